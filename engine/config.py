@@ -1,0 +1,185 @@
+"""The configuration of a run: what a TOML file may say, with units, defaults and allowed values.
+
+This file knows names, types and ranges. It loads no model, no data and no heavy library.
+Reading and writing TOML is in ``engine.config_file``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+SEED_TEMPLATE = "a photo of a <category>."
+"""The plain template that a CLIP run starts from (PAPER, The algorithm, 1)."""
+
+SteeringMode = Literal["last-token", "generated-tokens", "off"]
+Pooling = Literal["no-bos", "paper", "reference"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class DataConfig(_Section):
+    """Which labelled images the templates are scored on."""
+
+    dataset: str = Field(
+        "image-folder",
+        description="a registered dataset (see `glov datasets`), or image-folder with `path`",
+    )
+    path: str | None = Field(
+        None,
+        description="folder with one folder of images per class, in train/ and test/ or split here",
+    )
+    name: str | None = Field(
+        None, description="name shown to the LLM; default: dataset.toml's, or the folder's name"
+    )
+    description: str | None = Field(
+        None, description="one or two sentences on the images, shown to the LLM"
+    )
+    shots: int = Field(1, ge=1, description="labelled training images per class")
+    labelled_classes: int | None = Field(
+        None, ge=2, description="sub-shot: label only this many classes, chosen by the seed"
+    )
+    test_fraction: float = Field(
+        0.5, gt=0, lt=1, description="share kept for testing where the folder has no test split"
+    )
+
+
+class VLMConfig(_Section):
+    """The vision-language model whose prompt template is optimised."""
+
+    kind: Literal["dual-encoder"] = Field("dual-encoder", description="the family of the VLM")
+    model: str = Field(
+        "ViT-B-32-quickgelu",
+        description="an open_clip model name, hf-hub:org/name, or a local open_clip folder (./dir)",
+    )
+    pretrained: str | None = Field(
+        None, description="an open_clip pretrained tag (openai, laion2b_s34b_b79k) or a file"
+    )
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
+        "auto", description="auto: fp16 on CUDA, fp32 elsewhere"
+    )
+    image_batch: int = Field(256, ge=1, description="images encoded at once")
+    text_batch: int = Field(2048, ge=1, description="texts encoded at once")
+    cache: bool = Field(True, description="keep image features on disk for later runs")
+
+
+class LLMConfig(_Section):
+    """The language model that proposes templates."""
+
+    kind: Literal["local"] = Field("local", description="local: a transformers causal LM")
+    model: str = Field(
+        "meta-llama/Meta-Llama-3-8B-Instruct", description="hub name or local folder (./dir)"
+    )
+    revision: str | None = Field(None, description="branch, tag or commit on the hub")
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
+        "auto", description="auto: the checkpoint's own on a GPU, float32 on a CPU"
+    )
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
+    device_map: str | None = Field(
+        None, description="accelerate's device map (auto, balanced, ...) for several GPUs"
+    )
+    attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = Field(
+        "auto", description="attention implementation"
+    )
+    trust_remote_code: bool = Field(
+        False, description="run code that comes with the model; leave off unless you read it"
+    )
+
+
+class SamplingConfig(_Section):
+    """How tokens are drawn (PAPER: temperature 1, top-p 0.9, top-k 50, 50 tokens)."""
+
+    temperature: float = Field(1.0, ge=0, le=10, description="0 is greedy")
+    top_p: float = Field(0.9, gt=0, le=1, description="1 is off")
+    top_k: int = Field(50, ge=0, description="0 is off")
+    max_new_tokens: int = Field(50, ge=1, le=4096, description="longest reply, in tokens")
+
+
+class ProposalConfig(_Section):
+    """What the LLM is asked, and how often."""
+
+    candidates: int = Field(10, ge=1, le=1024, description="replies per step")
+    examples: int = Field(
+        5, ge=1, le=100, description="k: best and worst templates of the run shown to the LLM"
+    )
+    attempts: int = Field(3, ge=1, le=20, description="tries of a step with too few new templates")
+    min_new: int = Field(1, ge=0, description="new valid templates that a step must yield")
+    system_prompt: str | None = Field(None, description="replaces the built-in system prompt")
+    task: str | None = Field(None, description="replaces the built-in description of the task")
+    template_file: str | None = Field(
+        None, description="a meta-prompt template file of your own (see engine/templates)"
+    )
+
+
+def _one_or_many(value: Any) -> Any:
+    return (value,) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Layers = Annotated[
+    tuple[Annotated[int, Field(ge=0)], ...] | Literal["auto"], BeforeValidator(_one_or_many)
+]
+
+
+class SteeringConfig(_Section):
+    """How the LLM's hidden states are moved from P- to P+ (PAPER, The algorithm, 4)."""
+
+    mode: SteeringMode = Field(
+        "last-token",
+        description="last-token: the paper's, exact; generated-tokens: a plain hook; off",
+    )
+    layers: Layers = Field(
+        "auto", description="0-based decoder layers; auto: the one at 17/32 of the depth"
+    )
+    alpha: float = Field(
+        1.0, ge=-1000, le=1000, allow_inf_nan=False, description="factor on the offset"
+    )
+    pool: Pooling = Field(
+        "no-bos", description="mean over tokens: no-bos, paper (equation 3) or reference (padded)"
+    )
+
+
+class EvaluationConfig(_Section):
+    """What is measured on the test split. The search itself never sees it."""
+
+    ensemble: int = Field(3, ge=1, description="best templates ensembled on the test split")
+    every: int = Field(
+        0, ge=0, description="measure the test ensemble every so many steps; 0: at the end only"
+    )
+
+
+class RunConfig(_Section):
+    """Everything that a run is determined by, with the machine and the library versions."""
+
+    name: str = Field("run", min_length=1, max_length=80, description="names the run directory")
+    seed: int = Field(0, ge=0, lt=2**63, description="seed of the few-shot sample and all replies")
+    steps: int = Field(100, ge=0, description="optimisation steps")
+    seed_template: str = Field(SEED_TEMPLATE, description="the template that the run starts from")
+    data: DataConfig = DataConfig()
+    vlm: VLMConfig = VLMConfig()
+    llm: LLMConfig = LLMConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    proposal: ProposalConfig = ProposalConfig()
+    steering: SteeringConfig = SteeringConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RunConfig:
+        if "<category>" not in self.seed_template:
+            raise ValueError(
+                f"seed_template is {self.seed_template!r}; it needs the placeholder <category>"
+            )
+        if self.proposal.min_new > self.proposal.candidates:
+            raise ValueError(
+                f"proposal.min_new is {self.proposal.min_new}; it can be at most "
+                f"proposal.candidates ({self.proposal.candidates})"
+            )
+        if self.data.dataset == "image-folder" and self.data.path is None:
+            raise ValueError(
+                "data.path is missing; give the folder with your images "
+                "(root/<class>/*), or choose data.dataset from `glov datasets`"
+            )
+        return self

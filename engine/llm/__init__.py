@@ -1,0 +1,1 @@
+"""Language models that propose templates. ``base`` has the interface, ``local`` transformers."""

@@ -1,0 +1,81 @@
+"""What the optimiser needs of a VLM: templates in, scores with per-example hits out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Split = Literal["train", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The accuracy of one template, or of one ensemble, on one split.
+
+    ``hits`` of ``n`` images were classified right; ``margin`` is the mean log-likelihood of the
+    true class in nats (at most 0, higher is better), which breaks ties; ``class_hits[name]`` is
+    ``(hits, n)`` of one class.
+    """
+
+    hits: int
+    n: int
+    margin: float
+    class_hits: dict[str, tuple[int, int]]
+
+    @property
+    def accuracy(self) -> float:
+        """Share of images classified right, 0 to 1."""
+        return self.hits / self.n
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringProgress:
+    """``done`` of ``total`` units of work (texts encoded) are through."""
+
+    done: int
+    total: int
+
+
+class Fitness(Protocol):
+    """Scores templates. A score is of a stated split; the search asks for ``train`` only."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def class_names(self) -> tuple[str, ...]: ...
+
+    def size(self, split: Split) -> int:
+        """Number of images that a score on this split rests on."""
+        ...
+
+    def score(
+        self, templates: Sequence[str], *, split: Split
+    ) -> Generator[ScoringProgress, None, list[Score]]:
+        """One score per template, in order. Each template contains ``<category>``."""
+        ...
+
+    def score_ensemble(
+        self, templates: Sequence[str], *, split: Split
+    ) -> Generator[ScoringProgress, None, Score]:
+        """One score for all templates together (PAPER, The algorithm, 5)."""
+        ...
+
+
+def wilson_interval(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+    """Wilson score interval of a proportion, by default at 95 %; both ends in 0 to 1.
+
+    Right at the few-shot sizes we have, where the normal approximation is not.
+
+    Raises:
+        ValueError: if not ``0 <= hits <= n`` or ``n`` is 0.
+    """
+    if n <= 0 or not 0 <= hits <= n:
+        raise ValueError(f"need 0 <= hits <= n and n > 0, got hits={hits}, n={n}")
+    p = hits / n
+    denominator = 1 + z * z / n
+    centre = (p + z * z / (2 * n)) / denominator
+    half = z / denominator * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
