@@ -1,0 +1,132 @@
+"""From the state of a run to the chat messages that the LLM is asked with (PAPER, 2).
+
+The wording is a Jinja template with a ``system`` and a ``user`` block, so that users can replace
+it by a file of their own. Templates are data: they are rendered in Jinja's sandbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from engine.errors import ConfigError
+from engine.llm.base import Message
+
+BUILT_IN = Path(__file__).parent / "templates" / "metaprompt.jinja"
+
+SYSTEM_PROMPT = (
+    "You write prompt templates for a vision-language model. A template is one short sentence "
+    "with the placeholder <category>. The name of each class is put in its place, and an image "
+    "is given the class whose sentence fits it best. Reply with one template and nothing else."
+)
+
+TASK = "find the template with which the model recognises most images."
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An in-context example: a template and its few-shot accuracy in percent, 0 to 100."""
+
+    text: str
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class MetaPrompt:
+    """A meta-prompt template together with the texts that a person may replace."""
+
+    source: str
+    origin: str  # file name, for messages
+    system_prompt: str = SYSTEM_PROMPT
+    task: str = TASK
+
+    def compose(
+        self,
+        *,
+        dataset_name: str,
+        dataset_description: str,
+        class_names: Sequence[str],
+        best: Sequence[Example],
+        worst: Sequence[Example],
+        step: int,
+    ) -> tuple[Message, ...]:
+        """The system and the user message of one step; an empty system block is left out.
+
+        Raises:
+            ConfigError: if the template uses an unknown variable or can't be rendered.
+        """
+        template = _compile(self.source, self.origin)
+        variables = {
+            "system_prompt": self.system_prompt,
+            "task": self.task,
+            "dataset_name": dataset_name,
+            "dataset_description": dataset_description,
+            "class_names": list(class_names),
+            "best": list(best),
+            "worst": list(worst),
+            "step": step,
+        }
+        texts = {}
+        for block in ("system", "user"):
+            try:
+                context = template.new_context(variables)
+                texts[block] = "".join(template.blocks[block](context)).strip()
+            except TemplateError as error:
+                raise ConfigError(
+                    f"{self.origin}: the {block} block can't be rendered: {error}. It may use: "
+                    f"{', '.join(variables)}"
+                ) from error
+        messages: list[Message] = []
+        if texts["system"]:
+            messages.append({"role": "system", "content": texts["system"]})
+        messages.append({"role": "user", "content": texts["user"]})
+        return tuple(messages)
+
+
+def load_meta_prompt(
+    template_file: str | None, system_prompt: str | None = None, task: str | None = None
+) -> MetaPrompt:
+    """Read a meta-prompt template, the built-in one by default.
+
+    Raises:
+        ConfigError: if the file can't be read, has a syntax error, lacks the ``user`` or
+            ``system`` block, or fails on an example.
+    """
+    path = Path(template_file) if template_file else BUILT_IN
+    try:
+        source = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"proposal.template_file: {path} can't be read as text: {error}"
+        ) from error
+    prompt = MetaPrompt(source, str(path), system_prompt or SYSTEM_PROMPT, task or TASK)
+    missing = {"system", "user"} - set(_compile(source, str(path)).blocks)
+    if missing:
+        raise ConfigError(
+            f"{path}: no block named {' and '.join(sorted(missing))}; a meta-prompt template has "
+            "{% block system %}...{% endblock %} and {% block user %}...{% endblock %}"
+        )
+    example = [Example("a photo of a <category>.", 50.0)]
+    prompt.compose(  # a mistake shows up now, not after the models were loaded
+        dataset_name="name",
+        dataset_description="",
+        class_names=["one", "two"],
+        best=example,
+        worst=example,
+        step=0,
+    )
+    return prompt
+
+
+@lru_cache(maxsize=8)
+def _compile(source: str, origin: str) -> Template:
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
+    try:
+        return environment.from_string(source)
+    except TemplateSyntaxError as error:
+        raise ConfigError(f"{origin}, line {error.lineno}: {error.message}") from error
