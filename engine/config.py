@@ -115,13 +115,18 @@ class ProposalConfig(_Section):
     )
 
 
-def _one_or_many(value: Any) -> Any:
-    return (value,) if isinstance(value, int) and not isinstance(value, bool) else value
+def _check_layers(value: Any) -> Any:
+    layers = (value,) if isinstance(value, int) else value
+    if value == "auto" or (
+        isinstance(layers, list | tuple)
+        and layers
+        and all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in layers)
+    ):
+        return layers
+    raise ValueError('should be "auto", a 0-based layer such as 17, or a list such as [15, 17]')
 
 
-Layers = Annotated[
-    tuple[Annotated[int, Field(ge=0)], ...] | Literal["auto"], BeforeValidator(_one_or_many)
-]
+Layers = Annotated[tuple[int, ...] | Literal["auto"], BeforeValidator(_check_layers)]
 
 
 class SteeringConfig(_Section):

@@ -1,0 +1,38 @@
+"""What a person can tell a running engine: one closed union of frozen records."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Command(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Pause(_Command):
+    """Hold at the next safe point, at most one token away. Pausing twice is pausing once."""
+
+    kind: Literal["pause"] = "pause"
+
+
+class Resume(_Command):
+    """Go on after a pause."""
+
+    kind: Literal["resume"] = "resume"
+
+
+class StepOnce(_Command):
+    """Go on to the end of the current step (of the next one when between two), then pause."""
+
+    kind: Literal["step-once"] = "step-once"
+
+
+class Stop(_Command):
+    """End the engine at the next safe point. Nothing is lost; the run can be resumed."""
+
+    kind: Literal["stop"] = "stop"
+
+
+Command = Annotated[Pause | Resume | StepOnce | Stop, Field(discriminator="kind")]

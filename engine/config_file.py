@@ -1,0 +1,172 @@
+"""Configurations as TOML: presets, files, ``--set`` overrides, and messages for what is wrong.
+
+Relative paths in a file are relative to that file, so that a folder with a configuration and its
+data can be moved as one; a model name is a path when it starts with ``.``, ``/`` or ``~``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from engine.config import RunConfig
+from engine.errors import ConfigError
+
+PRESETS = Path(__file__).parent / "presets"
+
+_PATHS = ("data.path", "proposal.template_file")
+_NAMES_OR_PATHS = ("llm.model", "vlm.model", "vlm.pretrained")
+
+
+def preset_names() -> list[str]:
+    """Names that `glov run NAME` and ``load_config`` take in place of a file."""
+    return sorted(path.stem for path in PRESETS.glob("*.toml"))
+
+
+def load_config(source: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
+    """Read a TOML file, or a preset by name, and apply ``key.path=value`` overrides.
+
+    Raises:
+        ConfigError: naming the file or key, what was found and what is allowed.
+    """
+    path = Path(source).expanduser()
+    if not path.is_file() and str(source) in preset_names():
+        path = PRESETS / f"{source}.toml"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        near = difflib.get_close_matches(str(source), preset_names(), n=1)
+        hint = f" Did you mean the preset {near[0]}?" if near else ""
+        raise ConfigError(
+            f"{source}: no such file, and no preset of that name "
+            f"(presets: {', '.join(preset_names())}).{hint}"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} can't be read: {error}") from error
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is no valid TOML: {error}") from error
+    _resolve_paths(values, path.resolve().parent)
+    given: dict[str, Any] = {}
+    for override in overrides:
+        _set(given, override)
+    _resolve_paths(given, Path.cwd())
+    return validate(_merged(values, given), where=str(path))
+
+
+def validate(values: Mapping[str, Any], where: str) -> RunConfig:
+    """Check nested values; ``where`` names their source in messages.
+
+    Raises:
+        ConfigError: listing every wrong key with its value and what is allowed.
+    """
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        lines = [_explain(detail) for detail in error.errors()]
+        raise ConfigError(f"{where}: " + "\n".join(lines)) from None
+
+
+def format_config(config: RunConfig, comments: bool = False) -> str:
+    """The configuration as TOML; with ``comments`` each key is preceded by what it means."""
+    document = tomlkit.document()
+    _write_section(document, config, comments)
+    return tomlkit.dumps(document)
+
+
+def _write_section(table: Any, section: BaseModel, comments: bool) -> None:
+    fields = type(section).model_fields
+    nested = [name for name in fields if isinstance(getattr(section, name), BaseModel)]
+    for name in fields:
+        value = getattr(section, name)
+        if name in nested:
+            continue
+        description = fields[name].description
+        if comments and description:
+            table.add(tomlkit.comment(description))
+        if value is not None:
+            table.add(name, list(value) if isinstance(value, tuple) else value)
+        elif comments:
+            table.add(tomlkit.comment(f'{name} = "..."'))
+    for name in nested:
+        inner = tomlkit.table()
+        _write_section(inner, getattr(section, name), comments)
+        table.add(tomlkit.nl())
+        table.add(name, inner)
+
+
+def _set(values: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    key = key.strip()
+    if not separator or not key:
+        raise ConfigError(f"--set {override}: write it as key.path=value, e.g. steering.alpha=0.5")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()  # strings need no quotes on the command line
+    target = values
+    *parents, last = key.split(".")
+    for parent in parents:
+        target = target.setdefault(parent, {})
+        if not isinstance(target, dict):
+            raise ConfigError(f"--set {override}: {parent} was set to a value before")
+    target[last] = value
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in over.items():
+        known = result.get(key)
+        both = isinstance(known, Mapping) and isinstance(value, Mapping)
+        result[key] = _merged(known, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def _resolve_paths(values: dict[str, Any], base: Path) -> None:
+    for dotted in (*_PATHS, *_NAMES_OR_PATHS):
+        section, key = dotted.split(".")
+        table = values.get(section)
+        text = table.get(key) if isinstance(table, dict) else None
+        if not isinstance(text, str) or not text:
+            continue
+        if dotted in _PATHS or text.startswith((".", "/", "~")):
+            table[key] = str((base / Path(text).expanduser()).resolve())
+
+
+def _all_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
+    keys = []
+    for name, info in model.model_fields.items():
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            keys += [prefix + name, *_all_keys(kind, f"{prefix}{name}.")]
+        else:
+            keys.append(prefix + name)
+    return keys
+
+
+def _explain(detail: ErrorDetails) -> str:
+    key = ".".join(str(part) for part in detail["loc"] if not _is_union_tag(part))
+    if detail["type"] == "extra_forbidden":
+        known = _all_keys(RunConfig)
+        near = difflib.get_close_matches(key, known, n=1) or difflib.get_close_matches(
+            key.rpartition(".")[2], [k.rpartition(".")[2] for k in known], n=1
+        )
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return f"{key}: there is no such key{hint}"
+    message = detail["msg"].removeprefix("Value error, ")
+    if not key:
+        return message
+    return f"{key} = {detail['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def _is_union_tag(part: int | str) -> bool:
+    """Pydantic adds the name of the tried union member to a location; users never wrote that."""
+    return isinstance(part, str) and ("[" in part or part.startswith("literal"))

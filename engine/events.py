@@ -1,0 +1,279 @@
+"""The events of a run: one closed union of frozen records, one JSON line each.
+
+*Facts* are what was asked, proposed, scored, decided: they are journaled, and the state of a run
+is their fold. *Telemetry* (progress, tokens as they stream) is shown and forgotten. ``time`` is
+Unix time in seconds; together with ``seconds`` it is all that may differ between two runs of the
+same configuration on the same machine.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from engine.config import Pooling, SteeringMode
+from engine.llm.base import Message
+
+JOURNAL_VERSION = 1
+
+Phase = Literal[
+    "loading", "seed template", "meta-prompt", "steering", "proposing", "scoring", "testing", "idle"
+]
+Origin = Literal["seed", "llm", "human"]
+Subject = Literal["seed", "best", "ensemble"]
+Outcome = Literal["new", "duplicate", "rejected"]
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    is_fact: ClassVar[bool] = True
+
+    time: float = Field(default_factory=time.time)
+
+    def comparable(self) -> dict[str, Any]:
+        """Everything but clock readings: equal for equal runs."""
+        return self.model_dump(mode="json", exclude={"time", "seconds"})
+
+
+class RunStarted(_Event):
+    """The first line of every journal."""
+
+    kind: Literal["run-started"] = "run-started"
+    run: str
+    config: dict[str, Any]
+    versions: dict[str, str]
+    journal_version: int = JOURNAL_VERSION
+
+
+class ModelsLoaded(_Event):
+    """Both models and the data are ready. Accuracies of this run rest on these splits."""
+
+    kind: Literal["models-loaded"] = "models-loaded"
+    llm: str
+    llm_layers: int
+    vlm: str
+    dataset_name: str
+    dataset_description: str
+    class_names: tuple[str, ...]
+    train_size: int
+    test_size: int
+    seconds: float
+
+
+class StepStarted(_Event):
+    """Step ``step`` (from 1; the seed template is step 0) begins, or begins again."""
+
+    kind: Literal["step-started"] = "step-started"
+    step: int
+
+
+class MetaPromptComposed(_Event):
+    """The very messages that the LLM is asked with, and the templates shown in them."""
+
+    kind: Literal["meta-prompt-composed"] = "meta-prompt-composed"
+    step: int
+    attempt: int
+    messages: tuple[Message, ...]
+    best: tuple[str, ...]  # identities, from low to high accuracy
+    worst: tuple[str, ...]
+
+
+class SteeringPrepared(_Event):
+    """The offsets of a step: norms and ratios have one entry per decoder layer."""
+
+    kind: Literal["steering-prepared"] = "steering-prepared"
+    step: int
+    positive: str
+    negative: str
+    mode: SteeringMode
+    pool: Pooling
+    layers: tuple[int, ...]
+    alpha: float
+    norms: tuple[float, ...]  # of H+ - H-
+    ratios: tuple[float, ...]  # the same over the mean hidden-state norm
+
+
+class CandidateProposed(_Event):
+    """One reply, and what was made of it."""
+
+    kind: Literal["candidate-proposed"] = "candidate-proposed"
+    step: int
+    attempt: int
+    candidate: int
+    reply: str
+    tokens: int
+    finish: Literal["stop", "length"]
+    outcome: Outcome
+    template: str | None = None
+    reason: str | None = None  # why it was rejected, one of engine.reply's
+    note: str | None = None  # what was cleaned, or which template it repeats
+
+
+class TemplateScored(_Event):
+    """A template's few-shot accuracy: ``hits`` of ``n`` training images, margin in nats."""
+
+    kind: Literal["template-scored"] = "template-scored"
+    step: int
+    attempt: int
+    candidate: int
+    template: str
+    origin: Origin
+    hits: int
+    n: int
+    margin: float
+    class_hits: dict[str, tuple[int, int]]
+
+
+class StepRetried(_Event):
+    """Too few new templates: the step asks again."""
+
+    kind: Literal["step-retried"] = "step-retried"
+    step: int
+    attempt: int  # the attempt that fell short
+    new: int
+    needed: int
+    attempts: int
+
+
+class AnchorsMoved(_Event):
+    """A new best was found: P+ and P- are now these (identities of templates)."""
+
+    kind: Literal["anchors-moved"] = "anchors-moved"
+    step: int
+    positive: str
+    negative: str
+
+
+class StepFinished(_Event):
+    """Sums of a step. Accuracies are shares, 0 to 1, None where nothing new was scored."""
+
+    kind: Literal["step-finished"] = "step-finished"
+    step: int
+    attempts: int
+    new: int
+    duplicates: int
+    rejected: int
+    tokens: int
+    step_best: float | None
+    step_mean: float | None
+    best: float
+    seconds: float
+
+
+class TestMeasured(_Event):
+    """Accuracy on the test split, which the search never uses."""
+
+    __test__: ClassVar[bool] = False  # not a test case, whatever pytest thinks of its name
+
+    kind: Literal["test-measured"] = "test-measured"
+    step: int
+    subject: Subject
+    templates: tuple[str, ...]
+    hits: int
+    n: int
+    seconds: float
+
+
+class RunPaused(_Event):
+    """The engine holds, between two tokens or two facts, until told to go on."""
+
+    kind: Literal["run-paused"] = "run-paused"
+    step: int
+
+
+class RunResumed(_Event):
+    """The engine goes on after a pause, or in a new process after a stop."""
+
+    kind: Literal["run-resumed"] = "run-resumed"
+    step: int
+
+
+class RunStopped(_Event):
+    """Stopped on request; the run can be resumed."""
+
+    kind: Literal["run-stopped"] = "run-stopped"
+    step: int
+
+
+class Warned(_Event):
+    """Something that the user should know and the run survives."""
+
+    kind: Literal["warned"] = "warned"
+    message: str
+
+
+class RunFailed(_Event):
+    """The run can't go on: what happened and what to do."""
+
+    kind: Literal["run-failed"] = "run-failed"
+    message: str
+
+
+class RunFinished(_Event):
+    """All steps are done and the final ensemble was measured."""
+
+    kind: Literal["run-finished"] = "run-finished"
+    step: int
+
+
+class Progress(_Event):
+    """Telemetry: the phase, and ``done`` of ``total`` units in it (0 of 0: not countable)."""
+
+    kind: Literal["progress"] = "progress"
+    is_fact: ClassVar[bool] = False
+    phase: Phase
+    detail: str = ""
+    done: int = 0
+    total: int = 0
+
+
+class TokensStreamed(_Event):
+    """Telemetry: what one decoding step added to each reply of the attempt."""
+
+    kind: Literal["tokens-streamed"] = "tokens-streamed"
+    is_fact: ClassVar[bool] = False
+    step: int
+    attempt: int
+    texts: tuple[str, ...]
+
+
+Event = Annotated[
+    RunStarted
+    | ModelsLoaded
+    | StepStarted
+    | MetaPromptComposed
+    | SteeringPrepared
+    | CandidateProposed
+    | TemplateScored
+    | StepRetried
+    | AnchorsMoved
+    | StepFinished
+    | TestMeasured
+    | RunPaused
+    | RunResumed
+    | RunStopped
+    | Warned
+    | RunFailed
+    | RunFinished
+    | Progress
+    | TokensStreamed,
+    Field(discriminator="kind"),
+]
+
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def parse_event(line: str | bytes) -> Event:
+    """Read one JSON line.
+
+    Raises:
+        pydantic.ValidationError: if the line is no JSON, of an unknown kind, or malformed.
+    """
+    return _ADAPTER.validate_json(line)
+
+
+def format_event(event: Event) -> str:
+    """One JSON line without the line end. Non-ASCII is kept; control characters are escaped."""
+    return event.model_dump_json()

@@ -1,0 +1,78 @@
+"""Scored templates: their order, the in-context examples and the anchors P+ and P-.
+
+Pure functions over immutable records, used by the fold and by the optimiser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from engine.events import Origin
+from engine.vlm.fitness import wilson_interval
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Where a template came from: step (0 for the seed), attempt and candidate number."""
+
+    step: int
+    attempt: int
+    candidate: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredTemplate:
+    """A distinct template with its few-shot score. ``key`` identifies it (normalised text)."""
+
+    key: str
+    text: str
+    origin: Origin
+    first: Proposal
+    hits: int
+    n: int
+    margin: float  # mean log-likelihood of the true class, nats
+    class_hits: dict[str, tuple[int, int]]
+    again: tuple[Proposal, ...] = ()  # later replies with the same normalised text
+
+    @property
+    def accuracy(self) -> float:
+        """Share of training images classified right, 0 to 1."""
+        return self.hits / self.n
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % Wilson interval of the accuracy."""
+        return wilson_interval(self.hits, self.n)
+
+
+def ranked(templates: Iterable[ScoredTemplate]) -> list[ScoredTemplate]:
+    """Best first: by accuracy, then margin, then first seen (``templates`` is in that order)."""
+    return sorted(templates, key=lambda t: (-t.accuracy, -t.margin))
+
+
+def best_and_worst(
+    ranking: Sequence[ScoredTemplate], k: int
+) -> tuple[list[ScoredTemplate], list[ScoredTemplate]]:
+    """The k best and the k worst of a ranking, both from low to high accuracy (PAPER, 2).
+
+    A template is never in both: with fewer than 2k templates the better half, rounded up, counts
+    as best and the rest as worst.
+    """
+    n_best = min(k, (len(ranking) + 1) // 2)
+    best, rest = list(ranking[:n_best]), list(ranking[n_best:])
+    return best[::-1], rest[::-1][:k]
+
+
+def find_anchors(
+    ranking: Sequence[ScoredTemplate],
+) -> tuple[ScoredTemplate, ScoredTemplate] | None:
+    """P+, the best template, and P-, the best one of strictly lower accuracy (PAPER, 4).
+
+    None while all templates tie, since then no direction is better than another.
+    """
+    if not ranking:
+        return None
+    positive = ranking[0]
+    negative = next((t for t in ranking if t.accuracy < positive.accuracy), None)
+    return None if negative is None else (positive, negative)

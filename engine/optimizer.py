@@ -1,0 +1,357 @@
+"""The GLOV loop as generators of events: no thread, no file, no screen (PAPER, The algorithm).
+
+    for event in optimizer.step(state):
+        state = state.apply(event)
+
+Every yield is a safe point: the caller may wait there, or close the generator and drop the step.
+A caller that folds further events of its own between two yields (a person's edits) sends the
+state back: ``event = generator.send(state)``; otherwise the optimiser folds its own events.
+
+Randomness is derived, never carried: reply i of an attempt is sampled with a generator seeded
+from (run seed, step, attempt, i). A step that is begun again gives the same replies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from engine import events as ev
+from engine.config import RunConfig
+from engine.errors import ModelError
+from engine.history import best_and_worst, find_anchors
+from engine.llm.base import LanguageModel, Reply, Steering, TokenColumn
+from engine.metaprompt import Example, MetaPrompt
+from engine.reply import normalise, parse_reply
+from engine.state import RunState
+from engine.vlm.fitness import Fitness, Score, ScoringProgress
+
+AUTO_LAYER = 17 / 32
+"""Depth of the paper's best layer: layer 17 of Llama-3-8B's 32 (PAPER, 4)."""
+
+T = TypeVar("T")
+
+Events = Generator[ev.Event, RunState | None, RunState]
+"""Yields events, may be sent the caller's state, returns the state at its end."""
+
+
+def derive_seed(run_seed: int, step: int, attempt: int, candidate: int) -> int:
+    """The 63-bit seed of one reply, the same on every machine and Python version."""
+    key = f"{run_seed}/{step}/{attempt}/{candidate}".encode()
+    return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest()) >> 1
+
+
+def resolve_layers(config: RunConfig, n_layers: int) -> tuple[int, ...]:
+    """The decoder layers to steer, 0-based.
+
+    Raises:
+        ModelError: if a configured layer is not below ``n_layers``.
+    """
+    layers = config.steering.layers
+    if layers == "auto":
+        return (min(n_layers - 1, int(n_layers * AUTO_LAYER)),)
+    too_deep = [layer for layer in layers if layer >= n_layers]
+    if too_deep:
+        raise ModelError(
+            f"steering.layers = {list(layers)}: the LLM has {n_layers} decoder layers, "
+            f"so layers are 0 to {n_layers - 1}"
+        )
+    return layers
+
+
+@dataclass
+class Optimizer:
+    """One GLOV run's moves. Holds the models and caches, and no state of the run.
+
+    ``scores`` holds train scores that are known already, by template text: every distinct
+    template is scored once per run, also across a resume.
+    """
+
+    config: RunConfig
+    llm: LanguageModel
+    fitness: Fitness
+    meta_prompt: MetaPrompt
+    dataset_name: str
+    dataset_description: str
+    scores: dict[str, Score] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        steering = self.config.steering
+        if steering.mode != "off" and self.llm.layers == 0:
+            raise ModelError(
+                f"{self.llm.name} can't be steered: its decoder layers were not found. "
+                "Set steering.mode = off, or choose another model"
+            )
+        self.layers = () if steering.mode == "off" else resolve_layers(self.config, self.llm.layers)
+
+    # -- what a session runs ---------------------------------------------------------------
+
+    def score_seed(self, state: RunState) -> Events:
+        """Step 0: the seed template on the training split, then on the test split."""
+        seed = self.config.seed_template
+        state = yield from _emit(state, ev.Progress(phase="seed template"))
+        state, scores = yield from self._score(state, [seed])
+        event = _scored(seed, scores[seed], "seed", step=0, attempt=1, candidate=0)
+        state = yield from _emit(state, event)
+        return (yield from self._measure(state, "seed", (seed,)))
+
+    def step(self, state: RunState) -> Events:
+        """One step: compose, propose, parse, score, rank, move the anchors.
+
+        ``state`` must have a scored seed template and no step under way.
+        """
+        begun = time.monotonic()
+        number = state.steps_done + 1
+        proposal = self.config.proposal
+        tally = _Tally()
+        state = yield from _emit(state, ev.StepStarted(step=number))
+        for attempt in range(1, proposal.attempts + 1):
+            state = yield from self._compose(state, number, attempt)
+            state, steering = yield from self._steer(state, number)
+            state, replies = yield from self._propose(state, number, attempt, steering)
+            state = yield from self._read(state, number, attempt, replies, tally)
+            if tally.new >= proposal.min_new:
+                break
+            event = ev.StepRetried(
+                step=number,
+                attempt=attempt,
+                new=tally.new,
+                needed=proposal.min_new,
+                attempts=proposal.attempts,
+            )
+            state = yield from _emit(state, event)
+        state = yield from self._move_anchors(state, number)
+        accuracies = [t.accuracy for t in state.templates if t.first.step == number]
+        event_finished = ev.StepFinished(
+            step=number,
+            attempts=attempt,
+            new=tally.new,
+            duplicates=tally.duplicates,
+            rejected=tally.rejected,
+            tokens=tally.tokens,
+            step_best=max(accuracies, default=None),
+            step_mean=math.fsum(accuracies) / len(accuracies) if accuracies else None,
+            best=state.ranking[0].accuracy,
+            seconds=time.monotonic() - begun,
+        )
+        state = yield from _emit(state, event_finished)
+        every = self.config.evaluation.every
+        if every and number % every == 0 and number < self.config.steps:
+            state = yield from self._measure(state, "ensemble", self._top(state))
+        return state
+
+    def finish(self, state: RunState) -> Events:
+        """The best template and the final ensemble on the test split (PAPER, 5)."""
+        state = yield from self._measure(state, "best", self._top(state)[:1])
+        state = yield from self._measure(state, "ensemble", self._top(state))
+        return (yield from _emit(state, ev.RunFinished(step=state.steps_done)))
+
+    # -- the parts of a step ---------------------------------------------------------------
+
+    def _compose(self, state: RunState, step: int, attempt: int) -> Events:
+        state = yield from _emit(state, ev.Progress(phase="meta-prompt"))
+        best, worst = best_and_worst(state.ranking, self.config.proposal.examples)
+        messages = self.meta_prompt.compose(
+            dataset_name=self.dataset_name,
+            dataset_description=self.dataset_description,
+            class_names=self.fitness.class_names,
+            best=[Example(t.text, 100 * t.accuracy) for t in best],
+            worst=[Example(t.text, 100 * t.accuracy) for t in worst],
+            step=step,
+        )
+        event = ev.MetaPromptComposed(
+            step=step,
+            attempt=attempt,
+            messages=messages,
+            best=tuple(t.key for t in best),
+            worst=tuple(t.key for t in worst),
+        )
+        return (yield from _emit(state, event))
+
+    def _steer(
+        self, state: RunState, step: int
+    ) -> Generator[ev.Event, RunState | None, tuple[RunState, Steering | None]]:
+        config = self.config.steering
+        if config.mode == "off" or state.anchors is None:
+            return state, None  # no steering until the first improvement over the seed
+        positive, negative = (state.find(key) for key in state.anchors)
+        if positive is None or negative is None:
+            raise ValueError(f"anchors {state.anchors} are not among the scored templates")
+        state = yield from _emit(state, ev.Progress(phase="steering"))
+        direction = self.llm.direction(positive.text, negative.text, config.pool)
+        event = ev.SteeringPrepared(
+            step=step,
+            positive=positive.key,
+            negative=negative.key,
+            mode=config.mode,
+            pool=config.pool,
+            layers=self.layers,
+            alpha=config.alpha,
+            norms=tuple(direction.norms),
+            ratios=tuple(direction.ratios),
+        )
+        state = yield from _emit(state, event)
+        return state, Steering(direction, self.layers, config.alpha, config.mode)
+
+    def _propose(
+        self, state: RunState, step: int, attempt: int, steering: Steering | None
+    ) -> Generator[ev.Event, RunState | None, tuple[RunState, list[Reply]]]:
+        assert state.prompt is not None
+        sampling = self.config.sampling
+        n = self.config.proposal.candidates
+        seeds = [derive_seed(self.config.seed, step, attempt, i) for i in range(n)]
+        total = sampling.max_new_tokens
+        state = yield from _emit(state, ev.Progress(phase="proposing", total=total))
+        columns = self.llm.propose(state.prompt.messages, sampling, seeds, steering)
+        done = 0
+        try:
+            while True:
+                column: TokenColumn = next(columns)
+                done += 1
+                streamed = ev.TokensStreamed(step=step, attempt=attempt, texts=column.texts)
+                state = yield from _emit(state, streamed)
+                progress = ev.Progress(phase="proposing", done=done, total=total)
+                state = yield from _emit(state, progress)
+        except StopIteration as finished:
+            return state, finished.value
+        finally:
+            columns.close()
+
+    def _read(
+        self, state: RunState, step: int, attempt: int, replies: Iterable[Reply], tally: _Tally
+    ) -> Events:
+        """Parse the replies, tell new templates from known ones, score the new ones."""
+        fresh: dict[str, tuple[str, int]] = {}  # key -> (text, candidate)
+        for candidate, reply in enumerate(replies):
+            parsed = parse_reply(reply.text, finish=reply.finish)
+            outcome: ev.Outcome = "rejected"
+            reason = str(parsed.reason) if parsed.reason is not None else None
+            note = parsed.note or None
+            if parsed.template is not None:
+                key = normalise(parsed.template)
+                known = state.find(key)
+                first = known.text if known else fresh[key][0] if key in fresh else None
+                outcome = "new" if first is None else "duplicate"
+                if first is None:
+                    fresh[key] = (parsed.template, candidate)
+                else:
+                    note = f"repeats: {first}"
+            tally.count(outcome, reply.tokens)
+            event = ev.CandidateProposed(
+                step=step,
+                attempt=attempt,
+                candidate=candidate,
+                reply=reply.text,
+                tokens=reply.tokens,
+                finish=reply.finish,
+                outcome=outcome,
+                template=parsed.template,
+                reason=reason,
+                note=note,
+            )
+            state = yield from _emit(state, event)
+        if not fresh:
+            return state
+        state, scores = yield from self._score(state, [text for text, _ in fresh.values()])
+        for text, candidate in fresh.values():
+            scored = _scored(text, scores[text], "llm", step, attempt, candidate)
+            state = yield from _emit(state, scored)
+        return state
+
+    def _move_anchors(self, state: RunState, step: int) -> Events:
+        """P+ and P- move together, and only on a new best (PAPER, 4)."""
+        ranking = state.ranking
+        before = state.find(state.anchors[0]) if state.anchors else state.seed
+        found = find_anchors(ranking)
+        if found is None or before is None or found[0].accuracy <= before.accuracy:
+            return state
+        positive, negative = found
+        event = ev.AnchorsMoved(step=step, positive=positive.key, negative=negative.key)
+        return (yield from _emit(state, event))
+
+    # -- scoring ---------------------------------------------------------------------------
+
+    def _score(
+        self, state: RunState, templates: list[str]
+    ) -> Generator[ev.Event, RunState | None, tuple[RunState, Mapping[str, Score]]]:
+        missing = [text for text in templates if text not in self.scores]
+        if missing:
+            work = self.fitness.score(missing, split="train")
+            state, scores = yield from _with_progress(state, work, "scoring")
+            self.scores.update(zip(missing, scores, strict=True))
+        return state, self.scores
+
+    def _measure(self, state: RunState, subject: ev.Subject, templates: tuple[str, ...]) -> Events:
+        begun = time.monotonic()
+        work = self.fitness.score_ensemble(templates, split="test")
+        state, score = yield from _with_progress(state, work, "testing")
+        event = ev.TestMeasured(
+            step=state.steps_done,
+            subject=subject,
+            templates=templates,
+            hits=score.hits,
+            n=score.n,
+            seconds=time.monotonic() - begun,
+        )
+        return (yield from _emit(state, event))
+
+    def _top(self, state: RunState) -> tuple[str, ...]:
+        return tuple(t.text for t in state.ranking[: self.config.evaluation.ensemble])
+
+
+@dataclass
+class _Tally:
+    new: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    tokens: int = 0
+
+    def count(self, outcome: ev.Outcome, tokens: int) -> None:
+        self.tokens += tokens
+        if outcome == "new":
+            self.new += 1
+        elif outcome == "duplicate":
+            self.duplicates += 1
+        else:
+            self.rejected += 1
+
+
+def _emit(state: RunState, event: ev.Event) -> Events:
+    """Yield one event; the caller's state if it sent one, else our own fold."""
+    sent = yield event
+    return state.apply(event) if sent is None else sent
+
+
+def _with_progress(
+    state: RunState, work: Generator[ScoringProgress, None, T], phase: ev.Phase
+) -> Generator[ev.Event, RunState | None, tuple[RunState, T]]:
+    try:
+        while True:
+            now = next(work)
+            progress = ev.Progress(phase=phase, done=now.done, total=now.total)
+            state = yield from _emit(state, progress)
+    except StopIteration as finished:
+        return state, finished.value
+    finally:
+        work.close()
+
+
+def _scored(
+    text: str, score: Score, origin: ev.Origin, step: int, attempt: int, candidate: int
+) -> ev.TemplateScored:
+    return ev.TemplateScored(
+        step=step,
+        attempt=attempt,
+        candidate=candidate,
+        template=text,
+        origin=origin,
+        hits=score.hits,
+        n=score.n,
+        margin=score.margin,
+        class_hits=score.class_hits,
+    )
+

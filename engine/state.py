@@ -1,0 +1,225 @@
+"""The state of a run as the fold of its events: ``state = state.apply(event)``, pure.
+
+A reader on another thread may keep any state it was given: states are never changed. Resuming,
+forking and attaching are folds of the same events elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from engine import events as ev
+from engine.config import RunConfig
+from engine.history import Proposal, ScoredTemplate, ranked
+from engine.reply import normalise
+
+Status = Literal["new", "loading", "running", "paused", "stopped", "failed", "finished"]
+
+LOG_LINES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of the log. ``text`` may hold untrusted text: escape it before showing it."""
+
+    time: float
+    level: Literal["info", "warning", "error"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """Everything that can be known about a run at one moment."""
+
+    run: str = ""
+    config: RunConfig | None = None
+    status: Status = "new"
+    started_at: float = 0.0
+    # Models and data
+    models: ev.ModelsLoaded | None = None
+    # Where the engine is
+    step: int = 0  # the step under way, or the last one done
+    attempt: int = 0
+    step_started_at: float = 0.0
+    progress: ev.Progress | None = None
+    # What was asked and answered in the step under way
+    prompt: ev.MetaPromptComposed | None = None
+    steering: ev.SteeringPrepared | None = None
+    streams: tuple[str, ...] = ()  # replies as they arrive, one per candidate of the attempt
+    candidates: tuple[ev.CandidateProposed, ...] = ()
+    # The whole run
+    templates: tuple[ScoredTemplate, ...] = ()  # first seen first, distinct by key
+    keys: dict[str, int] = field(default_factory=dict)  # key -> index in templates
+    anchors: tuple[str, str] | None = None  # keys of P+ and P-
+    steps: tuple[ev.StepFinished, ...] = ()
+    tests: tuple[ev.TestMeasured, ...] = ()
+    log: tuple[LogLine, ...] = ()
+    error: str | None = None
+
+    # -- derived ---------------------------------------------------------------------------
+
+    @property
+    def steps_done(self) -> int:
+        """Number of finished steps, 0 while only the seed template was scored."""
+        return self.steps[-1].step if self.steps else 0
+
+    @property
+    def ranking(self) -> list[ScoredTemplate]:
+        """All distinct templates, best first."""
+        return ranked(self.templates)
+
+    @property
+    def seed(self) -> ScoredTemplate | None:
+        """The seed template with its score, the baseline of the run."""
+        return next((t for t in self.templates if t.origin == "seed"), None)
+
+    def find(self, key: str) -> ScoredTemplate | None:
+        """The template with this identity, if it was scored."""
+        index = self.keys.get(key)
+        return None if index is None else self.templates[index]
+
+    def test(self, subject: ev.Subject) -> ev.TestMeasured | None:
+        """The latest test measurement of this subject."""
+        return next((t for t in reversed(self.tests) if t.subject == subject), None)
+
+    # -- the fold --------------------------------------------------------------------------
+
+    def apply(self, event: ev.Event) -> RunState:
+        """The state after ``event``. Never raises on events that an engine can emit."""
+        match event:
+            case ev.Progress():
+                return replace(self, progress=event)
+            case ev.TokensStreamed():
+                streams = self.streams or ("",) * len(event.texts)
+                joined = tuple(a + b for a, b in zip(streams, event.texts, strict=True))
+                return replace(self, streams=joined)
+            case ev.RunStarted():
+                return replace(
+                    self,
+                    run=event.run,
+                    config=RunConfig.model_validate(event.config),
+                    status="loading",
+                    started_at=event.time,
+                )
+            case ev.ModelsLoaded():
+                return replace(self, models=event, status="running")._logged(
+                    event,
+                    f"{event.llm} and {event.vlm} ready; {event.dataset_name}: "
+                    f"{len(event.class_names)} classes, {event.train_size} training and "
+                    f"{event.test_size} test images",
+                )
+            case ev.StepStarted():
+                return replace(
+                    self,
+                    step=event.step,
+                    attempt=1,
+                    step_started_at=event.time,
+                    candidates=(),
+                    streams=(),
+                )
+            case ev.MetaPromptComposed():
+                return replace(self, prompt=event, attempt=event.attempt, streams=())
+            case ev.SteeringPrepared():
+                return replace(self, steering=event)
+            case ev.CandidateProposed():
+                return self._candidate(event)
+            case ev.TemplateScored():
+                return self._scored(event)
+            case ev.StepRetried():
+                return self._logged(
+                    event,
+                    f"step {event.step}: attempt {event.attempt} of {event.attempts} gave "
+                    f"{event.new} new templates, {event.needed} needed; asking again",
+                    "warning",
+                )
+            case ev.AnchorsMoved():
+                return self._anchors(event)
+            case ev.StepFinished():
+                return self._step_finished(event)
+            case ev.TestMeasured():
+                return replace(self, tests=(*self.tests, event))._logged(
+                    event,
+                    f"test accuracy of the {event.subject}: {event.hits / event.n:.1%} "
+                    f"of {event.n} images",
+                )
+            case ev.RunPaused():
+                return replace(self, status="paused")._logged(event, "paused")
+            case ev.RunResumed():
+                return replace(self, status="running", error=None)._logged(event, "resumed")
+            case ev.RunStopped():
+                return replace(self, status="stopped")._logged(event, "stopped")
+            case ev.Warned():
+                return self._logged(event, event.message, "warning")
+            case ev.RunFailed():
+                return replace(self, status="failed", error=event.message)._logged(
+                    event, event.message, "error"
+                )
+            case ev.RunFinished():
+                return replace(self, status="finished", progress=None)._logged(event, "finished")
+
+    def apply_all(self, events: Iterable[ev.Event]) -> RunState:
+        """The state after all events in order."""
+        state = self
+        for event in events:
+            state = state.apply(event)
+        return state
+
+    def _logged(
+        self, event: ev.Event, text: str, level: Literal["info", "warning", "error"] = "info"
+    ) -> RunState:
+        line = LogLine(event.time, level, text)
+        return replace(self, log=(*self.log[-LOG_LINES + 1 :], line))
+
+    def _candidate(self, event: ev.CandidateProposed) -> RunState:
+        state = replace(self, candidates=(*self.candidates, event))
+        if event.outcome == "duplicate" and event.template is not None:
+            index = self.keys.get(normalise(event.template))
+            if index is not None:
+                known = self.templates[index]
+                seen = Proposal(event.step, event.attempt, event.candidate)
+                repeated = replace(known, again=(*known.again, seen))
+                templates = (*self.templates[:index], repeated, *self.templates[index + 1 :])
+                state = replace(state, templates=templates)
+        return state
+
+    def _scored(self, event: ev.TemplateScored) -> RunState:
+        key = normalise(event.template)
+        if key in self.keys:
+            return self
+        scored = ScoredTemplate(
+            key=key,
+            text=event.template,
+            origin=event.origin,
+            first=Proposal(event.step, event.attempt, event.candidate),
+            hits=event.hits,
+            n=event.n,
+            margin=event.margin,
+            class_hits=event.class_hits,
+        )
+        state = replace(
+            self,
+            templates=(*self.templates, scored),
+            keys={**self.keys, key: len(self.templates)},
+        )
+        if event.origin == "seed":
+            return state._logged(event, f"seed template: {scored.accuracy:.1%}")
+        return state
+
+    def _anchors(self, event: ev.AnchorsMoved) -> RunState:
+        state = replace(self, anchors=(event.positive, event.negative))
+        best = state.find(event.positive)
+        if best is None:
+            return state
+        return state._logged(event, f"new best {best.accuracy:.1%}: {best.text}")
+
+    def _step_finished(self, event: ev.StepFinished) -> RunState:
+        return replace(
+            self, step=event.step, steps=(*self.steps, event), progress=None
+        )._logged(
+            event,
+            f"step {event.step}: {event.new} new, {event.duplicates} repeated, "
+            f"{event.rejected} rejected; best {event.best:.1%}",
+        )
+
