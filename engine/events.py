@@ -183,8 +183,15 @@ class RunPaused(_Event):
     step: int
 
 
+class RunReopened(_Event):
+    """Another process takes the run up where its journal ends, and loads the models anew."""
+
+    kind: Literal["run-reopened"] = "run-reopened"
+    versions: dict[str, str]
+
+
 class RunResumed(_Event):
-    """The engine goes on after a pause, or in a new process after a stop."""
+    """The engine goes on after a pause."""
 
     kind: Literal["run-resumed"] = "run-resumed"
     step: int
@@ -251,6 +258,7 @@ Event = Annotated[
     | AnchorsMoved
     | StepFinished
     | TestMeasured
+    | RunReopened
     | RunPaused
     | RunResumed
     | RunStopped

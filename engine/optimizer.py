@@ -75,8 +75,6 @@ class Optimizer:
     llm: LanguageModel
     fitness: Fitness
     meta_prompt: MetaPrompt
-    dataset_name: str
-    dataset_description: str
     scores: dict[str, Score] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -156,8 +154,8 @@ class Optimizer:
         state = yield from _emit(state, ev.Progress(phase="meta-prompt"))
         best, worst = best_and_worst(state.ranking, self.config.proposal.examples)
         messages = self.meta_prompt.compose(
-            dataset_name=self.dataset_name,
-            dataset_description=self.dataset_description,
+            dataset_name=self.fitness.dataset_name,
+            dataset_description=self.fitness.dataset_description,
             class_names=self.fitness.class_names,
             best=[Example(t.text, 100 * t.accuracy) for t in best],
             worst=[Example(t.text, 100 * t.accuracy) for t in worst],

@@ -45,6 +45,7 @@ class RunState:
     step_started_at: float = 0.0
     progress: ev.Progress | None = None
     # What was asked and answered in the step under way
+    step_begin: RunState | None = None  # the state before the step under way; None between steps
     prompt: ev.MetaPromptComposed | None = None
     steering: ev.SteeringPrepared | None = None
     streams: tuple[str, ...] = ()  # replies as they arrive, one per candidate of the attempt
@@ -111,14 +112,7 @@ class RunState:
                     f"{event.test_size} test images",
                 )
             case ev.StepStarted():
-                return replace(
-                    self,
-                    step=event.step,
-                    attempt=1,
-                    step_started_at=event.time,
-                    candidates=(),
-                    streams=(),
-                )
+                return self._step_started(event)
             case ev.MetaPromptComposed():
                 return replace(self, prompt=event, attempt=event.attempt, streams=())
             case ev.SteeringPrepared():
@@ -147,7 +141,10 @@ class RunState:
             case ev.RunPaused():
                 return replace(self, status="paused")._logged(event, "paused")
             case ev.RunResumed():
-                return replace(self, status="running", error=None)._logged(event, "resumed")
+                status: Status = "running" if self.models else "loading"
+                return replace(self, status=status)._logged(event, "resumed")
+            case ev.RunReopened():
+                return replace(self, status="loading", error=None)._logged(event, "reopened")
             case ev.RunStopped():
                 return replace(self, status="stopped")._logged(event, "stopped")
             case ev.Warned():
@@ -171,6 +168,22 @@ class RunState:
     ) -> RunState:
         line = LogLine(event.time, level, text)
         return replace(self, log=(*self.log[-LOG_LINES + 1 :], line))
+
+    def _step_started(self, event: ev.StepStarted) -> RunState:
+        # A step that was cut off begins again from where it began: what it did is forgotten.
+        before = self if self.step_begin is None else replace(self.step_begin, log=self.log)
+        return replace(
+            before,
+            status=self.status,
+            models=self.models,
+            step_begin=before,
+            step=event.step,
+            attempt=1,
+            step_started_at=event.time,
+            steering=None,
+            candidates=(),
+            streams=(),
+        )
 
     def _candidate(self, event: ev.CandidateProposed) -> RunState:
         state = replace(self, candidates=(*self.candidates, event))
@@ -216,7 +229,7 @@ class RunState:
 
     def _step_finished(self, event: ev.StepFinished) -> RunState:
         return replace(
-            self, step=event.step, steps=(*self.steps, event), progress=None
+            self, step=event.step, steps=(*self.steps, event), progress=None, step_begin=None
         )._logged(
             event,
             f"step {event.step}: {event.new} new, {event.duplicates} repeated, "

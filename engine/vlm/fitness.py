@@ -45,6 +45,14 @@ class Fitness(Protocol):
     def name(self) -> str: ...
 
     @property
+    def dataset_name(self) -> str: ...
+
+    @property
+    def dataset_description(self) -> str:
+        """One or two sentences on the images, or nothing."""
+        ...
+
+    @property
     def class_names(self) -> tuple[str, ...]: ...
 
     def size(self, split: Split) -> int:

@@ -1,0 +1,66 @@
+"""From a configuration to an optimiser with its models and data loaded."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Callable, Mapping
+
+from engine.config import RunConfig
+from engine.metaprompt import load_meta_prompt
+from engine.optimizer import Optimizer
+from engine.vlm.fitness import Score
+
+Report = Callable[[str], None]
+"""Takes a sentence on something that the user should know and the run survives."""
+
+OnProgress = Callable[[str, int, int], None]
+"""Takes what is being loaded, and how much of it: done, total (0 of 0: not countable)."""
+
+_LIBRARIES = ("glov-tui", "torch", "transformers", "open_clip_torch", "numpy")
+
+
+def versions() -> dict[str, str]:
+    """Versions that a run's numbers depend on."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def load_optimizer(
+    config: RunConfig,
+    progress: OnProgress,
+    report: Report,
+    scores: Mapping[str, Score] | None = None,
+) -> Optimizer:
+    """Load the meta-prompt template, the VLM with its images, and the LLM, cheapest first.
+
+    Args:
+        config: of the run.
+        progress: called on this thread while loading; an exception from it ends the loading.
+        report: called with problems that were worked around.
+        scores: train scores known from an earlier part of the run, by template text.
+
+    Raises:
+        UserError: naming the key, file or model that can't be used and what to do.
+    """
+    meta_prompt = load_meta_prompt(
+        config.proposal.template_file, config.proposal.system_prompt, config.proposal.task
+    )
+    progress("libraries", 0, 0)
+    from engine.llm.local import LocalLLM
+    from engine.vlm.loading import load_fitness
+
+    fitness = load_fitness(config, progress, report)
+    llm = LocalLLM.load(config.llm, lambda what: progress(what, 0, 0))
+    return Optimizer(
+        config=config,
+        llm=llm,
+        fitness=fitness,
+        meta_prompt=meta_prompt,
+        scores=dict(scores or {}),
+    )

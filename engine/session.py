@@ -1,0 +1,269 @@
+"""A run being driven: the engine thread, its command queue, and the state it publishes.
+
+Pausing is exact: the engine holds at the next safe point, at most one token away, and keeps
+everything. Commands are idempotent and the last one wins. The published state is immutable and
+replaced as a whole, so that readers poll it without a lock and never hold up the engine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from engine import events as ev
+from engine.commands import Command, Pause, Resume, StepOnce, Stop
+from engine.config import RunConfig
+from engine.errors import UserError
+from engine.journal import LOG, Journal, cut_torn_line, read_journal
+from engine.loading import load_optimizer, versions
+from engine.optimizer import Events, Optimizer
+from engine.state import RunState
+from engine.vlm.fitness import Score
+
+
+class Session(Protocol):
+    """A run that can be watched and driven, here or elsewhere."""
+
+    @property
+    def state(self) -> RunState:
+        """The latest state; never changes under the reader."""
+        ...
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether the engine is done, failed or stopped."""
+        ...
+
+    def send(self, command: Command) -> None:
+        """Queue a command; returns at once."""
+        ...
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the engine's end; returns whether it has ended."""
+        ...
+
+
+class _StopRequested(Exception):
+    """Unwinds the engine thread to its end."""
+
+
+class LocalSession:
+    """A run driven by a thread of this process.
+
+    ``on_event`` is called on the engine thread with every event and the state after it; it must
+    return quickly and not raise.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        state: RunState,
+        scores: dict[str, Score] | None = None,
+        on_event: Callable[[ev.Event, RunState], None] | None = None,
+    ) -> None:
+        self._journal = journal
+        self._state = state
+        self._scores = scores or {}
+        self._on_event = on_event
+        self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._hold = False  # paused, or to be paused at the next safe point
+        self._hold_after_step = False
+        # A daemon, so that a model that hangs in native code can't keep the process alive.
+        self._thread = threading.Thread(target=self._main, name="glov-engine", daemon=True)
+
+    @classmethod
+    def create(
+        cls,
+        config: RunConfig,
+        folder: Path,
+        on_event: Callable[[ev.Event, RunState], None] | None = None,
+    ) -> LocalSession:
+        """A new run in ``folder``. Nothing is loaded before ``start``.
+
+        Raises:
+            UserError: if the folder can't be written or holds a run.
+        """
+        session = cls(Journal.create(folder, config), RunState(), on_event=on_event)
+        session._publish(
+            ev.RunStarted(
+                run=folder.name, config=config.model_dump(mode="json"), versions=versions()
+            )
+        )
+        return session
+
+    @classmethod
+    def resume(
+        cls,
+        folder: Path,
+        on_event: Callable[[ev.Event, RunState], None] | None = None,
+    ) -> LocalSession:
+        """Take up a run where its journal ends.
+
+        Raises:
+            JournalError: if the journal is damaged or of another version.
+        """
+        content = read_journal(folder)
+        state = RunState().apply_all(content.events)
+        scores = {
+            e.template: Score(e.hits, e.n, e.margin, e.class_hits)
+            for e in content.events
+            if isinstance(e, ev.TemplateScored)
+        }
+        if content.torn_bytes:
+            cut_torn_line(folder, content.torn_bytes)
+        session = cls(Journal(folder), state, scores, on_event)
+        session._publish(ev.RunReopened(versions=versions()))
+        if content.torn_bytes:
+            session._publish(
+                ev.Warned(message=f"the journal's last line was torn; cut {content.torn_bytes} B")
+            )
+        return session
+
+    @property
+    def state(self) -> RunState:
+        """The latest state; never changes under the reader."""
+        return self._state
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self._journal.folder
+
+    @property
+    def ended(self) -> bool:
+        """Whether the engine thread was started and has ended."""
+        return self._thread.ident is not None and not self._thread.is_alive()
+
+    def start(self) -> None:
+        """Start the engine thread: it loads the models, then runs until done or stopped."""
+        self._thread.start()
+
+    def send(self, command: Command) -> None:
+        """Queue a command; it is obeyed at the next safe point."""
+        self._commands.put(command)
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the engine's end; returns whether it has ended."""
+        self._thread.join(seconds)
+        return self.ended
+
+    # -- on the engine thread ----------------------------------------------------------------
+
+    def _main(self) -> None:
+        try:
+            try:
+                self._run()
+            except _StopRequested:
+                self._publish(ev.RunStopped(step=self._state.steps_done))
+            except UserError as error:
+                self._publish(ev.RunFailed(message=str(error)))
+            except Exception as error:
+                self._fail(error)
+            finally:
+                self._journal.close()
+        except UserError as error:  # the journal itself can't be written
+            self._state = self._state.apply(ev.RunFailed(message=str(error)))
+
+    def _run(self) -> None:
+        optimizer = self._load()
+        if self._state.test("seed") is None:
+            self._drive(optimizer.score_seed(self._state))
+        while self._state.steps_done < optimizer.config.steps:
+            self._drive(optimizer.step(self._state))
+            self._journal.sync()
+            if self._hold_after_step:
+                self._hold_after_step, self._hold = False, True
+                self._obey()
+        self._drive(optimizer.finish(self._state))
+
+    def _load(self) -> Optimizer:
+        def progress(what: str, done: int, total: int) -> None:
+            self._publish(ev.Progress(phase="loading", detail=what, done=done, total=total))
+            self._obey()
+
+        def report(message: str) -> None:
+            self._publish(ev.Warned(message=message))
+
+        assert self._state.config is not None
+        begun = time.monotonic()
+        optimizer = load_optimizer(self._state.config, progress, report, self._scores)
+        self._publish(
+            ev.ModelsLoaded(
+                llm=optimizer.llm.name,
+                llm_layers=optimizer.llm.layers,
+                vlm=optimizer.fitness.name,
+                dataset_name=optimizer.fitness.dataset_name,
+                dataset_description=optimizer.fitness.dataset_description,
+                class_names=optimizer.fitness.class_names,
+                train_size=optimizer.fitness.size("train"),
+                test_size=optimizer.fitness.size("test"),
+                seconds=time.monotonic() - begun,
+            )
+        )
+        return optimizer
+
+    def _drive(self, steps: Events) -> None:
+        """Run one generator of the optimiser; each of its yields is a safe point."""
+        with contextlib.closing(steps):
+            try:
+                event = next(steps)
+                while True:
+                    self._publish(event)
+                    self._obey()
+                    event = steps.send(self._state)
+            except StopIteration:
+                return
+
+    def _publish(self, event: ev.Event) -> None:
+        if event.is_fact:
+            self._journal.append(event)
+        self._state = self._state.apply(event)
+        if self._on_event is not None:
+            self._on_event(event, self._state)
+
+    def _obey(self) -> None:
+        """Do what was asked since the last safe point; while paused, wait here.
+
+        Raises:
+            _StopRequested: if told to stop.
+        """
+        told = self._hold  # a hold set at a step's end is announced like a pause
+        paused = False
+        while True:
+            if told and self._hold and not paused:
+                self._publish(ev.RunPaused(step=self._state.step))
+                paused = True
+            try:
+                command = self._commands.get(block=self._hold)
+            except queue.Empty:
+                break
+            match command:
+                case Stop():
+                    raise _StopRequested
+                case Pause():
+                    self._hold, told = True, True
+                case Resume():
+                    self._hold, self._hold_after_step = False, False
+                case StepOnce():
+                    self._hold, self._hold_after_step = False, True
+        if paused:
+            self._publish(ev.RunResumed(step=self._state.step))
+
+    def _fail(self, error: Exception) -> None:
+        with contextlib.suppress(OSError), (self.folder / LOG).open("a", encoding="utf-8") as log:
+            log.write("".join(traceback.format_exception(error)))
+        self._publish(
+            ev.RunFailed(
+                message=f"{type(error).__name__}: {error} (details in {self.folder / LOG}; "
+                f"nothing is lost, `glov resume {self.folder}` goes on)"
+            )
+        )

@@ -1,0 +1,1 @@
+"""The command line and the terminal cockpit of glov. All algorithms are in ``engine``."""

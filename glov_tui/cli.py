@@ -1,0 +1,179 @@
+"""The ``glov`` command. Nothing heavy is imported here: help must cost what Typer costs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+app = typer.Typer(
+    name="glov",
+    help="Optimise the prompts of a vision-language model with GLOV, and watch it live.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+config_app = typer.Typer(help="Write and inspect configurations.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+Headless = Annotated[bool, typer.Option("--headless", help="No screen: progress on stderr.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+RunDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder for the run.", show_default="runs/NAME-DATE-TIME"),
+]
+Override = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override a configuration key."),
+]
+
+
+def _fail(error: Exception, code: int = 2) -> NoReturn:
+    typer.echo(f"glov: {error}", err=True)
+    raise typer.Exit(code)
+
+
+@app.command()
+def demo(
+    headless: Headless = False,
+    as_json: AsJson = False,
+    steps: Annotated[int | None, typer.Option(min=0, help="Optimisation steps.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the run.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="A demo data set: `glov datasets`.")] = None,
+    run_dir: RunDir = None,
+    override: Override = None,
+) -> None:
+    """Run GLOV on small models that come with glov: no GPU, no download."""
+    values = {"steps": steps, "seed": seed, "data.dataset": dataset}
+    given = [f"{key}={value}" for key, value in values.items() if value is not None]
+    _run("demo", [*given, *(override or [])], headless, as_json, run_dir)
+
+
+@app.command()
+def run(
+    config: Annotated[str, typer.Argument(help="A TOML file, or the name of a preset.")],
+    headless: Headless = False,
+    as_json: AsJson = False,
+    override: Override = None,
+    run_dir: RunDir = None,
+) -> None:
+    """Start a new run."""
+    _run(config, override or [], headless, as_json, run_dir)
+
+
+@app.command()
+def resume(
+    run: Annotated[str, typer.Argument(help="A run's folder, or its name in runs/.")],
+    headless: Headless = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take up a run where it ended, whatever ended it."""
+    from engine.errors import UserError
+    from engine.journal import find_run
+    from engine.session import LocalSession
+
+    try:
+        session = LocalSession.resume(find_run(run))
+    except UserError as error:
+        _fail(error)
+    _drive(session, headless, as_json)
+
+
+def _run(
+    source: str, overrides: list[str], headless: bool, as_json: bool, run_dir: Path | None
+) -> None:
+    from engine.config_file import load_config
+    from engine.errors import UserError
+    from engine.journal import new_run_folder
+    from engine.session import LocalSession
+
+    try:
+        config = load_config(source, overrides)
+        session = LocalSession.create(config, run_dir or new_run_folder(config.name))
+    except UserError as error:
+        _fail(error)
+    _drive(session, headless, as_json)
+
+
+def _drive(session: Any, headless: bool, as_json: bool) -> None:
+    from glov_tui.headless import drive
+
+    raise typer.Exit(drive(session, as_json))
+
+
+@config_app.command("init")
+def config_init(
+    path: Annotated[Path, typer.Argument(help="File to write; - for standard output.")],
+    preset: Annotated[str, typer.Option(help="Preset to start from.")] = "clip-paper",
+    force: Annotated[bool, typer.Option(help="Replace the file if it exists.")] = False,
+) -> None:
+    """Write a configuration in which every key is explained."""
+    from engine.config_file import PRESETS, format_config, load_config
+    from engine.errors import UserError
+    from engine.files import write_atomic
+
+    overrides = [] if preset != "clip-paper" else ["data.path=images"]
+    try:
+        if preset not in {p.stem for p in PRESETS.glob("*.toml")}:
+            load_config(preset)  # says which presets there are
+        text = format_config(load_config(preset, overrides), comments=True)
+        if str(path) == "-":
+            typer.echo(text)
+            return
+        if path.exists() and not force:
+            raise UserError(f"{path} exists; give --force to replace it")
+        write_atomic(path, text)
+    except UserError as error:
+        _fail(error)
+    except OSError as error:
+        _fail(UserError(f"{path} can't be written: {error.strerror}"))
+    typer.echo(f"wrote {path}: edit it, then `glov run {path}`", err=True)
+
+
+@config_app.command("show")
+def config_show(
+    config: Annotated[str, typer.Argument(help="A TOML file, or the name of a preset.")],
+    override: Override = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print a configuration as it would run, with all defaults."""
+    from engine.config_file import format_config, load_config
+    from engine.errors import UserError
+
+    try:
+        loaded = load_config(config, override or [])
+    except UserError as error:
+        _fail(error)
+    if as_json:
+        typer.echo(loaded.model_dump_json(indent=2))
+    else:
+        typer.echo(format_config(loaded, comments=True), nl=False)
+
+
+@app.command()
+def datasets(as_json: AsJson = False) -> None:
+    """List the data sets that a configuration can name."""
+    from glov_tui.listing import print_datasets
+
+    print_datasets(as_json)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Say what this machine has: versions, devices, folders, hub, terminal."""
+    from glov_tui.doctor import report
+
+    report(as_json)
+
+
+def main() -> None:
+    """Entry point of the ``glov`` command."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

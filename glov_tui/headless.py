@@ -1,0 +1,180 @@
+"""Driving a run without a screen: Rich progress on stderr, the result on stdout."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from engine.commands import Stop
+from engine.result import summarise
+from engine.session import LocalSession
+from engine.state import RunState
+from glov_tui.text import clean
+
+POLL_SECONDS = 0.1
+EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
+
+
+def drive(session: LocalSession, as_json: bool) -> int:
+    """Run a session to its end; returns the exit code of the command line contract.
+
+    Ctrl+c and SIGTERM stop the run at its next safe point; a second one ends the process.
+    """
+    console = Console(stderr=True, highlight=False)
+    with _stop_on_signal(session):
+        session.start()
+        _show_progress(session, console)
+    state = session.state
+    if as_json:
+        print(json.dumps({**summarise(state), "folder": str(session.folder)}, ensure_ascii=False))  # noqa: T201
+    elif state.status == "finished":
+        Console(highlight=False).print(_result_table(state))
+    if state.status == "failed":
+        console.print(Text(f"glov: {clean(state.error or 'the run failed')}"), style="red")
+        return EXIT_FAILED
+    if state.status == "stopped":
+        console.print(Text(f"stopped; go on with: glov resume {session.folder}"))
+        return EXIT_INTERRUPTED
+    console.print(Text(f"run: {session.folder}"), style="dim")
+    return EXIT_DONE
+
+
+@contextmanager
+def _stop_on_signal(session: LocalSession) -> Iterator[None]:
+    def stop(number: int, frame: FrameType | None) -> None:
+        session.send(Stop())
+        for name in (signal.SIGINT, signal.SIGTERM):  # the second one means it
+            signal.signal(name, signal.SIG_DFL)
+
+    before = {name: signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def _show_progress(session: LocalSession, console: Console) -> None:
+    printed = 0.0  # time of the last log line shown
+    if not console.is_terminal:
+        while not session.wait(POLL_SECONDS):
+            printed = _print_log(session.state, console, printed)
+        _print_log(session.state, console, printed)
+        return
+    bar = Progress(
+        TextColumn("step {task.fields[step]}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[phase]}"),
+        TextColumn("best {task.fields[best]}"),
+        TimeElapsedColumn(),
+        TextColumn("ETA {task.fields[eta]}"),
+        console=console,
+    )
+    task = bar.add_task("run", total=None, step="-", phase="starting", best="-", eta="-")
+    with Live(bar, console=console, refresh_per_second=8, transient=True):
+        while not session.wait(POLL_SECONDS):
+            state = session.state
+            printed = _print_log(state, console, printed)
+            _update(bar, task, state)
+        _print_log(session.state, console, printed)
+
+
+def _print_log(state: RunState, console: Console, after: float) -> float:
+    for line in state.log:
+        if line.time > after:
+            style = {"info": "", "warning": "yellow", "error": "red"}[line.level]
+            if line.level != "error":  # errors are said once, at the end
+                console.print(Text(clean(line.text)), style=style)
+            after = line.time
+    return after
+
+
+def _update(bar: Progress, task: TaskID, state: RunState) -> None:
+    steps = state.config.steps if state.config else 0
+    progress = state.progress
+    within = progress.done / progress.total if progress and progress.total else 0.0
+    phase = escape(clean(_phase(state)))
+    ranking = state.ranking
+    best = f"{ranking[0].accuracy:.1%}" if ranking else "-"
+    bar.update(
+        task,
+        total=max(steps, 1),
+        completed=state.steps_done + (within * 0.9 if state.step_begin else 0),
+        step=f"{state.step}/{steps}",
+        phase=f"{phase:<24.24}",
+        best=best,
+        eta=format_seconds(seconds_left(state)),
+    )
+
+
+def _phase(state: RunState) -> str:
+    if state.progress is None:
+        return state.status
+    if state.progress.phase == "loading":
+        return f"loading {state.progress.detail}"
+    return state.progress.phase
+
+
+def seconds_left(state: RunState) -> float | None:
+    """Estimated seconds to the end of the run, from the mean of its last steps; None at first."""
+    if not state.steps or state.config is None:
+        return None
+    recent = [step.seconds for step in state.steps[-10:]]
+    per_step = sum(recent) / len(recent)
+    begun = time.time() - state.step_started_at if state.step_begin else 0.0
+    left = (state.config.steps - state.steps_done) * per_step - min(begun, per_step)
+    return max(0.0, left)
+
+
+def format_seconds(seconds: float | None) -> str:
+    """Seconds as ``12 s``, ``3:25`` or ``1:02:03``; ``-`` where unknown."""
+    if seconds is None:
+        return "-"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _result_table(state: RunState) -> RenderableType:
+    result = summarise(state)
+
+    def percent(value: float | None) -> str:
+        return "-" if value is None else f"{value:.1%}"
+
+    table = Table(title=f"{result['run']}: {result['steps']} steps", title_justify="left")
+    table.add_column("")
+    table.add_column("template", overflow="fold")
+    table.add_column("train", justify="right")
+    table.add_column("test", justify="right")
+    for name in ("baseline", "best"):
+        row = result[name]
+        text = Text(clean(row["template"] or "-"))
+        table.add_row(name, text, percent(row["train_accuracy"]), percent(row["test_accuracy"]))
+    ensemble = result["ensemble"]
+    table.add_row(
+        f"top-{len(ensemble['templates'])} ensemble",
+        Text("\n".join(clean(t) for t in ensemble["templates"])),
+        "",
+        percent(ensemble["test_accuracy"]),
+    )
+    return table
+
+
+def is_terminal() -> bool:
+    """Whether both input and output are a terminal."""
+    return sys.stdin.isatty() and sys.stdout.isatty()

@@ -1,0 +1,24 @@
+"""``glov datasets``: the data sets that a configuration can name."""
+
+from __future__ import annotations
+
+import json
+
+from rich.console import Console
+from rich.table import Table
+
+from engine.data.registry import registered_datasets
+
+
+def print_datasets(as_json: bool) -> None:
+    """Print names and descriptions as a table, or as one JSON document."""
+    found = registered_datasets()
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False))  # noqa: T201
+        return
+    table = Table(box=None)
+    table.add_column("data.dataset", style="bold")
+    table.add_column("what it is")
+    for name, description in found.items():
+        table.add_row(name, description)
+    Console(highlight=False).print(table)
