@@ -134,7 +134,9 @@ def _resolve_paths(values: dict[str, Any], base: Path) -> None:
     for dotted in (*_PATHS, *_NAMES_OR_PATHS):
         section, key = dotted.split(".")
         table = values.get(section)
-        text = table.get(key) if isinstance(table, dict) else None
+        if not isinstance(table, dict):
+            continue
+        text = table.get(key)
         if not isinstance(text, str) or not text:
             continue
         if dotted in _PATHS or text.startswith((".", "/", "~")):

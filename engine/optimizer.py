@@ -199,12 +199,13 @@ class Optimizer:
         self, state: RunState, step: int, attempt: int, steering: Steering | None
     ) -> Generator[ev.Event, RunState | None, tuple[RunState, list[Reply]]]:
         assert state.prompt is not None
+        messages = state.prompt.messages
         sampling = self.config.sampling
         n = self.config.proposal.candidates
         seeds = [derive_seed(self.config.seed, step, attempt, i) for i in range(n)]
         total = sampling.max_new_tokens
         state = yield from _emit(state, ev.Progress(phase="proposing", total=total))
-        columns = self.llm.propose(state.prompt.messages, sampling, seeds, steering)
+        columns = self.llm.propose(messages, sampling, seeds, steering)
         done = 0
         try:
             while True:
@@ -352,4 +353,3 @@ def _scored(
         margin=score.margin,
         class_hits=score.class_hits,
     )
-

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from engine.history import ScoredTemplate
 from engine.events import TestMeasured
+from engine.history import ScoredTemplate
 from engine.state import RunState
 from engine.vlm.fitness import wilson_interval
 

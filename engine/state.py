@@ -235,4 +235,3 @@ class RunState:
             f"step {event.step}: {event.new} new, {event.duplicates} repeated, "
             f"{event.rejected} rejected; best {event.best:.1%}",
         )
-

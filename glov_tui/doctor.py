@@ -24,7 +24,7 @@ HUB_TIMEOUT_SECONDS = 4.0
 
 def report(as_json: bool) -> None:
     """Print everything as tables, or as one JSON document."""
-    found = {
+    found: dict[str, Any] = {
         "versions": versions(),
         "devices": _devices(),
         "folders": _folders(),
@@ -91,9 +91,8 @@ def _gib(size: float) -> str:
 
 
 def _folders() -> dict[str, Any]:
-    from huggingface_hub.constants import HF_HUB_CACHE
-
     from engine.data.registry import cache_folder
+    from huggingface_hub.constants import HF_HUB_CACHE
 
     return {
         "runs": _folder(runs_folder()),

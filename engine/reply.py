@@ -1,0 +1,431 @@
+"""From one reply of the LLM to a template, or to the reason why there is none.
+
+Replies are untrusted text of any language: a template may stand in quotes, a list, a code fence or
+JSON, behind a preface and before an explanation. Colons, apostrophes and words of the template
+itself are never cut. Every pattern is linear in the length of the reply: quantifiers are bounded
+where a match may start at many places.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Literal
+
+from engine import reply_patterns as pat
+from engine.reply_patterns import PLACEHOLDER as PLACEHOLDER
+
+MAX_LENGTH = 300  # characters of a template: about CLIP's 77 tokens
+
+_MAX_BODY = 10_000  # characters of a reply that are read, its thinking left out
+_MAX_LINES = 50  # lines with the placeholder that are read
+_MAX_EXTRA = 120  # characters of a descriptive sentence kept after the one with the placeholder
+_MAX_ROUNDS = 4
+
+
+class RejectReason(StrEnum):
+    """Why a reply gives no template; ``explanation`` says it in plain English."""
+
+    EMPTY = "empty"
+    NO_PLACEHOLDER = "no-placeholder"
+    QUESTION_OR_REFUSAL = "question-or-refusal"
+    NOT_A_TEMPLATE = "not-a-template"
+    OPEN_SLOT = "open-slot"
+    UNFINISHED = "unfinished"
+    TOO_LONG = "too-long"
+
+    @property
+    def explanation(self) -> str:
+        """One line for users."""
+        return _EXPLANATIONS[self]
+
+
+_EXPLANATIONS = {
+    RejectReason.EMPTY: "The reply has no words.",
+    RejectReason.NO_PLACEHOLDER: f"The reply lacks the placeholder {PLACEHOLDER}.",
+    RejectReason.QUESTION_OR_REFUSAL: "The LLM asked back or declined.",
+    RejectReason.NOT_A_TEMPLATE: "The reply talks about templates but gives none.",
+    RejectReason.OPEN_SLOT: f"The template has a blank to fill in other than {PLACEHOLDER}.",
+    RejectReason.UNFINISHED: "The reply was cut off before a sentence with the placeholder ended.",
+    RejectReason.TOO_LONG: "The template is longer than allowed.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A template, or the reason for rejecting the reply: exactly one of the two is given.
+
+    ``note`` says what was cleaned ("removed quotes"), or the detail of a rejection ("[adjective]").
+    """
+
+    template: str | None = None
+    reason: RejectReason | None = None
+    note: str | None = None
+
+
+# --- Public functions ---------------------------------------------------------------------------
+
+
+def parse_reply(
+    text: str, *, finish: Literal["stop", "length"] = "stop", max_length: int = MAX_LENGTH
+) -> Parsed:
+    """Read the template out of a reply.
+
+    Of several listed templates the first valid one is taken. Sentences around the placeholder's
+    belong to the template if they are short and describe; explanations do not.
+
+    Args:
+        text: the reply, any text of any length; never raises.
+        finish: "length" if the LLM ran out of tokens, so that the last sentence may be cut off:
+            then only whole sentences count.
+        max_length: longest template in characters, at least 10 (the placeholder alone).
+    """
+    first = result = _parse_once(text, finish, max_length)
+    for _ in range(_MAX_ROUNDS):
+        if result.template is None:
+            return result
+        # A template read again must stay as it is: nested wrapping comes off layer by layer.
+        again = _parse_once(result.template, "stop", max_length)
+        if again.template == result.template:
+            return replace(first, template=result.template)
+        result = again
+    return Parsed(reason=RejectReason.NOT_A_TEMPLATE)
+
+
+def normalise(template: str) -> str:
+    """The key by which templates count as the same: letter case, width, spacing, kinds of quotes,
+    outer quotes, final punctuation and the placeholder's spelling don't matter. Idempotent.
+    """
+    for _ in range(8):  # two or three rounds in practice: folding may need folding again
+        key = unicodedata.normalize("NFKC", template).casefold().translate(pat.SAME_QUOTE)
+        key = "".join(c for c in key if c.isspace() or unicodedata.category(c)[0] != "C")
+        key = " ".join(pat.SPELLINGS.sub(PLACEHOLDER, key).split())
+        key = key.lstrip("\"' ").rstrip("\"' ,;:" + pat.FINAL)
+        if key == template:
+            break
+        template = key
+    return template
+
+
+# --- The reply as a whole -----------------------------------------------------------------------
+
+
+def _parse_once(text: str, finish: str, max_length: int) -> Parsed:
+    body, cut = _plain_text(text)
+    cut = cut or finish == "length"
+    if not any(c.isalnum() for c in body):
+        return Parsed(reason=RejectReason.UNFINISHED if "<think" in text else RejectReason.EMPTY)
+    lines = _lines(body)
+    with_placeholder = [i for i, line in enumerate(lines) if PLACEHOLDER in line][:_MAX_LINES]
+    if not with_placeholder:
+        start = lines[0]
+        asks = lines[-1].endswith(("?", "？", "؟")) or pat.REFUSAL.match(start)
+        if asks:
+            return Parsed(reason=RejectReason.QUESTION_OR_REFUSAL)
+        return Parsed(reason=RejectReason.NO_PLACEHOLDER)
+    last = len(lines) - 1
+    found = [_read_line(lines[i], cut and i == last, max_length) for i in with_placeholder]
+    good = [line for line in found if line.template is not None]
+    if not good:
+        # The first line that is more than talk says best what is wrong.
+        real = [line for line in found if line.reason is not RejectReason.NOT_A_TEMPLATE]
+        line = (real or found)[0]
+        return Parsed(reason=line.reason, note=line.detail)
+    # A line with an accuracy repeats the meta-prompt: take a new template if there is one.
+    best = next((line for line in good if "an accuracy" not in line.removed), good[0])
+    notes = [f"removed {', '.join(best.removed)}"] if best.removed else []
+    if len(good) > 1:
+        which = "the first" if best is good[0] else f"number {good.index(best) + 1}"
+        notes.append(f"took {which} of {len(good)} listed templates")
+    return Parsed(template=best.template, note="; ".join(notes) or None)
+
+
+def _plain_text(text: str) -> tuple[str, bool]:
+    """The reply without thinking, special tokens, markup and control characters, placeholders
+    spelled one way; and whether it was too long to be read to its end.
+    """
+    text, cut = _without_thoughts(text)
+    cut = cut or len(text) > _MAX_BODY
+    text = pat.ANSI.sub("", pat.BREAKS.sub("\n", text[:_MAX_BODY]))
+    text = "".join(c for c in text.replace("\t", " ") if _is_visible(c))
+    for entity, char in (("lt", "<"), ("gt", ">"), ("quot", '"'), ("#39", "'"), ("amp", "&")):
+        text = re.sub(rf"&(?:amp;){{0,3}}{entity};", char, text)
+    text = re.sub(r"\\u003(c|e)", lambda m: "<" if m[1] in "cC" else ">", text, flags=re.I)
+    text = text.replace("\\", "").replace("`<", "<").replace(">`", ">")
+    text = pat.SPELLINGS.sub(PLACEHOLDER, text)
+    text = pat.TURN_START.sub("\n", text)
+    for end in pat.TURN_END.finditer(text):
+        if any(c.isalnum() for c in text[: end.start()]):
+            text, cut = text[: end.start()], False  # what follows is a new turn
+            break
+    text = pat.BLOCK_TAG.sub("\n", pat.INLINE_TAG.sub("", pat.SPECIAL.sub("", text)))
+    text = pat.FENCE.sub("\n", text).replace("`", "").replace("*", "").replace("~~", "")
+    text = pat.EMPHASIS.sub("", text)
+    return text[role.end() :] if (role := pat.ROLE.match(text)) else text, cut
+
+
+def _without_thoughts(text: str) -> tuple[str, bool]:
+    """Text outside of <think>...</think>; an unopened block began in the prompt, an unclosed one
+    is cut off.
+    """
+    parts: list[str] = []
+    start, inside = 0, False
+    for tag in pat.THOUGHT.finditer(text):
+        if tag[1]:
+            if not inside:
+                parts.clear()
+            start, inside = tag.end(), False
+        elif not inside:
+            parts.append(text[start : tag.start()])
+            inside = True
+    return "".join(parts) if inside else "".join([*parts, text[start:]]), False
+
+
+def _is_visible(char: str) -> bool:
+    """Not a control, bidi control, surrogate or private character. Joiners stay: Persian and Indic
+    scripts are written with them. U+FFFD is a character that the token limit cut in two.
+    """
+    if char in "\n\u200c\u200d":
+        return True
+    return char != "\ufffd" and unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co")
+
+
+def _lines(body: str) -> list[str]:
+    """Non-empty lines with single spaces. A line that ends inside quotes or with a comma goes on
+    in the next one; a numbered list on one line is split.
+    """
+    lines: list[str] = []
+    goes_on = False
+    for raw in body.split("\n"):
+        line = " ".join(raw.split()).strip("\u200c\u200d")
+        if re.match(r"1[.)] ", line):
+            pieces = re.split(r"(?<=[.!?\"”>]) (?=\d{1,2}[.)] )", line)
+        else:
+            pieces = [line]
+        for piece in pieces:
+            if goes_on and piece and not pat.BULLET.match(piece):
+                lines[-1] += " " + piece
+            elif piece:
+                lines.append(piece)
+        open_quote = (
+            bool(line)
+            and line[0] in '"“„«「'
+            and not any(c in pat.QUOTES[line[0]] for c in line[1:])
+        )
+        goes_on = bool(line) and (open_quote or line.endswith(",")) and PLACEHOLDER in line
+    return lines
+
+
+# --- One line -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    template: str | None = None
+    reason: RejectReason | None = None
+    detail: str | None = None
+    removed: tuple[str, ...] = ()
+
+
+def _read_line(line: str, cut: bool, max_length: int) -> _Line:
+    removed: list[str] = []
+
+    def step(what: str, function: Callable[[str], str]) -> None:
+        nonlocal line
+        before, line = line, function(line)
+        if line != before and what and what not in removed:
+            removed.append(what)
+
+    if line.startswith("|") and line.count("|") > 1:  # a table row
+        line = next(cell for cell in line.split("|") if PLACEHOLDER in cell).strip()
+    for _ in range(3):
+        step("", lambda text: _strip_start(pat.BULLET, text))
+        step("a preface", _without_preface)
+    step("an accuracy", _without_echo)
+    closed = len(line)
+    step("quotes", _unquoted)
+    cut = cut and closed == len(line)  # a closing quote ends the template
+    step("an accuracy", _without_echo)
+    step("an explanation", lambda text: _strip_end(pat.TRAILERS, text))
+
+    spans = _sentences(line)
+    if cut and not _is_finished(line):
+        spans = spans[:-1]
+        removed.append("an unfinished sentence")
+        if not any(PLACEHOLDER in line[a:b] for a, b in spans):
+            return _Line(reason=RejectReason.UNFINISHED, detail=_shorten(line))
+    kept = _template_sentences(line, spans, max_length)
+    if kept is None:
+        reason = RejectReason.NOT_A_TEMPLATE
+        if pat.REFUSAL.match(line):
+            reason = RejectReason.QUESTION_OR_REFUSAL
+        return _Line(reason=reason, detail=_shorten(line))
+    whole = line[: spans[-1][1]]
+    line = line[kept[0] : kept[1]].strip()
+    if len(line) < len(whole.strip()):
+        removed.append("an explanation")
+    step("quotes", _without_stray_quotes)
+    return _checked(line, max_length, tuple(removed))
+
+
+def _checked(line: str, max_length: int, removed: tuple[str, ...]) -> _Line:
+    if slot := pat.SLOT.search(line):
+        return _Line(reason=RejectReason.OPEN_SLOT, detail=slot[0].strip())
+    if PLACEHOLDER not in line:
+        return _Line(reason=RejectReason.NO_PLACEHOLDER)
+    if pat.DANGLING.search(line):
+        return _Line(reason=RejectReason.UNFINISHED, detail=_shorten(line))
+    if len(line) > max_length:
+        detail = f"{len(line)} characters, at most {max_length} are allowed"
+        return _Line(reason=RejectReason.TOO_LONG, detail=detail)
+    return _Line(template=line, removed=removed)
+
+
+def _strip_start(pattern: re.Pattern[str], line: str) -> str:
+    found = pattern.match(line)
+    return line[found.end() :] if found and PLACEHOLDER in line[found.end() :] else line
+
+
+def _strip_end(patterns: tuple[re.Pattern[str], ...], line: str) -> str:
+    for pattern in patterns:
+        found = pattern.search(line)
+        if found and PLACEHOLDER in line[: found.start()]:
+            line = line[: found.start()].rstrip()
+    return line
+
+
+def _without_echo(line: str) -> str:
+    return _strip_end(pat.ECHOES, line)
+
+
+def _without_preface(line: str) -> str:
+    for pattern in (pat.JSON_KEY, pat.SURE, pat.NUMBERED, pat.LABEL):
+        line = _strip_start(pattern, line)
+    named = pat.NAMED.match(line)
+    if named and not re.search(rf"{PLACEHOLDER}[\"'”]?[.!?]", named[0]):
+        return _strip_start(pat.NAMED, line)
+    colon = re.search(r"(?<!\d)[:：]|[:：](?!\d)", line[:200])
+    if colon:
+        head, tail = line[: colon.start()], line[colon.end() :].lstrip()
+        begins = pat.OPENER.match(head) or pat.PROPOSES.search(head)
+        # "Here is a <category>: a bird." is a template, "Here it is: a <category>." is not.
+        if begins and PLACEHOLDER not in head and PLACEHOLDER in tail:
+            return tail
+    return line
+
+
+def _unquoted(line: str) -> str:
+    """The quoted part with the placeholder, if nothing but talk stands before it."""
+    for at, char in enumerate(line[:200]):
+        head = line[:at].strip()
+        if char not in pat.QUOTES or (at and line[at - 1].isalnum()):
+            continue
+        if head and not (
+            pat.ABOUT.search(head) or pat.EXPLAINS.match(head) or pat.PROPOSES.search(head)
+        ):
+            break
+        end = _closing(line, at)
+        inner = line[at + 1 : end].strip() if end else ""
+        around = (head + line[end + 1 :]) if end else ""
+        if inner == PLACEHOLDER and any(c.isalpha() for c in around):
+            continue  # only the placeholder is quoted
+        if PLACEHOLDER in inner:
+            return inner
+    return _without_stray_quotes(line)
+
+
+def _closing(line: str, at: int) -> int:
+    """Where the quotation mark at ``at`` is closed, 0 if nowhere."""
+    opener, end, depth = line[at], 0, 1
+    for i in range(at + 1, len(line)):
+        char = line[i]
+        before, after = line[i - 1], line[i + 1 : i + 2]
+        if char not in pat.QUOTES[opener] and char != opener:
+            continue
+        opens = (before.isspace() or before in "([") and bool(after.strip())
+        if opener in pat.SINGLE_QUOTES:
+            if not opens and not after.isalnum():
+                end = i  # the last one: those before may be apostrophes ("the birds' nest")
+        elif opens or char not in pat.QUOTES[opener]:
+            depth += 1
+        else:
+            depth -= 1
+            if not depth:
+                return i
+    return end
+
+
+def _without_stray_quotes(line: str) -> str:
+    """Without a first or last quotation mark that has no partner."""
+    if line and line[0] in pat.QUOTES and not pat.ELISION.match(line):
+        partners = sum(line.count(c) for c in set(pat.QUOTES[line[0]] + line[0]))
+        if partners % 2 or (line[0] in pat.SINGLE_QUOTES and not _closing(line, 0)):
+            line = line[1:].lstrip()
+    if line and line[-1] in '"”“»」』》' and sum(line.count(c) for c in '"”“„»«「」『』《》') % 2:
+        line = line[:-1].rstrip()
+    if line[-1:] in ("'", "’") and line[-2:-1] in (*pat.FINAL, ">"):
+        line = line[:-1].rstrip()
+    return line
+
+
+# --- Sentences ----------------------------------------------------------------------------------
+
+
+def _sentences(line: str) -> list[tuple[int, int]]:
+    spans: list[tuple[int, int]] = []
+    start = 0
+    for found in pat.SENTENCE.finditer(line):
+        following = line[found.end() : found.end() + 2].strip()[:1]
+        if following.islower() or pat.ABBREVIATION.search(
+            line[max(0, found.end() - 10) : found.end()]
+        ):
+            continue
+        spans.append((start, found.end()))
+        start = found.end()
+    if line[start:].strip():
+        spans.append((start, len(line)))
+    return spans
+
+
+def _is_finished(line: str) -> bool:
+    end = line.rstrip(pat.CLOSERS)
+    return end[-1:] in tuple(pat.FINAL) and not pat.ABBREVIATION.search(end[-10:])
+
+
+def _template_sentences(
+    line: str, spans: list[tuple[int, int]], max_length: int
+) -> tuple[int, int] | None:
+    """Start and end of the sentences that make the template, None if all are talk."""
+    texts = [line[a:b].strip() for a, b in spans]
+    main = next(
+        (i for i, text in enumerate(texts) if PLACEHOLDER in text and not _is_talk(text)), None
+    )
+    if main is None:
+        return None
+    first = max((i + 1 for i in range(main) if _is_talk(texts[i])), default=0)
+    last = main
+    for i in range(main + 1, len(texts)):
+        extra = PLACEHOLDER in texts[i] or len(texts[i]) <= _MAX_EXTRA
+        if _is_talk(texts[i]) or not extra or spans[i][1] - spans[first][0] > max_length:
+            break
+        last = i
+    return spans[first][0], spans[last][1]
+
+
+def _is_talk(sentence: str) -> bool:
+    """About the template rather than part of it."""
+    if PLACEHOLDER in sentence:  # "This is a photo of a <category>." is a template
+        return bool(pat.ABOUT.search(sentence) or pat.REFUSAL.match(sentence))
+    return bool(
+        pat.EXPLAINS.match(sentence)
+        or pat.ABOUT.search(sentence)
+        or pat.SCORES.search(sentence)
+        or pat.REFUSAL.match(sentence)
+    )
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= 60 else text[:59] + "…"

@@ -1,0 +1,109 @@
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.config import RunConfig
+from engine.config_file import format_config, load_config, preset_names, validate
+from engine.errors import ConfigError
+
+DATA = {"data": {"path": "/images"}}
+
+
+def message(values: dict) -> str:
+    with pytest.raises(ConfigError) as caught:
+        validate({**DATA, **values}, "my.toml")
+    return str(caught.value)
+
+
+def test_every_preset_loads() -> None:
+    for name in preset_names():
+        load_config(name, ["data.path=/images"])
+
+
+def test_paper_preset_has_the_papers_numbers() -> None:
+    config = load_config("clip-paper", ["data.path=/images"])
+    assert config.steps == 100 and config.data.shots == 1
+    assert config.proposal.candidates == 10 and config.proposal.examples == 5
+    assert config.steering.layers == (17,) and config.steering.mode == "last-token"
+    sampling = config.sampling
+    assert (sampling.temperature, sampling.top_p, sampling.top_k) == (1.0, 0.9, 50)
+    assert sampling.max_new_tokens == 50
+
+
+@given(
+    alpha=st.floats(-1000, 1000),
+    layers=st.one_of(st.just("auto"), st.lists(st.integers(0, 99), min_size=1)),
+    task=st.one_of(st.none(), st.text(st.characters(exclude_categories=["Cs", "Cc"]))),
+    comments=st.booleans(),
+)
+def test_toml_round_trip(alpha, layers, task, comments) -> None:
+    config = RunConfig.model_validate(
+        {**DATA, "steering": {"alpha": alpha, "layers": layers}, "proposal": {"task": task}}
+    )
+    assert validate(tomllib.loads(format_config(config, comments)), "x") == config
+
+
+def test_unknown_key_names_the_nearest() -> None:
+    assert "steering.alpa: there is no such key; did you mean steering.alpha?" in message(
+        {"steering": {"alpa": 1}}
+    )
+    assert "did you mean llm?" in message({"llmm": {}})
+
+
+def test_wrong_values_name_key_value_and_what_is_allowed() -> None:
+    text = message({"steering": {"mode": "foo", "layers": -1, "alpha": "x"}, "steps": -1})
+    assert "steering.mode = 'foo': input should be 'last-token'" in text
+    assert 'steering.layers = -1: should be "auto", a 0-based layer' in text
+    assert "steering.alpha = 'x'" in text
+    assert "steps = -1: input should be greater than or equal to 0" in text
+
+
+def test_seed_template_needs_the_placeholder() -> None:
+    assert "<category>" in message({"seed_template": "a photo"})
+
+
+def test_image_folder_needs_a_path() -> None:
+    with pytest.raises(ConfigError, match="data.path is missing"):
+        validate({}, "my.toml")
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text('[data]\npath = "images"\n[llm]\nmodel = "./llm"\n[vlm]\nmodel = "ViT-B-32"\n')
+    config = load_config(file)
+    assert config.data.path == str(tmp_path / "images")
+    assert config.llm.model == str(tmp_path / "llm")
+    assert config.vlm.model == "ViT-B-32"
+
+
+def test_overrides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = load_config(
+        "clip-paper",
+        ["data.path=here", "steering.alpha=0.5", "steering.layers=[3, 4]", "llm.model=org/name"],
+    )
+    assert config.steering.alpha == 0.5
+    assert config.steering.layers == (3, 4)
+    assert config.llm.model == "org/name"
+    assert config.data.path == str(tmp_path / "here")
+    with pytest.raises(ConfigError, match=r"key\.path=value"):
+        load_config("clip-paper", ["steering.alpha"])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("steps = ", "no valid TOML"), (b"\xff\xfe", "can't be read")],
+)
+def test_unreadable_files(tmp_path: Path, text, expected) -> None:
+    file = tmp_path / "my.toml"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError, match=expected):
+        load_config(file)
+
+
+def test_missing_file_names_the_presets() -> None:
+    with pytest.raises(ConfigError, match="Did you mean the preset clip-paper"):
+        load_config("clip-papr")

@@ -1,0 +1,28 @@
+"""The arrows of the house, seen in fresh processes."""
+
+import json
+import subprocess
+import sys
+
+
+def modules_after(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys, json; print(json.dumps(sorted(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    return set(json.loads(result.stdout))
+
+
+HEAVY = {"torch", "transformers", "open_clip", "textual", "numpy", "pydantic", "PIL"}
+
+
+def test_the_command_line_imports_nothing_heavy() -> None:
+    assert not modules_after("import glov_tui.cli") & HEAVY
+
+
+def test_the_engine_knows_no_screen() -> None:
+    loaded = modules_after("import engine.session, engine.loading, engine.result")
+    assert not loaded & {"textual", "rich", "typer", "glov_tui"}
+
+
+def test_models_are_imported_only_when_loaded() -> None:
+    loaded = modules_after("import engine.session, engine.demo.vocabulary")
+    assert not loaded & {"torch", "transformers", "open_clip"}

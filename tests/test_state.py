@@ -1,0 +1,168 @@
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine import events as ev
+from engine.config import RunConfig
+from engine.state import RunState
+
+CONFIG = RunConfig.model_validate({"data": {"path": "/images"}})
+
+
+def scored(template: str, hits: int, step: int, origin: ev.Origin = "llm") -> ev.TemplateScored:
+    return ev.TemplateScored(
+        step=step,
+        attempt=1,
+        candidate=0,
+        template=template,
+        origin=origin,
+        hits=hits,
+        n=10,
+        margin=-1.0,
+        class_hits={"cat": (hits, 10)},
+    )
+
+
+def finished(step: int) -> ev.StepFinished:
+    return ev.StepFinished(
+        step=step,
+        attempts=1,
+        new=1,
+        duplicates=0,
+        rejected=0,
+        tokens=9,
+        step_best=0.5,
+        step_mean=0.5,
+        best=0.5,
+        seconds=1.0,
+    )
+
+
+def proposed(template: str, outcome: ev.Outcome, step: int, candidate: int = 0) -> ev.Event:
+    return ev.CandidateProposed(
+        step=step,
+        attempt=1,
+        candidate=candidate,
+        reply=template,
+        tokens=5,
+        finish="stop",
+        outcome=outcome,
+        template=template,
+    )
+
+
+START = (
+    ev.RunStarted(run="r", config=CONFIG.model_dump(mode="json"), versions={}),
+    scored("a photo of a <category>.", 4, 0, "seed"),
+)
+
+
+def test_fold_of_one_step() -> None:
+    state = RunState().apply_all(
+        [
+            *START,
+            ev.StepStarted(step=1),
+            ev.TokensStreamed(step=1, attempt=1, texts=("a ", "b ")),
+            ev.TokensStreamed(step=1, attempt=1, texts=("x", "")),
+        ]
+    )
+    assert state.streams == ("a x", "b ")
+    assert state.steps_done == 0 and state.step == 1
+    state = state.apply_all([proposed("a <category>.", "new", 1), scored("a <category>.", 6, 1)])
+    state = state.apply_all(
+        [
+            ev.AnchorsMoved(step=1, positive=state.ranking[0].key, negative=state.ranking[1].key),
+            finished(1),
+        ]
+    )
+    assert state.steps_done == 1
+    assert [t.hits for t in state.ranking] == [6, 4]
+    assert state.seed is not None and state.seed.hits == 4
+    assert state.anchors == (state.ranking[0].key, state.seed.key)
+
+
+def test_a_repeated_template_keeps_its_provenance_and_counts_once() -> None:
+    state = RunState().apply_all([*START, ev.StepStarted(step=1)])
+    state = state.apply(proposed("A photo of a  <CATEGORY>", "duplicate", 1, candidate=3))
+    assert len(state.templates) == 1
+    assert [(p.step, p.candidate) for p in state.templates[0].again] == [(1, 3)]
+
+
+def test_a_step_that_begins_again_forgets_what_it_did() -> None:
+    before = RunState().apply_all([*START, ev.StepStarted(step=1), scored("x <category>", 5, 1)])
+    before = before.apply(finished(1))
+    cut_off = before.apply_all(
+        [
+            ev.StepStarted(step=2),
+            proposed("x <category>", "duplicate", 2),
+            scored("y <category>", 9, 2),
+            ev.AnchorsMoved(step=2, positive="y <category>", negative="x <category>"),
+            ev.RunReopened(versions={}),
+            ev.StepStarted(step=2),
+        ]
+    )
+    fresh = before.apply(ev.StepStarted(step=2))
+    assert cut_off.templates == fresh.templates
+    assert cut_off.keys == fresh.keys
+    assert cut_off.anchors == fresh.anchors
+    assert cut_off.candidates == ()
+
+
+events = st.lists(
+    st.one_of(
+        st.builds(ev.StepStarted, step=st.integers(1, 3)),
+        st.builds(
+            scored,
+            st.sampled_from(["a <category>", "b <category>", "A <category>."]),
+            st.integers(0, 10),
+            st.integers(1, 3),
+        ),
+        st.builds(
+            proposed,
+            st.sampled_from(["a <category>", "b <category>"]),
+            st.sampled_from(["new", "duplicate", "rejected"]),
+            st.integers(1, 3),
+        ),
+        st.builds(finished, st.integers(1, 3)),
+        st.builds(ev.Warned, message=st.text(max_size=5)),
+        st.builds(ev.RunPaused, step=st.integers(0, 3)),
+        st.builds(ev.RunResumed, step=st.integers(0, 3)),
+        st.builds(ev.Progress, phase=st.just("scoring"), done=st.integers(0, 5)),
+        st.builds(ev.TokensStreamed, step=st.just(1), attempt=st.just(1), texts=st.just(("x",))),
+    ),
+    max_size=25,
+)
+
+
+@given(events, st.data())
+def test_the_fold_is_the_same_in_one_go_or_in_parts(sequence, data) -> None:
+    start = RunState().apply_all(START)
+    cut = data.draw(st.integers(0, len(sequence)))
+    whole = start.apply_all(sequence)
+    parts = start.apply_all(sequence[:cut]).apply_all(sequence[cut:])
+    assert whole == parts
+
+
+@given(events)
+def test_only_facts_matter_for_what_a_run_knows(sequence) -> None:
+    start = RunState().apply_all(START)
+    facts = start.apply_all(e for e in sequence if e.is_fact)
+    everything = start.apply_all(sequence)
+    shown = {"progress": None, "streams": (), "step_begin": None}
+    assert replace(everything, **shown) == replace(facts, **shown)
+
+
+@given(events)
+def test_templates_are_distinct_and_indexed(sequence) -> None:
+    state = RunState().apply_all([*START, *sequence])
+    keys = [t.key for t in state.templates]
+    assert len(set(keys)) == len(keys)
+    assert state.keys == {key: i for i, key in enumerate(keys)}
+
+
+def test_states_are_never_changed() -> None:
+    state = RunState().apply_all(START)
+    before = (state.templates, dict(state.keys), state.log)
+    state.apply_all([ev.StepStarted(step=1), scored("z <category>", 9, 1), finished(1)])
+    assert (state.templates, dict(state.keys), state.log) == before
