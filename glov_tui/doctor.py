@@ -91,7 +91,7 @@ def _gib(size: float) -> str:
 
 
 def _folders() -> dict[str, Any]:
-    from engine.data.registry import cache_folder
+    from engine.data.cache_folder import cache_folder
     from huggingface_hub.constants import HF_HUB_CACHE
 
     return {

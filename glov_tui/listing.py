@@ -13,11 +13,11 @@ def print_datasets(as_json: bool) -> None:
     """Print names and descriptions as a table, or as one JSON document."""
     found = registered_datasets()
     if as_json:
-        print(json.dumps(found, ensure_ascii=False))  # noqa: T201
+        print(json.dumps({d.name: d.summary for d in found.values()}, ensure_ascii=False))  # noqa: T201
         return
     table = Table(box=None)
     table.add_column("data.dataset", style="bold")
     table.add_column("what it is")
-    for name, description in found.items():
-        table.add_row(name, description)
+    for dataset in found.values():
+        table.add_row(dataset.name, dataset.summary)
     Console(highlight=False).print(table)

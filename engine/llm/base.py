@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypedDict
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from typing_extensions import TypedDict  # pydantic needs this one below Python 3.12
 
 from engine.config import Pooling, SamplingConfig, SteeringMode
 
