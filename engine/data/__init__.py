@@ -1,0 +1,1 @@
+"""Data sets: readers, few-shot sampling and the cache of image features."""

@@ -1,0 +1,75 @@
+"""Reading one image file into 8-bit RGB, whatever kind of image it is."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+READER_VERSION = 1
+"""Raised when an image would be read into other pixels; part of the feature cache's key."""
+
+SUFFIXES = frozenset(
+    (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pnm")
+)
+"""File name endings that count as images, in lower case."""
+
+_SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
+
+
+class UnreadableImageError(Exception):
+    """An image file can't be decoded; the text is the reason, without the file's name."""
+
+
+def read_image(path: Path) -> Image.Image:
+    """Decode an image file to mode RGB, 8 bits a channel, upright.
+
+    The EXIF orientation is applied. Transparent parts (alpha channel, transparent palette entry
+    or colour) are laid over white, as a page shows them; plain conversion would uncover whatever
+    colour lies beneath. 16-bit greyscale is scaled to 8 bits instead of clipped; other wide
+    greyscale (32-bit integer, float) is stretched from its own minimum and maximum unless its
+    values fit 0 to 255, 0 to 65535 or, for float, 0 to 1. Colour profiles are not applied. Of an
+    animation or a multi-page file the first picture is read.
+
+    Raises:
+        UnreadableImageError: if the file is missing, truncated, corrupt or absurdly large.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+            upright: Image.Image = image
+            with contextlib.suppress(Exception):  # broken EXIF data in a whole image
+                upright = ImageOps.exif_transpose(image)
+            return _to_rgb(upright)
+    except Exception as error:  # Pillow raises a dozen types for corrupt files
+        reason = " ".join(str(error).replace(str(path), "the file").split())
+        if isinstance(error, FileNotFoundError):
+            reason = "the file is gone"
+        raise UnreadableImageError(reason or type(error).__name__) from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in _SIXTEEN_BIT or image.mode in ("I", "F"):
+        return _narrowed(image).convert("RGB")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        page = Image.new("RGBA", layer.size, (255, 255, 255, 255))
+        return Image.alpha_composite(page, layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _narrowed(image: Image.Image) -> Image.Image:
+    """Wide greyscale to 8 bits a pixel."""
+    values = np.asarray(image).astype(np.float64)  # (height, width)
+    low, high = float(values.min()), float(values.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise UnreadableImageError("it has pixels that are not numbers")
+    if image.mode in _SIXTEEN_BIT or (image.mode == "I" and low >= 0 and 255 < high <= 65535):
+        values = values / 257
+    elif image.mode == "F" and low >= 0 and high <= 1:
+        values = values * 255
+    elif low < 0 or high > 255:
+        values = (values - low) * (255 / (high - low)) if high > low else values * 0
+    return Image.fromarray(np.round(values).astype(np.uint8))

@@ -1,0 +1,60 @@
+"""Data sets by name. Importing this loads no heavy library; reading a data set opens no image."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from engine.config import DataConfig
+from engine.data.dataset import Dataset
+from engine.data.image_folder import read_image_folder
+from engine.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredDataset:
+    """A data set that ``data.dataset`` can name; ``summary`` is one line for a list."""
+
+    name: str
+    summary: str
+    read: Callable[[DataConfig], Dataset]
+
+
+def registered_datasets() -> dict[str, RegisteredDataset]:
+    """All data sets by name, the general reader first."""
+    general = RegisteredDataset(
+        "image-folder", "your own images: data.path, with one folder per class", _read_folder
+    )
+    return {general.name: general}
+
+
+def load_dataset(config: DataConfig) -> Dataset:
+    """Read the data set that the configuration names, with the configuration's name for it.
+
+    Raises:
+        ConfigError: if there is no data set of that name; lists those there are.
+        DataError: if the data set can't be used as it is.
+    """
+    known = registered_datasets()
+    if config.dataset not in known:
+        near = get_close_matches(config.dataset, known, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ConfigError(
+            f"data.dataset is {config.dataset!r}, which is not registered; "
+            f"{hint}Registered are {', '.join(known)}"
+        )
+    dataset = known[config.dataset].read(config)
+    return dataclasses.replace(
+        dataset,
+        name=config.name or dataset.name,
+        description=config.description or dataset.description,
+    )
+
+
+def _read_folder(config: DataConfig) -> Dataset:
+    if config.path is None:
+        raise ConfigError("data.path is missing; it is the folder with one folder per class")
+    return read_image_folder(Path(config.path), test_fraction=config.test_fraction)

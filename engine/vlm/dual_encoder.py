@@ -1,0 +1,245 @@
+"""The fitness of a template under a dual encoder such as CLIP (PAPER, Fitness)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.data.dataset import Dataset, LabelledImage
+from engine.data.feature_cache import FeatureSet
+from engine.data.sampling import sample_few_shot
+from engine.errors import DataError, ModelError, UserError
+from engine.vlm.fitness import Score, ScoringProgress, Split
+from engine.vlm.image_features import ImageFeatures
+from engine.vlm.scoring import NotFiniteError, ensemble_features, score_features
+from engine.vlm.text_features import PLACEHOLDER, TextFeatures
+
+OnProgress = Callable[[str, int, int], None]
+Report = Callable[[str], None]
+
+_NAMED_IMAGES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledFeatures:
+    """Image features of one split, on the model's device."""
+
+    features: Tensor  # (n, d) float32, L2-normalised
+    labels: Tensor  # (n,) int64
+
+
+class DualEncoder:
+    """Scores templates by zero-shot accuracy: ``engine.vlm.fitness.Fitness``.
+
+    A template's text is made by putting the class name, literally, in place of every
+    ``<category>``. All classes are candidates for every image, also when only some of them have
+    labelled images. One thread at a time.
+
+    The result for a template is the same, bit by bit, alone or among others, so a score kept from
+    an earlier call can stand in for a new one.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        dataset: Dataset,
+        texts: TextFeatures,
+        images: dict[Split, LabelledFeatures],
+        logit_scale: float,
+    ) -> None:
+        self._name = name
+        self._dataset = dataset
+        self._texts = texts
+        self._images = images
+        self._logit_scale = logit_scale
+        # Scores of a call that was closed before its end, for the call that asks again.
+        self._unfinished: dict[tuple[Split, str], Score] = {}
+
+    @property
+    def name(self) -> str:
+        """The model, as a person would name it."""
+        return self._name
+
+    @property
+    def dataset_name(self) -> str:
+        return self._dataset.name
+
+    @property
+    def dataset_description(self) -> str:
+        return self._dataset.description
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self._dataset.class_names
+
+    @property
+    def dataset_fingerprint(self) -> str:
+        """Tells apart data sets and splits: see ``Dataset.fingerprint``."""
+        return self._dataset.fingerprint()
+
+    @property
+    def cuts_texts(self) -> bool:
+        """Whether text batches are cut at their longest text (causal text towers)."""
+        return self._texts.cut
+
+    def size(self, split: Split) -> int:
+        """Number of readable images that a score on this split rests on."""
+        return len(self._images[split].labels)
+
+    def score(
+        self, templates: Sequence[str], *, split: Split
+    ) -> Generator[ScoringProgress, None, list[Score]]:
+        """One score per template, in order; equal templates are encoded once.
+
+        Yields between batches of texts. A call that is closed early loses nothing but the
+        template it was at: the scores before it are kept for the next call.
+
+        Raises:
+            UserError: if a template has no ``<category>``.
+            ModelError: naming the template if the model gives something that isn't a number.
+        """
+        distinct = list(dict.fromkeys(templates))
+        total = len(distinct) * len(self.class_names)
+        scores: dict[str, Score] = {}
+        for index, template in enumerate(distinct):
+            known = self._unfinished.get((split, template))
+            if known is None:
+                done = index * len(self.class_names)
+                texts = yield from self._encode(template, done, total)
+                known = self._score(texts, split, template)
+                self._unfinished[split, template] = known
+            scores[template] = known
+        self._unfinished.clear()
+        return [scores[template] for template in templates]
+
+    def score_ensemble(
+        self, templates: Sequence[str], *, split: Split
+    ) -> Generator[ScoringProgress, None, Score]:
+        """The score of the normalised mean of the templates' embeddings.
+
+        A template that is given twice counts twice.
+
+        Raises:
+            ValueError: if there is no template.
+            UserError, ModelError: as ``score``.
+        """
+        if not templates:
+            raise ValueError("an ensemble needs at least one template")
+        distinct = list(dict.fromkeys(templates))
+        total = len(distinct) * len(self.class_names)
+        features: dict[str, Tensor] = {}
+        for index, template in enumerate(distinct):
+            done = index * len(self.class_names)
+            features[template] = yield from self._encode(template, done, total)
+        texts = ensemble_features(torch.stack([features[template] for template in templates]))
+        return self._score(texts, split, templates[0])
+
+    def _encode(
+        self, template: str, done: int, total: int
+    ) -> Generator[ScoringProgress, None, Tensor]:
+        if PLACEHOLDER not in template:
+            raise UserError(f"the template {template!r} has no {PLACEHOLDER}")
+        encoding = self._texts.encode(template, self.class_names)
+        while True:
+            try:
+                yield ScoringProgress(done + next(encoding), total)
+            except StopIteration as finished:
+                features: Tensor = finished.value
+                return features
+
+    @torch.inference_mode()
+    def _score(self, texts: Tensor, split: Split, template: str) -> Score:
+        images = self._images[split]
+        try:
+            return score_features(
+                images.features,
+                images.labels,
+                texts,
+                scale=self._logit_scale,
+                class_names=self.class_names,
+            )
+        except NotFiniteError:
+            raise ModelError(
+                f"the VLM's scores of the template {template!r} are not numbers; "
+                "try vlm.precision = 'fp32'"
+            ) from None
+
+
+def collect_features(
+    dataset: Dataset,
+    images: ImageFeatures,
+    *,
+    shots: int,
+    labelled_classes: int | None,
+    seed: int,
+    device: torch.device,
+    progress: OnProgress,
+    report: Report,
+) -> dict[Split, LabelledFeatures]:
+    """Features of the few-shot train sample and of all test images.
+
+    Images that can't be read are left out and reported by name; a train image is replaced by the
+    next one of its class.
+
+    Raises:
+        DataError: if a labelled class, or the test split, has no readable image.
+        ModelError: if the model can't encode an image.
+    """
+    for problem in dataset.problems:
+        report(problem)
+    found: dict[LabelledImage, Tensor] = {}
+    reasons: dict[str, str] = {}
+
+    def encode(items: Sequence[LabelledImage], phase: str) -> None:
+        paths = [item.path for item in items]
+        some = images.of(dataset.root, paths, lambda done, total: progress(phase, done, total))
+        _note(some, items, found, reasons)
+
+    def usable(items: Sequence[LabelledImage]) -> list[bool]:
+        encode(items, "train images")
+        return [item in found for item in items]
+
+    sample = sample_few_shot(
+        dataset, shots=shots, seed=seed, usable=usable, classes=labelled_classes
+    )
+    encode(dataset.test, "test images")
+    _report_unreadable(dataset, reasons, report)
+    for problem in sample.problems:
+        report(problem)
+    test = [item for item in dataset.test if item in found]
+    if not test:
+        raise DataError(f"{dataset.root}: no test image can be read")
+    return {"train": _stacked(sample.items, found, device), "test": _stacked(test, found, device)}
+
+
+def _note(
+    some: FeatureSet,
+    items: Sequence[LabelledImage],
+    found: dict[LabelledImage, Tensor],
+    reasons: dict[str, str],
+) -> None:
+    features = torch.from_numpy(some.features)
+    for row, index in enumerate(some.kept.tolist()):
+        found[items[index]] = features[row]
+    for index, reason in some.unreadable.items():
+        reasons[items[index].path] = reason
+
+
+def _stacked(
+    items: Sequence[LabelledImage], found: dict[LabelledImage, Tensor], device: torch.device
+) -> LabelledFeatures:
+    return LabelledFeatures(
+        torch.stack([found[item] for item in items]).to(device),
+        torch.tensor([item.label for item in items], dtype=torch.int64, device=device),
+    )
+
+
+def _report_unreadable(dataset: Dataset, reasons: dict[str, str], report: Report) -> None:
+    for path, reason in list(reasons.items())[:_NAMED_IMAGES]:
+        report(f"{str(dataset.root / path)!r} was skipped: {reason}")
+    if len(reasons) > _NAMED_IMAGES:
+        report(f"{len(reasons) - _NAMED_IMAGES} more images were skipped: they can't be read")

@@ -1,0 +1,163 @@
+"""Image features of a list of files: decoded in threads, encoded in batches, kept on disk."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from engine.data.feature_cache import FeatureCache, FeatureSet, cache_key
+from engine.data.images import UnreadableImageError, read_image
+from engine.errors import ModelError
+
+_DECODING_THREADS = min(8, os.cpu_count() or 1)
+_BATCHES_AHEAD = 2
+
+Advance = Callable[[int, int], None]
+"""Takes how many images are through, of how many."""
+
+
+class ImageFeatures:
+    """Encodes image files with an open_clip model. One thread at a time."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        preprocess: Callable[[Any], Tensor],
+        device: torch.device,
+        *,
+        dtype: torch.dtype,
+        batch: int,
+        model_key: str,
+        cache: FeatureCache | None,
+        report: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """
+        Args:
+            model: an open_clip model in eval mode on ``device``.
+            preprocess: the model's eval transform, RGB image to (3, height, width).
+            device: that the model is on.
+            dtype: of the images that the model takes.
+            batch: images encoded at once.
+            model_key: all that the features depend on beside the image files.
+            cache: where features are kept, or ``None``.
+            report: gets a sentence when the cache or the memory gives trouble.
+        """
+        self._model = model
+        self._preprocess = preprocess
+        self._device = device
+        self._dtype = dtype
+        self._batch = batch
+        self._model_key = model_key
+        self._cache = cache
+        self._report = report
+
+    def of(self, root: Path, paths: Sequence[str], advance: Advance) -> FeatureSet:
+        """Features of the files ``root / path``, from the cache or computed now.
+
+        Raises:
+            ModelError: naming the image if a feature isn't a number, or if memory runs out with
+                a single image.
+        """
+        key = cache_key(self._model_key, root, paths)
+        stored = self._cache.load(key, len(paths)) if self._cache else None
+        if stored is not None:
+            advance(len(paths), len(paths))
+            return stored
+        found = self._compute(root, paths, advance)
+        if self._cache is not None:
+            try:
+                self._cache.store(key, found)
+            except OSError as error:
+                self._report(
+                    f"{self._cache.folder}: image features can't be kept there: "
+                    f"{error.strerror or error}"
+                )
+        return found
+
+    def _compute(self, root: Path, paths: Sequence[str], advance: Advance) -> FeatureSet:
+        parts: list[Tensor] = []
+        kept: list[int] = []
+        unreadable: dict[int, str] = {}
+        done = 0
+        advance(0, len(paths))
+        for decoded in self._decoded([root / path for path in paths]):
+            good = [
+                (done + index, image)
+                for index, image in enumerate(decoded)
+                if isinstance(image, Tensor)
+            ]
+            for index, image in enumerate(decoded):
+                if isinstance(image, str):
+                    unreadable[done + index] = image
+            if good:
+                features = self._encode(torch.stack([image for _, image in good]))
+                bad = (~torch.isfinite(features).all(dim=1)).nonzero()
+                if len(bad):
+                    raise ModelError(
+                        f"{root / paths[good[int(bad[0])][0]]}: the VLM's feature of this image "
+                        "is not a number; try vlm.precision = 'fp32'"
+                    )
+                parts.append(features)
+                kept += [index for index, _ in good]
+            done += len(decoded)
+            advance(done, len(paths))
+        features = torch.cat(parts) if parts else torch.zeros(0, 0)
+        return FeatureSet(features.numpy(), np.array(kept, dtype=np.int64), unreadable)
+
+    def _decoded(self, paths: Sequence[Path]) -> Iterator[list[Tensor | str]]:
+        """Batches of prepared images, or of reasons why there is none; decoded a little ahead."""
+        size = self._batch
+        starts = range(0, len(paths), size)
+        pending: deque[list[Future[Tensor | str]]] = deque()
+        pool = ThreadPoolExecutor(_DECODING_THREADS, thread_name_prefix="decode")
+        try:
+            for start in starts:
+                pending.append([pool.submit(self._prepare, p) for p in paths[start : start + size]])
+                if len(pending) > _BATCHES_AHEAD:
+                    yield [future.result() for future in pending.popleft()]
+            while pending:
+                yield [future.result() for future in pending.popleft()]
+        finally:  # also when loading is given up half way
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _prepare(self, path: Path) -> Tensor | str:
+        try:
+            return self._preprocess(read_image(path))
+        except UnreadableImageError as error:
+            return str(error)
+
+    @torch.inference_mode()
+    def _encode(self, images: Tensor) -> Tensor:
+        """(n, 3, height, width) on the CPU to (n, d) float32, L2-normalised, on the CPU."""
+        parts: list[Tensor] = []
+        start = 0
+        while start < len(images):
+            batch = images[start : start + self._batch]
+            try:
+                moved = batch.to(device=self._device, dtype=self._dtype)
+                features = self._model.encode_image(moved, normalize=False)  # type: ignore[operator]
+                parts.append(nn.functional.normalize(features.float(), dim=-1).cpu())
+            except torch.OutOfMemoryError as error:
+                self._halve(len(batch), error)
+                continue
+            start += len(batch)
+        return torch.cat(parts)
+
+    def _halve(self, failed: int, error: torch.OutOfMemoryError) -> None:
+        if failed <= 1:
+            raise ModelError(
+                f"the VLM's image tower needs more memory than {self._device} has for a single "
+                "image; choose a smaller vlm.model or another vlm.device"
+            ) from error
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        self._batch = failed // 2
+        self._report(f"out of memory on {self._device}: image batches of {self._batch} from now on")

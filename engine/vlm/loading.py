@@ -1,0 +1,71 @@
+"""From a configuration to a loaded VLM with its images encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine.config import RunConfig
+from engine.data.cache_folder import cache_folder
+from engine.data.feature_cache import FeatureCache
+from engine.data.registry import load_dataset
+from engine.vlm.fitness import Fitness
+
+
+def load_fitness(
+    config: RunConfig,
+    progress: Callable[[str, int, int], None],
+    report: Callable[[str], None],
+) -> Fitness:
+    """Load the data set and the VLM, and encode the images that the run is scored on.
+
+    Args:
+        config: of the run; ``data``, ``vlm`` and ``seed`` are used.
+        progress: called on this thread with what is being done, how much of it is done, and the
+            total (0 of 0: not countable). An exception from it ends the loading.
+        report: called with a sentence on each problem that was worked around: images skipped
+            because they can't be read, classes with fewer images than asked for.
+
+    Raises:
+        ConfigError, DataError, ModelError: naming the key, file, class or model that can't be
+            used and what to do about it.
+    """
+    progress("data set", 0, 0)
+    dataset = load_dataset(config.data)
+    progress("VLM", 0, 0)
+    # torch and open_clip take seconds to import: not before the data set is known to be good.
+    from engine.vlm.dual_encoder import DualEncoder, collect_features
+    from engine.vlm.image_features import ImageFeatures
+    from engine.vlm.open_clip_model import load_open_clip
+    from engine.vlm.text_features import TextFeatures
+
+    loaded = load_open_clip(config.vlm, report)
+    images = ImageFeatures(
+        loaded.model,
+        loaded.preprocess,
+        loaded.device,
+        dtype=loaded.dtype,
+        batch=config.vlm.image_batch,
+        model_key=loaded.key,
+        cache=FeatureCache(cache_folder() / "features") if config.vlm.cache else None,
+        report=report,
+    )
+    features = collect_features(
+        dataset,
+        images,
+        shots=config.data.shots,
+        labelled_classes=config.data.labelled_classes,
+        seed=config.seed,
+        device=loaded.device,
+        progress=progress,
+        report=report,
+    )
+    texts = TextFeatures(
+        loaded.model, loaded.tokenizer, loaded.device, batch=config.vlm.text_batch, report=report
+    )
+    return DualEncoder(
+        name=loaded.name,
+        dataset=dataset,
+        texts=texts,
+        images=features,
+        logit_scale=loaded.logit_scale,
+    )

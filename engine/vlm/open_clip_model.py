@@ -1,0 +1,227 @@
+"""Loading an open_clip model with its own tokenizer and transform, and saying why it can't be."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+import open_clip
+import torch
+from torch import Tensor, nn
+
+from engine.config import VLMConfig
+from engine.errors import ModelError
+
+_HUB = "hf-hub:"
+_FOLDER = "local-dir:"
+_SAMPLED_WEIGHTS = 65536
+_NETWORK_HELP = (
+    "Check the network. Without one, fetch the weights elsewhere and give them by path: "
+    'vlm.pretrained = "/path/to/weights.safetensors", or vlm.model = "./folder" with '
+    "open_clip_config.json and the weights in it."
+)
+
+Precision = Literal["fp32", "fp16", "bf16"]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenClipModel:
+    """A loaded model with all that goes with it. ``key`` tells apart any two image towers."""
+
+    name: str
+    model: nn.Module
+    preprocess: Callable[[Any], Tensor]
+    tokenizer: Callable[[list[str]], Tensor]
+    device: torch.device
+    dtype: torch.dtype  # of the images that the model takes
+    logit_scale: float
+    key: str
+
+
+def load_open_clip(config: VLMConfig, report: Callable[[str], None]) -> OpenClipModel:
+    """Load the model that the configuration names, in eval mode, on its device.
+
+    ``model`` is a name that open_clip knows (with ``pretrained``, a tag of that model or a file
+    of weights), ``hf-hub:org/name``, or a folder with ``open_clip_config.json`` and weights,
+    recognised by a leading ``/``, ``./``, ``../`` or ``~``.
+
+    Raises:
+        ModelError: naming the key and value that can't be used and what is allowed instead.
+    """
+    name, shown = _resolve(config, report)
+    device = resolve_device(config.device)
+    precision = _resolve_precision(config.precision, device)
+    pretrained = None if name.startswith((_HUB, _FOLDER)) else _pretrained(name, config.pretrained)
+    with _explained(shown, config):
+        model, preprocess = open_clip.create_model_from_pretrained(
+            name, pretrained=pretrained, precision=precision, device=device, weights_only=True
+        )
+        tokenizer = open_clip.get_tokenizer(name)
+    model.eval()
+    return OpenClipModel(
+        name=shown,
+        model=model,
+        preprocess=preprocess,
+        tokenizer=tokenizer,
+        device=device,
+        dtype=open_clip.get_input_dtype(precision) or torch.float32,
+        logit_scale=_logit_scale(model, shown),
+        key="\n".join(
+            (
+                shown,
+                precision,
+                device.type,
+                open_clip.__version__,
+                repr(preprocess),
+                _weights(model),
+            )
+        ),
+    )
+
+
+def resolve_device(wanted: str) -> torch.device:
+    """``auto`` is CUDA, else MPS, else the CPU.
+
+    Raises:
+        ModelError: if this machine has no such device.
+    """
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    found = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        device = None
+    if device is None or (str(device) not in found and f"{device}:0" not in found):
+        raise ModelError(f"vlm.device is {wanted!r}; this machine has auto, {', '.join(found)}")
+    return device
+
+
+def _resolve_precision(wanted: Precision | Literal["auto"], device: torch.device) -> Precision:
+    if wanted != "auto":
+        return wanted
+    return "fp16" if device.type == "cuda" else "fp32"
+
+
+def _resolve(config: VLMConfig, report: Callable[[str], None]) -> tuple[str, str]:
+    """The name for open_clip, and the name to show."""
+    name = config.model
+    if name.startswith(("/", "./", "../", "~", _FOLDER)) or name in (".", ".."):
+        folder = Path(name.removeprefix(_FOLDER)).expanduser()
+        _check_folder(folder)
+        if config.pretrained is not None:
+            report("vlm.pretrained is not used: the weights come from the folder vlm.model")
+        return f"{_FOLDER}{folder.resolve()}", folder.resolve().name
+    if name.startswith(_HUB):
+        if config.pretrained is not None:
+            report("vlm.pretrained is not used: the weights come with the hub model vlm.model")
+        return name, name.removeprefix(_HUB)
+    known = open_clip.list_models()
+    cleaned = name.replace("/", "-")
+    if cleaned not in known:
+        raise ModelError(f"vlm.model is {name!r}, {_unknown_model(name, cleaned, known)}")
+    shown = cleaned if config.pretrained is None else f"{cleaned} ({config.pretrained})"
+    return cleaned, shown
+
+
+def _unknown_model(name: str, cleaned: str, known: list[str]) -> str:
+    if Path(name).is_dir():
+        return f"which is no open_clip model; if you mean the folder, write './{name}'"
+    by_folded = {known_name.casefold(): known_name for known_name in known}
+    near = get_close_matches(cleaned.casefold(), by_folded, n=4, cutoff=0.5)
+    hints = ", ".join(by_folded[match] for match in near)
+    if name.count("/") == 1 and not hints:
+        return f"which is no open_clip model; a hub model is written {_HUB}{name}"
+    return (
+        f"which is no open_clip model; near it are {hints}"
+        if hints
+        else "which is no open_clip model; give an open_clip name such as ViT-B-32-quickgelu, "
+        "hf-hub:org/name, or a folder (./dir)"
+    )
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise ModelError(f"vlm.model is the folder {folder}, which doesn't exist")
+    if not (folder / "open_clip_config.json").is_file():
+        raise ModelError(
+            f"{folder}: no open_clip_config.json in it; vlm.model must be a folder that open_clip "
+            "saved, with the configuration and the weights"
+        )
+    if not any(file.suffix in (".safetensors", ".bin", ".pth") for file in folder.iterdir()):
+        raise ModelError(f"{folder}: no weights in it (.safetensors, .bin or .pth)")
+
+
+def _pretrained(name: str, pretrained: str | None) -> str:
+    """A tag of this model or an existing file."""
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    listed = f"{name} has the tags {', '.join(tags)}" if tags else f"{name} has no tags"
+    if pretrained is None:
+        raise ModelError(f"vlm.pretrained is missing; {listed}, or give a file of weights")
+    if open_clip.is_pretrained_cfg(name, pretrained):
+        return pretrained
+    file = Path(pretrained).expanduser()
+    if file.is_file():
+        return str(file)
+    near = get_close_matches(pretrained, tags, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ModelError(
+        f"vlm.pretrained is {pretrained!r}, which is neither a tag nor a file; {hint}{listed}"
+    )
+
+
+@contextmanager
+def _explained(shown: str, config: VLMConfig) -> Iterator[None]:
+    """Turn what open_clip, the hub and torch raise into one message that says what to do."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ModelError(
+            f"{shown} doesn't fit into the memory of vlm.device = {config.device!r}; "
+            "choose a smaller model, vlm.precision = 'fp16' or another device"
+        ) from error
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        if len(reason) > 400:
+            reason = f"{reason[:400]} ..."
+        offline = re.search(
+            r"connect|resolve|offline|timed? ?out|network|unreachable|download|urlopen|hub",
+            f"{reason} {type(error).__name__}",
+            re.IGNORECASE,
+        )
+        help_text = f" {_NETWORK_HELP}" if offline else ""
+        raise ModelError(f"{shown} can't be loaded: {reason}.{help_text}") from error
+
+
+def _logit_scale(model: nn.Module, shown: str) -> float:
+    scale = model.logit_scale
+    value = float(scale.detach().float().exp().reshape(-1)[0]) if isinstance(scale, Tensor) else 0
+    if not 0 < value < float("inf"):
+        raise ModelError(f"{shown}: its logit scale is {value}; the weights are damaged")
+    return value
+
+
+def _weights(model: nn.Module) -> str:
+    """Hash of a sample of the image tower's weights: at most 65536 evenly spaced of each tensor.
+
+    Training changes practically all weights, so this tells any two models apart at a fraction of
+    the cost of hashing gigabytes, also where a folder's content was replaced under one name.
+    """
+    digest = hashlib.sha256()
+    tower: nn.Module = model.visual  # type: ignore[assignment]
+    for name, tensor in tower.state_dict().items():
+        flat = tensor.detach().reshape(-1)
+        sample = flat[:: max(1, flat.numel() // _SAMPLED_WEIGHTS)]
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(sample.cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
