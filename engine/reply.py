@@ -155,7 +155,7 @@ def _plain_text(text: str) -> tuple[str, bool]:
         text = re.sub(rf"&(?:amp;){{0,3}}{entity};", char, text)
     text = re.sub(r"\\u003(c|e)", lambda m: "<" if m[1] in "cC" else ">", text, flags=re.I)
     text = text.replace("\\", "").replace("`<", "<").replace(">`", ">")
-    text = pat.SPELLINGS.sub(PLACEHOLDER, text)
+    text = pat.SPELLINGS.sub(PLACEHOLDER, pat.DOUBLED.sub('"', text))
     text = pat.TURN_START.sub("\n", text)
     for end in pat.TURN_END.finditer(text):
         if any(c.isalnum() for c in text[: end.start()]):
@@ -245,9 +245,8 @@ def _read_line(line: str, cut: bool, max_length: int) -> _Line:
         step("", lambda text: _strip_start(pat.BULLET, text))
         step("a preface", _without_preface)
     step("an accuracy", _without_echo)
-    closed = len(line)
-    step("quotes", _unquoted)
-    cut = cut and closed == len(line)  # a closing quote ends the template
+    cut = cut and _quoted(line) is None  # a closing quotation mark ends the template
+    step("quotes", lambda text: _quoted(text) or _without_stray_quotes(text))
     step("an accuracy", _without_echo)
     step("an explanation", lambda text: _strip_end(pat.TRAILERS, text))
 
@@ -317,7 +316,7 @@ def _without_preface(line: str) -> str:
     return line
 
 
-def _unquoted(line: str) -> str:
+def _quoted(line: str) -> str | None:
     """The quoted part with the placeholder, if nothing but talk stands before it."""
     for at, char in enumerate(line[:200]):
         head = line[:at].strip()
@@ -334,7 +333,7 @@ def _unquoted(line: str) -> str:
             continue  # only the placeholder is quoted
         if PLACEHOLDER in inner:
             return inner
-    return _without_stray_quotes(line)
+    return None
 
 
 def _closing(line: str, at: int) -> int:

@@ -24,7 +24,8 @@ _NAME = _any(
     |categor[ií]as?|clase|категори[яию]|класс|类别|類別|类名|カテゴリー?|クラス|카테고리|클래스|فئة|الفئة|קטגוריה"""
 )
 SPELLINGS = re.compile(
-    rf"[<＜〈《{{｛\[［【]{{1,2}}\|?\s?(?:the |a )?{_NAME}(?: here)?\s?\|?[>＞〉》}}｝\]］】]{{1,2}}"
+    rf"[<＜〈《{{｛\[［【]{{1,2}}\|?\s?(?:the |a )?{_NAME}(?: here)?"
+    r"\s?\|?[>＞〉》}｝\]］】]{1,2}"
     r"|\{{1,2}\s?0?\s?\}{1,2}",
     re.IGNORECASE,
 )
@@ -36,8 +37,8 @@ SLOT = re.compile(
 # --- Control sequences, tokens and markup -------------------------------------------------------
 
 ANSI = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]{0,40}[ -/]{0,8}[@-~]|\x1b[@-Z\\-_]"
-    r"|\x1b\][^\x07\x1b\n]{0,400}(?:\x07|\x1b\\)?"
+    r"(?:\x1b\[|\x9b)[0-?]{0,40}[ -/]{0,8}[@-~]"
+    r"|\x1b\][^\x07\x1b\n]{0,400}(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]"
 )
 BREAKS = re.compile(r"\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]|\\n")
 THOUGHT = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
@@ -169,7 +170,7 @@ REFUSAL = re.compile(
     _any(
         r"""i['’]?m (?:sorry|unable|not able|afraid)|i am (?:sorry|unable)|sorry|i apologi[sz]e
         |i (?:can(?:no|['’])t|can not|could not|won['’]t|do(?:n['’]t| not) (?:have|know|see))
-        |unfortunately|as an ai|please (?:provide|share|tell|clarify|give)|what (?:kind|type) of
+        |unfortunately|as an ai|please (?:provide|share|tell|clarify|give)
         |(?:could|can|would) you (?:please |tell|clarify|provide|give|share|explain|send|like me)
         |je suis désolé|désolé|es tut mir leid|leider|lo siento|mi dispiace|извините|к сожалению
         |抱歉|对不起|很抱歉|申し訳|죄송|عذرا|آسف"""
@@ -193,6 +194,7 @@ QUOTES = {  # opening quotation marks and what may close them
     '"': '"”', "“": '”"', "”": "”", "„": '“”"', "«": "»", "»": "«", "‹": "›", "'": "'’", "‘": "’'",
     "‚": "‘’", "「": "」", "『": "』", "《": "》", "〈": "〉", "＂": "＂", "〝": "〞〟",
 }  # fmt: skip
+DOUBLED = re.compile(r"\"{2,}|'{2,}")
 SINGLE_QUOTES = "'‘‚"
 ELISION = re.compile(r"['‘](?:\d|(?:tis|twas|til|em|cause|n)\b)", re.IGNORECASE)  # "'90s"
 SAME_QUOTE = str.maketrans(
