@@ -13,7 +13,7 @@ from engine.data.cache_folder import cache_folder
 from engine.errors import DataError
 
 
-def ensure_written(name: str, write: Callable[[Path], None], sources: Sequence[Path]) -> Path:
+def ensure_written(name: str, write: Callable[[Path], object], sources: Sequence[Path]) -> Path:
     """The folder of the generated data set ``name``, written now if it isn't there.
 
     The folder's name carries a hash of ``sources``, the generator's own files, so a new version

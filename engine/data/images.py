@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 READER_VERSION = 1
 """Raised when an image would be read into other pixels; part of the feature cache's key."""
@@ -44,10 +44,17 @@ def read_image(path: Path) -> Image.Image:
                 upright = ImageOps.exif_transpose(image)
             return _to_rgb(upright)
     except Exception as error:  # Pillow raises a dozen types for corrupt files
-        reason = " ".join(str(error).replace(str(path), "the file").split())
-        if isinstance(error, FileNotFoundError):
-            reason = "the file is gone"
-        raise UnreadableImageError(reason or type(error).__name__) from error
+        raise UnreadableImageError(_reason(error, path)) from error
+
+
+def _reason(error: Exception, path: Path) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "it is not an image that can be decoded"
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return " ".join(str(error).replace(str(path), "the file").split()) or type(error).__name__
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -10,8 +10,12 @@ from pathlib import Path
 
 from engine.config import DataConfig
 from engine.data.dataset import Dataset
+from engine.data.generated import ensure_written
 from engine.data.image_folder import read_image_folder
+from engine.demo.vocabulary import TASKS
 from engine.errors import ConfigError
+
+_DEMO = "demo-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,11 @@ def registered_datasets() -> dict[str, RegisteredDataset]:
     general = RegisteredDataset(
         "image-folder", "your own images: data.path, with one folder per class", _read_folder
     )
-    return {general.name: general}
+    demo = [
+        RegisteredDataset(f"{_DEMO}{task}", f"demo: {about.description}", _read_demo)
+        for task, about in TASKS.items()
+    ]
+    return {dataset.name: dataset for dataset in (general, *demo)}
 
 
 def load_dataset(config: DataConfig) -> Dataset:
@@ -58,3 +66,16 @@ def _read_folder(config: DataConfig) -> Dataset:
     if config.path is None:
         raise ConfigError("data.path is missing; it is the folder with one folder per class")
     return read_image_folder(Path(config.path), test_fraction=config.test_fraction)
+
+
+def _read_demo(config: DataConfig) -> Dataset:
+    from engine.demo import images, vocabulary
+
+    task = config.dataset.removeprefix(_DEMO)
+    folder = ensure_written(
+        config.dataset,
+        lambda root: images.write_dataset(task, root),
+        [Path(images.__file__), Path(vocabulary.__file__)],
+    )
+    dataset = read_image_folder(folder, test_fraction=config.test_fraction)
+    return dataclasses.replace(dataset, name=task, description=TASKS[task].description)
