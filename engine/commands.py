@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from engine.edits import Edit
+
 
 class _Command(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,4 +37,27 @@ class Stop(_Command):
     kind: Literal["stop"] = "stop"
 
 
-Command = Annotated[Pause | Resume | StepOnce | Stop, Field(discriminator="kind")]
+class MakeEdit(_Command):
+    """Journal an edit; it says itself from which step it holds."""
+
+    kind: Literal["make-edit"] = "make-edit"
+    edit: Edit
+
+
+class UndoEdit(_Command):
+    """Take back the latest edit that has not taken effect yet."""
+
+    kind: Literal["undo-edit"] = "undo-edit"
+
+
+class InjectTemplate(_Command):
+    """Score a template of one's own at once and rank it with the others."""
+
+    kind: Literal["inject-template"] = "inject-template"
+    text: str
+
+
+Command = Annotated[
+    Pause | Resume | StepOnce | Stop | MakeEdit | UndoEdit | InjectTemplate,
+    Field(discriminator="kind"),
+]

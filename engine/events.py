@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from engine.config import Pooling, SteeringMode
+from engine.edits import Edit
 from engine.llm.base import Message
 
 JOURNAL_VERSION = 1
@@ -183,6 +184,22 @@ class RunPaused(_Event):
     step: int
 
 
+class Edited(_Event):
+    """A person's edit, numbered from 1; it holds from ``step`` on."""
+
+    kind: Literal["edited"] = "edited"
+    number: int
+    step: int
+    edit: Edit
+
+
+class EditUndone(_Event):
+    """An edit was taken back before it took effect."""
+
+    kind: Literal["edit-undone"] = "edit-undone"
+    number: int
+
+
 class RunReopened(_Event):
     """Another process takes the run up where its journal ends, and loads the models anew."""
 
@@ -258,6 +275,8 @@ Event = Annotated[
     | AnchorsMoved
     | StepFinished
     | TestMeasured
+    | Edited
+    | EditUndone
     | RunReopened
     | RunPaused
     | RunResumed

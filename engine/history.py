@@ -5,7 +5,7 @@ Pure functions over immutable records, used by the fold and by the optimiser.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from engine.events import Origin
@@ -52,15 +52,20 @@ def ranked(templates: Iterable[ScoredTemplate]) -> list[ScoredTemplate]:
 
 
 def best_and_worst(
-    ranking: Sequence[ScoredTemplate], k: int
+    ranking: Sequence[ScoredTemplate], k: int, pinned: Set[str] = frozenset()
 ) -> tuple[list[ScoredTemplate], list[ScoredTemplate]]:
     """The k best and the k worst of a ranking, both from low to high accuracy (PAPER, 2).
 
     A template is never in both: with fewer than 2k templates the better half, rounded up, counts
-    as best and the rest as worst.
+    as best and the rest as worst. Pinned templates are always among the best, in place of the
+    lowest of them.
     """
     n_best = min(k, (len(ranking) + 1) // 2)
-    best, rest = list(ranking[:n_best]), list(ranking[n_best:])
+    kept = [t for t in ranking if t.key in pinned]
+    others = [t for t in ranking if t.key not in pinned]
+    n_others = max(0, n_best - len(kept))
+    best = ranked([*kept, *others[:n_others]])
+    rest = others[n_others:]
     return best[::-1], rest[::-1][:k]
 
 
@@ -76,3 +81,13 @@ def find_anchors(
     positive = ranking[0]
     negative = next((t for t in ranking if t.accuracy < positive.accuracy), None)
     return None if negative is None else (positive, negative)
+
+
+def anchors_after(
+    ranking: Sequence[ScoredTemplate], seed: ScoredTemplate | None
+) -> tuple[str, str] | None:
+    """Keys of the anchors that this ranking gives, None without an improvement over the seed."""
+    found = find_anchors(ranking)
+    if found is None or seed is None or found[0].accuracy <= seed.accuracy:
+        return None
+    return found[0].key, found[1].key

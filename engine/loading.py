@@ -48,9 +48,7 @@ def load_optimizer(
     Raises:
         UserError: naming the key, file or model that can't be used and what to do.
     """
-    meta_prompt = load_meta_prompt(
-        config.proposal.template_file, config.proposal.system_prompt, config.proposal.task
-    )
+    meta_prompt = load_meta_prompt(config.proposal.template_file)
     progress("libraries", 0, 0)
     from engine.llm.local import LocalLLM
     from engine.vlm.loading import load_fitness

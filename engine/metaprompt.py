@@ -7,7 +7,7 @@ it by a file of their own. Templates are data: they are rendered in Jinja's sand
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from engine.errors import ConfigError
+from engine.history import ScoredTemplate, best_and_worst
 from engine.llm.base import Message
+from engine.state import RunState
 
 BUILT_IN = Path(__file__).parent / "templates" / "metaprompt.jinja"
 
@@ -88,9 +90,7 @@ class MetaPrompt:
         return tuple(messages)
 
 
-def load_meta_prompt(
-    template_file: str | None, system_prompt: str | None = None, task: str | None = None
-) -> MetaPrompt:
+def load_meta_prompt(template_file: str | None) -> MetaPrompt:
     """Read a meta-prompt template, the built-in one by default.
 
     Raises:
@@ -104,7 +104,7 @@ def load_meta_prompt(
         raise ConfigError(
             f"proposal.template_file: {path} can't be read as text: {error}"
         ) from error
-    prompt = MetaPrompt(source, str(path), system_prompt or SYSTEM_PROMPT, task or TASK)
+    prompt = MetaPrompt(source, str(path))
     missing = {"system", "user"} - set(_compile(source, str(path)).blocks)
     if missing:
         raise ConfigError(
@@ -121,6 +121,38 @@ def load_meta_prompt(
         step=0,
     )
     return prompt
+
+
+def examples_for(state: RunState, step: int) -> tuple[list[ScoredTemplate], list[ScoredTemplate]]:
+    """The in-context examples of a step: from what earlier steps scored, without banned ones."""
+    assert state.config is not None
+    known = [t for t in state.allowed if t.first.step < step]
+    return best_and_worst(known, state.config.proposal.examples, state.pinned)
+
+
+def compose_for(prompt: MetaPrompt, state: RunState, step: int) -> tuple[Message, ...]:
+    """The messages that the LLM is asked with in ``step``, a person's own where there are any.
+
+    Raises:
+        ConfigError: if the meta-prompt template can't be rendered.
+    """
+    if state.next_messages is not None:
+        return state.next_messages
+    assert state.config is not None and state.models is not None
+    best, worst = examples_for(state, step)
+    edited = replace(
+        prompt,
+        system_prompt=state.config.proposal.system_prompt or SYSTEM_PROMPT,
+        task=state.config.proposal.task or TASK,
+    )
+    return edited.compose(
+        dataset_name=state.models.dataset_name,
+        dataset_description=state.models.dataset_description,
+        class_names=state.models.class_names,
+        best=[Example(t.text, 100 * t.accuracy) for t in best],
+        worst=[Example(t.text, 100 * t.accuracy) for t in worst],
+        step=step,
+    )
 
 
 @lru_cache(maxsize=8)

@@ -21,11 +21,11 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from engine import events as ev
-from engine.config import RunConfig
+from engine.config import RunConfig, SteeringConfig
 from engine.errors import ModelError
-from engine.history import best_and_worst, find_anchors
+from engine.history import find_anchors
 from engine.llm.base import LanguageModel, Reply, Steering, TokenColumn
-from engine.metaprompt import Example, MetaPrompt
+from engine.metaprompt import MetaPrompt, compose_for, examples_for
 from engine.reply import normalise, parse_reply
 from engine.state import RunState
 from engine.vlm.fitness import Fitness, Score, ScoringProgress
@@ -45,13 +45,13 @@ def derive_seed(run_seed: int, step: int, attempt: int, candidate: int) -> int:
     return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest()) >> 1
 
 
-def resolve_layers(config: RunConfig, n_layers: int) -> tuple[int, ...]:
+def resolve_layers(steering: SteeringConfig, n_layers: int) -> tuple[int, ...]:
     """The decoder layers to steer, 0-based.
 
     Raises:
         ModelError: if a configured layer is not below ``n_layers``.
     """
-    layers = config.steering.layers
+    layers = steering.layers
     if layers == "auto":
         return (min(n_layers - 1, int(n_layers * AUTO_LAYER)),)
     too_deep = [layer for layer in layers if layer >= n_layers]
@@ -79,12 +79,14 @@ class Optimizer:
 
     def __post_init__(self) -> None:
         steering = self.config.steering
-        if steering.mode != "off" and self.llm.layers == 0:
+        if steering.mode == "off":
+            return
+        if self.llm.layers == 0:
             raise ModelError(
                 f"{self.llm.name} can't be steered: its decoder layers were not found. "
                 "Set steering.mode = off, or choose another model"
             )
-        self.layers = () if steering.mode == "off" else resolve_layers(self.config, self.llm.layers)
+        resolve_layers(steering, self.llm.layers)
 
     # -- what a session runs ---------------------------------------------------------------
 
@@ -104,9 +106,9 @@ class Optimizer:
         """
         begun = time.monotonic()
         number = state.steps_done + 1
-        proposal = self.config.proposal
         tally = _Tally()
         state = yield from _emit(state, ev.StepStarted(step=number))
+        proposal = _config(state).proposal
         for attempt in range(1, proposal.attempts + 1):
             state = yield from self._compose(state, number, attempt)
             state, steering = yield from self._steer(state, number)
@@ -123,7 +125,9 @@ class Optimizer:
             )
             state = yield from _emit(state, event)
         state = yield from self._move_anchors(state, number)
-        accuracies = [t.accuracy for t in state.templates if t.first.step == number]
+        accuracies = [
+            t.accuracy for t in state.templates if t.first.step == number and t.origin == "llm"
+        ]
         event_finished = ev.StepFinished(
             step=number,
             attempts=attempt,
@@ -133,7 +137,7 @@ class Optimizer:
             tokens=tally.tokens,
             step_best=max(accuracies, default=None),
             step_mean=math.fsum(accuracies) / len(accuracies) if accuracies else None,
-            best=state.ranking[0].accuracy,
+            best=state.allowed[0].accuracy if state.allowed else 0.0,
             seconds=time.monotonic() - begun,
         )
         state = yield from _emit(state, event_finished)
@@ -148,19 +152,23 @@ class Optimizer:
         state = yield from self._measure(state, "ensemble", self._top(state))
         return (yield from _emit(state, ev.RunFinished(step=state.steps_done)))
 
+    def score_human(self, state: RunState, template: str) -> Events:
+        """A person's template, scored at once; a new best moves the anchors between two steps."""
+        state, scores = yield from self._score(state, [template])
+        event = _scored(
+            template, scores[template], "human", step=state.step, attempt=1, candidate=0
+        )
+        state = yield from _emit(state, event)
+        if state.step_begin is None:
+            state = yield from self._move_anchors(state, state.step)
+        return state
+
     # -- the parts of a step ---------------------------------------------------------------
 
     def _compose(self, state: RunState, step: int, attempt: int) -> Events:
         state = yield from _emit(state, ev.Progress(phase="meta-prompt"))
-        best, worst = best_and_worst(state.ranking, self.config.proposal.examples)
-        messages = self.meta_prompt.compose(
-            dataset_name=self.fitness.dataset_name,
-            dataset_description=self.fitness.dataset_description,
-            class_names=self.fitness.class_names,
-            best=[Example(t.text, 100 * t.accuracy) for t in best],
-            worst=[Example(t.text, 100 * t.accuracy) for t in worst],
-            step=step,
-        )
+        best, worst = examples_for(state, step)
+        messages = compose_for(self.meta_prompt, state, step)
         event = ev.MetaPromptComposed(
             step=step,
             attempt=attempt,
@@ -173,9 +181,10 @@ class Optimizer:
     def _steer(
         self, state: RunState, step: int
     ) -> Generator[ev.Event, RunState | None, tuple[RunState, Steering | None]]:
-        config = self.config.steering
+        config = _config(state).steering
         if config.mode == "off" or state.anchors is None:
             return state, None  # no steering until the first improvement over the seed
+        layers = resolve_layers(config, self.llm.layers)
         positive, negative = (state.find(key) for key in state.anchors)
         if positive is None or negative is None:
             raise ValueError(f"anchors {state.anchors} are not among the scored templates")
@@ -187,21 +196,21 @@ class Optimizer:
             negative=negative.key,
             mode=config.mode,
             pool=config.pool,
-            layers=self.layers,
+            layers=layers,
             alpha=config.alpha,
             norms=tuple(direction.norms),
             ratios=tuple(direction.ratios),
         )
         state = yield from _emit(state, event)
-        return state, Steering(direction, self.layers, config.alpha, config.mode)
+        return state, Steering(direction, layers, config.alpha, config.mode)
 
     def _propose(
         self, state: RunState, step: int, attempt: int, steering: Steering | None
     ) -> Generator[ev.Event, RunState | None, tuple[RunState, list[Reply]]]:
         assert state.prompt is not None
         messages = state.prompt.messages
-        sampling = self.config.sampling
-        n = self.config.proposal.candidates
+        sampling = _config(state).sampling
+        n = _config(state).proposal.candidates
         seeds = [derive_seed(self.config.seed, step, attempt, i) for i in range(n)]
         total = sampling.max_new_tokens
         state = yield from _emit(state, ev.Progress(phase="proposing", total=total))
@@ -263,7 +272,9 @@ class Optimizer:
 
     def _move_anchors(self, state: RunState, step: int) -> Events:
         """P+ and P- move together, and only on a new best (PAPER, 4)."""
-        ranking = state.ranking
+        if state.anchors_held:
+            return state
+        ranking = state.allowed
         before = state.find(state.anchors[0]) if state.anchors else state.seed
         found = find_anchors(ranking)
         if found is None or before is None or found[0].accuracy <= before.accuracy:
@@ -299,7 +310,7 @@ class Optimizer:
         return (yield from _emit(state, event))
 
     def _top(self, state: RunState) -> tuple[str, ...]:
-        return tuple(t.text for t in state.ranking[: self.config.evaluation.ensemble])
+        return tuple(t.text for t in state.allowed[: self.config.evaluation.ensemble])
 
 
 @dataclass
@@ -317,6 +328,12 @@ class _Tally:
             self.duplicates += 1
         else:
             self.rejected += 1
+
+
+def _config(state: RunState) -> RunConfig:
+    """The configuration as a person's edits left it."""
+    assert state.config is not None
+    return state.config
 
 
 def _emit(state: RunState, event: ev.Event) -> Events:

@@ -17,13 +17,24 @@ from pathlib import Path
 from typing import Protocol
 
 from engine import events as ev
-from engine.commands import Command, Pause, Resume, StepOnce, Stop
+from engine.commands import (
+    Command,
+    InjectTemplate,
+    MakeEdit,
+    Pause,
+    Resume,
+    StepOnce,
+    Stop,
+    UndoEdit,
+)
 from engine.config import RunConfig
+from engine.edits import Edit
 from engine.errors import UserError
 from engine.journal import LOG, Journal, cut_torn_line, read_journal
 from engine.loading import load_optimizer, versions
 from engine.optimizer import Events, Optimizer
-from engine.state import RunState
+from engine.reply import normalise, parse_reply
+from engine.state import RunState, edit_problem
 from engine.vlm.fitness import Score
 
 
@@ -75,6 +86,8 @@ class LocalSession:
         self._scores = scores or {}
         self._on_event = on_event
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._optimizer: Optimizer | None = None
+        self._injected: list[str] = []  # a person's templates that wait for the models
         self._hold = False  # paused, or to be paused at the next safe point
         self._hold_after_step = False
         # A daemon, so that a model that hangs in native code can't keep the process alive.
@@ -174,9 +187,10 @@ class LocalSession:
             self._state = self._state.apply(ev.RunFailed(message=str(error)))
 
     def _run(self) -> None:
-        optimizer = self._load()
+        optimizer = self._optimizer = self._load()
         if self._state.test("seed") is None:
             self._drive(optimizer.score_seed(self._state))
+        self._inject_waiting()
         while self._state.steps_done < optimizer.config.steps:
             self._drive(optimizer.step(self._state))
             self._journal.sync()
@@ -211,14 +225,15 @@ class LocalSession:
         )
         return optimizer
 
-    def _drive(self, steps: Events) -> None:
+    def _drive(self, steps: Events, obeying: bool = True) -> None:
         """Run one generator of the optimiser; each of its yields is a safe point."""
         with contextlib.closing(steps):
             try:
                 event = next(steps)
                 while True:
                     self._publish(event)
-                    self._obey()
+                    if obeying:
+                        self._obey()
                     event = steps.send(self._state)
             except StopIteration:
                 return
@@ -255,8 +270,51 @@ class LocalSession:
                     self._hold, self._hold_after_step = False, False
                 case StepOnce():
                     self._hold, self._hold_after_step = False, True
+                case MakeEdit():
+                    self._edit(command.edit)
+                case UndoEdit():
+                    self._undo()
+                case InjectTemplate():
+                    self._injected.append(command.text)
+                    self._inject_waiting()
         if paused:
             self._publish(ev.RunResumed(step=self._state.step))
+
+    def _edit(self, edit: Edit) -> None:
+        problem = edit_problem(self._state, edit)
+        if problem is not None:
+            self._publish(ev.Warned(message=f"edit refused: {problem}"))
+            return
+        number = self._state.edits_made + 1
+        self._publish(ev.Edited(number=number, step=self._state.next_step, edit=edit))
+
+    def _undo(self) -> None:
+        if self._state.pending:
+            self._publish(ev.EditUndone(number=self._state.pending[-1].number))
+        else:
+            self._publish(ev.Warned(message="nothing to undo: every edit has taken effect"))
+
+    def _inject_waiting(self) -> None:
+        """Score a person's templates, as soon as the models and the seed's score are there."""
+        if self._optimizer is None or self._state.test("seed") is None:
+            return
+        while self._injected:
+            text = self._injected.pop(0)
+            parsed = parse_reply(text)
+            if parsed.template is None:
+                reason = parsed.reason.explanation if parsed.reason else "it is no template"
+                self._publish(ev.Warned(message=f"template refused: {reason} ({text})"))
+                continue
+            known = self._state.find(normalise(parsed.template))
+            if known is not None:
+                self._publish(
+                    ev.Warned(
+                        message=f"scored before, in step {known.first.step}: "
+                        f"{known.accuracy:.1%} {known.text}"
+                    )
+                )
+                continue
+            self._drive(self._optimizer.score_human(self._state, parsed.template), obeying=False)
 
     def _fail(self, error: Exception) -> None:
         with contextlib.suppress(OSError), (self.folder / LOG).open("a", encoding="utf-8") as log:

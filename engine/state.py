@@ -12,7 +12,18 @@ from typing import Literal
 
 from engine import events as ev
 from engine.config import RunConfig
-from engine.history import Proposal, ScoredTemplate, ranked
+from engine.edits import (
+    BanTemplate,
+    ChooseAnchors,
+    Edit,
+    PinTemplate,
+    SetNextPrompt,
+    SetOption,
+    with_option,
+)
+from engine.errors import ConfigError
+from engine.history import Proposal, ScoredTemplate, anchors_after, ranked
+from engine.llm.base import Message
 from engine.reply import normalise
 
 Status = Literal["new", "loading", "running", "paused", "stopped", "failed", "finished"]
@@ -54,6 +65,14 @@ class RunState:
     templates: tuple[ScoredTemplate, ...] = ()  # first seen first, distinct by key
     keys: dict[str, int] = field(default_factory=dict)  # key -> index in templates
     anchors: tuple[str, str] | None = None  # keys of P+ and P-
+    # What a person changed
+    edits: tuple[ev.Edited, ...] = ()  # all that were not undone
+    edits_made: int = 0  # with those that were undone
+    pending: tuple[ev.Edited, ...] = ()  # those that have not taken effect
+    pinned: frozenset[str] = frozenset()
+    banned: frozenset[str] = frozenset()
+    anchors_held: bool = False  # chosen by a person: the optimiser leaves them alone
+    next_messages: tuple[Message, ...] | None = None  # sent in place of the composed ones
     steps: tuple[ev.StepFinished, ...] = ()
     tests: tuple[ev.TestMeasured, ...] = ()
     log: tuple[LogLine, ...] = ()
@@ -70,6 +89,16 @@ class RunState:
     def ranking(self) -> list[ScoredTemplate]:
         """All distinct templates, best first."""
         return ranked(self.templates)
+
+    @property
+    def allowed(self) -> list[ScoredTemplate]:
+        """All templates but the banned ones, best first."""
+        return [t for t in self.ranking if t.key not in self.banned]
+
+    @property
+    def next_step(self) -> int:
+        """The first step that an edit made now can take effect in."""
+        return self.steps_done + (2 if self.step_begin is not None else 1)
 
     @property
     def seed(self) -> ScoredTemplate | None:
@@ -138,6 +167,16 @@ class RunState:
                     f"test accuracy of the {event.subject}: {event.hits / event.n:.1%} "
                     f"of {event.n} images",
                 )
+            case ev.Edited():
+                state = replace(
+                    self,
+                    edits=(*self.edits, event),
+                    edits_made=event.number,
+                    pending=(*self.pending, event),
+                )
+                return state._logged(event, f"{event.edit.describe()} (from step {event.step} on)")
+            case ev.EditUndone():
+                return self._undone(event)
             case ev.RunPaused():
                 return replace(self, status="paused")._logged(event, "paused")
             case ev.RunResumed():
@@ -171,8 +210,22 @@ class RunState:
 
     def _step_started(self, event: ev.StepStarted) -> RunState:
         # A step that was cut off begins again from where it began: what it did is forgotten.
-        before = self if self.step_begin is None else replace(self.step_begin, log=self.log)
-        return replace(
+        if self.step_begin is None:
+            before = self
+        else:
+            before = replace(
+                self.step_begin,
+                log=self.log,
+                edits=self.edits,
+                edits_made=self.edits_made,
+                pending=self._still_pending(self.step_begin.pending),
+            )
+            for (
+                template
+            ) in self.templates:  # a person's are kept: they were scored once and for all
+                if template.origin == "human" and template.key not in before.keys:
+                    before = before._added(template)
+        state = replace(
             before,
             status=self.status,
             models=self.models,
@@ -184,6 +237,49 @@ class RunState:
             candidates=(),
             streams=(),
         )
+        due = [edited for edited in state.pending if edited.step <= event.step]
+        for edited in due:
+            state = state._take_effect(edited.edit)
+        return replace(state, pending=tuple(e for e in state.pending if e.step > event.step))
+
+    def _still_pending(self, at_begin: tuple[ev.Edited, ...]) -> tuple[ev.Edited, ...]:
+        """Edits of before the step that was cut off, and those made during it."""
+        numbers = {edited.number for edited in at_begin}
+        return (*at_begin, *(e for e in self.pending if e.number not in numbers))
+
+    def _take_effect(self, edit: Edit) -> RunState:
+        match edit:
+            case SetOption():
+                assert self.config is not None
+                return replace(self, config=with_option(self.config, edit.key, edit.value))
+            case SetNextPrompt():
+                messages: list[Message] = [{"role": "user", "content": edit.user}]
+                if edit.system:
+                    messages.insert(0, {"role": "system", "content": edit.system})
+                return replace(self, next_messages=tuple(messages))
+            case PinTemplate():
+                return replace(self, pinned=_toggled(self.pinned, edit.key, edit.pinned))
+            case BanTemplate():
+                state = replace(self, banned=_toggled(self.banned, edit.key, edit.banned))
+                if not state.anchors_held and state.anchors and edit.key in state.anchors:
+                    return replace(state, anchors=anchors_after(state.allowed, state.seed))
+                return state
+            case ChooseAnchors():
+                if edit.positive is None or edit.negative is None:
+                    automatic = anchors_after(self.allowed, self.seed)
+                    return replace(self, anchors=automatic, anchors_held=False)
+                return replace(self, anchors=(edit.positive, edit.negative), anchors_held=True)
+
+    def _undone(self, event: ev.EditUndone) -> RunState:
+        edits = tuple(e for e in self.edits if e.number != event.number)
+        pending = tuple(e for e in self.pending if e.number != event.number)
+        what = next((e.edit.describe() for e in self.edits if e.number == event.number), "an edit")
+        begin = self.step_begin and self.step_begin._without(event.number)
+        state = replace(self, edits=edits, pending=pending, step_begin=begin)
+        return state._logged(event, f"undone: {what}")
+
+    def _without(self, number: int) -> RunState:
+        return replace(self, pending=tuple(e for e in self.pending if e.number != number))
 
     def _candidate(self, event: ev.CandidateProposed) -> RunState:
         state = replace(self, candidates=(*self.candidates, event))
@@ -211,14 +307,18 @@ class RunState:
             margin=event.margin,
             class_hits=event.class_hits,
         )
-        state = replace(
+        state = self._added(scored)
+        if event.origin == "llm":
+            return state
+        who = "seed template" if event.origin == "seed" else "injected"
+        return state._logged(event, f"{who}: {scored.accuracy:.1%} {scored.text}")
+
+    def _added(self, scored: ScoredTemplate) -> RunState:
+        return replace(
             self,
             templates=(*self.templates, scored),
-            keys={**self.keys, key: len(self.templates)},
+            keys={**self.keys, scored.key: len(self.templates)},
         )
-        if event.origin == "seed":
-            return state._logged(event, f"seed template: {scored.accuracy:.1%}")
-        return state
 
     def _anchors(self, event: ev.AnchorsMoved) -> RunState:
         state = replace(self, anchors=(event.positive, event.negative))
@@ -229,9 +329,52 @@ class RunState:
 
     def _step_finished(self, event: ev.StepFinished) -> RunState:
         return replace(
-            self, step=event.step, steps=(*self.steps, event), progress=None, step_begin=None
+            self,
+            step=event.step,
+            steps=(*self.steps, event),
+            progress=None,
+            step_begin=None,
+            next_messages=None,
         )._logged(
             event,
             f"step {event.step}: {event.new} new, {event.duplicates} repeated, "
             f"{event.rejected} rejected; best {event.best:.1%}",
         )
+
+
+def _toggled(keys: frozenset[str], key: str, on: bool) -> frozenset[str]:
+    return keys | {key} if on else keys - {key}
+
+
+def edit_problem(state: RunState, edit: Edit) -> str | None:
+    """Why an edit can't be made, None if it can."""
+    match edit:
+        case SetOption():
+            if state.config is None:
+                return "the run has no configuration yet"
+            if edit.key == "steering.layers" and state.models is not None:
+                layers = edit.value if isinstance(edit.value, list | tuple) else [edit.value]
+                deep = [n for n in layers if isinstance(n, int) and n >= state.models.llm_layers]
+                if deep:
+                    return f"the LLM's decoder layers are 0 to {state.models.llm_layers - 1}"
+            try:
+                config = state.config
+                for earlier in state.pending:
+                    if isinstance(earlier.edit, SetOption):
+                        config = with_option(config, earlier.edit.key, earlier.edit.value)
+                with_option(config, edit.key, edit.value)
+            except ConfigError as error:
+                return str(error)
+        case SetNextPrompt():
+            if not edit.user.strip():
+                return "the meta-prompt is empty"
+        case PinTemplate() | BanTemplate():
+            if state.find(edit.key) is None:
+                return f"no such template: {edit.key}"
+        case ChooseAnchors():
+            for key in (edit.positive, edit.negative):
+                if key is not None and state.find(key) is None:
+                    return f"no such template: {key}"
+            if edit.positive is not None and edit.positive == edit.negative:
+                return "P+ and P- must differ"
+    return None
