@@ -57,6 +57,7 @@ class ModelsLoaded(_Event):
     vlm: str
     dataset_name: str
     dataset_description: str
+    dataset_fingerprint: str  # of files and splits: equal where numbers are comparable
     class_names: tuple[str, ...]
     train_size: int
     test_size: int

@@ -64,6 +64,7 @@ def _dataset(state: RunState) -> dict[str, Any] | None:
         return None
     return {
         "name": state.models.dataset_name,
+        "fingerprint": state.models.dataset_fingerprint,
         "classes": len(state.models.class_names),
         "train_images": state.models.train_size,
         "test_images": state.models.test_size,

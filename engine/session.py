@@ -217,6 +217,7 @@ class LocalSession:
                 vlm=optimizer.fitness.name,
                 dataset_name=optimizer.fitness.dataset_name,
                 dataset_description=optimizer.fitness.dataset_description,
+                dataset_fingerprint=optimizer.fitness.dataset_fingerprint,
                 class_names=optimizer.fitness.class_names,
                 train_size=optimizer.fitness.size("train"),
                 test_size=optimizer.fitness.size("test"),

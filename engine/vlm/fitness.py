@@ -53,6 +53,11 @@ class Fitness(Protocol):
         ...
 
     @property
+    def dataset_fingerprint(self) -> str:
+        """Hash of the files and splits: accuracies are comparable where it is equal."""
+        ...
+
+    @property
     def class_names(self) -> tuple[str, ...]: ...
 
     def size(self, split: Split) -> int:
