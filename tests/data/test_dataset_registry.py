@@ -1,0 +1,111 @@
+"""Data sets by name, and generated ones in the cache folder."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from engine.config import DataConfig
+from engine.data.cache_folder import cache_folder
+from engine.data.generated import ensure_written
+from engine.data.registry import load_dataset, registered_datasets
+from engine.errors import ConfigError, DataError
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("GLOV_CACHE_DIR", str(tmp_path / "cache"))
+
+
+def folder_of_classes(root: Path) -> Path:
+    for name in ("cat", "dog"):
+        (root / name).mkdir(parents=True)
+        for i in range(4):
+            (root / name / f"{i}.png").write_bytes(b"x")
+    return root
+
+
+def test_cache_folder_follows_the_environment(tmp_path, monkeypatch):
+    assert cache_folder() == tmp_path / "cache"
+    monkeypatch.delenv("GLOV_CACHE_DIR")
+    assert cache_folder().name == "glov"
+
+
+def test_the_configuration_overrides_name_and_description(tmp_path):
+    root = folder_of_classes(tmp_path / "pets")
+    plain = load_dataset(DataConfig(path=str(root)))
+    assert (plain.name, plain.description) == ("pets", "")
+    named = load_dataset(DataConfig(path=str(root), name="My pets", description="At home."))
+    assert (named.name, named.description) == ("My pets", "At home.")
+
+
+def test_unknown_names_are_answered_with_the_known_ones():
+    with pytest.raises(ConfigError, match="did you mean 'image-folder'.*demo-"):
+        load_dataset(DataConfig(dataset="image_folder", path="x"))
+    with pytest.raises(ConfigError, match="not registered; Registered are image-folder"):
+        load_dataset(DataConfig(dataset="zzz"))
+
+
+def test_every_demo_data_set_is_read_and_made_once():
+    names = [name for name in registered_datasets() if name.startswith("demo-")]
+    assert len(names) >= 3
+    dataset = load_dataset(DataConfig(dataset=names[0]))
+    assert dataset.train
+    assert dataset.test
+    assert dataset.description
+    assert len(dataset.class_names) > 5
+    made = dataset.root.stat().st_mtime_ns
+    assert load_dataset(DataConfig(dataset=names[0])) == dataset
+    assert dataset.root.stat().st_mtime_ns == made
+
+
+def test_a_new_generator_writes_anew(tmp_path):
+    source = tmp_path / "generator.py"
+    source.write_text("1")
+    calls: list[Path] = []
+    folders = [ensure_written("d", calls.append, [source]) for _ in range(2)]
+    source.write_text("2")
+    folders.append(ensure_written("d", calls.append, [source]))
+    assert folders[0] == folders[1] != folders[2]
+    assert len(calls) == 2
+
+
+def test_concurrent_writers_leave_one_whole_folder(tmp_path):
+    source = tmp_path / "generator.py"
+    source.write_text("1")
+
+    def write(root: Path) -> None:
+        for i in range(50):
+            (root / f"{i}.png").write_bytes(b"x" * 1000)
+
+    with ThreadPoolExecutor(8) as pool:
+        folders = list(pool.map(lambda _: ensure_written("d", write, [source]), range(16)))
+    assert len(set(folders)) == 1
+    assert len(list(folders[0].iterdir())) == 50
+    assert list(folders[0].parent.iterdir()) == folders[:1]
+
+
+def test_a_writer_that_fails_leaves_nothing(tmp_path):
+    source = tmp_path / "generator.py"
+    source.write_text("1")
+
+    def write(root: Path) -> None:
+        (root / "half.png").write_bytes(b"x")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(DataError, match="No space left on device; set GLOV_CACHE_DIR"):
+        ensure_written("d", write, [source])
+    assert list((tmp_path / "cache" / "datasets").iterdir()) == []
+
+
+def test_importing_the_registry_loads_nothing_heavy():
+    code = (
+        "import sys, engine.data.registry, engine.vlm.fitness, engine.vlm.loading;"
+        "print([m for m in ('torch', 'open_clip', 'transformers') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
