@@ -1,0 +1,104 @@
+"""The decode loop: one prompt, many candidates, token by token, as a generator.
+
+The prompt is read once for all candidates (``engine.llm.readers``), every candidate draws from its
+own random numbers (``engine.llm.sampling``), and each step yields the text that it added. Every
+yield is a safe point: no hook is on the model and no torch mode is set while the caller runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.config import SamplingConfig
+from engine.errors import ModelError
+from engine.llm.base import Reply, TokenColumn
+from engine.llm.kv_cache import inference
+from engine.llm.readers import Reader
+from engine.llm.sampling import draw, uniforms
+from engine.llm.text_stream import TextStream
+
+
+def decode(
+    reader: Reader,
+    tokenizer: Any,
+    sampling: SamplingConfig,
+    seeds: Sequence[int],
+    stop_tokens: frozenset[int],
+    prompt_start: str,
+) -> Generator[TokenColumn, None, list[Reply]]:
+    """One reply per seed; yields a column of texts after each step of the batch.
+
+    ``reader`` was made for ``len(seeds)`` rows of ``sampling.max_new_tokens``. A row ends at a
+    token of ``stop_tokens``, which is no part of its text or its count; rows that have ended are
+    read no further. ``prompt_start`` names the prompt in errors.
+
+    Raises:
+        ModelError: if the logits are not finite, or memory runs out.
+    """
+    if not seeds:
+        return []
+    streams = [TextStream(tokenizer) for _ in seeds]
+    finished = [False] * len(seeds)
+    alive = list(range(len(seeds)))  # the candidates that the reader still has, in its order
+    numbers: Tensor | None = None
+    tokens: Tensor | None = None
+    for step in range(sampling.max_new_tokens):
+        logits = _read(reader, tokens, prompt_start)  # (1 or alive, V)
+        if numbers is None:
+            numbers = uniforms(seeds, sampling.max_new_tokens).to(logits.device)
+        tokens, drawn = _draw(logits, sampling, numbers[:, step])
+        texts = [""] * len(seeds)
+        for candidate, token in zip(alive, drawn, strict=True):
+            if token < 0:
+                raise ModelError(
+                    "the LLM gave NaN or infinite logits on the prompt that starts with "
+                    f"{prompt_start!r}. Try llm.dtype = 'float32' or 'bfloat16', or a smaller "
+                    "steering.alpha."
+                )
+            if token in stop_tokens:
+                finished[candidate] = True
+            else:
+                texts[candidate] = streams[candidate].push(token)
+        yield TokenColumn(tuple(texts))
+        going = [place for place, candidate in enumerate(alive) if not finished[candidate]]
+        if not going:
+            break
+        if len(going) < len(alive):
+            rows = torch.tensor(going, device=tokens.device)
+            tokens, numbers = tokens[rows], numbers[rows]
+            alive = [alive[place] for place in going]
+            reader.keep(rows)
+    return [
+        Reply(stream.text, stream.tokens, "stop" if ended else "length")
+        for stream, ended in zip(streams, finished, strict=True)
+    ]
+
+
+def _read(reader: Reader, tokens: Tensor | None, prompt_start: str) -> Tensor:
+    try:
+        return reader.first() if tokens is None else reader.next(tokens)
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise _out_of_memory(prompt_start) from error
+    except RuntimeError as error:
+        if "can't allocate memory" in str(error):  # what the CPU allocator says
+            raise _out_of_memory(prompt_start) from error
+        raise
+
+
+def _out_of_memory(prompt_start: str) -> ModelError:
+    return ModelError(
+        f"out of memory while the LLM read the prompt that starts with {prompt_start!r}. Lower "
+        "proposal.candidates or proposal.examples, choose a smaller llm.model, or put the LLM "
+        "and the VLM on different devices."
+    )
+
+
+@inference
+def _draw(logits: Tensor, sampling: SamplingConfig, uniform: Tensor) -> tuple[Tensor, list[int]]:
+    """The tokens (rows,) on the device and the same as numbers: the step's one wait for it."""
+    tokens = draw(logits.expand(len(uniform), -1), sampling, uniform)
+    return tokens, tokens.tolist()

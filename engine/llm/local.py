@@ -1,0 +1,152 @@
+"""``LocalLLM``: any decoder-only causal language model that transformers can load.
+
+It ties together loading (``loading``), the chat format (``chat``), the decode loop (``decoding``)
+over the layout that the model supports (``probe``), and steering (``engine.steering``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from engine.config import LLMConfig, Pooling, SamplingConfig
+from engine.errors import ModelError
+from engine.llm.base import Message, Reply, Steering, TokenColumn
+from engine.llm.chat import end_of_turn, prompt_tokens, stop_tokens
+from engine.llm.decoding import decode
+from engine.llm.loading import Progress, load_model
+from engine.llm.probe import Layouts, check_causal, find_layouts
+from engine.llm.readers import Decoder, make_reader
+from engine.steering.direction import Direction, compute_direction
+from engine.steering.injection import MODES, Injection, find_decoder_layers, text_config
+
+
+class LocalLLM:
+    """A ``LanguageModel`` that runs in this process, with its hidden states in reach."""
+
+    def __init__(self, name: str, model: Any, tokenizer: Any) -> None:
+        """Take a loaded model and tokenizer, and find out how it can be decoded and steered.
+
+        Raises:
+            ModelError: if it is not decoder-only, or its decoder layers can't be found.
+        """
+        self._name = name
+        self._model = model
+        self._tokenizer = tokenizer
+        self._decoder = Decoder.of(model, find_decoder_layers(model))
+        check_causal(self._decoder)
+        self._layouts = find_layouts(self._decoder)
+        self._stops = stop_tokens(model, tokenizer)
+
+    @classmethod
+    def load(cls, config: LLMConfig, progress: Progress | None = None) -> LocalLLM:
+        """Load a model by hub name or folder; ``progress`` is told each stage in a few words.
+
+        Raises:
+            ModelError: if it can't be loaded or used; the text says what to do.
+        """
+        tell = progress or (lambda _stage: None)
+        model, tokenizer = load_model(config, tell)
+        tell(f"finding the decoder layers of {config.model}")
+        llm = cls(config.model, model, tokenizer)
+        if not tokenizer.chat_template:
+            tell(f"{config.model} has no chat template: prompts are plain System/User/Assistant")
+        return llm
+
+    @property
+    def name(self) -> str:
+        """As in ``llm.model``."""
+        return self._name
+
+    @property
+    def layers(self) -> int:
+        """Number of decoder layers; steering layers count from 0."""
+        return len(self._decoder.layers)
+
+    @property
+    def layouts(self) -> Layouts:
+        """The decoding layouts that are right for this model, fastest first."""
+        return self._layouts
+
+    def propose(
+        self,
+        messages: Sequence[Message],
+        sampling: SamplingConfig,
+        seeds: Sequence[int],
+        steering: Steering | None = None,
+    ) -> Generator[TokenColumn, None, list[Reply]]:
+        """One reply per seed, decoded as one batch; yields after each token of the batch.
+
+        Raises (at the first ``next``, or later where decoding fails):
+            ModelError: if the prompt and reply exceed the model's context, a steered layer does
+                not exist, the logits are not finite, or memory runs out.
+        """
+        prompt = prompt_tokens(self._tokenizer, messages)
+        self._check_length(len(prompt), sampling.max_new_tokens)
+        injection = None if steering is None else self._injection(steering)
+        clean = injection is not None and steering is not None and MODES[steering.mode].clean_cache
+        reader = make_reader(
+            self._layouts.choose(clean, len(prompt), len(seeds), sampling.max_new_tokens),
+            self._decoder,
+            prompt,
+            len(seeds),
+            sampling.max_new_tokens,
+            injection,
+            clean,
+        )
+        start = " ".join(message["content"] for message in messages)[:60]
+        return (yield from decode(reader, self._tokenizer, sampling, seeds, self._stops, start))
+
+    def direction(self, positive: str, negative: str, pool: Pooling) -> Direction:
+        """Per-layer steering vectors from two bare template texts (PAPER, The algorithm, 4).
+
+        Raises:
+            ModelError: if a text has no token to take a hidden state of.
+        """
+        padding = end_of_turn(self._tokenizer)
+        if padding is None:
+            padding = self._tokenizer.eos_token_id
+        if padding is None and self._stops:
+            padding = min(self._stops)
+        try:
+            return compute_direction(
+                self._model,
+                self._tokenizer,
+                self._decoder.layers,
+                positive,
+                negative,
+                pool,
+                padding,
+            )
+        except ValueError as error:
+            raise ModelError(f"no steering direction from this LLM: {error}") from error
+
+    def _injection(self, steering: Steering) -> Injection | None:
+        """What to add; None where it comes to nothing."""
+        if steering.mode == "off" or steering.alpha == 0 or not steering.layers:
+            return None
+        wrong = [layer for layer in steering.layers if not 0 <= layer < self.layers]
+        if wrong:
+            raise ModelError(
+                f"steering.layers has {wrong[0]}, but {self._name} has the decoder layers 0 to "
+                f"{self.layers - 1}"
+            )
+        offsets = steering.direction.offsets
+        if offsets.shape[0] != self.layers:
+            raise ModelError(
+                f"the steering direction has {offsets.shape[0]} layers, but {self._name} has "
+                f"{self.layers}: it comes from another model"
+            )
+        return Injection(
+            self._decoder.layers,
+            {layer: steering.alpha * offsets[layer] for layer in steering.layers},
+        )
+
+    def _check_length(self, prompt: int, new: int) -> None:
+        longest = getattr(text_config(self._model), "max_position_embeddings", None)
+        if longest is not None and prompt + new > longest:
+            raise ModelError(
+                f"the meta-prompt has {prompt} tokens and a reply may have {new}, but {self._name} "
+                f"reads {longest} at most. Lower proposal.examples or sampling.max_new_tokens, or "
+                "choose an LLM with a longer context."
+            )

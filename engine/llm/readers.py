@@ -1,0 +1,300 @@
+"""Reading tokens: from token ids to next-token logits, for all candidates of a step together.
+
+Mode ``last-token`` means that a token's keys and values, as later tokens see them, are un-steered,
+while its own logits are steered. So every token is read twice in the layers above the steered one,
+once clean for the KV cache and once steered for its logits. Four layouts do that, and all give the
+logits of re-reading everything (``engine.llm.probe`` checks each on the model at load):
+
+- ``split``: all candidates packed into one sequence with an explicit mask, so the prompt's keys and
+  values are read once for all of them. At the output of the lowest steered layer the rows fork into
+  clean and steered ones; the steered ones' keys and values are dropped after the step.
+- ``packed``: the same, forked at the input already. For models whose layers take other arguments.
+- ``window``: one row a candidate, no explicit mask. Each step reads two tokens, the one before
+  (clean) and the newest (steered), and takes the newest off the cache again.
+- ``reread``: no cache. For models whose state can't be taken back (recurrent layers).
+
+Without steering, and in mode ``generated-tokens``, the same readers read each token once.
+"""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from engine.llm.kv_cache import inference, new_cache, sliding_windows, truncate
+from engine.steering.injection import Injection, input_device, text_config
+
+Layout = Literal["split", "packed", "window", "reread"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """A causal language model, its decoder layers, and how it wants to be called."""
+
+    model: Any
+    layers: tuple[nn.Module, ...]
+    device: torch.device
+    cache_argument: str
+    short_logits: bool  # takes logits_to_keep
+    takes_positions: bool
+    windows: tuple[int | None, ...] | None  # see sliding_windows
+    layer_types: tuple[str, ...] | None
+
+    @classmethod
+    def of(cls, model: Any, layers: tuple[nn.Module, ...]) -> Decoder:
+        """Look at the model's signature and configuration."""
+        parameters = inspect.signature(model.forward).parameters
+        types = getattr(text_config(model), "layer_types", None)
+        return cls(
+            model=model,
+            layers=layers,
+            device=input_device(model),
+            # transformers 5.24 has renamed it; both spellings are in use.
+            cache_argument="cache" if "cache" in parameters else "past_key_values",
+            short_logits="logits_to_keep" in parameters,
+            takes_positions="position_ids" in parameters,
+            windows=sliding_windows(model.config),
+            layer_types=tuple(types) if types else None,
+        )
+
+    def logits(self, ids: Tensor, last: int, cache: Any = None, **arguments: Any) -> Tensor:
+        """Next-token logits (B, last, V) at the last positions of ``ids`` (B, Q)."""
+        if cache is not None:
+            arguments[self.cache_argument] = cache
+        if self.short_logits:
+            arguments["logits_to_keep"] = last
+        output = self.model(input_ids=ids, use_cache=cache is not None, **arguments)
+        logits: Tensor = output.logits[:, -last:]
+        return logits
+
+
+class Reader(Protocol):
+    """Reads one prompt, then one more token of every candidate at a time."""
+
+    def first(self) -> Tensor:
+        """Logits (1, V) after the prompt; the same for all candidates."""
+        ...
+
+    def next(self, tokens: Tensor) -> Tensor:
+        """Logits (rows, V) after one more token of every candidate, ``tokens`` (rows,)."""
+        ...
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these candidates only, by their places (k,) among the current ones."""
+        ...
+
+
+def make_reader(
+    layout: Layout,
+    decoder: Decoder,
+    prompt: list[int],
+    rows: int,
+    max_new_tokens: int,
+    injection: Injection | None = None,
+    clean_cache: bool = False,
+) -> Reader:
+    """A reader for up to ``rows`` candidates of up to ``max_new_tokens`` tokens each.
+
+    ``clean_cache`` is the mode's: see ``engine.steering.injection.Mode``.
+    """
+    ids = torch.tensor([prompt], device=decoder.device)
+    if layout == "window":
+        return _WindowReader(decoder, ids, injection, clean_cache)
+    if layout == "reread":
+        return _RereadReader(decoder, ids, injection, clean_cache)
+    split = layout == "split"
+    return _PackedReader(decoder, ids, rows, max_new_tokens, injection, clean_cache, split)
+
+
+class _PackedReader:
+    """Layouts ``split`` and ``packed``: one sequence, (1, S), with everything in it."""
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        prompt: Tensor,
+        rows: int,
+        max_new_tokens: int,
+        injection: Injection | None,
+        clean_cache: bool,
+        split: bool,
+    ) -> None:
+        length = prompt.shape[1]
+        slots = length + rows * max_new_tokens
+        self._decoder = decoder
+        self._prompt = prompt
+        self._injection = injection
+        self._fork = injection is not None and clean_cache
+        self._split = split
+        self._cache = new_cache(decoder.model.config, keep_all=True)
+        # Per slot of the cache: whose token it is (-1: the prompt's, for all) and its position.
+        self._owner = torch.full((slots,), -1, device=decoder.device)
+        self._position = torch.zeros(slots, dtype=torch.long, device=decoder.device)
+        self._position[:length] = torch.arange(length, device=decoder.device)
+        self._used = length - 1
+        self._next_position = length - 1
+        self._rows = torch.arange(rows, device=decoder.device)
+        windows = decoder.windows or (None,) * len(decoder.layers)
+        reach = length + max_new_tokens
+        self._windows = tuple(w if w is not None and w < reach else None for w in windows)
+
+    @inference
+    def first(self) -> Tensor:
+        if self._used:
+            self._decoder.logits(self._prompt[:, :-1], 1, self._cache)
+        return self._read(self._prompt[0, -1:], torch.full((1,), -1, device=self._decoder.device))
+
+    @inference
+    def next(self, tokens: Tensor) -> Tensor:
+        return self._read(tokens.to(self._decoder.device), self._rows)
+
+    @inference
+    def keep(self, rows: Tensor) -> None:
+        self._rows = self._rows[rows.to(self._rows.device)]
+
+    def _read(self, tokens: Tensor, owners: Tensor) -> Tensor:
+        """One token of each owner, all at the same position."""
+        count, start, position = len(tokens), self._used, self._next_position
+        end = start + count
+        self._owner[start:end] = owners
+        self._position[start:end] = position
+        injection = self._injection
+        hooks: AbstractContextManager[None] = nullcontext()
+        if injection is None:
+            masks = self._masks(owners, end, fork=False)
+        elif not self._fork:
+            masks = self._masks(owners, end, fork=False)
+            hooks = injection.added(0)
+        elif self._split:
+            masks = self._masks(owners, end, fork=False)
+            hooks = injection.forked(count, self._masks(owners, end, fork=True))
+        else:
+            masks = self._masks(owners, end, fork=True)
+            hooks = injection.added(count)
+            tokens = torch.cat([tokens, tokens])
+        with hooks:
+            logits = self._decoder.logits(
+                tokens[None],
+                count,
+                self._cache,
+                position_ids=torch.full_like(tokens, position)[None],
+                attention_mask=self._mask_argument(masks),
+            )
+        if self._fork:
+            truncate(self._cache, end)  # the steered keys and values
+        self._used, self._next_position = end, position + 1
+        return logits[0]
+
+    def _masks(self, owners: Tensor, end: int, fork: bool) -> tuple[Tensor, ...]:
+        """Per layer an additive mask (1, 1, Q, K): 0 where a token sees a slot, else very low.
+
+        With ``fork`` Q and K have ``len(owners)`` more: steered tokens, which see what the clean
+        ones see, but each itself in place of its clean twin.
+        """
+        count = len(owners)
+        slots, position = self._owner[:end], self._position[:end]
+        sees = (slots == -1) | (slots == owners[:, None])
+        if fork:
+            nothing = sees.new_zeros(count, count)
+            itself = torch.eye(count, dtype=torch.bool, device=sees.device)
+            steered = torch.cat([sees[:, : end - count], nothing, itself], dim=1)
+            sees = torch.cat([torch.cat([sees, nothing], dim=1), steered])
+            position = torch.cat([position, position[-count:]])
+        by_window: dict[int | None, Tensor] = {}
+        for window in set(self._windows):
+            near = sees if window is None else sees & (position > self._next_position - window)
+            mask = torch.zeros(near.shape, dtype=self._decoder.model.dtype, device=near.device)
+            mask.masked_fill_(~near, torch.finfo(mask.dtype).min)
+            by_window[window] = mask[None, None]
+        return tuple(by_window[window] for window in self._windows)
+
+    def _mask_argument(self, masks: tuple[Tensor, ...]) -> Tensor | dict[str, Tensor]:
+        """One mask for all, or for models with several kinds of layer one for each kind."""
+        types = self._decoder.layer_types
+        if types is None or len(set(types)) == 1:
+            return masks[0]
+        return dict(zip(types, masks, strict=False))
+
+
+class _WindowReader:
+    """Layout ``window``: one row a candidate; the clean reading of a token lags by one step."""
+
+    def __init__(
+        self, decoder: Decoder, prompt: Tensor, injection: Injection | None, clean_cache: bool
+    ) -> None:
+        self._decoder = decoder
+        self._prompt = prompt
+        self._injection = injection
+        self._lag = injection is not None and clean_cache
+        self._cache = new_cache(decoder.model.config, keep_all=False)
+        if self._lag:
+            self._cache.activate_past_recording()  # else a full sliding window can't be cropped
+        self._before: Tensor | None = None  # (rows,), the tokens that the cache lacks
+
+    @inference
+    def first(self) -> Tensor:
+        if self._prompt.shape[1] > 1:
+            self._decoder.logits(self._prompt[:, :-1], 1, self._cache)
+        return self._read(self._prompt[:, -1:])
+
+    @inference
+    def next(self, tokens: Tensor) -> Tensor:
+        tokens = tokens.to(self._decoder.device)
+        if self._before is None:
+            self._cache.reorder_cache(torch.zeros_like(tokens))  # all rows are the prompt's
+            self._before = self._prompt[0, -1].expand(len(tokens))
+        ids = torch.stack([self._before, tokens], dim=1) if self._lag else tokens[:, None]
+        self._before = tokens
+        return self._read(ids)
+
+    @inference
+    def keep(self, rows: Tensor) -> None:
+        if self._before is not None:
+            rows = rows.to(self._decoder.device)
+            self._before = self._before[rows]
+            self._cache.reorder_cache(rows)
+
+    def _read(self, ids: Tensor) -> Tensor:
+        with self._injection.added(ids.shape[1] - 1) if self._injection else nullcontext():
+            logits = self._decoder.logits(ids, 1, self._cache)
+        if self._lag:
+            self._cache.crop(-1)
+        return logits[:, -1]
+
+
+class _RereadReader:
+    """Layout ``reread``: every candidate's whole sequence, (rows, S), once more for each token."""
+
+    def __init__(
+        self, decoder: Decoder, prompt: Tensor, injection: Injection | None, clean_cache: bool
+    ) -> None:
+        self._decoder = decoder
+        self._ids = prompt
+        self._generated_from = prompt.shape[1] - 1
+        self._injection = injection
+        self._last_only = clean_cache
+
+    @inference
+    def first(self) -> Tensor:
+        return self._read()
+
+    @inference
+    def next(self, tokens: Tensor) -> Tensor:
+        ids = self._ids.expand(len(tokens), -1)
+        self._ids = torch.cat([ids, tokens.to(ids.device)[:, None]], dim=1)
+        return self._read()
+
+    @inference
+    def keep(self, rows: Tensor) -> None:
+        if self._ids.shape[0] > 1:
+            self._ids = self._ids[rows.to(self._ids.device)]
+
+    def _read(self) -> Tensor:
+        start = self._ids.shape[1] - 1 if self._last_only else self._generated_from
+        with self._injection.added(start) if self._injection else nullcontext():
+            return self._decoder.logits(self._ids, 1)[:, -1]

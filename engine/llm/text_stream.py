@@ -1,0 +1,53 @@
+"""From token ids to text while the tokens come in, without ever showing half a character."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_REPLACEMENT = "\ufffd"  # what a decoder puts where bytes are no UTF-8 (yet)
+
+
+class TextStream:
+    """The text of one reply, in pieces that concatenate to ``text``.
+
+    A character can span several tokens, and some tokenizers drop the space before a first word;
+    so a piece is the difference between two decodings of the last few tokens, and is held back
+    while the text ends inside a character. Special tokens are left out.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._ids: list[int] = []
+        self._context = 0  # decoding starts here ...
+        self._shown = 0  # ... and the text up to here was handed out
+        self._pieces: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """All that was handed out; bytes that never became a character are dropped."""
+        return "".join(self._pieces)
+
+    @property
+    def tokens(self) -> int:
+        """Number of tokens read."""
+        return len(self._ids)
+
+    def push(self, token: int) -> str:
+        """The text that this token completes; empty while a character is unfinished."""
+        self._ids.append(token)
+        before = self._decode(self._ids[self._context : self._shown])
+        after = self._decode(self._ids[self._context :])
+        if len(after) <= len(before) or after.endswith(_REPLACEMENT):
+            return ""
+        self._context, self._shown = self._shown, len(self._ids)
+        piece = after[len(before) :]
+        self._pieces.append(piece)
+        return piece
+
+    def _decode(self, ids: list[int]) -> str:
+        if not ids:
+            return ""
+        text: str = self._tokenizer.decode(
+            ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return text

@@ -1,0 +1,243 @@
+"""Adding steering vectors to a model's hidden states while it decodes: the modes and the hooks.
+
+A mode (``MODES``) says what a steered token leaves behind for the tokens after it. The hooks of
+``Injection`` do the adding; they are on the model only inside a ``with`` block around one forward
+pass, so a paused or abandoned reply never leaves one behind.
+
+Decoder layers are found by structure, never by class name: the list of ``num_hidden_layers``
+modules that all run, in order, on hidden states of the model's width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.config import SteeringMode
+from engine.errors import ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """One way of steering while decoding.
+
+    ``clean_cache``: keys and values of a token, as later tokens see them, are un-steered, so every
+    token is read steered (for its logits) and clean (for the KV cache). Else the steered reading
+    is the only one, and its keys and values stay in the cache.
+    """
+
+    name: SteeringMode
+    clean_cache: bool
+    summary: str
+
+
+MODES: Mapping[str, Mode] = {
+    mode.name: mode
+    for mode in (
+        Mode(
+            "last-token",
+            clean_cache=True,
+            summary="the offset is on the current last position only, as if the whole sequence "
+            "were read again for every token (PAPER, Exact steering semantics)",
+        ),
+        Mode(
+            "generated-tokens",
+            clean_cache=False,
+            summary="the offset is on every position from the prompt's last on, and stays in the "
+            "KV cache: what a plain forward hook does",
+        ),
+    )
+}
+
+
+def hidden_state(output: Any) -> Tensor:
+    """The hidden state (B, S, d) in a decoder layer's output, which is a tensor or a tuple.
+
+    Raises:
+        RuntimeError: if it is neither.
+    """
+    state = output[0] if isinstance(output, (tuple, list)) and output else output
+    if not isinstance(state, Tensor) or state.dim() != 3:
+        raise RuntimeError("a decoder layer's output is no hidden state of shape (B, S, d)")
+    return state
+
+
+def with_hidden_state(output: Any, state: Tensor) -> Any:
+    """The same output with another hidden state; the given one is not changed."""
+    if isinstance(output, Tensor):
+        return state
+    return type(output)((state, *output[1:]))
+
+
+def input_device(model: Any) -> torch.device:
+    """Where token ids go: the device of the embedding, or of the first weights that are loaded."""
+    weight = getattr(model.get_input_embeddings(), "weight", None)
+    if isinstance(weight, Tensor) and weight.device.type != "meta":
+        return weight.device
+    loaded = (p.device for p in model.parameters() if p.device.type != "meta")
+    device: torch.device = next(loaded, model.device)
+    return device
+
+
+def text_config(model: Any) -> Any:
+    """The configuration of the decoder, also where it sits inside a multimodal model's."""
+    return model.config.get_text_config(decoder=True)
+
+
+def find_decoder_layers(model: Any) -> tuple[nn.Module, ...]:
+    """The decoder layers of a causal language model, in order.
+
+    Candidates are all module lists of the right length; one short text is run through the model,
+    and the list whose members all ran once, in order, on hidden states of the model's width is
+    taken (a vision tower of the same depth does not run on text).
+
+    Raises:
+        ModelError: if there is no such list, so hidden states can't be reached.
+    """
+    config = text_config(model)
+    depth, width = config.num_hidden_layers, config.hidden_size
+    candidates = [
+        module
+        for module in model.modules()
+        if isinstance(module, nn.ModuleList) and len(module) == depth
+    ]
+    calls: dict[int, list[int]] = {index: [] for index in range(len(candidates))}
+
+    def watcher(candidate: int, position: int) -> Callable[..., None]:
+        def watch(_module: nn.Module, _args: Any, output: Any) -> None:
+            state = output[0] if isinstance(output, (tuple, list)) and output else output
+            if isinstance(state, Tensor) and state.dim() == 3 and state.shape[-1] == width:
+                calls[candidate].append(position)
+
+        return watch
+
+    with ExitStack() as stack:
+        for index, candidate in enumerate(candidates):
+            for position, layer in enumerate(candidate):
+                handle = layer.register_forward_hook(watcher(index, position))
+                stack.callback(handle.remove)
+        with torch.inference_mode():
+            model(input_ids=torch.tensor([[1, 2, 3]], device=input_device(model)), use_cache=False)
+    for index, candidate in enumerate(candidates):
+        if calls[index] == list(range(depth)):
+            return tuple(candidate)
+    raise ModelError(
+        f"the LLM {type(model).__name__} can't be steered: no list of {depth} decoder layers with "
+        f"hidden states of width {width} was found in it. Choose another llm.model."
+    )
+
+
+class Injection:
+    """Offsets ready to be added at some layers: ``alpha * d_l``, in each layer's dtype and device.
+
+    ``vectors[l]`` is (d,), float32, with alpha already in it.
+    """
+
+    def __init__(self, layers: Sequence[nn.Module], vectors: Mapping[int, Tensor]) -> None:
+        self._layers = layers
+        self._vectors = dict(vectors)
+        self._ready: dict[int, Tensor] = {}
+
+    @property
+    def lowest(self) -> int:
+        """The lowest layer with an offset: up to its output, steered and clean are the same."""
+        return min(self._vectors)
+
+    @contextmanager
+    def added(self, start: int) -> Iterator[None]:
+        """Inside, the offset is added at the positions from ``start`` on, at each of the layers."""
+        with ExitStack() as stack:
+            for index in self._vectors:
+                handle = self._layers[index].register_forward_hook(self._adder(index, start))
+                stack.callback(handle.remove)
+            yield
+
+    @contextmanager
+    def forked(self, rows: int, masks: Sequence[Tensor]) -> Iterator[None]:
+        """Inside, ``rows`` tokens become twice as many at the lowest layer with an offset.
+
+        Its output, (1, rows, d), is handed on as the clean states and then the steered ones,
+        (1, 2 * rows, d), so the layers up to it do no work twice. The layers above get
+        ``masks[l]``, (1, 1, 2 * rows, K), and every other per-token argument repeated.
+
+        Raises (inside):
+            RuntimeError: if a layer takes a per-token argument of a shape that is not known.
+        """
+        lowest = self.lowest
+        with ExitStack() as stack:
+            fork = self._layers[lowest].register_forward_hook(self._forker(lowest))
+            stack.callback(fork.remove)
+            for index in range(lowest + 1, len(self._layers)):
+                layer = self._layers[index]
+                pre = layer.register_forward_pre_hook(
+                    _argument_doubler(rows, masks[index]), with_kwargs=True
+                )
+                stack.callback(pre.remove)
+                if index in self._vectors:
+                    handle = layer.register_forward_hook(self._adder(index, rows))
+                    stack.callback(handle.remove)
+            yield
+
+    def _vector(self, index: int, like: Tensor) -> Tensor:
+        vector = self._ready.get(index)
+        if vector is None or vector.dtype != like.dtype or vector.device != like.device:
+            vector = self._vectors[index].to(device=like.device, dtype=like.dtype)
+            self._ready[index] = vector
+        return vector
+
+    def _adder(self, index: int, start: int) -> Callable[..., Any]:
+        def add(_module: nn.Module, _args: Any, output: Any) -> Any:
+            state = hidden_state(output)
+            vector = self._vector(index, state)
+            # A new tensor: an edit in place would also change states that were recorded before.
+            if start == 0:
+                return with_hidden_state(output, state + vector)
+            steered = torch.cat([state[:, :start], state[:, start:] + vector], dim=1)
+            return with_hidden_state(output, steered)
+
+        return add
+
+    def _forker(self, index: int) -> Callable[..., Any]:
+        def fork(_module: nn.Module, _args: Any, output: Any) -> Any:
+            state = hidden_state(output)
+            both = torch.cat([state, state + self._vector(index, state)], dim=1)
+            return with_hidden_state(output, both)
+
+        return fork
+
+
+def _argument_doubler(rows: int, mask: Tensor) -> Callable[..., Any]:
+    def double(_module: nn.Module, args: Any, kwargs: dict[str, Any]) -> Any:
+        state = args[0] if args else kwargs["hidden_states"]
+        changed = {
+            name: _repeated(name, value, rows)
+            for name, value in kwargs.items()
+            if name not in ("hidden_states", "attention_mask")
+        }
+        if "attention_mask" not in kwargs or state.shape[1] != 2 * rows:
+            raise RuntimeError(
+                "a decoder layer does not take its mask and states by the usual names"
+            )
+        if any(isinstance(value, Tensor) for value in args[1:]):
+            raise RuntimeError("a decoder layer takes per-token arguments by position")
+        return args, {**kwargs, **changed, "attention_mask": mask.to(state.device)}
+
+    return double
+
+
+def _repeated(name: str, value: Any, rows: int) -> Any:
+    """A per-token argument for twice the tokens: position ids and position embeddings."""
+    if isinstance(value, tuple):
+        return tuple(_repeated(name, item, rows) for item in value)
+    if not isinstance(value, Tensor):
+        return value
+    if name in ("position_ids", "cache_position") and value.shape[-1] == rows:
+        return torch.cat([value, value], dim=-1)
+    if name == "position_embeddings" and value.dim() >= 3 and value.shape[-2] == rows:
+        return torch.cat([value, value], dim=-2)
+    raise RuntimeError(f"a decoder layer takes {name} of shape {tuple(value.shape)}")
