@@ -1,0 +1,309 @@
+"""Train the demo's tiny CLIP from nothing: an ordinary open_clip model with a small config.
+
+Two phases, both on one core:
+
+1. The image tower alone learns to tell what can be seen (supervised): the family and its apparent
+   angle, hue, size, handedness or brightness, and the visible factors.
+2. Both towers learn together. A batch is made of groups; in a group all images share the hidden
+   factors and all captions come from one template, as when a template is scored. The loss inside
+   a group is what makes the wording matter: there, naming a hidden factor is the only way to do
+   better than guess between cup and bell. The usual loss over the whole batch and the first
+   phase's loss are kept beside it with small weights.
+
+`main` writes an open_clip local directory (open_clip_config.json, open_clip_model.safetensors in
+fp16, tokenizer files), which loads by "local-dir:<path>" without any code of ours.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import random
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from open_clip.model import CLIP
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerFast
+
+from engine.demo.captions import (
+    CONTEXT_LENGTH,
+    build_tokenizer,
+    save_tokenizer,
+    training_template,
+)
+from engine.demo.images import apparent_step, draw
+from engine.demo.shapes import SIDE
+from engine.demo.vocabulary import (
+    CLASSES,
+    FACTORS,
+    FAMILIES,
+    FAMILY_OF,
+    HIDDEN_FACTORS,
+    PLACEHOLDER,
+    VISIBLE_FACTORS,
+)
+
+SEED = 0
+MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)  # of the pixel values after scaling to 0..1
+VARIANTS = 6  # images drawn for each class and setting of the hidden factors
+WARM_UP_STEPS, WARM_UP_BATCH = 1500, 128
+STEPS, GROUPS, GROUP_CLASSES = 1600, 8, 24
+
+_SETTINGS: tuple[dict[str, str], ...] = tuple(
+    dict(zip(HIDDEN_FACTORS, values, strict=True))
+    for values in itertools.product(*(FACTORS[f].values for f in HIDDEN_FACTORS))
+)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Images drawn in advance; all arrays start with (settings, classes, variants)."""
+
+    pixels: NDArray[np.uint8]  # (s, c, v, 32, 32, 3)
+    seen: NDArray[np.int64]  # (s, c): what can be seen of the class, see `_seen_labels`
+    visible: NDArray[np.int64]  # (s, c, v, 4): values of the visible factors
+
+
+def model_config(vocabulary_size: int) -> dict[str, Any]:
+    """The model's part of open_clip_config.json."""
+    return {
+        "embed_dim": 48,
+        "vision_cfg": {"layers": [1, 1, 2, 1], "width": 12, "head_width": 64, "image_size": SIDE},
+        "text_cfg": {
+            "context_length": CONTEXT_LENGTH,
+            "vocab_size": vocabulary_size,
+            "width": 96,
+            "heads": 4,
+            "layers": 3,
+            "pool_type": "argmax",
+            # Any name makes open_clip read the tokenizer files of the local directory.
+            "hf_tokenizer_name": "glov-demo",
+        },
+    }
+
+
+def _seen_labels() -> NDArray[np.int64]:
+    """Number the (family, apparent step) pairs, (settings, classes): classes that can't be told
+    apart in a picture have the same number."""
+    numbers: dict[tuple[str, int], int] = {}
+    labels = np.empty((len(_SETTINGS), len(CLASSES)), dtype=np.int64)
+    for s, setting in enumerate(_SETTINGS):
+        for c, name in enumerate(CLASSES):
+            key = (FAMILY_OF[name], apparent_step(name, setting))
+            labels[s, c] = numbers.setdefault(key, len(numbers))
+    return labels
+
+
+def draw_pool(seed: int, variants: int = VARIANTS) -> Pool:
+    """Draw `variants` images of every class under every setting of the hidden factors."""
+    rng = np.random.default_rng(seed)
+    shape = (len(_SETTINGS), len(CLASSES), variants)
+    pixels = np.empty((*shape, SIDE, SIDE, 3), dtype=np.uint8)
+    values = [tuple(FACTORS[f].values) for f in VISIBLE_FACTORS]
+    visible = np.stack([rng.integers(0, len(v), shape) for v in values], axis=-1)
+    for s, c, v in np.ndindex(*shape):
+        chosen = {
+            f: values[k][visible[s, c, v, k]] for k, f in enumerate(VISIBLE_FACTORS)
+        }
+        pixels[s, c, v] = draw(CLASSES[c], _SETTINGS[s] | chosen, rng)
+    return Pool(pixels, _seen_labels(), visible)
+
+
+def _to_input(pixels: NDArray[np.uint8]) -> Tensor:
+    """(n, 32, 32, 3) bytes to what open_clip's transform gives, (n, 3, 32, 32)."""
+    x = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 255
+    return (x - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
+
+
+class _Heads(nn.Module):
+    """What can be seen, read off the image embedding; thrown away after training."""
+
+    def __init__(self, width: int, seen: int) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(
+            nn.Linear(width, n) for n in (seen, *(len(FACTORS[f].values) for f in VISIBLE_FACTORS))
+        )
+
+    def loss(self, features: Tensor, seen: Tensor, visible: Tensor) -> Tensor:
+        """`features` (n, width) as they come, `seen` (n,), `visible` (n, 4)."""
+        loss = F.cross_entropy(self.heads[0](features), seen)
+        for head, labels in zip(list(self.heads)[1:], visible.unbind(1), strict=True):
+            loss = loss + 0.1 * F.cross_entropy(head(features), labels)
+        return loss
+
+
+def _optimizer(
+    parameters: list[nn.Parameter], rate: float, steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    decayed = [p for p in parameters if p.ndim > 1]
+    others = [p for p in parameters if p.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 0.02}, {"params": others, "weight_decay": 0.0}],
+        lr=rate,
+        betas=(0.9, 0.98),
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.15)
+    return optimizer, schedule
+
+
+def warm_up(model: CLIP, heads: _Heads, pool: Pool, rng: np.random.Generator, steps: int) -> None:
+    """Phase 1: the image tower learns what can be seen."""
+    parameters = [*model.visual.parameters(), *heads.parameters()]
+    optimizer, schedule = _optimizer(parameters, 4e-3, steps)
+    s_count, c_count, v_count = pool.visible.shape[:3]
+    started, losses = time.monotonic(), 0.0
+    for step in range(steps):
+        s, c, v = (rng.integers(0, n, WARM_UP_BATCH) for n in (s_count, c_count, v_count))
+        features = model.encode_image(_to_input(pool.pixels[s, c, v]))
+        seen, visible = torch.from_numpy(pool.seen[s, c]), torch.from_numpy(pool.visible[s, c, v])
+        loss = heads.loss(features, seen, visible)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+        losses += loss.item()
+        if (step + 1) % 100 == 0:
+            print(f"clip warm-up {step + 1}/{steps}: loss {losses / 100:.3f}, "
+                  f"{time.monotonic() - started:.0f} s", flush=True)
+            losses = 0.0
+
+
+def _group(
+    pool: Pool, rng: np.random.Generator, words: random.Random
+) -> tuple[NDArray[np.int64], list[str]]:
+    """One group: indices (n, 3) into the pool and n captions, n about GROUP_CLASSES.
+
+    Whole families or random parts of them, one setting of the hidden factors, one template.
+    Images differ in the visible factors, so a template that names one speaks of the first image.
+    """
+    s = int(rng.integers(0, len(_SETTINGS)))
+    families = list(FAMILIES)
+    words.shuffle(families)
+    names = [c for f in families for c in FAMILIES[f].classes][:GROUP_CLASSES]
+    c = np.array([CLASSES.index(name) for name in names])
+    v = rng.integers(0, pool.pixels.shape[2], len(c))
+    index = np.stack([np.full_like(c, s), c, v], axis=1)
+    visible = None
+    if words.random() < 0.5:
+        values = pool.visible[s, c[0], v[0]]
+        visible = {
+            f: tuple(FACTORS[f].values)[values[k]] for k, f in enumerate(VISIBLE_FACTORS)
+        }
+    template = training_template(_SETTINGS[s], visible, words)
+    return index, [template.replace(PLACEHOLDER, name) for name in names]
+
+
+def _tokens(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> Tensor:
+    """Token ids (n, longest), cut at the longest text: exact under the causal mask."""
+    encoded = tokenizer(
+        texts, padding="longest", truncation=True, max_length=CONTEXT_LENGTH, return_tensors="pt"
+    )
+    ids: Tensor = encoded["input_ids"]
+    return ids
+
+
+def encode_text(model: CLIP, ids: Tensor) -> Tensor:
+    """`model.encode_text` for texts (n, length) cut shorter than the context length, (n, d).
+
+    open_clip's own method takes full-length texts only, which would cost twice the time here.
+    """
+    length = ids.shape[1]
+    x = model.token_embedding(ids) + model.positional_embedding[:length]
+    x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:length, :length]))
+    features: Tensor = x[torch.arange(len(ids)), ids.argmax(dim=1)] @ model.text_projection
+    return features
+
+
+def contrast(
+    model: CLIP, heads: _Heads, pool: Pool, tokenizer: PreTrainedTokenizerFast,
+    rng: np.random.Generator, words: random.Random, steps: int,
+) -> None:
+    """Phase 2: both towers learn from groups of images and captions."""
+    parameters = [*model.parameters(), *heads.parameters()]
+    optimizer, schedule = _optimizer(parameters, 2e-3, steps)
+    started, losses, hits = time.monotonic(), 0.0, 0.0
+    for step in range(steps):
+        groups = [_group(pool, rng, words) for _ in range(GROUPS)]
+        index = np.concatenate([g[0] for g in groups])
+        s, c, v = index.T
+        raw = model.encode_image(_to_input(pool.pixels[s, c, v]))
+        texts = [text for g in groups for text in g[1]]
+        text = F.normalize(encode_text(model, _tokens(tokenizer, texts)), dim=-1)
+        logits = model.logit_scale.exp() * F.normalize(raw, dim=-1) @ text.T
+        loss = 0.2 * _both_ways(logits)
+        start = 0
+        for group, _ in groups:
+            block = logits[start : start + len(group), start : start + len(group)]
+            start += len(group)
+            loss = loss + _both_ways(block) / len(groups)
+            hits += (block.argmax(1) == torch.arange(len(group))).float().mean().item() / GROUPS
+        loss = loss + 0.3 * heads.loss(
+            raw, torch.from_numpy(pool.seen[s, c]), torch.from_numpy(pool.visible[s, c, v])
+        )
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        schedule.step()
+        with torch.no_grad():
+            model.logit_scale.clamp_(0, math.log(60))
+        losses += loss.item()
+        if (step + 1) % 50 == 0:
+            print(f"clip {step + 1}/{steps}: loss {losses / 50:.3f}, accuracy {hits / 50:.3f}, "
+                  f"scale {model.logit_scale.exp().item():.1f}, "
+                  f"{time.monotonic() - started:.0f} s", flush=True)
+            losses = hits = 0.0
+
+
+def _both_ways(logits: Tensor) -> Tensor:
+    """CLIP's loss: each image finds its caption, each caption its image; `logits` (n, n)."""
+    labels = torch.arange(len(logits))
+    return (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
+
+
+def save(model: CLIP, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Write the open_clip local directory."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {
+        "model_cfg": model_config(len(tokenizer)),
+        "preprocess_cfg": {"mean": MEAN, "std": STD, "interpolation": "bicubic"},
+    }
+    (folder / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n")
+    state = {
+        name: (t.half() if t.is_floating_point() else t).contiguous()
+        for name, t in model.state_dict().items()
+    }
+    save_file(state, folder / "open_clip_model.safetensors", metadata={"format": "pt"})
+    save_tokenizer(tokenizer, folder)
+
+
+def main(output: Path, *, seed: int = SEED, quick: bool = False) -> None:
+    """Train and write the model to the folder `output`; `quick` trains next to nothing."""
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    rng, words = np.random.default_rng(seed), random.Random(seed)
+    started = time.monotonic()
+    tokenizer = build_tokenizer(random.Random(seed))
+    pool = draw_pool(seed, 1 if quick else VARIANTS)
+    print(f"clip: {pool.pixels[..., 0, 0, 0].size} images drawn, "
+          f"{time.monotonic() - started:.0f} s", flush=True)
+    config = model_config(len(tokenizer))
+    model = CLIP(**config, init_logit_scale=math.log(10))
+    heads = _Heads(config["embed_dim"], int(pool.seen.max()) + 1)
+    size = sum(p.numel() for p in model.parameters())
+    print(f"clip: {size / 1e6:.2f} M parameters", flush=True)
+    model.train()
+    warm_up(model, heads, pool, rng, 10 if quick else WARM_UP_STEPS)
+    contrast(model, heads, pool, tokenizer, rng, words, 10 if quick else STEPS)
+    model.eval()
+    save(model, tokenizer, output)
+    print(f"clip: written to {output}, {time.monotonic() - started:.0f} s", flush=True)
