@@ -33,6 +33,7 @@ class ScoredTemplate:
     n: int
     margin: float  # mean log-likelihood of the true class, nats
     class_hits: dict[str, tuple[int, int]]
+    reply: str = ""  # the raw reply it was parsed from
     again: tuple[Proposal, ...] = ()  # later replies with the same normalised text
 
     @property

@@ -100,6 +100,13 @@ class RunState:
         """The first step that an edit made now can take effect in."""
         return self.steps_done + (2 if self.step_begin is not None else 1)
 
+    def with_pending(self) -> RunState:
+        """The state as all edits that wait will leave it."""
+        state = self
+        for edited in self.pending:
+            state = state._take_effect(edited.edit)
+        return replace(state, pending=())
+
     @property
     def seed(self) -> ScoredTemplate | None:
         """The seed template with its score, the baseline of the run."""
@@ -306,12 +313,18 @@ class RunState:
             n=event.n,
             margin=event.margin,
             class_hits=event.class_hits,
+            reply=self._reply(event),
         )
         state = self._added(scored)
         if event.origin == "llm":
             return state
         who = "seed template" if event.origin == "seed" else "injected"
         return state._logged(event, f"{who}: {scored.accuracy:.1%} {scored.text}")
+
+    def _reply(self, event: ev.TemplateScored) -> str:
+        source = (event.attempt, event.candidate)
+        replies = (c.reply for c in self.candidates if (c.attempt, c.candidate) == source)
+        return next(replies, "") if event.origin == "llm" else ""
 
     def _added(self, scored: ScoredTemplate) -> RunState:
         return replace(

@@ -29,6 +29,11 @@ Override = Annotated[
 ]
 
 
+LowBandwidth = Annotated[
+    bool, typer.Option("--low-bandwidth", help="Repaint less: at most 5 KiB/s in place of 12.")
+]
+
+
 def _fail(error: Exception, code: int = 2) -> NoReturn:
     typer.echo(f"glov: {error}", err=True)
     raise typer.Exit(code)
@@ -43,11 +48,12 @@ def demo(
     dataset: Annotated[str | None, typer.Option(help="A demo data set: `glov datasets`.")] = None,
     run_dir: RunDir = None,
     override: Override = None,
+    low_bandwidth: LowBandwidth = False,
 ) -> None:
     """Run GLOV on small models that come with glov: no GPU, no download."""
     values = {"steps": steps, "seed": seed, "data.dataset": dataset}
     given = [f"{key}={value}" for key, value in values.items() if value is not None]
-    _run("demo", [*given, *(override or [])], headless, as_json, run_dir)
+    _run("demo", [*given, *(override or [])], headless, as_json, run_dir, low_bandwidth)
 
 
 @app.command()
@@ -57,9 +63,10 @@ def run(
     as_json: AsJson = False,
     override: Override = None,
     run_dir: RunDir = None,
+    low_bandwidth: LowBandwidth = False,
 ) -> None:
     """Start a new run."""
-    _run(config, override or [], headless, as_json, run_dir)
+    _run(config, override or [], headless, as_json, run_dir, low_bandwidth)
 
 
 @app.command()
@@ -67,6 +74,7 @@ def resume(
     run: Annotated[str, typer.Argument(help="A run's folder, or its name in runs/.")],
     headless: Headless = False,
     as_json: AsJson = False,
+    low_bandwidth: LowBandwidth = False,
 ) -> None:
     """Take up a run where it ended, whatever ended it."""
     from engine.errors import UserError
@@ -77,11 +85,16 @@ def resume(
         session = LocalSession.resume(find_run(run))
     except UserError as error:
         _fail(error)
-    _drive(session, headless, as_json)
+    _drive(session, headless, as_json, low_bandwidth)
 
 
 def _run(
-    source: str, overrides: list[str], headless: bool, as_json: bool, run_dir: Path | None
+    source: str,
+    overrides: list[str],
+    headless: bool,
+    as_json: bool,
+    run_dir: Path | None,
+    low_bandwidth: bool,
 ) -> None:
     from engine.config_file import load_config
     from engine.errors import UserError
@@ -93,13 +106,20 @@ def _run(
         session = LocalSession.create(config, run_dir or new_run_folder(config.name))
     except UserError as error:
         _fail(error)
-    _drive(session, headless, as_json)
+    _drive(session, headless, as_json, low_bandwidth)
 
 
-def _drive(session: Any, headless: bool, as_json: bool) -> None:
-    from glov_tui.headless import drive
+def _drive(session: Any, headless: bool, as_json: bool, low_bandwidth: bool = False) -> None:
+    if not headless and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        typer.echo("glov: no terminal here, so this runs headless", err=True)
+        headless = True
+    if headless or as_json:
+        from glov_tui.headless import drive
 
-    raise typer.Exit(drive(session, as_json))
+        raise typer.Exit(drive(session, as_json))
+    from glov_tui.cockpit import drive_on_screen
+
+    raise typer.Exit(drive_on_screen(session, low_bandwidth))
 
 
 @config_app.command("init")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -21,6 +19,7 @@ from engine.commands import Stop
 from engine.result import summarise
 from engine.session import LocalSession
 from engine.state import RunState
+from glov_tui.progress import format_seconds, seconds_left
 from glov_tui.text import clean
 
 POLL_SECONDS = 0.1
@@ -127,29 +126,6 @@ def _phase(state: RunState) -> str:
     return state.progress.phase
 
 
-def seconds_left(state: RunState) -> float | None:
-    """Estimated seconds to the end of the run, from the mean of its last steps; None at first."""
-    if not state.steps or state.config is None:
-        return None
-    recent = [step.seconds for step in state.steps[-10:]]
-    per_step = sum(recent) / len(recent)
-    begun = time.time() - state.step_started_at if state.step_begin else 0.0
-    left = (state.config.steps - state.steps_done) * per_step - min(begun, per_step)
-    return max(0.0, left)
-
-
-def format_seconds(seconds: float | None) -> str:
-    """Seconds as ``12 s``, ``3:25`` or ``1:02:03``; ``-`` where unknown."""
-    if seconds is None:
-        return "-"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
 def _result_table(state: RunState) -> RenderableType:
     result = summarise(state)
 
@@ -174,7 +150,3 @@ def _result_table(state: RunState) -> RenderableType:
     )
     return table
 
-
-def is_terminal() -> bool:
-    """Whether both input and output are a terminal."""
-    return sys.stdin.isatty() and sys.stdout.isatty()

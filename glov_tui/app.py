@@ -1,0 +1,495 @@
+"""The cockpit: it draws the state of a session and sends it commands. No algorithm in it.
+
+The engine never waits for the screen. A pump polls the session's state at most ten times a
+second and repaints the panes whose visible content changed, as the byte budget allows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable, Iterable
+from typing import Any, ClassVar, cast
+
+from textual import on
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.events import Resize
+from textual.screen import Screen
+from textual.theme import Theme
+from textual.widgets import Footer, Static
+
+from engine.commands import Command, InjectTemplate, MakeEdit, Pause, Resume, StepOnce, Stop, UndoEdit
+from engine.config import RunConfig, SteeringMode
+from engine.edits import BanTemplate, ChooseAnchors, Edit, PinTemplate, SetOption
+from engine.files import write_atomic
+from engine.result import summarise
+from engine.session import Session
+from engine.state import RunState
+from glov_tui.external_editor import edit_text
+from glov_tui.glyphs import ASCII, UNICODE
+from glov_tui.governor import Governor
+from glov_tui.panes.accuracy import AccuracyPane
+from glov_tui.panes.candidates import CandidatesPane
+from glov_tui.panes.examples import ExamplesPane
+from glov_tui.panes.log import LogPane
+from glov_tui.panes.meta_prompt import MetaPromptPane
+from glov_tui.panes.pane import Pane
+from glov_tui.panes.status import StatusLine
+from glov_tui.panes.steering import SteeringPane
+from glov_tui.screens.confirm import ConfirmScreen
+from glov_tui.screens.details import DetailsScreen
+from glov_tui.screens.editor import EditorScreen
+from glov_tui.screens.help import HelpScreen
+from glov_tui.screens.inject import InjectScreen
+from glov_tui.screens.options import OptionsScreen
+from glov_tui.text import clean
+from glov_tui.tty import count_writes, queued_frames
+
+PUMP_HZ = 10
+ALPHA_STEP = 0.25
+MODES: tuple[SteeringMode, ...] = ("last-token", "generated-tokens", "off")
+ENDED = ("stopped", "failed", "finished")
+MIN_WIDTH, MIN_HEIGHT = 60, 20
+LEAVE_SECONDS = 5.0  # to wait for the engine's next safe point
+CTRL_C_SECONDS = 3.0
+PANES = ("meta-prompt", "examples", "steering", "candidates", "accuracy", "log")
+_NOTHING = object()  # a fingerprint that no state has
+
+HIGH_CONTRAST = Theme(
+    name="high-contrast",
+    primary="#ffff00",
+    secondary="#00ffff",
+    accent="#00ffff",
+    warning="#ffaf00",
+    error="#ff5f5f",
+    success="#00ff00",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#000000",
+    panel="#303030",
+    dark=True,
+)
+
+
+class GlovApp(App[None]):
+    """Wires a session to the panes, and keys to commands."""
+
+    TITLE = "glov"
+    CSS_PATH = "glov.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = []
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "toggle_pause", "Pause", tooltip="Pause within one token, or go on"),
+        Binding("n", "step_once", "One step", tooltip="Run to the end of one step, then pause"),
+        Binding("e", "edit", "Edit", tooltip="Edit system prompt, task or the next meta-prompt"),
+        Binding("i", "inject", "Inject", tooltip="Score a template of your own at once"),
+        Binding("p", "pin", "Pin", tooltip="Always show this template to the LLM, or no longer"),
+        Binding("b", "ban", "Ban", tooltip="Keep this template out of the run, or allow it again"),
+        Binding("o", "options", "Options", tooltip="Temperature, top-p, candidates, k and more"),
+        Binding("u", "undo", "Undo", tooltip="Take back the latest edit that still waits"),
+        Binding("left_square_bracket", "layer(-1)", "Layer -", key_display="[", show=False,
+                tooltip="Steer one decoder layer earlier"),
+        Binding("right_square_bracket", "layer(1)", "Layer +", key_display="]", show=False,
+                tooltip="Steer one decoder layer later"),
+        Binding("minus", "alpha(-1)", "Alpha -", key_display="-", show=False,
+                tooltip=f"Lower alpha by {ALPHA_STEP}"),
+        Binding("plus,equals_sign", "alpha(1)", "Alpha +", key_display="+", show=False,
+                tooltip=f"Raise alpha by {ALPHA_STEP}"),
+        Binding("m", "mode", "Mode", show=False, tooltip="Next steering mode"),
+        Binding("P", "anchor('positive')", "P+", key_display="P", show=False,
+                tooltip="Hold this template as P+"),
+        Binding("N", "anchor('negative')", "P-", key_display="N", show=False,
+                tooltip="Hold this template as P-"),
+        Binding("H", "hand_back", "Hand back", key_display="H", show=False,
+                tooltip="Let the optimiser choose P+ and P- again"),
+        Binding("slash", "filter", "Filter", key_display="/", show=False,
+                tooltip="Filter the templates"),
+        Binding("x", "export", "Export", show=False,
+                tooltip="Write result.json into the run's folder"),
+        Binding("1,2,3,4,5,6", "pane", "Panes", key_display="1-6", show=False,
+                tooltip="Go to a pane: meta-prompt, templates, steering, candidates, chart, log"),
+        Binding("z", "zoom", "Zoom", show=False, tooltip="Show one pane only, or all that fit"),
+        Binding("question_mark,f1", "help", "Help", key_display="?", tooltip="All keys"),
+        Binding("q", "leave", "Quit", tooltip="Stop the run and quit; asks while it runs"),
+    ]
+
+    def __init__(
+        self, session: Session, *, ascii_only: bool = False, kib_per_second: float = 12.0
+    ) -> None:
+        super().__init__()
+        self.session = session
+        self.governor = Governor(kib_per_second)
+        self.ascii_only = ascii_only
+        self._glyphs = ASCII if ascii_only else UNICODE
+        self._fingerprints: dict[str, Hashable] = {}
+        self._shown_at: dict[str, float] = {}
+        self._drawn: RunState | None = None
+        self._zoomed = False
+        self._pane = PANES[0]
+        self._announced_best: str | None = None
+        self._announced_status = ""
+        self._ctrl_c_at = float("-inf")
+        self._leaving = False
+
+    # -- layout ------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        """Status line, six panes, footer."""
+        yield StatusLine(self._glyphs)
+        yield Static("", id="tabs", markup=False)
+        with Container(id="panes"):
+            yield MetaPromptPane(self._glyphs)
+            yield ExamplesPane(self._glyphs)
+            yield SteeringPane(self._glyphs, self.ascii_only)
+            yield CandidatesPane(self._glyphs)
+            yield AccuracyPane(self.ascii_only)
+            yield LogPane()
+        yield Static(
+            f"The cockpit needs {MIN_WIDTH}x{MIN_HEIGHT} cells. The run goes on meanwhile.",
+            id="too-small",
+        )
+        yield Footer(compact=True)
+
+    def on_mount(self) -> None:
+        """First paint; the engine starts after it, so that the screen is there at once."""
+        self.register_theme(HIGH_CONTRAST)
+        self.set_class(self.ascii_only, "-ascii")
+        self._lay_out()
+        self.query_one("#examples DataTable").focus()
+        count_writes(self, self.governor)
+        self.call_after_refresh(self._start)
+
+    def _start(self) -> None:
+        self.session.start()
+        self.set_interval(1 / PUMP_HZ, self._pump)
+
+    def on_resize(self, event: Resize) -> None:
+        """Lay the panes out for another size."""
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        width, height = self.size
+        small = width < 110 or height < 36
+        single = small or self._zoomed
+        screen = self.screen_stack[0]
+        screen.set_class(width < MIN_WIDTH or height < MIN_HEIGHT, "-too-small")
+        screen.set_class(single, "-single")
+        screen.set_class(not single and width >= 160, "-wide")
+        screen.set_class(not single and width < 160, "-medium")
+        for name in PANES:
+            screen.query_one(f"#{name}").set_class(name == self._pane, "-current")
+        self._draw_tabs()
+
+    def _draw_tabs(self) -> None:
+        tabs = screen_tabs(self._pane, self.size.width)
+        self.screen_stack[0].query_one("#tabs", Static).update(tabs, layout=False)
+
+    def _panes(self) -> Iterable[tuple[str, Pane]]:
+        screen = self.screen_stack[0]
+        for name in ("status", *PANES):
+            widget = screen.query_one(f"#{name}")
+            if widget.display:
+                yield name, cast(Pane, widget)
+
+    # -- the pump ----------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        state = self.session.state
+        self._announce(state)
+        if state.status == "running" or state is not self._drawn:
+            self._repaint(state)
+
+    def _repaint(self, state: RunState, *, by_user: bool = False) -> None:
+        if not by_user and not self.governor.may_repaint(queued_frames(self)):
+            return  # what is skipped keeps its old fingerprint, so a later tick catches up
+        now = time.monotonic()
+        late = False
+        with self.batch_update():
+            for name, pane in self._panes():
+                if not by_user and now - self._shown_at.get(name, -1.0) < pane.INTERVAL:
+                    late = True
+                    continue
+                fingerprint = pane.fingerprint(state)
+                if self._fingerprints.get(name, _NOTHING) != fingerprint:
+                    self._fingerprints[name] = fingerprint
+                    self._shown_at[name] = now
+                    pane.show(state)
+        if self._drawn is None or state.status != self._drawn.status:
+            self.refresh_bindings()
+        if not late:
+            self._drawn = state
+
+    def _announce(self, state: RunState) -> None:
+        """Notify of a new best, and once of how the run ended."""
+        best = state.allowed[0] if state.steps_done and state.allowed else None
+        if best is not None and state.anchors and best.key != self._announced_best:
+            self._announced_best = best.key
+            if best.origin != "seed":
+                text = f"{best.accuracy:.1%} {clean(best.text)}"
+                self.notify(text, title="New best", markup=False, timeout=4)
+        if state.status != self._announced_status:
+            self._announced_status = state.status
+            if state.status == "failed":
+                message = clean(state.error or "", keep_newlines=True)
+                self.notify(message, title="The run failed", severity="error", markup=False,
+                            timeout=30)
+            elif state.status == "finished":
+                self.notify("All steps are done. q quits.", title="Finished", timeout=8)
+                self.bell()
+        if self._leaving and self.session.ended:
+            self.exit()
+
+    # -- actions -----------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Hide what can't be done now from the footer."""
+        if action in ("toggle_pause", "step_once", "edit", "inject", "options", "undo") and (
+            self.session.state.status in ENDED
+        ):
+            return False
+        return True
+
+    def _send(self, command: Command) -> None:
+        self.session.send(command)
+
+    def _edit(self, *edits: Edit) -> None:
+        for edit in edits:
+            self._send(MakeEdit(edit=edit))
+
+    def action_toggle_pause(self) -> None:
+        """Pause, or go on."""
+        self._send(Resume() if self.session.state.status == "paused" else Pause())
+
+    def action_step_once(self) -> None:
+        """Run to the end of one step."""
+        self._send(StepOnce())
+
+    def action_edit(self) -> None:
+        """Edit the meta-prompt."""
+
+        def done(edits: list[Edit] | None) -> None:
+            self._edit(*(edits or []))
+
+        self.push_screen(EditorScreen(self.session.state, self._edit_externally), done)
+
+    def _edit_externally(self, text: str) -> str | None:
+        return edit_text(self, text)
+
+    def action_inject(self) -> None:
+        """Type a template to be scored at once."""
+
+        def done(text: str | None) -> None:
+            if text:
+                self._send(InjectTemplate(text=text))
+
+        self.push_screen(InjectScreen(), done)
+
+    def action_options(self) -> None:
+        """Change options of the run."""
+        if self.session.state.config is None:
+            return
+
+        def done(edits: list[Edit] | None) -> None:
+            self._edit(*(edits or []))
+
+        self.push_screen(OptionsScreen(self.session.state), done)
+
+    def action_pin(self) -> None:
+        """Pin the selected template, or unpin it."""
+        key = self._selected()
+        if key is not None:
+            pinned = key in self.session.state.with_pending().pinned
+            self._edit(PinTemplate(key=key, pinned=not pinned))
+
+    def action_ban(self) -> None:
+        """Ban the selected template, or allow it again."""
+        key = self._selected()
+        if key is not None:
+            banned = key in self.session.state.with_pending().banned
+            self._edit(BanTemplate(key=key, banned=not banned))
+
+    def action_undo(self) -> None:
+        """Take back the latest edit that still waits."""
+        self._send(UndoEdit())
+
+    def action_layer(self, by: int) -> None:
+        """Steer another layer."""
+        state = self.session.state
+        if state.models is None or not state.models.llm_layers:
+            return
+        layers = steered_layers(state.with_pending())
+        last = state.models.llm_layers - 1
+        moved = [min(last, max(0, layer + by)) for layer in layers]
+        if moved != list(layers):
+            self._edit(SetOption(key="steering.layers", value=sorted(set(moved))))
+
+    def action_alpha(self, by: int) -> None:
+        """Change alpha by one step."""
+        alpha = self._config().steering.alpha
+        self._edit(SetOption(key="steering.alpha", value=round(alpha + by * ALPHA_STEP, 4)))
+
+    def action_mode(self) -> None:
+        """Change to the next steering mode."""
+        now = self._config().steering.mode
+        mode = MODES[(MODES.index(now) + 1) % len(MODES)]
+        self._edit(SetOption(key="steering.mode", value=mode))
+
+    def action_anchor(self, which: str) -> None:
+        """Hold the selected template as P+ or P-."""
+        state = self.session.state.with_pending()
+        key = self._selected()
+        if key is None:
+            return
+        others = [t.key for t in state.allowed if t.key != key]
+        if not others:
+            return
+        positive, negative = state.anchors or (others[0], others[-1])
+        if which == "positive":
+            positive = key
+            negative = negative if negative != key else others[0]
+        else:
+            negative = key
+            positive = positive if positive != key else others[0]
+        self._edit(ChooseAnchors(positive=positive, negative=negative))
+
+    def action_hand_back(self) -> None:
+        """Let the optimiser choose P+ and P- again."""
+        self._edit(ChooseAnchors(positive=None, negative=None))
+
+    def action_filter(self) -> None:
+        """Filter the templates."""
+        self.action_show_pane("examples")
+        self._examples.start_filter()
+
+    def action_export(self) -> None:
+        """Write the result so far into the run's folder."""
+        import json
+
+        path = self.session.folder / "result.json"
+        result = json.dumps(summarise(self.session.state), indent=2, ensure_ascii=False)
+        try:
+            write_atomic(path, result)
+        except OSError as error:
+            self.notify(f"{path}: {error.strerror}", severity="error", markup=False)
+        else:
+            self.notify(str(path), title="Exported", markup=False)
+
+    def action_show_pane(self, name: str) -> None:
+        """Go to a pane, and show it where only one fits."""
+        self._pane = name
+        self._lay_out()
+        widget = self.screen_stack[0].query_one(f"#{name}")
+        target = next(iter(widget.query("DataTable")), widget)
+        target.focus()
+        self._repaint(self.session.state, by_user=True)
+
+    def action_zoom(self) -> None:
+        """Show one pane only, or all that fit."""
+        self._zoomed = not self._zoomed
+        focused = self.focused
+        for name in PANES:
+            pane = self.screen_stack[0].query_one(f"#{name}")
+            if focused is not None and (focused is pane or pane in focused.ancestors):
+                self._pane = name
+        self._lay_out()
+        self._repaint(self.session.state, by_user=True)
+
+    def action_help(self) -> None:
+        """Show all keys."""
+        self.push_screen(HelpScreen(self._binding_groups()))
+
+    def _binding_groups(self) -> list[tuple[str, list[Binding]]]:
+        own = [b for b in self.BINDINGS if isinstance(b, Binding)]
+        groups = [("everywhere", own)]
+        for name, kind in (("templates", ExamplesPane), ("editor", EditorScreen)):
+            groups.append((name, [b for b in kind.BINDINGS if isinstance(b, Binding)]))
+        return groups
+
+    def action_leave(self) -> None:
+        """Quit; asks first while the run is under way."""
+        if self.session.state.status in ENDED or self.session.ended:
+            self.exit()
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.leave()
+
+        question = "Stop the run and quit? Nothing is lost: it can be resumed."
+        self.push_screen(ConfirmScreen(question, "Stop and quit", "Stay"), answered)
+
+    def leave(self) -> None:
+        """Stop the engine at its next safe point, then exit. Also what SIGTERM does."""
+        if self._leaving or self.session.ended:
+            self.exit()
+            return
+        self._leaving = True
+        self._send(Stop())
+        self.set_timer(LEAVE_SECONDS, self.exit)  # a model that hangs must not keep the screen
+
+    def action_help_quit(self) -> None:
+        """Ctrl+c: the first asks for a second, the second leaves."""
+        now = time.monotonic()
+        if now - self._ctrl_c_at < CTRL_C_SECONDS:
+            self.leave()
+        else:
+            self._ctrl_c_at = now
+            self.notify("Press ctrl+c again to stop the run and quit.", timeout=CTRL_C_SECONDS)
+
+    async def action_quit(self) -> None:
+        """Textual's own quit keys and commands ask as ours do."""
+        self.action_leave()
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Every action of the cockpit, and Textual's theme and screenshot commands."""
+        wanted = ("Theme", "Screenshot")
+        yield from (c for c in super().get_system_commands(screen) if c.title in wanted)
+        for binding in self.BINDINGS:
+            if isinstance(binding, Binding) and binding.action != "pane":
+                about = binding.tooltip or ""
+                yield SystemCommand(binding.description, about, self._runner(binding.action))
+        for name in PANES:
+            yield SystemCommand(f"Pane: {name}", "", self._runner(f"show_pane('{name}')"))
+
+    def _runner(self, action: str) -> Any:
+        async def run() -> None:
+            await self.run_action(action)
+
+        return run
+
+    @on(ExamplesPane.DetailsRequested)
+    def _show_details(self, message: ExamplesPane.DetailsRequested) -> None:
+        state = self.session.state
+        template = state.find(message.key)
+        if template is not None:
+            self.push_screen(DetailsScreen(template, state))
+
+    def on_key(self, event: Any) -> None:
+        """1 to 6 go to a pane."""
+        if event.key in "123456" and len(self.screen_stack) == 1:
+            self.action_show_pane(PANES[int(event.key) - 1])
+
+    # -- small helpers -----------------------------------------------------------------------
+
+    @property
+    def _examples(self) -> ExamplesPane:
+        return self.screen_stack[0].query_one(ExamplesPane)
+
+    def _selected(self) -> str | None:
+        return self._examples.selected_key
+
+    def _config(self) -> RunConfig:
+        config = self.session.state.with_pending().config
+        assert config is not None
+        return config
+
+
+def screen_tabs(current: str, width: int) -> str:
+    """The tab line of the layouts that show one pane: ``1 meta-prompt [2 templates] ...``."""
+    titles = {"examples": "templates", "accuracy": "chart"}
+    parts = []
+    for number, name in enumerate(PANES, 1):
+        label = f"{number} {titles.get(name, name)}"
+        parts.append(f"[{label}]" if name == current else f" {label} ")
+    return "".join(parts)[:width]

@@ -1,0 +1,39 @@
+"""The few symbols of the cockpit, with a plain twin for terminals without Unicode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """Each symbol is one cell wide."""
+
+    up: str = "↑"
+    down: str = "↓"
+    changed: str = "▌"
+    pinned: str = "●"
+    banned: str = "✕"
+    new: str = "✓"
+    duplicate: str = "="
+    rejected: str = "✗"
+    writing: str = "…"
+    separator: str = "│"
+    marked: str = "▶"
+    plus_minus: str = "±"
+
+
+UNICODE = Glyphs()
+ASCII = Glyphs(
+    up="^",
+    down="v",
+    changed="|",
+    pinned="*",
+    banned="x",
+    new="+",
+    rejected="!",
+    writing="~",
+    separator="|",
+    marked=">",
+    plus_minus="~",
+)

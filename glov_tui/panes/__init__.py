@@ -1,0 +1,1 @@
+"""The panes of the cockpit: each draws one part of a `RunState`."""

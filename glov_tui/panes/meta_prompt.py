@@ -1,0 +1,59 @@
+"""The meta-prompt that the LLM was asked with; lines that changed since the last step are marked."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import ClassVar
+
+from engine.llm.base import Message
+from engine.state import RunState
+from glov_tui.glyphs import Glyphs
+from glov_tui.text import clean
+from glov_tui.widgets.text_view import Line, TextView
+
+
+class MetaPromptPane(TextView):
+    """System and user message of the step, and which edits wait for the next one."""
+
+    TITLE: ClassVar[str] = "meta-prompt"
+    INTERVAL: ClassVar[float] = 0.2
+
+    def __init__(self, glyphs: Glyphs) -> None:
+        super().__init__(id="meta-prompt")
+        self.border_title = self.TITLE
+        self._glyphs = glyphs
+        self._shown: tuple[Message, ...] = ()
+        self._before: frozenset[str] = frozenset()  # lines of the prompt before the shown one
+
+    def fingerprint(self, state: RunState) -> Hashable:
+        """The prompt changes once per attempt; the edits whenever a person makes one."""
+        prompt = state.prompt
+        return (prompt.step, prompt.attempt) if prompt else None, state.pending
+
+    def show(self, state: RunState) -> None:
+        """Draw the messages last sent."""
+        if state.pending:
+            n = len(state.pending)
+            edits = f"{n} edit{'s' if n > 1 else ''} from step {state.pending[-1].step} on"
+            self.border_subtitle = edits
+        else:
+            self.border_subtitle = ""
+        if state.prompt is None:
+            self.set_lines([(("Shown here once the seed template is scored.", "dim"),)])
+            return
+        self.border_title = f"{self.TITLE}: step {state.prompt.step}"
+        if state.prompt.messages != self._shown:
+            self._before = frozenset(_all_lines(self._shown))
+            self._shown = state.prompt.messages
+        lines: list[Line] = []
+        for message in self._shown:
+            lines.append(((message["role"], "mark"),))
+            for text in message["content"].splitlines():
+                changed = bool(self._before) and bool(text) and text not in self._before
+                gutter = self._glyphs.changed if changed else " "
+                lines.append(((gutter, "mark"), (clean(text), "")))
+        self.set_lines(lines)
+
+
+def _all_lines(messages: tuple[Message, ...]) -> list[str]:
+    return [line for message in messages for line in message["content"].splitlines()]

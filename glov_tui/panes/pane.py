@@ -1,0 +1,27 @@
+"""What every pane is: it draws the part of a `RunState` that it is for, when that part changed."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import ClassVar, Protocol
+
+from engine.state import RunState
+
+
+class Pane(Protocol):
+    """A widget that can be asked whether a state looks different from the one it shows.
+
+    ``fingerprint`` is everything that ``show`` would make visible, cheap to compare; a pane is
+    repainted only when it changed.
+    """
+
+    TITLE: ClassVar[str]
+    INTERVAL: ClassVar[float]  # seconds between two repaints, at least
+
+    def fingerprint(self, state: RunState) -> Hashable:
+        """Equal for two states that look the same here."""
+        ...
+
+    def show(self, state: RunState) -> None:
+        """Draw the state."""
+        ...

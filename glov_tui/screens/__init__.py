@@ -1,0 +1,1 @@
+"""Screens over the cockpit: editor, details, options, help."""

@@ -1,0 +1,162 @@
+"""Editing what the LLM is asked: the system prompt, the task, or the very next meta-prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Footer, Label, Tab, Tabs, TextArea
+
+from engine.edits import Edit, SetNextPrompt, SetOption
+from engine.errors import UserError
+from engine.metaprompt import SYSTEM_PROMPT, TASK, compose_for, load_meta_prompt
+from engine.state import RunState
+from glov_tui.screens.confirm import ConfirmScreen
+from glov_tui.text import clean
+
+SYSTEM_MARK, USER_MARK = "--- system ---", "--- user ---"
+
+
+class EditorScreen(ModalScreen[list[Edit]]):
+    """Three texts on three tabs; saving makes one edit for each that was changed.
+
+    Typed text is kept in the editor whatever the run does meanwhile.
+    """
+
+    TITLES: ClassVar[dict[str, str]] = {
+        "system": "System prompt",
+        "task": "Task",
+        "next": "Next meta-prompt (once)",
+    }
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "save", "Save", tooltip="Make the edits and close"),
+        Binding("escape", "cancel", "Cancel"),
+        Binding("ctrl+e,f4", "external", "$EDITOR", key_display="f4"),
+        Binding("f6,ctrl+t", "next_tab", "Next text", key_display="f6"),
+    ]
+    DEFAULT_CSS = """
+    EditorScreen { align: center middle; }
+    EditorScreen > Vertical {
+        width: 90%; height: 90%; max-width: 140;
+        border: round $accent; padding: 0 1; background: $surface;
+        TextArea { height: 1fr; display: none; border: none; padding: 0; }
+        TextArea.-shown { display: block; }
+        #when { color: $text-muted; height: auto; }
+    }
+    """
+
+    def __init__(
+        self, state: RunState, edit_externally: Callable[[str], str | None] | None = None
+    ) -> None:
+        super().__init__()
+        self._state = state
+        self._edit_externally = edit_externally
+        self._originals = _texts(state)
+
+    def compose(self) -> ComposeResult:
+        """Tabs, one text area each, and from when an edit holds."""
+        with Vertical() as box:
+            box.border_title = "edit the meta-prompt"
+            yield Tabs(*(Tab(title, id=name) for name, title in self.TITLES.items()))
+            for name, text in self._originals.items():
+                yield TextArea(text, id=f"text-{name}", soft_wrap=True, tab_behavior="focus")
+            step = self._state.next_step
+            yield Label(
+                f"Holds from step {step} on; the next meta-prompt is sent once, in step {step}. "
+                "Undo: ctrl+z here, u after saving.",
+                id="when",
+            )
+        yield Footer(compact=True)
+
+    @property
+    def shown(self) -> TextArea:
+        """The text area of the active tab."""
+        return self.query_one("TextArea.-shown", TextArea)
+
+    @on(Tabs.TabActivated)
+    def _tab_activated(self, event: Tabs.TabActivated) -> None:
+        for area in self.query(TextArea):
+            area.set_class(area.id == f"text-{event.tab.id}", "-shown")
+        self.shown.focus()
+
+    def action_next_tab(self) -> None:
+        """Show the next of the three texts."""
+        self.query_one(Tabs).action_next_tab()
+
+    def action_external(self) -> None:
+        """Edit the shown text in $EDITOR."""
+        if self._edit_externally is None:
+            return
+        area = self.shown
+        text = self._edit_externally(area.text)
+        if text is not None:
+            area.load_text(text)
+
+    def action_save(self) -> None:
+        """Make one edit for each changed text."""
+        edits: list[Edit] = []
+        for name, key, default in (
+            ("system", "proposal.system_prompt", SYSTEM_PROMPT),
+            ("task", "proposal.task", TASK),
+        ):
+            text = self._text(name).strip()
+            if text != self._originals[name].strip():
+                value = text if text and text != default else None
+                edits.append(SetOption(key=key, value=value))
+        whole = self._text("next")
+        if whole.strip() != self._originals["next"].strip():
+            system, user = split_messages(whole)
+            if not user:
+                self.notify("The next meta-prompt has no user message.", severity="error")
+                return
+            edits.append(SetNextPrompt(system=system, user=user))
+        self.dismiss(edits)
+
+    def action_cancel(self) -> None:
+        """Close; asks first if text that was typed would be lost."""
+        if all(self._text(name) == text for name, text in self._originals.items()):
+            self.dismiss([])
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.dismiss([])
+
+        self.app.push_screen(ConfirmScreen("Drop what you typed?", "Drop"), answered)
+
+    def _text(self, name: str) -> str:
+        return self.query_one(f"#text-{name}", TextArea).text
+
+
+def _texts(state: RunState) -> dict[str, str]:
+    """The three texts as the edits made so far leave them."""
+    after = state.with_pending()
+    proposal = after.config.proposal if after.config else None
+    texts = {
+        "system": (proposal.system_prompt if proposal else None) or SYSTEM_PROMPT,
+        "task": (proposal.task if proposal else None) or TASK,
+        "next": "",
+    }
+    if after.models is not None and proposal is not None:
+        try:
+            prompt = load_meta_prompt(proposal.template_file)
+            messages = compose_for(prompt, after, after.next_step)
+        except UserError as error:
+            texts["next"] = str(error)
+        else:
+            parts = [f"--- {m['role']} ---\n{m['content']}" for m in messages]
+            texts["next"] = "\n\n".join(parts)
+    return {name: clean(text, keep_newlines=True) for name, text in texts.items()}
+
+
+def split_messages(text: str) -> tuple[str, str]:
+    """System and user message of a text with the two marks; without marks all is the user's."""
+    if USER_MARK not in text:
+        return "", text.replace(SYSTEM_MARK, "").strip()
+    before, _, user = text.partition(USER_MARK)
+    return before.replace(SYSTEM_MARK, "").strip(), user.strip()

@@ -1,0 +1,58 @@
+"""Shared by all tests: an own cache, no hub, and the demo's optimiser loaded once per process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+settings.register_profile("quick", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Never read or fill the user's cache; workers of one test run share one."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    before = os.environ.get("GLOV_CACHE_DIR")
+    os.environ["GLOV_CACHE_DIR"] = str(shared / "glov-cache")
+    yield
+    if before is None:
+        del os.environ["GLOV_CACHE_DIR"]
+    else:
+        os.environ["GLOV_CACHE_DIR"] = before
+
+
+@pytest.fixture(scope="session")
+def demo_models() -> Callable:
+    """``demo_models("steps=3", ...)`` is an optimiser of the demo with these overrides.
+
+    The models are loaded once; they hold no state of a run.
+    """
+    from engine.config_file import load_config
+    from engine.loading import load_optimizer
+    from engine.optimizer import Optimizer
+
+    loaded: dict[tuple[int, int], Optimizer] = {}
+
+    def make(*overrides: str) -> Optimizer:
+        config = load_config("demo", overrides)
+        key = (config.seed, config.data.shots)
+        if key not in loaded:
+            loaded[key] = load_optimizer(config, lambda *_: None, lambda _: None)
+        known = loaded[key]
+        return Optimizer(config, known.llm, known.fitness, known.meta_prompt)
+
+    return make
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Path:
+    """A folder that a run can be written to."""
+    return tmp_path / "run"

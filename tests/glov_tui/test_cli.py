@@ -1,0 +1,159 @@
+"""The command line as users call it: exit codes, messages, JSON, a user's own data."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+GLOV = [sys.executable, "-m", "glov_tui"]
+ROOT = Path(__file__).parents[2]
+WEIGHTS = ROOT / "engine" / "demo" / "weights"
+
+
+def glov(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*GLOV, *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_demo_prints_one_json_document_with_the_promised_keys(tmp_path: Path) -> None:
+    done = glov("demo", "--headless", "--json", "--steps", "2", "--seed", "1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["steps"] == 2 and result["seed"] == 1
+    for key in ("train_accuracy", "test_accuracy"):
+        assert 0 < result["baseline"][key] < 1
+        assert 0 < result["best"][key] <= 1
+    assert result["best"]["template"]
+    assert len(result["ensemble"]["templates"]) == 3
+    assert 0 < result["ensemble"]["test_accuracy"] <= 1
+    assert result["seconds_per_step"] > 0
+    row = result["leaderboard"][0]
+    assert {"template", "train_accuracy", "step", "origin"} <= set(row)
+    assert (tmp_path / "runs" / result["run"] / "events.jsonl").is_file()
+
+
+def test_without_json_the_result_is_a_table_and_progress_is_on_stderr(tmp_path: Path) -> None:
+    done = glov("demo", "--headless", "--steps", "1", "--run-dir", "r", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "top-3 ensemble" in done.stdout
+    assert "step 1:" in done.stderr and "step 1:" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("run", "clip-papr", "--headless"), "Did you mean the preset clip-paper"),
+        (("demo", "--headless", "--set", "steering.alpa=1"), "did you mean steering.alpha"),
+        (("demo", "--headless", "--set", "steps=-1"), "greater than or equal to 0"),
+        (("demo", "--headless", "--set", "nonsense"), "key.path=value"),
+        (("demo", "--headless", "--dataset", "cabinett"), "cabinet"),
+        (("demo", "--headless", "--steps", "x"), "x"),
+        (("resume", "nothing", "--headless"), "no run there"),
+        (("config", "show", "nothing"), "no such file"),
+    ],
+)
+def test_wrong_calls_exit_with_2_and_one_clear_message(tmp_path, arguments, expected) -> None:
+    done = glov(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert expected in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert not done.stdout
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_a_failed_run_exits_with_1(tmp_path: Path) -> None:
+    done = glov("demo", "--headless", "--set", "llm.model=/nowhere", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "/nowhere" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_config_init_and_show(tmp_path: Path) -> None:
+    assert glov("config", "init", "my.toml", cwd=tmp_path).returncode == 0
+    again = glov("config", "init", "my.toml", cwd=tmp_path)
+    assert again.returncode == 2 and "--force" in again.stderr
+    shown = glov("config", "show", "my.toml", "--set", "steps=7", cwd=tmp_path)
+    assert tomllib.loads(shown.stdout)["steps"] == 7
+    as_json = glov("config", "show", "my.toml", "--json", cwd=tmp_path)
+    assert json.loads(as_json.stdout)["steering"]["layers"] == [17]
+
+
+def test_doctor_and_datasets(tmp_path: Path) -> None:
+    found = json.loads(glov("doctor", "--json", cwd=tmp_path).stdout)
+    assert set(found) == {"versions", "devices", "folders", "hub", "terminal"}
+    assert found["versions"]["torch"] and found["hub"]["reachable"] is False
+    names = json.loads(glov("datasets", "--json", cwd=tmp_path).stdout)
+    assert "image-folder" in names and len(names) >= 4
+
+
+def test_ctrl_c_stops_and_the_run_can_be_resumed(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*GLOV, "demo", "--headless", "--steps", "3", "--run-dir", "r"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    journal = tmp_path / "r" / "events.jsonl"
+    deadline = time.monotonic() + 90
+    while "step-started" not in (journal.read_text() if journal.exists() else ""):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "glov resume r" in stderr
+    resumed = glov("resume", "r", "--headless", "--json", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert json.loads(resumed.stdout)["steps"] == 3
+
+
+def test_a_users_own_images_with_models_given_by_path(tmp_path: Path) -> None:
+    """Coloured squares, and the demo's models named as any folder of a hub model is."""
+    draw = random.Random(0)
+    for name, colour in (("tomato_red", (220, 40, 30)), ("sky_blue", (60, 120, 220))):
+        folder = tmp_path / "images" / name
+        folder.mkdir(parents=True)
+        for i in range(6):
+            shade = tuple(max(0, min(255, c + draw.randint(-30, 30))) for c in colour)
+            Image.new("RGB", (40 + i, 48), shade).save(folder / f"{i}.png")
+    (tmp_path / "images" / "sky_blue" / "broken.png").write_bytes(b"\x89PNG broken")
+    (tmp_path / "my.toml").write_text(
+        f"""
+        name = "mine"
+        steps = 2
+        [data]
+        path = "images"
+        description = "Squares of one colour."
+        shots = 2
+        [vlm]
+        model = "{WEIGHTS / "clip"}"
+        [llm]
+        model = "{WEIGHTS / "llm"}"
+        [proposal]
+        candidates = 4
+        """
+    )
+    done = glov("run", "my.toml", "--headless", "--json", "--set", "seed=3", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["steps"] == 2
+    assert result["dataset"]["classes"] == 2 and result["dataset"]["train_images"] == 4
+    assert "broken.png" in done.stderr

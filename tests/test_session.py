@@ -1,0 +1,318 @@
+"""The engine thread on the shipped models: pause, step, stop, resume, edit, inject, fail."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine import events as ev
+from engine.commands import (
+    Command,
+    InjectTemplate,
+    MakeEdit,
+    Pause,
+    Resume,
+    StepOnce,
+    Stop,
+    UndoEdit,
+)
+from engine.config import RunConfig
+from engine.config_file import load_config
+from engine.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
+from engine.journal import read_journal
+from engine.session import LocalSession
+from engine.state import RunState
+
+Hook = Callable[[ev.Event, RunState], None]
+
+
+def demo(*overrides: str) -> RunConfig:
+    return load_config("demo", ["steps=3", "data.shots=1", *overrides])
+
+
+class Watch:
+    """Waits for events of a session and sends commands from its thread at exact places."""
+
+    def __init__(self) -> None:
+        self.session: LocalSession | None = None
+        self.rules: list[tuple[Callable[[ev.Event], bool], list[Command]]] = []
+        self.seen: list[ev.Event] = []
+        self._arrived = threading.Condition()
+
+    def at(self, when: Callable[[ev.Event], bool], *commands: Command) -> None:
+        self.rules.append((when, list(commands)))
+
+    def __call__(self, event: ev.Event, state: RunState) -> None:
+        with self._arrived:
+            self.seen.append(event)
+            self._arrived.notify_all()
+        for when, commands in self.rules:
+            if commands and when(event):
+                for command in commands:
+                    self.session.send(command)
+                commands.clear()
+
+    def wait_for(self, when: Callable[[ev.Event], bool]) -> None:
+        with self._arrived:
+            found = self._arrived.wait_for(lambda: any(when(e) for e in self.seen), timeout=60)
+        assert found, f"never seen; last: {self.seen[-3:]}"
+
+
+def start(folder: Path, watch: Watch, *overrides: str) -> LocalSession:
+    watch.session = LocalSession.create(demo(*overrides), folder, watch)
+    watch.session.start()
+    return watch.session
+
+
+def finish(session: LocalSession) -> RunState:
+    assert session.wait(60), "the engine did not end"
+    assert session.state.status == "finished", session.state.error
+    return session.state
+
+
+def facts(folder: Path) -> list[dict]:
+    """What a run did, without clocks, pauses and processes."""
+    skip = (
+        ev.RunPaused,
+        ev.RunResumed,
+        ev.RunStopped,
+        ev.RunReopened,
+        ev.ModelsLoaded,
+        ev.RunStarted,
+    )
+    return [e.comparable() for e in read_journal(folder).events if not isinstance(e, skip)]
+
+
+def is_token(n: int, step: int = 2) -> Callable[[ev.Event], bool]:
+    seen = 0
+
+    def when(event: ev.Event) -> bool:
+        nonlocal seen
+        seen += isinstance(event, ev.TokensStreamed) and event.step == step
+        return seen == n
+
+    return when
+
+
+def is_kind(kind: type, step: int | None = None) -> Callable[[ev.Event], bool]:
+    return lambda e: isinstance(e, kind) and (step is None or e.step == step)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "undisturbed"
+    session = LocalSession.create(demo(), folder)
+    session.start()
+    finish(session)
+    return folder
+
+
+def test_the_journal_folds_to_the_published_state(undisturbed: Path) -> None:
+    folded = RunState().apply_all(read_journal(undisturbed).events)
+    assert folded.status == "finished"
+    assert folded.steps_done == 3
+    assert len(folded.tests) == 3
+
+
+def test_pause_holds_within_one_token_and_changes_nothing(
+    run_folder: Path, undisturbed: Path
+) -> None:
+    watch = Watch()
+    watch.at(is_token(3), Pause())
+    session = start(run_folder, watch)
+    watch.wait_for(is_kind(ev.RunPaused))
+    tokens = sum(isinstance(e, ev.TokensStreamed) and e.step == 2 for e in watch.seen)
+    assert tokens == 3
+    assert session.state.status == "paused"
+    session.send(Pause())
+    session.send(Resume())
+    finish(session)
+    assert facts(run_folder) == facts(undisturbed)
+
+
+def test_single_steps(run_folder: Path, undisturbed: Path) -> None:
+    watch = Watch()
+    watch.at(is_kind(ev.StepStarted, 1), Pause())
+    session = start(run_folder, watch)
+    watch.wait_for(is_kind(ev.RunPaused))
+    for step in (1, 2):
+        session.send(StepOnce())
+        watch.wait_for(lambda e, s=step: isinstance(e, ev.RunPaused) and e.step == s)
+        assert session.state.steps_done <= step
+    session.send(Resume())
+    finish(session)
+    assert facts(run_folder) == facts(undisturbed)
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        is_token(2, step=1),
+        is_kind(ev.CandidateProposed, 2),
+        is_kind(ev.TemplateScored, 2),
+        is_kind(ev.AnchorsMoved),
+        is_kind(ev.StepFinished, 2),
+        is_kind(ev.StepFinished, 3),
+        lambda e: isinstance(e, ev.TestMeasured) and e.subject == "best",
+    ],
+    ids=["token", "reply", "score", "anchors", "step-end", "last-step-end", "final-test"],
+)
+def test_stopped_anywhere_and_resumed_ends_the_same(
+    run_folder: Path, undisturbed: Path, when: Callable[[ev.Event], bool]
+) -> None:
+    watch = Watch()
+    watch.at(when, Stop())
+    session = start(run_folder, watch)
+    assert session.wait(60)
+    assert session.state.status == "stopped"
+    resumed = LocalSession.resume(run_folder)
+    resumed.start()
+    state = finish(resumed)
+    whole = RunState().apply_all(read_journal(undisturbed).events)
+    assert state.ranking == whole.ranking
+    assert state.anchors == whole.anchors
+    for subject in ("seed", "best", "ensemble"):
+        assert state.test(subject).comparable() == whole.test(subject).comparable()
+    assert [s.comparable() for s in state.steps] == [s.comparable() for s in whole.steps]
+
+
+def test_a_resumed_step_scores_nothing_twice(run_folder: Path) -> None:
+    watch = Watch()
+    watch.at(is_kind(ev.AnchorsMoved), Stop())
+    session = start(run_folder, watch)
+    assert session.wait(60)
+    scored = {e.template for e in watch.seen if isinstance(e, ev.TemplateScored)}
+    again = Watch()
+    resumed = LocalSession.resume(run_folder, again)
+    again.session = resumed
+    known = dict(resumed._scores)
+    assert set(known) == scored
+    resumed.start()
+    finish(resumed)
+
+
+def test_edits_are_facts_that_hold_from_the_step_they_name(run_folder: Path) -> None:
+    watch = Watch()
+    watch.at(
+        is_token(1, step=1),
+        MakeEdit(edit=SetOption(key="steering.alpha", value=0.25)),
+        MakeEdit(edit=SetOption(key="proposal.candidates", value=4)),
+        MakeEdit(edit=SetOption(key="proposal.task", value="look at the lamps.")),
+        MakeEdit(edit=SetOption(key="sampling.temperature", value=0.5)),
+        UndoEdit(),
+    )
+    session = start(run_folder, watch)
+    state = finish(session)
+    events = read_journal(run_folder).events
+    edited = [e for e in events if isinstance(e, ev.Edited)]
+    assert [e.step for e in edited] == [2, 2, 2, 2]
+    assert [e.number for e in edited] == [1, 2, 3, 4]
+    assert [e.number for e in events if isinstance(e, ev.EditUndone)] == [4]
+    assert state.config.steering.alpha == 0.25
+    assert state.config.sampling.temperature == 1.0
+    prompts = {e.step: e.messages for e in events if isinstance(e, ev.MetaPromptComposed)}
+    assert "lamps" not in prompts[1][1]["content"]
+    assert "look at the lamps." in prompts[2][1]["content"]
+    replies = [e.step for e in events if isinstance(e, ev.CandidateProposed) and e.attempt == 1]
+    assert replies.count(1) == 10 and replies.count(2) == 4 and replies.count(3) == 4
+    assert any("(from step 2 on)" in line.text for line in state.log)
+
+
+def test_the_very_next_prompt_is_sent_once(run_folder: Path) -> None:
+    watch = Watch()
+    prompt = SetNextPrompt(system="", user="Write a template with <category>.")
+    watch.at(is_token(1, step=1), MakeEdit(edit=prompt))
+    finish(start(run_folder, watch))
+    prompts = {
+        e.step: e.messages
+        for e in read_journal(run_folder).events
+        if isinstance(e, ev.MetaPromptComposed)
+    }
+    assert prompts[2] == ({"role": "user", "content": prompt.user},)
+    assert prompts[3][0]["role"] == "system"
+
+
+def test_an_injected_template_is_scored_at_once_and_ranked(run_folder: Path) -> None:
+    watch = Watch()
+    text = "a photo of a <category> turned upside down in blue light."
+    watch.at(is_token(2, step=1), Pause(), InjectTemplate(text=text))
+    session = start(run_folder, watch)
+    watch.wait_for(lambda e: isinstance(e, ev.TemplateScored) and e.origin == "human")
+    session.send(InjectTemplate(text=text.upper()))
+    session.send(InjectTemplate(text="no placeholder"))
+    session.send(Resume())
+    state = finish(session)
+    human = [t for t in state.templates if t.origin == "human"]
+    assert [t.text for t in human] == [text]
+    messages = [line.text for line in state.log if line.level == "warning"]
+    assert any("scored before" in m for m in messages)
+    assert any("refused" in m for m in messages)
+    prompts = [e for e in read_journal(run_folder).events if isinstance(e, ev.MetaPromptComposed)]
+    shown = {key for p in prompts if p.step >= 2 for key in (*p.best, *p.worst)}
+    assert human[0].key in shown
+
+
+def test_pins_bans_and_anchors_by_hand(run_folder: Path) -> None:
+    watch = Watch()
+    watch.at(is_kind(ev.StepFinished, 1), Pause())
+    session = start(run_folder, watch)
+    watch.wait_for(is_kind(ev.RunPaused))
+    ranking = session.state.ranking
+    best, worst, middle = ranking[0].key, ranking[-1].key, ranking[2].key
+    session.send(MakeEdit(edit=PinTemplate(key=worst, pinned=True)))
+    session.send(MakeEdit(edit=BanTemplate(key=best, banned=True)))
+    session.send(MakeEdit(edit=ChooseAnchors(positive=middle, negative=worst)))
+    session.send(MakeEdit(edit=BanTemplate(key="unknown", banned=True)))
+    session.send(Resume())
+    state = finish(session)
+    events = read_journal(run_folder).events
+    prompts = [e for e in events if isinstance(e, ev.MetaPromptComposed) and e.step >= 2]
+    for prompt in prompts:
+        assert worst in prompt.best
+        assert best not in (*prompt.best, *prompt.worst)
+    steered = [e for e in events if isinstance(e, ev.SteeringPrepared) and e.step >= 2]
+    assert {(e.positive, e.negative) for e in steered} == {(middle, worst)}
+    assert state.anchors_held and state.anchors == (middle, worst)
+    assert best not in [t.key for t in state.allowed]
+    assert any("no such template: unknown" in line.text for line in state.log)
+
+
+def test_edits_made_in_a_step_that_is_cut_off_are_kept(run_folder: Path) -> None:
+    watch = Watch()
+    watch.at(
+        is_token(2, step=1),
+        MakeEdit(edit=SetOption(key="proposal.candidates", value=3)),
+        InjectTemplate(text="a drawing of a <category> in blue light"),
+        Stop(),
+    )
+    assert start(run_folder, watch).wait(60)
+    resumed = LocalSession.resume(run_folder)
+    resumed.start()
+    state = finish(resumed)
+    assert state.config.proposal.candidates == 3
+    assert [t.origin for t in state.templates].count("human") == 1
+    replies = [
+        e.step
+        for e in read_journal(run_folder).events
+        if isinstance(e, ev.CandidateProposed) and e.attempt == 1
+    ]
+    assert replies.count(2) == 3
+
+
+def test_a_model_that_is_not_there_ends_the_run_with_what_to_do(run_folder: Path) -> None:
+    session = start(run_folder, Watch(), "llm.model=/nowhere")
+    assert session.wait(60)
+    assert session.state.status == "failed"
+    assert "/nowhere" in session.state.error
+    assert "Traceback" not in session.state.error
+
+
+def test_stop_while_loading(run_folder: Path) -> None:
+    watch = Watch()
+    watch.at(is_kind(ev.Progress), Stop())
+    session = start(run_folder, watch)
+    assert session.wait(60)
+    assert session.state.status == "stopped"
