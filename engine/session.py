@@ -134,6 +134,8 @@ class LocalSession:
         if content.torn_bytes:
             cut_torn_line(folder, content.torn_bytes)
         session = cls(Journal(folder), state, scores, on_event)
+        if state.status == "finished":
+            return session  # there is nothing left to do: the result is shown again
         session._publish(ev.RunReopened(versions=versions()))
         if content.torn_bytes:
             session._publish(
@@ -187,6 +189,8 @@ class LocalSession:
             self._state = self._state.apply(ev.RunFailed(message=str(error)))
 
     def _run(self) -> None:
+        if self._state.status == "finished":
+            return
         optimizer = self._optimizer = self._load()
         if self._state.test("seed") is None:
             self._drive(optimizer.score_seed(self._state))
