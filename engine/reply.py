@@ -17,13 +17,14 @@ from typing import Literal
 
 from engine import reply_patterns as pat
 from engine.reply_patterns import PLACEHOLDER as PLACEHOLDER
+from engine.reply_text import has_words, plain_text, split_lines
 
 MAX_LENGTH = 300  # characters of a template: about CLIP's 77 tokens
 
-_MAX_BODY = 10_000  # characters of a reply that are read, its thinking left out
 _MAX_LINES = 50  # lines with the placeholder that are read
 _MAX_EXTRA = 120  # characters of a descriptive sentence kept after the one with the placeholder
 _MAX_ROUNDS = 4
+_ECHO = "an accuracy"
 
 
 class RejectReason(StrEnum):
@@ -83,12 +84,12 @@ def parse_reply(
             then only whole sentences count.
         max_length: longest template in characters, at least 10 (the placeholder alone).
     """
-    first = result = _parse_once(text, finish, max_length)
+    first = result = _parse_once(text, finish == "length", max_length)
     for _ in range(_MAX_ROUNDS):
         if result.template is None:
             return result
         # A template read again must stay as it is: nested wrapping comes off layer by layer.
-        again = _parse_once(result.template, "stop", max_length)
+        again = _parse_once(result.template, False, max_length)
         if again.template == result.template:
             return replace(first, template=result.template)
         result = again
@@ -113,29 +114,27 @@ def normalise(template: str) -> str:
 # --- The reply as a whole -----------------------------------------------------------------------
 
 
-def _parse_once(text: str, finish: str, max_length: int) -> Parsed:
-    body, cut = _plain_text(text)
-    cut = cut or finish == "length"
-    if not any(c.isalnum() for c in body):
-        return Parsed(reason=RejectReason.UNFINISHED if "<think" in text else RejectReason.EMPTY)
-    lines = _lines(body)
-    with_placeholder = [i for i, line in enumerate(lines) if PLACEHOLDER in line][:_MAX_LINES]
-    if not with_placeholder:
-        start = lines[0]
-        asks = lines[-1].endswith(("?", "？", "؟")) or pat.REFUSAL.match(start)
-        if asks:
-            return Parsed(reason=RejectReason.QUESTION_OR_REFUSAL)
-        return Parsed(reason=RejectReason.NO_PLACEHOLDER)
-    last = len(lines) - 1
-    found = [_read_line(lines[i], cut and i == last, max_length) for i in with_placeholder]
+def _parse_once(text: str, cut: bool, max_length: int) -> Parsed:
+    body, cut = plain_text(text, cut)
+    if not has_words(body):
+        only_thought = cut and pat.THOUGHT.search(text)
+        return Parsed(reason=RejectReason.UNFINISHED if only_thought else RejectReason.EMPTY)
+    lines = split_lines(body)
+    found: list[_Line] = []
+    for i, line in enumerate(lines):
+        if PLACEHOLDER in line and len(found) < _MAX_LINES:
+            announced = bool(pat.ANNOUNCED.search(lines[i - 1] + "\n" if i else ""))
+            found.append(_read_line(line, cut and i == len(lines) - 1, max_length, announced))
+    if not found:
+        return Parsed(reason=_reason_without_placeholder(lines, cut))
     good = [line for line in found if line.template is not None]
     if not good:
         # The first line that is more than talk says best what is wrong.
         real = [line for line in found if line.reason is not RejectReason.NOT_A_TEMPLATE]
-        line = (real or found)[0]
-        return Parsed(reason=line.reason, note=line.detail)
-    # A line with an accuracy repeats the meta-prompt: take a new template if there is one.
-    best = next((line for line in good if "an accuracy" not in line.removed), good[0])
+        telling = (real or found)[0]
+        return Parsed(reason=telling.reason, note=telling.detail)
+    # A line with an accuracy repeats the meta-prompt; "Final template:" comes after a draft.
+    best = min(good, key=lambda line: (_ECHO in line.removed, not line.announced))
     notes = [f"removed {', '.join(best.removed)}"] if best.removed else []
     if len(good) > 1:
         which = "the first" if best is good[0] else f"number {good.index(best) + 1}"
@@ -143,80 +142,12 @@ def _parse_once(text: str, finish: str, max_length: int) -> Parsed:
     return Parsed(template=best.template, note="; ".join(notes) or None)
 
 
-def _plain_text(text: str) -> tuple[str, bool]:
-    """The reply without thinking, special tokens, markup and control characters, placeholders
-    spelled one way; and whether it was too long to be read to its end.
-    """
-    text, cut = _without_thoughts(text)
-    cut = cut or len(text) > _MAX_BODY
-    text = pat.ANSI.sub("", pat.BREAKS.sub("\n", text[:_MAX_BODY]))
-    text = "".join(c for c in text.replace("\t", " ") if _is_visible(c))
-    for entity, char in (("lt", "<"), ("gt", ">"), ("quot", '"'), ("#39", "'"), ("amp", "&")):
-        text = re.sub(rf"&(?:amp;){{0,3}}{entity};", char, text)
-    text = re.sub(r"\\u003(c|e)", lambda m: "<" if m[1] in "cC" else ">", text, flags=re.I)
-    text = text.replace("\\", "").replace("`<", "<").replace(">`", ">")
-    text = pat.SPELLINGS.sub(PLACEHOLDER, pat.DOUBLED.sub('"', text))
-    text = pat.TURN_START.sub("\n", text)
-    for end in pat.TURN_END.finditer(text):
-        if any(c.isalnum() for c in text[: end.start()]):
-            text, cut = text[: end.start()], False  # what follows is a new turn
-            break
-    text = pat.BLOCK_TAG.sub("\n", pat.INLINE_TAG.sub("", pat.SPECIAL.sub("", text)))
-    text = pat.FENCE.sub("\n", text).replace("`", "").replace("*", "").replace("~~", "")
-    text = pat.EMPHASIS.sub("", text)
-    return text[role.end() :] if (role := pat.ROLE.match(text)) else text, cut
-
-
-def _without_thoughts(text: str) -> tuple[str, bool]:
-    """Text outside of <think>...</think>; an unopened block began in the prompt, an unclosed one
-    is cut off.
-    """
-    parts: list[str] = []
-    start, inside = 0, False
-    for tag in pat.THOUGHT.finditer(text):
-        if tag[1]:
-            if not inside:
-                parts.clear()
-            start, inside = tag.end(), False
-        elif not inside:
-            parts.append(text[start : tag.start()])
-            inside = True
-    return "".join(parts) if inside else "".join([*parts, text[start:]]), False
-
-
-def _is_visible(char: str) -> bool:
-    """Not a control, bidi control, surrogate or private character. Joiners stay: Persian and Indic
-    scripts are written with them. U+FFFD is a character that the token limit cut in two.
-    """
-    if char in "\n\u200c\u200d":
-        return True
-    return char != "\ufffd" and unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co")
-
-
-def _lines(body: str) -> list[str]:
-    """Non-empty lines with single spaces. A line that ends inside quotes or with a comma goes on
-    in the next one; a numbered list on one line is split.
-    """
-    lines: list[str] = []
-    goes_on = False
-    for raw in body.split("\n"):
-        line = " ".join(raw.split()).strip("\u200c\u200d")
-        if re.match(r"1[.)] ", line):
-            pieces = re.split(r"(?<=[.!?\"”>]) (?=\d{1,2}[.)] )", line)
-        else:
-            pieces = [line]
-        for piece in pieces:
-            if goes_on and piece and not pat.BULLET.match(piece):
-                lines[-1] += " " + piece
-            elif piece:
-                lines.append(piece)
-        open_quote = (
-            bool(line)
-            and line[0] in '"“„«「'
-            and not any(c in pat.QUOTES[line[0]] for c in line[1:])
-        )
-        goes_on = bool(line) and (open_quote or line.endswith(",")) and PLACEHOLDER in line
-    return lines
+def _reason_without_placeholder(lines: list[str], cut: bool) -> RejectReason:
+    if pat.REFUSAL.match(lines[0]) or lines[-1].endswith(("?", "？", "؟")):
+        return RejectReason.QUESTION_OR_REFUSAL
+    if cut and not _is_finished(lines[-1]):
+        return RejectReason.UNFINISHED
+    return RejectReason.NO_PLACEHOLDER
 
 
 # --- One line -----------------------------------------------------------------------------------
@@ -228,10 +159,20 @@ class _Line:
     reason: RejectReason | None = None
     detail: str | None = None
     removed: tuple[str, ...] = ()
+    announced: bool = False
 
 
-def _read_line(line: str, cut: bool, max_length: int) -> _Line:
+def _read_line(line: str, cut: bool, max_length: int, announced: bool) -> _Line:
+    """The template in a line.
+
+    Args:
+        line: with the placeholder.
+        cut: whether its end is missing.
+        max_length: of the template, in characters.
+        announced: whether the line before it says that the final template comes.
+    """
     removed: list[str] = []
+    announced = announced or bool(pat.ANNOUNCED.search(line[: line.index(PLACEHOLDER)]))
 
     def step(what: str, function: Callable[[str], str]) -> None:
         nonlocal line
@@ -244,10 +185,10 @@ def _read_line(line: str, cut: bool, max_length: int) -> _Line:
     for _ in range(3):
         step("", lambda text: _strip_start(pat.BULLET, text))
         step("a preface", _without_preface)
-    step("an accuracy", _without_echo)
+    step(_ECHO, _without_echo)
     cut = cut and _quoted(line) is None  # a closing quotation mark ends the template
     step("quotes", lambda text: _quoted(text) or _without_stray_quotes(text))
-    step("an accuracy", _without_echo)
+    step(_ECHO, _without_echo)
     step("an explanation", lambda text: _strip_end(pat.TRAILERS, text))
 
     spans = _sentences(line)
@@ -267,10 +208,12 @@ def _read_line(line: str, cut: bool, max_length: int) -> _Line:
     if len(line) < len(whole.strip()):
         removed.append("an explanation")
     step("quotes", _without_stray_quotes)
-    return _checked(line, max_length, tuple(removed))
+    if not cut:
+        line = line.rstrip(" ,;、，")  # between two of a list
+    return replace(_checked(line, max_length), removed=tuple(removed), announced=announced)
 
 
-def _checked(line: str, max_length: int, removed: tuple[str, ...]) -> _Line:
+def _checked(line: str, max_length: int) -> _Line:
     if slot := pat.SLOT.search(line):
         return _Line(reason=RejectReason.OPEN_SLOT, detail=slot[0].strip())
     if PLACEHOLDER not in line:
@@ -280,7 +223,7 @@ def _checked(line: str, max_length: int, removed: tuple[str, ...]) -> _Line:
     if len(line) > max_length:
         detail = f"{len(line)} characters, at most {max_length} are allowed"
         return _Line(reason=RejectReason.TOO_LONG, detail=detail)
-    return _Line(template=line, removed=removed)
+    return _Line(template=line)
 
 
 def _strip_start(pattern: re.Pattern[str], line: str) -> str:
@@ -418,7 +361,7 @@ def _is_talk(sentence: str) -> bool:
     """About the template rather than part of it."""
     if PLACEHOLDER in sentence:  # "This is a photo of a <category>." is a template
         return bool(pat.ABOUT.search(sentence) or pat.REFUSAL.match(sentence))
-    return bool(
+    return not has_words(sentence) or bool(
         pat.EXPLAINS.match(sentence)
         or pat.ABOUT.search(sentence)
         or pat.SCORES.search(sentence)

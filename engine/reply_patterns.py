@@ -24,8 +24,8 @@ _NAME = _any(
     |categor[ií]as?|clase|категори[яию]|класс|类别|類別|类名|カテゴリー?|クラス|카테고리|클래스|فئة|الفئة|קטגוריה"""
 )
 SPELLINGS = re.compile(
-    rf"[<＜〈《{{｛\[［【]{{1,2}}\|?\s?(?:the |a )?{_NAME}(?: here)?"
-    r"\s?\|?[>＞〉》}｝\]］】]{1,2}"
+    rf"[<‹＜〈《{{｛\[［【]{{1,2}}\|?\s?(?:the |a )?{_NAME}(?: here)?"
+    r"\s?\|?[>›＞〉》}｝\]］】]{1,2}"
     r"|\{{1,2}\s?0?\s?\}{1,2}",
     re.IGNORECASE,
 )
@@ -51,16 +51,18 @@ TURN_START = re.compile(
     r"|<start_of_turn>\w{0,20}"
 )
 SPECIAL = re.compile(
-    r"<[|｜][^|｜<>\n]{1,40}[|｜]>|</?(?:s|bos|eos|pad|unk)>|\[/?INST\]|<</?SYS>>", re.IGNORECASE
+    r"<[|｜][^|｜<>\n]{1,40}[|｜]>|</?(?:s|bos|eos|pad|unk)>|\[/?INST\]|<</?SYS>>|[<\[]/?end[>\]]",
+    re.IGNORECASE,
 )
 ROLE = re.compile(  # "assistant" as the header that a chat template left, never "assistants"
     r"\s*(?:(?i:assistant|model)\s{0,9}\n|(?i:assistant) ?:|assistant ?(?=[^\W a-z]|[\"“‘«「<]))\s*"
 )
 BLOCK_TAG = re.compile(r"</?(?:p|br|div|li|ul|ol|blockquote|pre)\s?/?>", re.IGNORECASE)
 INLINE_TAG = re.compile(
-    r"</?(?:b|i|u|q|em|strong|code|span|template|prompt|answer|output|response)\s?/?>",
+    r"</?(?:b|i|u|q|em|strong|code|span|\w{0,9}template|prompt|answer|output|response)\s?/?>",
     re.IGNORECASE,
 )
+BOXED = re.compile(r"\$?\\(?:boxed|text\w{0,4})\{(.{1,400})\}\$?")
 FENCE = re.compile(r"(?:```|~~~)[\w+-]{0,20}(?=\n|$)|```|~~~")
 EMPHASIS = re.compile(r"(?<!_)__(?!_)|(?<![^\W_])_(?=[^\s_])|(?<=[^\s_])_(?!\w)")
 
@@ -68,8 +70,11 @@ EMPHASIS = re.compile(r"(?<!_)__(?!_)|(?<![^\W_])_(?=[^\s_])|(?<=[^\s_])_(?!\w)"
 
 BULLET = re.compile(
     r"(?:[#>|•·‣▪●◦○*+\-–—→➤✓✔✅]{1,6} ?|\(?\d{1,2}[.):、．）](?!\d) ?|[①-⑳] ?"
-    r"|\(?[A-Za-z][)）] ?|[\[{] ?(?=[\"'])|[【\[](?:新?模板|新?提示词?)[】\]] ?)(?=\S)"
+    r"|[\u2600-\u27bf\U0001f300-\U0001faff]\ufe0f?[ :]{0,2}|\(?[A-Za-z][)）] ?"
+    r"|[\[{] ?(?=[\"'])|[【\[](?:新?模板|新?提示词?)[】\]] ?)(?=\S)"
 )
+FIRST_NUMBER = re.compile(r"1[.)] ")
+NEXT_NUMBER = re.compile(r"(?<=[.!?\"”]) (?=\d{1,2}[.)] )")
 JSON_KEY = re.compile(r"[{ ]{0,3}[\"'](?:\w{1,20})[\"'] ?: ?(?=[\"'])")
 _SURE = _any(
     r"""sure(?: thing)?|certainly|of course|absolutely|great|okay|ok|yes|alright|got it|no problem
@@ -88,8 +93,12 @@ ABOUT = re.compile(  # words of a sentence about templates
     rf"{_NOUN}|\b(?:replac|substitut)(?:e|ed|es|ing)\b|\b(?:class|category) names?\b",
     re.IGNORECASE,
 )
+_PROPOSAL = _any(
+    rf"""{_NOUN}|\b(?:suggestion|proposal|candidate|proposition|vorschlag|propuesta|sugerencia
+    |proposta)\b"""
+)
 NAMED = re.compile(  # "My new template, based on the best ones:"
-    rf".{{0,200}}?{_NOUN}[^.!?:：。]{{0,80}}(?:[:：]| is(?= ?[A-Z\"“‘'«])) ?", re.IGNORECASE
+    rf".{{0,200}}?{_PROPOSAL}[^.!?:：。]{{0,80}}(?:[:：]| is(?= ?[A-Z\"“‘'«])) ?", re.IGNORECASE
 )
 NUMBERED = re.compile(
     r"(?:template|prompt|option|candidate|variant) ?#?\d{1,2} ?[-–—.):：] ?", re.IGNORECASE
@@ -115,8 +124,13 @@ OPENER = re.compile(  # how the text before a colon begins if it is a preface
     ),
     re.IGNORECASE,
 )
+ANNOUNCED = re.compile(  # "My final template:", at the end of what stands before a template
+    r"\b(?:new|final|neue\w{0,2}|nouve\w{1,3}|nuev[ao]|nuov[ao])\b[^.!?:]{0,60}[:：]|新[^。：]{0,20}[:：]",
+    re.IGNORECASE,
+)
 PROPOSES = re.compile(
-    r"\bi(?:['’](?:d|ll|m)|['’]ve)? (?:\w+ ){0,2}(?:suggest|propos|recommend|offer|come up)",
+    r"\bi(?:['’](?:d|ll|m)|['’]ve)? (?:\w+ ){0,2}(?:suggest|propos|recommend|offer|come up)"
+    r"|^(?:how about|what about|let's try)\b",
     re.IGNORECASE,
 )
 
@@ -136,12 +150,14 @@ ECHOES = tuple(  # the meta-prompt's "template -> accuracy", in the ways it is i
         r"[ ,;|–—-]{0,4}(?:(?:with|an|expected|estimated|predicted) ){0,3}"
         rf"{_ACCURACY} ?[:：=] ?{_NUMBER}\.?$",
         rf" ?[(\[] ?{_EXACT} ?[)\]]\.?$",
-        rf"(?<=[.!?\"'”’»。>]) ?[:：|–—-]? ?{_EXACT}\.?$",
+        rf"(?<=[.!?\"'”’»。]) ?[:：|–—-]? ?{_EXACT}\.?$",
+        rf"(?<=>) ?[:：|] ?{_EXACT}\.?$",
     )
 )
 TRAILERS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
+        r"(?<=[.!?。])(?: (?:[–—#|]|-{1,3}|//) .*| ?[(（][^()（）]*[)）])$",
         rf",? ?\(?where {PLACEHOLDER} (?:is|will|should|can|represents|stands|denotes)\b.*$",
         r" ?[(\[](?:note|where|replace|this|explanation|with the placeholder)\b"
         r"[^()\[\]]*[)\]]?\.?$",
@@ -159,9 +175,9 @@ EXPLAINS = re.compile(  # how a sentence without the placeholder begins that is 
         rf"""(?:this|these|i|i['’](?:m|ve|d|ll)|we (?:keep|use|combine|want|can)|note|explanation
         |rationale|reason(?:ing)?|here|let me|let's|let us|please|feel free|i hope|hope|you can|why
         |by \w{{2,20}}ing|good luck|it {_IT}|the {_THE}|alternatively|remember|sure|based on
-        |ce|cette|j'ai|je|diese[rs]?|ich|est[aeo]|he|quest[ao]|ho|этот|это|эта|я|nota|hinweis
-        |remarque|explication|erklärung)\b
-        |这个|这条|该|此|我|说明|解释|注|この|これ|説明|이 |저는|설명|هذا|هذه"""
+        |ce|cette|j'ai|je|remarque|explication|diese[rs]?|ich|hinweis|erklärung|est[aeo]|quest[ao]
+        |he \w{{2,12}}[ai]do|ho \w{{2,12}}[aiu]to|nota|этот|это|эта|я)\b
+        |这个|这条|该|此|我|说明|解释|注|希望|如果|请|この|これ|説明|이 |저는|설명|هذا|هذه"""
     ),
     re.IGNORECASE,
 )

@@ -225,6 +225,23 @@ VALID = [
     ('"A photo of a <category>." or "An image of a <category>."', PHOTO),
     ("1. an image of a <category>. -> 50.0\nA photo of a <category>.", PHOTO),
     ('"A photo of a <category>,\na type of bird."', "A photo of a <category>, a type of bird."),
+    ('"A photo of a <category>," "An image of a <category>."', "A photo of a <category>"),
+    # others seen in practice
+    (r"\boxed{\text{A photo of a <category>.}}", PHOTO),
+    (r"A photo of a <category>.\n\nThis is short.", PHOTO),
+    ("🌟 A photo of a <category>. 😊", PHOTO),
+    ("A photo of a <category>. (26 characters)", PHOTO),
+    ("A photo of a <category>. – emphasises the object", PHOTO),
+    ("A photo of a <category> - a type of bird.", None),
+    ("A photo of a <category>;", "A photo of a <category>"),
+    ("Best are photos of a <category>.\n\nFinal template: A photo of a <category>.", PHOTO),
+    ("Drafts:\n- A scan of a <category>.\n\nNew template:\nA photo of a <category>.", PHOTO),
+    ("1. an image of a <category>. -> 50\n\nNew template: A photo of a <category>.", PHOTO),
+    ("Considering the patterns, a good candidate is: A photo of a <category>.", PHOTO),
+    ('How about "A photo of a <category>."?', PHOTO),
+    ("My pet: a <category>.", None),
+    ("Human: one more\nAssistant: A photo of a <category>.", PHOTO),
+    ("好的，这是新的模板：一张<category>的照片。希望对你有帮助！", "一张<category>的照片。"),
     # other scripts
     ("صورة لـ <category>.", None),
     ("תמונה של <category>.", None),
@@ -246,6 +263,8 @@ CUT_OFF = [
     ('"A photo of a <category>. It lives in', PHOTO),
     ("A photo of a <category>. (accuracy: 5", PHOTO),
     ("一张<category>的照片。它在", "一张<category>的照片。"),
+    ("A photo of a <category>.<|eot_id|>user", PHOTO),
+    ("A photo of a <category><|eot_id|>assistant and so", "A photo of a <category>"),
 ]
 
 # (reply, finish, reason)
@@ -275,6 +294,8 @@ REJECTED = [
     ("A photo of a <category>, a", "length", "unfinished"),
     ("A photo of a <category> in the wild with many", "length", "unfinished"),
     ("A photo of a <category>, e.g.", "length", "unfinished"),
+    ("Here is a new template that keeps what the best", "length", "unfinished"),
+    ("A photo of a <categ", "length", "unfinished"),
     ("<think>Let me think about <category>", "length", "unfinished"),
     ("A photo of a <category> " + "and so on " * 40 + "now.", "stop", "too-long"),
 ]
@@ -298,6 +319,49 @@ def test_rejected_with_a_reason(reply: str, finish: str, reason: str) -> None:
     assert parsed.template is None
     assert parsed.reason == reason, parsed
     assert "\n" not in RejectReason(reason).explanation
+
+
+def test_the_note_says_what_was_cleaned() -> None:
+    assert parse_reply(PHOTO).note is None
+    assert parse_reply('New template: "A photo of a <category>."').note == (
+        "removed a preface, quotes"
+    )
+    listed = "1. A photo of a <category>. -> 61.0\n2. An image of a {}. -> 55.0\n3. A {}. -> 50.0"
+    assert parse_reply(listed).note == "removed an accuracy; took the first of 3 listed templates"
+    assert parse_reply("A [adjective] <category>.").note == "[adjective]"
+    assert "350" in str(parse_reply("<category> " + "x" * 339, max_length=349).note)
+
+
+def test_the_length_limit_cuts_extra_sentences_first() -> None:
+    reply = "A photo of a <category>. It is seen at night."
+    assert parse_reply(reply, max_length=30).template == PHOTO
+    assert parse_reply(reply, max_length=10).reason is RejectReason.TOO_LONG
+
+
+def test_every_reason_is_explained() -> None:
+    for reason in RejectReason:
+        assert reason.explanation.endswith(".")
+        assert len(reason.explanation) < 80
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("A photo of a <category>.", "a Photo  of a {} "),
+        ("“A photo of a <category>”", "A photo of a <category>!"),
+        ("a bird's-eye view of a <category>", "A bird’s-eye view of a [class]."),
+        ("Ｐhoto of a ＜category＞。", "photo of a <category>"),
+        ("Straße mit <category>", "STRASSE MIT <CATEGORY>"),
+        ("a photo of\u200b a <category>", "a photo of a <category>"),
+    ],
+)
+def test_normalise_makes_equal(one: str, other: str) -> None:
+    assert normalise(one) == normalise(other)
+
+
+def test_normalise_keeps_different_templates_apart() -> None:
+    different = [PHOTO, BIRD, "A photo of the <category>.", "A photo of <category>s.", "<category>"]
+    assert len({normalise(template) for template in different}) == len(different)
 
 
 # --- Properties ---------------------------------------------------------------------------------

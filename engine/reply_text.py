@@ -1,0 +1,98 @@
+"""From the raw text of a reply to its lines: without thinking, special tokens, markup and control
+characters, with placeholders spelled one way.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from engine import reply_patterns as pat
+from engine.reply_patterns import PLACEHOLDER
+
+MAX_BODY = 10_000  # characters of a reply that are read, its thinking left out
+
+
+def plain_text(text: str, cut: bool) -> tuple[str, bool]:
+    """What the LLM says to the user in its own turn, and whether the end of it was cut off.
+
+    Args:
+        text: a raw reply of any length.
+        cut: whether the end of ``text`` was cut off.
+    """
+    text = _without_thoughts(text)
+    cut = cut or len(text) > MAX_BODY
+    text = pat.ANSI.sub("", pat.BREAKS.sub("\n", text[:MAX_BODY]))
+    text = "".join(c for c in text.replace("\t", " ") if _is_visible(c))
+    text = pat.SPELLINGS.sub(PLACEHOLDER, pat.DOUBLED.sub('"', _decoded(text)))
+    turns = [pat.SPECIAL.sub("", turn) for turn in pat.TURN_END.split(text)]
+    turn = next((i for i, turn in enumerate(turns) if has_words(turn)), 0)
+    cut = cut and turn == len(turns) - 1
+    text = _without_markup(turns[turn])
+    role = pat.ROLE.match(text)
+    return text[role.end() :] if role else text, cut
+
+
+def split_lines(body: str) -> list[str]:
+    """Non-empty lines with single spaces. A line that ends inside quotes or with a comma goes on
+    in the next one; a numbered list on one line is split.
+    """
+    lines: list[str] = []
+    goes_on = False
+    for raw in body.split("\n"):
+        line = " ".join(raw.split()).strip("\u200c\u200d")
+        if goes_on and line and not pat.BULLET.match(line):
+            lines[-1] += " " + line
+        elif line:
+            lines += pat.NEXT_NUMBER.split(line) if pat.FIRST_NUMBER.match(line) else [line]
+        quote = pat.QUOTES[line[0]] if line[:1] in tuple('"“„«「') else ""
+        open_quote = bool(quote) and not any(c in quote for c in line[1:])
+        goes_on = PLACEHOLDER in line and (open_quote or line.endswith(","))
+    return lines
+
+
+def has_words(text: str) -> bool:
+    """Whether there is a letter or digit of any script."""
+    return any(c.isalnum() for c in text)
+
+
+def _without_thoughts(text: str) -> str:
+    """Text outside of <think>...</think>; an unopened block began in the prompt, an unclosed one
+    reaches to the end.
+    """
+    parts: list[str] = []
+    start, inside = 0, False
+    for tag in pat.THOUGHT.finditer(text):
+        if tag[1]:
+            if not inside:
+                parts.clear()
+            start, inside = tag.end(), False
+        elif not inside:
+            parts.append(text[start : tag.start()])
+            inside = True
+    return "".join(parts if inside else [*parts, text[start:]])
+
+
+def _is_visible(char: str) -> bool:
+    """Not a control, bidi control, surrogate or private character. Joiners stay: Persian and Indic
+    scripts are written with them. U+FFFD is a character that the token limit cut in two.
+    """
+    if char in "\n\u200c\u200d":
+        return True
+    return char != "\ufffd" and unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co")
+
+
+def _decoded(text: str) -> str:
+    """Without the escapes of HTML, JSON, Markdown and LaTeX."""
+    for entity, char in (("lt", "<"), ("gt", ">"), ("quot", '"'), ("#39", "'"), ("amp", "&")):
+        text = re.sub(rf"&(?:amp;){{0,3}}{entity};", char, text)
+    text = re.sub(r"\\u003[cC]", "<", re.sub(r"\\u003[eE]", ">", text))
+    for _ in range(2):  # \boxed{\text{...}}
+        text = pat.BOXED.sub(r"\1", text)
+    return text.replace("\\", "")
+
+
+def _without_markup(text: str) -> str:
+    text = pat.BLOCK_TAG.sub("\n", pat.INLINE_TAG.sub("", pat.TURN_START.sub("\n", text)))
+    text = pat.FENCE.sub("\n", text).replace("`", "").replace("*", "").replace("~~", "")
+    return pat.EMPHASIS.sub("", text)
