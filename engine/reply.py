@@ -17,7 +17,7 @@ from typing import Literal
 
 from engine import reply_patterns as pat
 from engine.reply_patterns import PLACEHOLDER as PLACEHOLDER
-from engine.reply_text import has_words, plain_text, split_lines
+from engine.reply_text import has_words, is_finished, plain_text, sentence_spans, split_lines
 
 MAX_LENGTH = 300  # characters of a template: about CLIP's 77 tokens
 
@@ -50,7 +50,7 @@ _EXPLANATIONS = {
     RejectReason.QUESTION_OR_REFUSAL: "The LLM asked back or declined.",
     RejectReason.NOT_A_TEMPLATE: "The reply talks about templates but gives none.",
     RejectReason.OPEN_SLOT: f"The template has a blank to fill in other than {PLACEHOLDER}.",
-    RejectReason.UNFINISHED: "The reply was cut off before a sentence with the placeholder ended.",
+    RejectReason.UNFINISHED: "The sentence with the placeholder is unfinished.",
     RejectReason.TOO_LONG: "The template is longer than allowed.",
 }
 
@@ -145,7 +145,7 @@ def _parse_once(text: str, cut: bool, max_length: int) -> Parsed:
 def _reason_without_placeholder(lines: list[str], cut: bool) -> RejectReason:
     if pat.REFUSAL.match(lines[0]) or lines[-1].endswith(("?", "？", "؟")):
         return RejectReason.QUESTION_OR_REFUSAL
-    if cut and not _is_finished(lines[-1]):
+    if cut and not is_finished(lines[-1]):
         return RejectReason.UNFINISHED
     return RejectReason.NO_PLACEHOLDER
 
@@ -191,8 +191,8 @@ def _read_line(line: str, cut: bool, max_length: int, announced: bool) -> _Line:
     step(_ECHO, _without_echo)
     step("an explanation", lambda text: _strip_end(pat.TRAILERS, text))
 
-    spans = _sentences(line)
-    if cut and not _is_finished(line):
+    spans = sentence_spans(line)
+    if cut and not is_finished(line):
         spans = spans[:-1]
         removed.append("an unfinished sentence")
         if not any(PLACEHOLDER in line[a:b] for a, b in spans):
@@ -314,27 +314,6 @@ def _without_stray_quotes(line: str) -> str:
 
 
 # --- Sentences ----------------------------------------------------------------------------------
-
-
-def _sentences(line: str) -> list[tuple[int, int]]:
-    spans: list[tuple[int, int]] = []
-    start = 0
-    for found in pat.SENTENCE.finditer(line):
-        following = line[found.end() : found.end() + 2].strip()[:1]
-        if following.islower() or pat.ABBREVIATION.search(
-            line[max(0, found.end() - 10) : found.end()]
-        ):
-            continue
-        spans.append((start, found.end()))
-        start = found.end()
-    if line[start:].strip():
-        spans.append((start, len(line)))
-    return spans
-
-
-def _is_finished(line: str) -> bool:
-    end = line.rstrip(pat.CLOSERS)
-    return end[-1:] in tuple(pat.FINAL) and not pat.ABBREVIATION.search(end[-10:])
 
 
 def _template_sentences(

@@ -1,5 +1,5 @@
-"""From the raw text of a reply to its lines: without thinking, special tokens, markup and control
-characters, with placeholders spelled one way.
+"""From the raw text of a reply to its lines and sentences: without thinking, special tokens, markup
+and control characters, with placeholders spelled one way.
 """
 
 from __future__ import annotations
@@ -54,6 +54,29 @@ def split_lines(body: str) -> list[str]:
 def has_words(text: str) -> bool:
     """Whether there is a letter or digit of any script."""
     return any(c.isalnum() for c in text)
+
+
+def sentence_spans(line: str) -> list[tuple[int, int]]:
+    """Start and end of each sentence of a line, the last one finished or not."""
+    spans: list[tuple[int, int]] = []
+    start = 0
+    for found in pat.SENTENCE.finditer(line):
+        following = line[found.end() : found.end() + 2].strip()[:1]
+        if following.islower() or pat.ABBREVIATION.search(
+            line[max(0, found.end() - 10) : found.end()]
+        ):
+            continue
+        spans.append((start, found.end()))
+        start = found.end()
+    if line[start:].strip():
+        spans.append((start, len(line)))
+    return spans
+
+
+def is_finished(line: str) -> bool:
+    """Whether the line ends where a sentence ends."""
+    end = line.rstrip(pat.CLOSERS)
+    return end[-1:] in tuple(pat.FINAL) and not pat.ABBREVIATION.search(end[-10:])
 
 
 def _without_thoughts(text: str) -> str:
