@@ -1,0 +1,140 @@
+"""A grid of styled terminal cells: drawn by plain functions, compared, and turned into strips.
+
+The widgets of this package compute a whole grid per update (cheap) and let Textual repaint only
+where it differs from the grid on screen (what costs bytes on a slow line).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import groupby
+
+from rich.cells import get_character_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region
+from textual.strip import Strip
+
+from glov_tui.text import clean
+
+_JOINERS = frozenset("\u200d\ufe0e\ufe0f")
+
+
+def graphemes(text: str, ascii_only: bool = False) -> list[tuple[str, int]]:
+    """``text``, made harmless, in pieces that are never split, each with its width in cells (1, 2).
+
+    With ``ascii_only`` everything outside printable ASCII becomes ``?``.
+    """
+    pieces: list[tuple[str, int]] = []
+    for character in clean(text):
+        if ascii_only and not " " <= character <= "~":
+            pieces.append(("?", 1))
+            continue
+        # Terminals disagree on the width of joined emoji; shown one by one they are all of a size.
+        width = 0 if character in _JOINERS else get_character_cell_size(character)
+        if width:
+            pieces.append((character, width))
+        elif pieces and character not in _JOINERS:
+            pieces[-1] = (pieces[-1][0] + character, pieces[-1][1])
+    return pieces
+
+
+class Grid:
+    """``height`` rows of ``width`` cells, each a character and the name of a style ("" is plain).
+
+    The right half of a wide character is the empty string.
+    """
+
+    def __init__(self, width: int, height: int, ascii_only: bool = False) -> None:
+        self.width = max(0, width)
+        self.height = max(0, height)
+        self.ascii_only = ascii_only
+        self.characters = [[" "] * self.width for _ in range(self.height)]
+        self.styles = [[""] * self.width for _ in range(self.height)]
+
+    def put(self, x: int, y: int, character: str, style: str = "") -> None:
+        """Set one cell to a character that is one cell wide; outside the grid nothing happens."""
+        if 0 <= x < self.width and 0 <= y < self.height:
+            row = self.characters[y]
+            # Half a wide character cannot stay: the row would be a cell too wide or too narrow.
+            if not row[x]:
+                row[x - 1] = " "
+            if x + 1 < self.width and not row[x + 1]:
+                row[x + 1] = " "
+            row[x] = character
+            self.styles[y][x] = style
+
+    def text(self, x: int, y: int, text: str, style: str = "", end: int | None = None) -> int:
+        """Write ``text`` from column ``x``, cut before column ``end``; returns the column after it.
+
+        Left of column 0 nothing is shown, nor are rows outside the grid.
+        """
+        end = self.width if end is None else min(end, self.width)
+        if not 0 <= y < self.height:
+            return x
+        for character, width in graphemes(text, self.ascii_only):
+            if x + width > end:
+                break
+            if x >= 0:
+                self.put(x, y, character, style)
+                if width == 2:
+                    self.put(x + 1, y, "", style)
+            x += width
+        return x
+
+    def row_text(self, y: int) -> str:
+        """Row ``y`` as text."""
+        return "".join(self.characters[y])
+
+    def __str__(self) -> str:
+        return "\n".join(self.row_text(y) for y in range(self.height))
+
+    def strip(self, y: int, style_of: Callable[[str], Style]) -> Strip:
+        """Row ``y`` as a strip of exactly ``width`` cells; ``style_of`` resolves style names."""
+        segments = []
+        for style, cells in groupby(
+            zip(self.characters[y], self.styles[y], strict=True), key=lambda cell: cell[1]
+        ):
+            segments.append(Segment("".join([cell[0] for cell in cells]), style_of(style)))
+        return Strip(segments, self.width)
+
+
+def text_width(text: str) -> int:
+    """Cells that ``Grid.text`` needs for ``text``."""
+    if text.isascii() and text.isprintable():
+        return len(text)
+    return sum(width for _, width in graphemes(text))
+
+
+def changed_regions(old: Grid | None, new: Grid, gap: int = 0) -> Iterator[Region]:
+    """One-row regions with the cells in which ``new`` differs from ``old``.
+
+    Differing cells of a row that are at most ``gap`` equal cells apart share a region; with the
+    default the regions hold the differing cells and no other (a wide character counts as a whole).
+    Grids of different sizes differ everywhere.
+    """
+    if old is None or (old.width, old.height) != (new.width, new.height):
+        if new.width and new.height:
+            yield Region(0, 0, new.width, new.height)
+        return
+    for y in range(new.height):
+        before, after = old.characters[y], new.characters[y]
+        before_styles, after_styles = old.styles[y], new.styles[y]
+        if before == after and before_styles == after_styles:
+            continue
+        start = end = -1
+        for x in range(new.width):
+            if before[x] == after[x] and before_styles[x] == after_styles[x]:
+                continue
+            left, right = x, x + 1
+            while left > 0 and (before[left] == "" or after[left] == ""):
+                left -= 1
+            while right < new.width and (before[right] == "" or after[right] == ""):
+                right += 1
+            if start < 0:
+                start = left
+            elif left - end > gap:
+                yield Region(start, y, end - start, 1)
+                start = left
+            end = max(end, right)
+        yield Region(start, y, end - start, 1)

@@ -1,0 +1,164 @@
+"""Series of a chart, what tells them apart without colour, and the legend that says so."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from glov_tui.widgets.braille import PATTERNS, Pattern
+from glov_tui.widgets.cells import text_width
+from glov_tui.widgets.ticks import PERCENT, NumberFormat
+
+POINT_GLYPHS = (("●", "o"), ("×", "x"), ("◆", "#"), ("○", "@"))
+"""Unicode and ASCII glyphs of series of points, in the order of use."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a chart.
+
+    ``points`` are (x, y) in the order of x; a y that is not finite is a gap. ``kind``: "line" joins
+    points, "steps" holds each value until the next, "points" shows single ones (with error bars
+    from ``intervals``, one (low, high) per point), "hline" draws the last y across the chart.
+    ``color`` names a component class ``line-chart--<color>``: primary, secondary, success, warning,
+    error, accent or muted. ``key`` (one character) labels the end of the line and ``pattern`` (a
+    name in ``PATTERNS``) says how it is dotted; both are chosen where they are empty.
+    """
+
+    name: str
+    points: Sequence[tuple[float, float]] = ()
+    color: str = "primary"
+    kind: Literal["line", "steps", "points", "hline"] = "line"
+    key: str = ""
+    pattern: str = ""
+    intervals: Sequence[tuple[float, float]] = ()
+
+
+@dataclass(frozen=True)
+class Look:
+    """What tells a series from the others without colour."""
+
+    key: str
+    pattern: Pattern
+    glyph: str
+    sample: str
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a chart is drawn, apart from its data."""
+
+    y_format: NumberFormat = PERCENT
+    x_name: str = ""
+    empty: str = "no data yet"
+    ascii: bool = False
+
+
+def looks(series: Sequence[Series], ascii_only: bool = False) -> list[Look]:
+    """A distinct look for each series, the same whenever the same series are given."""
+    lines, points = 0, 0
+    used: set[str] = set()
+    result = []
+    for index, one in enumerate(series):
+        letters = [c for c in one.key[:1] + one.name.upper() if c.isascii() and c.isalnum()]
+        letters += [chr(ord("A") + (index + shift) % 26) for shift in range(26)]
+        key = one.key[:1] or next((c for c in letters if c not in used), "?")
+        used.add(key)
+        glyph = POINT_GLYPHS[points % len(POINT_GLYPHS)][ascii_only]
+        default = ("solid", "dashed", "dotted", "dashdot")[lines % 4]
+        if one.kind == "hline":
+            default = "sparse"
+        elif one.kind == "points":
+            points += 1
+        else:
+            lines += 1
+        pattern = PATTERNS.get(one.pattern) or PATTERNS[default]
+        sample = pattern.ascii * 2 if ascii_only else pattern.sample
+        result.append(Look(key, pattern, glyph, glyph if one.kind == "points" else sample))
+    return result
+
+
+def bounds(series: Sequence[Series], x_range: tuple[float, float]) -> tuple[float, float]:
+    """The smallest and largest finite y that a chart shows; two NaN when there is none."""
+    values: list[float] = []
+    for one in series:
+        if one.kind == "hline":
+            values.append(current(one))
+            continue
+        values.extend(y for x, y in one.points if x_range[0] <= x <= x_range[1])
+        if one.kind == "points":
+            for (x, _), ends in zip(one.points, one.intervals, strict=False):
+                if x_range[0] <= x <= x_range[1]:
+                    values.extend(ends)
+    finite = [value for value in values if math.isfinite(value)]
+    return (min(finite), max(finite)) if finite else (math.nan, math.nan)
+
+
+def current(series: Series, x: float | None = None) -> float:
+    """The last finite value, or the one at ``x``; NaN when there is none."""
+    for x_value, y_value in reversed(series.points):
+        if math.isfinite(y_value) and (x is None or x_value == x or series.kind == "hline"):
+            return y_value
+    return math.nan
+
+
+def x_values(series: Sequence[Series], x_range: tuple[float, float]) -> list[float]:
+    """The distinct x inside the range at which any series has a value, in order."""
+    found = {
+        x
+        for one in series
+        if one.kind != "hline"
+        for x, y in one.points
+        if x_range[0] <= x <= x_range[1] and math.isfinite(y)
+    }
+    return sorted(found)
+
+
+Piece = tuple[str, str]
+"""Text and its style."""
+
+
+def legend(
+    series: Sequence[Series],
+    names: Sequence[Look],
+    options: Options,
+    width: int,
+    rows: int,
+    y_range: tuple[float, float],
+    cursor: float | None = None,
+) -> list[list[Piece]]:
+    """At most ``rows`` lines of ``width`` cells: key, sample, name, value; names go first.
+
+    Values are padded to the width of the ends of the y range, so that the line stays put.
+    """
+    values = [options.y_format.value(current(one, cursor)) for one in series]
+    value_width = max(
+        (text_width(text) for text in [*values, *map(options.y_format.value, y_range)]), default=0
+    )
+    lines: list[list[Piece]] = []
+    for detail in (2, 1, 0):
+        items: list[list[Piece]] = []
+        if cursor is not None:
+            at = NumberFormat().tick(cursor, 1 if cursor == round(cursor) else 0.01)
+            items.append([(f"{options.x_name or 'x'} {at}", "cursor")])
+        for one, look, value in zip(series, names, values, strict=True):
+            item = [(look.key, one.color + "-key")]
+            if detail:
+                item.append((look.sample, one.color))
+            item.append((" " + one.name if detail == 2 else "", "name"))
+            item.append((" " + " " * (value_width - text_width(value)) + value, "value"))
+            items.append(item)
+        lines = [[]]
+        used = 0
+        for item in items:
+            size = sum(text_width(text) for text, _ in item)
+            if used and used + 2 + size > width:
+                lines.append([])
+                used = 0
+            lines[-1] += [("  ", ""), *item] if used else item
+            used += size + (2 if used else 0)
+        if len(lines) <= rows and used <= width:
+            break
+    return lines[:rows]
