@@ -30,7 +30,7 @@ class Governor:
     def __init__(
         self,
         kib_per_second: float,
-        burst_kib: float,
+        burst_kib: float = 4.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start with a full bucket. ``clock`` returns seconds and never goes back.
