@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from textual.app import App, SuspendNotSupported
 
+from engine.errors import UserError
 from glov_tui.screen_driver import suspended
 from glov_tui.tty import spawn_on_terminal
 
@@ -19,8 +20,8 @@ FALLBACKS = ("nano", "vi")
 MAX_BYTES = 1 << 20
 
 
-class EditorError(Exception):
-    """No editor, or one that failed; the text says what to do."""
+class EditorError(UserError):
+    """No editor, or one whose result can't be used; the text says what to do."""
 
 
 def editor_command(environ: Mapping[str, str] | None = None) -> list[str]:
@@ -58,17 +59,20 @@ def edit_with(
     """Have ``text`` edited in a file that only this user can read, gone afterwards.
 
     ``run`` starts a command and returns its exit status. Returns the new text, or None if it is
-    as before or the editor ended with an error (as ``:cq`` in vim does, to abandon an edit). A
-    line end that the editor added to the last line is not part of the text.
+    as before or the editor ended with an error (as ``:cq`` in vim does, to abandon an edit).
 
     Raises:
         EditorError: if the editor can't be started, or its result is no UTF-8 text of at most
-            1 MiB.
+            1 MiB; such a result is kept, and the error says where.
+        OSError: if there can be no temporary file.
     """
-    with tempfile.TemporaryDirectory(prefix="glov-") as folder:
-        path = Path(folder) / f"edit{suffix}"
+    folder = Path(tempfile.mkdtemp(prefix="glov-"))  # only this user may enter it
+    path = folder / f"edit{suffix}"
+    keep = False
+    try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(text.encode(errors="replace"))
+            # Editors want a line end at the end of a file; it is taken off again.
+            file.write(f"{text}\n".encode(errors="replace"))
         try:
             status = run([*command, str(path)])
         except OSError as error:
@@ -77,28 +81,35 @@ def edit_with(
             raise EditorError(f"{shlex.join(command)} ended with status 127: no such program")
         if status != 0:
             return None
-        edited = _read(path)
-    if edited is None or edited == text:
-        return None
-    return edited
+        try:
+            edited = _read(path)
+        except ValueError as error:
+            keep = True
+            raise EditorError(f"{error}; it is kept in {path}") from None
+        return None if edited in (None, text, text.replace("\r\n", "\n")) else edited
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read(path: Path) -> str | None:
-    """The text of the file without a line end at its end; None if the editor removed it."""
+    """The edited text; None if the editor removed the file.
+
+    Raises:
+        ValueError: if it can't be used.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise EditorError(f"the edited file can't be read: {error.strerror}") from error
     if len(data) > MAX_BYTES:
-        raise EditorError("the edited text is larger than 1 MiB; it is not used")
+        raise ValueError("the edited text is larger than 1 MiB")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise EditorError(f"the edited text is not UTF-8 in line {line}; it is not used") from None
+        raise ValueError(f"the edited text is not UTF-8 in line {line}") from None
     return text.replace("\r\n", "\n").removesuffix("\n")
 
 

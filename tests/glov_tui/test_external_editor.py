@@ -32,8 +32,9 @@ def test_only_a_changed_text_counts(data: bytes) -> None:
 def test_line_ends_of_the_text_itself_stay() -> None:
     seen = []
     run = editor(lambda path: seen.append(path.read_bytes()))
-    assert edit_with("a\n\nb\n", ["ed"], run) == "a\n\nb"
-    assert seen == [b"a\n\nb\n"]
+    assert edit_with("a\n\nb\n", ["ed"], run) is None
+    assert seen == [b"a\n\nb\n\n"]
+    assert edit_with("a\r\nb", ["ed"], run) is None
 
 
 def test_an_editor_that_fails_changes_nothing() -> None:
@@ -59,16 +60,21 @@ def test_only_the_user_can_read_the_file_and_it_is_gone_afterwards() -> None:
 
 
 @pytest.mark.parametrize(
-    ("run", "message"),
-    [
-        (writing(b"ok\n\xff\xfe"), "not UTF-8 in line 2"),
-        (writing(b"x" * (1 << 21)), "larger than 1 MiB"),
-        (editor(lambda path: 127), "no such program"),
-    ],
+    ("data", "message"),
+    [(b"ok\n\xff\xfe", "not UTF-8 in line 2"), (b"x" * (1 << 21), "larger than 1 MiB")],
 )
-def test_what_went_wrong_is_said(run: Editor, message: str) -> None:
-    with pytest.raises(EditorError, match=message):
-        edit_with("old", ["my editor", "-w"], run)
+def test_what_cannot_be_used_is_kept(data: bytes, message: str) -> None:
+    with pytest.raises(EditorError, match=message) as caught:
+        edit_with("old", ["ed"], writing(data))
+    kept = Path(str(caught.value).rpartition(" kept in ")[2])
+    assert kept.read_bytes() == data
+    kept.unlink()
+    kept.parent.rmdir()
+
+
+def test_a_shell_that_does_not_find_the_editor_is_told_from_an_abandoned_edit() -> None:
+    with pytest.raises(EditorError, match="'my editor' -w ended with status 127"):
+        edit_with("old", ["my editor", "-w"], lambda argv: 127)
 
 
 def test_an_editor_that_cannot_be_started_is_named() -> None:
