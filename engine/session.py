@@ -54,6 +54,10 @@ class Session(Protocol):
         """Whether the engine is done, failed or stopped."""
         ...
 
+    def start(self) -> None:
+        """Start the engine; returns at once."""
+        ...
+
     def send(self, command: Command) -> None:
         """Queue a command; returns at once."""
         ...

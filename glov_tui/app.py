@@ -6,6 +6,8 @@ second and repaints the panes whose visible content changed, as the byte budget 
 
 from __future__ import annotations
 
+import asyncio
+import os
 import time
 from collections.abc import Hashable, Iterable
 from typing import Any, ClassVar, cast
@@ -19,7 +21,16 @@ from textual.screen import Screen
 from textual.theme import Theme
 from textual.widgets import Footer, Static
 
-from engine.commands import Command, InjectTemplate, MakeEdit, Pause, Resume, StepOnce, Stop, UndoEdit
+from engine.commands import (
+    Command,
+    InjectTemplate,
+    MakeEdit,
+    Pause,
+    Resume,
+    StepOnce,
+    Stop,
+    UndoEdit,
+)
 from engine.config import RunConfig, SteeringMode
 from engine.edits import BanTemplate, ChooseAnchors, Edit, PinTemplate, SetOption
 from engine.files import write_atomic
@@ -36,7 +47,8 @@ from glov_tui.panes.log import LogPane
 from glov_tui.panes.meta_prompt import MetaPromptPane
 from glov_tui.panes.pane import Pane
 from glov_tui.panes.status import StatusLine
-from glov_tui.panes.steering import SteeringPane
+from glov_tui.panes.steering import SteeringPane, steered_layers
+from glov_tui.screen_driver import screen_driver
 from glov_tui.screens.confirm import ConfirmScreen
 from glov_tui.screens.details import DetailsScreen
 from glov_tui.screens.editor import EditorScreen
@@ -44,7 +56,7 @@ from glov_tui.screens.help import HelpScreen
 from glov_tui.screens.inject import InjectScreen
 from glov_tui.screens.options import OptionsScreen
 from glov_tui.text import clean
-from glov_tui.tty import count_writes, queued_frames
+from glov_tui.tty import Terminal, count_writes, queued_frames
 
 PUMP_HZ = 10
 ALPHA_STEP = 0.25
@@ -78,7 +90,6 @@ class GlovApp(App[None]):
     TITLE = "glov"
     CSS_PATH = "glov.tcss"
     ENABLE_COMMAND_PALETTE = True
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = []
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "toggle_pause", "Pause", tooltip="Pause within one token, or go on"),
         Binding("n", "step_once", "One step", tooltip="Run to the end of one step, then pause"),
@@ -88,42 +99,96 @@ class GlovApp(App[None]):
         Binding("b", "ban", "Ban", tooltip="Keep this template out of the run, or allow it again"),
         Binding("o", "options", "Options", tooltip="Temperature, top-p, candidates, k and more"),
         Binding("u", "undo", "Undo", tooltip="Take back the latest edit that still waits"),
-        Binding("left_square_bracket", "layer(-1)", "Layer -", key_display="[", show=False,
-                tooltip="Steer one decoder layer earlier"),
-        Binding("right_square_bracket", "layer(1)", "Layer +", key_display="]", show=False,
-                tooltip="Steer one decoder layer later"),
-        Binding("minus", "alpha(-1)", "Alpha -", key_display="-", show=False,
-                tooltip=f"Lower alpha by {ALPHA_STEP}"),
-        Binding("plus,equals_sign", "alpha(1)", "Alpha +", key_display="+", show=False,
-                tooltip=f"Raise alpha by {ALPHA_STEP}"),
+        Binding(
+            "left_square_bracket",
+            "layer(-1)",
+            "Layer -",
+            key_display="[",
+            show=False,
+            tooltip="Steer one decoder layer earlier",
+        ),
+        Binding(
+            "right_square_bracket",
+            "layer(1)",
+            "Layer +",
+            key_display="]",
+            show=False,
+            tooltip="Steer one decoder layer later",
+        ),
+        Binding(
+            "minus",
+            "alpha(-1)",
+            "Alpha -",
+            key_display="-",
+            show=False,
+            tooltip=f"Lower alpha by {ALPHA_STEP}",
+        ),
+        Binding(
+            "plus,equals_sign",
+            "alpha(1)",
+            "Alpha +",
+            key_display="+",
+            show=False,
+            tooltip=f"Raise alpha by {ALPHA_STEP}",
+        ),
         Binding("m", "mode", "Mode", show=False, tooltip="Next steering mode"),
-        Binding("P", "anchor('positive')", "P+", key_display="P", show=False,
-                tooltip="Hold this template as P+"),
-        Binding("N", "anchor('negative')", "P-", key_display="N", show=False,
-                tooltip="Hold this template as P-"),
-        Binding("H", "hand_back", "Hand back", key_display="H", show=False,
-                tooltip="Let the optimiser choose P+ and P- again"),
-        Binding("slash", "filter", "Filter", key_display="/", show=False,
-                tooltip="Filter the templates"),
-        Binding("x", "export", "Export", show=False,
-                tooltip="Write result.json into the run's folder"),
-        Binding("1,2,3,4,5,6", "pane", "Panes", key_display="1-6", show=False,
-                tooltip="Go to a pane: meta-prompt, templates, steering, candidates, chart, log"),
+        Binding(
+            "P",
+            "anchor('positive')",
+            "P+",
+            key_display="P",
+            show=False,
+            tooltip="Hold this template as P+",
+        ),
+        Binding(
+            "N",
+            "anchor('negative')",
+            "P-",
+            key_display="N",
+            show=False,
+            tooltip="Hold this template as P-",
+        ),
+        Binding(
+            "H",
+            "hand_back",
+            "Hand back",
+            key_display="H",
+            show=False,
+            tooltip="Let the optimiser choose P+ and P- again",
+        ),
+        Binding(
+            "slash", "filter", "Filter", key_display="/", show=False, tooltip="Filter the templates"
+        ),
+        Binding(
+            "x", "export", "Export", show=False, tooltip="Write result.json into the run's folder"
+        ),
+        Binding(
+            "1,2,3,4,5,6",
+            "pane",
+            "Panes",
+            key_display="1-6",
+            show=False,
+            tooltip="Go to a pane: meta-prompt, templates, steering, candidates, chart, log",
+        ),
         Binding("z", "zoom", "Zoom", show=False, tooltip="Show one pane only, or all that fit"),
         Binding("question_mark,f1", "help", "Help", key_display="?", tooltip="All keys"),
         Binding("q", "leave", "Quit", tooltip="Stop the run and quit; asks while it runs"),
     ]
 
     def __init__(
-        self, session: Session, *, ascii_only: bool = False, kib_per_second: float = 12.0
+        self, session: Session, *, terminal: Terminal | None = None, kib_per_second: float = 12.0
     ) -> None:
-        super().__init__()
+        """``terminal`` is None under test, where Textual runs the app without one."""
+        super().__init__(driver_class=screen_driver() if terminal else None)
+        ascii_only = terminal is not None and not terminal.unicode
         self.session = session
+        self._terminal = terminal
         self.governor = Governor(kib_per_second)
         self.ascii_only = ascii_only
         self._glyphs = ASCII if ascii_only else UNICODE
         self._fingerprints: dict[str, Hashable] = {}
         self._shown_at: dict[str, float] = {}
+        self._cells: tuple[int, ...] = (80, 24)
         self._drawn: RunState | None = None
         self._zoomed = False
         self._pane = PANES[0]
@@ -141,7 +206,7 @@ class GlovApp(App[None]):
         with Container(id="panes"):
             yield MetaPromptPane(self._glyphs)
             yield ExamplesPane(self._glyphs)
-            yield SteeringPane(self._glyphs, self.ascii_only)
+            yield SteeringPane(self.ascii_only)
             yield CandidatesPane(self._glyphs)
             yield AccuracyPane(self.ascii_only)
             yield LogPane()
@@ -155,9 +220,15 @@ class GlovApp(App[None]):
         """First paint; the engine starts after it, so that the screen is there at once."""
         self.register_theme(HIGH_CONTRAST)
         self.set_class(self.ascii_only, "-ascii")
+        # Textual measures fds 0 to 2, which are not the terminal's, until the first resize.
+        file = self._terminal.file.fileno() if self._terminal else None
+        self._cells = tuple(os.get_terminal_size(file)) if file is not None else tuple(self.size)
         self._lay_out()
         self.query_one("#examples DataTable").focus()
         count_writes(self, self.governor)
+        if self._terminal is not None:
+            loop = asyncio.get_running_loop()
+            self._terminal.signals.attach(loop, lambda _: self.leave())
         self.call_after_refresh(self._start)
 
     def _start(self) -> None:
@@ -166,10 +237,11 @@ class GlovApp(App[None]):
 
     def on_resize(self, event: Resize) -> None:
         """Lay the panes out for another size."""
+        self._cells = (event.size.width, event.size.height)
         self._lay_out()
 
     def _lay_out(self) -> None:
-        width, height = self.size
+        width, height = self._cells
         small = width < 110 or height < 36
         single = small or self._zoomed
         screen = self.screen_stack[0]
@@ -182,7 +254,7 @@ class GlovApp(App[None]):
         self._draw_tabs()
 
     def _draw_tabs(self) -> None:
-        tabs = screen_tabs(self._pane, self.size.width)
+        tabs = screen_tabs(self._pane, self._cells[0])
         self.screen_stack[0].query_one("#tabs", Static).update(tabs, layout=False)
 
     def _panes(self) -> Iterable[tuple[str, Pane]]:
@@ -232,8 +304,9 @@ class GlovApp(App[None]):
             self._announced_status = state.status
             if state.status == "failed":
                 message = clean(state.error or "", keep_newlines=True)
-                self.notify(message, title="The run failed", severity="error", markup=False,
-                            timeout=30)
+                self.notify(
+                    message, title="The run failed", severity="error", markup=False, timeout=30
+                )
             elif state.status == "finished":
                 self.notify("All steps are done. q quits.", title="Finished", timeout=8)
                 self.bell()
@@ -244,11 +317,8 @@ class GlovApp(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what can't be done now from the footer."""
-        if action in ("toggle_pause", "step_once", "edit", "inject", "options", "undo") and (
-            self.session.state.status in ENDED
-        ):
-            return False
-        return True
+        while_running = ("toggle_pause", "step_once", "edit", "inject", "options", "undo")
+        return action not in while_running or self.session.state.status not in ENDED
 
     def _send(self, command: Command) -> None:
         self.session.send(command)
@@ -457,6 +527,10 @@ class GlovApp(App[None]):
             await self.run_action(action)
 
         return run
+
+    @on(SteeringPane.LayerChosen)
+    def _choose_layer(self, message: SteeringPane.LayerChosen) -> None:
+        self._edit(SetOption(key="steering.layers", value=[message.layer]))
 
     @on(ExamplesPane.DetailsRequested)
     def _show_details(self, message: ExamplesPane.DetailsRequested) -> None:

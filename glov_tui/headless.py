@@ -35,6 +35,12 @@ def drive(session: LocalSession, as_json: bool) -> int:
     with _stop_on_signal(session):
         session.start()
         _show_progress(session, console)
+    return conclude(session, as_json)
+
+
+def conclude(session: LocalSession, as_json: bool) -> int:
+    """Say how a session ended, and how to go on; returns the exit code."""
+    console = Console(stderr=True, highlight=False)
     state = session.state
     if as_json:
         print(json.dumps({**summarise(state), "folder": str(session.folder)}, ensure_ascii=False))  # noqa: T201
@@ -149,4 +155,3 @@ def _result_table(state: RunState) -> RenderableType:
         percent(ensemble["test_accuracy"]),
     )
     return table
-

@@ -1,4 +1,4 @@
-"""The meta-prompt that the LLM was asked with; lines that changed since the last step are marked."""
+"""The meta-prompt that the LLM was asked with; what changed since the last step is marked."""
 
 from __future__ import annotations
 

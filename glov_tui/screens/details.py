@@ -78,7 +78,7 @@ def details(t: ScoredTemplate, state: RunState) -> list[Line]:
         lines += [((clean(text), "dim"),) for text in t.reply.splitlines()]
     lines += [(("", ""),), (("hits by class, lowest first", "mark"),)]
     width = max((len(clean(name)) for name in t.class_hits), default=0)
-    by_share = sorted(t.class_hits.items(), key=lambda item: (item[1][0] / max(1, item[1][1])))
+    by_share = sorted(t.class_hits.items(), key=lambda item: item[1][0] / max(1, item[1][1]))
     for name, (hits, n) in by_share:
         filled = round(BAR_CELLS * hits / n) if n else 0
         bar = "#" * filled + "." * (BAR_CELLS - filled)

@@ -99,7 +99,7 @@ def _value(config: RunConfig, key: str) -> Any:
 def _about(key: str) -> str:
     section, name = key.split(".")
     model = RunConfig.model_fields[section].annotation
-    return (model.model_fields[name].description or "") if model else ""  # type: ignore[attr-defined]
+    return (model.model_fields[name].description or "") if model else ""
 
 
 def _format(value: Any) -> str:

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
-from textual.app import RenderResult
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
@@ -96,10 +95,6 @@ class TextView(ScrollView, can_focus=True):
         """Repaint in the colours of another theme."""
         super().notify_style_update()
         self.refresh()
-
-    def render(self) -> RenderResult:
-        """Nothing: rows are painted by ``render_line``."""
-        return ""
 
     def render_line(self, y: int) -> Strip:
         """One row of the view."""
