@@ -22,7 +22,7 @@ _HUB = "hf-hub:"
 _FOLDER = "local-dir:"
 _SAMPLED_WEIGHTS = 65536
 _NETWORK_HELP = (
-    "Check the network. Without one, fetch the weights elsewhere and give them by path: "
+    "Check the network (HF_HUB_OFFLINE=1 ends the tries at once). Without one, fetch the weights elsewhere and give them by path: "
     'vlm.pretrained = "/path/to/weights.safetensors", or vlm.model = "./folder" with '
     "open_clip_config.json and the weights in it."
 )
@@ -57,7 +57,10 @@ def load_open_clip(config: VLMConfig, report: Callable[[str], None]) -> OpenClip
     name, shown = _resolve(config, report)
     device = resolve_device(config.device)
     precision = _resolve_precision(config.precision, device)
-    pretrained = None if name.startswith((_HUB, _FOLDER)) else _pretrained(name, config.pretrained)
+    pretrained = None
+    if not name.startswith((_HUB, _FOLDER)):
+        pretrained = _pretrained(name, config.pretrained)
+        _check_activation(name, pretrained, report)
     with _explained(shown, config):
         model, preprocess = open_clip.create_model_from_pretrained(
             name, pretrained=pretrained, precision=precision, device=device, weights_only=True
@@ -180,6 +183,17 @@ def _pretrained(name: str, pretrained: str | None) -> str:
     )
 
 
+def _check_activation(name: str, pretrained: str, report: Callable[[str], None]) -> None:
+    """open_clip loads weights into a model with another activation and only warns on stderr."""
+    tag = open_clip.get_pretrained_cfg(name, pretrained)
+    model = open_clip.get_model_config(name) or {}
+    if not tag or tag.get("quick_gelu", False) == model.get("quick_gelu", False):
+        return
+    other = name.removesuffix("-quickgelu") if name.endswith("-quickgelu") else f"{name}-quickgelu"
+    hint = f"; use vlm.model = {other!r}" if other in open_clip.list_models() else ""
+    report(f"{name} has another activation than {pretrained} was trained with{hint}")
+
+
 @contextmanager
 def _explained(shown: str, config: VLMConfig) -> Iterator[None]:
     """Turn what open_clip, the hub and torch raise into one message that says what to do."""
@@ -191,7 +205,7 @@ def _explained(shown: str, config: VLMConfig) -> Iterator[None]:
             "choose a smaller model, vlm.precision = 'fp16' or another device"
         ) from error
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split()).rstrip(".!") or type(error).__name__
         if len(reason) > 400:
             reason = f"{reason[:400]} ..."
         offline = re.search(

@@ -51,7 +51,7 @@ def test_the_key_tells_models_and_precisions_apart(model_folder):
 def test_weights_from_a_file_for_a_known_architecture(model_folder, tmp_path):
     content = json.loads((model_folder("clip") / "open_clip_config.json").read_text())
     for name, width in (("glov-test-a", 32), ("glov-test-b", 64)):
-        content["model_cfg"]["text_cfg"]["width"] = width
+        content["model_cfg"]["embed_dim"] = width
         (tmp_path / f"{name}.json").write_text(json.dumps(content["model_cfg"]))
     open_clip.add_model_config(tmp_path)
     state = load_file(model_folder("clip") / "open_clip_model.safetensors")
@@ -128,6 +128,24 @@ def test_a_tag_beside_a_folder_is_said_to_be_unused(model_folder):
     said = []
     load(said.append, model=str(model_folder("clip")), pretrained="openai")
     assert said == ["vlm.pretrained is not used: the weights come from the folder vlm.model"]
+
+
+@pytest.mark.parametrize(
+    ("model", "tag", "better"),
+    [
+        ("ViT-B-32", "openai", "ViT-B-32-quickgelu"),
+        ("ViT-B-32-quickgelu", "laion2b_s34b_b79k", "ViT-B-32"),
+        ("ViT-B-32-quickgelu", "openai", None),
+    ],
+)
+def test_weights_for_another_activation_are_reported(monkeypatch, tmp_path, model, tag, better):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    said = []
+    with pytest.raises(ModelError, match="can't be loaded"):
+        load(said.append, model=model, pretrained=tag)
+    assert bool(said) == (better is not None)
+    assert better is None or f"use vlm.model = '{better}'" in said[0]
 
 
 def test_devices():
