@@ -22,7 +22,8 @@ _HUB = "hf-hub:"
 _FOLDER = "local-dir:"
 _SAMPLED_WEIGHTS = 65536
 _NETWORK_HELP = (
-    "Check the network (HF_HUB_OFFLINE=1 ends the tries at once). Without one, fetch the weights elsewhere and give them by path: "
+    "Check the network (HF_HUB_OFFLINE=1 ends the tries at once). Without one, fetch the weights "
+    "elsewhere and give them by path: "
     'vlm.pretrained = "/path/to/weights.safetensors", or vlm.model = "./folder" with '
     "open_clip_config.json and the weights in it."
 )
@@ -189,7 +190,7 @@ def _check_activation(name: str, pretrained: str, report: Callable[[str], None])
     model = open_clip.get_model_config(name) or {}
     if not tag or tag.get("quick_gelu", False) == model.get("quick_gelu", False):
         return
-    other = name.removesuffix("-quickgelu") if name.endswith("-quickgelu") else f"{name}-quickgelu"
+    other = f"{name}-quickgelu"
     hint = f"; use vlm.model = {other!r}" if other in open_clip.list_models() else ""
     report(f"{name} has another activation than {pretrained} was trained with{hint}")
 

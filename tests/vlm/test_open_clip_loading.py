@@ -134,7 +134,7 @@ def test_a_tag_beside_a_folder_is_said_to_be_unused(model_folder):
     ("model", "tag", "better"),
     [
         ("ViT-B-32", "openai", "ViT-B-32-quickgelu"),
-        ("ViT-B-32-quickgelu", "laion2b_s34b_b79k", "ViT-B-32"),
+        ("ViT-B-32", "laion2b_s34b_b79k", None),
         ("ViT-B-32-quickgelu", "openai", None),
     ],
 )
