@@ -42,6 +42,10 @@ PATTERNS = {
 """Line patterns by name."""
 
 
+Pixel = tuple[int, int]
+"""Column and row of a dot."""
+
+
 @dataclass(frozen=True)
 class Frame:
     """A map from data to pixels: ``width`` x ``height`` pixels (at least 1), row 0 at the top."""
@@ -51,67 +55,82 @@ class Frame:
     width: int
     height: int
 
-    def column(self, x: float) -> int | None:
-        """Pixel column of ``x``; None outside the x range and where x is not a number."""
+    def pixels(self, points: Iterable[tuple[float, float]]) -> list[Pixel | None]:
+        """The pixel of each point: None for an x outside its range or a y that is not finite.
+
+        A y outside its range is moved to the nearest end.
+        """
         low, high = self.x_range
-        if not low <= x <= high:
-            return None
-        if high <= low:
-            return 0
-        share = (x / 2 - low / 2) / (high / 2 - low / 2)
-        return round(share * (self.width - 1)) if math.isfinite(share) else None
+        bottom, top = self.y_range
+        # Halves, because the difference of two large numbers can overflow.
+        x_span, y_span = high / 2 - low / 2, top / 2 - bottom / 2
+        x_scale = (self.width - 1) / x_span if 1e-290 < x_span < math.inf else 0.0
+        y_scale = (self.height - 1) / y_span if 1e-290 < y_span < math.inf else 0.0
+        x_half, y_half, last = low / 2, top / 2, self.height - 1
+        result: list[Pixel | None] = []
+        append = result.append
+        for x, y in points:
+            # This loop is most of a chart's cost: no calls in it that can be avoided.
+            if low <= x <= high and -math.inf < y < math.inf and -math.inf < x < math.inf:
+                if y >= top:
+                    row = 0
+                elif y <= bottom:
+                    row = last
+                else:
+                    row = int((y_half - y / 2) * y_scale + 0.5)
+                append((int((x / 2 - x_half) * x_scale + 0.5), row))
+            else:
+                append(None)
+        return result
+
+    def column(self, x: float) -> int | None:
+        """Pixel column of ``x``; None outside the x range."""
+        pixel = self.pixels([(x, 0.0)])[0]
+        return pixel[0] if pixel is not None else None
 
     def row(self, y: float) -> int:
-        """Pixel row of a finite ``y``, the nearest one for values outside the y range."""
-        low, high = self.y_range
-        if not high > low:
-            return self.height - 1
-        # Halves, because the difference of two large numbers can overflow.
-        share = (y / 2 - low / 2) / (high / 2 - low / 2)
-        return round((1 - min(1.0, max(0.0, share))) * (self.height - 1))
+        """Pixel row of a finite ``y``."""
+        pixel = self.pixels([(self.x_range[0], y)])[0]
+        return pixel[1] if pixel is not None else self.height - 1
 
 
-def trace(
-    points: Iterable[tuple[float, float]], frame: Frame, steps: bool = False
-) -> list[tuple[int, int] | None]:
-    """Per pixel column the first and last pixel row that a line through ``points`` covers.
+def trace(pixels: Iterable[Pixel | None], frame: Frame, steps: bool = False) -> list[Pixel | None]:
+    """Per pixel column the first and last pixel row that a line through ``pixels`` covers.
 
-    Points come in the order of x. A value that is not finite leaves a gap. However many points
-    share a column, its extremes stay. ``steps`` holds each value until the next point.
+    None is a gap. However many pixels share a column, its extremes stay. ``steps`` holds each row
+    until the next pixel.
     """
-    top = [frame.height] * frame.width
-    bottom = [-1] * frame.width
-
-    def cover(x: int, first: int, last: int) -> None:
-        if first > last:
-            first, last = last, first
-        if first < top[x]:
-            top[x] = first
-        if last > bottom[x]:
-            bottom[x] = last
-
-    before: tuple[int, int] | None = None
-    for x_value, y_value in points:
-        x = frame.column(x_value)
-        if x is None or not math.isfinite(y_value):
+    tops = [frame.height] * frame.width
+    bottoms = [-1] * frame.width
+    before: Pixel | None = None
+    for pixel in pixels:
+        if pixel is None:
             before = None
             continue
-        y = frame.row(y_value)
-        if before is None or before[0] == x:
-            cover(x, y if before is None else before[1], y)
-        elif steps:
-            x0, y0 = before
-            for between in range(min(x0, x), max(x0, x)):
-                cover(between, y0, y0)
-            cover(x, y0, y)
-        else:
-            for between, first, last in _segment(before, (x, y)):
-                cover(between, first, last)
-        before = (x, y)
-    return [(first, last) if last >= 0 else None for first, last in zip(top, bottom, strict=True)]
+        if pixel == before:
+            continue
+        x, first = pixel
+        last = first
+        if before is not None and (steps or before[0] == x):
+            first, last = sorted((before[1], first))
+            for between in range(*sorted((before[0], x))):
+                tops[between] = min(tops[between], before[1])
+                bottoms[between] = max(bottoms[between], before[1])
+        elif before is not None:
+            for between, low, high in _segment(before, pixel):
+                tops[between] = min(tops[between], low)
+                bottoms[between] = max(bottoms[between], high)
+        if first < tops[x]:
+            tops[x] = first
+        if last > bottoms[x]:
+            bottoms[x] = last
+        before = pixel
+    return [
+        (top, bottom) if bottom >= 0 else None for top, bottom in zip(tops, bottoms, strict=True)
+    ]
 
 
-def _segment(start: tuple[int, int], end: tuple[int, int]) -> Iterator[tuple[int, int, int]]:
+def _segment(start: Pixel, end: Pixel) -> Iterator[tuple[int, int, int]]:
     """Columns of a straight line with the rows covered in each, one pixel thick."""
     if start[0] > end[0]:
         start, end = end, start
@@ -129,7 +148,7 @@ def _segment(start: tuple[int, int], end: tuple[int, int]) -> Iterator[tuple[int
         yield x, min(low, high), max(low, high)
 
 
-def dots(runs: Sequence[tuple[int, int] | None], pattern: Pattern) -> Iterator[tuple[int, int]]:
+def dots(runs: Sequence[tuple[int, int] | None], pattern: Pattern) -> Iterator[Pixel]:
     """The pixels (column, row) of traced runs that ``pattern`` leaves.
 
     The pattern runs along x where the line is flat and along y where it is steep; it depends on
@@ -160,7 +179,7 @@ class Dots:
         self._bits = [0] * (columns * rows)
         self._styles = [""] * (columns * rows)
 
-    def draw(self, pixels: Iterable[tuple[int, int]], style: str) -> None:
+    def draw(self, pixels: Iterable[Pixel], style: str) -> None:
         """Add dots at pixels (column below 2 x columns, row below 4 x rows)."""
         bits, styles, columns = self._bits, self._styles, self.columns
         for x, y in pixels:

@@ -82,6 +82,12 @@ class Grid:
             x += width
         return x
 
+    def fill(self, region: Region, character: str) -> None:
+        """Set all cells of a region inside the grid to a one-cell character without a style."""
+        for y in range(region.y, region.bottom):
+            self.characters[y][region.x : region.right] = [character] * region.width
+            self.styles[y][region.x : region.right] = [""] * region.width
+
     def row_text(self, y: int) -> str:
         """Row ``y`` as text."""
         return "".join(self.characters[y])

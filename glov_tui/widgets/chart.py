@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from glov_tui.widgets.braille import BLANK, PATTERNS, Dots, Frame, dots, trace
+from textual.geometry import Region
+
+from glov_tui.widgets.braille import BLANK, PATTERNS, Dots, Frame, Pixel, dots, trace
 from glov_tui.widgets.cells import Grid, text_width
 from glov_tui.widgets.legend import Look, Options, Series, current, legend, looks
 from glov_tui.widgets.ticks import NumberFormat, nice_step, ticks
@@ -71,9 +73,10 @@ def draw_chart(
         labels = [(value, options.y_format.tick(value, step)) for value in ends]
     shows_data = any(math.isfinite(current(one)) for one in series)
     gutter = max((text_width(text) for _, text in labels), default=0)
-    if gutter * 3 > width or not shows_data:
+    has_line = width >= 8 and height >= 3
+    if gutter * 3 > width or not has_line or not shows_data:
         labels, gutter = [], 0
-    left = gutter + 1 if width >= 8 and height >= 3 else gutter
+    left = gutter + has_line
     columns = max(1, width - left)
     # One column stays free at the right for the keys of lines that reach the end.
     inner = columns - 1 if columns >= 12 else columns
@@ -105,9 +108,7 @@ def _plot(
     canvas = Dots(columns, rows)
     drawn = list(zip(series, names, strict=True))
     if not grid.ascii_only:
-        for y in range(top, top + rows):
-            for x in range(left, left + columns):
-                grid.put(x, y, BLANK)
+        grid.fill(Region(left, top, columns, rows), BLANK)
     at = frame.column(cursor) if cursor is not None else None
     if at is not None:
         for y in range(rows):
@@ -115,37 +116,34 @@ def _plot(
     glyphs: list[tuple[int, int, str, str]] = []
     keys: list[tuple[int, int, str, str]] = []
     for one, look in reversed(drawn):
-        last = current(one)
+        pixels = frame.pixels(one.points)
+        end = next((pixel for pixel in reversed(pixels) if pixel is not None), None)
         if one.kind == "hline":
-            run = (frame.row(last), frame.row(last)) if math.isfinite(last) else None
-            runs = [run] * frame.width
+            last = current(one)
+            row = frame.row(last)
+            runs: list[tuple[int, int] | None] = [None] * frame.width
+            if math.isfinite(last):
+                runs = [(row, row)] * frame.width
+                end = ((columns - 2) * cell_x, row)
         elif one.kind == "points":
-            runs = [None] * frame.width
-            for (x_value, y_value), ends in zip(one.points, one.intervals, strict=False):
-                at = frame.column(x_value)
-                if at is not None and all(map(math.isfinite, (y_value, *ends))):
-                    runs[at] = (frame.row(max(ends)), frame.row(min(ends)))
+            runs = _error_bars(one, frame, pixels)
+            glyphs += [
+                (pixel[0] // cell_x, pixel[1] // cell_y, look.glyph, one.color)
+                for pixel in pixels
+                if pixel is not None
+            ]
         else:
-            runs = trace(one.points, frame, one.kind == "steps")
+            runs = trace(pixels, frame, one.kind == "steps")
         solid = grid.ascii_only or one.kind == "points"
-        pixels = dots(runs, PATTERNS["solid"] if solid else look.pattern)
+        lit = dots(runs, PATTERNS["solid"] if solid else look.pattern)
         if grid.ascii_only:
             character = "|" if one.kind == "points" else look.pattern.ascii
-            for column, row in pixels:
-                grid.put(left + column, top + row, character, one.color)
+            for x, y in lit:
+                grid.put(left + x, top + y, character, one.color)
         else:
-            canvas.draw(pixels, one.color)
-        end: tuple[int, int] | None = None
-        for x_value, y_value in one.points:
-            at = frame.column(x_value)
-            if at is not None and math.isfinite(y_value):
-                end = at // cell_x, frame.row(y_value) // cell_y
-                if one.kind == "points":
-                    glyphs.append((*end, look.glyph, one.color))
-        if one.kind == "hline" and math.isfinite(last):
-            end = columns - 2, frame.row(last) // cell_y
-        if end is not None:
-            keys.append((*end, look.key, one.color + "-key"))
+            canvas.draw(lit, one.color)
+        if end is not None and columns >= 12:
+            keys.append((end[0] // cell_x, end[1] // cell_y, look.key, one.color + "-key"))
     for x, y, character, style in canvas.cells():
         grid.put(left + x, top + y, character, style)
     taken = set()
@@ -153,12 +151,24 @@ def _plot(
         taken.add((x, y))
         grid.put(left + x, top + y, character, style)
     for x, y, key, style in reversed(keys):
-        spots = [(x + 1, y), (x + 2, y), (x + 1, y - 1), (x + 1, y + 1), (x - 1, y)]
+        spots = [(x + right, y) for right in range(1, 6)]
+        spots += [(x + 1, y - 1), (x + 1, y + 1), (x - 1, y)]
         for spot in spots:
             if spot not in taken and 0 <= spot[0] < columns and 0 <= spot[1] < rows:
                 taken.add(spot)
                 grid.text(left + spot[0], top + spot[1], key, style, left + columns)
                 break
+
+
+def _error_bars(
+    series: Series, frame: Frame, pixels: Sequence[Pixel | None]
+) -> list[tuple[int, int] | None]:
+    """Per pixel column the first and last row of the interval of a point in it."""
+    runs: list[tuple[int, int] | None] = [None] * frame.width
+    for pixel, ends in zip(pixels, series.intervals, strict=False):
+        if pixel is not None and all(map(math.isfinite, ends)):
+            runs[pixel[0]] = (frame.row(max(ends)), frame.row(min(ends)))
+    return runs
 
 
 def _y_axis(chart: Chart, labels: Sequence[tuple[float, str]], rows: int, top: int) -> None:

@@ -29,6 +29,12 @@ class HBars(Widget, can_focus=True):
     """
 
     ALLOW_SELECT = False
+    REPAINT_GAP: ClassVar[int | None] = None
+    """Equal cells between changed ones of a row that are repainted too; None for all.
+
+    Textual 8.2 sends a dirty row from the widget's left edge to the end of each region in it, so
+    that two regions in a row cost its beginning twice. Under an app that mends this, 8 is best.
+    """
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         f"hbars--{name}"
         for name in (
@@ -151,9 +157,8 @@ class HBars(Widget, can_focus=True):
         if self._grid is None or not self._is_current():
             return
         old, self._grid = self._grid, self._draw()
-        # One region a row: Textual 8.2 sends a row from the widget's left edge to each region's
-        # end, so that a second region in a row would send its beginning twice.
-        regions = list(changed_regions(old, self._grid, gap=self.size.width))
+        gap = self.size.width if self.REPAINT_GAP is None else self.REPAINT_GAP
+        regions = list(changed_regions(old, self._grid, gap))
         if regions:
             self.refresh(*regions)
 
@@ -167,13 +172,13 @@ class HBars(Widget, can_focus=True):
         if self._grid is None or not self._is_current():
             self._grid = self._draw()
         if y >= self._grid.height:
-            return Strip.blank(self.size.width, self.rich_style)
+            return Strip.blank(self.size.width, self.visual_style.rich_style)
         return self._grid.strip(y, self._style)
 
     def _style(self, name: str) -> Style:
         if not name:
-            return self.rich_style
-        return self.get_component_rich_style(f"hbars--{name}", default=self.rich_style)
+            return self.visual_style.rich_style  # cached, as rich_style is not
+        return self.get_component_rich_style(f"hbars--{name}")
 
     def watch_ascii(self) -> None:
         """Draw with the other characters; the reactive repaints the whole widget."""
@@ -185,16 +190,14 @@ class HBars(Widget, can_focus=True):
             self._show(cursor)
         self._update_cells()
 
-    def on_focus(self) -> None:
-        """Show the cursor, at first on a marked row; a click that gives focus must not scroll."""
-        if self.cursor is None and self._bars:
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Show the cursor, at first on a marked row, while the widget has the focus."""
+        super().watch_has_focus(has_focus)
+        if has_focus and self.cursor is None and self._bars:
+            # Only among the rows on screen: a click that gives the focus must not scroll.
             shown = range(self._first, min(len(self._bars), self._first + self.size.height))
             marked = (index for index in shown if self._bars[index].marked)
             self.cursor = next(marked, self._first)
-        self._update_cells()
-
-    def on_blur(self) -> None:
-        """Hide the cursor."""
         self._update_cells()
 
     def action_move(self, rows: int) -> None:

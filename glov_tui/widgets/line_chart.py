@@ -30,6 +30,12 @@ class LineChart(Widget, can_focus=True):
     """
 
     ALLOW_SELECT = False
+    REPAINT_GAP: ClassVar[int | None] = None
+    """Equal cells between changed ones of a row that are repainted too; None for all.
+
+    Textual 8.2 sends a dirty row from the widget's left edge to the end of each region in it, so
+    that two regions in a row cost its beginning twice. Under an app that mends this, 8 is best.
+    """
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         f"line-chart--{name}{key}"
         for name in ("primary", "secondary", "success", "warning", "error", "accent", "muted")
@@ -96,6 +102,7 @@ class LineChart(Widget, can_focus=True):
         self,
         y_format: NumberFormat = PERCENT,
         y_limits: tuple[float, float] | None = None,
+        y_least: float = 0.0,
         x_name: str = "",
         empty: str = "no data yet",
         ascii: bool = False,
@@ -104,7 +111,8 @@ class LineChart(Widget, can_focus=True):
         id: str | None = None,
         classes: str | None = None,
     ) -> None:
-        """``y_limits`` bound the axis where data do not ask for more, as (0, 1) does fractions.
+        """``y_limits`` bound the axis where data do not ask for more, as (0, 1) does fractions;
+        it spans at least ``y_least``, in the unit of y.
 
         ``x_name`` ("step") stands before the x labels and the cursor's x; ``empty`` is shown
         until there is a value.
@@ -113,6 +121,7 @@ class LineChart(Widget, can_focus=True):
         self.set_reactive(LineChart.ascii, ascii)
         self._options = Options(y_format, x_name, empty, ascii)
         self._y_limits = y_limits
+        self._y_least = y_least
         self._y_range: tuple[float, float] | None = None
         self._series: tuple[Series, ...] = ()
         self._marks: tuple[Mark, ...] = ()
@@ -138,7 +147,7 @@ class LineChart(Widget, can_focus=True):
         self._series, self._marks, self._x_range = frozen, tuple(marks), x_range
         low, high = bounds(frozen, x_range)
         if low <= high:
-            self._y_range = stable_range(low, high, self._y_range, self._y_limits)
+            self._y_range = stable_range(low, high, self._y_range, self._y_limits, self._y_least)
         else:
             self._y_range = None
         if self.cursor is not None and self.cursor not in self._x_values():
@@ -164,9 +173,8 @@ class LineChart(Widget, can_focus=True):
         if self._chart is None or not self._is_current():
             return
         old, self._chart = self._chart.grid, self._draw()
-        # One region a row: Textual 8.2 sends a row from the widget's left edge to each region's
-        # end, so that a second region in a row would send its beginning twice.
-        regions = list(changed_regions(old, self._chart.grid, gap=self.size.width))
+        gap = self.size.width if self.REPAINT_GAP is None else self.REPAINT_GAP
+        regions = list(changed_regions(old, self._chart.grid, gap))
         if regions:
             self.refresh(*regions)
 
@@ -180,13 +188,16 @@ class LineChart(Widget, can_focus=True):
         if self._chart is None or not self._is_current():
             self._chart = self._draw()
         if y >= self._chart.grid.height:
-            return Strip.blank(self.size.width, self.rich_style)
+            return Strip.blank(self.size.width, self.visual_style.rich_style)
         return self._chart.grid.strip(y, self._style)
 
     def _style(self, name: str) -> Style:
         if not name:
-            return self.rich_style
-        return self.get_component_rich_style(f"line-chart--{name}", default=self.rich_style)
+            return self.visual_style.rich_style  # cached, as rich_style is not
+        try:
+            return self.get_component_rich_style(f"line-chart--{name}")
+        except KeyError:
+            return self.visual_style.rich_style
 
     def watch_ascii(self, ascii: bool) -> None:
         """Draw with the other characters; the reactive repaints the whole widget."""

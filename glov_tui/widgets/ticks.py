@@ -72,12 +72,14 @@ def stable_range(
     high: float,
     previous: tuple[float, float] | None = None,
     limits: tuple[float, float] | None = None,
+    least: float = 0.0,
 ) -> tuple[float, float]:
     """A round range that holds ``low`` to ``high``, and ``previous`` while that still serves.
 
     The range grows by round steps, with room ahead so that it seldom does, and shrinks only when
     the data fill less than a quarter of it. ``limits`` bound what is added
-    around the data (0 to 1 for fractions), never the data.
+    around the data (0 to 1 for fractions), never the data. A range spans at least ``least``, so
+    that noise does not fill the axis before there is more to show.
     """
     if not (math.isfinite(low) and math.isfinite(high)):
         return previous or limits or (0.0, 1.0)
@@ -91,8 +93,10 @@ def stable_range(
         filled = span / (previous[1] - previous[0])
         if filled >= 0.25 or filled < 1e-9:
             return previous
-    least = max(abs(low), abs(high)) * 0.1 or 1.0
-    if span < least * 0.1:
+    size = max(abs(low), abs(high))
+    if span < size * 0.01 or not size:
+        least = least or size * 0.1 or 1.0
+    if span < least:
         bottom, top = min(low, (low + high - least) / 2), max(high, (low + high + least) / 2)
     else:
         # More room on the side where data left the old range: they will go on that way.
@@ -106,7 +110,7 @@ def stable_range(
         top = min(top, max(limits[1], high))
     if previous is not None and inside and top - bottom > 0.6 * (previous[1] - previous[0]):
         return previous  # not worth a repaint of everything
-    return (bottom, top) if top > bottom else (bottom, bottom + 1.0)
+    return (bottom, top) if top > bottom else (bottom, bottom + max(1.0, abs(bottom) * 0.1))
 
 
 def stable_scale(largest: float, previous: float | None = None) -> float:
