@@ -53,6 +53,8 @@ class ScreenDriver(LinuxDriver):
         size: tuple[int, int] | None = None,
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
+        if size is None:  # else measured on fds 0 to 2, which may be elsewhere
+            self._size = self._get_terminal_size()
         self._terminal = current_terminal()
         self._plain = self._terminal is not None and not self._terminal.unicode
         self._writer: TerminalWriter | None = None

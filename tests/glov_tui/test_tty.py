@@ -153,8 +153,9 @@ def test_a_byte_that_is_no_utf8_does_not_end_the_app(start: Start) -> None:
     terminal.wait_for("count 1")
 
 
-def test_the_size_is_the_terminals_whatever_the_environment_says(start: Start) -> None:
+def test_the_size_is_the_terminals_whatever_the_environment_says(start: Start, log: Path) -> None:
     terminal = start(columns=90, rows=30, env={"COLUMNS": "40", "LINES": "10"}, ready="90x30")
+    assert "mounted 90 30" in log.read_text()  # laid out once, for the right size
     terminal.resize(70, 20)
     terminal.wait_until(lambda: terminal.press("c") or "70x20" in terminal.text)
 

@@ -60,6 +60,7 @@ class SmallApp(App[str]):
         assert terminal is not None
         if "unattended" not in MODES:
             terminal.signals.attach(asyncio.get_running_loop(), self.on_signal)
+        print("mounted", *self.size, flush=True)
         self.last_beat = time.monotonic()
         self.set_interval(0.1, self.beat)
         if "flood" in MODES:
