@@ -15,6 +15,7 @@ scoring: ours, and a loop over images as the reference counts accuracy.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -143,6 +144,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer classes: about a minute")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
     options = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     model = open_clip.create_model("ViT-B-32").eval()
