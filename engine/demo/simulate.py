@@ -1,0 +1,189 @@
+"""The GLOV loop on imaginary data sets: how well an LLM searches, without images and in seconds.
+
+The step is the real one (`engine.optimizer`), only the scores come from a `World` of
+`dialogues.py` instead of a VLM. `benchmarks/demo_llm.py` prints the figures of the tiny LLM's card.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from engine.config import Pooling, RunConfig, SamplingConfig, SteeringConfig
+from engine.demo.dialogues import Phrases, World, random_phrases, random_world, render
+from engine.demo.vocabulary import FACTORS, named_values
+from engine.errors import ModelError
+from engine.events import ModelsLoaded
+from engine.history import ScoredTemplate
+from engine.llm.base import LanguageModel, Message, Reply, Steering, TokenColumn
+from engine.metaprompt import Example, load_meta_prompt
+from engine.optimizer import Optimizer
+from engine.state import RunState
+from engine.steering.direction import Direction
+from engine.vlm.fitness import Score, ScoringProgress, Split
+
+
+def standard_world(rng: random.Random) -> World:
+    """A world like the demo tasks': four factors that matter, 5 shots of 14 classes."""
+    while True:
+        world = random_world(rng)
+        if len(world.right) == 4 and not world.strange[0]:
+            gain = dict.fromkeys(world.right, 0.08)
+            return World(world.right, 0.46, gain, world.loss, world.taste, ("", 0.0), 70)
+
+
+class WorldFitness:
+    """A `Fitness` that scores templates by the factor values that they name."""
+
+    name = "imaginary VLM"
+    dataset_name = "imaginary"
+    dataset_description = "Small things from a collector's cabinet."
+    dataset_fingerprint = "none"
+    class_names = ("cup", "bell")
+
+    def __init__(self, world: World, seed: int = 0) -> None:
+        self.world = world
+        self._seed = seed
+
+    def size(self, split: Split) -> int:
+        """As many images on either split."""
+        return self.world.n
+
+    def score(
+        self, templates: Sequence[str], *, split: Split
+    ) -> Generator[ScoringProgress, None, list[Score]]:
+        """Noisy scores; the noise of a template depends on its text and the seed only."""
+        yield ScoringProgress(len(templates), len(templates))
+        return [self._score(text) for text in templates]
+
+    def score_ensemble(
+        self, templates: Sequence[str], *, split: Split
+    ) -> Generator[ScoringProgress, None, Score]:
+        """The mean of the templates' accuracies, without noise."""
+        yield ScoringProgress(1, 1)
+        accuracy = fmean(self.world.expected(named_phrases(text)) for text in templates)
+        return Score(round(accuracy * 1000), 1000, 0.0, {})
+
+    def _score(self, text: str) -> Score:
+        phrases = named_phrases(text)
+        rng = random.Random(f"{self._seed}/{text}")
+        hits = self.world.hits(phrases, rng)
+        return Score(hits, self.world.n, self.world.expected(phrases) - 1, {})
+
+
+def named_phrases(text: str) -> Phrases:
+    """The vocabulary's phrases in a template, by factor."""
+    lowered = f" {text.lower()} "
+    phrases: Phrases = {}
+    for name, value in named_values(text).items():
+        found = [words for words in FACTORS[name].values[value] if words in lowered]
+        phrases[name] = max(found, key=len)
+    return phrases
+
+
+class RandomProposer:
+    """A `LanguageModel` that never looks at the meta-prompt; what any search must beat."""
+
+    name = "random proposer"
+    layers = 0
+
+    def propose(
+        self,
+        messages: Sequence[Message],
+        sampling: SamplingConfig,
+        seeds: Sequence[int],
+        steering: Steering | None = None,
+    ) -> Generator[TokenColumn, None, list[Reply]]:
+        """Templates that name four factors or so, at random."""
+        rngs = [random.Random(seed) for seed in seeds]
+        texts = [render(random_phrases(rng, naming=0.8), rng, finished=True) for rng in rngs]
+        yield TokenColumn(tuple(texts))
+        return [Reply(text, 1, "stop") for text in texts]
+
+    def direction(self, positive: str, negative: str, pool: Pooling) -> Direction:
+        """It has no hidden states: ``layers`` is 0, and the optimiser never asks."""
+        raise ModelError("a random proposer can't be steered")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one run."""
+
+    parsed: float  # share of replies that gave a template
+    new: float  # share of replies that gave a new one
+    ensemble: float  # accuracy of the final top-3 ensemble, 0 to 1
+    right: float  # share of the factors that matter which the best template names rightly
+    ceiling: float  # accuracy of a template that names all of them rightly
+
+
+def simulate(
+    llm: LanguageModel, world: World, seed: int, steering: SteeringConfig, steps: int = 20
+) -> Outcome:
+    """One run of the real loop in an imaginary world."""
+    config = RunConfig.model_validate(
+        {
+            "seed": seed,
+            "steps": steps,
+            "data": {"dataset": "imaginary"},
+            "steering": steering.model_dump(),
+        }
+    )
+    fitness = WorldFitness(world, seed)
+    optimizer = Optimizer(config, llm, fitness, load_meta_prompt(None))
+    loaded = ModelsLoaded(
+        llm=llm.name,
+        llm_layers=llm.layers,
+        vlm=fitness.name,
+        dataset_name=fitness.dataset_name,
+        dataset_description=fitness.dataset_description,
+        dataset_fingerprint=fitness.dataset_fingerprint,
+        class_names=fitness.class_names,
+        train_size=world.n,
+        test_size=world.n,
+        seconds=0.0,
+    )
+    state = RunState(config=config).apply(loaded)
+    generators = [optimizer.score_seed, *[optimizer.step] * steps, optimizer.finish]
+    for part in generators:
+        for event in part(state):
+            state = state.apply(event)
+    rejected = sum(step.rejected for step in state.steps)
+    new = sum(step.new for step in state.steps)
+    replies = rejected + new + sum(step.duplicates for step in state.steps)
+    ensemble = state.test("ensemble")
+    assert ensemble is not None
+    named = named_values(state.ranking[0].text)
+    right = {f: FACTORS[f].values[v][0] for f, v in world.right.items()}
+    return Outcome(
+        parsed=1 - rejected / replies,
+        new=new / replies,
+        ensemble=ensemble.hits / ensemble.n,
+        right=fmean(named.get(f) == v for f, v in world.right.items()),
+        ceiling=world.expected(right),
+    )
+
+
+def propose(
+    llm: LanguageModel,
+    best: Sequence[ScoredTemplate],
+    worst: Sequence[ScoredTemplate],
+    sampling: SamplingConfig,
+    seeds: Sequence[int],
+) -> list[Reply]:
+    """One reply per seed to a meta-prompt with these examples, each from low to high accuracy."""
+    messages = load_meta_prompt(None).compose(
+        dataset_name=WorldFitness.dataset_name,
+        dataset_description=WorldFitness.dataset_description,
+        class_names=WorldFitness.class_names,
+        best=[Example(t.text, 100 * t.accuracy) for t in best],
+        worst=[Example(t.text, 100 * t.accuracy) for t in worst],
+        step=1,
+    )
+    columns = llm.propose(messages, sampling, seeds)
+    while True:
+        try:
+            next(columns)
+        except StopIteration as finished:
+            return list(finished.value)
