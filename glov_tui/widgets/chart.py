@@ -83,7 +83,7 @@ def draw_chart(
     cell = (1, 1) if options.ascii else (2, 4)
     frame = Frame(x_range, y_range, inner * cell[0], max(1, rows) * cell[1])
     chart = Chart(grid, frame, left, cell)
-    if rows:
+    if rows and width > 0:
         _plot(chart, series, names, (columns, rows), top, cursor)
         _y_axis(chart, labels, rows, top)
         if not shows_data:

@@ -129,25 +129,27 @@ def legend(
     y_range: tuple[float, float],
     cursor: float | None = None,
 ) -> list[list[Piece]]:
-    """At most ``rows`` lines of ``width`` cells: key, sample, name, value; names go first.
+    """At most ``rows`` lines of ``width`` cells, with the key, sample, name and value of each.
 
-    Values are padded to the width of the ends of the y range, so that the line stays put.
+    Where room is short samples are left out, or names, or both. Values are padded to the
+    width of the ends of the y range, so that the legend stays put.
     """
     values = [options.y_format.value(current(one, cursor)) for one in series]
     value_width = max(
         (text_width(text) for text in [*values, *map(options.y_format.value, y_range)]), default=0
     )
     lines: list[list[Piece]] = []
-    for detail in (2, 1, 0):
+    for has_sample, has_name in ((True, True), (False, True), (True, False), (False, False)):
         items: list[list[Piece]] = []
         if cursor is not None:
-            at = NumberFormat().tick(cursor, 1 if cursor == round(cursor) else 0.01)
+            at = NumberFormat().tick(cursor, 1 if float(cursor).is_integer() else 0.01)
             items.append([(f"{options.x_name or 'x'} {at}", "cursor")])
         for one, look, value in zip(series, names, values, strict=True):
             item = [(look.key, one.color + "-key")]
-            if detail:
+            if has_sample:
                 item.append((look.sample, one.color))
-            item.append((" " + one.name if detail == 2 else "", "name"))
+            if has_name:
+                item.append((" " + one.name, "name"))
             item.append((" " + " " * (value_width - text_width(value)) + value, "value"))
             items.append(item)
         lines = [[]]

@@ -59,6 +59,8 @@ def ticks(low: float, high: float, count: int, whole: bool = False) -> tuple[lis
     if not math.isfinite(span) or span <= 0:
         return [], 1.0
     step = nice_step(span, count, whole)
+    if not math.isfinite(step):
+        return [], 1.0
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
     # A range that is tiny beside its ends has no floating-point numbers to put ticks on.
