@@ -1,4 +1,4 @@
-"""Small random language models and a byte-level tokenizer, built in the test, saved as real ones."""
+"""Small random language models and a byte-level tokenizer, made in the test, saved as real ones."""
 
 from __future__ import annotations
 
