@@ -258,11 +258,10 @@ class GlovApp(App[None]):
         self.screen_stack[0].query_one("#tabs", Static).update(tabs, layout=False)
 
     def _panes(self) -> Iterable[tuple[str, Pane]]:
-        screen = self.screen_stack[0]
         for name in ("status", *PANES):
-            widget = screen.query_one(f"#{name}")
-            if widget.display:
-                yield name, cast(Pane, widget)
+            for widget in self.screen_stack[0].query(f"#{name}"):  # none while the app closes
+                if widget.display:
+                    yield name, cast(Pane, widget)
 
     # -- the pump ----------------------------------------------------------------------------
 

@@ -18,9 +18,7 @@ def begin(optimizer: Optimizer) -> RunState:
     fitness = optimizer.fitness
     return RunState().apply_all(
         [
-            ev.RunStarted(
-                run="r", config=optimizer.config.model_dump(mode="json"), versions={}
-            ),
+            ev.RunStarted(run="r", config=optimizer.config.model_dump(mode="json"), versions={}),
             ev.ModelsLoaded(
                 llm=optimizer.llm.name,
                 llm_layers=optimizer.llm.layers,
@@ -97,9 +95,7 @@ def test_anchors_move_only_on_a_new_best_and_steering_starts_then(demo_models) -
             assert len(event.norms) == len(event.ratios)
             assert all(norm > 0 for norm in event.norms)
         elif isinstance(event, ev.StepFinished):
-            hits = max(
-                t.hits for t in of(facts[: facts.index(event)], ev.TemplateScored)
-            )
+            hits = max(t.hits for t in of(facts[: facts.index(event)], ev.TemplateScored))
             moved = [e for e in of(facts, ev.AnchorsMoved) if e.step == event.step]
             assert bool(moved) == (hits > best)
             best = max(best, hits)
@@ -115,7 +111,10 @@ def test_steering_off_never_reads_hidden_states(demo_models) -> None:
 
 def test_too_few_new_templates_are_asked_for_again_up_to_the_limit(demo_models) -> None:
     optimizer = demo_models(
-        "proposal.candidates=3", "proposal.min_new=3", "proposal.attempts=3", "steps=8",
+        "proposal.candidates=3",
+        "proposal.min_new=3",
+        "proposal.attempts=3",
+        "steps=8",
         "sampling.temperature=0",  # three equal replies: never three new ones
     )
     state, facts = run(optimizer, 1)

@@ -1,0 +1,149 @@
+"""The cockpit in a real terminal, on the real optimiser and the shipped models."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from engine import events as ev
+from engine.edits import SetOption
+from engine.journal import read_journal
+from tests.e2e.terminal import Terminal
+
+LOADING_SECONDS = 90.0
+
+
+def glov(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "glov_tui", *arguments]
+
+
+def demo(folder: Path, *overrides: str) -> list[str]:
+    options = [part for text in overrides for part in ("--set", text)]
+    return glov("demo", "--run-dir", str(folder), *options)
+
+
+def test_pause_edit_inject_steer_resume_and_find_it_all_in_the_journal(run_folder: Path) -> None:
+    with Terminal(demo(run_folder, "steps=4"), columns=120, rows=40) as terminal:
+        terminal.wait_for("loading")
+        terminal.wait_for("candidates: step", seconds=LOADING_SECONDS)
+        terminal.press("space")
+        terminal.wait_for("paused")
+        terminal.press("e")
+        terminal.wait_for("edit the meta-prompt")
+        terminal.send("\x1b[17~")  # F6: the task
+        terminal.wait_for("find the template")
+        terminal.send("SAY MORE. ")
+        terminal.wait_for("SAY MORE.")
+        terminal.press("ctrl+s")
+        terminal.wait_gone("edit the meta-prompt")
+        terminal.press("i")
+        terminal.wait_for("inject a template")
+        terminal.send("one <category> of my own.")
+        terminal.wait_for("Can be scored.")
+        terminal.press("enter")
+        terminal.wait_for("injected:")
+        terminal.press("+")
+        terminal.wait_for("alpha 0.75")
+        terminal.press("space")
+        terminal.wait_for("finished", seconds=60)
+        terminal.press("q")
+        assert terminal.wait_exit() == 0
+        assert not terminal.alternate_screen and terminal.cursor_shown
+        assert terminal.attributes == terminal.attributes_before
+        assert "top-3 ensemble" in terminal.text
+    events = read_journal(run_folder).events
+    kinds = [e.kind for e in events]
+    assert kinds.index("run-paused") < kinds.index("edited") < kinds.index("run-resumed")
+    edits = {e.edit.key: e.edit.value for e in events if isinstance(e, ev.Edited)}
+    assert "SAY MORE." in edits["proposal.task"]
+    assert edits["steering.alpha"] == 0.75
+    scored = [e for e in events if isinstance(e, ev.TemplateScored) and e.origin == "human"]
+    assert [e.template for e in scored] == ["one <category> of my own."]
+    held = next(e.step for e in events if isinstance(e, ev.Edited))
+    for event in events:
+        if isinstance(event, ev.MetaPromptComposed):
+            said = "SAY MORE." in event.messages[-1]["content"]
+            assert said == (event.step >= held)
+        if isinstance(event, ev.SteeringPrepared):
+            assert event.alpha == (0.75 if event.step >= held else 0.5)
+
+
+def test_killed_in_the_middle_and_resumed_on_the_screen(run_folder: Path) -> None:
+    with Terminal(demo(run_folder, "steps=3"), columns=80, rows=24) as terminal:
+        terminal.wait_for("step 1/3", "proposing", seconds=LOADING_SECONDS)
+        terminal.kill(signal.SIGKILL)
+        terminal.wait_exit()
+    with Terminal(glov("resume", str(run_folder)), columns=80, rows=24) as terminal:
+        terminal.wait_for("finished", seconds=LOADING_SECONDS)
+        terminal.press("q")
+        assert terminal.wait_exit() == 0
+    assert read_journal(run_folder).events[-1].kind == "run-finished"
+
+
+def test_sigterm_leaves_the_terminal_sane_and_says_how_to_go_on(run_folder: Path) -> None:
+    with Terminal(demo(run_folder, "steps=50"), columns=80, rows=24) as terminal:
+        terminal.wait_for("proposing", seconds=LOADING_SECONDS)
+        terminal.kill(signal.SIGTERM)
+        assert terminal.wait_exit() == 130
+        assert not terminal.alternate_screen and terminal.cursor_shown
+        assert terminal.attributes == terminal.attributes_before
+        assert "glov resume" in terminal.text
+    assert read_journal(run_folder).events[-1].kind == "run-stopped"
+
+
+def test_ctrl_c_twice(run_folder: Path) -> None:
+    with Terminal(demo(run_folder, "steps=50"), columns=100, rows=30) as terminal:
+        terminal.wait_for("proposing", seconds=LOADING_SECONDS)
+        terminal.press("ctrl+c")
+        terminal.wait_for("Press ctrl+c again")
+        terminal.press("ctrl+c")
+        assert terminal.wait_exit() == 130
+        assert terminal.attributes == terminal.attributes_before
+
+
+def test_a_plain_terminal_gets_ascii_only_and_no_colour(run_folder: Path) -> None:
+    plain = {"LC_ALL": "C", "LANG": "C", "NO_COLOR": "1"}
+    arguments = demo(run_folder, "llm.model=/nowhere")
+    with Terminal(arguments, columns=100, rows=30, env=plain) as terminal:
+        terminal.wait_for("The run failed", "/nowhere", seconds=LOADING_SECONDS)
+        assert terminal.text.isascii()
+        assert bytes(terminal.raw).isascii()
+        terminal.press("q")
+        assert terminal.wait_exit() == 1
+
+
+def test_editing_in_the_users_own_editor(run_folder: Path, tmp_path: Path) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\ntest -t 0 && test -t 1 && echo "FROM EDITOR" > "$1"\n')
+    editor.chmod(0o755)
+    environment = {"EDITOR": str(editor), "VISUAL": None}
+    arguments = demo(run_folder, "steps=60")
+    with Terminal(arguments, columns=120, rows=40, env=environment) as terminal:
+        terminal.wait_for("candidates: step", seconds=LOADING_SECONDS)
+        terminal.press("space", "e")
+        terminal.wait_for("edit the meta-prompt")
+        terminal.send("\x1bOS")  # F4
+        terminal.wait_for("FROM EDITOR")
+        terminal.press("ctrl+s")
+        terminal.wait_for("edit from step")
+        os.kill(terminal.pid, signal.SIGTERM)
+        assert terminal.wait_exit() == 130
+    edits = [e.edit for e in read_journal(run_folder).events if isinstance(e, ev.Edited)]
+    assert edits == [SetOption(key="proposal.system_prompt", value="FROM EDITOR")]
+
+
+def test_without_a_terminal_it_runs_headless_and_says_so(run_folder: Path) -> None:
+    import subprocess
+
+    done = subprocess.run(
+        demo(run_folder, "steps=1"),
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LOADING_SECONDS,
+    )
+    assert done.returncode == 0
+    assert "no terminal here" in done.stderr and "top-3 ensemble" in done.stdout

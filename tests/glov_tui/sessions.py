@@ -1,0 +1,129 @@
+"""A session without an engine, for Pilot tests: states come from events, commands are kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine import events as ev
+from engine.commands import Command
+from engine.config import RunConfig
+from engine.config_file import load_config
+from engine.reply import normalise
+from engine.state import RunState
+
+
+class HeldSession:
+    """`engine.session.Session` whose state changes only by ``apply``."""
+
+    def __init__(self, folder: Path, *events: ev.Event) -> None:
+        self.state = RunState()
+        self.folder = folder
+        self.ended = False
+        self.started = False
+        self.sent: list[Command] = []
+        self.apply(*events)
+
+    def apply(self, *events: ev.Event) -> None:
+        self.state = self.state.apply_all(events)
+
+    def start(self) -> None:
+        self.started = True
+
+    def send(self, command: Command) -> None:
+        self.sent.append(command)
+
+    def wait(self, seconds: float | None = None) -> bool:
+        return self.ended
+
+
+def loaded(config: RunConfig | None = None) -> list[ev.Event]:
+    """A run whose models are ready and whose seed template is scored."""
+    config = config or load_config("demo")
+    return [
+        ev.RunStarted(run="tested", config=config.model_dump(mode="json"), versions={}),
+        ev.ModelsLoaded(
+            llm="a-llm",
+            llm_layers=6,
+            vlm="a-vlm",
+            dataset_name="things",
+            dataset_description="Things.",
+            dataset_fingerprint="00",
+            class_names=("cup", "bell"),
+            train_size=10,
+            test_size=100,
+            seconds=1.0,
+        ),
+        scored("a photo of a <category>.", 4, 0, "seed"),
+        ev.TestMeasured(
+            step=0,
+            subject="seed",
+            templates=("a photo of a <category>.",),
+            hits=45,
+            n=100,
+            seconds=0.1,
+        ),
+    ]
+
+
+def scored(
+    template: str, hits: int, step: int, origin: ev.Origin = "llm", candidate: int = 0
+) -> ev.TemplateScored:
+    return ev.TemplateScored(
+        step=step,
+        attempt=1,
+        candidate=candidate,
+        template=template,
+        origin=origin,
+        hits=hits,
+        n=10,
+        margin=-1.0,
+        class_hits={"cup": (hits // 2, 5), "bell": (hits - hits // 2, 5)},
+    )
+
+
+def one_step(step: int, templates: dict[str, int], positive: str | None = None) -> list[ev.Event]:
+    """The events of a step in which these templates were proposed, with their hits of 10."""
+    messages = (
+        {"role": "system", "content": "Write templates."},
+        {"role": "user", "content": f"Best so far at step {step}:\na photo of a <category>."},
+    )
+    events: list[ev.Event] = [
+        ev.StepStarted(step=step),
+        ev.MetaPromptComposed(
+            step=step, attempt=1, messages=messages, best=("a photo of a <category>",), worst=()
+        ),
+    ]
+    for i, text in enumerate(templates):
+        events.append(
+            ev.CandidateProposed(
+                step=step,
+                attempt=1,
+                candidate=i,
+                reply=f'Here: "{text}"',
+                tokens=9,
+                finish="stop",
+                outcome="new",
+                template=text,
+            )
+        )
+    for i, (text, hits) in enumerate(templates.items()):
+        events.append(scored(text, hits, step, candidate=i))
+    if positive is not None:
+        negative = normalise("a photo of a <category>.")
+        events.append(ev.AnchorsMoved(step=step, positive=normalise(positive), negative=negative))
+    accuracies = [hits / 10 for hits in templates.values()]
+    events.append(
+        ev.StepFinished(
+            step=step,
+            attempts=1,
+            new=len(templates),
+            duplicates=0,
+            rejected=0,
+            tokens=90,
+            step_best=max(accuracies),
+            step_mean=sum(accuracies) / len(accuracies),
+            best=max(0.4, *accuracies),
+            seconds=1.5,
+        )
+    )
+    return events

@@ -1,0 +1,372 @@
+"""Every action of the cockpit, driven by keys through Pilot."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import DataTable, Input, TextArea
+
+from engine import events as ev
+from engine.commands import InjectTemplate, MakeEdit, Pause, Resume, StepOnce, Stop, UndoEdit
+from engine.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
+from engine.reply import normalise
+from glov_tui.app import PANES, GlovApp
+from glov_tui.panes.accuracy import AccuracyPane
+from glov_tui.panes.candidates import CandidatesPane
+from glov_tui.panes.examples import ExamplesPane
+from glov_tui.panes.log import LogPane
+from glov_tui.panes.meta_prompt import MetaPromptPane
+from glov_tui.panes.status import StatusLine
+from glov_tui.screens.confirm import ConfirmScreen
+from glov_tui.screens.details import DetailsScreen
+from glov_tui.screens.editor import EditorScreen
+from glov_tui.screens.help import HelpScreen
+from glov_tui.screens.inject import InjectScreen
+from glov_tui.screens.options import OptionsScreen
+from glov_tui.widgets.hbars import HBars
+from tests.glov_tui.sessions import HeldSession, loaded, one_step, scored
+
+SEED = normalise("a photo of a <category>.")
+BEST = "a <category> in blue light."
+OTHER = "a <category> at night."
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> HeldSession:
+    return HeldSession(tmp_path, *loaded(), *one_step(1, {BEST: 7, OTHER: 3}, BEST))
+
+
+@asynccontextmanager
+async def cockpit(session: HeldSession, size: tuple[int, int] = (120, 40)):
+    app = GlovApp(session)
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        yield pilot, app
+
+
+async def settle(pilot: Pilot) -> None:
+    """Until the pump has drawn the state."""
+    app = pilot.app
+    for _ in range(200):
+        await pilot.pause(0.02)
+        if app._drawn is app.session.state:
+            break
+    await pilot.pause()
+
+
+def edits(session: HeldSession) -> list:
+    return [command.edit for command in session.sent if isinstance(command, MakeEdit)]
+
+
+async def test_the_engine_starts_after_the_first_paint(session) -> None:
+    async with cockpit(session):
+        assert session.started
+
+
+async def test_all_panes_show_the_run(session) -> None:
+    async with cockpit(session) as (_, app):
+        assert "Best so far at step 1" in app.query_one(MetaPromptPane).plain
+        table = app.query_one(DataTable)
+        assert table.row_count == 3
+        assert [str(k.value) for k in table.rows] == [normalise(BEST), SEED, normalise(OTHER)]
+        assert BEST in app.query_one(CandidatesPane).plain
+        assert "new best 70.0%" in app.query_one(LogPane).plain
+        line = app.query_one(StatusLine).line(session.state)
+        assert "step 1/20" in line and "best 70.0% (+30.0)" in line
+        chart = app.query_one(AccuracyPane)
+        assert [s.name for s in chart._series] == ["best", "step best", "step mean", "seed", "test"]
+        assert len(app.query_one(HBars)._bars) == 6
+
+
+async def test_space_pauses_and_goes_on(session) -> None:
+    async with cockpit(session) as (pilot, _):
+        await pilot.press("space")
+        assert session.sent[-1] == Pause()
+        session.apply(ev.RunPaused(step=1))
+        await settle(pilot)
+        await pilot.press("space", "n")
+        assert session.sent[-2:] == [Resume(), StepOnce()]
+
+
+async def test_layer_alpha_and_mode_keys_make_edits(session) -> None:
+    async with cockpit(session) as (pilot, _):
+        await pilot.press("left_square_bracket", "right_square_bracket", "plus", "minus", "m")
+    assert edits(session) == [
+        SetOption(key="steering.layers", value=[2]),
+        SetOption(key="steering.layers", value=[4]),
+        SetOption(key="steering.alpha", value=0.75),
+        SetOption(key="steering.alpha", value=0.25),
+        SetOption(key="steering.mode", value="generated-tokens"),
+    ]
+
+
+async def test_edits_build_on_those_that_wait(session) -> None:
+    waiting = ev.Edited(number=1, step=2, edit=SetOption(key="steering.alpha", value=2.0))
+    session.apply(waiting)
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("plus")
+        settings = str(app.query_one("#steering-settings").content)
+        assert "alpha 0.5" in settings and "alpha 2 from step 2 on" in settings
+        assert app.query_one(MetaPromptPane).border_subtitle == "1 edit from step 2 on"
+    assert edits(session) == [SetOption(key="steering.alpha", value=2.25)]
+
+
+async def test_pin_ban_and_anchors_act_on_the_selected_row(session) -> None:
+    async with cockpit(session) as (pilot, _):
+        await pilot.press("down", "p", "b", "P", "N", "H")
+    assert edits(session) == [
+        PinTemplate(key=SEED, pinned=True),
+        BanTemplate(key=SEED, banned=True),
+        ChooseAnchors(positive=SEED, negative=normalise(BEST)),
+        ChooseAnchors(positive=normalise(BEST), negative=SEED),
+        ChooseAnchors(positive=None, negative=None),
+    ]
+
+
+async def test_undo(session) -> None:
+    async with cockpit(session) as (pilot, _):
+        await pilot.press("u")
+    assert session.sent == [UndoEdit()]
+
+
+async def test_inject_says_what_is_wrong_and_keeps_the_text(session) -> None:
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("i")
+        await pilot.press(*"no slot", "enter")
+        assert isinstance(app.screen, InjectScreen)
+        assert app.screen.query_one(Input).value == "no slot"
+        app.screen.query_one(Input).value = "my <category>."
+        session.apply(*one_step(2, {"another <category>": 5}))
+        await pilot.pause(0.3)
+        assert app.screen.query_one(Input).value == "my <category>."  # redraws leave it alone
+        await pilot.press("enter")
+    assert session.sent == [InjectTemplate(text="my <category>.")]
+
+
+async def test_the_editor_makes_one_edit_for_each_changed_text(session) -> None:
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("e")
+        assert isinstance(app.screen, EditorScreen)
+        app.screen.query_one("#text-system", TextArea).text = "Be brief."
+        app.screen.query_one("#text-task", TextArea).text = "Name the light."
+        shown = app.screen.query_one("#text-next", TextArea)
+        assert BEST in shown.text
+        shown.text = "--- system ---\nS\n\n--- user ---\nU <category>"
+        await pilot.press("ctrl+s")
+    assert edits(session) == [
+        SetOption(key="proposal.system_prompt", value="Be brief."),
+        SetOption(key="proposal.task", value="Name the light."),
+        SetNextPrompt(system="S", user="U <category>"),
+    ]
+
+
+async def test_an_editor_that_is_left_unchanged_makes_no_edit(session) -> None:
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("e", "ctrl+s")
+        assert len(app.screen_stack) == 1
+    assert not session.sent
+
+
+async def test_leaving_the_editor_asks_before_typed_text_is_lost(session) -> None:
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("e")
+        await pilot.press("x", "escape")
+        assert isinstance(app.screen, ConfirmScreen)
+        await pilot.press("n")
+        assert isinstance(app.screen, EditorScreen)
+        await pilot.press("escape", "y")
+        await pilot.pause()
+        assert len(app.screen_stack) == 1
+    assert not session.sent
+
+
+async def test_undo_within_the_editor(session) -> None:
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("e")
+        before = app.screen.shown.text
+        await pilot.press("Z", "ctrl+z")
+        assert app.screen.shown.text == before
+
+
+async def test_options_are_checked_before_any_edit_is_made(session) -> None:
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("o")
+        assert isinstance(app.screen, OptionsScreen)
+        app.screen.query_one("#sampling-temperature", Input).value = "0.7"
+        app.screen.query_one("#sampling-top-p", Input).value = "7"
+        await pilot.press("ctrl+s")
+        assert isinstance(app.screen, OptionsScreen)
+        assert not session.sent
+        app.screen.query_one("#sampling-top-p", Input).value = "0.8"
+        app.screen.query_one("#steering-layers", Input).value = "[1, 2]"
+        await pilot.press("ctrl+s")
+    assert edits(session) == [
+        SetOption(key="sampling.temperature", value=0.7),
+        SetOption(key="sampling.top_p", value=0.8),
+        SetOption(key="steering.layers", value=[1, 2]),
+    ]
+
+
+async def test_enter_shows_a_template_in_full(session) -> None:
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("enter")
+        assert isinstance(app.screen, DetailsScreen)
+        text = app.screen.query_one("TextView").plain
+        assert f'Here: "{BEST}"' in text and "7 of 10 training images" in text
+        assert "cup" in text and "bell" in text
+        await pilot.press("escape")
+        assert len(app.screen_stack) == 1
+
+
+async def test_filter_and_sort(session) -> None:
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("slash", *"night")
+        table = app.query_one(DataTable)
+        assert [k.value for k in table.rows] == [normalise(OTHER)]
+        await pilot.press("enter", "escape")
+        assert table.row_count == 3
+        await pilot.press("s")
+        assert "by newest" in app.query_one(ExamplesPane).border_title
+        assert next(iter(table.rows)).value == normalise(BEST)
+
+
+async def test_the_cursor_stays_on_its_template_when_ranks_change(session) -> None:
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("down")
+        session.apply(*one_step(2, {"a better <category>": 9}))
+        await settle(pilot)
+        await pilot.pause(0.6)
+        assert app.query_one(ExamplesPane).selected_key == SEED
+
+
+async def test_export_writes_the_result(session) -> None:
+    async with cockpit(session) as (pilot, _):
+        await pilot.press("x")
+    result = json.loads((session.folder / "result.json").read_text())
+    assert result["best"]["template"] == BEST
+
+
+async def test_help_lists_every_binding(session) -> None:
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("question_mark")
+        assert isinstance(app.screen, HelpScreen)
+        text = app.screen.query_one("TextView").plain
+        for binding in app.BINDINGS:
+            assert (binding.tooltip or binding.description) in text
+
+
+async def test_every_action_is_in_the_command_palette(session) -> None:
+    async with cockpit(session) as (_, app):
+        titles = {command.title for command in app.get_system_commands(app.screen)}
+        assert {b.description for b in app.BINDINGS if b.action != "pane"} <= titles
+        assert "Theme" in titles
+
+
+async def test_quitting_asks_while_the_run_is_under_way(session) -> None:
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("q")
+        assert isinstance(app.screen, ConfirmScreen)
+        await pilot.press("n")
+        assert not session.sent
+        await pilot.press("q", "y")
+        assert session.sent == [Stop()]
+        session.ended = True
+        session.apply(ev.RunStopped(step=1))
+        await pilot.pause(0.5)
+        assert not app.is_running
+
+
+async def test_ctrl_c_twice_stops_and_quits(session) -> None:
+    async with cockpit(session) as (pilot, _):
+        await pilot.press("ctrl+c")
+        assert not session.sent
+        await pilot.press("ctrl+c")
+        assert session.sent == [Stop()]
+
+
+async def test_an_error_at_load_is_shown_and_the_app_stays_usable(tmp_path) -> None:
+    session = HeldSession(tmp_path, loaded()[0])
+    async with cockpit(session) as (pilot, app):
+        session.apply(ev.RunFailed(message="llm.model: /nowhere [b]is[/b] missing \x1b[31m"))
+        session.ended = True
+        await settle(pilot)
+        assert "/nowhere [b]is[/b] missing \ufffd[31m" in app.query_one(LogPane).plain
+        notices = [n.message for n in app._notifications]
+        assert any("/nowhere" in m and "\x1b" not in m for m in notices)
+        await pilot.press("question_mark")
+        assert isinstance(app.screen, HelpScreen)
+        await pilot.press("escape", "q")
+        await pilot.pause(0.2)
+        assert not app.is_running
+
+
+@pytest.mark.parametrize("size", [(200, 50), (120, 40), (100, 30), (80, 24), (60, 20)])
+async def test_every_size_shows_every_pane(session, size) -> None:
+    async with cockpit(session, size) as (pilot, app):
+        for number, name in enumerate(PANES, 1):
+            await pilot.press(str(number))
+            await pilot.pause()
+            pane = app.query_one(f"#{name}")
+            assert pane.display and pane.size.width > 15 and pane.size.height > 4
+        shown = [app.query_one(f"#{name}").display for name in PANES]
+        assert sum(shown) == (6 if size in ((200, 50), (120, 40)) else 1)
+
+
+async def test_too_small_says_so_and_comes_back(session) -> None:
+    async with cockpit(session, (50, 15)) as (pilot, app):
+        assert app.query_one("#too-small").display
+        assert not app.query_one("#panes").display
+        await pilot.resize_terminal(120, 40)
+        await pilot.pause()
+        assert not app.query_one("#too-small").display
+        assert app.query_one("#panes").display
+
+
+async def test_zoom_shows_the_focused_pane_alone(session) -> None:
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("5", "z")
+        shown = [name for name in PANES if app.query_one(f"#{name}").display]
+        assert shown == ["accuracy"]
+        await pilot.press("z")
+        assert all(app.query_one(f"#{name}").display for name in PANES)
+
+
+async def test_hostile_text_is_shown_harmlessly(tmp_path) -> None:
+    hostile = "a \x1b[2J<category> [bold]x[/bold] \u202eabc \x07 図"
+    session = HeldSession(
+        tmp_path,
+        *loaded(),
+        ev.StepStarted(step=1),
+        ev.TokensStreamed(step=1, attempt=1, texts=(hostile, "x")),
+        scored(hostile, 6, 1),
+        ev.Warned(message=hostile),
+    )
+    async with cockpit(session) as (_, app):
+        for pane in (CandidatesPane, LogPane):
+            text = app.query_one(pane).plain
+            assert "[bold]x[/bold]" in text and "図" in text
+            assert "\x1b" not in text and "\u202e" not in text and "\x07" not in text
+        cells = [str(cell) for cell in app.query_one(DataTable).get_row(normalise(hostile))]
+        assert "[bold]x[/bold]" in cells[-1] and "\x1b" not in cells[-1]
+
+
+@pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "high-contrast"])
+async def test_themes(session, theme) -> None:
+    async with cockpit(session) as (pilot, app):
+        app.theme = theme
+        await pilot.pause()
+        assert app.theme == theme
+
+
+async def test_a_pump_without_news_paints_nothing(session) -> None:
+    async with cockpit(session) as (pilot, app):
+        session.apply(ev.RunPaused(step=1))
+        await settle(pilot)
+        await pilot.pause(1.0)
+        before = dict(app._shown_at)
+        await pilot.pause(0.5)
+        assert app._shown_at == before
