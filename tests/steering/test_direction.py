@@ -5,10 +5,10 @@ import sys
 
 import pytest
 import torch
-from tiny_llm import tiny_model, tiny_tokenizer
 
 from engine.steering.direction import Direction, compute_direction, layer_outputs
 from engine.steering.injection import find_decoder_layers
+from tests.tiny_llm import tiny_model, tiny_tokenizer
 
 POSITIVE, NEGATIVE = "a photo of a <category>.", "a sketch, <category>"
 END_OF_TURN = 5

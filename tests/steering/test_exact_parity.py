@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 import torch
-from slow_decoding import plain_layers, slow_decode
-from tiny_llm import tiny_model, tiny_tokenizer
 
 from engine.config import SamplingConfig
 from engine.llm.decoding import decode
 from engine.llm.readers import Decoder, Layout, Reader, make_reader
 from engine.steering.direction import Direction, compute_direction
 from engine.steering.injection import Injection, find_decoder_layers
+from tests.slow_decoding import plain_layers, slow_decode
+from tests.tiny_llm import tiny_model, tiny_tokenizer
 
 FAMILIES = ("llama", "llama-gqa-tied", "qwen2", "qwen3", "mistral-sliding", "gemma3-sliding")
 LAYOUTS: tuple[Layout, ...] = ("split", "packed", "window")

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_llm import tiny_model
 from transformers import DynamicCache
 
 from engine.llm.readers import Decoder, make_reader
 from engine.steering.injection import Injection, find_decoder_layers
+from tests.tiny_llm import tiny_model
 
 PROMPT = [0, 3, *range(40, 50), 4]
 COLUMNS = torch.tensor([[20, 30], [21, 31], [22, 32], [23, 33]])  # (tokens, rows)

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from tiny_llm import FAMILIES, tiny_model
 from torch import nn
 
 from engine.config import SteeringConfig
@@ -18,6 +17,7 @@ from engine.steering.injection import (
     hidden_state,
     with_hidden_state,
 )
+from tests.tiny_llm import FAMILIES, tiny_model
 
 IDS = [0, 3, 40, 41, 42]
 
