@@ -10,7 +10,7 @@ import asyncio
 import os
 import time
 from collections.abc import Hashable, Iterable
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Literal, cast
 
 from textual import on
 from textual.app import App, ComposeResult, SystemCommand
@@ -18,7 +18,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.events import Resize
 from textual.screen import Screen
-from textual.theme import Theme
 from textual.widgets import Footer, Static
 
 from engine.commands import (
@@ -31,15 +30,16 @@ from engine.commands import (
     Stop,
     UndoEdit,
 )
-from engine.config import RunConfig, SteeringMode
-from engine.edits import BanTemplate, ChooseAnchors, Edit, PinTemplate, SetOption
+from engine.edits import ChooseAnchors, Edit, SetOption
 from engine.files import write_atomic
 from engine.result import summarise
 from engine.session import Session
 from engine.state import RunState
+from glov_tui import choices
 from glov_tui.external_editor import edit_text
 from glov_tui.glyphs import ASCII, UNICODE
 from glov_tui.governor import Governor
+from glov_tui.keys import KEYS
 from glov_tui.panes.accuracy import AccuracyPane
 from glov_tui.panes.candidates import CandidatesPane
 from glov_tui.panes.examples import ExamplesPane
@@ -47,7 +47,7 @@ from glov_tui.panes.log import LogPane
 from glov_tui.panes.meta_prompt import MetaPromptPane
 from glov_tui.panes.pane import Pane
 from glov_tui.panes.status import StatusLine
-from glov_tui.panes.steering import SteeringPane, steered_layers
+from glov_tui.panes.steering import SteeringPane
 from glov_tui.screen_driver import screen_driver
 from glov_tui.screens.confirm import ConfirmScreen
 from glov_tui.screens.details import DetailsScreen
@@ -56,32 +56,16 @@ from glov_tui.screens.help import HelpScreen
 from glov_tui.screens.inject import InjectScreen
 from glov_tui.screens.options import OptionsScreen
 from glov_tui.text import clean
+from glov_tui.themes import HIGH_CONTRAST
 from glov_tui.tty import Terminal, count_writes, queued_frames
 
 PUMP_HZ = 10
-ALPHA_STEP = 0.25
-MODES: tuple[SteeringMode, ...] = ("last-token", "generated-tokens", "off")
 ENDED = ("stopped", "failed", "finished")
 MIN_WIDTH, MIN_HEIGHT = 60, 20
 LEAVE_SECONDS = 5.0  # to wait for the engine's next safe point
 CTRL_C_SECONDS = 3.0
 PANES = ("meta-prompt", "examples", "steering", "candidates", "accuracy", "log")
 _NOTHING = object()  # a fingerprint that no state has
-
-HIGH_CONTRAST = Theme(
-    name="high-contrast",
-    primary="#ffff00",
-    secondary="#00ffff",
-    accent="#00ffff",
-    warning="#ffaf00",
-    error="#ff5f5f",
-    success="#00ff00",
-    foreground="#ffffff",
-    background="#000000",
-    surface="#000000",
-    panel="#303030",
-    dark=True,
-)
 
 
 class GlovApp(App[None]):
@@ -90,90 +74,7 @@ class GlovApp(App[None]):
     TITLE = "glov"
     CSS_PATH = "glov.tcss"
     ENABLE_COMMAND_PALETTE = True
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "toggle_pause", "Pause", tooltip="Pause within one token, or go on"),
-        Binding("n", "step_once", "One step", tooltip="Run to the end of one step, then pause"),
-        Binding("e", "edit", "Edit", tooltip="Edit system prompt, task or the next meta-prompt"),
-        Binding("i", "inject", "Inject", tooltip="Score a template of your own at once"),
-        Binding("p", "pin", "Pin", tooltip="Always show this template to the LLM, or no longer"),
-        Binding("b", "ban", "Ban", tooltip="Keep this template out of the run, or allow it again"),
-        Binding("o", "options", "Options", tooltip="Temperature, top-p, candidates, k and more"),
-        Binding("u", "undo", "Undo", tooltip="Take back the latest edit that still waits"),
-        Binding(
-            "left_square_bracket",
-            "layer(-1)",
-            "Layer -",
-            key_display="[",
-            show=False,
-            tooltip="Steer one decoder layer earlier",
-        ),
-        Binding(
-            "right_square_bracket",
-            "layer(1)",
-            "Layer +",
-            key_display="]",
-            show=False,
-            tooltip="Steer one decoder layer later",
-        ),
-        Binding(
-            "minus",
-            "alpha(-1)",
-            "Alpha -",
-            key_display="-",
-            show=False,
-            tooltip=f"Lower alpha by {ALPHA_STEP}",
-        ),
-        Binding(
-            "plus,equals_sign",
-            "alpha(1)",
-            "Alpha +",
-            key_display="+",
-            show=False,
-            tooltip=f"Raise alpha by {ALPHA_STEP}",
-        ),
-        Binding("m", "mode", "Mode", show=False, tooltip="Next steering mode"),
-        Binding(
-            "P",
-            "anchor('positive')",
-            "P+",
-            key_display="P",
-            show=False,
-            tooltip="Hold this template as P+",
-        ),
-        Binding(
-            "N",
-            "anchor('negative')",
-            "P-",
-            key_display="N",
-            show=False,
-            tooltip="Hold this template as P-",
-        ),
-        Binding(
-            "H",
-            "hand_back",
-            "Hand back",
-            key_display="H",
-            show=False,
-            tooltip="Let the optimiser choose P+ and P- again",
-        ),
-        Binding(
-            "slash", "filter", "Filter", key_display="/", show=False, tooltip="Filter the templates"
-        ),
-        Binding(
-            "x", "export", "Export", show=False, tooltip="Write result.json into the run's folder"
-        ),
-        Binding(
-            "1,2,3,4,5,6",
-            "pane",
-            "Panes",
-            key_display="1-6",
-            show=False,
-            tooltip="Go to a pane: meta-prompt, templates, steering, candidates, chart, log",
-        ),
-        Binding("z", "zoom", "Zoom", show=False, tooltip="Show one pane only, or all that fit"),
-        Binding("question_mark,f1", "help", "Help", key_display="?", tooltip="All keys"),
-        Binding("q", "leave", "Quit", tooltip="Stop the run and quit; asks while it runs"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
 
     def __init__(
         self, session: Session, *, terminal: Terminal | None = None, kib_per_second: float = 12.0
@@ -368,15 +269,13 @@ class GlovApp(App[None]):
         """Pin the selected template, or unpin it."""
         key = self._selected()
         if key is not None:
-            pinned = key in self.session.state.with_pending().pinned
-            self._edit(PinTemplate(key=key, pinned=not pinned))
+            self._edit(choices.pin_toggled(self.session.state, key))
 
     def action_ban(self) -> None:
         """Ban the selected template, or allow it again."""
         key = self._selected()
         if key is not None:
-            banned = key in self.session.state.with_pending().banned
-            self._edit(BanTemplate(key=key, banned=not banned))
+            self._edit(choices.ban_toggled(self.session.state, key))
 
     def action_undo(self) -> None:
         """Take back the latest edit that still waits."""
@@ -384,43 +283,21 @@ class GlovApp(App[None]):
 
     def action_layer(self, by: int) -> None:
         """Steer another layer."""
-        state = self.session.state
-        if state.models is None or not state.models.llm_layers:
-            return
-        layers = steered_layers(state.with_pending())
-        last = state.models.llm_layers - 1
-        moved = [min(last, max(0, layer + by)) for layer in layers]
-        if moved != list(layers):
-            self._edit(SetOption(key="steering.layers", value=sorted(set(moved))))
+        self._edit(*choices.another_layer(self.session.state, by))
 
     def action_alpha(self, by: int) -> None:
         """Change alpha by one step."""
-        alpha = self._config().steering.alpha
-        self._edit(SetOption(key="steering.alpha", value=round(alpha + by * ALPHA_STEP, 4)))
+        self._edit(*choices.another_alpha(self.session.state, by))
 
     def action_mode(self) -> None:
         """Change to the next steering mode."""
-        now = self._config().steering.mode
-        mode = MODES[(MODES.index(now) + 1) % len(MODES)]
-        self._edit(SetOption(key="steering.mode", value=mode))
+        self._edit(*choices.another_mode(self.session.state))
 
-    def action_anchor(self, which: str) -> None:
+    def action_anchor(self, which: Literal["positive", "negative"]) -> None:
         """Hold the selected template as P+ or P-."""
-        state = self.session.state.with_pending()
         key = self._selected()
-        if key is None:
-            return
-        others = [t.key for t in state.allowed if t.key != key]
-        if not others:
-            return
-        positive, negative = state.anchors or (others[0], others[-1])
-        if which == "positive":
-            positive = key
-            negative = negative if negative != key else others[0]
-        else:
-            negative = key
-            positive = positive if positive != key else others[0]
-        self._edit(ChooseAnchors(positive=positive, negative=negative))
+        if key is not None:
+            self._edit(*choices.anchor_held(self.session.state, key, which))
 
     def action_hand_back(self) -> None:
         """Let the optimiser choose P+ and P- again."""
@@ -469,8 +346,7 @@ class GlovApp(App[None]):
         self.push_screen(HelpScreen(self._binding_groups()))
 
     def _binding_groups(self) -> list[tuple[str, list[Binding]]]:
-        own = [b for b in self.BINDINGS if isinstance(b, Binding)]
-        groups = [("everywhere", own)]
+        groups = [("everywhere", KEYS)]
         for name, kind in (("templates", ExamplesPane), ("editor", EditorScreen)):
             groups.append((name, [b for b in kind.BINDINGS if isinstance(b, Binding)]))
         return groups
@@ -514,8 +390,8 @@ class GlovApp(App[None]):
         """Every action of the cockpit, and Textual's theme and screenshot commands."""
         wanted = ("Theme", "Screenshot")
         yield from (c for c in super().get_system_commands(screen) if c.title in wanted)
-        for binding in self.BINDINGS:
-            if isinstance(binding, Binding) and binding.action != "pane":
+        for binding in KEYS:
+            if binding.action != "pane":
                 about = binding.tooltip or ""
                 yield SystemCommand(binding.description, about, self._runner(binding.action))
         for name in PANES:
@@ -551,11 +427,6 @@ class GlovApp(App[None]):
 
     def _selected(self) -> str | None:
         return self._examples.selected_key
-
-    def _config(self) -> RunConfig:
-        config = self.session.state.with_pending().config
-        assert config is not None
-        return config
 
 
 def screen_tabs(current: str, width: int) -> str:

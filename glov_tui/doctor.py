@@ -91,8 +91,9 @@ def _gib(size: float) -> str:
 
 
 def _folders() -> dict[str, Any]:
-    from engine.data.cache_folder import cache_folder
     from huggingface_hub.constants import HF_HUB_CACHE
+
+    from engine.data.cache_folder import cache_folder
 
     return {
         "runs": _folder(runs_folder()),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
-from engine.data.registry import registered_datasets
 from rich.console import Console
 from rich.table import Table
+
+from engine.data.registry import registered_datasets
 
 
 def print_datasets(as_json: bool) -> None:

@@ -163,7 +163,7 @@ def test_the_search_never_sees_the_test_split(demo_models) -> None:
 
 
 def test_closing_between_two_tokens_drops_the_step_and_leaves_no_trace(demo_models) -> None:
-    whole, facts = run(demo_models("seed=1"), 3)
+    whole, _facts = run(demo_models("seed=1"), 3)
     optimizer = demo_models("seed=1")
     state = begin(optimizer)
     for part in (optimizer.score_seed, optimizer.step, optimizer.step):

@@ -23,6 +23,7 @@ class AccuracyPane(LineChart):
     def __init__(self, ascii_only: bool) -> None:
         super().__init__(
             y_limits=(0.0, 1.0),
+            y_least=0.1,
             x_name="step",
             empty="The chart begins with the seed template's accuracy.",
             ascii=ascii_only,

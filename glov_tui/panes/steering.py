@@ -12,8 +12,8 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Static
 
-from engine.optimizer import resolve_layers
 from engine.state import RunState
+from glov_tui.choices import steered_layers
 from glov_tui.text import clean
 from glov_tui.widgets.hbars import Bar, HBars
 
@@ -91,13 +91,6 @@ class SteeringPane(Vertical):
     def _bar_selected(self, event: HBars.BarSelected) -> None:
         event.stop()
         self.post_message(self.LayerChosen(event.index))
-
-
-def steered_layers(state: RunState) -> tuple[int, ...]:
-    """The layers that the configuration steers, empty while the model is unknown."""
-    if state.config is None or state.models is None or not state.models.llm_layers:
-        return ()
-    return resolve_layers(state.config.steering, state.models.llm_layers)
 
 
 def _settings(state: RunState) -> str:

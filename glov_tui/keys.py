@@ -1,0 +1,90 @@
+"""The keys of the cockpit: the one source of the footer, the help and the command palette."""
+
+from __future__ import annotations
+
+from textual.binding import Binding
+
+from glov_tui.choices import ALPHA_STEP
+
+KEYS: list[Binding] = [
+    Binding("space", "toggle_pause", "Pause", tooltip="Pause within one token, or go on"),
+    Binding("n", "step_once", "One step", tooltip="Run to the end of one step, then pause"),
+    Binding("e", "edit", "Edit", tooltip="Edit system prompt, task or the next meta-prompt"),
+    Binding("i", "inject", "Inject", tooltip="Score a template of your own at once"),
+    Binding("p", "pin", "Pin", tooltip="Always show this template to the LLM, or no longer"),
+    Binding("b", "ban", "Ban", tooltip="Keep this template out of the run, or allow it again"),
+    Binding("o", "options", "Options", tooltip="Temperature, top-p, candidates, k and more"),
+    Binding("u", "undo", "Undo", tooltip="Take back the latest edit that still waits"),
+    Binding(
+        "left_square_bracket",
+        "layer(-1)",
+        "Layer -",
+        key_display="[",
+        show=False,
+        tooltip="Steer one decoder layer earlier",
+    ),
+    Binding(
+        "right_square_bracket",
+        "layer(1)",
+        "Layer +",
+        key_display="]",
+        show=False,
+        tooltip="Steer one decoder layer later",
+    ),
+    Binding(
+        "minus",
+        "alpha(-1)",
+        "Alpha -",
+        key_display="-",
+        show=False,
+        tooltip=f"Lower alpha by {ALPHA_STEP}",
+    ),
+    Binding(
+        "plus,equals_sign",
+        "alpha(1)",
+        "Alpha +",
+        key_display="+",
+        show=False,
+        tooltip=f"Raise alpha by {ALPHA_STEP}",
+    ),
+    Binding("m", "mode", "Mode", show=False, tooltip="Next steering mode"),
+    Binding(
+        "P",
+        "anchor('positive')",
+        "P+",
+        key_display="P",
+        show=False,
+        tooltip="Hold this template as P+",
+    ),
+    Binding(
+        "N",
+        "anchor('negative')",
+        "P-",
+        key_display="N",
+        show=False,
+        tooltip="Hold this template as P-",
+    ),
+    Binding(
+        "H",
+        "hand_back",
+        "Hand back",
+        key_display="H",
+        show=False,
+        tooltip="Let the optimiser choose P+ and P- again",
+    ),
+    Binding(
+        "slash", "filter", "Filter", key_display="/", show=False, tooltip="Filter the templates"
+    ),
+    Binding("x", "export", "Export", show=False, tooltip="Write result.json into the run's folder"),
+    Binding(
+        "1,2,3,4,5,6",
+        "pane",
+        "Panes",
+        key_display="1-6",
+        show=False,
+        tooltip="Go to a pane: meta-prompt, templates, steering, candidates, chart, log",
+    ),
+    Binding("z", "zoom", "Zoom", show=False, tooltip="Show one pane only, or all that fit"),
+    Binding("question_mark,f1", "help", "Help", key_display="?", tooltip="All keys"),
+    Binding("q", "leave", "Quit", tooltip="Stop the run and quit; asks while it runs"),
+]
