@@ -55,7 +55,7 @@ class Session(Protocol):
         ...
 
     def start(self) -> None:
-        """Start the engine; returns at once."""
+        """Start the engine if it was not started; returns at once."""
         ...
 
     def send(self, command: Command) -> None:
@@ -163,8 +163,9 @@ class LocalSession:
         return self._thread.ident is not None and not self._thread.is_alive()
 
     def start(self) -> None:
-        """Start the engine thread: it loads the models, then runs until done or stopped."""
-        self._thread.start()
+        """Start the engine thread, once: it loads the models, then runs until done or stopped."""
+        if self._thread.ident is None:
+            self._thread.start()
 
     def send(self, command: Command) -> None:
         """Queue a command; it is obeyed at the next safe point."""
