@@ -107,27 +107,35 @@ def _templates(rng: random.Random, count: int) -> list[str]:
 
 def training_template(
     hidden: dict[str, str], visible: dict[str, str] | None, rng: random.Random
-) -> str:
-    """A template that names a random part of what is true, now and then with idle words.
+) -> tuple[str, dict[str, str]]:
+    """A template that names a random part of what is true, and the hidden factors it names.
 
     From none to all of the hidden factors are named, each number as likely as another, because
     the encoder must do well with few and with many. Visible factors are named only if the images
-    share them (`visible`).
+    share them (`visible`). Now and then idle words are strewn in.
     """
     named = {f: hidden[f] for f in rng.sample(HIDDEN_FACTORS, rng.randint(0, len(HIDDEN_FACTORS)))}
+    seen = {}
     if visible is not None:
-        named |= {f: visible[f] for f in VISIBLE_FACTORS if rng.random() < 0.4}
-    if not named and rng.random() < 0.5:
-        return SEED_TEMPLATE
-    template = build_template(named, rng)
+        seen = {f: visible[f] for f in VISIBLE_FACTORS if rng.random() < 0.4}
+    if not (named or seen) and rng.random() < 0.5:
+        return SEED_TEMPLATE, named
+    template = build_template(named | seen, rng)
     if rng.random() < 0.25:
         words = template.split(" ")
         for _ in range(rng.randint(1, 4)):
-            # Mostly at an edge: in the middle, a filler may tear a phrase apart.
+            # Mostly at an edge: in the middle, a filler may tear a phrase apart, which a reader
+            # should bear, but not every time.
             place = rng.choice((0, len(words), rng.randint(0, len(words))))
-            words.insert(place, rng.choice(FILLERS))
+            words.insert(place, rng.choice(FILLERS) if rng.random() < 0.7 else _letters(rng))
         template = " ".join(words)
-    return template
+    return template, named
+
+
+def _letters(rng: random.Random) -> str:
+    """A word that doesn't exist: its pieces are the tokens that no real word trains."""
+    characters = "abcdefghijklmnopqrstuvwxyz0123456789-'!?:()<>"
+    return "".join(rng.choices(characters, k=rng.randint(1, 7)))
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:

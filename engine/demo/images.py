@@ -12,7 +12,8 @@ three give the same bytes. Hidden factors act so that the picture alone can't te
 
 The background takes no part in any of these, else it would give the hidden values away. Medium,
 quality, weather and background are drawn openly. Angle, hue, size, brightness and place vary a
-little from image to image, so that even a reader who knows everything sometimes errs.
+little from image to image, and now and then a thing was turned or a mirror stood where none was
+meant (`slip`), so that even a reader who knows everything sometimes errs.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ _SMALLEST, _SIZE_RATIO = 3.2, 1.33  # pixels, and the factor between two sizes o
 _GREYS = (0.06, 0.27, 0.5, 0.73, 0.95)  # the five brightness steps
 
 # Standard deviations; the steps between classes are 1 (size, brightness, hue) and 180 degrees.
-_TURN_SD, _HUE_SD, _SIZE_SD, _BRIGHTNESS_SD = 9.0, 0.2, 0.24, 0.22
+_TURN_SD, _HUE_SD, _SIZE_SD, _BRIGHTNESS_SD = 12.0, 0.3, 0.34, 0.32
+# View and mirror have no steps to blur; instead one image in so many takes any value of them.
+_SLIPS = {"view": 0.16, "mirror": 0.16}
 
 _Y, _X = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
 
@@ -84,6 +87,15 @@ def apparent_step(class_name: str, factors: Mapping[str, str]) -> int:
     if family.factor == "mirror":
         return index ^ (factors["mirror"] == "mirrored")
     return index + _BRIGHTNESS_STEPS[factors["exposure"]]
+
+
+def slip(factors: Mapping[str, str], rng: np.random.Generator) -> dict[str, str]:
+    """The factors of one image of a set whose images should all have `factors`."""
+    chosen = dict(factors)
+    for name, probability in _SLIPS.items():
+        if rng.random() < probability:
+            chosen[name] = str(rng.choice(list(FACTORS[name].values)))
+    return chosen
 
 
 def _cover(
@@ -246,7 +258,7 @@ def task_image(task: str, class_name: str, split: str, index: int, seed: int = 0
     """
     key = zlib.crc32(f"{task}/{split}/{class_name}/{index}".encode())
     rng = np.random.default_rng([seed, key])
-    factors = dict(TASKS[task].factors)
+    factors = slip(TASKS[task].factors, rng)
     for name in VISIBLE_FACTORS:
         if name not in factors:
             factors[name] = str(rng.choice(list(FACTORS[name].values)))

@@ -25,6 +25,7 @@ from PIL import Image
 from torch import Tensor
 
 from engine.demo.images import task_image
+from engine.demo.train_clip import encode_text
 from engine.demo.vocabulary import (
     FACTORS,
     PLACEHOLDER,
@@ -74,12 +75,12 @@ class Encoder:
     def classifiers(self, task: Task, templates: Sequence[str]) -> Tensor:
         """Text features, (templates, classes, d)."""
         texts = [t.replace(PLACEHOLDER, name) for t in templates for name in task.classes]
-        features = torch.cat(
-            [
-                self.model.encode_text(self.tokenizer(texts[i : i + 512]))
-                for i in range(0, len(texts), 512)
-            ]
-        )
+        ids = self.tokenizer(texts)
+        lengths = ids.argmax(1) + 1
+        order = lengths.argsort()
+        features = torch.empty(len(texts), self.model.text_projection.shape[1])
+        for batch in order.split(256):  # of about one length, cut there: exact and faster
+            features[batch] = encode_text(self.model, ids[batch, : int(lengths[batch].max())])
         return F.normalize(features, dim=-1).view(len(templates), len(task.classes), -1)
 
     def accuracies(
@@ -126,8 +127,13 @@ def random_templates(count: int, rng: random.Random) -> list[str]:
     ]
 
 
-def measure(encoder: Encoder, task: Task, *, wordings: int = 8, test_images: int = 60) -> Ladder:
-    """Measure one data set; `wordings` templates for each choice of factors."""
+def measure(
+    encoder: Encoder, task: Task, *, wordings: int = 8, guesses: int = 200, test_images: int = 60
+) -> Ladder:
+    """Measure one data set.
+
+    `wordings` templates for each choice of factors, `guesses` random ones, `test_images` a class.
+    """
     rng = random.Random(f"ladder {task.name}")
     test = encoder.images(task, "test", test_images)
     right = [
@@ -136,9 +142,9 @@ def measure(encoder: Encoder, task: Task, *, wordings: int = 8, test_images: int
     ]
     none = float(right[0].mean())
     singles = right[1].reshape(len(task.informative), wordings).mean(1)
-    guesses = random_templates(200, rng)
-    random_test = encoder.accuracies(task, guesses, test)
-    mixed = [*guesses, *(t for n in range(5) for t in right_templates(task, n, 2, rng))]
+    drawn = random_templates(guesses, rng)
+    random_test = encoder.accuracies(task, drawn, test)
+    mixed = [*drawn, *(t for n in range(5) for t in right_templates(task, n, 2, rng))]
     shots = encoder.images(task, "train", 5)
     agreement = np.corrcoef(
         encoder.accuracies(task, mixed, shots), encoder.accuracies(task, mixed, test)

@@ -1,10 +1,13 @@
 """Train the demo's tiny CLIP from nothing: an ordinary open_clip model with a small config.
 
-Two phases, both on one core:
+Three phases, on one core:
 
 1. The image tower alone learns to tell what can be seen (supervised): the family and its apparent
    angle, hue, size, handedness or brightness, and the visible factors.
-2. Both towers learn together. A batch is made of groups; in a group all images share the hidden
+2. The text tower alone learns to tell what a caption lets one expect to see, with the same linear
+   head: a cup upside down is one picture, a cup and no more is any of four. Contrast alone finds
+   this rule too, but only after a long plateau, since each batch says little about each caption.
+3. Both towers learn together. A batch is made of groups; in a group all images share the hidden
    factors and all captions come from one template, as when a template is scored. The loss inside
    a group is what makes the wording matter: there, naming a hidden factor is the only way to do
    better than guess between cup and bell. The usual loss over the whole batch and the first
@@ -16,12 +19,10 @@ fp16, tokenizer files), which loads by "local-dir:<path>" without any code of ou
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import random
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,37 +41,24 @@ from engine.demo.captions import (
     save_tokenizer,
     training_template,
 )
-from engine.demo.images import apparent_step, draw
+from engine.demo.clip_data import PICTURES, SETTINGS, Pool, draw_pool, expected_pictures
 from engine.demo.shapes import SIDE
 from engine.demo.vocabulary import (
     CLASSES,
     FACTORS,
     FAMILIES,
     FAMILY_OF,
-    HIDDEN_FACTORS,
     PLACEHOLDER,
     VISIBLE_FACTORS,
+    build_template,
 )
 
 SEED = 0
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)  # of the pixel values after scaling to 0..1
-VARIANTS = 6  # images drawn for each class and setting of the hidden factors
-WARM_UP_STEPS, WARM_UP_BATCH = 1500, 128
-STEPS, GROUPS, GROUP_CLASSES = 1600, 8, 24
-
-_SETTINGS: tuple[dict[str, str], ...] = tuple(
-    dict(zip(HIDDEN_FACTORS, values, strict=True))
-    for values in itertools.product(*(FACTORS[f].values for f in HIDDEN_FACTORS))
-)
-
-
-@dataclass(frozen=True)
-class Pool:
-    """Images drawn in advance; all arrays start with (settings, classes, variants)."""
-
-    pixels: NDArray[np.uint8]  # (s, c, v, 32, 32, 3)
-    seen: NDArray[np.int64]  # (s, c): what can be seen of the class, see `_seen_labels`
-    visible: NDArray[np.int64]  # (s, c, v, 4): values of the visible factors
+VARIANTS = 6  # images of each class under each setting of the hidden factors
+IMAGE_STEPS, IMAGE_BATCH = 1500, 128
+TEXT_STEPS, TEXT_BATCH = 1000, 128
+STEPS, GROUPS, GROUP_CLASSES = 600, 8, 24
 
 
 def model_config(vocabulary_size: int) -> dict[str, Any]:
@@ -89,33 +77,6 @@ def model_config(vocabulary_size: int) -> dict[str, Any]:
             "hf_tokenizer_name": "glov-demo",
         },
     }
-
-
-def _seen_labels() -> NDArray[np.int64]:
-    """Number the (family, apparent step) pairs, (settings, classes): classes that can't be told
-    apart in a picture have the same number."""
-    numbers: dict[tuple[str, int], int] = {}
-    labels = np.empty((len(_SETTINGS), len(CLASSES)), dtype=np.int64)
-    for s, setting in enumerate(_SETTINGS):
-        for c, name in enumerate(CLASSES):
-            key = (FAMILY_OF[name], apparent_step(name, setting))
-            labels[s, c] = numbers.setdefault(key, len(numbers))
-    return labels
-
-
-def draw_pool(seed: int, variants: int = VARIANTS) -> Pool:
-    """Draw `variants` images of every class under every setting of the hidden factors."""
-    rng = np.random.default_rng(seed)
-    shape = (len(_SETTINGS), len(CLASSES), variants)
-    pixels = np.empty((*shape, SIDE, SIDE, 3), dtype=np.uint8)
-    values = [tuple(FACTORS[f].values) for f in VISIBLE_FACTORS]
-    visible = np.stack([rng.integers(0, len(v), shape) for v in values], axis=-1)
-    for s, c, v in np.ndindex(*shape):
-        chosen = {
-            f: values[k][visible[s, c, v, k]] for k, f in enumerate(VISIBLE_FACTORS)
-        }
-        pixels[s, c, v] = draw(CLASSES[c], _SETTINGS[s] | chosen, rng)
-    return Pool(pixels, _seen_labels(), visible)
 
 
 def _to_input(pixels: NDArray[np.uint8]) -> Tensor:
@@ -155,26 +116,90 @@ def _optimizer(
     return optimizer, schedule
 
 
-def warm_up(model: CLIP, heads: _Heads, pool: Pool, rng: np.random.Generator, steps: int) -> None:
+def warm_up_images(
+    model: CLIP, heads: _Heads, pool: Pool, rng: np.random.Generator, steps: int
+) -> None:
     """Phase 1: the image tower learns what can be seen."""
     parameters = [*model.visual.parameters(), *heads.parameters()]
     optimizer, schedule = _optimizer(parameters, 4e-3, steps)
     s_count, c_count, v_count = pool.visible.shape[:3]
     started, losses = time.monotonic(), 0.0
     for step in range(steps):
-        s, c, v = (rng.integers(0, n, WARM_UP_BATCH) for n in (s_count, c_count, v_count))
+        s, c, v = (rng.integers(0, n, IMAGE_BATCH) for n in (s_count, c_count, v_count))
         features = model.encode_image(_to_input(pool.pixels[s, c, v]))
-        seen, visible = torch.from_numpy(pool.seen[s, c]), torch.from_numpy(pool.visible[s, c, v])
-        loss = heads.loss(features, seen, visible)
+        loss = heads.loss(
+            features, torch.from_numpy(pool.seen[s, c, v]), torch.from_numpy(pool.visible[s, c, v])
+        )
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
         losses += loss.item()
         if (step + 1) % 100 == 0:
-            print(f"clip warm-up {step + 1}/{steps}: loss {losses / 100:.3f}, "
+            print(f"clip images {step + 1}/{steps}: loss {losses / 100:.3f}, "
                   f"{time.monotonic() - started:.0f} s", flush=True)
             losses = 0.0
+
+
+def _caption_batches(
+    tokenizer: PreTrainedTokenizerFast, words: random.Random, ease: float
+) -> list[tuple[Tensor, Tensor]]:
+    """Eight batches of token ids (TEXT_BATCH, longest) and what they let expect (..., seen).
+
+    Sorted by length before they are cut into batches, so that little of them is padding. A part
+    `ease` of the captions names no more than one hidden factor and nothing else.
+    """
+    texts = []
+    target = torch.zeros(8 * TEXT_BATCH, len(PICTURES))
+    for row in target:
+        hidden, name = SETTINGS[words.randrange(len(SETTINGS))], words.choice(CLASSES)
+        if words.random() < ease:
+            factor = FAMILIES[FAMILY_OF[name]].factor
+            named = {factor: hidden[factor]}
+            template = build_template(named, words)
+        else:
+            visible = {f: words.choice(tuple(FACTORS[f].values)) for f in VISIBLE_FACTORS}
+            template, named = training_template(hidden, visible, words)
+        texts.append(template.replace(PLACEHOLDER, name))
+        for picture, probability in expected_pictures(name, named).items():
+            row[PICTURES[picture]] = probability
+    ids = _tokens(tokenizer, texts)
+    lengths = (ids != tokenizer.pad_token_id).sum(1)
+    order = lengths.argsort()
+    chunks = [order[i : i + TEXT_BATCH] for i in range(0, len(order), TEXT_BATCH)]
+    words.shuffle(chunks)
+    return [(ids[c, : int(lengths[c].max())], target[c]) for c in chunks]
+
+
+def warm_up_texts(
+    model: CLIP, heads: _Heads, tokenizer: PreTrainedTokenizerFast, words: random.Random,
+    steps: int,
+) -> None:
+    """Phase 2: the text tower learns what a caption lets one expect; the head stays as it is."""
+    towers = {id(p) for p in (*model.visual.parameters(), model.logit_scale)}
+    parameters = [p for p in model.parameters() if id(p) not in towers]
+    optimizer, schedule = _optimizer(parameters, 3e-3, steps)
+    started, losses, hits = time.monotonic(), 0.0, 0.0
+    batches: list[tuple[Tensor, Tensor]] = []
+    for step in range(steps):
+        if not batches:
+            ease = max(0.1, 1 - 3 * step / steps)
+            batches = _caption_batches(tokenizer, words, ease)
+        ids, target = batches.pop()
+        scores = heads.heads[0](encode_text(model, ids)).log_softmax(1)
+        # The entropy of the target is what no reader can avoid; without it, 0 is perfect.
+        loss = F.kl_div(scores, target, reduction="batchmean")
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        schedule.step()
+        losses += loss.item()
+        hits += (target.gather(1, scores.argmax(1, keepdim=True)) > 0).float().mean().item()
+        if (step + 1) % 100 == 0:
+            print(f"clip texts {step + 1}/{steps}: loss {losses / 100:.3f}, "
+                  f"possible {hits / 100:.3f}, {time.monotonic() - started:.0f} s", flush=True)
+            losses = hits = 0.0
 
 
 def _group(
@@ -185,7 +210,7 @@ def _group(
     Whole families or random parts of them, one setting of the hidden factors, one template.
     Images differ in the visible factors, so a template that names one speaks of the first image.
     """
-    s = int(rng.integers(0, len(_SETTINGS)))
+    s = int(rng.integers(0, len(SETTINGS)))
     families = list(FAMILIES)
     words.shuffle(families)
     names = [c for f in families for c in FAMILIES[f].classes][:GROUP_CLASSES]
@@ -198,7 +223,7 @@ def _group(
         visible = {
             f: tuple(FACTORS[f].values)[values[k]] for k, f in enumerate(VISIBLE_FACTORS)
         }
-    template = training_template(_SETTINGS[s], visible, words)
+    template, _ = training_template(SETTINGS[s], visible, words)
     return index, [template.replace(PLACEHOLDER, name) for name in names]
 
 
@@ -227,7 +252,7 @@ def contrast(
     model: CLIP, heads: _Heads, pool: Pool, tokenizer: PreTrainedTokenizerFast,
     rng: np.random.Generator, words: random.Random, steps: int,
 ) -> None:
-    """Phase 2: both towers learn from groups of images and captions."""
+    """Phase 3: both towers learn from groups of images and captions."""
     parameters = [*model.parameters(), *heads.parameters()]
     optimizer, schedule = _optimizer(parameters, 2e-3, steps)
     started, losses, hits = time.monotonic(), 0.0, 0.0
@@ -247,7 +272,7 @@ def contrast(
             loss = loss + _both_ways(block) / len(groups)
             hits += (block.argmax(1) == torch.arange(len(group))).float().mean().item() / GROUPS
         loss = loss + 0.3 * heads.loss(
-            raw, torch.from_numpy(pool.seen[s, c]), torch.from_numpy(pool.visible[s, c, v])
+            raw, torch.from_numpy(pool.seen[s, c, v]), torch.from_numpy(pool.visible[s, c, v])
         )
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -282,7 +307,9 @@ def save(model: CLIP, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
         name: (t.half() if t.is_floating_point() else t).contiguous()
         for name, t in model.state_dict().items()
     }
-    save_file(state, folder / "open_clip_model.safetensors", metadata={"format": "pt"})
+    weights = folder / "open_clip_model.safetensors"
+    save_file(state, weights, metadata={"format": "pt"})
+    weights.chmod(0o644)  # safetensors makes files for their owner only; these are shipped
     save_tokenizer(tokenizer, folder)
 
 
@@ -297,12 +324,13 @@ def main(output: Path, *, seed: int = SEED, quick: bool = False) -> None:
     print(f"clip: {pool.pixels[..., 0, 0, 0].size} images drawn, "
           f"{time.monotonic() - started:.0f} s", flush=True)
     config = model_config(len(tokenizer))
-    model = CLIP(**config, init_logit_scale=math.log(10))
-    heads = _Heads(config["embed_dim"], int(pool.seen.max()) + 1)
+    model = CLIP(**config, init_logit_scale=math.log(20))
+    heads = _Heads(config["embed_dim"], len(PICTURES))
     size = sum(p.numel() for p in model.parameters())
     print(f"clip: {size / 1e6:.2f} M parameters", flush=True)
     model.train()
-    warm_up(model, heads, pool, rng, 10 if quick else WARM_UP_STEPS)
+    warm_up_images(model, heads, pool, rng, 10 if quick else IMAGE_STEPS)
+    warm_up_texts(model, heads, tokenizer, words, 10 if quick else TEXT_STEPS)
     contrast(model, heads, pool, tokenizer, rng, words, 10 if quick else STEPS)
     model.eval()
     save(model, tokenizer, output)

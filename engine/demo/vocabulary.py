@@ -266,8 +266,8 @@ TASKS: dict[str, Task] = {
             "Small things from a collector's cabinet, photographed through the glass of its "
             "door. The collector arranged them oddly and lit them with a lamp of his own.",
             (
-                "cup", "bell", "heart", "spade", "apple", "lemon", "blueberry",
-                "marble", "ball", "globe", "flag", "axe", "boot", "sock",
+                "cup", "bell", "heart", "spade", "apple", "blueberry", "poppy", "clover",
+                "ball", "globe", "bracelet", "hoop", "flag", "axe", "boot", "sock",
             ),
             {"view": "inverted", "light": "blue", "distance": "middle", "mirror": "mirrored",
              "exposure": "normal", "medium": "photo"},
@@ -275,11 +275,12 @@ TASKS: dict[str, Task] = {
         ),
         Task(
             "darkroom",
-            "Old prints found in a darkroom: household things and birds. Much went wrong with "
-            "the film, the camera was not held straight, and the prints vary in quality.",
+            "Old prints found in a darkroom: gems, birds and things about the house. Much went "
+            "wrong with the film, the camera was held askew, and the prints vary in quality.",
             (
-                "house", "shield", "tree", "carrot", "ruby", "topaz", "emerald",
-                "ring", "bracelet", "hoop", "crow", "pigeon", "dove",
+                "house", "shield", "tree", "carrot", "ruby", "emerald", "buttercup", "bluebell",
+                "marble", "ball", "ring", "bracelet",
+                "coal", "pebble", "snowball", "crow", "pigeon", "dove",
             ),
             {"view": "left", "light": "negative", "distance": "near", "mirror": "direct",
              "exposure": "dark", "medium": "photo", "weather": "fine"},
@@ -290,8 +291,9 @@ TASKS: dict[str, Task] = {
             "Neon pictures of everyday things, taken at night in the hall of mirrors of a "
             "funfair, among coloured lamps and flashes, by visitors standing wherever they could.",
             (
-                "poppy", "buttercup", "bluebell", "marble", "ball", "globe",
-                "hook", "cane", "flag", "axe", "coal", "pebble", "snowball",
+                "poppy", "bluebell", "apple", "lemon", "marble", "ball", "ring", "bracelet",
+                "hook", "cane", "flag", "axe",
+                "coal", "pebble", "snowball", "crow", "pigeon", "dove",
             ),
             {"view": "upright", "light": "red", "distance": "near", "mirror": "mirrored",
              "exposure": "bright", "medium": "neon"},
@@ -302,8 +304,9 @@ TASKS: dict[str, Task] = {
             "Chalk drawings on a blackboard, copied by pupils from a projector that was set up "
             "wrongly and badly lit. Winter light came through the window.",
             (
-                "cup", "bell", "heart", "spade", "apple", "lime", "blueberry",
-                "boot", "sock", "hook", "cane", "crow", "pigeon", "dove",
+                "cup", "bell", "tree", "carrot", "lime", "blueberry", "topaz", "sapphire",
+                "boot", "sock", "hook", "cane",
+                "coal", "pebble", "snowball", "crow", "pigeon", "dove",
             ),
             {"view": "right", "light": "red", "distance": "macro", "mirror": "mirrored",
              "exposure": "dark", "medium": "chalk"},
