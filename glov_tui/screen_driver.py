@@ -16,17 +16,19 @@ from contextlib import redirect_stderr, redirect_stdout
 from typing import Any, TextIO, cast
 
 from textual import constants
+from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual.app import App
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 
-from glov_tui.governor import MAX_QUEUED_FRAMES
+from glov_tui.governor import MAX_QUEUED_FRAMES, Governor
+from glov_tui.screen_diff import ScreenDiff
 from glov_tui.terminal_kind import encode_plain
 from glov_tui.terminal_writer import CANCEL, TerminalWriter, open_unblocked
 from glov_tui.tty import current_terminal
 
 FRAME_CHARACTERS = 64
-"""Shorter writes are control sequences, not frames."""
+"""Shorter writes hold up nothing: a few cells, or control sequences."""
 CLOSE_SECONDS = 1.0
 """How long leaving waits for a terminal that does not read."""
 
@@ -37,7 +39,7 @@ def screen_driver() -> type[Driver] | None:
 
 
 class ScreenDriver(LinuxDriver):
-    """Never waits for the terminal.
+    """Never waits for the terminal, and writes only cells that change.
 
     While more than ``MAX_QUEUED_FRAMES`` frames wait for it, the app makes no further ones; what
     changes meanwhile is painted in one frame when the terminal has caught up. When the terminal
@@ -57,6 +59,9 @@ class ScreenDriver(LinuxDriver):
             self._size = self._get_terminal_size()
         self._terminal = current_terminal()
         self._plain = self._terminal is not None and not self._terminal.unicode
+        self.governor: Governor | None = None  # told what is written
+        self._diff = ScreenDiff()
+        self._sync_waits = False
         self._writer: TerminalWriter | None = None
         self._own_fd: int | None = None
         self._context = contextvars.copy_context()  # Textual finds the app by it
@@ -82,6 +87,8 @@ class ScreenDriver(LinuxDriver):
             self._terminal.screen_up = True
         else:
             fd = self._own_fd = open_unblocked(cast(TextIO, self._file).fileno())
+        self._diff.invalidate()
+        self._sync_waits = False
         self._writer = TerminalWriter(fd, self._on_gone)
         self._writer.start()
         # Its own writer thread sleeps beside ours.
@@ -110,12 +117,32 @@ class ScreenDriver(LinuxDriver):
         """Write to the terminal, or queue; returns at once."""
         if self._writer is None:
             return
+        # The brackets around a synchronised frame are written with it, or not at all.
+        if data == SYNC_START:
+            self._sync_waits = True
+            return
+        if data == SYNC_END and self._sync_waits:
+            self._sync_waits = False
+            return
+        data = self._diff.reduce(data, *self._app.size)
+        if not data:
+            return
+        if self._sync_waits:
+            data = SYNC_START + data
+            self._sync_waits = False
         is_frame = len(data) >= FRAME_CHARACTERS
         encoded = encode_plain(data) if self._plain else data.encode(errors="replace")
+        if self.governor is not None:
+            self.governor.spend(len(encoded))
         self._writer.write(encoded, is_frame)
         if is_frame and self.queued_frames >= MAX_QUEUED_FRAMES:
             # Later, not now: this may be the middle of a repaint.
             self._loop.call_soon(self._hold_frames)
+
+    def redraw(self) -> None:
+        """Write every cell again, whatever the terminal is thought to show."""
+        self._diff.invalidate()
+        self._app.refresh(layout=True)
 
     def run_input_thread(self) -> None:
         """Read keys until told to stop."""

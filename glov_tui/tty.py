@@ -208,20 +208,22 @@ def spawn_on_terminal(argv: Sequence[str]) -> int:
 
 
 def count_writes(app: App[Any], governor: Governor) -> None:
-    """Have the governor spend every byte that the app writes; once the app is mounted.
+    """Have the governor spend every byte that goes to the terminal; once the app is mounted.
 
     Without a terminal (tests) nothing is written and nothing is counted.
     """
-    driver = app._driver
-    if driver is None or driver.is_headless:
-        return
-    write = driver.write
+    driver: Any = app._driver
+    if hasattr(driver, "governor"):
+        driver.governor = governor
 
-    def counted(data: str) -> None:
-        governor.spend(len(data.encode(errors="replace")))
-        write(data)
 
-    driver.write = counted  # type: ignore[method-assign]
+def redraw(app: App[Any]) -> None:
+    """Write every cell again, for a screen that something else has written into."""
+    driver: Any = app._driver
+    if hasattr(driver, "redraw"):
+        driver.redraw()
+    else:
+        app.refresh(layout=True)
 
 
 def queued_frames(app: App[Any]) -> int:

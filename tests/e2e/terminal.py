@@ -209,18 +209,18 @@ class Terminal:
         """Wait until ``text`` is not on the screen."""
         self.wait_until(lambda: text not in self.text, f"{text!r} off the screen", seconds)
 
-    def wait_raw(self, data: bytes, start: int = 0, seconds: float = 15) -> float:
-        """Wait until ``data`` is among the bytes from ``start`` on; returns when it came."""
-        begin = start
-        deadline = time.monotonic() + seconds
-        with self._changed:
-            while self.raw.find(data, begin) < 0:
-                begin = max(start, len(self.raw) - len(data))
-                left = deadline - time.monotonic()
-                if left <= 0 or self._ended:
-                    raise AssertionError(f"{data!r} did not come within {seconds} s")
-                self._changed.wait(left)
-            return self.arrivals[-1][0]
+    def shown_at(self, text: str, line: int, seconds: float = 15) -> float:
+        """Wait until ``text`` is in a line (from 0); returns when the bytes for it arrived.
+
+        Looks at that line only: a look at the whole screen would take longer than what is timed.
+        """
+
+        def arrived() -> float:
+            cells = self._screen.buffer[line]
+            there = text in "".join(cells[x].data for x in range(self._screen.columns))
+            return self.arrivals[-1][0] if there else 0.0
+
+        return self.wait_until(arrived, f"{text!r} in line {line}", seconds)
 
     def wait_exit(self, seconds: float = 15) -> int:
         """Wait for the program's end; returns its exit status, minus the signal if one ended it.

@@ -46,9 +46,8 @@ def assert_sane(terminal: Terminal) -> None:
 
 def beats(log: Path) -> tuple[int, float]:
     """How often the event loop ran, and the longest time between two turns in seconds."""
-    last = [line for line in log.read_text().splitlines() if line.startswith("beat ")][-1]
-    _, count, _, longest = last.split()
-    return int(count), float(longest)
+    lines = [line.split() for line in log.read_text().splitlines() if line.startswith("beat ")]
+    return (int(lines[-1][1]), float(lines[-1][3])) if lines else (0, 0.0)
 
 
 NOISE = ("C-OUT", "C-ERR", "CHILD-OUT", "CHILD-ERR", "PRINT", "WARN")
@@ -157,6 +156,20 @@ def test_the_size_is_the_terminals_whatever_the_environment_says(start: Start, l
     assert "mounted 90 30" in log.read_text()  # laid out once, for the right size
     terminal.resize(70, 20)
     terminal.wait_until(lambda: terminal.press("c") or "70x20" in terminal.text)
+
+
+def test_only_a_redraw_writes_what_is_there_already(start: Start) -> None:
+    terminal = start()
+    terminal.press("c")
+    terminal.wait_for("count 1")
+    before = len(terminal.raw)
+    terminal.press("p", "c")  # repaints the screen
+    terminal.wait_for("count 2")
+    painted = len(terminal.raw)
+    terminal.press("r", "c")
+    terminal.wait_for("count 3")
+    assert painted - before < 200
+    assert len(terminal.raw) - painted > 80 * 24
 
 
 @pytest.mark.parametrize("env", [{"LC_ALL": "C"}, {"LC_ALL": None, "LANG": "C"}])

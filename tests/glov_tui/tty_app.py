@@ -42,7 +42,9 @@ class SmallApp(App[str]):
         ("e", "edit", ""),
         ("i", "ask", ""),
         ("n", "noise", ""),
+        ("p", "paint", ""),
         ("q", "quit", ""),
+        ("r", "redraw", ""),
         ("x", "fail", ""),
         ("z", "suspend_process", ""),
     ]
@@ -93,6 +95,12 @@ class SmallApp(App[str]):
     def action_count(self) -> None:
         self.count += 1
         self.show(f"count {self.count}")
+
+    def action_paint(self) -> None:
+        self.refresh(layout=True)
+
+    def action_redraw(self) -> None:
+        tty.redraw(self)
 
     def action_noise(self) -> None:
         make_noise("DURING")
