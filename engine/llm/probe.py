@@ -69,6 +69,16 @@ def check_causal(decoder: Decoder) -> None:
         )
 
 
+def takes_masks(decoder: Decoder) -> bool:
+    """Whether explicit positions and an explicit 4-D mask can be given at all.
+
+    Flash attention takes no mask; caches of a model's own kind have no slots to mask.
+    """
+    attention = getattr(decoder.model.config, "_attn_implementation", "eager")
+    explicit = decoder.takes_positions and decoder.windows is not None
+    return explicit and attention in ("eager", "sdpa")
+
+
 def find_layouts(decoder: Decoder) -> Layouts:
     """Try every layout that the model's structure allows."""
     middle = len(decoder.layers) // 2
@@ -91,12 +101,7 @@ def find_layouts(decoder: Decoder) -> Layouts:
                 return False
             return _close(decoder, logits, steered if steer else unsteered, effect)
 
-        maskable = (
-            decoder.takes_positions
-            and decoder.windows is not None
-            and getattr(decoder.model.config, "_attn_implementation", "eager") in ("eager", "sdpa")
-        )
-        packed: tuple[Layout, ...] = ("split", "packed") if maskable else ()
+        packed: tuple[Layout, ...] = ("split", "packed") if takes_masks(decoder) else ()
         found = _first(lambda name: right(name, steer=True), packed)
         window: tuple[Layout, ...] = ("window",) if right("window", steer=True) else ()
         plain: tuple[Layout, ...] = ("packed",) if found else ()
