@@ -77,7 +77,7 @@ def running(argv: Sequence[str], size: tuple[int, int]) -> Iterator[Terminal]:
         yield terminal
         terminal.kib_per_second = None
         terminal.kill(signal.SIGTERM)
-        terminal.wait_exit(20)
+        terminal.wait_exit(60)
 
 
 @contextmanager
@@ -170,7 +170,7 @@ def demo_rates(
             terminal.wait_until(
                 lambda: any(f" {word} " in terminal.lines[0] for word in ("running", "failed")),
                 "a demo that runs",
-                90,
+                300,
             )
         except AssertionError as error:
             print(error)

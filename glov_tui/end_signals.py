@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import os
 import signal
 import subprocess
@@ -39,6 +40,7 @@ class EndSignals:
         self._lock = threading.RLock()  # the handler may interrupt a holder on the same thread
         self._loop: asyncio.AbstractEventLoop | None = None
         self._callback: Callback | None = None
+        self._context: contextvars.Context | None = None
         self._waiting: list[signal.Signals] = []
         self._told: set[signal.Signals] = set()
         self._child: subprocess.Popen[bytes] | None = None
@@ -66,8 +68,12 @@ class EndSignals:
             os.kill(os.getpid(), number)
 
     def attach(self, loop: asyncio.AbstractEventLoop, callback: Callback) -> None:
-        """Have ``callback`` called on ``loop`` with each signal, once a signal."""
+        """Have ``callback`` called on ``loop`` with each signal, once a signal.
+
+        It is called in the context of this call: Textual finds the app by it.
+        """
         with self._lock:
+            self._context = contextvars.copy_context()
             self._loop, self._callback = loop, callback
             waiting, self._waiting = self._waiting, []
         for number in waiting:
@@ -82,7 +88,7 @@ class EndSignals:
                 self._waiting.append(number)
                 return
             try:
-                self._loop.call_soon_threadsafe(self._callback, number)
+                self._loop.call_soon_threadsafe(self._callback, number, context=self._context)
             except RuntimeError:  # the loop is closed: the app has ended by itself
                 self._waiting.append(number)
             else:

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -71,7 +72,7 @@ class SmallApp(App[str]):
 
     def on_signal(self, number: signal.Signals) -> None:
         print("told", number.name)
-        self.exit(number.name)
+        self.set_timer(0.01, partial(self.exit, number.name))  # needs the app's context
 
     def show(self, text: str) -> None:
         width, height = self.size
