@@ -30,7 +30,7 @@ _PROBES = (
 )
 _TOLERANCE = 1e-4  # of normalised features; measured: below 1e-6 in float32
 _LOW_PRECISION_TOLERANCE = 3e-2  # fp16 and bf16: kernels for other shapes round differently
-_SMALLEST_BATCH = 64
+_SMALLEST_BATCH = 16
 _TOKENS_PER_TEXT = 16  # VLMConfig.text_batch counts short texts; long ones come in fewer
 
 
