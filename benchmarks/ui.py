@@ -84,7 +84,7 @@ def running(argv: Sequence[str], size: tuple[int, int]) -> Iterator[Terminal]:
 def scripted(folder: Path, size: tuple[int, int], *options: str) -> Iterator[Terminal]:
     """The cockpit over the scripted engine, its first paint done."""
     with running([*SCRIPTED, str(folder), *options], size) as terminal:
-        terminal.shown_at("scripted", STATUS_LINE, 30)
+        terminal.shown_at("scripted", STATUS_LINE, 120)
         yield terminal
 
 
