@@ -314,6 +314,7 @@ class RunState:
             margin=event.margin,
             class_hits=event.class_hits,
             reply=self._reply(event),
+            again=self._repeats(key),
         )
         state = self._added(scored)
         if event.origin == "llm":
@@ -325,6 +326,14 @@ class RunState:
         source = (event.attempt, event.candidate)
         replies = (c.reply for c in self.candidates if (c.attempt, c.candidate) == source)
         return next(replies, "") if event.origin == "llm" else ""
+
+    def _repeats(self, key: str) -> tuple[Proposal, ...]:
+        """Replies of the same step that repeat a template before it is scored."""
+        return tuple(
+            Proposal(c.step, c.attempt, c.candidate)
+            for c in self.candidates
+            if c.outcome == "duplicate" and c.template and normalise(c.template) == key
+        )
 
     def _added(self, scored: ScoredTemplate) -> RunState:
         return replace(

@@ -39,12 +39,11 @@ def registered_datasets() -> dict[str, RegisteredDataset]:
     return {dataset.name: dataset for dataset in (general, *demo)}
 
 
-def load_dataset(config: DataConfig) -> Dataset:
-    """Read the data set that the configuration names, with the configuration's name for it.
+def find_dataset(config: DataConfig) -> RegisteredDataset:
+    """The data set that the configuration names; reads nothing.
 
     Raises:
         ConfigError: if there is no data set of that name; lists those there are.
-        DataError: if the data set can't be used as it is.
     """
     known = registered_datasets()
     if config.dataset not in known:
@@ -54,7 +53,17 @@ def load_dataset(config: DataConfig) -> Dataset:
             f"data.dataset is {config.dataset!r}, which is not registered; "
             f"{hint}Registered are {', '.join(known)}"
         )
-    dataset = known[config.dataset].read(config)
+    return known[config.dataset]
+
+
+def load_dataset(config: DataConfig) -> Dataset:
+    """Read the data set that the configuration names, with the configuration's name for it.
+
+    Raises:
+        ConfigError: if there is no data set of that name; lists those there are.
+        DataError: if the data set can't be used as it is.
+    """
+    dataset = find_dataset(config).read(config)
     return dataclasses.replace(
         dataset,
         name=config.name or dataset.name,
