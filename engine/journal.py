@@ -7,6 +7,7 @@ taken up again.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 from dataclasses import dataclass
@@ -58,9 +59,21 @@ class Journal:
     """An open journal: ``append`` writes one fact and returns when the system has it."""
 
     def __init__(self, folder: Path) -> None:
+        """Open the journal of a run to append to it, as the only process that does.
+
+        Raises:
+            JournalError: if another process has it open.
+        """
         self.folder = folder
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._file = os.open(folder / EVENTS, flags, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process
+        except OSError:
+            os.close(self._file)
+            raise JournalError(
+                f"{folder} is being driven by another process; stop that one first"
+            ) from None
 
     @classmethod
     def create(cls, folder: Path, config: RunConfig) -> Journal:

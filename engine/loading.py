@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 from collections.abc import Callable, Mapping
 
 from engine.config import RunConfig
@@ -16,19 +14,6 @@ Report = Callable[[str], None]
 
 OnProgress = Callable[[str, int, int], None]
 """Takes what is being loaded, and how much of it: done, total (0 of 0: not countable)."""
-
-_LIBRARIES = ("glov-tui", "torch", "transformers", "open_clip_torch", "numpy")
-
-
-def versions() -> dict[str, str]:
-    """Versions that a run's numbers depend on."""
-    found = {"python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
 
 
 def load_optimizer(

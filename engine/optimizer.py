@@ -21,17 +21,15 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from engine import events as ev
-from engine.config import RunConfig, SteeringConfig
+from engine.config import RunConfig
 from engine.errors import ModelError
 from engine.history import find_anchors
 from engine.llm.base import LanguageModel, Reply, Steering, TokenColumn
 from engine.metaprompt import MetaPrompt, compose_for, examples_for
 from engine.reply import normalise, parse_reply
 from engine.state import RunState
+from engine.steering.layers import resolve_layers
 from engine.vlm.fitness import Fitness, Score, ScoringProgress
-
-AUTO_LAYER = 17 / 32
-"""Depth of the paper's best layer: layer 17 of Llama-3-8B's 32 (PAPER, 4)."""
 
 T = TypeVar("T")
 
@@ -43,24 +41,6 @@ def derive_seed(run_seed: int, step: int, attempt: int, candidate: int) -> int:
     """The 63-bit seed of one reply, the same on every machine and Python version."""
     key = f"{run_seed}/{step}/{attempt}/{candidate}".encode()
     return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest()) >> 1
-
-
-def resolve_layers(steering: SteeringConfig, n_layers: int) -> tuple[int, ...]:
-    """The decoder layers to steer, 0-based.
-
-    Raises:
-        ModelError: if a configured layer is not below ``n_layers``.
-    """
-    layers = steering.layers
-    if layers == "auto":
-        return (min(n_layers - 1, int(n_layers * AUTO_LAYER)),)
-    too_deep = [layer for layer in layers if layer >= n_layers]
-    if too_deep:
-        raise ModelError(
-            f"steering.layers = {list(layers)}: the LLM has {n_layers} decoder layers, "
-            f"so layers are 0 to {n_layers - 1}"
-        )
-    return layers
 
 
 @dataclass

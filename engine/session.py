@@ -14,7 +14,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from engine import events as ev
 from engine.commands import (
@@ -31,11 +31,13 @@ from engine.config import RunConfig
 from engine.edits import Edit
 from engine.errors import UserError
 from engine.journal import LOG, Journal, cut_torn_line, read_journal
-from engine.loading import load_optimizer, versions
-from engine.optimizer import Events, Optimizer
 from engine.reply import normalise, parse_reply
 from engine.state import RunState, edit_problem
+from engine.versions import versions
 from engine.vlm.fitness import Score
+
+if TYPE_CHECKING:
+    from engine.optimizer import Events, Optimizer
 
 
 class Session(Protocol):
@@ -128,6 +130,7 @@ class LocalSession:
         Raises:
             JournalError: if the journal is damaged or of another version.
         """
+        journal = Journal(folder)  # first of all: nobody else may append to what is read
         content = read_journal(folder)
         state = RunState().apply_all(content.events)
         scores = {
@@ -137,7 +140,7 @@ class LocalSession:
         }
         if content.torn_bytes:
             cut_torn_line(folder, content.torn_bytes)
-        session = cls(Journal(folder), state, scores, on_event)
+        session = cls(journal, state, scores, on_event)
         if state.status == "finished":
             return session  # there is nothing left to do: the result is shown again
         session._publish(ev.RunReopened(versions=versions()))
@@ -215,6 +218,8 @@ class LocalSession:
 
         def report(message: str) -> None:
             self._publish(ev.Warned(message=message))
+
+        from engine.loading import load_optimizer  # not before the screen is there
 
         assert self._state.config is not None
         begun = time.monotonic()

@@ -7,7 +7,7 @@ second and repaints the panes whose visible content changed, as the byte budget 
 from __future__ import annotations
 
 import asyncio
-import os
+import signal
 import time
 from collections.abc import Hashable, Iterable
 from typing import Any, ClassVar, Literal, cast
@@ -18,7 +18,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.events import Resize
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from engine.commands import (
     Command,
@@ -51,19 +51,20 @@ from glov_tui.panes.steering import SteeringPane
 from glov_tui.screen_driver import screen_driver
 from glov_tui.screens.confirm import ConfirmScreen
 from glov_tui.screens.details import DetailsScreen
-from glov_tui.screens.editor import EditorScreen
 from glov_tui.screens.help import HelpScreen
 from glov_tui.screens.inject import InjectScreen
 from glov_tui.screens.options import OptionsScreen
 from glov_tui.text import clean
 from glov_tui.themes import HIGH_CONTRAST
-from glov_tui.tty import Terminal, count_writes, queued_frames
+from glov_tui.tty import Terminal, count_writes, queued_frames, redraw
+from glov_tui.widgets.key_bar import KeyBar
 
 PUMP_HZ = 10
 ENDED = ("stopped", "failed", "finished")
 MIN_WIDTH, MIN_HEIGHT = 60, 20
 LEAVE_SECONDS = 5.0  # to wait for the engine's next safe point
 CTRL_C_SECONDS = 3.0
+ANSWER_POLL_SECONDS, ANSWER_POLLS = 0.02, 100  # how closely a command's effect is awaited
 PANES = ("meta-prompt", "examples", "steering", "candidates", "accuracy", "log")
 _NOTHING = object()  # a fingerprint that no state has
 
@@ -89,7 +90,7 @@ class GlovApp(App[None]):
         self._glyphs = ASCII if ascii_only else UNICODE
         self._fingerprints: dict[str, Hashable] = {}
         self._shown_at: dict[str, float] = {}
-        self._cells: tuple[int, ...] = (80, 24)
+        self._cells = (80, 24)
         self._drawn: RunState | None = None
         self._zoomed = False
         self._pane = PANES[0]
@@ -115,21 +116,19 @@ class GlovApp(App[None]):
             f"The cockpit needs {MIN_WIDTH}x{MIN_HEIGHT} cells. The run goes on meanwhile.",
             id="too-small",
         )
-        yield Footer(compact=True)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """First paint; the engine starts after it, so that the screen is there at once."""
         self.register_theme(HIGH_CONTRAST)
         self.set_class(self.ascii_only, "-ascii")
-        # Textual measures fds 0 to 2, which are not the terminal's, until the first resize.
-        file = self._terminal.file.fileno() if self._terminal else None
-        self._cells = tuple(os.get_terminal_size(file)) if file is not None else tuple(self.size)
+        self._cells = (self.size.width, self.size.height)
         self._lay_out()
         self.query_one("#examples DataTable").focus()
         count_writes(self, self.governor)
         if self._terminal is not None:
             loop = asyncio.get_running_loop()
-            self._terminal.signals.attach(loop, lambda _: self.leave())
+            self._terminal.signals.attach(loop, self._told)
         self.call_after_refresh(self._start)
 
     def _start(self) -> None:
@@ -150,11 +149,14 @@ class GlovApp(App[None]):
         screen.set_class(single, "-single")
         screen.set_class(not single and width >= 160, "-wide")
         screen.set_class(not single and width < 160, "-medium")
-        for name in PANES:
-            screen.query_one(f"#{name}").set_class(name == self._pane, "-current")
-        self._draw_tabs()
+        self._mark_current()
 
-    def _draw_tabs(self) -> None:
+    def _mark_current(self) -> None:
+        screen = self.screen_stack[0]
+        for pane in screen.query("#panes > .-current"):
+            if pane.id != self._pane:
+                pane.remove_class("-current")
+        screen.query_one(f"#{self._pane}").add_class("-current")
         tabs = screen_tabs(self._pane, self._cells[0])
         self.screen_stack[0].query_one("#tabs", Static).update(tabs, layout=False)
 
@@ -221,7 +223,22 @@ class GlovApp(App[None]):
         return action not in while_running or self.session.state.status not in ENDED
 
     def _send(self, command: Command) -> None:
+        """Send a command, and show what it does as soon as the engine has obeyed it."""
+        before = self.session.state
         self.session.send(command)
+        polls = 0
+
+        def look() -> None:
+            nonlocal polls
+            polls += 1
+            state = self.session.state
+            obeyed = state.log is not before.log or state.status != before.status
+            if obeyed:
+                self._repaint(state, by_user=True)
+            if obeyed or polls >= ANSWER_POLLS:
+                timer.stop()
+
+        timer = self.set_interval(ANSWER_POLL_SECONDS, look)
 
     def _edit(self, *edits: Edit) -> None:
         for edit in edits:
@@ -237,6 +254,7 @@ class GlovApp(App[None]):
 
     def action_edit(self) -> None:
         """Edit the meta-prompt."""
+        from glov_tui.screens.editor import EditorScreen  # with Jinja: not before the first paint
 
         def done(edits: list[Edit] | None) -> None:
             self._edit(*(edits or []))
@@ -324,7 +342,7 @@ class GlovApp(App[None]):
     def action_show_pane(self, name: str) -> None:
         """Go to a pane, and show it where only one fits."""
         self._pane = name
-        self._lay_out()
+        self._mark_current()
         widget = self.screen_stack[0].query_one(f"#{name}")
         target = next(iter(widget.query("DataTable")), widget)
         target.focus()
@@ -341,11 +359,17 @@ class GlovApp(App[None]):
         self._lay_out()
         self._repaint(self.session.state, by_user=True)
 
+    def action_redraw(self) -> None:
+        """Write the whole screen again."""
+        redraw(self)
+
     def action_help(self) -> None:
         """Show all keys."""
         self.push_screen(HelpScreen(self._binding_groups()))
 
     def _binding_groups(self) -> list[tuple[str, list[Binding]]]:
+        from glov_tui.screens.editor import EditorScreen
+
         groups = [("everywhere", KEYS)]
         for name, kind in (("templates", ExamplesPane), ("editor", EditorScreen)):
             groups.append((name, [b for b in kind.BINDINGS if isinstance(b, Binding)]))
@@ -363,6 +387,13 @@ class GlovApp(App[None]):
 
         question = "Stop the run and quit? Nothing is lost: it can be resumed."
         self.push_screen(ConfirmScreen(question, "Stop and quit", "Stay"), answered)
+
+    def _told(self, number: signal.Signals) -> None:
+        """A hang-up ends the screen and not the run; SIGTERM ends both."""
+        if number == signal.SIGHUP:
+            self.exit()
+        else:
+            self.leave()
 
     def leave(self) -> None:
         """Stop the engine at its next safe point, then exit. Also what SIGTERM does."""

@@ -6,8 +6,8 @@ from typing import Literal
 
 from engine.config import SteeringMode
 from engine.edits import BanTemplate, ChooseAnchors, Edit, PinTemplate, SetOption
-from engine.optimizer import resolve_layers
 from engine.state import RunState
+from engine.steering.layers import resolve_layers
 
 ALPHA_STEP = 0.25
 MODES: tuple[SteeringMode, ...] = ("last-token", "generated-tokens", "off")

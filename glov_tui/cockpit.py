@@ -7,14 +7,14 @@ import os
 from engine.commands import Stop
 from engine.journal import LOG
 from engine.session import LocalSession
-from glov_tui.headless import conclude
 
 STOP_SECONDS = 10.0
 KIB_PER_SECOND, LOW_KIB_PER_SECOND = 12.0, 5.0
 
-# Textual reads these when it is imported: fewer frames and no animations, for slow lines.
+# Textual reads these when it is imported. No animations, for slow lines; what is typed shows within
+# a frame.
 _TEXTUAL_DEFAULTS = {
-    "TEXTUAL_FPS": "20",
+    "TEXTUAL_FPS": "60",
     "TEXTUAL_ANIMATIONS": "none",
     "TEXTUAL_SMOOTH_SCROLL": "0",
 }
@@ -23,8 +23,8 @@ _TEXTUAL_DEFAULTS = {
 def drive_on_screen(session: LocalSession, low_bandwidth: bool = False) -> int:
     """Run a session in the cockpit; returns the exit code of the command line contract.
 
-    However the screen ends, the engine is stopped at its next safe point and the terminal is as
-    it was before.
+    When the screen ends the engine is stopped at its next safe point, unless the terminal has
+    gone: then the run goes on to its end without one. The terminal is left as it was before.
     """
     for name, value in _TEXTUAL_DEFAULTS.items():
         os.environ.setdefault(name, value)
@@ -35,7 +35,16 @@ def drive_on_screen(session: LocalSession, low_bandwidth: bool = False) -> int:
     with screen_descriptors(session.folder / LOG) as terminal:
         app = GlovApp(session, terminal=terminal, kib_per_second=budget)
         app.run()
-        if not session.ended:
+        crashed = bool(app.return_code)
+        if terminal.gone:  # a dropped line ends the screen, not the run
+            session.wait()
+        elif not session.ended:
             session.send(Stop())
             session.wait(STOP_SECONDS)
-    return conclude(session, as_json=False)
+    from glov_tui.headless import EXIT_FAILED, conclude, say
+
+    code = conclude(session, as_json=False)
+    if crashed:
+        say(f"glov: the cockpit crashed; the traceback is in {session.folder / LOG}")
+        return EXIT_FAILED
+    return code

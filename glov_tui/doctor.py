@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.journal import runs_folder
-from engine.loading import versions
+from engine.versions import versions
 from glov_tui.text import clean
 
 HUB_TIMEOUT_SECONDS = 4.0

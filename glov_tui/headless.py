@@ -38,21 +38,25 @@ def drive(session: LocalSession, as_json: bool) -> int:
     return conclude(session, as_json)
 
 
+def say(text: str) -> None:
+    """Print a sentence for the user on stderr."""
+    Console(stderr=True, highlight=False).print(Text(clean(text)), soft_wrap=True)
+
+
 def conclude(session: LocalSession, as_json: bool) -> int:
     """Say how a session ended, and how to go on; returns the exit code."""
-    console = Console(stderr=True, highlight=False)
     state = session.state
     if as_json:
         print(json.dumps({**summarise(state), "folder": str(session.folder)}, ensure_ascii=False))  # noqa: T201
     elif state.status == "finished":
         Console(highlight=False).print(_result_table(state))
     if state.status == "failed":
-        console.print(Text(f"glov: {clean(state.error or 'the run failed')}"), style="red")
+        say(f"glov: {state.error or 'the run failed'}")
         return EXIT_FAILED
     if state.status == "stopped":
-        console.print(Text(f"stopped; go on with: glov resume {session.folder}"))
+        say(f"stopped; go on with: glov resume {session.folder}")
         return EXIT_INTERRUPTED
-    console.print(Text(f"run: {session.folder}"), style="dim")
+    say(f"run: {session.folder}")
     return EXIT_DONE
 
 
@@ -101,7 +105,7 @@ def _print_log(state: RunState, console: Console, after: float) -> float:
         if line.time > after:
             style = {"info": "", "warning": "yellow", "error": "red"}[line.level]
             if line.level != "error":  # errors are said once, at the end
-                console.print(Text(clean(line.text)), style=style)
+                console.print(Text(clean(line.text)), style=style, soft_wrap=True)
             after = line.time
     return after
 

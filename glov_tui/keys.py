@@ -84,6 +84,7 @@ KEYS: list[Binding] = [
         show=False,
         tooltip="Go to a pane: meta-prompt, templates, steering, candidates, chart, log",
     ),
+    Binding("ctrl+l", "redraw", "Redraw", show=False, tooltip="Write the whole screen again"),
     Binding("z", "zoom", "Zoom", show=False, tooltip="Show one pane only, or all that fit"),
     Binding("question_mark,f1", "help", "Help", key_display="?", tooltip="All keys"),
     Binding("q", "leave", "Quit", tooltip="Stop the run and quit; asks while it runs"),

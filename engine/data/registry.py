@@ -11,7 +11,6 @@ from pathlib import Path
 from engine.config import DataConfig
 from engine.data.dataset import Dataset
 from engine.data.generated import ensure_written
-from engine.data.image_folder import read_image_folder
 from engine.demo.vocabulary import TASKS
 from engine.errors import ConfigError
 
@@ -74,10 +73,13 @@ def load_dataset(config: DataConfig) -> Dataset:
 def _read_folder(config: DataConfig) -> Dataset:
     if config.path is None:
         raise ConfigError("data.path is missing; it is the folder with one folder per class")
+    from engine.data.image_folder import read_image_folder  # with Pillow and numpy
+
     return read_image_folder(Path(config.path), test_fraction=config.test_fraction)
 
 
 def _read_demo(config: DataConfig) -> Dataset:
+    from engine.data.image_folder import read_image_folder
     from engine.demo import images, vocabulary
 
     task = config.dataset.removeprefix(_DEMO)

@@ -104,7 +104,8 @@ class ExamplesPane(Vertical):
 
     def _draw(self) -> None:
         table = self.table
-        selected = self.selected_key
+        # The cursor stays with its template once a person has moved it, and on top before that.
+        selected = self.selected_key if table.cursor_row > 0 else None
         rows = self._rows()
         wide = self.size.width >= self.WIDE
         table.clear(columns=True)

@@ -25,6 +25,7 @@ class ConfirmScreen(ModalScreen[bool]):
     ConfirmScreen > Vertical {
         width: 60; max-width: 95%; height: auto; border: round $warning;
         padding: 1 2; background: $surface;
+        Label { width: 1fr; height: auto; }
         Horizontal { height: auto; align-horizontal: right; margin-top: 1; }
         Button { margin-left: 2; }
     }

@@ -7,11 +7,11 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
-from textual.widgets import Footer
 
 from engine.history import ScoredTemplate
 from engine.state import RunState
 from glov_tui.text import clean
+from glov_tui.widgets.key_bar import KeyBar
 from glov_tui.widgets.text_view import Line, TextView
 
 BAR_CELLS = 10
@@ -40,7 +40,7 @@ class DetailsScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """One scrolling text."""
         yield TextView()
-        yield Footer(compact=True)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Fill it."""

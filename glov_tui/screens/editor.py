@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Label, Tab, Tabs, TextArea
+from textual.widgets import Label, Tab, Tabs, TextArea
 
 from engine.edits import Edit, SetNextPrompt, SetOption
 from engine.errors import UserError
@@ -18,6 +18,7 @@ from engine.metaprompt import SYSTEM_PROMPT, TASK, compose_for, load_meta_prompt
 from engine.state import RunState
 from glov_tui.screens.confirm import ConfirmScreen
 from glov_tui.text import clean
+from glov_tui.widgets.key_bar import KeyBar
 
 SYSTEM_MARK, USER_MARK = "--- system ---", "--- user ---"
 
@@ -71,7 +72,7 @@ class EditorScreen(ModalScreen[list[Edit]]):
                 "Undo: ctrl+z here, u after saving.",
                 id="when",
             )
-        yield Footer(compact=True)
+        yield KeyBar()
 
     @property
     def shown(self) -> TextArea:

@@ -9,11 +9,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Input, Label
+from textual.widgets import Input, Label
 
 from engine.config import RunConfig
 from engine.edits import EDITABLE, Edit, SetOption
 from engine.state import RunState, edit_problem
+from glov_tui.widgets.key_bar import KeyBar
 
 KEYS = tuple(k for k in EDITABLE if k not in ("proposal.system_prompt", "proposal.task"))
 
@@ -59,7 +60,7 @@ class OptionsScreen(ModalScreen[list[Edit]]):
                     yield Input(_format(_value(self._config, key)), id=_id(key), compact=True)
                     yield Label(_about(key), classes="about", markup=False)
             yield Label("", id="problem", markup=False)
-        yield Footer(compact=True)
+        yield KeyBar()
 
     def action_save(self) -> None:
         """Check all changed values, then make the edits; nothing is made if one is wrong."""

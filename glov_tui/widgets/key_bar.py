@@ -1,0 +1,54 @@
+"""The keys that work now, in one line: Textual's footer without a widget for each key."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+
+class KeyBar(Static):
+    """Keys and their descriptions; a click on one does what the key does.
+
+    What doesn't fit is left out from the end. It repaints only when the keys that work change.
+    """
+
+    DEFAULT_CSS = """
+    KeyBar { height: 1; dock: bottom; background: $panel; text-wrap: nowrap; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__("", markup=False)
+        self._keys: list[tuple[str, str, str]] = []
+
+    def on_mount(self) -> None:
+        """Follow the bindings of the screen."""
+        self.screen.bindings_updated_signal.subscribe(self, self._changed)
+        self._changed(self.screen)
+
+    def on_resize(self) -> None:
+        """Another number of keys fits."""
+        self._draw()
+
+    def _changed(self, screen: Screen[object]) -> None:
+        found: dict[str, tuple[str, str, str]] = {}
+        for _, binding, enabled, _ in self.screen.active_bindings.values():
+            if binding.show and enabled and binding.action not in found:
+                key = self.app.get_key_display(binding)
+                found[binding.action] = (key, binding.description, binding.key)
+        if list(found.values()) != self._keys:
+            self._keys = list(found.values())
+            self._draw()
+
+    def _draw(self) -> None:
+        width = self.size.width
+        parts: list[Content] = []
+        used = 0
+        for key, description, name in self._keys:
+            cells = len(key) + len(description) + 3
+            if used + cells > width:
+                break
+            used += cells
+            markup = f"[@click=app.simulate_key('{name}')] [b $text-accent]$key[/] $description [/]"
+            parts.append(Content.from_markup(markup, key=key, description=description))
+        self.update(Content("").join(parts), layout=False)
