@@ -16,7 +16,6 @@ from torch import Tensor
 from engine.config import SamplingConfig
 from engine.errors import ModelError
 from engine.llm.base import Reply, TokenColumn
-from engine.llm.kv_cache import inference
 from engine.llm.readers import Reader
 from engine.llm.sampling import draw, uniforms
 from engine.llm.text_stream import TextStream
@@ -97,7 +96,7 @@ def _out_of_memory(prompt_start: str) -> ModelError:
     )
 
 
-@inference
+@torch.inference_mode()
 def _draw(logits: Tensor, sampling: SamplingConfig, uniform: Tensor) -> tuple[Tensor, list[int]]:
     """The tokens (rows,) on the device and the same as numbers: the step's one wait for it."""
     tokens = draw(logits.expand(len(uniform), -1), sampling, uniform)

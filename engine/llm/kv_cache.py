@@ -144,8 +144,3 @@ def sliding_windows(config: Any) -> tuple[int | None, ...] | None:
         else:
             return None
     return tuple(windows)
-
-
-def inference(function: Any) -> Any:
-    """Run without gradients, for this call only (a ``with`` would leak out of a generator)."""
-    return torch.inference_mode()(function)

@@ -26,7 +26,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from engine.llm.kv_cache import inference, new_cache, sliding_windows, truncate
+from engine.llm.kv_cache import new_cache, sliding_windows, truncate
 from engine.steering.injection import Injection, input_device, text_config
 
 Layout = Literal["split", "packed", "window", "reread"]
@@ -143,17 +143,17 @@ class _PackedReader:
         reach = length + max_new_tokens
         self._windows = tuple(w if w is not None and w < reach else None for w in windows)
 
-    @inference
+    @torch.inference_mode()
     def first(self) -> Tensor:
         if self._used:
             self._decoder.logits(self._prompt[:, :-1], 1, self._cache)
         return self._read(self._prompt[0, -1:], torch.full((1,), -1, device=self._decoder.device))
 
-    @inference
+    @torch.inference_mode()
     def next(self, tokens: Tensor) -> Tensor:
         return self._read(tokens.to(self._decoder.device), self._rows)
 
-    @inference
+    @torch.inference_mode()
     def keep(self, rows: Tensor) -> None:
         self._rows = self._rows[rows.to(self._rows.device)]
 
@@ -236,13 +236,13 @@ class _WindowReader:
             self._cache.activate_past_recording()  # else a full sliding window can't be cropped
         self._before: Tensor | None = None  # (rows,), the tokens that the cache lacks
 
-    @inference
+    @torch.inference_mode()
     def first(self) -> Tensor:
         if self._prompt.shape[1] > 1:
             self._decoder.logits(self._prompt[:, :-1], 1, self._cache)
         return self._read(self._prompt[:, -1:])
 
-    @inference
+    @torch.inference_mode()
     def next(self, tokens: Tensor) -> Tensor:
         tokens = tokens.to(self._decoder.device)
         if self._before is None:
@@ -252,7 +252,7 @@ class _WindowReader:
         self._before = tokens
         return self._read(ids)
 
-    @inference
+    @torch.inference_mode()
     def keep(self, rows: Tensor) -> None:
         if self._before is not None:
             rows = rows.to(self._decoder.device)
@@ -279,17 +279,17 @@ class _RereadReader:
         self._injection = injection
         self._last_only = clean_cache
 
-    @inference
+    @torch.inference_mode()
     def first(self) -> Tensor:
         return self._read()
 
-    @inference
+    @torch.inference_mode()
     def next(self, tokens: Tensor) -> Tensor:
         ids = self._ids.expand(len(tokens), -1)
         self._ids = torch.cat([ids, tokens.to(ids.device)[:, None]], dim=1)
         return self._read()
 
-    @inference
+    @torch.inference_mode()
     def keep(self, rows: Tensor) -> None:
         if self._ids.shape[0] > 1:
             self._ids = self._ids[rows.to(self._ids.device)]
