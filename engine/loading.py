@@ -3,17 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.config import RunConfig
-from engine.metaprompt import load_meta_prompt
-from engine.optimizer import Optimizer
+from engine.data.registry import find_dataset
+from engine.errors import ConfigError
 from engine.vlm.fitness import Score
+
+if TYPE_CHECKING:
+    from engine.optimizer import Optimizer
 
 Report = Callable[[str], None]
 """Takes a sentence on something that the user should know and the run survives."""
 
 OnProgress = Callable[[str, int, int], None]
 """Takes what is being loaded, and how much of it: done, total (0 of 0: not countable)."""
+
+
+def check_config(config: RunConfig) -> None:
+    """Find what can be known to be wrong before anything is loaded and before there is a run.
+
+    Raises:
+        ConfigError: naming the key, what was found and what is allowed.
+    """
+    find_dataset(config.data)
+    paths = {
+        "data.path": config.data.path,
+        "llm.model": config.llm.model,
+        "vlm.model": config.vlm.model,
+        "vlm.pretrained": config.vlm.pretrained,
+    }
+    for key, text in paths.items():
+        if text is not None and text.startswith("/") and not Path(text).exists():
+            raise ConfigError(f"{key} = {text}: there is no such file or folder")
+    if config.proposal.template_file is not None:
+        from engine.metaprompt import load_meta_prompt  # with Jinja
+
+        load_meta_prompt(config.proposal.template_file)
 
 
 def load_optimizer(
@@ -33,6 +60,9 @@ def load_optimizer(
     Raises:
         UserError: naming the key, file or model that can't be used and what to do.
     """
+    from engine.metaprompt import load_meta_prompt
+    from engine.optimizer import Optimizer
+
     meta_prompt = load_meta_prompt(config.proposal.template_file)
     progress("libraries", 0, 0)
     from engine.llm.local import LocalLLM

@@ -31,6 +31,7 @@ from engine.config import RunConfig
 from engine.edits import Edit
 from engine.errors import UserError
 from engine.journal import LOG, Journal, cut_torn_line, read_journal
+from engine.loading import load_optimizer
 from engine.reply import normalise, parse_reply
 from engine.state import RunState, edit_problem
 from engine.versions import versions
@@ -218,8 +219,6 @@ class LocalSession:
 
         def report(message: str) -> None:
             self._publish(ev.Warned(message=message))
-
-        from engine.loading import load_optimizer  # not before the screen is there
 
         assert self._state.config is not None
         begun = time.monotonic()

@@ -97,14 +97,14 @@ def _run(
     low_bandwidth: bool,
 ) -> None:
     from engine.config_file import load_config
-    from engine.data.registry import find_dataset
     from engine.errors import UserError
     from engine.journal import new_run_folder
+    from engine.loading import check_config
     from engine.session import LocalSession
 
     try:
         config = load_config(source, overrides)
-        find_dataset(config.data)  # a wrong name is said before there is a run
+        check_config(config)
         session = LocalSession.create(config, run_dir or new_run_folder(config.name))
     except UserError as error:
         _fail(error)

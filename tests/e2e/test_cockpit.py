@@ -105,9 +105,10 @@ def test_ctrl_c_twice(run_folder: Path) -> None:
 
 def test_a_plain_terminal_gets_ascii_only_and_no_colour(run_folder: Path) -> None:
     plain = {"LC_ALL": "C", "LANG": "C", "NO_COLOR": "1"}
-    arguments = demo(run_folder, "llm.model=/nowhere")
+    (run_folder.parent / "no-model").mkdir()
+    arguments = demo(run_folder, f"llm.model={run_folder.parent / 'no-model'}")
     with Terminal(arguments, columns=100, rows=30, env=plain) as terminal:
-        terminal.wait_for("The run failed", "/nowhere", seconds=LOADING_SECONDS)
+        terminal.wait_for("The run failed", "no-model", seconds=LOADING_SECONDS)
         assert terminal.text.isascii()
         assert bytes(terminal.raw).isascii()
         terminal.press("q")
