@@ -9,6 +9,7 @@ from engine.journal import LOG
 from engine.session import LocalSession
 
 STOP_SECONDS = 10.0
+POLL_SECONDS = 0.5
 KIB_PER_SECOND, LOW_KIB_PER_SECOND = 12.0, 5.0
 
 # Textual reads these when it is imported. No animations, for slow lines; what is typed shows within
@@ -24,7 +25,8 @@ def drive_on_screen(session: LocalSession, low_bandwidth: bool = False) -> int:
     """Run a session in the cockpit; returns the exit code of the command line contract.
 
     When the screen ends the engine is stopped at its next safe point, unless the terminal has
-    gone: then the run goes on to its end without one. The terminal is left as it was before.
+    gone: then the run goes on to its end without one, or stops if it was paused. The terminal is
+    left as it was before.
     """
     for name, value in _TEXTUAL_DEFAULTS.items():
         os.environ.setdefault(name, value)
@@ -37,7 +39,9 @@ def drive_on_screen(session: LocalSession, low_bandwidth: bool = False) -> int:
         app.run()
         crashed = bool(app.return_code)
         if terminal.gone:  # a dropped line ends the screen, not the run
-            session.wait()
+            while not session.wait(POLL_SECONDS):
+                if session.state.status == "paused":  # nobody is left who could let it go on
+                    session.send(Stop())
         elif not session.ended:
             session.send(Stop())
             session.wait(STOP_SECONDS)

@@ -35,17 +35,24 @@ class EditorScreen(ModalScreen[list[Edit]]):
         "next": "Next meta-prompt (once)",
     }
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "save", "Save", tooltip="Make the edits and close"),
-        Binding("escape", "cancel", "Cancel"),
-        Binding("ctrl+e,f4", "external", "$EDITOR", key_display="f4"),
-        Binding("f6,ctrl+t", "next_tab", "Next text", key_display="f6"),
+        Binding("ctrl+s", "save", "Save", priority=True, tooltip="Make the edits and close"),
+        Binding("escape", "cancel", "Cancel", tooltip="Close without an edit"),
+        Binding("f4", "external", "$EDITOR", priority=True, tooltip="Edit this text in $EDITOR"),
+        Binding(  # before the text area, whose f6 selects a line
+            "f6,ctrl+t",
+            "next_tab",
+            "Next text",
+            key_display="f6",
+            priority=True,
+            tooltip="System prompt, task, or the very next meta-prompt",
+        ),
     ]
     DEFAULT_CSS = """
     EditorScreen { align: center middle; }
     EditorScreen > Vertical {
         width: 90%; height: 90%; max-width: 140;
         border: round $accent; padding: 0 1; background: $surface;
-        TextArea { height: 1fr; display: none; border: none; padding: 0; }
+        TextArea, TextArea:focus { height: 1fr; display: none; border: none; padding: 0; }
         TextArea.-shown { display: block; }
         #when { color: $text-muted; height: auto; }
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 from engine import events as ev
@@ -34,6 +35,7 @@ def test_pause_edit_inject_steer_resume_and_find_it_all_in_the_journal(run_folde
         terminal.wait_for("edit the meta-prompt")
         terminal.send("\x1b[17~")  # F6: the task
         terminal.wait_for("find the template")
+        terminal.wait_gone("whose sentence fits it best")
         terminal.send("SAY MORE. ")
         terminal.wait_for("SAY MORE.")
         terminal.press("ctrl+s")
@@ -91,6 +93,16 @@ def test_sigterm_leaves_the_terminal_sane_and_says_how_to_go_on(run_folder: Path
         assert terminal.attributes == terminal.attributes_before
         assert "glov resume" in terminal.text
     assert read_journal(run_folder).events[-1].kind == "run-stopped"
+
+
+def test_a_dropped_line_ends_the_screen_and_not_the_run(run_folder: Path) -> None:
+    with Terminal(demo(run_folder, "steps=6"), columns=80, rows=24) as terminal:
+        terminal.wait_for("proposing", seconds=LOADING_SECONDS)
+        terminal.hang_up()
+        deadline = time.monotonic() + LOADING_SECONDS
+        while read_journal(run_folder).events[-1].kind != "run-finished":
+            assert time.monotonic() < deadline
+            time.sleep(0.1)  # nothing else tells: the terminal is gone
 
 
 def test_ctrl_c_twice(run_folder: Path) -> None:
