@@ -11,7 +11,7 @@ demo: $(VENV)/.installed
 	$(BIN)/glov demo
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
