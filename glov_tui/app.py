@@ -93,7 +93,7 @@ class GlovApp(App[None]):
         self._cells = (80, 24)
         self._drawn: RunState | None = None
         self._zoomed = False
-        self._pane = PANES[0]
+        self._pane = "examples"
         self._announced_best: str | None = None
         self._announced_status = ""
         self._ctrl_c_at = float("-inf")

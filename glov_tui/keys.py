@@ -11,6 +11,8 @@ KEYS: list[Binding] = [
     Binding("n", "step_once", "One step", tooltip="Run to the end of one step, then pause"),
     Binding("e", "edit", "Edit", tooltip="Edit system prompt, task or the next meta-prompt"),
     Binding("i", "inject", "Inject", tooltip="Score a template of your own at once"),
+    Binding("question_mark,f1", "help", "Help", key_display="?", tooltip="All keys"),
+    Binding("q", "leave", "Quit", tooltip="Stop the run and quit; asks while it runs"),
     Binding("p", "pin", "Pin", tooltip="Always show this template to the LLM, or no longer"),
     Binding("b", "ban", "Ban", tooltip="Keep this template out of the run, or allow it again"),
     Binding("o", "options", "Options", tooltip="Temperature, top-p, candidates, k and more"),
@@ -86,6 +88,4 @@ KEYS: list[Binding] = [
     ),
     Binding("ctrl+l", "redraw", "Redraw", show=False, tooltip="Write the whole screen again"),
     Binding("z", "zoom", "Zoom", show=False, tooltip="Show one pane only, or all that fit"),
-    Binding("question_mark,f1", "help", "Help", key_display="?", tooltip="All keys"),
-    Binding("q", "leave", "Quit", tooltip="Stop the run and quit; asks while it runs"),
 ]

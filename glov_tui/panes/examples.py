@@ -51,7 +51,7 @@ class ExamplesPane(Vertical):
         key: str
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "sort", "Sort", tooltip="Sort by rank, newest, origin or text"),
+        Binding("s", "sort", "Sort", show=False, tooltip="Sort by rank, newest, origin or text"),
         Binding("escape", "end_filter", "All", show=False),
     ]
     DEFAULT_CSS = """

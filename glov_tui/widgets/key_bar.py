@@ -14,7 +14,10 @@ class KeyBar(Static):
     """
 
     DEFAULT_CSS = """
-    KeyBar { height: 1; dock: bottom; background: $panel; text-wrap: nowrap; }
+    KeyBar {
+        height: 1; dock: bottom; background: $panel; text-wrap: nowrap;
+        link-style: none; link-color: $foreground; link-background: transparent;
+    }
     """
 
     def __init__(self) -> None:
@@ -49,6 +52,6 @@ class KeyBar(Static):
             if used + cells > width:
                 break
             used += cells
-            markup = f"[@click=app.simulate_key('{name}')] [b $text-accent]$key[/] $description [/]"
+            markup = f"[@click=app.simulate_key('{name}')] [b $accent]$key[/] $description [/]"
             parts.append(Content.from_markup(markup, key=key, description=description))
         self.update(Content("").join(parts), layout=False)
