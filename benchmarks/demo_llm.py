@@ -20,9 +20,10 @@ from statistics import fmean
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout need not be installed
 
 from engine.config import LLMConfig, SamplingConfig, SteeringConfig
-from engine.demo.dialogues import World, imagine_run
+from engine.demo.dialogues import imagine_run
 from engine.demo.simulate import RandomProposer, propose, simulate, standard_world
 from engine.demo.vocabulary import named_values
+from engine.demo.worlds import World
 from engine.history import ScoredTemplate, best_and_worst, ranked
 from engine.llm.base import LanguageModel
 from engine.reply import normalise, parse_reply
@@ -44,7 +45,7 @@ def single_steps(llm: LanguageModel, steps: int) -> None:
         world = standard_world(rng)
         run: list[ScoredTemplate] = []
         while len(run) < 30:
-            run = imagine_run(world, rng)
+            run, _ = imagine_run(world, rng)
         best, worst = best_and_worst(ranked(run), 5)
         begun = time.monotonic()
         replies = propose(llm, best, worst, SamplingConfig(), range(10))

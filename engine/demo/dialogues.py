@@ -1,9 +1,9 @@
 """Synthetic meta-prompt dialogues: what the tiny LLM learns to propose templates from.
 
 A dialogue shows an imaginary run in the middle of its search, in exactly the words that
-`engine.metaprompt` uses, and asks for a template. Behind the run stands a `World`: a random
-choice of right values for the factors of `vocabulary.py`, from which every template of the run
-has its (noisy) accuracy. The replies are templates of someone who knows the world. Nobody can
+`engine.metaprompt` uses, and asks for a template. Behind the run stands a world (`worlds.py`): a
+random choice of right values for the factors of `vocabulary.py`, from which every template of the
+run has its noisy accuracy. The replies are templates of someone who knows the world. Nobody can
 know it from the prompt, so what a model can learn is to *infer* it: keep the phrases that the
 good templates share, leave out those of the bad ones, and guess where the run has not tried yet.
 
@@ -25,88 +25,40 @@ from engine.demo.vocabulary import (
     SEED_TEMPLATE,
     TASKS,
     VISIBLE_FACTORS,
-    Task,
     compose,
     random_task,
+)
+from engine.demo.worlds import (
+    ADJECTIVES,
+    NOUNS,
+    STRANGE,
+    VALUE_OF,
+    Phrases,
+    World,
+    random_world,
 )
 from engine.history import Proposal, ScoredTemplate, best_and_worst, find_anchors, ranked
 from engine.llm.base import Message
 from engine.metaprompt import SYSTEM_PROMPT, TASK, Example, MetaPrompt, load_meta_prompt
 from engine.reply import normalise
 
-Phrases = dict[str, str]  # factor -> the words that name one of its values
-
-STRANGE = "strange"
-"""A made-up factor: a phrase outside the vocabulary, as users inject them."""
-
+KEEP_WORDS = 0.75  # chance that a right value is named in words that a good template has
+EDITS = 0.8  # share of the replies that edit a shown template rather than begin anew
 MAX_PHRASES = 6  # phrases in one template of an imaginary run
 
-_VALUE_OF = {
-    words: (factor.name, value)
-    for factor in FACTORS.values()
-    for value, phrases in factor.values.items()
-    for words in phrases
-}
+SUFFIXES = tuple(name for name, factor in FACTORS.items() if factor.position == "suffix")
+
 _ALL_PHRASES = {
     name: tuple(words for phrases in factor.values.values() for words in phrases)
     for name, factor in FACTORS.items()
 }
 
-# Words for what users may write: descriptions, names, tasks and phrases outside the vocabulary.
-PREPOSITIONS = ("beside", "behind", "below", "near", "under", "with", "without", "inside", "like")
-ADJECTIVES = (
-    "old", "new", "small", "large", "bright", "dark", "broken", "clean", "dirty", "heavy", "rusty",
-    "shiny", "strange", "common", "rare", "vintage", "modern", "soft", "golden", "empty", "painted",
-)  # fmt: skip
-NOUNS = (
-    "clock", "window", "door", "river", "garden", "street", "shelf", "box", "hand", "shop",
-    "museum", "kitchen", "polaroid", "poster", "book", "catalogue", "market", "stage", "wall",
-    "lamp", "map",
-    "animal", "flower", "vehicle", "texture", "satellite", "food", "scene", "object", "item",
-)  # fmt: skip
+# Words that tasks and edited system prompts are made of.
 TASK_WORDS = (
     "write", "propose", "a", "better", "short", "template", "prompt", "for", "the", "images",
     "classes", "of", "model", "that", "works", "best", "accuracy", "highest", "describe", "how",
     "photos", "were", "taken", "keep", "it", "simple", "use", "few", "words", "please", "and",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What makes templates good in one imaginary data set. Accuracies are shares, 0 to 1."""
-
-    right: Mapping[str, str]  # hidden factor that matters -> its right value
-    base: float  # accuracy of a template that names nothing
-    gain: Mapping[str, float]  # factor -> what naming the right value adds
-    loss: Mapping[tuple[str, str], float]  # (factor, wrong value) -> what naming it costs
-    taste: Mapping[str, float]  # phrase -> small effect of the wording itself
-    strange: tuple[str, float]  # a phrase outside the vocabulary ("" for none) and its effect
-    n: int  # images of the few-shot set
-
-    def expected(self, phrases: Mapping[str, str]) -> float:
-        """Accuracy of a template that uses these phrases, without sampling noise, 0.02 to 0.99."""
-        total = self.base
-        for factor, words in phrases.items():
-            total += self.taste.get(words, 0.0)
-            if factor == STRANGE:
-                total += self.strange[1]
-            elif factor in self.right:
-                value = _VALUE_OF[words][1]
-                if value == self.right[factor]:
-                    total += self.gain[factor]
-                else:
-                    total -= self.loss[factor, value]
-        return min(max(total, 0.02), 0.99)
-
-    def hits(self, phrases: Mapping[str, str], rng: random.Random) -> int:
-        """Images classified right out of ``n``.
-
-        All templates meet the same images, so that two of them differ by less than two binomial
-        draws would: the noise has half the binomial's standard deviation.
-        """
-        p = self.expected(phrases)
-        noise = rng.gauss(0.0, 0.5 * (p * (1 - p) / self.n) ** 0.5)
-        return min(max(round(self.n * (p + noise)), 0), self.n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,47 +68,6 @@ class Dialogue:
     messages: tuple[Message, ...]
     replies: tuple[str, ...]
     anchors: tuple[str, str] | None  # texts; None before the first improvement
-
-
-# -- worlds --------------------------------------------------------------------------------------
-
-
-def random_world(rng: random.Random) -> World:
-    """A world with two to five factors that matter; never that of a demo task."""
-    while True:
-        informative = rng.sample(HIDDEN_FACTORS, rng.choice((2, 3, 4, 4, 4, 5)))
-        right = {name: rng.choice(tuple(FACTORS[name].values)) for name in informative}
-        if not any(_agrees(right, task) for task in TASKS.values()):
-            break
-    gain = {name: rng.uniform(0.04, 0.14) for name in informative}
-    harm = rng.uniform(0.0, 0.8)  # wrong names cost this share of the gain, more or less
-    loss = {
-        (name, value): gain[name] * harm * rng.uniform(0.0, 1.5)
-        for name in informative
-        for value in FACTORS[name].values
-    }
-    spread = rng.choice((0.0, 0.01, 0.02))
-    taste = {words: rng.gauss(0.0, spread) for words in _VALUE_OF}
-    strange = (strange_phrase(rng), rng.choice((-1, 1)) * rng.uniform(0.02, 0.12))
-    n = rng.randint(8, 16) * rng.choice((1, 2, 5, 5, 5, 10, 16))
-    has_strange = rng.random() < 0.3
-    return World(
-        right, rng.uniform(0.2, 0.6), gain, loss, taste, strange if has_strange else ("", 0.0), n
-    )
-
-
-def _agrees(right: Mapping[str, str], task: Task) -> bool:
-    return all(right.get(factor) == task.factors[factor] for factor in task.informative)
-
-
-def strange_phrase(rng: random.Random) -> str:
-    """A phrase outside the vocabulary, now and then with a word that nobody knows."""
-    noun = rng.choice(NOUNS)
-    if rng.random() < 0.25:
-        syllables = (rng.choice("bdfgklmnprstvz") + rng.choice("aeiou") for _ in range(3))
-        noun = "".join(syllables) + rng.choice(("", "n", "s", "r"))
-    adjective = f"{rng.choice(ADJECTIVES)} " if rng.random() < 0.6 else ""
-    return f"{rng.choice(PREPOSITIONS)} the {adjective}{noun}"
 
 
 # -- templates -----------------------------------------------------------------------------------
@@ -173,22 +84,27 @@ def render(phrases: Phrases, rng: random.Random, *, finished: bool = False) -> s
     return text.removesuffix(".") + "." if finished else text
 
 
-def ideal_phrases(world: World, rng: random.Random, *, strange: bool) -> Phrases:
+def ideal_phrases(world: World, rng: random.Random, shown: Sequence[str]) -> Phrases:
     """The phrases of one who knows the world: right values in well-liked words, little else.
 
-    ``strange``: whether the world's phrase outside the vocabulary may be used.
+    Words of the ``shown`` templates are mostly kept, as an optimiser who reads them would. Nobody
+    could guess a phrase outside the vocabulary: it is used only where it was shown.
     """
     phrases: Phrases = {}
     for name in HIDDEN_FACTORS:
         if name in world.right and rng.random() < 0.95:
-            phrases[name] = _liked(world, FACTORS[name].values[world.right[name]], rng)
+            choice = FACTORS[name].values[world.right[name]]
+            seen = [words for words in choice if any(words in text for text in shown)]
+            keep = seen and rng.random() < KEEP_WORDS
+            phrases[name] = _liked(world, seen if keep else choice, rng)
         elif name not in world.right and rng.random() < 0.08:
             phrases[name] = rng.choice(_ALL_PHRASES[name])
     for name in VISIBLE_FACTORS:
         if rng.random() < 0.1:
             phrases[name] = _liked(world, _ALL_PHRASES[name], rng)
-    if strange and world.strange[1] > 0 and rng.random() < 0.95:
-        phrases[STRANGE] = world.strange[0]
+    words, effect = world.strange
+    if words and effect > 0 and any(words in text for text in shown) and rng.random() < 0.95:
+        phrases[STRANGE] = words
     return phrases
 
 
@@ -206,6 +122,59 @@ def random_phrases(rng: random.Random, naming: float = 0.5) -> Phrases:
     return {name: rng.choice(_ALL_PHRASES[name]) for name in chosen[:MAX_PHRASES]}
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A template with the phrases that it is made of."""
+
+    text: str
+    phrases: Mapping[str, str]
+
+    def naming(self, factor: str, words: str) -> Draft:
+        """The draft with other words for this suffix factor, added at the end if it had none."""
+        if factor in self.phrases:
+            text = self.text.replace(self.phrases[factor], words, 1)
+        else:
+            text = f"{self.text.removesuffix('.')}, {words}."
+        return Draft(text, {**self.phrases, factor: words})
+
+    def without(self, factor: str) -> Draft:
+        """The draft without the words of this suffix factor."""
+        words = self.phrases[factor]
+        text = self.text.removeprefix(f"{words}, ")
+        for joint in (", ", " and ", " "):
+            text = text.replace(f"{joint}{words}", "", 1) if text == self.text else text
+        return Draft(text, {f: w for f, w in self.phrases.items() if f != factor})
+
+
+def ideal_edit(world: World, draft: Draft, rng: random.Random, shown: Sequence[str]) -> Draft:
+    """A shown template with wrong phrases put right, missing ones added, needless ones dropped."""
+    better = ideal_phrases(world, rng, shown)
+    for factor in (*SUFFIXES, STRANGE):
+        old, new = draft.phrases.get(factor), better.get(factor)
+        if new is not None:
+            same = old is not None and factor in world.right and _names_right(world, factor, old)
+            if not same:
+                draft = draft.naming(factor, new)
+        elif old is not None and rng.random() < 0.7:
+            draft = draft.without(factor)
+    return Draft(draft.text.removesuffix(".") + ".", draft.phrases)
+
+
+def random_edit(draft: Draft, rng: random.Random) -> Draft:
+    """A template with one or two phrases changed, added or dropped at random."""
+    for _ in range(rng.choice((1, 1, 2))):
+        factor = rng.choice(SUFFIXES)
+        if factor in draft.phrases and rng.random() < 0.3:
+            draft = draft.without(factor)
+        elif factor in draft.phrases or len(draft.phrases) < MAX_PHRASES:
+            draft = draft.naming(factor, rng.choice(_ALL_PHRASES[factor]))
+    return draft
+
+
+def _names_right(world: World, factor: str, words: str) -> bool:
+    return VALUE_OF[words][1] == world.right[factor]
+
+
 # -- runs ----------------------------------------------------------------------------------------
 
 
@@ -215,42 +184,48 @@ def scored(text: str, hits: int, n: int, step: int, margin: float = 0.0) -> Scor
     return ScoredTemplate(normalise(text), text, "llm", first, hits, n, margin, {})
 
 
-def imagine_run(world: World, rng: random.Random) -> list[ScoredTemplate]:
+def imagine_run(world: World, rng: random.Random) -> tuple[list[ScoredTemplate], dict[str, Draft]]:
     """The templates of a run that is 0 to 20 steps old, in the order in which they were found.
 
-    The imaginary proposer crosses over the best templates so far and tries random phrases; how
-    well it does both varies, so that runs that go well, badly and astray are all shown.
+    The imaginary proposer crosses over the best templates so far, edits them and tries random
+    phrases; how well it does varies, so that runs that go well, badly and astray are all shown.
+    Returns the scored templates, and by their key what they are made of.
     """
-    found: dict[str, tuple[ScoredTemplate, Phrases]] = {}
+    found: dict[str, tuple[ScoredTemplate, Draft]] = {}
 
-    def score(phrases: Phrases, text: str, step: int) -> None:
-        entry = scored(text, world.hits(phrases, rng), world.n, step, world.expected(phrases))
-        found.setdefault(entry.key, (entry, phrases))
+    def score(draft: Draft, step: int) -> None:
+        hits, margin = world.hits(draft.phrases, rng), world.expected(draft.phrases)
+        entry = scored(draft.text, hits, world.n, step, margin)
+        found.setdefault(entry.key, (entry, draft))
 
-    score({}, SEED_TEMPLATE, 0)
+    score(Draft(SEED_TEMPLATE, {}), 0)
     if rng.random() < 0.1:  # a run from another seed template
         found.clear()
         phrases = random_phrases(rng, naming=0.2)
-        score(phrases, render(phrases, rng), 0)
+        score(Draft(render(phrases, rng), phrases), 0)
     inherit = rng.uniform(0.3, 0.9)
+    editing = rng.uniform(0.0, 0.9)
     naming = rng.uniform(0.2, 0.8)
-    n_steps = rng.choice((0, 1, 1, 2, 2, 3, 3, 4, 5, 6, 8, 10, 13, 16, 20))
+    n_steps = rng.choice((0, 1, 1, 2, 2, 3, 3, 4, 5, 6, 7, 8, 10, 12, 14, 17, 20))
     n_candidates = rng.choice((3, 5, 8, 8))
     for step in range(1, n_steps + 1):
         by_score = sorted(found.values(), key=lambda pair: -pair[0].hits)
-        parents = [phrases for _, phrases in by_score[:5]]
+        parents = [draft for _, draft in by_score[:5]]
         for _ in range(n_candidates):
+            if rng.random() < editing:
+                score(random_edit(rng.choice(parents), rng), step)
+                continue
             phrases = random_phrases(rng, naming)
             for name in rng.sample(tuple(FACTORS), len(FACTORS)):
                 if rng.random() < inherit:
                     phrases.pop(name, None)
-                    parent = rng.choice(parents)
+                    parent = rng.choice(parents).phrases
                     if name in parent and len(phrases) < MAX_PHRASES:
                         phrases[name] = parent[name]
             if world.strange[0] and rng.random() < 0.3:
                 phrases[STRANGE] = world.strange[0]
-            score(phrases, render(phrases, rng), step)
-    return [entry for entry, _ in found.values()]
+            score(Draft(render(phrases, rng), phrases), step)
+    return [entry for entry, _ in found.values()], {k: draft for k, (_, draft) in found.items()}
 
 
 # -- dialogues -----------------------------------------------------------------------------------
@@ -262,18 +237,20 @@ def make_dialogue(rng: random.Random, replies: int = 1, most_examples: int = 6) 
     It shows 1 to ``most_examples`` best templates, mostly five, and as many of the worst.
     """
     world = random_world(rng)
-    run = imagine_run(world, rng)
+    run, drafts = imagine_run(world, rng)
     ranking = ranked(run)
     k = min(rng.choice((5, 5, 5, 5, 5, 5, 3, 3, 1, 2, 4, 6)), most_examples)
     best, worst = best_and_worst(ranking, k)
     anchors = find_anchors(ranking)
-    known = {template.key for template in run}
-    # Nobody could guess a phrase outside the vocabulary: it is used only where it was shown.
-    shown = bool(world.strange[0]) and any(world.strange[0] in t.text for t in (*best, *worst))
+    shown = [template.text for template in best]
     texts: list[str] = []
     while len(texts) < replies:
-        text = render(ideal_phrases(world, rng, strange=shown), rng, finished=True)
-        if normalise(text) not in known:
+        text = render(ideal_phrases(world, rng, shown), rng, finished=True)
+        if rng.random() < EDITS:  # of the best template or, less often, of a lower one
+            parent = drafts[best[max(rng.randrange(len(best)), rng.randrange(len(best)))].key]
+            draft = ideal_edit(world, parent, rng, shown)
+            text = draft.text if len(draft.phrases) <= MAX_PHRASES + 1 else text
+        if normalise(text) not in drafts:
             texts.append(text)
     return Dialogue(
         _messages(best, worst, run[-1].first.step + 1, rng),

@@ -14,8 +14,9 @@ import re
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from engine.demo.dialogues import ADJECTIVES, NOUNS, PREPOSITIONS, TASK_WORDS
+from engine.demo.dialogues import TASK_WORDS
 from engine.demo.vocabulary import CLASSES, FACTORS, PLACEHOLDER, TASKS
+from engine.demo.worlds import ADJECTIVES, NOUNS, PREPOSITIONS
 from engine.metaprompt import BUILT_IN, SYSTEM_PROMPT, TASK
 
 SPACE = "▁"  # stands for the space before a word, as in Llama's own tokenizer

@@ -1,7 +1,7 @@
 """The GLOV loop on imaginary data sets: how well an LLM searches, without images and in seconds.
 
 The step is the real one (`engine.optimizer`), only the scores come from a `World` of
-`dialogues.py` instead of a VLM. `benchmarks/demo_llm.py` prints the figures of the tiny LLM's card.
+`worlds.py` instead of a VLM. `benchmarks/demo_llm.py` prints the figures of the tiny LLM's card.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from engine.config import Pooling, RunConfig, SamplingConfig, SteeringConfig
-from engine.demo.dialogues import Phrases, World, random_phrases, random_world, render
+from engine.demo.dialogues import random_phrases, render
 from engine.demo.vocabulary import FACTORS, named_values
+from engine.demo.worlds import Phrases, World, random_world
 from engine.errors import ModelError
 from engine.events import ModelsLoaded
 from engine.history import ScoredTemplate

@@ -2,12 +2,18 @@
 
     python -m engine.demo.train llm
 
-The model imitates the replies of `dialogues.py`. To make much of little computing time, several
-replies to one meta-prompt are trained at once: they follow the prompt in one sequence, and a mask
-lets each see the prompt and itself only. For steering, some of them are repeated with an offset
-on their hidden states, exactly as `last-token` steering adds it: the offset is alpha * (H+ - H-)
-of the imaginary run's P+ and P- at one random layer, a steered token sees the un-steered earlier
-ones, and no other token sees it. So the model learns to write whole sentences while steered.
+To follow examples, a model needs attention heads that find an earlier place like the present one
+and look up what came next there. Trained from random weights on dialogues alone, a model of this
+size finds them late or never. So the heads begin in a useful place (`_prepare_attention`), and the
+first steps (`_learn_to_repeat`) are about nothing but repeating random tokens.
+
+Then the model imitates the replies of `dialogues.py`. To make much of little computing time,
+several replies to one meta-prompt are trained at once: they follow the prompt in one sequence,
+and a mask lets each see the prompt and itself only. For steering, some of them are repeated with
+an offset on their hidden states, exactly as `last-token` steering adds it: the offset is alpha *
+(H+ - H-) of the imaginary run's P+ and P- at one random layer, a steered token sees the un-
+steered earlier ones, and no other token sees it. So the model learns to write whole sentences
+while steered.
 """
 
 from __future__ import annotations
@@ -15,8 +21,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -31,7 +36,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from engine.demo.dialogues import Dialogue, make_dialogue
+from engine.demo.dialogues import make_dialogue
+from engine.demo.llm_batches import Batch, make_batch
 from engine.demo.llm_tokenizer import MAX_LENGTH, build_tokenizer
 
 HIDDEN = 128
@@ -40,37 +46,12 @@ STEPS = 2600
 BATCH = 8  # dialogues
 REPLIES = 3  # to each meta-prompt
 STEERED = 1  # of them once more with an offset
-PROMPT_WEIGHT = 0.1  # of the loss on the meta-prompt's own tokens
-LEARNING_RATE = 3e-3
+REPEATS = 400  # steps of repeating random tokens, before the dialogues
+PROMPT_WEIGHT = 0.5  # of the loss on the meta-prompt: its lists teach how to repeat phrases
+LEARNING_RATE = 2e-3
 MAX_ALPHA = 4.0
-SHORT = 0.25  # of the training shows at most two examples of each kind: quick, and easy to grasp
+SHORT = 0.1  # of the training shows at most two examples of each kind: quick, easy to grasp
 _POOL = 24  # batches that are drawn together and sorted by length, against padding
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """B prompts of up to P tokens, each followed by R tokens: replies, then some to be steered.
-
-    Attributes:
-        prompts: (B, P) int64, padded on the right, without the header that asks for the reply.
-        prompt_targets: (B, P) int64, the next token; -100 where there is none.
-        replies: (B, R) int64, each reply begins with the header.
-        reply_targets: (B, R) int64, the next token; -100 where there is none.
-        positions: (B, R) int64, place in the dialogue that a token of a reply has.
-        mask: (B, 1, R, P + R) bfloat16, 0 where a token of a reply (dim 2) sees another (dim 3),
-            very negative elsewhere.
-        steered: (B, R) bool, true for tokens that get an offset.
-        anchors: the texts P+ and P- of each dialogue, or None.
-    """
-
-    prompts: Tensor
-    prompt_targets: Tensor
-    replies: Tensor
-    reply_targets: Tensor
-    positions: Tensor
-    mask: Tensor
-    steered: Tensor
-    anchors: tuple[tuple[str, str] | None, ...]
 
 
 def build_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
@@ -83,23 +64,33 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
         num_attention_heads=HIDDEN // 32,
         num_key_value_heads=HIDDEN // 64,
         max_position_embeddings=MAX_LENGTH,
+        attention_bias=True,
         tie_word_embeddings=True,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
     model = LlamaForCausalLM(config)
+    _prepare_attention(model)
     model.set_attn_implementation("eager")  # quicker than sdpa's backward pass at these sizes
     return model
 
 
-def main(output: Path, *, seed: int = 0, steps: int = STEPS, steered: int = STEERED) -> None:
+def main(
+    output: Path,
+    *,
+    seed: int = 0,
+    repeats: int = REPEATS,
+    steps: int = STEPS,
+    steered: int = STEERED,
+) -> None:
     """Train from nothing and save a hub model folder; prints progress to stdout.
 
     Args:
         output: folder for the weights, made if it is missing.
         seed: of the weights and of the dialogues.
-        steps: training steps of ``BATCH`` dialogues.
+        repeats: steps of repeating random tokens.
+        steps: then, training steps of ``BATCH`` dialogues.
         steered: replies of each dialogue that are trained with an offset too, 0 to ``REPLIES``.
     """
     torch.set_num_threads(1)
@@ -108,17 +99,22 @@ def main(output: Path, *, seed: int = 0, steps: int = STEPS, steered: int = STEE
     model = build_model(tokenizer)
     size = sum(p.numel() for p in model.parameters())
     print(f"tiny LLM: {size / 1e6:.2f} M parameters, {len(tokenizer)} tokens", flush=True)
-    optimizers = _optimizers(model)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01
+    )
     begun = time.monotonic()
+    _learn_to_repeat(model, optimizer, seed, repeats)
     rng = random.Random(f"{seed}/offsets")
-    mean = 0.0
+    means = [0.0, 0.0]
     for step, batch in enumerate(_batches(tokenizer, seed, steered, steps)):
         rate = _schedule(step / steps)
-        loss = _train_step(model, tokenizer, batch, optimizers, rate, rng)
-        mean = loss if step == 0 else 0.98 * mean + 0.02 * loss
+        losses = _train_step(model, tokenizer, batch, optimizer, rate, rng)
+        keep = 0.96 if step else 0.0
+        means = [keep * m + (1 - keep) * loss for m, loss in zip(means, losses, strict=True)]
         if step % 50 == 0 or step == steps - 1:
             seconds = time.monotonic() - begun
-            print(f"step {step:5d}  reply loss {mean:.3f}  {seconds:6.0f} s", flush=True)
+            losses_text = f"loss of replies {means[0]:.3f}, of prompts {means[1]:.3f}"
+            print(f"step {step:5d}  {losses_text}  {seconds:6.0f} s", flush=True)
     save(model, tokenizer, output)
 
 
@@ -138,6 +134,67 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, output: Pa
     model.half()  # type: ignore[no-untyped-call]
     model.save_pretrained(output)
     tokenizer.save_pretrained(output)
+    for file in output.iterdir():
+        file.chmod(0o644)  # transformers writes weights for the owner alone
+
+
+# -- a start for attention -----------------------------------------------------------------------
+
+
+@torch.no_grad()
+def _prepare_attention(model: LlamaForCausalLM) -> None:
+    """Weights from which looking things up in the text is a short way.
+
+    In all layers, queries resemble keys, so that a token looks at tokens like itself, and what is
+    read is written back as it was (Trockman and Kolter 2023, "Mimetic initialization"). In layer
+    0, the heads of the first key head look one token back: their constant query and key (the
+    biases) agree best at distance 1 under the rotary embedding.
+    """
+    config = model.config
+    width = config.hidden_size // config.num_attention_heads
+    groups = cast(int, config.num_key_value_heads)
+    shared = config.num_attention_heads // groups  # heads to one key head
+    for layer in model.model.layers:
+        attention = layer.self_attn
+        keys = torch.randn(groups, width, HIDDEN) / math.sqrt(HIDDEN)
+        values = torch.randn(groups, width, HIDDEN) / math.sqrt(HIDDEN)
+        queries = keys.repeat_interleave(shared, 0)
+        queries = queries + 0.3 * torch.randn_like(queries) / math.sqrt(HIDDEN)
+        written = values.repeat_interleave(shared, 0) / shared
+        attention.q_proj.weight.copy_(queries.flatten(0, 1))
+        attention.k_proj.weight.copy_(keys.flatten(0, 1))
+        attention.v_proj.weight.copy_(values.flatten(0, 1))
+        attention.o_proj.weight.copy_(written.flatten(0, 1).T)
+    first = model.model.layers[0].self_attn
+    angles = model.model.rotary_emb.inv_freq  # turn of each pair of dimensions per token
+    key = torch.cat((torch.ones_like(angles), torch.zeros_like(angles)))
+    query = torch.cat((angles.cos(), -angles.sin()))  # the key, turned back by one token
+    first.k_proj.weight[:width] *= 0.1
+    first.k_proj.bias[:width] = 2.0 * key
+    for head in range(shared):
+        rows = slice(head * width, (head + 1) * width)
+        first.q_proj.weight[rows] *= 0.1
+        first.q_proj.bias[rows] = 2.0 * query
+
+
+def _learn_to_repeat(
+    model: LlamaForCausalLM, optimizer: torch.optim.Optimizer, seed: int, steps: int
+) -> None:
+    """Random tokens A, some others B, and A again, in many lengths; the loss is on the last A."""
+    rng = random.Random(f"{seed}/repeats")
+    generator = torch.Generator().manual_seed(seed)
+    for step in range(steps):
+        length, gap = rng.randint(8, 32), rng.choice((0, rng.randint(1, 40)))
+        shape = (16, length + gap)
+        words = torch.randint(model.config.vocab_size, shape, generator=generator)
+        tokens = torch.cat((words, words[:, :length]), dim=1)
+        with torch.autocast("cpu", torch.bfloat16):
+            hidden = model.model(tokens, use_cache=False).last_hidden_state
+            logits = model.lm_head(hidden[:, length + gap : -1])
+        loss = _cross_entropy(logits, words[:, 1:length])
+        _update(model, optimizer, loss, min(1.0, (step + 1) / 30))
+        if step % 50 == 49:
+            print(f"repeating, step {step + 1}: loss {loss.item():.3f}", flush=True)
 
 
 # -- batches -------------------------------------------------------------------------------------
@@ -159,101 +216,7 @@ def _batches(
         yield ready.pop()
 
 
-def make_batch(
-    tokenizer: PreTrainedTokenizerFast, dialogues: Sequence[Dialogue], steered: int
-) -> Batch:
-    """Pack dialogues, each with all its replies and the first ``steered`` of them once more."""
-    pad = cast(int, tokenizer.pad_token_id)
-    rows = [_pack(tokenizer, dialogue, steered) for dialogue in dialogues]
-    lengths = torch.tensor([len(row.prompt) for row in rows])
-    segments = _padded([row.segments for row in rows], 0)
-    sources = _padded([row.sources for row in rows], 0)
-    positions = _padded([row.positions for row in rows], 0)
-    return Batch(
-        prompts=_padded([row.prompt for row in rows], pad),
-        prompt_targets=_padded([[*row.prompt[1:], -100] for row in rows], -100),
-        replies=_padded([row.replies for row in rows], pad),
-        reply_targets=_padded([row.targets for row in rows], -100),
-        positions=positions,
-        mask=_mask(lengths, positions, segments, sources),
-        steered=sources != segments,
-        anchors=tuple(dialogue.anchors for dialogue in dialogues),
-    )
-
-
-@dataclass(slots=True)
-class _Row:
-    """Tokens of one dialogue. A steered token's source is the segment (reply) it is a copy of."""
-
-    prompt: list[int]
-    replies: list[int]
-    targets: list[int]
-    positions: list[int]
-    segments: list[int]  # from 1; padding has 0
-    sources: list[int]
-
-
-def _pack(tokenizer: PreTrainedTokenizerFast, dialogue: Dialogue, steered: int) -> _Row:
-    # The header that asks for the reply is the first token of every reply instead.
-    *prompt, header = cast(
-        list[int],
-        tokenizer.apply_chat_template(
-            [cast(dict[str, str], message) for message in dialogue.messages],
-            tokenize=True,
-            add_generation_prompt=True,
-            return_dict=False,
-        ),
-    )
-    row = _Row(prompt, [], [], [], [], [])
-    segment = 0
-    for copies in (dialogue.replies, dialogue.replies[:steered] if dialogue.anchors else ()):
-        for source, text in enumerate(copies, start=1):
-            segment += 1
-            reply = tokenizer(text, add_special_tokens=False)["input_ids"]
-            row.replies += [header, *reply]
-            row.targets += [*reply, cast(int, tokenizer.eos_token_id)]
-            row.positions += range(len(prompt), len(prompt) + 1 + len(reply))
-            row.segments += [segment] * (1 + len(reply))
-            row.sources += [source] * (1 + len(reply))
-    return row
-
-
-def _mask(lengths: Tensor, positions: Tensor, segments: Tensor, sources: Tensor) -> Tensor:
-    """Who sees whom: all see the prompt and their own past, which is never steered.
-
-    Args:
-        lengths: (B,) int64, tokens of the prompts.
-        positions, segments, sources: (B, R) int64; padding has segment 0.
-    """
-    size = positions.shape[1]
-    prompt = torch.arange(int(lengths.max()))[None, :] < lengths[:, None]  # (B, P)
-    prompt = prompt[:, None, :].expand(-1, size, -1)
-    steered = sources != segments
-    past = (positions[:, :, None] > positions[:, None, :]) & ~steered[:, None, :]
-    past &= sources[:, :, None] == segments[:, None, :]
-    itself = torch.eye(size, dtype=torch.bool)
-    seen = torch.cat((prompt, past | itself), dim=2)[:, None]
-    return torch.zeros(seen.shape, dtype=torch.bfloat16).masked_fill_(~seen, -1e4)
-
-
-def _padded(rows: Sequence[Sequence[int]], value: int) -> Tensor:
-    length = max(len(row) for row in rows)
-    return torch.tensor([[*row, *[value] * (length - len(row))] for row in rows])
-
-
 # -- steps ---------------------------------------------------------------------------------------
-
-
-def _optimizers(model: LlamaForCausalLM) -> tuple[torch.optim.Optimizer, ...]:
-    """Muon for the matrices, AdamW for embeddings and norms."""
-    matrices = [p for p in model.model.layers.parameters() if p.ndim == 2]
-    others = [p for p in model.parameters() if all(p is not m for m in matrices)]
-    return (
-        torch.optim.Muon(
-            matrices, lr=LEARNING_RATE, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"
-        ),
-        torch.optim.AdamW(others, lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01),
-    )
 
 
 def _schedule(done: float) -> float:
@@ -265,26 +228,30 @@ def _train_step(
     model: LlamaForCausalLM,
     tokenizer: PreTrainedTokenizerFast,
     batch: Batch,
-    optimizers: Sequence[torch.optim.Optimizer],
+    optimizer: torch.optim.Optimizer,
     rate: float,
     rng: random.Random,
-) -> float:
-    """One update; returns the loss on the replies, in nats per token."""
+) -> tuple[float, float]:
+    """One update; returns the losses on replies and prompts, in nats per token."""
     layer = rng.randrange(LAYERS)
     with torch.autocast("cpu", torch.bfloat16):
         offsets = _offsets(model, tokenizer, batch, layer, rng)
         prompt, replies = forward(model, batch, layer, offsets)
         prompt_loss = _cross_entropy(model.lm_head(prompt), batch.prompt_targets)
         reply_loss = _cross_entropy(model.lm_head(replies), batch.reply_targets)
-    loss = reply_loss + PROMPT_WEIGHT * prompt_loss
+    _update(model, optimizer, reply_loss + PROMPT_WEIGHT * prompt_loss, rate)
+    return float(reply_loss.detach()), float(prompt_loss.detach())
+
+
+def _update(
+    model: LlamaForCausalLM, optimizer: torch.optim.Optimizer, loss: Tensor, rate: float
+) -> None:
     loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * rate
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-    return float(reply_loss.detach())
+    for group in optimizer.param_groups:
+        group["lr"] = LEARNING_RATE * rate
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:

@@ -11,11 +11,11 @@ from engine.demo.dialogues import (
     imagine_run,
     make_dialogue,
     random_phrases,
-    random_world,
     render,
 )
 from engine.demo.simulate import RandomProposer, WorldFitness, simulate, standard_world
 from engine.demo.vocabulary import TASKS, named_values
+from engine.demo.worlds import random_world
 from engine.reply import normalise, parse_reply
 
 
@@ -85,7 +85,7 @@ def test_templates_that_name_right_values_score_higher() -> None:
     better = []
     for _ in range(100):
         world = random_world(rng)
-        ideal = world.expected(ideal_phrases(world, rng, strange=False))
+        ideal = world.expected(ideal_phrases(world, rng, []))
         guess = fmean(world.expected(random_phrases(rng)) for _ in range(10))
         better.append(ideal > guess)
     assert fmean(better) > 0.95
@@ -94,7 +94,7 @@ def test_templates_that_name_right_values_score_higher() -> None:
 def test_imagined_runs_start_with_one_seed_template_and_hold_no_template_twice() -> None:
     rng = random.Random(3)
     for _ in range(30):
-        run = imagine_run(random_world(rng), rng)
+        run, _ = imagine_run(random_world(rng), rng)
         assert run[0].first.step == 0
         assert len({t.key for t in run}) == len(run)
         assert all(0 <= t.hits <= t.n for t in run)

@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from engine.demo import train_llm
 from engine.demo.dialogues import make_dialogue
+from engine.demo.llm_batches import make_batch
 from engine.demo.llm_tokenizer import build_tokenizer
 
 LAYER = 2
@@ -33,7 +34,7 @@ def test_packed_replies_equal_replies_read_alone_and_steering_equals_rereading(
     rng = random.Random(3)
     dialogues = [d for d in (make_dialogue(rng, 2) for _ in range(2)) if d.anchors]
     assert dialogues
-    batch = train_llm.make_batch(tokenizer, dialogues, steered=1)
+    batch = make_batch(tokenizer, dialogues, steered=1)
     batch = replace(batch, mask=batch.mask.float())
     offset = torch.randn(train_llm.HIDDEN)
     offsets = offset * batch.steered[..., None]
@@ -74,7 +75,7 @@ def test_training_writes_a_model_folder_that_loads_without_our_code(
     monkeypatch.setattr(train_llm, "_POOL", 2)
     threads = torch.get_num_threads()
     try:
-        train_llm.main(tmp_path, steps=2)
+        train_llm.main(tmp_path, repeats=2, steps=2)
     finally:
         torch.set_num_threads(threads)
     model = AutoModelForCausalLM.from_pretrained(tmp_path, local_files_only=True)
