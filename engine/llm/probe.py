@@ -44,7 +44,7 @@ class Layouts:
         where these outweigh the prompt's keys and values that are read once instead of once a row.
         """
         usable = self.steered if clean_cache else self.plain
-        if rows * max_new_tokens > 4 * (prompt + max_new_tokens):
+        if rows * max_new_tokens > 8 * (prompt + max_new_tokens):
             usable = tuple(name for name in usable if name == "window") or usable
         return usable[0]
 
