@@ -1,6 +1,6 @@
 """Make the screenshots in this folder: a real demo run, paused in step 8, at several sizes.
 
-    python docs/screenshots.py
+python docs/screenshots.py
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ async def main() -> None:
 
     def watch(event: ev.Event, state: RunState) -> None:
         nonlocal tokens
-        assert session is not None
+        if session is None:  # the first event comes while it is made
+            return
         if isinstance(event, ev.StepFinished) and event.step == 3:
             session.send(InjectTemplate(text="a photo of a <category> in blue light."))
         if isinstance(event, ev.StepFinished) and event.step == 5:

@@ -78,7 +78,7 @@ class TextView(ScrollView, can_focus=True):
         if self._follow and at_end:
             top = max(0, len(self._wrapped) - self.scrollable_content_region.height)
             if top != self.scroll_offset.y:
-                self.scroll_to(y=top, animate=False, immediate=True)
+                self.scroll_to(y=top, animate=False, immediate=True, force=True)
         first = self.scroll_offset.y
         for y in range(self.scrollable_content_region.height):
             row = first + y
