@@ -56,12 +56,18 @@ _SLIPS = {"view": 0.16, "mirror": 0.16}
 _Y, _X = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
 
 
-def draw(class_name: str, factors: Mapping[str, str], rng: np.random.Generator) -> Pixels:
-    """One image, (32, 32, 3) RGB. `factors` holds a value for every factor of FACTORS."""
+def draw(
+    class_name: str, factors: Mapping[str, str], rng: np.random.Generator, variation: float = 1.0
+) -> Pixels:
+    """One image, (32, 32, 3) RGB.
+
+    `factors` holds a value for every factor of FACTORS. `variation` scales how much angle, hue,
+    size and brightness vary: 1 as in the data sets, 0 not at all.
+    """
     family = FAMILIES[FAMILY_OF[class_name]]
     index = family.classes.index(class_name)
-    cover = _cover(SHAPES[family.name], family.factor, index, factors, rng)
-    colour = _colour(family.factor, index, factors, rng)
+    cover = _cover(SHAPES[family.name], family.factor, index, factors, rng, variation)
+    colour = _colour(family.factor, index, factors, rng, variation)
     image = _in_medium(factors["medium"], cover, colour, _background(factors["background"], rng),
                        rng)
     image = _in_weather(factors["weather"], image, rng)
@@ -100,15 +106,15 @@ def slip(factors: Mapping[str, str], rng: np.random.Generator) -> dict[str, str]
 
 def _cover(
     parts: tuple[Part, ...], factor: str, index: int, factors: Mapping[str, str],
-    rng: np.random.Generator,
+    rng: np.random.Generator, variation: float,
 ) -> Floats:
     """The pixels the object covers, 0 to 1, (32, 32)."""
-    degrees = _DEGREES[factors["view"]] + rng.normal(0, _TURN_SD)
+    degrees = _DEGREES[factors["view"]] + rng.normal(0, _TURN_SD * variation)
     if factor == "view":
         degrees += 180.0 * index
     step = _SIZE_STEPS[factors["distance"]]
     if factor == "distance":
-        radius = _SMALLEST * _SIZE_RATIO ** (step + index + rng.normal(0, _SIZE_SD))
+        radius = _SMALLEST * _SIZE_RATIO ** (step + index + rng.normal(0, _SIZE_SD * variation))
     else:
         radius = _RADIUS[step] * math.exp(rng.normal(0, 0.06))
     flipped = (factors["mirror"] == "mirrored") ^ (factor == "mirror" and index == 1)
@@ -122,16 +128,17 @@ def _cover(
 
 
 def _colour(
-    factor: str, index: int, factors: Mapping[str, str], rng: np.random.Generator
+    factor: str, index: int, factors: Mapping[str, str], rng: np.random.Generator,
+    variation: float,
 ) -> Floats:
     """The object's colour, RGB in 0 to 1, (3,)."""
     exposure = _BRIGHTNESS_STEPS[factors["exposure"]]
     if factor == "exposure":
-        step = np.clip(exposure + index + rng.normal(0, _BRIGHTNESS_SD), 0, 4)
+        step = np.clip(exposure + index + rng.normal(0, _BRIGHTNESS_SD * variation), 0, 4)
         value = float(np.interp(step, range(5), _GREYS))
         return (value + rng.normal(0, 0.01, 3)).astype(np.float32)
     if factor == "light":
-        step = (index + _HUE_STEPS[factors["light"]] + rng.normal(0, _HUE_SD)) % 4
+        step = (index + _HUE_STEPS[factors["light"]] + rng.normal(0, _HUE_SD * variation)) % 4
     else:
         step = rng.uniform(0, 4)  # a thing of any colour
     hue = float(np.interp(step, range(5), _HUES))

@@ -23,6 +23,8 @@ import json
 import math
 import random
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,14 @@ from engine.demo.captions import (
     save_tokenizer,
     training_template,
 )
-from engine.demo.clip_data import PICTURES, SETTINGS, Pool, draw_pool, expected_pictures
+from engine.demo.clip_data import (
+    PICTURES,
+    SETTINGS,
+    Pool,
+    draw_pool,
+    expected_pictures,
+    popularity,
+)
 from engine.demo.shapes import SIDE
 from engine.demo.vocabulary import (
     CLASSES,
@@ -57,8 +66,8 @@ SEED = 0
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)  # of the pixel values after scaling to 0..1
 VARIANTS = 6  # images of each class under each setting of the hidden factors
 IMAGE_STEPS, IMAGE_BATCH = 1500, 128
-TEXT_STEPS, TEXT_BATCH = 1000, 128
-STEPS, GROUPS, GROUP_CLASSES = 600, 8, 24
+TEXT_STEPS, TEXT_BATCH = 1200, 128
+STEPS, GROUPS, GROUP_CLASSES = 900, 8, 24
 
 
 def model_config(vocabulary_size: int) -> dict[str, Any]:
@@ -128,7 +137,7 @@ def warm_up_images(
         s, c, v = (rng.integers(0, n, IMAGE_BATCH) for n in (s_count, c_count, v_count))
         features = model.encode_image(_to_input(pool.pixels[s, c, v]))
         loss = heads.loss(
-            features, torch.from_numpy(pool.seen[s, c, v]), torch.from_numpy(pool.visible[s, c, v])
+            features, torch.from_numpy(pool.seen[s, c]), torch.from_numpy(pool.visible[s, c, v])
         )
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -149,9 +158,8 @@ def _caption_batches(
     Sorted by length before they are cut into batches, so that little of them is padding. A part
     `ease` of the captions names no more than one hidden factor and nothing else.
     """
-    texts = []
-    target = torch.zeros(8 * TEXT_BATCH, len(PICTURES))
-    for row in target:
+    texts, rows = [], []
+    for _ in range(8 * TEXT_BATCH):
         hidden, name = SETTINGS[words.randrange(len(SETTINGS))], words.choice(CLASSES)
         if words.random() < ease:
             factor = FAMILIES[FAMILY_OF[name]].factor
@@ -161,9 +169,8 @@ def _caption_batches(
             visible = {f: words.choice(tuple(FACTORS[f].values)) for f in VISIBLE_FACTORS}
             template, named = training_template(hidden, visible, words)
         texts.append(template.replace(PLACEHOLDER, name))
-        for picture, probability in expected_pictures(name, named).items():
-            row[PICTURES[picture]] = probability
-    ids = _tokens(tokenizer, texts)
+        rows.append(_expected_row(name, named))
+    ids, target = _tokens(tokenizer, texts), torch.stack(rows)
     lengths = (ids != tokenizer.pad_token_id).sum(1)
     order = lengths.argsort()
     chunks = [order[i : i + TEXT_BATCH] for i in range(0, len(order), TEXT_BATCH)]
@@ -202,12 +209,19 @@ def warm_up_texts(
             losses = hits = 0.0
 
 
-def _group(
-    pool: Pool, rng: np.random.Generator, words: random.Random
-) -> tuple[NDArray[np.int64], list[str]]:
-    """One group: indices (n, 3) into the pool and n captions, n about GROUP_CLASSES.
+@dataclass(frozen=True)
+class _Group:
+    """Images and captions that share the hidden factors and a template, n about GROUP_CLASSES."""
 
-    Whole families or random parts of them, one setting of the hidden factors, one template.
+    index: NDArray[np.int64]  # (n, 3) into the pool
+    texts: list[str]  # n
+    expected: Tensor  # (n, pictures): what each caption lets one expect
+    popularity: Tensor  # (n,) of the captions' classes
+
+
+def _group(pool: Pool, rng: np.random.Generator, words: random.Random) -> _Group:
+    """Random families, all their classes, under one setting and one template.
+
     Images differ in the visible factors, so a template that names one speaks of the first image.
     """
     s = int(rng.integers(0, len(SETTINGS)))
@@ -216,15 +230,27 @@ def _group(
     names = [c for f in families for c in FAMILIES[f].classes][:GROUP_CLASSES]
     c = np.array([CLASSES.index(name) for name in names])
     v = rng.integers(0, pool.pixels.shape[2], len(c))
-    index = np.stack([np.full_like(c, s), c, v], axis=1)
     visible = None
     if words.random() < 0.5:
         values = pool.visible[s, c[0], v[0]]
         visible = {
             f: tuple(FACTORS[f].values)[values[k]] for k, f in enumerate(VISIBLE_FACTORS)
         }
-    template, _ = training_template(SETTINGS[s], visible, words)
-    return index, [template.replace(PLACEHOLDER, name) for name in names]
+    template, named = training_template(SETTINGS[s], visible, words)
+    return _Group(
+        np.stack([np.full_like(c, s), c, v], axis=1),
+        [template.replace(PLACEHOLDER, name) for name in names],
+        torch.stack([_expected_row(name, named) for name in names]),
+        torch.tensor([popularity(name) for name in names]),
+    )
+
+
+def _expected_row(class_name: str, named: Mapping[str, str]) -> Tensor:
+    """`expected_pictures` as a tensor, (pictures,)."""
+    row = torch.zeros(len(PICTURES))
+    for picture, probability in expected_pictures(class_name, named).items():
+        row[PICTURES[picture]] = probability
+    return row
 
 
 def _tokens(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> Tensor:
@@ -255,25 +281,26 @@ def contrast(
     """Phase 3: both towers learn from groups of images and captions."""
     parameters = [*model.parameters(), *heads.parameters()]
     optimizer, schedule = _optimizer(parameters, 2e-3, steps)
-    started, losses, hits = time.monotonic(), 0.0, 0.0
+    started, losses = time.monotonic(), 0.0
     for step in range(steps):
         groups = [_group(pool, rng, words) for _ in range(GROUPS)]
-        index = np.concatenate([g[0] for g in groups])
-        s, c, v = index.T
+        s, c, v = np.concatenate([g.index for g in groups]).T
         raw = model.encode_image(_to_input(pool.pixels[s, c, v]))
-        texts = [text for g in groups for text in g[1]]
+        texts = [text for g in groups for text in g.texts]
         text = F.normalize(encode_text(model, _tokens(tokenizer, texts)), dim=-1)
         logits = model.logit_scale.exp() * F.normalize(raw, dim=-1) @ text.T
-        loss = 0.2 * _both_ways(logits)
+        seen = torch.from_numpy(pool.seen[s, c])
+        likelihood = torch.cat([g.expected for g in groups])[:, seen].T
+        popular = torch.cat([g.popularity for g in groups])
+        loss = 0.2 * _both_ways(logits, likelihood, popular)
         start = 0
-        for group, _ in groups:
-            block = logits[start : start + len(group), start : start + len(group)]
-            start += len(group)
-            loss = loss + _both_ways(block) / len(groups)
-            hits += (block.argmax(1) == torch.arange(len(group))).float().mean().item() / GROUPS
-        loss = loss + 0.3 * heads.loss(
-            raw, torch.from_numpy(pool.seen[s, c, v]), torch.from_numpy(pool.visible[s, c, v])
-        )
+        for group in groups:
+            block = slice(start, start + len(group.texts))
+            start = block.stop
+            loss = loss + _both_ways(
+                logits[block, block], likelihood[block, block], popular[block]
+            ) / len(groups)
+        loss = loss + 0.3 * heads.loss(raw, seen, torch.from_numpy(pool.visible[s, c, v]))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -283,16 +310,26 @@ def contrast(
             model.logit_scale.clamp_(0, math.log(60))
         losses += loss.item()
         if (step + 1) % 50 == 0:
-            print(f"clip {step + 1}/{steps}: loss {losses / 50:.3f}, accuracy {hits / 50:.3f}, "
+            print(f"clip {step + 1}/{steps}: loss {losses / 50:.3f}, "
                   f"scale {model.logit_scale.exp().item():.1f}, "
                   f"{time.monotonic() - started:.0f} s", flush=True)
-            losses = hits = 0.0
+            losses = 0.0
 
 
-def _both_ways(logits: Tensor) -> Tensor:
-    """CLIP's loss: each image finds its caption, each caption its image; `logits` (n, n)."""
-    labels = torch.arange(len(logits))
-    return (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
+def _both_ways(logits: Tensor, likelihood: Tensor, popular: Tensor) -> Tensor:
+    """CLIP's loss, each image finds its captions, each caption its images, less what no reader
+    can avoid: 0 is perfect.
+
+    `logits` and `likelihood` (images, captions); the latter is the probability of what the image
+    shows, given the caption. `popular` (captions,) is how common each caption's class is. CLIP's
+    own targets, one caption for an image, are a sample of these probabilities: they teach the
+    same, but with more noise.
+    """
+    loss = logits.new_zeros(())
+    for scores, weights in ((logits, likelihood * popular), (logits.T, likelihood.T)):
+        target = weights / weights.sum(1, keepdim=True)
+        loss = loss + F.kl_div(scores.log_softmax(1), target, reduction="batchmean") / 2
+    return loss
 
 
 def save(model: CLIP, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
@@ -324,7 +361,7 @@ def main(output: Path, *, seed: int = SEED, quick: bool = False) -> None:
     print(f"clip: {pool.pixels[..., 0, 0, 0].size} images drawn, "
           f"{time.monotonic() - started:.0f} s", flush=True)
     config = model_config(len(tokenizer))
-    model = CLIP(**config, init_logit_scale=math.log(20))
+    model = CLIP(**config, init_logit_scale=math.log(14))
     heads = _Heads(config["embed_dim"], len(PICTURES))
     size = sum(p.numel() for p in model.parameters())
     print(f"clip: {size / 1e6:.2f} M parameters", flush=True)

@@ -289,14 +289,14 @@ TASKS: dict[str, Task] = {
         Task(
             "funfair",
             "Neon pictures of everyday things, taken at night in the hall of mirrors of a "
-            "funfair, among coloured lamps and flashes, by visitors standing wherever they could.",
+            "funfair, among coloured lamps, by visitors standing wherever they could.",
             (
                 "poppy", "bluebell", "apple", "lemon", "marble", "ball", "ring", "bracelet",
                 "hook", "cane", "flag", "axe",
                 "coal", "pebble", "snowball", "crow", "pigeon", "dove",
             ),
             {"view": "upright", "light": "red", "distance": "near", "mirror": "mirrored",
-             "exposure": "bright", "medium": "neon"},
+             "exposure": "dark", "medium": "neon"},
             ("light", "distance", "mirror", "exposure"),
         ),
         Task(
