@@ -68,8 +68,9 @@ def draw(
     index = family.classes.index(class_name)
     cover = _cover(SHAPES[family.name], family.factor, index, factors, rng, variation)
     colour = _colour(family.factor, index, factors, rng, variation)
-    image = _in_medium(factors["medium"], cover, colour, _background(factors["background"], rng),
-                       rng)
+    image = _in_medium(
+        factors["medium"], cover, colour, _background(factors["background"], rng), rng
+    )
     image = _in_weather(factors["weather"], image, rng)
     image = _in_quality(factors["quality"], image, rng)
     image = image + rng.normal(0, 0.015, image.shape).astype(np.float32)
@@ -105,8 +106,12 @@ def slip(factors: Mapping[str, str], rng: np.random.Generator) -> dict[str, str]
 
 
 def _cover(
-    parts: tuple[Part, ...], factor: str, index: int, factors: Mapping[str, str],
-    rng: np.random.Generator, variation: float,
+    parts: tuple[Part, ...],
+    factor: str,
+    index: int,
+    factors: Mapping[str, str],
+    rng: np.random.Generator,
+    variation: float,
 ) -> Floats:
     """The pixels the object covers, 0 to 1, (32, 32)."""
     degrees = _DEGREES[factors["view"]] + rng.normal(0, _TURN_SD * variation)
@@ -128,7 +133,10 @@ def _cover(
 
 
 def _colour(
-    factor: str, index: int, factors: Mapping[str, str], rng: np.random.Generator,
+    factor: str,
+    index: int,
+    factors: Mapping[str, str],
+    rng: np.random.Generator,
     variation: float,
 ) -> Floats:
     """The object's colour, RGB in 0 to 1, (3,)."""
@@ -192,10 +200,13 @@ def _in_medium(
         ink = colour[None, None]
     elif medium == "neon":  # a glow around it, in the dark
         scene = 0.3 * scene + 0.25 * np.float32(0.3)
-        glow = np.asarray(
-            Image.fromarray((cover * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(3)),
-            dtype=np.float32,
-        )[..., None] / 255
+        glow = (
+            np.asarray(
+                Image.fromarray((cover * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(3)),
+                dtype=np.float32,
+            )[..., None]
+            / 255
+        )
         scene = scene + 0.8 * glow * (colour - scene)
         ink = colour[None, None]
     elif medium == "pixel":  # large pixels, few colours, a black rim
@@ -298,8 +309,14 @@ def write_dataset(
                     # Fast compression: the files are small, and writing them is what one waits for.
                     Image.fromarray(pixels).save(folder / f"{i:03d}.png", compress_level=1)
         # A JSON string is also a TOML string.
-        lines = [f"name = {json.dumps(name)}", f"description = {json.dumps(task.description)}", "",
-                 "[classes]", *(f"{c} = {json.dumps(c)}" for c in task.classes), ""]
+        lines = [
+            f"name = {json.dumps(name)}",
+            f"description = {json.dumps(task.description)}",
+            "",
+            "[classes]",
+            *(f"{c} = {json.dumps(c)}" for c in task.classes),
+            "",
+        ]
         (temporary / "dataset.toml").write_text("\n".join(lines), encoding="utf-8")
         temporary.chmod(0o755)
         temporary.rename(root)

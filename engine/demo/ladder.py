@@ -94,9 +94,7 @@ class Encoder:
         return np.asarray(hits.numpy(), dtype=np.float64)
 
 
-def right_templates(
-    task: Task, named: int, wordings: int, rng: random.Random
-) -> list[str]:
+def right_templates(task: Task, named: int, wordings: int, rng: random.Random) -> list[str]:
     """Templates that name `named` of the informative factors rightly, all choices of them."""
     return [
         build_template({f: task.factors[f] for f in chosen}, rng)
@@ -109,8 +107,10 @@ def wrong_templates(task: Task, count: int, rng: random.Random) -> list[str]:
     """Templates that name all informative factors, each with a wrong value."""
     return [
         build_template(
-            {f: rng.choice([v for v in FACTORS[f].values if v != task.factors[f]])
-             for f in task.informative},
+            {
+                f: rng.choice([v for v in FACTORS[f].values if v != task.factors[f]])
+                for f in task.informative
+            },
             rng,
         )
         for _ in range(count)
@@ -166,8 +166,11 @@ def as_markdown(ladders: Sequence[Ladder]) -> str:
     """The table of the weights' card, accuracies in per cent."""
     head = ("data set", "seed", "0 right", "1", "2", "3", "4", "spread", "4 wrong", "random", "r")
     rows = [
-        (r.task, *(f"{100 * x:.1f}" for x in (r.seed, *r.right, r.spread, r.wrong, r.random)),
-         f"{r.correlation:.2f}")
+        (
+            r.task,
+            *(f"{100 * x:.1f}" for x in (r.seed, *r.right, r.spread, r.wrong, r.random)),
+            f"{r.correlation:.2f}",
+        )
         for r in ladders
     ]
     lines = [head, ("---",) * len(head), *rows]

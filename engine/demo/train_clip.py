@@ -145,8 +145,11 @@ def warm_up_images(
         schedule.step()
         losses += loss.item()
         if (step + 1) % 100 == 0:
-            print(f"clip images {step + 1}/{steps}: loss {losses / 100:.3f}, "
-                  f"{time.monotonic() - started:.0f} s", flush=True)
+            print(
+                f"clip images {step + 1}/{steps}: loss {losses / 100:.3f}, "
+                f"{time.monotonic() - started:.0f} s",
+                flush=True,
+            )
             losses = 0.0
 
 
@@ -179,7 +182,10 @@ def _caption_batches(
 
 
 def warm_up_texts(
-    model: CLIP, heads: _Heads, tokenizer: PreTrainedTokenizerFast, words: random.Random,
+    model: CLIP,
+    heads: _Heads,
+    tokenizer: PreTrainedTokenizerFast,
+    words: random.Random,
     steps: int,
 ) -> None:
     """Phase 2: the text tower learns what a caption lets one expect; the head stays as it is."""
@@ -204,8 +210,11 @@ def warm_up_texts(
         losses += loss.item()
         hits += (target.gather(1, scores.argmax(1, keepdim=True)) > 0).float().mean().item()
         if (step + 1) % 100 == 0:
-            print(f"clip texts {step + 1}/{steps}: loss {losses / 100:.3f}, "
-                  f"possible {hits / 100:.3f}, {time.monotonic() - started:.0f} s", flush=True)
+            print(
+                f"clip texts {step + 1}/{steps}: loss {losses / 100:.3f}, "
+                f"possible {hits / 100:.3f}, {time.monotonic() - started:.0f} s",
+                flush=True,
+            )
             losses = hits = 0.0
 
 
@@ -233,9 +242,7 @@ def _group(pool: Pool, rng: np.random.Generator, words: random.Random) -> _Group
     visible = None
     if words.random() < 0.5:
         values = pool.visible[s, c[0], v[0]]
-        visible = {
-            f: tuple(FACTORS[f].values)[values[k]] for k, f in enumerate(VISIBLE_FACTORS)
-        }
+        visible = {f: tuple(FACTORS[f].values)[values[k]] for k, f in enumerate(VISIBLE_FACTORS)}
     template, named = training_template(SETTINGS[s], visible, words)
     return _Group(
         np.stack([np.full_like(c, s), c, v], axis=1),
@@ -275,8 +282,13 @@ def encode_text(model: CLIP, ids: Tensor) -> Tensor:
 
 
 def contrast(
-    model: CLIP, heads: _Heads, pool: Pool, tokenizer: PreTrainedTokenizerFast,
-    rng: np.random.Generator, words: random.Random, steps: int,
+    model: CLIP,
+    heads: _Heads,
+    pool: Pool,
+    tokenizer: PreTrainedTokenizerFast,
+    rng: np.random.Generator,
+    words: random.Random,
+    steps: int,
 ) -> None:
     """Phase 3: both towers learn from groups of images and captions."""
     parameters = [*model.parameters(), *heads.parameters()]
@@ -310,9 +322,12 @@ def contrast(
             model.logit_scale.clamp_(0, math.log(60))
         losses += loss.item()
         if (step + 1) % 50 == 0:
-            print(f"clip {step + 1}/{steps}: loss {losses / 50:.3f}, "
-                  f"scale {model.logit_scale.exp().item():.1f}, "
-                  f"{time.monotonic() - started:.0f} s", flush=True)
+            print(
+                f"clip {step + 1}/{steps}: loss {losses / 50:.3f}, "
+                f"scale {model.logit_scale.exp().item():.1f}, "
+                f"{time.monotonic() - started:.0f} s",
+                flush=True,
+            )
             losses = 0.0
 
 
@@ -358,8 +373,10 @@ def main(output: Path, *, seed: int = SEED, quick: bool = False) -> None:
     started = time.monotonic()
     tokenizer = build_tokenizer(random.Random(seed))
     pool = draw_pool(seed, 1 if quick else VARIANTS)
-    print(f"clip: {pool.pixels[..., 0, 0, 0].size} images drawn, "
-          f"{time.monotonic() - started:.0f} s", flush=True)
+    print(
+        f"clip: {pool.pixels[..., 0, 0, 0].size} images drawn, {time.monotonic() - started:.0f} s",
+        flush=True,
+    )
     config = model_config(len(tokenizer))
     model = CLIP(**config, init_logit_scale=math.log(14))
     heads = _Heads(config["embed_dim"], len(PICTURES))

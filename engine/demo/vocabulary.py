@@ -84,6 +84,8 @@ class Task:
     informative: tuple[str, ...]
 
 
+# Tables: one line a phrase would fill pages.
+# fmt: off
 FACTORS: dict[str, Factor] = {
     factor.name: factor
     for factor in (
@@ -233,6 +235,7 @@ FACTORS: dict[str, Factor] = {
         ),
     )
 }
+# fmt: on
 HIDDEN_FACTORS: tuple[str, ...] = tuple(f.name for f in FACTORS.values() if f.hidden)
 VISIBLE_FACTORS: tuple[str, ...] = tuple(f.name for f in FACTORS.values() if not f.hidden)
 
@@ -258,6 +261,7 @@ FAMILIES: dict[str, Family] = {
 CLASSES: tuple[str, ...] = tuple(c for family in FAMILIES.values() for c in family.classes)
 FAMILY_OF: dict[str, str] = {c: f.name for f in FAMILIES.values() for c in f.classes}
 
+# fmt: off
 TASKS: dict[str, Task] = {
     task.name: task
     for task in (
@@ -314,6 +318,7 @@ TASKS: dict[str, Task] = {
         ),
     )
 }
+# fmt: on
 DEFAULT_TASK = "cabinet"
 
 # Openings that name no medium; an ordinary caption says "photo" of many things that are none.
@@ -333,9 +338,7 @@ def build_template(
     return compose(phrases, rng, placeholder)
 
 
-def compose(
-    phrases: Mapping[str, str], rng: random.Random, placeholder: str = PLACEHOLDER
-) -> str:
+def compose(phrases: Mapping[str, str], rng: random.Random, placeholder: str = PLACEHOLDER) -> str:
     """The same for chosen phrases: `phrases` maps factor names to the words to be used."""
     suffixes = [words for factor, words in phrases.items() if FACTORS[factor].position == "suffix"]
     rng.shuffle(suffixes)

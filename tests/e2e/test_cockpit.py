@@ -13,7 +13,7 @@ from engine.edits import SetOption
 from engine.journal import read_journal
 from tests.e2e.terminal import Terminal
 
-LOADING_SECONDS = 90.0
+LOADING_SECONDS = 180.0
 
 
 def glov(*arguments: str) -> list[str]:
