@@ -87,7 +87,7 @@ def searches(llm: LanguageModel, worlds: int, steering: SteeringConfig, steps: i
         f"{what:12s} parsed {fmean(o.parsed for o in outcomes):6.1%}"
         f"  new {fmean(o.new for o in outcomes):6.1%}"
         f"  ensemble {fmean(o.ensemble for o in outcomes):6.1%}"
-        f" of at most {fmean(o.ceiling for o in outcomes):6.1%}"
+        f"  (all named rightly: {fmean(o.all_right for o in outcomes):6.1%})"
         f"  right values in the best {fmean(o.right for o in outcomes):6.1%}",
         flush=True,
     )

@@ -116,7 +116,7 @@ class Outcome:
     new: float  # share of replies that gave a new one
     ensemble: float  # accuracy of the final top-3 ensemble, 0 to 1
     right: float  # share of the factors that matter which the best template names rightly
-    ceiling: float  # accuracy of a template that names all of them rightly
+    all_right: float  # accuracy of a template that names all of them rightly, in ordinary words
 
 
 def simulate(
@@ -162,7 +162,7 @@ def simulate(
         new=new / replies,
         ensemble=ensemble.hits / ensemble.n,
         right=fmean(named.get(f) == v for f, v in world.right.items()),
-        ceiling=world.expected(right),
+        all_right=world.expected(right) - sum(world.taste[words] for words in right.values()),
     )
 
 

@@ -93,7 +93,7 @@ def test_replies_follow_the_good_examples(llm: LocalLLM) -> None:
         return named.count("red") / len(named)
 
     red, blue = "in red light", "in blue light"
-    assert share_of_red(good=red, bad=blue) > share_of_red(good=blue, bad=red) + 0.3
+    assert share_of_red(good=red, bad=blue) > share_of_red(good=blue, bad=red) + 0.4
 
 
 def test_replies_to_one_meta_prompt_differ(llm) -> None:
