@@ -14,9 +14,10 @@ from (run seed, step, attempt, i). A step that is begun again gives the same rep
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -32,6 +33,7 @@ from engine.steering.layers import resolve_layers
 from engine.vlm.fitness import Fitness, Score, ScoringProgress
 
 T = TypeVar("T")
+Y = TypeVar("Y")
 
 Events = Generator[ev.Event, RunState | None, RunState]
 """Yields events, may be sent the caller's state, returns the state at its end."""
@@ -195,19 +197,15 @@ class Optimizer:
         total = sampling.max_new_tokens
         state = yield from _emit(state, ev.Progress(phase="proposing", total=total))
         columns = self.llm.propose(messages, sampling, seeds, steering)
-        done = 0
-        try:
-            while True:
-                column: TokenColumn = next(columns)
-                done += 1
-                streamed = ev.TokensStreamed(step=step, attempt=attempt, texts=column.texts)
-                state = yield from _emit(state, streamed)
-                progress = ev.Progress(phase="proposing", done=done, total=total)
-                state = yield from _emit(state, progress)
-        except StopIteration as finished:
-            return state, finished.value
-        finally:
-            columns.close()
+        done = itertools.count(1)
+
+        def tell(column: TokenColumn) -> tuple[ev.Event, ...]:
+            return (
+                ev.TokensStreamed(step=step, attempt=attempt, texts=column.texts),
+                ev.Progress(phase="proposing", done=next(done), total=total),
+            )
+
+        return (yield from _relay(state, columns, tell))
 
     def _read(
         self, state: RunState, step: int, attempt: int, replies: Iterable[Reply], tally: _Tally
@@ -322,18 +320,27 @@ def _emit(state: RunState, event: ev.Event) -> Events:
     return state.apply(event) if sent is None else sent
 
 
-def _with_progress(
-    state: RunState, work: Generator[ScoringProgress, None, T], phase: ev.Phase
+def _relay(
+    state: RunState, work: Generator[Y, None, T], tell: Callable[[Y], Iterable[ev.Event]]
 ) -> Generator[ev.Event, RunState | None, tuple[RunState, T]]:
+    """Run a model's generator to its end, and emit what ``tell`` makes of each of its yields."""
     try:
         while True:
-            now = next(work)
-            progress = ev.Progress(phase=phase, done=now.done, total=now.total)
-            state = yield from _emit(state, progress)
+            for event in tell(next(work)):
+                state = yield from _emit(state, event)
     except StopIteration as finished:
         return state, finished.value
     finally:
         work.close()
+
+
+def _with_progress(
+    state: RunState, work: Generator[ScoringProgress, None, T], phase: ev.Phase
+) -> Generator[ev.Event, RunState | None, tuple[RunState, T]]:
+    def tell(now: ScoringProgress) -> tuple[ev.Event, ...]:
+        return (ev.Progress(phase=phase, done=now.done, total=now.total),)
+
+    return (yield from _relay(state, work, tell))
 
 
 def _scored(

@@ -177,7 +177,8 @@ class LocalSession:
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for the engine's end; returns whether it has ended."""
-        self._thread.join(seconds)
+        if self._thread.ident is not None:  # a screen may end before it started the engine
+            self._thread.join(seconds)
         return self.ended
 
     # -- on the engine thread ----------------------------------------------------------------

@@ -19,8 +19,6 @@ class Glyphs:
     rejected: str = "✗"
     writing: str = "…"
     separator: str = "│"
-    marked: str = "▶"
-    plus_minus: str = "±"
 
 
 UNICODE = Glyphs()
@@ -34,6 +32,4 @@ ASCII = Glyphs(
     rejected="!",
     writing="~",
     separator="|",
-    marked=">",
-    plus_minus="~",
 )
