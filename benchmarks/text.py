@@ -25,8 +25,9 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
+from engine.prompt_template import PLACEHOLDER
 from engine.vlm.scoring import score_features
-from engine.vlm.text_features import PLACEHOLDER, TextFeatures
+from engine.vlm.text_features import TextFeatures
 
 TEMPLATES = [
     "a photo of a <category>.",

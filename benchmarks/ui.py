@@ -322,6 +322,9 @@ def main() -> int:
     options = parser.parse_args()
     runs, seconds, presses = (3, 5.0, 24) if options.quick else (7, 10.0, 60)
     folder = Path(tempfile.mkdtemp(prefix="glov-ui-"))
+    # Byte code is kept, as it is for users, whatever this machine's settings are.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
     table = Table()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the start\n")
     try:

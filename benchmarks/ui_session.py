@@ -24,7 +24,7 @@ from engine import events as ev
 from engine.commands import Command, InjectTemplate, MakeEdit, Pause, Resume, StepOnce, Stop
 from engine.config_file import load_config
 from engine.llm.base import Message
-from engine.reply import normalise
+from engine.prompt_template import normalise
 from engine.state import RunState
 
 WORDS = ("soft", "light", "with", "crisp", "clean", "edges", "on", "grey", "a", "small", "bright")

@@ -10,8 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-SEED_TEMPLATE = "a photo of a <category>."
-"""The plain template that a CLIP run starts from (PAPER, The algorithm, 1)."""
+from engine.prompt_template import SEED_TEMPLATE
 
 SteeringMode = Literal["last-token", "generated-tokens", "off"]
 Pooling = Literal["no-bos", "paper", "reference"]

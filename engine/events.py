@@ -28,7 +28,8 @@ Outcome = Literal["new", "duplicate", "rejected"]
 
 
 class _Event(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built at first use: the start of the cockpit needs two of these, and must be quick.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     is_fact: ClassVar[bool] = True
 
     time: float = Field(default_factory=time.time)
@@ -290,7 +291,7 @@ Event = Annotated[
     Field(discriminator="kind"),
 ]
 
-_ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(Event, config=ConfigDict(defer_build=True))
 
 
 def parse_event(line: str | bytes) -> Event:

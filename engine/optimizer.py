@@ -27,7 +27,8 @@ from engine.errors import ModelError
 from engine.history import find_anchors
 from engine.llm.base import LanguageModel, Reply, Steering, TokenColumn
 from engine.metaprompt import MetaPrompt, compose_for, examples_for
-from engine.reply import normalise, parse_reply
+from engine.prompt_template import normalise
+from engine.reply import parse_reply
 from engine.state import RunState
 from engine.steering.layers import resolve_layers
 from engine.vlm.fitness import Fitness, Score, ScoringProgress

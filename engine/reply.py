@@ -9,14 +9,12 @@ where a match may start at many places.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Literal
 
 from engine import reply_patterns as pat
-from engine.reply_patterns import PLACEHOLDER as PLACEHOLDER
+from engine.prompt_template import FINAL_PUNCTUATION, PLACEHOLDER, RejectReason
 from engine.reply_text import has_words, is_finished, plain_text, sentence_spans, split_lines
 
 MAX_LENGTH = 300  # characters of a template: about CLIP's 77 tokens
@@ -25,34 +23,6 @@ _MAX_LINES = 50  # lines with the placeholder that are read
 _MAX_EXTRA = 120  # characters of a descriptive sentence kept after the one with the placeholder
 _MAX_ROUNDS = 4
 _ECHO = "an accuracy"
-
-
-class RejectReason(StrEnum):
-    """Why a reply gives no template; ``explanation`` says it in plain English."""
-
-    EMPTY = "empty"
-    NO_PLACEHOLDER = "no-placeholder"
-    QUESTION_OR_REFUSAL = "question-or-refusal"
-    NOT_A_TEMPLATE = "not-a-template"
-    OPEN_SLOT = "open-slot"
-    UNFINISHED = "unfinished"
-    TOO_LONG = "too-long"
-
-    @property
-    def explanation(self) -> str:
-        """One line for users."""
-        return _EXPLANATIONS[self]
-
-
-_EXPLANATIONS = {
-    RejectReason.EMPTY: "The reply has no words.",
-    RejectReason.NO_PLACEHOLDER: f"The reply lacks the placeholder {PLACEHOLDER}.",
-    RejectReason.QUESTION_OR_REFUSAL: "The LLM asked back or declined.",
-    RejectReason.NOT_A_TEMPLATE: "The reply talks about templates but gives none.",
-    RejectReason.OPEN_SLOT: f"The template has a blank to fill in other than {PLACEHOLDER}.",
-    RejectReason.UNFINISHED: "The sentence with the placeholder is unfinished.",
-    RejectReason.TOO_LONG: "The template is longer than allowed.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +64,6 @@ def parse_reply(
             return replace(first, template=result.template)
         result = again
     return Parsed(reason=RejectReason.NOT_A_TEMPLATE)
-
-
-def normalise(template: str) -> str:
-    """The key by which templates count as the same: letter case, width, spacing, kinds of quotes,
-    outer quotes, final punctuation and the placeholder's spelling don't matter. Idempotent.
-    """
-    for _ in range(8):  # two or three rounds in practice: folding may need folding again
-        key = unicodedata.normalize("NFKC", template).casefold().translate(pat.SAME_QUOTE)
-        key = "".join(c for c in key if c.isspace() or unicodedata.category(c)[0] != "C")
-        key = " ".join(pat.SPELLINGS.sub(PLACEHOLDER, key).split())
-        key = key.lstrip("\"' ").rstrip("\"' ,;:" + pat.FINAL)
-        if key == template:
-            break
-        template = key
-    return template
 
 
 # --- The reply as a whole -----------------------------------------------------------------------
@@ -308,7 +263,7 @@ def _without_stray_quotes(line: str) -> str:
             line = line[1:].lstrip()
     if line and line[-1] in '"”“»」』》' and sum(line.count(c) for c in '"”“„»«「」『』《》') % 2:
         line = line[:-1].rstrip()
-    if line[-1:] in ("'", "’") and line[-2:-1] in (*pat.FINAL, ">"):
+    if line[-1:] in ("'", "’") and line[-2:-1] in (*FINAL_PUNCTUATION, ">"):
         line = line[:-1].rstrip()
     return line
 

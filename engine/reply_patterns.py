@@ -8,27 +8,10 @@ from __future__ import annotations
 
 import re
 
-PLACEHOLDER = "<category>"
-
-
-def _any(words: str) -> str:
-    """A group of alternatives that may be written over several lines."""
-    return "(?:" + "".join(line.strip() for line in words.splitlines()) + ")"
-
+from engine.prompt_template import PLACEHOLDER, alternatives
 
 # --- Placeholders and other blanks --------------------------------------------------------------
 
-_NAME = _any(
-    r"""(?:object|class|category)[ _-]?(?:names?|labels?)|categor(?:y|ies)|class(?:es)?|cls|c|label
-    |name of (?:the )?(?:category|class)|kategorien?|klassen?|klassenname|cat[ée]gories?|classe
-    |categor[ií]as?|clase|категори[яию]|класс|类别|類別|类名|カテゴリー?|クラス|카테고리|클래스|فئة|الفئة|קטגוריה"""
-)
-SPELLINGS = re.compile(
-    rf"[<‹＜〈《{{｛\[［【]{{1,2}}\|?\s?(?:the |a )?{_NAME}(?: here)?"
-    r"\s?\|?[>›＞〉》}｝\]］】]{1,2}"
-    r"|\{{1,2}\s?0?\s?\}{1,2}",
-    re.IGNORECASE,
-)
 SLOT = re.compile(
     rf"(?!{PLACEHOLDER})[<{{\[【](?:\s?(?:/?[^\W\d_]|\.\.|…|[>}}\]】]))[^<>{{}}\[\]【】]{{0,40}}"
     r"[>}\]】]?|_{3,40}"
@@ -76,16 +59,18 @@ BULLET = re.compile(
 FIRST_NUMBER = re.compile(r"1[.)] ")
 NEXT_NUMBER = re.compile(r"(?<=[.!?\"”]) (?=\d{1,2}[.)] )")
 JSON_KEY = re.compile(r"[{ ]{0,3}[\"'](?:\w{1,20})[\"'] ?: ?(?=[\"'])")
-_SURE = _any(
+_SURE = alternatives(
     r"""sure(?: thing)?|certainly|of course|absolutely|great|okay|ok|yes|alright|got it|no problem
     |here (?:you go|it is|we go)|bien sûr|d'accord|natürlich|gerne|klar|claro|por supuesto|certo
     |certamente|конечно"""
 )
-_SURE_CJK = _any("当然可以|当然|好的|没问题|もちろんです|もちろん|はい|물론입니다|물론이죠|물론|네")
+_SURE_CJK = alternatives(
+    "当然可以|当然|好的|没问题|もちろんです|もちろん|はい|물론입니다|물론이죠|물론|네"
+)
 SURE = re.compile(
     rf"{_SURE}(?: ?[!.,:]{{1,3}} | ?[—–-] )|{_SURE_CJK}[！!。.,，、：:] ?", re.IGNORECASE
 )
-_NOUN = _any(
+_NOUN = alternatives(
     r"""\b(?:templates?|prompts?|placeholders?|vorlagen?|plantillas?|gabarits?)\b
     |шаблон|模板|提示词|模版|テンプレート|プロンプト|템플릿|프롬프트|قالب|תבנית"""
 )
@@ -93,7 +78,7 @@ ABOUT = re.compile(  # words of a sentence about templates
     rf"{_NOUN}|\b(?:replac|substitut)(?:e|ed|es|ing)\b|\b(?:class|category) names?\b",
     re.IGNORECASE,
 )
-_PROPOSAL = _any(
+_PROPOSAL = alternatives(
     rf"""{_NOUN}|\b(?:suggestion|proposal|candidate|proposition|vorschlag|propuesta|sugerencia
     |proposta)\b"""
 )
@@ -103,11 +88,11 @@ NAMED = re.compile(  # "My new template, based on the best ones:"
 NUMBERED = re.compile(
     r"(?:template|prompt|option|candidate|variant) ?#?\d{1,2} ?[-–—.):：] ?", re.IGNORECASE
 )
-_NEW = _any(
+_NEW = alternatives(
     r"""new|next|final|best|better|improved|proposed|suggested|revised|possible|alternative|updated
     |nouveau|nouvelle|neue[rs]?|nuev[ao]|nuov[ao]|новый"""
 )
-_THING = _any(
+_THING = alternatives(
     r"""answer|output|result|response|reply|suggestion|proposal|caption|sentence|phrase|option
     |candidate|version|modèle|réponse|phrase|antwort|vorschlag|satz|respuesta|sugerencia|frase
     |modelo|modello|risposta|ответ|新?答案|回答|输出|新?句子"""
@@ -117,7 +102,7 @@ LABEL = re.compile(
     re.IGNORECASE,
 )
 OPENER = re.compile(  # how the text before a colon begins if it is a preface
-    _any(
+    alternatives(
         r"""here|sure|certainly|of course|absolutely|okay|ok|based on|how about|what about|let's try
         |i |voici|voilà|bien sûr|hier|gerne|natürlich|aquí|aqui|ecco|claro|вот|conforme|oto |işte
         |berikut|以下|这是|这里|好的|当然|こちら|次の|はい|다음|여기|إليك|הנה"""
@@ -138,7 +123,7 @@ PROPOSES = re.compile(
 
 _NUMBER = r"[~≈]?\d{1,3}(?:[.,]\d{1,4})? ?[%％]?"
 _EXACT = r"\d{1,3}(?:[.,]\d{1,4} ?[%％]?| ?[%％])"
-_ACCURACY = _any(
+_ACCURACY = alternatives(
     r"""accuracy|acc\.?|score|genauigkeit|précision|precisión|точность|准确率|准确度|精度|正確率
     |정확도"""
 )
@@ -163,15 +148,15 @@ TRAILERS = tuple(
         r"[^()\[\]]*[)\]]?\.?$",
     )
 )
-_IT = _any(
+_IT = alternatives(
     r"""combines|should|uses|aims|includes|keeps|captures|focuses|emphasi[sz]es|adds|has been
     |is designed|could|may|might|will|would"""
 )
-_THE = _any(
+_THE = alternatives(
     r"new|above|proposed|following|idea|goal|key|phrase|word(?:ing)?s?|sentence|use|addition"
 )
 EXPLAINS = re.compile(  # how a sentence without the placeholder begins that is no description
-    _any(
+    alternatives(
         rf"""(?:this|these|i|i['’](?:m|ve|d|ll)|we (?:keep|use|combine|want|can)|note|explanation
         |rationale|reason(?:ing)?|here|let me|let's|let us|please|feel free|i hope|hope|you can|why
         |by \w{{2,20}}ing|good luck|it {_IT}|the {_THE}|alternatively|remember|sure|based on
@@ -183,7 +168,7 @@ EXPLAINS = re.compile(  # how a sentence without the placeholder begins that is 
 )
 SCORES = re.compile(r"\b(?:accuracy|classifiers?|data ?set|clip|the model|scores?)\b|准确率", re.I)
 REFUSAL = re.compile(
-    _any(
+    alternatives(
         r"""i['’]?m (?:sorry|unable|not able|afraid)|i am (?:sorry|unable)|sorry|i apologi[sz]e
         |i (?:can(?:no|['’])t|can not|could not|won['’]t|do(?:n['’]t| not) (?:have|know|see))
         |unfortunately|as an ai|please (?:provide|share|tell|clarify|give)
@@ -196,7 +181,6 @@ REFUSAL = re.compile(
 
 # --- Sentences and quotation marks --------------------------------------------------------------
 
-FINAL = ".!?…。！？．｡؟।॥۔"
 CLOSERS = "\"'”’“»«›」』》〉)）]"
 _AFTER = rf"[{re.escape(CLOSERS)}]{{0,3}}"
 SENTENCE = re.compile(rf"[.!?…؟।॥۔]{{1,6}}{_AFTER}(?=\s|$)|[。！？．｡]{{1,6}}{_AFTER}")
@@ -213,6 +197,3 @@ QUOTES = {  # opening quotation marks and what may close them
 DOUBLED = re.compile(r"\"{2,}|'{2,}")
 SINGLE_QUOTES = "'‘‚"
 ELISION = re.compile(r"['‘](?:\d|(?:tis|twas|til|em|cause|n)\b)", re.IGNORECASE)  # "'90s"
-SAME_QUOTE = str.maketrans(
-    {**dict.fromkeys("“”„‟＂〝〞〟«»", '"'), **dict.fromkeys("‘’‚‛´`＇ʼ", "'")}
-)

@@ -8,7 +8,7 @@ import re
 import unicodedata
 
 from engine import reply_patterns as pat
-from engine.reply_patterns import PLACEHOLDER
+from engine.prompt_template import FINAL_PUNCTUATION, PLACEHOLDER, PLACEHOLDER_SPELLINGS
 
 MAX_BODY = 10_000  # characters of a reply that are read, its thinking left out
 
@@ -24,7 +24,7 @@ def plain_text(text: str, cut: bool) -> tuple[str, bool]:
     cut = cut or len(text) > MAX_BODY
     text = pat.ANSI.sub("", pat.BREAKS.sub("\n", text[:MAX_BODY]))
     text = "".join(c for c in text.replace("\t", " ") if _is_visible(c))
-    text = pat.SPELLINGS.sub(PLACEHOLDER, pat.DOUBLED.sub('"', _decoded(text)))
+    text = PLACEHOLDER_SPELLINGS.sub(PLACEHOLDER, pat.DOUBLED.sub('"', _decoded(text)))
     turns = [pat.SPECIAL.sub("", turn) for turn in pat.TURN_END.split(text)]
     turn = next((i for i, turn in enumerate(turns) if has_words(turn)), 0)
     cut = cut and turn == len(turns) - 1
@@ -76,7 +76,7 @@ def sentence_spans(line: str) -> list[tuple[int, int]]:
 def is_finished(line: str) -> bool:
     """Whether the line ends where a sentence ends."""
     end = line.rstrip(pat.CLOSERS)
-    return end[-1:] in tuple(pat.FINAL) and not pat.ABBREVIATION.search(end[-10:])
+    return end[-1:] in tuple(FINAL_PUNCTUATION) and not pat.ABBREVIATION.search(end[-10:])
 
 
 def _without_thoughts(text: str) -> str:

@@ -32,7 +32,7 @@ from engine.edits import Edit
 from engine.errors import UserError
 from engine.journal import LOG, Journal, cut_torn_line, read_journal
 from engine.loading import load_optimizer
-from engine.reply import normalise, parse_reply
+from engine.prompt_template import normalise
 from engine.state import RunState, edit_problem
 from engine.versions import versions
 from engine.vlm.fitness import Score
@@ -313,6 +313,8 @@ class LocalSession:
         """Score a person's templates, as soon as the models and the seed's score are there."""
         if self._optimizer is None or self._state.test("seed") is None:
             return
+        from engine.reply import parse_reply  # with many patterns: not before the first paint
+
         while self._injected:
             text = self._injected.pop(0)
             parsed = parse_reply(text)

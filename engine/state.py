@@ -24,7 +24,7 @@ from engine.edits import (
 from engine.errors import ConfigError
 from engine.history import Proposal, ScoredTemplate, anchors_after, ranked
 from engine.llm.base import Message
-from engine.reply import normalise
+from engine.prompt_template import normalise
 
 Status = Literal["new", "loading", "running", "paused", "stopped", "failed", "finished"]
 
@@ -64,6 +64,7 @@ class RunState:
     # The whole run
     templates: tuple[ScoredTemplate, ...] = ()  # first seen first, distinct by key
     keys: dict[str, int] = field(default_factory=dict)  # key -> index in templates
+    ranking: tuple[ScoredTemplate, ...] = ()  # the same templates, best first
     anchors: tuple[str, str] | None = None  # keys of P+ and P-
     # What a person changed
     edits: tuple[ev.Edited, ...] = ()  # all that were not undone
@@ -84,11 +85,6 @@ class RunState:
     def steps_done(self) -> int:
         """Number of finished steps, 0 while only the seed template was scored."""
         return self.steps[-1].step if self.steps else 0
-
-    @property
-    def ranking(self) -> list[ScoredTemplate]:
-        """All distinct templates, best first."""
-        return ranked(self.templates)
 
     @property
     def allowed(self) -> list[ScoredTemplate]:
@@ -297,7 +293,7 @@ class RunState:
                 seen = Proposal(event.step, event.attempt, event.candidate)
                 repeated = replace(known, again=(*known.again, seen))
                 templates = (*self.templates[:index], repeated, *self.templates[index + 1 :])
-                state = replace(state, templates=templates)
+                state = replace(state, templates=templates, ranking=tuple(ranked(templates)))
         return state
 
     def _scored(self, event: ev.TemplateScored) -> RunState:
@@ -336,10 +332,12 @@ class RunState:
         )
 
     def _added(self, scored: ScoredTemplate) -> RunState:
+        templates = (*self.templates, scored)
         return replace(
             self,
-            templates=(*self.templates, scored),
+            templates=templates,
             keys={**self.keys, scored.key: len(self.templates)},
+            ranking=tuple(ranked(templates)),
         )
 
     def _anchors(self, event: ev.AnchorsMoved) -> RunState:

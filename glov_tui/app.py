@@ -1,12 +1,14 @@
 """The cockpit: it draws the state of a session and sends it commands. No algorithm in it.
 
-The engine never waits for the screen. A pump polls the session's state at most ten times a
+The engine never waits for the screen. Modal screens are imported when they are opened, to keep the
+first paint quick. A pump polls the session's state at most ten times a
 second and repaints the panes whose visible content changed, as the byte budget allows.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import time
 from collections.abc import Hashable, Iterable
@@ -49,11 +51,6 @@ from glov_tui.panes.pane import Pane
 from glov_tui.panes.status import StatusLine
 from glov_tui.panes.steering import SteeringPane
 from glov_tui.screen_driver import screen_driver
-from glov_tui.screens.confirm import ConfirmScreen
-from glov_tui.screens.details import DetailsScreen
-from glov_tui.screens.help import HelpScreen
-from glov_tui.screens.inject import InjectScreen
-from glov_tui.screens.options import OptionsScreen
 from glov_tui.text import clean
 from glov_tui.themes import HIGH_CONTRAST
 from glov_tui.tty import Terminal, count_writes, queued_frames, redraw
@@ -83,6 +80,7 @@ class GlovApp(App[None]):
         """``terminal`` is None under test, where Textual runs the app without one."""
         super().__init__(driver_class=screen_driver() if terminal else None)
         ascii_only = terminal is not None and not terminal.unicode
+        self.set_class(ascii_only, "-ascii")
         self.session = session
         self._terminal = terminal
         self.governor = Governor(kib_per_second)
@@ -102,16 +100,22 @@ class GlovApp(App[None]):
     # -- layout ------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
-        """Status line, six panes, footer."""
+        """Status line, six panes, footer; with their classes, so that they are styled once."""
+        self._cells = (self.size.width, self.size.height)
+        self._set_layout()
         yield StatusLine(self._glyphs)
-        yield Static("", id="tabs", markup=False)
+        yield Static(screen_tabs(self._pane, self._cells[0]), id="tabs", markup=False)
         with Container(id="panes"):
-            yield MetaPromptPane(self._glyphs)
-            yield ExamplesPane(self._glyphs)
-            yield SteeringPane(self.ascii_only)
-            yield CandidatesPane(self._glyphs)
-            yield AccuracyPane(self.ascii_only)
-            yield LogPane()
+            for pane in (
+                MetaPromptPane(self._glyphs),
+                ExamplesPane(self._glyphs),
+                SteeringPane(self.ascii_only),
+                CandidatesPane(self._glyphs),
+                AccuracyPane(self.ascii_only),
+                LogPane(),
+            ):
+                current = pane.id == self._pane
+                yield pane.add_class("pane", *(["-current"] if current else []), update=False)
         yield Static(
             f"The cockpit needs {MIN_WIDTH}x{MIN_HEIGHT} cells. The run goes on meanwhile.",
             id="too-small",
@@ -121,10 +125,7 @@ class GlovApp(App[None]):
     def on_mount(self) -> None:
         """First paint; the engine starts after it, so that the screen is there at once."""
         self.register_theme(HIGH_CONTRAST)
-        self.set_class(self.ascii_only, "-ascii")
-        self._cells = (self.size.width, self.size.height)
-        self._lay_out()
-        self.query_one("#examples DataTable").focus()
+        self._examples.table.focus()
         count_writes(self, self.governor)
         if self._terminal is not None:
             loop = asyncio.get_running_loop()
@@ -132,15 +133,18 @@ class GlovApp(App[None]):
         self.call_after_refresh(self._start)
 
     def _start(self) -> None:
+        gc.freeze()  # all that was imported stays
+        gc.enable()  # after `cli.main` turned it off
         self.session.start()
         self.set_interval(1 / PUMP_HZ, self._pump)
 
     def on_resize(self, event: Resize) -> None:
         """Lay the panes out for another size."""
         self._cells = (event.size.width, event.size.height)
-        self._lay_out()
+        self._set_layout()
+        self._mark_current()
 
-    def _lay_out(self) -> None:
+    def _set_layout(self) -> None:
         width, height = self._cells
         small = width < 110 or height < 36
         single = small or self._zoomed
@@ -149,11 +153,10 @@ class GlovApp(App[None]):
         screen.set_class(single, "-single")
         screen.set_class(not single and width >= 160, "-wide")
         screen.set_class(not single and width < 160, "-medium")
-        self._mark_current()
 
     def _mark_current(self) -> None:
         screen = self.screen_stack[0]
-        for pane in screen.query("#panes > .-current"):
+        for pane in screen.query(".pane.-current"):
             if pane.id != self._pane:
                 pane.remove_class("-current")
         screen.query_one(f"#{self._pane}").add_class("-current")
@@ -254,7 +257,7 @@ class GlovApp(App[None]):
 
     def action_edit(self) -> None:
         """Edit the meta-prompt."""
-        from glov_tui.screens.editor import EditorScreen  # with Jinja: not before the first paint
+        from glov_tui.screens.editor import EditorScreen
 
         def done(edits: list[Edit] | None) -> None:
             self._edit(*(edits or []))
@@ -266,6 +269,7 @@ class GlovApp(App[None]):
 
     def action_inject(self) -> None:
         """Type a template to be scored at once."""
+        from glov_tui.screens.inject import InjectScreen
 
         def done(text: str | None) -> None:
             if text:
@@ -275,6 +279,8 @@ class GlovApp(App[None]):
 
     def action_options(self) -> None:
         """Change options of the run."""
+        from glov_tui.screens.options import OptionsScreen
+
         if self.session.state.config is None:
             return
 
@@ -344,7 +350,7 @@ class GlovApp(App[None]):
         self._pane = name
         self._mark_current()
         widget = self.screen_stack[0].query_one(f"#{name}")
-        target = next(iter(widget.query("DataTable")), widget)
+        target = widget.table if isinstance(widget, ExamplesPane) else widget
         target.focus()
         self._repaint(self.session.state, by_user=True)
 
@@ -356,7 +362,8 @@ class GlovApp(App[None]):
             pane = self.screen_stack[0].query_one(f"#{name}")
             if focused is not None and (focused is pane or pane in focused.ancestors):
                 self._pane = name
-        self._lay_out()
+        self._set_layout()
+        self._mark_current()
         self._repaint(self.session.state, by_user=True)
 
     def action_redraw(self) -> None:
@@ -365,6 +372,8 @@ class GlovApp(App[None]):
 
     def action_help(self) -> None:
         """Show all keys."""
+        from glov_tui.screens.help import HelpScreen
+
         self.push_screen(HelpScreen(self._binding_groups()))
 
     def _binding_groups(self) -> list[tuple[str, list[Binding]]]:
@@ -377,6 +386,8 @@ class GlovApp(App[None]):
 
     def action_leave(self) -> None:
         """Quit; asks first while the run is under way."""
+        from glov_tui.screens.confirm import ConfirmScreen
+
         if self.session.state.status in ENDED or self.session.ended:
             self.exit()
             return
@@ -440,6 +451,8 @@ class GlovApp(App[None]):
 
     @on(ExamplesPane.DetailsRequested)
     def _show_details(self, message: ExamplesPane.DetailsRequested) -> None:
+        from glov_tui.screens.details import DetailsScreen
+
         state = self.session.state
         template = state.find(message.key)
         if template is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -118,6 +119,7 @@ def _drive(session: Any, headless: bool, as_json: bool, low_bandwidth: bool = Fa
     if headless or as_json:
         from glov_tui.headless import drive
 
+        gc.enable()
         raise typer.Exit(drive(session, as_json))
     from glov_tui.cockpit import drive_on_screen
 
@@ -191,6 +193,9 @@ def doctor(as_json: AsJson = False) -> None:
 
 def main() -> None:
     """Entry point of the ``glov`` command."""
+    # Imports make much that stays and little that goes: looking for cycles in it is a tenth of
+    # the time to the first paint. Whatever runs for long turns it on again.
+    gc.disable()
     try:
         app()
     except KeyboardInterrupt:

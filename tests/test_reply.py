@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.reply import PLACEHOLDER, Parsed, RejectReason, normalise, parse_reply
+from engine.prompt_template import PLACEHOLDER, RejectReason, normalise
+from engine.reply import Parsed, parse_reply
 
 PHOTO = "A photo of a <category>."
 BIRD = "A photo of a <category>: a type of bird."

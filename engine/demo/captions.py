@@ -26,11 +26,10 @@ from engine.demo.vocabulary import (
     CLASSES,
     FACTORS,
     HIDDEN_FACTORS,
-    PLACEHOLDER,
-    SEED_TEMPLATE,
     VISIBLE_FACTORS,
     build_template,
 )
+from engine.prompt_template import PLACEHOLDER, SEED_TEMPLATE
 
 PAD, START, END = "<|pad|>", "<|start|>", "<|end|>"
 CONTEXT_LENGTH = 64  # tokens; a caption that names all nine factors has about 55

@@ -28,12 +28,11 @@ from engine.demo.images import task_image
 from engine.demo.train_clip import encode_text
 from engine.demo.vocabulary import (
     FACTORS,
-    PLACEHOLDER,
-    SEED_TEMPLATE,
     TASKS,
     Task,
     build_template,
 )
+from engine.prompt_template import PLACEHOLDER, SEED_TEMPLATE
 
 WEIGHTS = Path(__file__).parent / "weights" / "clip"
 

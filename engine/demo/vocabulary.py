@@ -29,10 +29,10 @@ import random
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
-PLACEHOLDER = "<category>"
-SEED_TEMPLATE = f"a photo of a {PLACEHOLDER}."
+from engine.prompt_template import PLACEHOLDER
 
 Position = Literal["suffix", "adjective", "noun"]
 
@@ -375,7 +375,7 @@ def named_values(text: str) -> dict[str, str]:
     """
     found: dict[str, tuple[int, str]] = {}
     lowered = text.lower()
-    for factor, value, pattern in _PATTERNS:
+    for factor, value, pattern in _patterns():
         for match in pattern.finditer(lowered):
             if match.start() >= found.get(factor, (-1, ""))[0]:
                 found[factor] = (match.start(), value)
@@ -418,9 +418,11 @@ def _with_article(words: str) -> str:
     return f"an {words}" if vowel else f"a {words}"
 
 
-_PATTERNS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
-    (factor.name, value, re.compile(rf"(?<![\w-]){re.escape(words)}(?![\w-])"))
-    for factor in FACTORS.values()
-    for value, phrases in factor.values.items()
-    for words in phrases
-)
+@cache
+def _patterns() -> list[tuple[str, str, re.Pattern[str]]]:
+    return [
+        (factor.name, value, re.compile(rf"(?<![\w-]){re.escape(words)}(?![\w-])"))
+        for factor in FACTORS.values()
+        for value, phrases in factor.values.items()
+        for words in phrases
+    ]

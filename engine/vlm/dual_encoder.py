@@ -12,10 +12,11 @@ from engine.data.dataset import Dataset, LabelledImage
 from engine.data.feature_cache import FeatureSet
 from engine.data.sampling import sample_few_shot
 from engine.errors import DataError, ModelError, UserError
+from engine.prompt_template import PLACEHOLDER
 from engine.vlm.fitness import Score, ScoringProgress, Split
 from engine.vlm.image_features import ImageFeatures
 from engine.vlm.scoring import NotFiniteError, ensemble_features, score_features
-from engine.vlm.text_features import PLACEHOLDER, TextFeatures
+from engine.vlm.text_features import TextFeatures
 
 OnProgress = Callable[[str, int, int], None]
 Report = Callable[[str], None]

@@ -20,8 +20,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from engine.errors import ModelError
-
-PLACEHOLDER = "<category>"
+from engine.prompt_template import PLACEHOLDER
 
 _PROBES = (
     "a cat",

@@ -6,11 +6,12 @@ from collections.abc import Hashable
 from typing import ClassVar
 
 from engine.events import CandidateProposed
-from engine.reply import RejectReason, normalise
+from engine.prompt_template import RejectReason, normalise
 from engine.state import RunState
 from glov_tui.glyphs import Glyphs
 from glov_tui.text import clean
-from glov_tui.widgets.text_view import Line, Span, TextView
+from glov_tui.widgets.spans import Line, Span
+from glov_tui.widgets.text_view import TextView
 
 
 class CandidatesPane(TextView):

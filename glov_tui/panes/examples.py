@@ -6,18 +6,19 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
-from textual.widgets import DataTable, Input
+from textual.widgets import Input
 
 from engine.history import ScoredTemplate
 from engine.state import RunState
 from glov_tui.glyphs import Glyphs
 from glov_tui.text import clean
+from glov_tui.widgets.row_table import RowTable
+from glov_tui.widgets.spans import Line, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,6 @@ class ExamplesPane(Vertical):
     ExamplesPane {
         Input { display: none; height: 1; border: none; padding: 0; margin: 0; }
         &.-filtering Input { display: block; }
-        DataTable { height: 1fr; scrollbar-size: 0 0; background: transparent; }
     }
     """
 
@@ -73,20 +73,17 @@ class ExamplesPane(Vertical):
     def compose(self) -> ComposeResult:
         """The filter's input, shown while filtering, over the table."""
         yield Input(placeholder="filter: words, llm, human, pinned, banned", compact=True)
-        yield DataTable(cursor_type="row", cell_padding=0, zebra_stripes=False)
+        yield RowTable()
 
     @property
-    def table(self) -> DataTable[Text]:
+    def table(self) -> RowTable:
         """The table."""
-        return self.query_one(DataTable)
+        return self.query_one(RowTable)
 
     @property
     def selected_key(self) -> str | None:
         """The key of the template under the cursor."""
-        if not self.table.row_count:
-            return None
-        row = self.table.coordinate_to_cell_key(self.table.cursor_coordinate).row_key
-        return row.value
+        return self.table.selected_key
 
     def fingerprint(self, state: RunState) -> Hashable:
         """The table changes when a template is scored, an anchor moves, or a mark is set."""
@@ -105,57 +102,48 @@ class ExamplesPane(Vertical):
     def _draw(self) -> None:
         table = self.table
         # The cursor stays with its template once a person has moved it, and on top before that.
-        selected = self.selected_key if table.cursor_row > 0 else None
+        selected = self.selected_key if table.cursor > 0 else None
         rows = self._rows()
-        wide = self.size.width >= self.WIDE
-        table.clear(columns=True)
-        for label, width in self._columns(wide):
-            table.add_column(label, width=width)
-        marks = self._state.with_pending()
-        for row in rows:
-            table.add_row(*self._cells(row, marks, wide), key=row.template.key)
         keys = [row.template.key for row in rows]
-        if selected in keys:
-            table.move_cursor(row=keys.index(selected))
+        wide = self.size.width >= self.WIDE
+        marks = self._state.with_pending()
+        table.set_rows(
+            self._header(wide),
+            keys,
+            lambda index: self._line(rows[index], marks, wide),
+            keys.index(selected) if selected in keys else 0,
+        )
         sort = "" if self._sort == "rank" else f" by {self._sort}"
         total = len(self._state.templates)
         shown = f"{len(rows)} of {total}" if self._filter else f"{total}"
         self.border_title = f"{self.TITLE}: {shown}{sort}"
 
-    def _columns(self, wide: bool) -> list[tuple[str, int]]:
-        named = [("#", 4), ("acc. ", 6)]
-        if wide:
-            named += [("95 %", 9)]
-        named += [("chg", 4), ("step", 5)]
-        if wide:
-            named += [("from", 6)]
-        named += [("", 5)]
-        used = sum(width for _, width in named)
-        return [*named, ("template", max(20, self.size.width - used - 2))]
+    def _header(self, wide: bool) -> Line:
+        interval, origin = ("95 %     ", "from  ") if wide else ("", "")
+        return ((f"#   acc.  {interval}chg step {origin}     template", ""),)
 
-    def _cells(self, row: Row, marks: RunState, wide: bool) -> list[Text]:
+    def _line(self, row: Row, marks: RunState, wide: bool) -> Line:
         t = row.template
-        low, high = t.interval
-        cells = [Text(f"{row.rank:>3} "), Text(f"{t.accuracy:>5.1%} ")]
+        spans: list[Span] = [(f"{row.rank:>3} {t.accuracy:>5.1%} ", "")]
         if wide:
-            cells.append(Text(f"{100 * low:>3.0f}-{100 * high:<3.0f}", style="dim"))
-        cells += [self._change(row), Text(f"{t.first.step:>4} ", style="dim")]
+            low, high = t.interval
+            spans.append((f"{100 * low:>3.0f}-{100 * high:<5.0f}", "dim"))
+        spans += [self._change(row), (f"{t.first.step:>4} ", "dim")]
         if wide:
-            cells.append(Text(f"{t.origin} ", style="bold" if t.origin == "human" else "dim"))
-        cells.append(self._marks(t, marks, wide))
-        style = "strike dim" if t.key in marks.banned else ""
-        cells.append(Text(clean(t.text), style=style, no_wrap=True, overflow="ellipsis"))
-        return cells
+            spans.append((f"{t.origin:<6}", "strong" if t.origin == "human" else "dim"))
+        spans.append((self._marks(t, marks, wide), "strong"))
+        spans.append((clean(t.text), "struck" if t.key in marks.banned else ""))
+        return tuple(spans)
 
-    def _change(self, row: Row) -> Text:
+    def _change(self, row: Row) -> Span:
         if row.climbed is None:
-            return Text("new ", style="bold")
+            return "new ", "strong"
         if row.climbed == 0:
-            return Text("  - ", style="dim")
+            return "  - ", "dim"
         glyph = self._glyphs.up if row.climbed > 0 else self._glyphs.down
-        return Text(f"{glyph}{abs(row.climbed):<3}")
+        return f"{glyph}{abs(row.climbed):<3}", ""
 
-    def _marks(self, t: ScoredTemplate, marks: RunState, wide: bool) -> Text:
+    def _marks(self, t: ScoredTemplate, marks: RunState, wide: bool) -> str:
         text = ""
         if marks.anchors and t.key in marks.anchors:
             text += "P+" if t.key == marks.anchors[0] else "P-"
@@ -165,7 +153,7 @@ class ExamplesPane(Vertical):
             text += self._glyphs.banned
         if not wide and t.origin == "human":
             text += "h"
-        return Text(f"{text:<4} ", style="bold")
+        return f"{text:<4} "
 
     def _rows(self) -> list[Row]:
         last = self._state.steps_done
@@ -212,8 +200,7 @@ class ExamplesPane(Vertical):
         event.stop()
         self.table.focus()
 
-    @on(DataTable.RowSelected)
-    def _row_selected(self, event: DataTable.RowSelected) -> None:
+    @on(RowTable.RowChosen)
+    def _row_chosen(self, event: RowTable.RowChosen) -> None:
         event.stop()
-        if event.row_key.value is not None:
-            self.post_message(self.DetailsRequested(event.row_key.value))
+        self.post_message(self.DetailsRequested(event.key))

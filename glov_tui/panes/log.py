@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from engine.state import RunState
 from glov_tui.text import clean
-from glov_tui.widgets.text_view import Line, TextView
+from glov_tui.widgets.spans import Line
+from glov_tui.widgets.text_view import TextView
 
 _STYLES = {"info": "", "warning": "note", "error": "bad"}
 

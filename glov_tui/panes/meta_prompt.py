@@ -9,7 +9,8 @@ from engine.llm.base import Message
 from engine.state import RunState
 from glov_tui.glyphs import Glyphs
 from glov_tui.text import clean
-from glov_tui.widgets.text_view import Line, TextView
+from glov_tui.widgets.spans import Line
+from glov_tui.widgets.text_view import TextView
 
 
 class MetaPromptPane(TextView):

@@ -12,7 +12,8 @@ from engine.history import ScoredTemplate
 from engine.state import RunState
 from glov_tui.text import clean
 from glov_tui.widgets.key_bar import KeyBar
-from glov_tui.widgets.text_view import Line, TextView
+from glov_tui.widgets.spans import Line
+from glov_tui.widgets.text_view import TextView
 
 BAR_CELLS = 10
 

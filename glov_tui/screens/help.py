@@ -10,7 +10,8 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
 from glov_tui.widgets.key_bar import KeyBar
-from glov_tui.widgets.text_view import Line, TextView
+from glov_tui.widgets.spans import Line
+from glov_tui.widgets.text_view import TextView
 
 ABOUT = (
     "glov optimises the prompt template of a vision-language model. Each step an LLM reads the "

@@ -11,7 +11,8 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
-from engine.reply import PLACEHOLDER, parse_reply
+from engine.prompt_template import PLACEHOLDER
+from engine.reply import parse_reply
 
 
 class InjectScreen(ModalScreen[str | None]):

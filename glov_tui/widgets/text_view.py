@@ -6,48 +6,23 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len
-from rich.segment import Segment
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
-from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
-Span = tuple[str, str]
-"""A piece of text and the name of its style: ``""``, dim, strong, good, bad, note or mark."""
-
-Line = tuple[Span, ...]
-"""A line of spans, wrapped at the width of the view."""
+from glov_tui.widgets.spans import Line, Span, SpanView
 
 HANGING_INDENT = 2
 
 
-class TextView(ScrollView, can_focus=True):
+class TextView(SpanView):
     """Shows lines of styled text, wrapped, scrolled by keys and mouse.
 
     ``follow`` keeps the end in view while new lines come, unless the reader has scrolled up.
     Text must be harmless already: it goes to the terminal as it is.
     """
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "text-view--dim",
-        "text-view--strong",
-        "text-view--good",
-        "text-view--bad",
-        "text-view--note",
-        "text-view--mark",
-    }
-    DEFAULT_CSS = """
-    TextView {
-        scrollbar-size: 0 0;
-        .text-view--dim { color: $text-muted; }
-        .text-view--strong { text-style: bold; }
-        .text-view--good { color: $text-success; }
-        .text-view--bad { color: $text-error; }
-        .text-view--note { color: $text-warning; }
-        .text-view--mark { color: $text-accent; text-style: bold; }
-    }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "scroll_up", "Up", show=False),
         Binding("down,j", "scroll_down", "Down", show=False),
@@ -91,24 +66,12 @@ class TextView(ScrollView, can_focus=True):
         """Wrap at the new width."""
         self._rewrap()
 
-    def notify_style_update(self) -> None:
-        """Repaint in the colours of another theme."""
-        super().notify_style_update()
-        self.refresh()
-
     def render_line(self, y: int) -> Strip:
         """One row of the view."""
         row = self.scroll_offset.y + y
         width = self.scrollable_content_region.width
-        base = self.rich_style
-        if row >= len(self._wrapped):
-            return Strip.blank(width, base)
-        segments = []
-        for text, style in self._wrapped[row]:
-            rich = self.get_component_rich_style(f"text-view--{style}") if style else base
-            segments.append(Segment(text, rich))
-        strip = Strip(segments).extend_cell_length(width, base).crop(0, width)
-        return strip.apply_offsets(0, row)
+        line = self._wrapped[row] if row < len(self._wrapped) else ()
+        return self.strip(line, width).apply_offsets(0, row)
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """The selected text as it is shown."""

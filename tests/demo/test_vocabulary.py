@@ -13,14 +13,13 @@ from engine.demo.vocabulary import (
     FAMILIES,
     FAMILY_OF,
     HIDDEN_FACTORS,
-    PLACEHOLDER,
-    SEED_TEMPLATE,
     TASKS,
     build_template,
     caption,
     named_values,
     random_task,
 )
+from engine.prompt_template import PLACEHOLDER, SEED_TEMPLATE
 
 
 def test_every_phrase_names_its_value_and_no_other() -> None:

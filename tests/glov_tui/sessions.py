@@ -8,7 +8,7 @@ from engine import events as ev
 from engine.commands import Command
 from engine.config import RunConfig
 from engine.config_file import load_config
-from engine.reply import normalise
+from engine.prompt_template import normalise
 from engine.state import RunState
 
 

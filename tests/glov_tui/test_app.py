@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import DataTable, Input, TextArea
+from textual.widgets import Input, TextArea
 
 from engine import events as ev
 from engine.commands import InjectTemplate, MakeEdit, Pause, Resume, StepOnce, Stop, UndoEdit
 from engine.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
-from engine.reply import normalise
+from engine.prompt_template import normalise
 from glov_tui.app import PANES, GlovApp
 from glov_tui.panes.accuracy import AccuracyPane
 from glov_tui.panes.candidates import CandidatesPane
@@ -28,6 +28,7 @@ from glov_tui.screens.help import HelpScreen
 from glov_tui.screens.inject import InjectScreen
 from glov_tui.screens.options import OptionsScreen
 from glov_tui.widgets.hbars import HBars
+from glov_tui.widgets.row_table import RowTable
 from tests.glov_tui.sessions import HeldSession, loaded, one_step, scored
 
 SEED = normalise("a photo of a <category>.")
@@ -70,9 +71,8 @@ async def test_the_engine_starts_after_the_first_paint(session) -> None:
 async def test_all_panes_show_the_run(session) -> None:
     async with cockpit(session) as (_, app):
         assert "Best so far at step 1" in app.query_one(MetaPromptPane).plain
-        table = app.query_one(DataTable)
-        assert table.row_count == 3
-        assert [str(k.value) for k in table.rows] == [normalise(BEST), SEED, normalise(OTHER)]
+        table = app.query_one(RowTable)
+        assert list(table.keys) == [normalise(BEST), SEED, normalise(OTHER)]
         assert BEST in app.query_one(CandidatesPane).plain
         assert "new best 70.0%" in app.query_one(LogPane).plain
         line = app.query_one(StatusLine).line(session.state)
@@ -225,13 +225,13 @@ async def test_enter_shows_a_template_in_full(session) -> None:
 async def test_filter_and_sort(session) -> None:
     async with cockpit(session) as (pilot, app):
         await pilot.press("slash", *"night")
-        table = app.query_one(DataTable)
-        assert [k.value for k in table.rows] == [normalise(OTHER)]
+        table = app.query_one(RowTable)
+        assert list(table.keys) == [normalise(OTHER)]
         await pilot.press("enter", "escape")
-        assert table.row_count == 3
+        assert len(table.keys) == 3
         await pilot.press("s")
         assert "by newest" in app.query_one(ExamplesPane).border_title
-        assert next(iter(table.rows)).value == normalise(BEST)
+        assert table.keys[0] == normalise(BEST)
 
 
 async def test_the_cursor_stays_on_its_template_when_ranks_change(session) -> None:
@@ -350,8 +350,9 @@ async def test_hostile_text_is_shown_harmlessly(tmp_path) -> None:
             text = app.query_one(pane).plain
             assert "[bold]x[/bold]" in text and "図" in text
             assert "\x1b" not in text and "\u202e" not in text and "\x07" not in text
-        cells = [str(cell) for cell in app.query_one(DataTable).get_row(normalise(hostile))]
-        assert "[bold]x[/bold]" in cells[-1] and "\x1b" not in cells[-1]
+        table = app.query_one(RowTable)
+        text = table.line(table.keys.index(normalise(hostile)))
+        assert "[bold]x[/bold]" in text and "\x1b" not in text
 
 
 @pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "high-contrast"])
