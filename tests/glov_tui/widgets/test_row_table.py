@@ -86,7 +86,11 @@ async def test_long_and_wide_rows_are_cut_to_the_width() -> None:
     app = TableApp()
     async with app.run_test(size=(10, 8)) as pilot:
         table = app.query_one(RowTable)
-        lines: list[Line] = [(("0123456789", ""),), (("0123", ""), ("456789ab", "dim")), (("図" * 9, ""),)]
+        lines: list[Line] = [
+            (("0123456789", ""),),
+            (("0123", ""), ("456789ab", "dim")),
+            (("図" * 9, ""),),
+        ]
         table.set_rows(HEADER, ["a", "b", "c"], lambda i: lines[i], 0)
         await pilot.pause()
         assert [table.render_line(y).text.rstrip() for y in (1, 2, 3)] == [
