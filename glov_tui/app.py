@@ -63,6 +63,24 @@ LEAVE_SECONDS = 5.0  # to wait for the engine's next safe point
 CTRL_C_SECONDS = 3.0
 ANSWER_POLL_SECONDS, ANSWER_POLLS = 0.02, 100  # how closely a command's effect is awaited
 PANES = ("meta-prompt", "examples", "steering", "candidates", "accuracy", "log")
+DRIVING = frozenset(
+    [
+        "toggle_pause",
+        "step_once",
+        "edit",
+        "inject",
+        "options",
+        "pin",
+        "ban",
+        "undo",
+        "layer",
+        "alpha",
+        "mode",
+        "anchor",
+        "hand_back",
+    ]
+)
+"""Actions that need an engine to obey."""
 _NOTHING = object()  # a fingerprint that no state has
 
 
@@ -222,8 +240,7 @@ class GlovApp(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what can't be done now from the footer."""
-        while_running = ("toggle_pause", "step_once", "edit", "inject", "options", "undo")
-        return action not in while_running or self.session.state.status not in ENDED
+        return action not in DRIVING or self.session.state.status not in ENDED
 
     def _send(self, command: Command) -> None:
         """Send a command, and show what it does as soon as the engine has obeyed it."""
