@@ -110,7 +110,7 @@ class GlovApp(App[None]):
         self._drawn: RunState | None = None
         self._zoomed = False
         self._pane = "examples"
-        self._announced_best: str | None = None
+        self._announced_best = max((t.accuracy for t in session.state.ranking), default=0.0)
         self._announced_status = ""
         self._ctrl_c_at = float("-inf")
         self._leaving = False
@@ -218,11 +218,10 @@ class GlovApp(App[None]):
     def _announce(self, state: RunState) -> None:
         """Notify of a new best, and once of how the run ended."""
         best = state.allowed[0] if state.steps_done and state.allowed else None
-        if best is not None and state.anchors and best.key != self._announced_best:
-            self._announced_best = best.key
-            if best.origin != "seed":
-                text = f"{best.accuracy:.1%} {clean(best.text)}"
-                self.notify(text, title="New best", markup=False, timeout=4)
+        if best is not None and state.anchors and best.accuracy > self._announced_best:
+            self._announced_best = best.accuracy
+            text = f"{best.accuracy:.1%} {clean(best.text)}"
+            self.notify(text, title="New best", markup=False, timeout=4)
         if state.status != self._announced_status:
             self._announced_status = state.status
             if state.status == "failed":

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from textual.binding import Binding, BindingType
 from textual.events import Click
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
-from glov_tui.widgets.spans import Line, Span, SpanView
+from glov_tui.widgets.spans import Line, SpanView
 
 
 class RowTable(SpanView):
@@ -170,17 +170,14 @@ class RowTable(SpanView):
 
 
 def _shortened(line: Line, width: int) -> Line:
-    """``line``, its end replaced by an ellipsis where it is wider than ``width`` cells."""
-    if sum(cell_len(text) for text, _ in line) <= width:
+    """``line``, its last span cut in the middle where it is wider than ``width`` cells.
+
+    Texts that a search has found begin alike: their ends tell them apart.
+    """
+    *first, (text, style) = line
+    room = width - sum(cell_len(part) for part, _ in first)
+    if cell_len(text) <= room or room < 3:
         return line
-    result: list[Span] = []
-    room = width - 1
-    for text, style in line:
-        cells = cell_len(text)
-        if cells > room:
-            while text and cell_len(text) > room:
-                text = text[:-1]
-            return (*result, (text + "…", style))
-        result.append((text, style))
-        room -= cells
-    return tuple(result)
+    head = set_cell_size(text, (room - 1) // 3)
+    tail = set_cell_size(text[::-1], room - 1 - cell_len(head))[::-1]
+    return (*first, (f"{head}…{tail}", style))

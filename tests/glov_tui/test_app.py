@@ -243,6 +243,18 @@ async def test_the_cursor_stays_on_its_template_when_ranks_change(session) -> No
         assert app.query_one(ExamplesPane).selected_key == SEED
 
 
+async def test_a_new_best_is_announced_once_and_a_tie_is_not(session) -> None:
+    async with cockpit(session) as (pilot, app):
+        assert not app._notifications  # what was found before the screen was there is no news
+        session.apply(*one_step(2, {"a better <category>.": 9}))
+        await settle(pilot)
+        session.apply(*one_step(3, {"as good a <category>.": 9}))
+        await settle(pilot)
+        assert [(n.title, n.message) for n in app._notifications] == [
+            ("New best", "90.0% a better <category>.")
+        ]
+
+
 async def test_export_writes_the_result(session) -> None:
     async with cockpit(session) as (pilot, _):
         await pilot.press("x")

@@ -88,14 +88,14 @@ async def test_long_and_wide_rows_are_cut_to_the_width() -> None:
         table = app.query_one(RowTable)
         lines: list[Line] = [
             (("0123456789", ""),),
-            (("0123", ""), ("456789ab", "dim")),
-            (("図" * 9, ""),),
+            (("0123", ""), ("456789abcdef", "dim")),
+            (("図" * 4 + "り" * 4, ""),),
         ]
         table.set_rows(HEADER, ["a", "b", "c"], lambda i: lines[i], 0)
         await pilot.pause()
         assert [table.render_line(y).text.rstrip() for y in (1, 2, 3)] == [
             "0123456789",
-            "012345678…",
-            "図図図図…",
+            "01234…cdef",
+            "図 …りりり",
         ]
         assert {table.render_line(y).cell_length for y in range(8)} == {10}
