@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.edits import Edit
+from engine.experiment import Experiment
 
 
 class _Command(BaseModel):
@@ -57,7 +58,28 @@ class InjectTemplate(_Command):
     text: str
 
 
+class RunExperiment(_Command):
+    """Try something in the steering lab; only while the run is paused."""
+
+    kind: Literal["run-experiment"] = "run-experiment"
+    experiment: Experiment
+
+
+class EndExperiment(_Command):
+    """Give up the experiment that is under way."""
+
+    kind: Literal["end-experiment"] = "end-experiment"
+
+
 Command = Annotated[
-    Pause | Resume | StepOnce | Stop | MakeEdit | UndoEdit | InjectTemplate,
+    Pause
+    | Resume
+    | StepOnce
+    | Stop
+    | MakeEdit
+    | UndoEdit
+    | InjectTemplate
+    | RunExperiment
+    | EndExperiment,
     Field(discriminator="kind"),
 ]

@@ -8,12 +8,28 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from engine.prompt_template import SEED_TEMPLATE
 
-SteeringMode = Literal["last-token", "generated-tokens", "off"]
-Pooling = Literal["no-bos", "paper", "reference"]
+SteeringMode = Literal[
+    "last-token",
+    "generated-tokens",
+    "all-tokens",
+    "actadd",
+    "cross-attention",
+    "cross-attention-all",
+    "off",
+]
+Pooling = Literal["no-bos", "paper", "reference", "last"]
+AlphaUnit = Literal["absolute", "relative"]
 
 
 class _Section(BaseModel):
@@ -128,22 +144,44 @@ def _check_layers(value: Any) -> Any:
 Layers = Annotated[tuple[int, ...] | Literal["auto"], BeforeValidator(_check_layers)]
 
 
+Alpha = Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)]
+
+
 class SteeringConfig(_Section):
     """How the LLM's hidden states are moved from P- to P+ (PAPER, The algorithm, 4)."""
 
     mode: SteeringMode = Field(
         "last-token",
-        description="last-token: the paper's, exact; generated-tokens: a plain hook; off",
+        description="last-token (the paper's, exact), generated-tokens (a plain hook), "
+        "all-tokens, actadd, cross-attention (last token), cross-attention-all, or off",
     )
     layers: Layers = Field(
         "auto", description="0-based decoder layers; auto: the one at 17/32 of the depth"
     )
-    alpha: float = Field(
-        1.0, ge=-1000, le=1000, allow_inf_nan=False, description="factor on the offset"
+    alpha: Alpha | Literal["auto"] = Field(
+        1.0,
+        description="factor on the offset; auto: the run finds the best of `alphas` as it goes",
+    )
+    alphas: tuple[Alpha, ...] = Field(
+        (0.25, 0.5, 0.75, 1.0), min_length=1, description="what alpha = auto chooses from"
+    )
+    alpha_unit: AlphaUnit = Field(
+        "absolute",
+        description="absolute: alpha times the offset; relative: the offset is given alpha times "
+        "the norm of the hidden state that it is added to",
     )
     pool: Pooling = Field(
-        "no-bos", description="mean over tokens: no-bos, paper (equation 3) or reference (padded)"
+        "no-bos",
+        description="hidden state of a template: mean over its tokens without BOS (no-bos), with "
+        "it (paper, equation 3) or padded (reference), or its last token's (last)",
     )
+
+    @field_validator("alphas")
+    @classmethod
+    def _distinct(cls, alphas: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(alphas)) < len(alphas):
+            raise ValueError(f"{list(alphas)} names an alpha twice")
+        return alphas
 
 
 class EvaluationConfig(_Section):

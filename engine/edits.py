@@ -26,6 +26,8 @@ EDITABLE = (
     "steering.mode",
     "steering.layers",
     "steering.alpha",
+    "steering.alphas",
+    "steering.alpha_unit",
     "steering.pool",
 )
 """Configuration keys that may change while a run is under way."""

@@ -13,8 +13,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from engine.config import Pooling, SteeringMode
+from engine.config import AlphaUnit, Pooling, SteeringMode
 from engine.edits import Edit
+from engine.experiment import CellMeasured, Experiment, LayerLens, TracedReply
 from engine.llm.base import Message
 
 JOURNAL_VERSION = 1
@@ -83,8 +84,23 @@ class MetaPromptComposed(_Event):
     worst: tuple[str, ...]
 
 
+class AlphaTrial(BaseModel):
+    """What ``alpha = "auto"`` knows of one alpha: replies sampled with it and their mean reward.
+
+    A reply's reward is the accuracy of its template less that of P+ when it was sampled; a reply
+    without a template counts as accuracy 0.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    alpha: float
+    replies: int
+    reward: float  # mean, -1 to 1
+    spread: float  # standard deviation of the rewards
+
+
 class SteeringPrepared(_Event):
-    """The offsets of a step: norms and ratios have one entry per decoder layer."""
+    """The offsets of a step: tuples of numbers have one entry per decoder layer."""
 
     kind: Literal["steering-prepared"] = "steering-prepared"
     step: int
@@ -96,6 +112,28 @@ class SteeringPrepared(_Event):
     alpha: float
     norms: tuple[float, ...]  # of H+ - H-
     ratios: tuple[float, ...]  # the same over the mean hidden-state norm
+    alpha_unit: AlphaUnit = "absolute"
+    hidden_norms: tuple[float, ...] = ()  # mean norm of the hidden states of both templates
+    neighbour_cosines: tuple[float, ...] = ()  # with the layer below; layer 0 has 0
+    previous_cosines: tuple[float, ...] = ()  # with the last steered step's; empty at the first
+    trials: tuple[AlphaTrial, ...] = ()  # with alpha = auto: what the choice rests on
+
+
+class SteeringMeasured(_Event):
+    """What the offset did to the next-token distribution in one attempt's replies.
+
+    Means over all sampled tokens. Only where both distributions were computed anyway: in modes
+    whose KV cache is un-steered, with a model that can be decoded packed.
+    """
+
+    kind: Literal["steering-measured"] = "steering-measured"
+    step: int
+    attempt: int
+    tokens: int
+    kl: float  # KL(steered || unsteered), nats
+    changed: float  # share of tokens that would have been others without steering, 0 to 1
+    raised: tuple[tuple[str, float], ...]  # the tokens that gained most, and their mean gain
+    lowered: tuple[tuple[str, float], ...]  # the tokens that lost most, mean change below 0
 
 
 class CandidateProposed(_Event):
@@ -265,12 +303,64 @@ class TokensStreamed(_Event):
     texts: tuple[str, ...]
 
 
+class ExperimentStarted(_Event):
+    """Telemetry: the steering lab begins; what an earlier experiment found is forgotten."""
+
+    kind: Literal["experiment-started"] = "experiment-started"
+    is_fact: ClassVar[bool] = False
+    experiment: Experiment
+
+
+class ExperimentProgress(_Event):
+    """Telemetry: ``done`` of ``total`` decoding steps or readings of the experiment."""
+
+    kind: Literal["experiment-progress"] = "experiment-progress"
+    is_fact: ClassVar[bool] = False
+    done: int
+    total: int
+
+
+class RepliesCompared(_Event):
+    """Telemetry: the replies of both settings, in the order of their seeds."""
+
+    kind: Literal["replies-compared"] = "replies-compared"
+    is_fact: ClassVar[bool] = False
+    left: tuple[TracedReply, ...]
+    right: tuple[TracedReply, ...]
+
+
+class SettingMeasured(_Event):
+    """Telemetry: one more cell of the grid."""
+
+    kind: Literal["setting-measured"] = "setting-measured"
+    is_fact: ClassVar[bool] = False
+    cell: CellMeasured
+
+
+class LensRead(_Event):
+    """Telemetry: the logit lens of every layer."""
+
+    kind: Literal["lens-read"] = "lens-read"
+    is_fact: ClassVar[bool] = False
+    layers: tuple[LayerLens, ...]
+
+
+class ExperimentEnded(_Event):
+    """Telemetry: done, ended by a person, or given up for ``problem``."""
+
+    kind: Literal["experiment-ended"] = "experiment-ended"
+    is_fact: ClassVar[bool] = False
+    problem: str | None = None
+    seconds: float = 0.0
+
+
 Event = Annotated[
     RunStarted
     | ModelsLoaded
     | StepStarted
     | MetaPromptComposed
     | SteeringPrepared
+    | SteeringMeasured
     | CandidateProposed
     | TemplateScored
     | StepRetried
@@ -287,7 +377,13 @@ Event = Annotated[
     | RunFailed
     | RunFinished
     | Progress
-    | TokensStreamed,
+    | TokensStreamed
+    | ExperimentStarted
+    | ExperimentProgress
+    | RepliesCompared
+    | SettingMeasured
+    | LensRead
+    | ExperimentEnded,
     Field(discriminator="kind"),
 ]
 

@@ -173,6 +173,7 @@ class Optimizer:
             raise ValueError(f"anchors {state.anchors} are not among the scored templates")
         state = yield from _emit(state, ev.Progress(phase="steering"))
         direction = self.llm.direction(positive.text, negative.text, config.pool)
+        alpha = config.alphas[0] if config.alpha == "auto" else config.alpha
         event = ev.SteeringPrepared(
             step=step,
             positive=positive.key,
@@ -180,12 +181,12 @@ class Optimizer:
             mode=config.mode,
             pool=config.pool,
             layers=layers,
-            alpha=config.alpha,
+            alpha=alpha,
             norms=tuple(direction.norms),
             ratios=tuple(direction.ratios),
         )
         state = yield from _emit(state, event)
-        return state, Steering(direction, layers, config.alpha, config.mode)
+        return state, Steering(direction, layers, alpha, config.mode)
 
     def _propose(
         self, state: RunState, step: int, attempt: int, steering: Steering | None

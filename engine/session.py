@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Protocol
 from engine import events as ev
 from engine.commands import (
     Command,
+    EndExperiment,
     InjectTemplate,
     MakeEdit,
     Pause,
     Resume,
+    RunExperiment,
     StepOnce,
     Stop,
     UndoEdit,
@@ -289,6 +291,8 @@ class LocalSession:
                     self._edit(command.edit)
                 case UndoEdit():
                     self._undo()
+                case RunExperiment() | EndExperiment():
+                    pass
                 case InjectTemplate():
                     self._injected.append(command.text)
                     self._inject_waiting()

@@ -22,6 +22,7 @@ from engine.edits import (
     with_option,
 )
 from engine.errors import ConfigError
+from engine.experiment import CellMeasured, Experiment, LayerLens, TracedReply
 from engine.history import Proposal, ScoredTemplate, anchors_after, ranked
 from engine.llm.base import Message
 from engine.prompt_template import normalise
@@ -38,6 +39,36 @@ class LogLine:
     time: float
     level: Literal["info", "warning", "error"]
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentState:
+    """What the steering lab tries or has tried last."""
+
+    experiment: Experiment
+    running: bool = True
+    done: int = 0
+    total: int = 0
+    left: tuple[TracedReply, ...] = ()
+    right: tuple[TracedReply, ...] = ()
+    cells: tuple[CellMeasured, ...] = ()
+    lens: tuple[LayerLens, ...] = ()
+    problem: str | None = None
+
+    def apply(self, event: ev.Event) -> ExperimentState:
+        """The state after an event of the experiment."""
+        match event:
+            case ev.ExperimentProgress():
+                return replace(self, done=event.done, total=event.total)
+            case ev.RepliesCompared():
+                return replace(self, left=event.left, right=event.right)
+            case ev.SettingMeasured():
+                return replace(self, cells=(*self.cells, event.cell))
+            case ev.LensRead():
+                return replace(self, lens=event.layers)
+            case ev.ExperimentEnded():
+                return replace(self, running=False, problem=event.problem)
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +90,9 @@ class RunState:
     step_begin: RunState | None = None  # the state before the step under way; None between steps
     prompt: ev.MetaPromptComposed | None = None
     steering: ev.SteeringPrepared | None = None
+    steering_before: ev.SteeringPrepared | None = None  # of the last steered step before it
+    steering_effect: ev.SteeringMeasured | None = None  # of the step under way, or the last one
+    experiment: ExperimentState | None = None  # of the steering lab; no part of the run
     streams: tuple[str, ...] = ()  # replies as they arrive, one per candidate of the attempt
     candidates: tuple[ev.CandidateProposed, ...] = ()
     # The whole run
@@ -149,6 +183,18 @@ class RunState:
                 return replace(self, prompt=event, attempt=event.attempt, streams=())
             case ev.SteeringPrepared():
                 return replace(self, steering=event)
+            case ev.SteeringMeasured():
+                return replace(self, steering_effect=event)
+            case ev.ExperimentStarted():
+                return replace(self, experiment=ExperimentState(event.experiment))
+            case (
+                ev.ExperimentProgress()
+                | ev.RepliesCompared()
+                | ev.SettingMeasured()
+                | ev.LensRead()
+                | ev.ExperimentEnded()
+            ):
+                return replace(self, experiment=self.experiment and self.experiment.apply(event))
             case ev.CandidateProposed():
                 return self._candidate(event)
             case ev.TemplateScored():
@@ -237,6 +283,8 @@ class RunState:
             attempt=1,
             step_started_at=event.time,
             steering=None,
+            steering_before=before.steering or before.steering_before,
+            steering_effect=None,
             candidates=(),
             streams=(),
         )

@@ -35,7 +35,10 @@ def another_alpha(state: RunState, by: int) -> list[Edit]:
     config = state.with_pending().config
     if config is None:
         return []
-    alpha = round(config.steering.alpha + by * ALPHA_STEP, 4)
+    alpha = config.steering.alpha
+    if alpha == "auto":  # from the one that was chosen last
+        alpha = state.steering.alpha if state.steering else config.steering.alphas[0]
+    alpha = round(alpha + by * ALPHA_STEP, 4)
     return [SetOption(key="steering.alpha", value=alpha)]
 
 

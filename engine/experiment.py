@@ -1,0 +1,105 @@
+"""What the steering lab can try, and what comes of it: plain records, no model.
+
+An experiment decodes the run's own meta-prompt with random numbers of its own. It is shown and
+forgotten: no part of the journal, no influence on the run. ``engine.steering.lab`` does the work.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from engine.config import Alpha, AlphaUnit, Pooling, SteeringMode
+
+MAX_REPLIES = 64
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class SteeringSetting(_Record):
+    """One way to steer: the keys of the configuration's ``steering`` section, none of them auto."""
+
+    mode: SteeringMode = "last-token"
+    layers: tuple[int, ...]
+    alpha: Alpha = 1.0
+    alpha_unit: AlphaUnit = "absolute"
+    pool: Pooling = "no-bos"
+
+    def describe(self) -> str:
+        """One line: ``last-token, layer 3, alpha 0.5``."""
+        if self.mode == "off":
+            return "off"
+        plural = "s" if len(self.layers) > 1 else ""
+        layers = ", ".join(str(layer) for layer in self.layers)
+        unit = " of the norm" if self.alpha_unit == "relative" else ""
+        return f"{self.mode}, layer{plural} {layers}, alpha {self.alpha:g}{unit}"
+
+
+class CompareSettings(_Record):
+    """The same prompt and random numbers with two settings, side by side."""
+
+    kind: Literal["compare-settings"] = "compare-settings"
+    left: SteeringSetting
+    right: SteeringSetting
+    replies: Annotated[int, Field(ge=1, le=MAX_REPLIES)] = 4
+    seed: int = 0
+
+
+class ScanSettings(_Record):
+    """A grid over layers and alphas; the other keys are ``setting``'s."""
+
+    kind: Literal["scan-settings"] = "scan-settings"
+    setting: SteeringSetting
+    layers: Annotated[tuple[int, ...], Field(min_length=1)]
+    alphas: Annotated[tuple[Alpha, ...], Field(min_length=1)]
+    replies: Annotated[int, Field(ge=1, le=MAX_REPLIES)] = 4
+    seed: int = 0
+    fitness: bool = False  # also score the templates that come out: slower
+
+
+class ReadLens(_Record):
+    """The logit lens of the direction: what it says, read at each layer through the LLM's head."""
+
+    kind: Literal["read-lens"] = "read-lens"
+    pool: Pooling = "no-bos"
+
+
+Experiment = Annotated[
+    CompareSettings | ScanSettings | ReadLens,
+    Field(discriminator="kind"),
+]
+
+
+class TracedReply(_Record):
+    """One reply, token by token. The tuples are of equal length.
+
+    ``kl[i]``: KL(steered || unsteered) of the distribution that token i was drawn from, nats.
+    ``log_likelihoods[i]``: of token i under the unsteered model, nats; their mean is the fluency.
+    """
+
+    text: str
+    tokens: tuple[str, ...]
+    kl: tuple[float, ...]
+    log_likelihoods: tuple[float, ...]
+
+
+class CellMeasured(_Record):
+    """One cell of the grid: means over all tokens of all replies."""
+
+    layer: int
+    alpha: float
+    kl: float  # nats
+    fluency: float  # mean log-likelihood of a token under the unsteered model, nats
+    templates: int  # distinct templates among the replies
+    accuracy: float | None = None  # mean few-shot accuracy of these templates, 0 to 1
+
+
+class LayerLens(_Record):
+    """The tokens whose logits a layer's direction raises and lowers most, with the logits."""
+
+    layer: int
+    raised: tuple[tuple[str, float], ...]
+    lowered: tuple[tuple[str, float], ...]
