@@ -127,9 +127,7 @@ def ours(
     """Seconds for all replies with the decode loop, exact; un-steered where there is no vector."""
     injection = None if vector is None else Injection(decoder.layers, {LAYER: vector})
     start = _clock()
-    reader = make_reader(
-        layout, decoder, prompt, rows, SAMPLING.max_new_tokens, injection, injection is not None
-    )
+    reader = make_reader(layout, decoder, prompt, rows, SAMPLING.max_new_tokens, injection)
     for _column in decode(reader, tokenizer, SAMPLING, range(rows), frozenset(), ""):
         pass
     return _clock() - start
@@ -142,7 +140,7 @@ def largest_difference(
     """Largest absolute difference of the logits to the reference's, over 6 fixed tokens."""
     tokens = [17, 5, 300, 1021, 4, 77]
     reader = make_reader(
-        layout, decoder, prompt, 1, len(tokens), Injection(decoder.layers, {LAYER: vector}), True
+        layout, decoder, prompt, 1, len(tokens), Injection(decoder.layers, {LAYER: vector})
     )
     handle = None
     worst = 0.0

@@ -18,23 +18,26 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
 from engine import events as ev
-from engine.config import RunConfig
+from engine.config import RunConfig, SteeringConfig
 from engine.errors import ModelError
 from engine.history import find_anchors
-from engine.llm.base import LanguageModel, Reply, Steering, TokenColumn
+from engine.llm.base import LanguageModel, Reply, Steering, SteeringShift, TokenColumn
 from engine.metaprompt import MetaPrompt, compose_for, examples_for
 from engine.prompt_template import normalise
 from engine.reply import parse_reply
 from engine.state import RunState
+from engine.steering.direction import Direction
 from engine.steering.layers import resolve_layers
 from engine.vlm.fitness import Fitness, Score, ScoringProgress
 
 T = TypeVar("T")
 Y = TypeVar("Y")
+
+_KEPT_DIRECTIONS = 2  # of the step before and of this one
 
 Events = Generator[ev.Event, RunState | None, RunState]
 """Yields events, may be sent the caller's state, returns the state at its end."""
@@ -59,6 +62,7 @@ class Optimizer:
     fitness: Fitness
     meta_prompt: MetaPrompt
     scores: dict[str, Score] = field(default_factory=dict)
+    _directions: dict[tuple[str, str, str, bool], Direction] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         steering = self.config.steering
@@ -172,7 +176,7 @@ class Optimizer:
         if positive is None or negative is None:
             raise ValueError(f"anchors {state.anchors} are not among the scored templates")
         state = yield from _emit(state, ev.Progress(phase="steering"))
-        direction = self.llm.direction(positive.text, negative.text, config.pool)
+        direction = self._direction(positive.text, negative.text, config)
         alpha = config.alphas[0] if config.alpha == "auto" else config.alpha
         event = ev.SteeringPrepared(
             step=step,
@@ -184,9 +188,36 @@ class Optimizer:
             alpha=alpha,
             norms=tuple(direction.norms),
             ratios=tuple(direction.ratios),
+            alpha_unit=config.alpha_unit,
+            hidden_norms=tuple(direction.hidden_norms),
+            neighbour_cosines=direction.neighbour_cosines(),
+            previous_cosines=self._previous_cosines(state, direction),
         )
         state = yield from _emit(state, event)
-        return state, Steering(direction, layers, alpha, config.mode)
+        return state, Steering(direction, layers, alpha, config.mode, config.alpha_unit)
+
+    def _direction(self, positive: str, negative: str, steering: SteeringConfig) -> Direction:
+        """From the hidden states of two templates; kept while the anchors stay."""
+        aligned = steering.mode == "actadd"
+        key = (positive, negative, steering.pool, aligned)
+        if key not in self._directions:
+            found = self.llm.direction(positive, negative, steering.pool, aligned)
+            kept = list(self._directions.items())[-_KEPT_DIRECTIONS + 1 :]
+            self._directions = dict([*kept, (key, found)])
+        return self._directions[key]
+
+    def _previous_cosines(self, state: RunState, direction: Direction) -> tuple[float, ...]:
+        """With the direction of the last steered step; computed anew after a resume."""
+        before = state.steering_before
+        if before is None:
+            return ()
+        positive, negative = (state.find(key) for key in (before.positive, before.negative))
+        if positive is None or negative is None:
+            return ()
+        steering = _config(state).steering.model_copy(
+            update={"pool": before.pool, "mode": before.mode}
+        )
+        return direction.cosines(self._direction(positive.text, negative.text, steering))
 
     def _propose(
         self, state: RunState, step: int, attempt: int, steering: Steering | None
@@ -201,9 +232,11 @@ class Optimizer:
         columns = self.llm.propose(messages, sampling, seeds, steering)
         done = itertools.count(1)
 
-        def tell(column: TokenColumn) -> tuple[ev.Event, ...]:
+        def tell(news: TokenColumn | SteeringShift) -> tuple[ev.Event, ...]:
+            if isinstance(news, SteeringShift):
+                return (ev.SteeringMeasured(step=step, attempt=attempt, **asdict(news)),)
             return (
-                ev.TokensStreamed(step=step, attempt=attempt, texts=column.texts),
+                ev.TokensStreamed(step=step, attempt=attempt, texts=news.texts),
                 ev.Progress(phase="proposing", done=next(done), total=total),
             )
 

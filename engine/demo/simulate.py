@@ -17,8 +17,9 @@ from engine.demo.vocabulary import FACTORS, named_values
 from engine.demo.worlds import Phrases, World, random_world
 from engine.errors import ModelError
 from engine.events import ModelsLoaded
+from engine.experiment import LayerLens
 from engine.history import ScoredTemplate
-from engine.llm.base import LanguageModel, Message, Reply, Steering, TokenColumn
+from engine.llm.base import LanguageModel, Message, Reply, Steering, SteeringShift, TokenColumn
 from engine.metaprompt import Example, load_meta_prompt
 from engine.optimizer import Optimizer
 from engine.state import RunState
@@ -96,15 +97,22 @@ class RandomProposer:
         sampling: SamplingConfig,
         seeds: Sequence[int],
         steering: Steering | None = None,
-    ) -> Generator[TokenColumn, None, list[Reply]]:
+        trace: bool = False,
+    ) -> Generator[TokenColumn | SteeringShift, None, list[Reply]]:
         """Templates that name four factors or so, at random."""
         rngs = [random.Random(seed) for seed in seeds]
         texts = [render(random_phrases(rng, naming=0.8), rng, finished=True) for rng in rngs]
         yield TokenColumn(tuple(texts))
         return [Reply(text, 1, "stop") for text in texts]
 
-    def direction(self, positive: str, negative: str, pool: Pooling) -> Direction:
+    def direction(
+        self, positive: str, negative: str, pool: Pooling, aligned: bool = False
+    ) -> Direction:
         """It has no hidden states: ``layers`` is 0, and the optimiser never asks."""
+        raise ModelError("a random proposer can't be steered")
+
+    def lens(self, direction: Direction) -> tuple[LayerLens, ...]:
+        """Nor has it a head."""
         raise ModelError("a random proposer can't be steered")
 
 

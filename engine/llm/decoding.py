@@ -15,7 +15,9 @@ from torch import Tensor
 
 from engine.config import SamplingConfig
 from engine.errors import ModelError
-from engine.llm.base import Reply, TokenColumn
+from engine.experiment import TracedReply
+from engine.llm.base import Reply, SteeringShift, TokenColumn
+from engine.llm.meter import SteeringMeter
 from engine.llm.readers import Reader
 from engine.llm.sampling import draw, uniforms
 from engine.llm.text_stream import TextStream
@@ -28,8 +30,12 @@ def decode(
     seeds: Sequence[int],
     stop_tokens: frozenset[int],
     prompt_start: str,
-) -> Generator[TokenColumn, None, list[Reply]]:
+    trace: bool = False,
+) -> Generator[TokenColumn | SteeringShift, None, list[Reply]]:
     """One reply per seed; yields a column of texts after each step of the batch.
+
+    Where the reader has the un-steered logits as well, it yields the shift between the two at the
+    end, and with ``trace`` the replies have it token by token.
 
     ``reader`` was made for ``len(seeds)`` rows of ``sampling.max_new_tokens``. A row ends at a
     token of ``stop_tokens``, which is no part of its text or its count; rows that have ended are
@@ -45,11 +51,13 @@ def decode(
     alive = list(range(len(seeds)))  # the candidates that the reader still has, in its order
     numbers: Tensor | None = None
     tokens: Tensor | None = None
+    meter = SteeringMeter()
     for step in range(sampling.max_new_tokens):
         logits = _read(reader, tokens, prompt_start)  # (1 or alive, V)
         if numbers is None:
             numbers = uniforms(seeds, sampling.max_new_tokens).to(logits.device)
-        tokens, drawn = _draw(logits, sampling, numbers[:, step])
+        tokens, drawn = _draw(logits, reader.unsteered, sampling, numbers[:, step], meter)
+        meter.note(alive, drawn)
         texts = [""] * len(seeds)
         for candidate, token in zip(alive, drawn, strict=True):
             if token < 0:
@@ -71,9 +79,15 @@ def decode(
             tokens, numbers = tokens[rows], numbers[rows]
             alive = [alive[place] for place in going]
             reader.keep(rows)
+    shift = meter.shift(tokenizer)
+    if shift is not None:
+        yield shift
+    traces: list[TracedReply | None] = [None] * len(seeds)
+    if trace:
+        traces = [*meter.traces(tokenizer, [stream.text for stream in streams])]
     return [
-        Reply(stream.text, stream.tokens, "stop" if ended else "length")
-        for stream, ended in zip(streams, finished, strict=True)
+        Reply(stream.text, stream.tokens, "stop" if ended else "length", traced)
+        for stream, ended, traced in zip(streams, finished, traces, strict=True)
     ]
 
 
@@ -97,7 +111,17 @@ def _out_of_memory(prompt_start: str) -> ModelError:
 
 
 @torch.inference_mode()
-def _draw(logits: Tensor, sampling: SamplingConfig, uniform: Tensor) -> tuple[Tensor, list[int]]:
+def _draw(
+    logits: Tensor,
+    unsteered: Tensor | None,
+    sampling: SamplingConfig,
+    uniform: Tensor,
+    meter: SteeringMeter,
+) -> tuple[Tensor, list[int]]:
     """The tokens (rows,) on the device and the same as numbers: the step's one wait for it."""
-    tokens = draw(logits.expand(len(uniform), -1), sampling, uniform)
+    logits = logits.expand(len(uniform), -1)
+    if unsteered is None:
+        tokens = draw(logits, sampling, uniform)
+    else:
+        tokens = meter.draw(logits, unsteered.expand(len(uniform), -1), sampling, uniform)
     return tokens, tokens.tolist()

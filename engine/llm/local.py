@@ -9,16 +9,27 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Any
 
+import torch
+
 from engine.config import LLMConfig, Pooling, SamplingConfig
 from engine.errors import ModelError
-from engine.llm.base import Message, Reply, Steering, TokenColumn
+from engine.experiment import LayerLens
+from engine.llm.base import Message, Reply, Steering, SteeringShift, TokenColumn
 from engine.llm.chat import end_of_turn, prompt_tokens, stop_tokens
 from engine.llm.decoding import decode
 from engine.llm.loading import Progress, load_model
+from engine.llm.meter import named_extremes
 from engine.llm.probe import Layouts, check_causal, find_layouts
-from engine.llm.readers import Decoder, make_reader
+from engine.llm.readers import Decoder, PairedReader, Reader, make_reader
 from engine.steering.direction import Direction, compute_direction
-from engine.steering.injection import MODES, Injection, find_decoder_layers, text_config
+from engine.steering.injection import (
+    Injection,
+    find_decoder_layers,
+    hidden_state,
+    make_injection,
+    text_config,
+    with_hidden_state,
+)
 
 
 class LocalLLM:
@@ -74,8 +85,13 @@ class LocalLLM:
         sampling: SamplingConfig,
         seeds: Sequence[int],
         steering: Steering | None = None,
-    ) -> Generator[TokenColumn, None, list[Reply]]:
+        trace: bool = False,
+    ) -> Generator[TokenColumn | SteeringShift, None, list[Reply]]:
         """One reply per seed, decoded as one batch; yields after each token of the batch.
+
+        At the end it yields the shift that the steering made, where it costs nothing to know: in
+        modes with an un-steered KV cache, decoded packed. With ``trace`` the prompt and every token
+        are read un-steered as well, so that every mode has it, and the replies token by token.
 
         Raises (at the first ``next``, or later where decoding fails):
             ModelError: if the prompt and reply exceed the model's context, a steered layer does
@@ -83,22 +99,26 @@ class LocalLLM:
         """
         prompt = prompt_tokens(self._tokenizer, messages)
         self._check_length(len(prompt), sampling.max_new_tokens)
-        injection = None if steering is None else self._injection(steering)
-        clean = injection is not None and steering is not None and MODES[steering.mode].clean_cache
-        reader = make_reader(
-            self._layouts.choose(clean, len(prompt), len(seeds), sampling.max_new_tokens),
-            self._decoder,
-            prompt,
-            len(seeds),
-            sampling.max_new_tokens,
-            injection,
-            clean,
-        )
-        start = " ".join(message["content"] for message in messages)[:60]
-        return (yield from decode(reader, self._tokenizer, sampling, seeds, self._stops, start))
+        rows, longest = len(seeds), sampling.max_new_tokens
 
-    def direction(self, positive: str, negative: str, pool: Pooling) -> Direction:
+        def read(injection: Injection | None) -> Reader:
+            clean = injection is not None and injection.clean_cache
+            layout = self._layouts.choose(clean, len(prompt), rows, longest)
+            return make_reader(layout, self._decoder, prompt, rows, longest, injection)
+
+        reader = read(None if steering is None else self._injection(steering))
+        if trace:
+            reader = PairedReader(reader, read(None))
+        start = " ".join(message["content"] for message in messages)[:60]
+        columns = decode(reader, self._tokenizer, sampling, seeds, self._stops, start, trace)
+        return (yield from columns)
+
+    def direction(
+        self, positive: str, negative: str, pool: Pooling, aligned: bool = False
+    ) -> Direction:
         """Per-layer steering vectors from two bare template texts (PAPER, The algorithm, 4).
+
+        ``aligned``: the texts are padded to the same length, as mode ``actadd`` wants them.
 
         Raises:
             ModelError: if a text has no token to take a hidden state of.
@@ -117,29 +137,49 @@ class LocalLLM:
                 negative,
                 pool,
                 padding,
+                aligned,
             )
         except ValueError as error:
             raise ModelError(f"no steering direction from this LLM: {error}") from error
 
     def _injection(self, steering: Steering) -> Injection | None:
         """What to add; None where it comes to nothing."""
-        if steering.mode == "off" or steering.alpha == 0 or not steering.layers:
-            return None
         wrong = [layer for layer in steering.layers if not 0 <= layer < self.layers]
         if wrong:
             raise ModelError(
                 f"steering.layers has {wrong[0]}, but {self._name} has the decoder layers 0 to "
                 f"{self.layers - 1}"
             )
-        offsets = steering.direction.offsets
-        if offsets.shape[0] != self.layers:
+        if steering.direction.layers != self.layers:
             raise ModelError(
-                f"the steering direction has {offsets.shape[0]} layers, but {self._name} has "
-                f"{self.layers}: it comes from another model"
+                f"the steering direction has {steering.direction.layers} layers, but {self._name} "
+                f"has {self.layers}: it comes from another model"
             )
-        return Injection(
-            self._decoder.layers,
-            {layer: steering.alpha * offsets[layer] for layer in steering.layers},
+        return make_injection(self._decoder.layers, steering)
+
+    def lens(self, direction: Direction) -> tuple[LayerLens, ...]:
+        """The tokens that the direction raises and lowers most at each layer (logit lens).
+
+        The vectors take the place of the last layer's output, so the model's own final norm and
+        head read them, whatever their names; the logits of a zero vector are taken off.
+        """
+        offsets = direction.offsets
+        rows = torch.cat([offsets, torch.zeros_like(offsets[:1])])[None]  # (1, L + 1, d)
+
+        def replace(_module: Any, _args: Any, output: Any) -> Any:
+            state = hidden_state(output)
+            return with_hidden_state(output, rows.to(device=state.device, dtype=state.dtype))
+
+        ids = torch.zeros(1, rows.shape[1], dtype=torch.long, device=self._decoder.device)
+        handle = self._decoder.layers[-1].register_forward_hook(replace)
+        try:
+            with torch.inference_mode():
+                logits = self._decoder.logits(ids, rows.shape[1])[0].float()
+        finally:
+            handle.remove()
+        return tuple(
+            LayerLens(layer=layer, **named_extremes(change, self._tokenizer))
+            for layer, change in enumerate(logits[:-1] - logits[-1])
         )
 
     def _check_length(self, prompt: int, new: int) -> None:

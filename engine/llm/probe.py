@@ -118,9 +118,7 @@ def _first(works: Callable[[Layout], bool], layouts: tuple[Layout, ...]) -> tupl
 def _run(decoder: Decoder, layout: Layout, ids: Tensor, injection: Injection | None) -> Tensor:
     """Logits (columns, 2, V) of two fixed continuations of one prompt; one row is dropped."""
     prompt = ids[0, :_PROMPT_TOKENS].tolist()
-    reader: Reader = make_reader(
-        layout, decoder, prompt, 2, _COLUMNS, injection, clean_cache=injection is not None
-    )
+    reader: Reader = make_reader(layout, decoder, prompt, 2, _COLUMNS, injection)
     columns = [reader.first().expand(2, -1)]
     for column in range(_COLUMNS - 1):
         columns.append(reader.next(ids[:, _PROMPT_TOKENS + column]))

@@ -13,7 +13,8 @@ logits of re-reading everything (``engine.llm.probe`` checks each on the model a
   (clean) and the newest (steered), and takes the newest off the cache again.
 - ``reread``: no cache. For models whose state can't be taken back (recurrent layers).
 
-Without steering, and in mode ``generated-tokens``, the same readers read each token once.
+Without steering, and in modes that leave steered keys and values behind, the same readers read
+each token once.
 """
 
 from __future__ import annotations
@@ -76,6 +77,9 @@ class Decoder:
 class Reader(Protocol):
     """Reads one prompt, then one more token of every candidate at a time."""
 
+    unsteered: Tensor | None
+    """The logits that the last reading would have given un-steered, where they cost nothing."""
+
     def first(self) -> Tensor:
         """Logits (1, V) after the prompt; the same for all candidates."""
         ...
@@ -96,19 +100,39 @@ def make_reader(
     rows: int,
     max_new_tokens: int,
     injection: Injection | None = None,
-    clean_cache: bool = False,
 ) -> Reader:
-    """A reader for up to ``rows`` candidates of up to ``max_new_tokens`` tokens each.
-
-    ``clean_cache`` is the mode's: see ``engine.steering.injection.Mode``.
-    """
+    """A reader for up to ``rows`` candidates of up to ``max_new_tokens`` tokens each."""
     ids = torch.tensor([prompt], device=decoder.device)
     if layout == "window":
-        return _WindowReader(decoder, ids, injection, clean_cache)
+        return _WindowReader(decoder, ids, injection)
     if layout == "reread":
-        return _RereadReader(decoder, ids, injection, clean_cache)
+        return _RereadReader(decoder, ids, injection)
     split = layout == "split"
-    return _PackedReader(decoder, ids, rows, max_new_tokens, injection, clean_cache, split)
+    return _PackedReader(decoder, ids, rows, max_new_tokens, injection, split)
+
+
+class PairedReader:
+    """A steered reader and an un-steered one that read the same tokens: twice the work.
+
+    For every mode and layout it has the distributions with and without the offset.
+    """
+
+    def __init__(self, steered: Reader, plain: Reader) -> None:
+        self._steered = steered
+        self._plain = plain
+        self.unsteered: Tensor | None = None
+
+    def first(self) -> Tensor:
+        self.unsteered = self._plain.first()
+        return self._steered.first()
+
+    def next(self, tokens: Tensor) -> Tensor:
+        self.unsteered = self._plain.next(tokens)
+        return self._steered.next(tokens)
+
+    def keep(self, rows: Tensor) -> None:
+        self._plain.keep(rows)
+        self._steered.keep(rows)
 
 
 class _PackedReader:
@@ -121,7 +145,6 @@ class _PackedReader:
         rows: int,
         max_new_tokens: int,
         injection: Injection | None,
-        clean_cache: bool,
         split: bool,
     ) -> None:
         length = prompt.shape[1]
@@ -129,7 +152,8 @@ class _PackedReader:
         self._decoder = decoder
         self._prompt = prompt
         self._injection = injection
-        self._fork = injection is not None and clean_cache
+        self._fork = injection is not None and injection.clean_cache
+        self.unsteered: Tensor | None = None
         self._split = split
         self._cache = new_cache(decoder.model.config, keep_all=True)
         # Per slot of the cache: whose token it is (-1: the prompt's, for all) and its position.
@@ -146,7 +170,8 @@ class _PackedReader:
     @torch.inference_mode()
     def first(self) -> Tensor:
         if self._used:
-            self._decoder.logits(self._prompt[:, :-1], 1, self._cache)
+            with _in_prompt(self._injection):
+                self._decoder.logits(self._prompt[:, :-1], 1, self._cache)
         return self._read(self._prompt[0, -1:], torch.full((1,), -1, device=self._decoder.device))
 
     @torch.inference_mode()
@@ -169,7 +194,7 @@ class _PackedReader:
             masks = self._masks(owners, end, fork=False)
         elif not self._fork:
             masks = self._masks(owners, end, fork=False)
-            hooks = injection.added(0)
+            hooks = injection.in_reply(0)
         elif self._split:
             masks = self._masks(owners, end, fork=False)
             hooks = injection.forked(count, self._masks(owners, end, fork=True))
@@ -180,7 +205,7 @@ class _PackedReader:
         with hooks:
             logits = self._decoder.logits(
                 tokens[None],
-                count,
+                2 * count if self._fork else count,
                 self._cache,
                 position_ids=torch.full_like(tokens, position)[None],
                 attention_mask=self._mask_argument(masks),
@@ -188,7 +213,9 @@ class _PackedReader:
         if self._fork:
             truncate(self._cache, end)  # the steered keys and values
         self._used, self._next_position = end, position + 1
-        return logits[0]
+        if self._fork:
+            self.unsteered = logits[0, :count]
+        return logits[0, -count:]
 
     def _masks(self, owners: Tensor, end: int, fork: bool) -> tuple[Tensor, ...]:
         """Per layer an additive mask (1, 1, Q, K): 0 where a token sees a slot, else very low.
@@ -224,13 +251,12 @@ class _PackedReader:
 class _WindowReader:
     """Layout ``window``: one row a candidate; the clean reading of a token lags by one step."""
 
-    def __init__(
-        self, decoder: Decoder, prompt: Tensor, injection: Injection | None, clean_cache: bool
-    ) -> None:
+    def __init__(self, decoder: Decoder, prompt: Tensor, injection: Injection | None) -> None:
+        self.unsteered: Tensor | None = None  # read one step later, or not at all
         self._decoder = decoder
         self._prompt = prompt
         self._injection = injection
-        self._lag = injection is not None and clean_cache
+        self._lag = injection is not None and injection.clean_cache
         self._cache = new_cache(decoder.model.config, keep_all=False)
         if self._lag:
             self._cache.activate_past_recording()  # else a full sliding window can't be cropped
@@ -239,7 +265,8 @@ class _WindowReader:
     @torch.inference_mode()
     def first(self) -> Tensor:
         if self._prompt.shape[1] > 1:
-            self._decoder.logits(self._prompt[:, :-1], 1, self._cache)
+            with _in_prompt(self._injection):
+                self._decoder.logits(self._prompt[:, :-1], 1, self._cache)
         return self._read(self._prompt[:, -1:])
 
     @torch.inference_mode()
@@ -260,7 +287,7 @@ class _WindowReader:
             self._cache.reorder_cache(rows)
 
     def _read(self, ids: Tensor) -> Tensor:
-        with self._injection.added(ids.shape[1] - 1) if self._injection else nullcontext():
+        with self._injection.in_reply(ids.shape[1] - 1) if self._injection else nullcontext():
             logits = self._decoder.logits(ids, 1, self._cache)
         if self._lag:
             self._cache.crop(-1)
@@ -270,14 +297,12 @@ class _WindowReader:
 class _RereadReader:
     """Layout ``reread``: every candidate's whole sequence, (rows, S), once more for each token."""
 
-    def __init__(
-        self, decoder: Decoder, prompt: Tensor, injection: Injection | None, clean_cache: bool
-    ) -> None:
+    def __init__(self, decoder: Decoder, prompt: Tensor, injection: Injection | None) -> None:
+        self.unsteered: Tensor | None = None  # read one step later, or not at all
         self._decoder = decoder
         self._ids = prompt
-        self._generated_from = prompt.shape[1] - 1
+        self._prompt_tokens = prompt.shape[1]
         self._injection = injection
-        self._last_only = clean_cache
 
     @torch.inference_mode()
     def first(self) -> Tensor:
@@ -295,6 +320,12 @@ class _RereadReader:
             self._ids = self._ids[rows.to(self._ids.device)]
 
     def _read(self) -> Tensor:
-        start = self._ids.shape[1] - 1 if self._last_only else self._generated_from
-        with self._injection.added(start) if self._injection else nullcontext():
+        hooks: AbstractContextManager[None] = nullcontext()
+        if self._injection is not None:
+            hooks = self._injection.in_whole(self._ids.shape[1], self._prompt_tokens)
+        with hooks:
             return self._decoder.logits(self._ids, 1)[:, -1]
+
+
+def _in_prompt(injection: Injection | None) -> AbstractContextManager[None]:
+    return nullcontext() if injection is None else injection.in_prompt()

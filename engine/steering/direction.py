@@ -27,7 +27,8 @@ class Direction:
     ``offsets``: (L, d), float32, on the CPU; alpha is not in it. ``norms[l]``: Euclidean norm of
     d_l. ``ratios[l]``: ``norms[l]`` over ``hidden_norms[l]``, so alpha times it is the strength of
     the steering. ``hidden_norms[l]``: mean norm of the hidden states of both texts at layer l, BOS
-    left out, as its state is an attention sink of many times the usual norm.
+    left out, as its state is an attention sink of many times the usual norm. ``states``: of the
+    tokens of P+ and of P-, (L, S+, d) and (L, S-, d), with BOS where ``start`` is 1.
     """
 
     positive: str
@@ -37,6 +38,8 @@ class Direction:
     norms: tuple[float, ...]
     hidden_norms: tuple[float, ...]
     ratios: tuple[float, ...]
+    states: tuple[Tensor, Tensor]
+    start: int
 
     @property
     def layers(self) -> int:
@@ -74,16 +77,20 @@ def compute_direction(
     negative: str,
     pool: Pooling,
     padding_token: int | None = None,
+    aligned: bool = False,
 ) -> Direction:
     """Read both bare template texts and subtract their mean hidden states, layer by layer.
 
     ``layers`` are the model's decoder layers in order. ``pool`` says which tokens the mean is
     over: ``no-bos`` all but the BOS (all, where the tokenizer adds none), ``paper`` all of them,
     each text at its own length (equation 3), ``reference`` all of them after the shorter text is
-    padded with ``padding_token`` (the end of a turn) to the length of the longer, unmasked.
+    padded with ``padding_token`` (the end of a turn) to the length of the longer, unmasked;
+    ``last`` takes the last token in place of a mean. With ``aligned`` the shorter text is padded
+    with spaces, as ActAdd does, so that ``states`` can be subtracted token by token; the means
+    are over the text's own tokens all the same.
 
     Raises:
-        ValueError: if a text has no token, or ``reference`` has no token to pad with.
+        ValueError: if a text has no token, or there is no token to pad with.
     """
     import torch  # here, so that the optimiser can import Direction without torch
 
@@ -96,17 +103,20 @@ def compute_direction(
     if pool == "reference":
         if padding_token is None:
             raise ValueError("pool = 'reference' pads with the end-of-turn token; there is none")
-        longest = max(lengths)
-        texts = [ids + [padding_token] * (longest - len(ids)) for ids in texts]
+        texts = _padded(texts, padding_token)
+    elif aligned:
+        texts = _padded(texts, _space_token(tokenizer, padding_token))
 
     means: list[Tensor] = []
     norms: list[Tensor] = []
+    states: list[Tensor] = []
     with torch.inference_mode():
         for ids, start, length in zip(texts, starts, lengths, strict=True):
-            first = start if pool == "no-bos" else 0
-            states = layer_outputs(model, layers, ids)  # L times (S, d), each on its own device
-            means.append(torch.stack([h[first:].mean(0).cpu() for h in states]))
-            norms.append(torch.stack([h[start:length].norm(dim=-1).sum().cpu() for h in states]))
+            # (L, S, d); the layers may be on several devices
+            read = torch.stack([h.cpu() for h in layer_outputs(model, layers, ids)])
+            means.append(_pooled(read, pool, start, length))
+            norms.append(read[:, start:length].norm(dim=-1).sum(-1))
+            states.append(read)
         offsets = (means[0] - means[1]).contiguous()  # (L, d)
         tokens = sum(length - start for length, start in zip(lengths, starts, strict=True))
         hidden_norms = ((norms[0] + norms[1]) / tokens).tolist()
@@ -123,7 +133,30 @@ def compute_direction(
             d / h if h > 0 else math.inf if d > 0 else 0.0
             for d, h in zip(vector_norms, hidden_norms, strict=True)
         ),
+        states=(states[0].clone(), states[1].clone()),
+        start=starts[0],
     )
+
+
+def _pooled(states: Tensor, pool: Pooling, start: int, length: int) -> Tensor:
+    """One state a layer, (L, d), of the states (L, S, d) of a text of ``length`` tokens."""
+    if pool == "last":
+        return states[:, length - 1]
+    if pool == "reference":
+        return states.mean(1)
+    return states[:, start if pool == "no-bos" else 0 : length].mean(1)
+
+
+def _padded(texts: list[list[int]], token: int) -> list[list[int]]:
+    longest = max(len(ids) for ids in texts)
+    return [ids + [token] * (longest - len(ids)) for ids in texts]
+
+
+def _space_token(tokenizer: Any, fallback: int | None) -> int:
+    ids = list(tokenizer(" ", add_special_tokens=False)["input_ids"]) or [fallback]
+    if ids[-1] is None:
+        raise ValueError("the tokenizer has no token for a space, to pad the shorter text with")
+    return int(ids[-1])
 
 
 def layer_outputs(model: Any, layers: Sequence[nn.Module], ids: Sequence[int]) -> list[Tensor]:

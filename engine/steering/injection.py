@@ -1,6 +1,7 @@
 """Adding steering vectors to a model's hidden states while it decodes: the modes and the hooks.
 
-A mode (``MODES``) says what a steered token leaves behind for the tokens after it. The hooks of
+A mode (``MODES``) says which positions are steered, what a steered token leaves behind for the
+tokens after it, and what is added (``engine.steering.offsets``). The hooks of
 ``Injection`` do the adding; they are on the model only inside a ``with`` block around one forward
 pass, so a paused or abandoned reply never leaves one behind.
 
@@ -11,29 +12,50 @@ modules that all run, in order, on hidden states of the model's width.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from engine.config import SteeringMode
 from engine.errors import ModelError
+from engine.llm.base import Steering
+from engine.steering.offsets import (
+    CrossAttention,
+    FixedOffset,
+    Offset,
+    RelativeOffset,
+    TokenOffsets,
+)
+
+Reach = Literal["last", "new", "all", "first"]
+"""The steered positions: the current last one, from the prompt's last on, all, the prompt's first
+ones (as many as P+ and P- have tokens, and never its last)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mode:
     """One way of steering while decoding.
 
-    ``clean_cache``: keys and values of a token, as later tokens see them, are un-steered, so every
-    token is read steered (for its logits) and clean (for the KV cache). Else the steered reading
-    is the only one, and its keys and values stay in the cache.
+    ``offset``: ``mean`` adds d_l, ``tokens`` the difference of P+ and P- token by token,
+    ``attention`` what the state reads from P+ less what it reads from P-.
     """
 
     name: SteeringMode
-    clean_cache: bool
+    reach: Reach
+    offset: Literal["mean", "tokens", "attention"]
     summary: str
+
+    @property
+    def clean_cache(self) -> bool:
+        """Whether keys and values of a token, as later tokens see them, are un-steered.
+
+        Then every token is read steered (for its logits) and clean (for the KV cache). Else the
+        steered reading is the only one, and its keys and values stay in the cache.
+        """
+        return self.reach == "last"
 
 
 MODES: Mapping[str, Mode] = {
@@ -41,15 +63,43 @@ MODES: Mapping[str, Mode] = {
     for mode in (
         Mode(
             "last-token",
-            clean_cache=True,
-            summary="the offset is on the current last position only, as if the whole sequence "
+            "last",
+            "mean",
+            "the offset is on the current last position only, as if the whole sequence "
             "were read again for every token (PAPER, Exact steering semantics)",
         ),
         Mode(
             "generated-tokens",
-            clean_cache=False,
-            summary="the offset is on every position from the prompt's last on, and stays in the "
+            "new",
+            "mean",
+            "the offset is on every position from the prompt's last on, and stays in the "
             "KV cache: what a plain forward hook does",
+        ),
+        Mode(
+            "all-tokens",
+            "all",
+            "mean",
+            "the offset is on every position, those of the prompt too, and stays in the KV cache",
+        ),
+        Mode(
+            "actadd",
+            "first",
+            "tokens",
+            "the difference of P+ and P- token by token is on the prompt's first tokens, once "
+            "(ActAdd: the shorter text is padded with spaces)",
+        ),
+        Mode(
+            "cross-attention",
+            "last",
+            "attention",
+            "the current last position attends over the states of P+ and of P-, and what it reads "
+            "from P+ less what it reads from P- is added to it",
+        ),
+        Mode(
+            "cross-attention-all",
+            "all",
+            "attention",
+            "the same on every position, those of the prompt too",
         ),
     )
 }
@@ -133,26 +183,68 @@ def find_decoder_layers(model: Any) -> tuple[nn.Module, ...]:
 
 
 class Injection:
-    """Offsets ready to be added at some layers: ``alpha * d_l``, in each layer's dtype and device.
+    """Offsets ready to be added at some layers, and the positions that get them.
 
-    ``vectors[l]`` is (d,), float32, with alpha already in it.
+    ``offsets[l]`` is what layer l's output gets, alpha already in it; a plain tensor (d,) is the
+    same for all states.
     """
 
-    def __init__(self, layers: Sequence[nn.Module], vectors: Mapping[int, Tensor]) -> None:
+    def __init__(
+        self,
+        layers: Sequence[nn.Module],
+        offsets: Mapping[int, Tensor | Offset],
+        reach: Reach = "last",
+        first_tokens: int = 0,
+    ) -> None:
+        """``first_tokens``: with reach ``first``, how many of the prompt's tokens get one."""
         self._layers = layers
-        self._vectors = dict(vectors)
-        self._ready: dict[int, Tensor] = {}
+        self._offsets: dict[int, Offset] = {
+            index: FixedOffset(offset) if isinstance(offset, Tensor) else offset
+            for index, offset in offsets.items()
+        }
+        self._reach = reach
+        self._first_tokens = first_tokens
+
+    @property
+    def clean_cache(self) -> bool:
+        """As the mode's: see ``Mode``."""
+        return self._reach == "last"
 
     @property
     def lowest(self) -> int:
         """The lowest layer with an offset: up to its output, steered and clean are the same."""
-        return min(self._vectors)
+        return min(self._offsets)
+
+    def in_prompt(self) -> AbstractContextManager[None]:
+        """Inside, the prompt without its last token is read, from position 0 on."""
+        if self._reach == "all":
+            return self.added(0)
+        return self._added_first(self._first_tokens) if self._reach == "first" else nullcontext()
+
+    def in_reply(self, start: int) -> AbstractContextManager[None]:
+        """Inside, the prompt's last or later tokens are read; those from ``start`` on are new."""
+        return nullcontext() if self._reach == "first" else self.added(start)
+
+    def in_whole(self, length: int, prompt: int) -> AbstractContextManager[None]:
+        """Inside, a prompt of ``prompt`` tokens and a reply, ``length`` together, are read anew."""
+        if self._reach == "first":
+            return self._added_first(min(self._first_tokens, prompt - 1))
+        return self.added({"last": length - 1, "new": prompt - 1, "all": 0}[self._reach])
+
+    @contextmanager
+    def _added_first(self, count: int) -> Iterator[None]:
+        """Inside, the offsets are added at the first ``count`` positions, as far as there are."""
+        with ExitStack() as stack:
+            for index, offset in self._offsets.items():
+                hook = _first_adder(offset, count)
+                stack.callback(self._layers[index].register_forward_hook(hook).remove)
+            yield
 
     @contextmanager
     def added(self, start: int) -> Iterator[None]:
         """Inside, the offset is added at the positions from ``start`` on, at each of the layers."""
         with ExitStack() as stack:
-            for index in self._vectors:
+            for index in self._offsets:
                 handle = self._layers[index].register_forward_hook(self._adder(index, start))
                 stack.callback(handle.remove)
             yield
@@ -178,26 +270,21 @@ class Injection:
                     _argument_doubler(rows, masks[index]), with_kwargs=True
                 )
                 stack.callback(pre.remove)
-                if index in self._vectors:
+                if index in self._offsets:
                     handle = layer.register_forward_hook(self._adder(index, rows))
                     stack.callback(handle.remove)
             yield
 
-    def _vector(self, index: int, like: Tensor) -> Tensor:
-        vector = self._ready.get(index)
-        if vector is None or vector.dtype != like.dtype or vector.device != like.device:
-            vector = self._vectors[index].to(device=like.device, dtype=like.dtype)
-            self._ready[index] = vector
-        return vector
-
     def _adder(self, index: int, start: int) -> Callable[..., Any]:
+        offset = self._offsets[index]
+
         def add(_module: nn.Module, _args: Any, output: Any) -> Any:
             state = hidden_state(output)
-            vector = self._vector(index, state)
             # A new tensor: an edit in place would also change states that were recorded before.
             if start == 0:
-                return with_hidden_state(output, state + vector)
-            steered = torch.cat([state[:, :start], state[:, start:] + vector], dim=1)
+                return with_hidden_state(output, state + offset(state))
+            new = state[:, start:]
+            steered = torch.cat([state[:, :start], new + offset(new)], dim=1)
             return with_hidden_state(output, steered)
 
         return add
@@ -205,10 +292,52 @@ class Injection:
     def _forker(self, index: int) -> Callable[..., Any]:
         def fork(_module: nn.Module, _args: Any, output: Any) -> Any:
             state = hidden_state(output)
-            both = torch.cat([state, state + self._vector(index, state)], dim=1)
+            both = torch.cat([state, state + self._offsets[index](state)], dim=1)
             return with_hidden_state(output, both)
 
         return fork
+
+
+def make_injection(layers: Sequence[nn.Module], steering: Steering) -> Injection | None:
+    """What a steering adds to these decoder layers; None where it comes to nothing.
+
+    Raises:
+        ValueError: if the direction is of another number of layers.
+    """
+    if steering.mode == "off" or steering.alpha == 0 or not steering.layers:
+        return None
+    direction = steering.direction
+    if direction.layers != len(layers):
+        raise ValueError(f"the direction has {direction.layers} layers, the model {len(layers)}")
+    mode = MODES[steering.mode]
+    offsets = {index: _offset(mode, steering, index) for index in steering.layers}
+    return Injection(layers, offsets, mode.reach, direction.states[0].shape[1])
+
+
+def _offset(mode: Mode, steering: Steering, layer: int) -> Offset:
+    direction = steering.direction
+    relative = steering.alpha_unit == "relative"
+    factor = 1.0 if relative else steering.alpha
+    positive, negative = (states[layer] for states in direction.states)
+    offset: Offset
+    if mode.offset == "mean":
+        offset = FixedOffset(factor * direction.offsets[layer])
+    elif mode.offset == "attention":
+        first = direction.start  # the BOS state would draw all attention
+        offset = CrossAttention(positive[first:], negative[first:], factor)
+    else:
+        offset = TokenOffsets(factor * (positive - negative))
+    return RelativeOffset(offset, steering.alpha) if relative else offset
+
+
+def _first_adder(offset: Offset, count: int) -> Callable[..., Any]:
+    def add(_module: nn.Module, _args: Any, output: Any) -> Any:
+        state = hidden_state(output)
+        first = state[:, :count]
+        steered = torch.cat([first + offset(first), state[:, count:]], dim=1)
+        return with_hidden_state(output, steered)
+
+    return add
 
 
 def _argument_doubler(rows: int, mask: Tensor) -> Callable[..., Any]:

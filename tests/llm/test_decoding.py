@@ -7,11 +7,11 @@ import torch
 
 from engine.config import SamplingConfig
 from engine.errors import ModelError
-from engine.llm.base import Reply, Steering
+from engine.llm.base import Reply, Steering, TokenColumn
 from engine.llm.decoding import decode
 from engine.llm.local import LocalLLM
 from engine.llm.readers import Decoder, make_reader
-from engine.steering.injection import find_decoder_layers
+from engine.steering.injection import MODES, find_decoder_layers
 from tests.slow_decoding import slow_decode
 from tests.tiny_llm import tiny_model, tiny_tokenizer
 
@@ -26,7 +26,9 @@ def run(columns: Any) -> tuple[list[tuple[str, ...]], list[Reply]]:
     texts = []
     while True:
         try:
-            texts.append(next(columns).texts)
+            news = next(columns)
+            if isinstance(news, TokenColumn):
+                texts.append(news.texts)
         except StopIteration as end:
             return texts, end.value
 
@@ -134,11 +136,12 @@ def test_no_seeds_no_replies():
     assert run(llm().propose(MESSAGES, SAMPLED, [])) == ([], [])
 
 
-@pytest.mark.parametrize("mode", ["last-token", "generated-tokens"])
+@pytest.mark.parametrize("mode", MODES)
 def test_no_hook_or_torch_mode_is_left_at_a_yield_or_after_close(mode):
     model = tiny_model("llama")
     engine = LocalLLM("tiny", model, TOKENIZER)
-    direction = engine.direction("a photo of a <category>.", "<category>?", "no-bos")
+    aligned = mode == "actadd"
+    direction = engine.direction("a photo of a <category>.", "<category>?", "no-bos", aligned)
     columns = engine.propose(MESSAGES, SAMPLED, [1, 2], Steering(direction, (1, 2), 1.0, mode))
 
     def hooks() -> int:

@@ -116,7 +116,9 @@ def test_cosines():
     assert result.cosines(back) == pytest.approx([-1.0] * 4, abs=1e-6)
     below = torch.nn.functional.cosine_similarity(result.offsets[1:], result.offsets[:-1])
     assert result.neighbour_cosines() == pytest.approx([0.0, *below.tolist()], abs=1e-6)
-    other = Direction("", "", "paper", torch.zeros(2, 32), (0.0,) * 2, (1.0,) * 2, (0.0,) * 2)
+    states = (torch.zeros(2, 3, 32),) * 2
+    zeros = torch.zeros(2, 32)
+    other = Direction("", "", "paper", zeros, (0.0,) * 2, (1.0,) * 2, (0.0,) * 2, states, 1)
     with pytest.raises(ValueError, match="shapes differ"):
         result.cosines(other)
 
@@ -153,3 +155,24 @@ def test_families_whose_layers_return_other_things():
 def test_direction_imports_without_torch():
     code = "import sys, engine.steering.direction; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_last_takes_the_last_token_of_each_text():
+    hidden = [states(byte_ids(text))[:, -1] for text in (POSITIVE, NEGATIVE)]
+    expected = hidden[0] - hidden[1]
+    torch.testing.assert_close(direction("last").offsets, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("pool", ["no-bos", "paper", "last"])
+def test_aligned_texts_are_padded_with_spaces_and_the_means_stay(pool):
+    model = tiny_model("llama-gqa-tied")
+    layers = find_decoder_layers(model)
+    texts = (POSITIVE, NEGATIVE)
+    plain = compute_direction(model, tiny_tokenizer(), layers, *texts, pool)
+    aligned = compute_direction(model, tiny_tokenizer(), layers, *texts, pool, aligned=True)
+    torch.testing.assert_close(aligned.offsets, plain.offsets, atol=1e-5, rtol=0)
+    longest = len(byte_ids(POSITIVE))
+    padded = byte_ids(NEGATIVE + " " * (longest - len(byte_ids(NEGATIVE))))
+    assert aligned.states[0].shape == aligned.states[1].shape == (4, longest, 32)
+    torch.testing.assert_close(aligned.states[1], states(padded), atol=1e-5, rtol=0)
+    assert aligned.start == 1

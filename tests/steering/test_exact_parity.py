@@ -48,6 +48,10 @@ class Recorder:
         self.logits: list[list[torch.Tensor]] = [[] for _ in range(rows)]
         self.tokens: list[list[int]] = [[] for _ in range(rows)]
 
+    @property
+    def unsteered(self) -> torch.Tensor | None:
+        return self._reader.unsteered
+
     def first(self) -> torch.Tensor:
         return self._record(self._reader.first())
 
@@ -99,9 +103,7 @@ def assert_parity(
         if alpha
         else None
     )
-    reader = make_reader(
-        layout, decoder, PROMPT, len(seeds), SAMPLING.max_new_tokens, injection, alpha != 0
-    )
+    reader = make_reader(layout, decoder, PROMPT, len(seeds), SAMPLING.max_new_tokens, injection)
     recorder = Recorder(reader, len(seeds))
     columns = decode(recorder, TOKENIZER, SAMPLING, seeds, stops, "")
     for _ in columns:

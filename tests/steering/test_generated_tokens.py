@@ -37,8 +37,8 @@ def test_equals_a_plain_hook(family, layout):
     model = tiny_model(family)
     layers = find_decoder_layers(model)
     vector = torch.randn(32, generator=torch.Generator().manual_seed(0))
-    injection = Injection(layers, {1: vector})
-    reader = make_reader(layout, Decoder.of(model, layers), PROMPT, 2, 5, injection, False)
+    injection = Injection(layers, {1: vector}, "new")
+    reader = make_reader(layout, Decoder.of(model, layers), PROMPT, 2, 5, injection)
     ours = [reader.first().expand(2, -1), *(reader.next(tokens) for tokens in COLUMNS)]
     for row in range(2):
         expected = plain_hook_logits(model, 1, vector, row)
@@ -48,10 +48,11 @@ def test_equals_a_plain_hook(family, layout):
 def test_differs_from_last_token_from_the_second_token_on():
     model = tiny_model("llama")
     layers = find_decoder_layers(model)
-    injection = Injection(layers, {1: torch.full((32,), 2.0)})
     decoder = Decoder.of(model, layers)
+    vector = torch.full((32,), 2.0)
     plain, exact = (
-        make_reader("packed", decoder, PROMPT, 2, 5, injection, clean) for clean in (False, True)
+        make_reader("packed", decoder, PROMPT, 2, 5, Injection(layers, {1: vector}, reach))
+        for reach in ("new", "last")
     )
     torch.testing.assert_close(plain.first(), exact.first(), atol=1e-5, rtol=0)
     tokens = COLUMNS[0]

@@ -1,0 +1,120 @@
+"""What steering does to the next-token distributions, measured while they are drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+import torch
+from torch import Tensor
+
+from engine.config import SamplingConfig
+from engine.experiment import TracedReply
+from engine.llm.base import SteeringShift
+from engine.llm.sampling import draw
+
+NAMED_TOKENS = 10
+"""How many raised and how many lowered tokens are named."""
+
+
+class SteeringMeter:
+    """Takes the logits with and without the offset, step by step; it never waits for the device.
+
+    Distributions are the model's own: at temperature 1, before top-k and top-p.
+    """
+
+    def __init__(self) -> None:
+        self._alive: list[list[int]] = []  # per step, the candidates of the rows
+        self._drawn: list[list[int]] = []
+        self._kl: list[Tensor] = []  # per step, (rows,)
+        self._likelihood: list[Tensor] = []  # per step, (rows,)
+        self._changed: list[Tensor] = []  # per step, (rows,)
+        self._shift: Tensor | None = None  # (V,), summed over all tokens
+
+    def draw(
+        self, steered: Tensor, unsteered: Tensor, sampling: SamplingConfig, uniform: Tensor
+    ) -> Tensor:
+        """One token per row, (rows,), from the steered logits; both are (rows, V)."""
+        rows = len(uniform)
+        both = torch.cat([steered, unsteered.to(steered.device)]).float()
+        drawn = draw(both, sampling, uniform.repeat(2))
+        log_p = both.log_softmax(-1)
+        p = log_p.exp()
+        # A token that the steered model excludes counts nothing, whatever the other makes of it.
+        terms = torch.where(p[:rows] > 0, p[:rows] * (log_p[:rows] - log_p[rows:]), 0.0)
+        self._kl.append(terms.sum(-1).clamp_min(0))
+        tokens = drawn[:rows]
+        self._likelihood.append(log_p[rows:].gather(-1, tokens.clamp_min(0)[:, None]).squeeze(-1))
+        self._changed.append(tokens != drawn[rows:])
+        shift = p[:rows].sum(0) - p[rows:].sum(0)
+        self._shift = shift if self._shift is None else self._shift + shift
+        return tokens
+
+    def note(self, alive: Sequence[int], drawn: Sequence[int]) -> None:
+        """Which candidates the rows of the last step were, and what was drawn for them."""
+        self._alive.append(list(alive))
+        self._drawn.append(list(drawn))
+
+    def shift(self, tokenizer: Any) -> SteeringShift | None:
+        """The means over all tokens; None if there was none."""
+        if self._shift is None:
+            return None
+        kl, changed = torch.cat(self._kl), torch.cat(self._changed)
+        mean = (self._shift / len(kl)).float()
+        return SteeringShift(
+            tokens=len(kl),
+            kl=float(kl.mean()),
+            changed=float(changed.float().mean()),
+            **named_extremes(mean, tokenizer),
+        )
+
+    def traces(self, tokenizer: Any, texts: Sequence[str]) -> list[TracedReply]:
+        """The replies with these texts, token by token, end-of-turn tokens included."""
+        rows: list[list[tuple[int, float, float]]] = [[] for _ in texts]
+        steps = zip(self._alive, self._drawn, self._kl, self._likelihood, strict=True)
+        for alive, drawn, kl, likelihood in steps:
+            for row in zip(alive, drawn, kl.tolist(), likelihood.tolist(), strict=True):
+                rows[row[0]].append(row[1:])
+        return [
+            TracedReply(
+                text=text,
+                tokens=tuple(token_text(tokenizer, token) for token, _, _ in row),
+                kl=tuple(kl for _, kl, _ in row),
+                log_likelihoods=tuple(likelihood for _, _, likelihood in row),
+            )
+            for text, row in zip(texts, rows, strict=True)
+        ]
+
+
+class Extremes(TypedDict):
+    """Tokens with the largest and with the lowest values, and these values."""
+
+    raised: tuple[tuple[str, float], ...]
+    lowered: tuple[tuple[str, float], ...]
+
+
+def named_extremes(values: Tensor, tokenizer: Any) -> Extremes:
+    """The ``NAMED_TOKENS`` tokens of the largest values above 0, and of the lowest below 0.
+
+    ``values`` is (V,), one for each token; those that aren't finite are left out.
+    """
+    values = values.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
+    count = min(NAMED_TOKENS, len(values))
+
+    def named(sign: int) -> tuple[tuple[str, float], ...]:
+        top = (sign * values).topk(count)
+        pairs = zip(top.indices.tolist(), top.values.tolist(), strict=True)
+        return tuple(
+            (token_text(tokenizer, id_), sign * value) for id_, value in pairs if value > 0
+        )
+
+    return {"raised": named(1), "lowered": named(-1)}
+
+
+def token_text(tokenizer: Any, token: int) -> str:
+    """A token as it reads within a text: with the space before it, a special one by its name."""
+    name = str(tokenizer.convert_ids_to_tokens(token))
+    text = str(tokenizer.decode([token]))
+    if name[:1] in ("\u2581", "\u0120") and not text.startswith(" "):
+        text = f" {text}"  # marks of a space, which decoders drop at the start of a text
+    return text or name
