@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
@@ -27,26 +28,24 @@ class SteeringMeter:
         self._alive: list[list[int]] = []  # per step, the candidates of the rows
         self._drawn: list[list[int]] = []
         self._kl: list[Tensor] = []  # per step, (rows,)
-        self._likelihood: list[Tensor] = []  # per step, (rows,)
-        self._changed: list[Tensor] = []  # per step, (rows,)
+        self._likelihood: list[Tensor] = []
+        self._changed: list[Tensor] = []
         self._shift: Tensor | None = None  # (V,), summed over all tokens
 
     def draw(
         self, steered: Tensor, unsteered: Tensor, sampling: SamplingConfig, uniform: Tensor
     ) -> Tensor:
         """One token per row, (rows,), from the steered logits; both are (rows, V)."""
-        rows = len(uniform)
         both = torch.cat([steered, unsteered.to(steered.device)]).float()
-        drawn = draw(both, sampling, uniform.repeat(2))
-        log_p = both.log_softmax(-1)
-        p = log_p.exp()
+        tokens, others = draw(both, sampling, uniform.repeat(2)).chunk(2)
+        self._changed.append(tokens != others)
+        logs = both.log_softmax(-1)
+        log_p, log_q = logs.chunk(2)
+        p, q = logs.exp().chunk(2)
         # A token that the steered model excludes counts nothing, whatever the other makes of it.
-        terms = torch.where(p[:rows] > 0, p[:rows] * (log_p[:rows] - log_p[rows:]), 0.0)
-        self._kl.append(terms.sum(-1).clamp_min(0))
-        tokens = drawn[:rows]
-        self._likelihood.append(log_p[rows:].gather(-1, tokens.clamp_min(0)[:, None]).squeeze(-1))
-        self._changed.append(tokens != drawn[rows:])
-        shift = p[:rows].sum(0) - p[rows:].sum(0)
+        self._kl.append(torch.where(p > 0, p * (log_p - log_q), 0.0).sum(-1).clamp_min(0))
+        self._likelihood.append(log_q.gather(-1, tokens.clamp_min(0)[:, None]).squeeze(-1))
+        shift = (p - q).sum(0)
         self._shift = shift if self._shift is None else self._shift + shift
         return tokens
 
@@ -71,10 +70,11 @@ class SteeringMeter:
     def traces(self, tokenizer: Any, texts: Sequence[str]) -> list[TracedReply]:
         """The replies with these texts, token by token, end-of-turn tokens included."""
         rows: list[list[tuple[int, float, float]]] = [[] for _ in texts]
-        steps = zip(self._alive, self._drawn, self._kl, self._likelihood, strict=True)
-        for alive, drawn, kl, likelihood in steps:
-            for row in zip(alive, drawn, kl.tolist(), likelihood.tolist(), strict=True):
-                rows[row[0]].append(row[1:])
+        candidates = itertools.chain.from_iterable(self._alive)
+        drawn = itertools.chain.from_iterable(self._drawn)
+        kl, likelihood = torch.cat(self._kl).tolist(), torch.cat(self._likelihood).tolist()
+        for candidate, *row in zip(candidates, drawn, kl, likelihood, strict=True):
+            rows[candidate].append((row[0], row[1], row[2]))
         return [
             TracedReply(
                 text=text,
