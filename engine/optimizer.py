@@ -25,7 +25,7 @@ from engine import events as ev
 from engine.config import RunConfig, SteeringConfig
 from engine.errors import ModelError
 from engine.history import find_anchors
-from engine.llm.base import LanguageModel, Reply, Steering, SteeringShift, TokenColumn
+from engine.llm.base import LanguageModel, Message, Reply, Steering, SteeringShift, TokenColumn
 from engine.metaprompt import MetaPrompt, compose_for, examples_for
 from engine.prompt_template import normalise
 from engine.reply import parse_reply
@@ -149,6 +149,12 @@ class Optimizer:
         if state.step_begin is None:
             state = yield from self._move_anchors(state, state.step)
         return state
+
+    def messages(self, state: RunState) -> tuple[Message, ...]:
+        """The meta-prompt of the step under way, or what the next step would be asked."""
+        if state.step_begin is not None and state.prompt is not None:
+            return state.prompt.messages
+        return compose_for(self.meta_prompt, state, state.next_step)
 
     # -- the parts of a step ---------------------------------------------------------------
 

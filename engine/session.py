@@ -7,12 +7,13 @@ replaced as a whole, so that readers poll it without a lock and never hold up th
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import queue
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -32,6 +33,7 @@ from engine.commands import (
 from engine.config import RunConfig
 from engine.edits import Edit
 from engine.errors import UserError
+from engine.experiment import Experiment
 from engine.journal import LOG, Journal, cut_torn_line, read_journal
 from engine.loading import load_optimizer
 from engine.prompt_template import normalise
@@ -99,6 +101,8 @@ class LocalSession:
         self._injected: list[str] = []  # a person's templates that wait for the models
         self._hold = False  # paused, or to be paused at the next safe point
         self._hold_after_step = False
+        self._told = False  # a pause was asked for and is not announced yet
+        self._deferred: collections.deque[Command] = collections.deque()
         # A daemon, so that a model that hangs in native code can't keep the process alive.
         self._thread = threading.Thread(target=self._main, name="glov-engine", daemon=True)
 
@@ -271,33 +275,105 @@ class LocalSession:
         told = self._hold  # a hold set at a step's end is announced like a pause
         paused = False
         while True:
-            if told and self._hold and not paused:
+            if (told or self._told) and self._hold and not paused:
                 self._publish(ev.RunPaused(step=self._state.step))
                 paused = True
-            try:
-                command = self._commands.get(block=self._hold)
-            except queue.Empty:
+            command = self._next_command(wait=self._hold)
+            if command is None:
                 break
-            match command:
-                case Stop():
-                    raise _StopRequested
-                case Pause():
-                    self._hold, told = True, True
-                case Resume():
-                    self._hold, self._hold_after_step = False, False
-                case StepOnce():
-                    self._hold, self._hold_after_step = False, True
-                case MakeEdit():
-                    self._edit(command.edit)
-                case UndoEdit():
-                    self._undo()
-                case RunExperiment() | EndExperiment():
-                    pass
-                case InjectTemplate():
-                    self._injected.append(command.text)
-                    self._inject_waiting()
+            self._do(command)
+        self._told = False
         if paused:
             self._publish(ev.RunResumed(step=self._state.step))
+
+    def _next_command(self, wait: bool) -> Command | None:
+        if self._deferred:
+            return self._deferred.popleft()
+        try:
+            return self._commands.get(block=wait)
+        except queue.Empty:
+            return None
+
+    def _do(self, command: Command) -> None:
+        match command:
+            case Stop():
+                raise _StopRequested
+            case Pause():
+                self._hold, self._told = True, True
+            case Resume():
+                self._hold, self._hold_after_step = False, False
+            case StepOnce():
+                self._hold, self._hold_after_step = False, True
+            case MakeEdit():
+                self._edit(command.edit)
+            case UndoEdit():
+                self._undo()
+            case InjectTemplate():
+                self._injected.append(command.text)
+                self._inject_waiting()
+            case RunExperiment():
+                self._experiment(command.experiment)
+            case EndExperiment():
+                pass  # none is under way
+
+    def _experiment(self, experiment: Experiment) -> None:
+        """Try something on the loaded models. Nothing of the run depends on it."""
+        begun = time.monotonic()
+        self._publish(ev.ExperimentStarted(experiment=experiment))
+        problem: str | None = None
+        try:
+            with contextlib.closing(self._experiment_events(experiment)) as work:
+                for event in work:
+                    self._publish(event)
+                    if self._experiment_ended():
+                        problem = "ended before it was done"
+                        break
+        except UserError as error:
+            problem = str(error)
+        except Exception as error:  # the run itself is whole
+            self._write_traceback(error)
+            problem = f"{type(error).__name__}: {error} (details in {self.folder / LOG})"
+        seconds = time.monotonic() - begun
+        self._publish(ev.ExperimentEnded(problem=problem, seconds=seconds))
+
+    def _experiment_events(self, experiment: Experiment) -> Generator[ev.Event, None, None]:
+        state, optimizer = self._state, self._optimizer
+        if not self._hold:
+            raise UserError("the lab works while the run is paused")
+        if optimizer is None or state.config is None:
+            raise UserError("the models are still being loaded")
+        if state.anchors is None:
+            raise UserError(
+                "there is no P+ and P- yet: steering begins with the first improvement over the "
+                "seed template; or hold two templates by hand"
+            )
+        from engine.steering.lab import Subject, run_experiment
+
+        positive, negative = (state.find(key) for key in state.anchors)
+        assert positive is not None and negative is not None
+        subject = Subject(
+            llm=optimizer.llm,
+            messages=optimizer.messages(state),
+            sampling=state.config.sampling,
+            positive=positive.text,
+            negative=negative.text,
+            fitness=optimizer.fitness,
+        )
+        yield from run_experiment(experiment, subject)
+
+    def _experiment_ended(self) -> bool:
+        """Look at what was asked meanwhile; whatever moves the run on ends the experiment."""
+        while True:
+            try:
+                command = self._commands.get(block=False)
+            except queue.Empty:
+                return False
+            if isinstance(command, EndExperiment):
+                return True
+            if isinstance(command, Stop | Resume | StepOnce | RunExperiment):
+                self._deferred.append(command)
+                return True
+            self._do(command)
 
     def _edit(self, edit: Edit) -> None:
         problem = edit_problem(self._state, edit)
@@ -338,11 +414,14 @@ class LocalSession:
             self._drive(self._optimizer.score_human(self._state, parsed.template), obeying=False)
 
     def _fail(self, error: Exception) -> None:
-        with contextlib.suppress(OSError), (self.folder / LOG).open("a", encoding="utf-8") as log:
-            log.write("".join(traceback.format_exception(error)))
+        self._write_traceback(error)
         self._publish(
             ev.RunFailed(
                 message=f"{type(error).__name__}: {error} (details in {self.folder / LOG}; "
                 f"nothing is lost, `glov resume {self.folder}` goes on)"
             )
         )
+
+    def _write_traceback(self, error: Exception) -> None:
+        with contextlib.suppress(OSError), (self.folder / LOG).open("a", encoding="utf-8") as log:
+            log.write("".join(traceback.format_exception(error)))

@@ -1,0 +1,194 @@
+"""The experiments of the steering lab, as generators of telemetry: they touch nothing of a run.
+
+    for event in run_experiment(experiment, subject):
+        ...
+
+They decode with random numbers of their own, derived from the experiment's seed; every setting of
+an experiment gets the same ones. Every yield is a safe point, as in ``engine.optimizer``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+from engine import events as ev
+from engine.config import SamplingConfig
+from engine.errors import ModelError
+from engine.experiment import (
+    CellMeasured,
+    CompareSettings,
+    Experiment,
+    ReadLens,
+    ScanSettings,
+    SteeringSetting,
+    TracedReply,
+)
+from engine.llm.base import LanguageModel, Message, Reply, Steering, TokenColumn
+from engine.prompt_template import normalise
+from engine.reply import parse_reply
+from engine.steering.direction import Direction
+from engine.vlm.fitness import Fitness
+
+Telemetry = Generator[ev.Event, None, None]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What an experiment is made on: models, the prompt, and the two templates of the direction."""
+
+    llm: LanguageModel
+    messages: Sequence[Message]
+    sampling: SamplingConfig
+    positive: str
+    negative: str
+    fitness: Fitness | None = None  # needed for a scan with fitness only
+
+
+def run_experiment(experiment: Experiment, subject: Subject) -> Telemetry:
+    """Yields progress and what is found, as telemetry events.
+
+    Raises:
+        ModelError: if a layer does not exist, or the LLM can't decode or be read.
+    """
+    match experiment:
+        case CompareSettings():
+            yield from _compare(experiment, subject)
+        case ScanSettings():
+            yield from _scan(experiment, subject)
+        case ReadLens():
+            direction = subject.llm.direction(subject.positive, subject.negative, experiment.pool)
+            yield ev.LensRead(layers=subject.llm.lens(direction))
+
+
+def _compare(experiment: CompareSettings, subject: Subject) -> Telemetry:
+    count = _Count(2 * subject.sampling.max_new_tokens)
+    replies = []
+    for setting in (experiment.left, experiment.right):
+        steering = _steering(setting, subject)
+        found = yield from _replies(subject, steering, experiment.replies, experiment.seed, count)
+        replies.append(tuple(_traced(reply) for reply in found))
+    yield ev.RepliesCompared(left=replies[0], right=replies[1])
+
+
+def _scan(experiment: ScanSettings, subject: Subject) -> Telemetry:
+    cells = len(experiment.layers) * len(experiment.alphas)
+    count = _Count(cells * subject.sampling.max_new_tokens)
+    accuracies: dict[str, float] = {}  # by template, for this experiment only
+    direction = _direction(experiment.setting, subject)
+    for layer in experiment.layers:
+        for alpha in experiment.alphas:
+            setting = experiment.setting.model_copy(update={"layers": (layer,), "alpha": alpha})
+            steering = _steering(setting, subject, direction)
+            work = _replies(subject, steering, experiment.replies, experiment.seed, count)
+            replies = yield from work
+            templates = _templates(replies)
+            accuracy = None
+            if experiment.fitness and templates:
+                yield from _score(templates, accuracies, subject, count)
+                accuracy = math.fsum(accuracies[text] for text in templates) / len(templates)
+            traces = [_traced(reply) for reply in replies]
+            kl = [value for trace in traces for value in trace.kl]
+            fluency = [value for trace in traces for value in trace.log_likelihoods]
+            cell = CellMeasured(
+                layer=layer,
+                alpha=alpha,
+                kl=math.fsum(kl) / max(1, len(kl)),
+                fluency=math.fsum(fluency) / max(1, len(fluency)),
+                templates=len(templates),
+                accuracy=accuracy,
+            )
+            yield ev.SettingMeasured(cell=cell)
+
+
+@dataclass
+class _Count:
+    """Decoding steps done, of at most ``total``: replies may end early."""
+
+    total: int
+    done: int = 0
+
+    def event(self) -> ev.ExperimentProgress:
+        return ev.ExperimentProgress(done=min(self.done, self.total), total=self.total)
+
+
+def _replies(
+    subject: Subject, steering: Steering | None, replies: int, seed: int, count: _Count
+) -> Generator[ev.Event, None, list[Reply]]:
+    """Replies with their traces, the same random numbers for every setting."""
+    seeds = [_reply_seed(seed, i) for i in range(replies)]
+    work = subject.llm.propose(subject.messages, subject.sampling, seeds, steering, trace=True)
+    until = count.done + subject.sampling.max_new_tokens
+    try:
+        while True:
+            if isinstance(next(work), TokenColumn):
+                count.done += 1
+                yield count.event()
+    except StopIteration as finished:
+        count.done = until
+        yield count.event()
+        found: list[Reply] = finished.value
+        return found
+    finally:
+        work.close()
+
+
+def _score(
+    templates: Sequence[str], accuracies: dict[str, float], subject: Subject, count: _Count
+) -> Telemetry:
+    if subject.fitness is None:
+        raise ModelError("a scan with fitness needs the images and the VLM of a run")
+    missing = [text for text in templates if text not in accuracies]
+    if not missing:
+        return
+    work = subject.fitness.score(missing, split="train")
+    try:
+        while True:
+            next(work)
+            yield count.event()
+    except StopIteration as finished:
+        for text, score in zip(missing, finished.value, strict=True):
+            accuracies[text] = score.hits / score.n
+    finally:
+        work.close()
+
+
+def _direction(setting: SteeringSetting, subject: Subject) -> Direction:
+    aligned = setting.mode == "actadd"
+    return subject.llm.direction(subject.positive, subject.negative, setting.pool, aligned)
+
+
+def _steering(
+    setting: SteeringSetting, subject: Subject, direction: Direction | None = None
+) -> Steering | None:
+    if setting.mode == "off":
+        return None
+    return Steering(
+        direction or _direction(setting, subject),
+        setting.layers,
+        setting.alpha,
+        setting.mode,
+        setting.alpha_unit,
+    )
+
+
+def _templates(replies: Sequence[Reply]) -> list[str]:
+    """The distinct templates among the replies, in order."""
+    found: dict[str, str] = {}
+    for reply in replies:
+        template = parse_reply(reply.text, finish=reply.finish).template
+        if template is not None:
+            found.setdefault(normalise(template), template)
+    return list(found.values())
+
+
+def _traced(reply: Reply) -> TracedReply:
+    assert reply.trace is not None  # it was asked for
+    return reply.trace
+
+
+def _reply_seed(seed: int, reply: int) -> int:
+    digest = hashlib.blake2b(f"lab/{seed}/{reply}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest) >> 1
