@@ -233,7 +233,7 @@ def _effect(effect: SteeringMeasured | None, width: int, rows: int, marks: Marks
     if not rows:
         return []
     if effect is None:
-        return [*_labelled("effect", ["not measured yet"]), *[""] * (rows - 1)]
+        return [*_labelled("effect", ["not measured"]), *[""] * (rows - 1)]
     kl = f"KL {effect.kl:.2f}" if effect.kl >= 0.1 else f"KL {effect.kl:.3f}"
     changed = f"{effect.changed:.0%}"
     summary = f"{kl} nats, {changed} of {effect.tokens} tokens changed"
