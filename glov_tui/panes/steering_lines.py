@@ -217,7 +217,8 @@ class _Trials:
     def _sentence(self, alpha: float) -> str:
         trial = self._known.get(alpha)
         if trial is None:
-            return f"{self._name(alpha)}  not tried yet"
+            what = "being tried" if alpha == self._chosen else "not tried yet"
+            return f"{self._name(alpha)}  {what}"
         error = 100 * standard_error(trial, self._spread)
         sign = self._marks.plus_minus
         short = f"{self._name(alpha)} {100 * trial.reward:>+6.1f} {sign} {error:>4.1f}"
