@@ -176,6 +176,12 @@ class SteeringConfig(_Section):
         "it (paper, equation 3) or padded (reference), or its last token's (last)",
     )
 
+    @field_validator("alphas", mode="before")
+    @classmethod
+    def _listed(cls, alphas: Any) -> Any:
+        is_number = isinstance(alphas, int | float) and not isinstance(alphas, bool)
+        return (alphas,) if is_number else alphas
+
     @field_validator("alphas")
     @classmethod
     def _distinct(cls, alphas: tuple[float, ...]) -> tuple[float, ...]:

@@ -30,6 +30,7 @@ from engine.metaprompt import MetaPrompt, compose_for, examples_for
 from engine.prompt_template import normalise
 from engine.reply import parse_reply
 from engine.state import RunState
+from engine.steering.alpha_search import TrialSetting, choose_alpha
 from engine.steering.direction import Direction
 from engine.steering.layers import resolve_layers
 from engine.vlm.fitness import Fitness, Score, ScoringProgress
@@ -183,7 +184,14 @@ class Optimizer:
             raise ValueError(f"anchors {state.anchors} are not among the scored templates")
         state = yield from _emit(state, ev.Progress(phase="steering"))
         direction = self._direction(positive.text, negative.text, config)
-        alpha = config.alphas[0] if config.alpha == "auto" else config.alpha
+        trials: tuple[ev.AlphaTrial, ...] = ()
+        if config.alpha == "auto":
+            setting = TrialSetting(config.mode, config.pool, layers, config.alpha_unit)
+            trials = state.trials.get(setting, ())
+            # Attempt 0 is no reply's; all attempts of a step share the choice.
+            alpha = choose_alpha(config.alphas, trials, derive_seed(self.config.seed, step, 0, 0))
+        else:
+            alpha = config.alpha
         event = ev.SteeringPrepared(
             step=step,
             positive=positive.key,
@@ -198,6 +206,7 @@ class Optimizer:
             hidden_norms=tuple(direction.hidden_norms),
             neighbour_cosines=direction.neighbour_cosines(),
             previous_cosines=self._previous_cosines(state, direction),
+            trials=trials,
         )
         state = yield from _emit(state, event)
         return state, Steering(direction, layers, alpha, config.mode, config.alpha_unit)

@@ -26,6 +26,7 @@ from engine.experiment import CellMeasured, Experiment, LayerLens, TracedReply
 from engine.history import Proposal, ScoredTemplate, anchors_after, ranked
 from engine.llm.base import Message
 from engine.prompt_template import normalise
+from engine.steering.alpha_search import TrialSetting, with_rewards
 
 Status = Literal["new", "loading", "running", "paused", "stopped", "failed", "finished"]
 
@@ -100,6 +101,7 @@ class RunState:
     keys: dict[str, int] = field(default_factory=dict)  # key -> index in templates
     ranking: tuple[ScoredTemplate, ...] = ()  # the same templates, best first
     anchors: tuple[str, str] | None = None  # keys of P+ and P-
+    trials: dict[TrialSetting, tuple[ev.AlphaTrial, ...]] = field(default_factory=dict)
     # What a person changed
     edits: tuple[ev.Edited, ...] = ()  # all that were not undone
     edits_made: int = 0  # with those that were undone
@@ -398,6 +400,7 @@ class RunState:
     def _step_finished(self, event: ev.StepFinished) -> RunState:
         return replace(
             self,
+            trials=self._trials_after(event.step),
             step=event.step,
             steps=(*self.steps, event),
             progress=None,
@@ -408,6 +411,26 @@ class RunState:
             f"step {event.step}: {event.new} new, {event.duplicates} repeated, "
             f"{event.rejected} rejected; best {event.best:.1%}",
         )
+
+    def _trials_after(self, step: int) -> dict[TrialSetting, tuple[ev.AlphaTrial, ...]]:
+        """The trials with the replies of all attempts of the step that ends, if it was steered."""
+        steering = self.steering
+        positive = self.find(steering.positive) if steering is not None else None
+        if steering is None or positive is None or steering.step != step:
+            return self.trials
+        rewards = [
+            self._accuracy(c.template) - positive.accuracy
+            for c in self.candidates
+            if c.step == step
+        ]
+        setting = TrialSetting(steering.mode, steering.pool, steering.layers, steering.alpha_unit)
+        trials = with_rewards(self.trials.get(setting, ()), steering.alpha, rewards)
+        return {**self.trials, setting: trials}
+
+    def _accuracy(self, template: str | None) -> float:
+        """Of a reply's template, 0 without one."""
+        found = self.find(normalise(template)) if template is not None else None
+        return found.accuracy if found is not None else 0.0
 
 
 def _toggled(keys: frozenset[str], key: str, on: bool) -> frozenset[str]:

@@ -37,7 +37,8 @@ def another_alpha(state: RunState, by: int) -> list[Edit]:
         return []
     alpha = config.steering.alpha
     if alpha == "auto":  # from the one that was chosen last
-        alpha = state.steering.alpha if state.steering else config.steering.alphas[0]
+        last = state.steering or state.steering_before
+        alpha = last.alpha if last is not None else config.steering.alphas[0]
     alpha = round(alpha + by * ALPHA_STEP, 4)
     return [SetOption(key="steering.alpha", value=alpha)]
 

@@ -12,24 +12,47 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Static
 
+from engine.events import SteeringPrepared
 from engine.state import RunState
 from glov_tui.choices import steered_layers
-from glov_tui.text import clean
+from glov_tui.panes.steering_lines import (
+    ASCII_MARKS,
+    Marks,
+    shown_effect,
+    shown_steering,
+    shown_trials,
+    steering_lines,
+)
 from glov_tui.widgets.hbars import Bar, HBars
+
+COSINE = 6  # columns of a cosine and the space before it
+LEAST_BAR = 12  # columns of a full bar that cosines leave
+LEGENDS = (
+    ("norm, % of hidden norm", "norm, %"),
+    ("norm, % of hidden norm, cosine with last step", "norm, %, cosine with last step"),
+    (
+        "norm, % of hidden norm, cosine: last step, layer below",
+        "norm, %, cosine: last step, layer below",
+        "cosine: last step, layer below",
+    ),
+)
+"""What the columns right of the bars are, by the number of cosines, from long to short."""
 
 
 class SteeringPane(Vertical):
     """Mode, layer and alpha above one bar per decoder layer: the norm of H+ - H-.
 
-    The note beside a bar is its ratio to the mean norm of the hidden states it is added to; the
-    shade behind it is the step before.
+    Right of a bar: the norm, its ratio to the mean norm of the hidden states it is added to, and
+    the cosine with the last steered step's direction and with the layer below; the shade behind it
+    is the last steered step. Below: what is known of each alpha where it is chosen by the run, and
+    what steering did to the next token.
     """
 
     TITLE: ClassVar[str] = "steering"
     INTERVAL: ClassVar[float] = 0.5
     DEFAULT_CSS = """
     SteeringPane {
-        #steering-settings { height: auto; max-height: 4; }
+        Static { height: 0; text-wrap: nowrap; }
         HBars { height: 1fr; }
     }
     """
@@ -44,48 +67,90 @@ class SteeringPane(Vertical):
         super().__init__(id="steering")
         self.border_title = self.TITLE
         self._ascii = ascii_only
-        self._norms: tuple[float, ...] = ()
+        self._state = RunState()
+        self._shown: SteeringPrepared | None = None
         self._before: tuple[float, ...] = ()
-        self._step = 0
 
     def compose(self) -> ComposeResult:
-        """Settings over bars."""
+        """Settings over bars over what came of them."""
         yield Static("", id="steering-settings", markup=False)
         yield HBars(ascii=self._ascii)
+        outcome = Static("", id="steering-outcome", markup=False)
+        outcome.tooltip = (
+            "reward: accuracy of an alpha's replies less that of P+, in points, with its standard "
+            "error (replies).\neffect: how far steering moved the distribution of the next token."
+        )
+        yield outcome
 
     def fingerprint(self, state: RunState) -> Hashable:
-        """Offsets come once per step; settings with edits."""
-        return state.steering, state.pending, state.config and state.config.steering, state.models
+        """Offsets, choices and effects come once per step; settings with edits."""
+        return (
+            state.steering,
+            state.steering_before,
+            shown_effect(state),
+            shown_trials(state),
+            state.pending,
+            state.config and state.config.steering,
+            state.models,
+            state.anchors,
+            state.anchors_held,
+        )
 
     def show(self, state: RunState) -> None:
-        """Draw the settings and the bars."""
-        self.query_one("#steering-settings", Static).update(_settings(state))
-        steering = state.steering
-        if steering is None:
-            if not self._norms and state.models is not None and state.models.llm_layers:
-                marked = steered_layers(state)
-                bars = [Bar(str(n), 0.0, "", n in marked) for n in range(state.models.llm_layers)]
-                self.query_one(HBars).set_bars(bars)
-            return
-        if steering.step != self._step:
-            self._before, self._norms = self._norms, steering.norms
-            self._step = steering.step
-        ghosts = self._before if len(self._before) == len(steering.norms) else ()
-        self.query_one(HBars).set_bars(
-            [
-                Bar(
-                    label=str(layer),
-                    value=norm,
-                    note=f"{norm:.2f} {ratio:>4.0%}",
-                    marked=layer in steering.layers,
-                    ghost=ghosts[layer] if ghosts else None,
-                )
-                for layer, (norm, ratio) in enumerate(
-                    zip(steering.norms, steering.ratios, strict=True)
-                )
-            ]
-        )
+        """Draw the text and the bars."""
+        self._state = state
+        steering = shown_steering(state)
+        if steering is not None and (self._shown is None or self._shown.step != steering.step):
+            before = state.steering_before if steering is state.steering else self._shown
+            self._before = before.norms if before is not None else ()
+        self._shown = steering or self._shown
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Other lines and columns fit now."""
+        self._draw()
+
+    def _draw(self) -> None:
+        width, height = self.size
+        marks = ASCII_MARKS if self._ascii else Marks()
+        above, below = steering_lines(self._state, width, height, marks)
+        for name, lines in (("settings", above), ("outcome", below)):
+            static = self.query_one(f"#steering-{name}", Static)
+            static.update("\n".join(lines), layout=False)
+            static.styles.height = len(lines)  # asks for a layout only where it changes
+        bars = self.query_one(HBars)
+        if self._shown is not None:
+            bars.set_bars(self._bars(self._shown))
+        elif self._state.models is not None and self._state.models.llm_layers:
+            marked = steered_layers(self._state)
+            layers = range(self._state.models.llm_layers)
+            bars.set_bars([Bar(str(n), 0.0, "", n in marked) for n in layers])
+
+    def _bars(self, steering: SteeringPrepared) -> list[Bar]:
+        notes = [
+            f"{norm:.2f} {ratio:>4.0%}"
+            for norm, ratio in zip(steering.norms, steering.ratios, strict=True)
+        ]
+        # Columns for the scroll bar, cursor, mark and the spaces around a bar come first.
+        room = self.size.width - 6 - len(str(len(notes))) - max(map(len, notes)) - LEAST_BAR
+        # Both columns are kept from the first step on, which has no step before it.
+        below = steering.neighbour_cosines[1:]  # the lowest layer has none below it
+        cosines = (steering.previous_cosines or [None] * len(notes), [None, *below])
+        count = max(0, min(len(cosines), room // COSINE)) if below else 0
+        ghosts = self._before if len(self._before) == len(notes) else ()
         self.border_title = f"{self.TITLE}: step {steering.step}, |H+ - H-| by layer"
+        fitting = (text for text in LEGENDS[count] if len(text) <= self.size.width - 4)
+        self.border_subtitle = next(fitting, "")
+        return [
+            Bar(
+                label=str(layer),
+                value=steering.norms[layer],
+                note=note + "".join(_cosine(values[layer]) for values in cosines[:count]),
+                marked=layer in steering.layers,
+                ghost=ghosts[layer] if ghosts else None,
+            )
+            for layer, note in enumerate(notes)
+        ]
 
     @on(HBars.BarSelected)
     def _bar_selected(self, event: HBars.BarSelected) -> None:
@@ -93,30 +158,6 @@ class SteeringPane(Vertical):
         self.post_message(self.LayerChosen(event.index))
 
 
-def _settings(state: RunState) -> str:
-    if state.config is None:
-        return ""
-    now = _setting(state)
-    later = _setting(state.with_pending())
-    text = now if later == now else f"{now}\n-> {later} from step {state.pending[-1].step} on"
-    if state.config.steering.mode == "off":
-        return text
-    if state.anchors is None:
-        return f"{text}\nNot steering yet: no template has beaten the seed."
-    positive, negative = (state.find(key) for key in state.anchors)
-    held = " (chosen by hand)" if state.anchors_held else ""
-    if positive is not None and negative is not None:
-        text += f"\nP+ {positive.accuracy:.1%} {clean(positive.text)}{held}"
-        text += f"\nP- {negative.accuracy:.1%} {clean(negative.text)}"
-    return text
-
-
-def _setting(state: RunState) -> str:
-    assert state.config is not None
-    steering = state.config.steering
-    if steering.mode == "off":
-        return "off"
-    layers = steered_layers(state)
-    where = ", ".join(map(str, layers)) if layers else str(steering.layers)
-    plural = "s" if len(layers) > 1 else ""
-    return f"{steering.mode}, layer{plural} {where}, alpha {steering.alpha:g}"
+def _cosine(value: float | None) -> str:
+    """As wide as any other, also where there is none."""
+    return f"{'-':>{COSINE}}" if value is None else f"{value:>{COSINE}.2f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tomllib
 from typing import Any, ClassVar
 
@@ -110,7 +111,7 @@ def _format(value: Any) -> str:
 
 
 def _parse(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text.strip()
+    for value in (text, f"[{text}]") if "," in text else (text,):  # a list, also without brackets
+        with contextlib.suppress(tomllib.TOMLDecodeError):
+            return tomllib.loads(f"value = {value}")["value"]
+    return text.strip()
