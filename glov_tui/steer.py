@@ -1,0 +1,202 @@
+"""``glov steer``: the steering lab on the command line, on a run's models or on any LLM."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.status import Status
+
+from engine import events as ev
+from engine.config import AlphaUnit, Pooling, RunConfig, SteeringMode
+from engine.config_file import load_config
+from engine.errors import ConfigError, UserError
+from engine.experiment import (
+    CellMeasured,
+    CompareSettings,
+    Experiment,
+    LayerLens,
+    ReadLens,
+    ScanSettings,
+    SteeringSetting,
+    TracedReply,
+)
+from engine.journal import find_run, read_journal
+from engine.llm.base import Message
+from engine.state import RunState
+from engine.steering.layers import resolve_layers
+from glov_tui.steer_report import SteerReport, print_report, report_as_dict
+from glov_tui.text import clean
+
+if TYPE_CHECKING:
+    from engine.steering.lab import Subject
+
+OFF = SteeringSetting(mode="off", layers=(), alpha=0)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for on the command line; None and empty: as the run or configuration has it."""
+
+    run: str | None
+    config: str
+    overrides: Sequence[str]
+    positive: str | None
+    negative: str | None
+    prompt: str | None
+    layers: Sequence[int]
+    alphas: Sequence[float]
+    mode: SteeringMode | None
+    alpha_unit: AlphaUnit | None
+    pool: Pooling | None
+    replies: int
+    seed: int
+    lens: bool
+    fitness: bool
+    as_json: bool
+
+
+def steer(request: Request) -> None:
+    """Load the LLM, make the experiment and print what it found.
+
+    Raises:
+        UserError: naming what is missing or can't be used.
+    """
+    config, positive, negative, messages = _subject(request)
+    console = Console(stderr=True, highlight=False)
+    with console.status("loading libraries") as status:
+
+        def progress(what: str, done: int = 0, total: int = 0) -> None:
+            share = f" {done}/{total}" if total else ""
+            status.update(f"loading {clean(what)}{share}")
+
+        from engine.llm.local import LocalLLM  # with torch
+        from engine.steering.lab import Subject
+        from engine.vlm.loading import load_fitness
+
+        llm = LocalLLM.load(config.llm, progress)
+        setting = _setting(request, config, llm.layers)
+        fitness = None
+        if request.fitness:
+            fitness = load_fitness(config, progress, lambda warning: console.print(clean(warning)))
+        subject = Subject(llm, messages, config.sampling, positive, negative, fitness)
+        report = _report(request, setting, subject, status)
+    if request.as_json:
+        about = {"llm": config.llm.model, "positive": positive, "negative": negative}
+        print(json.dumps({**about, **report_as_dict(report)}, ensure_ascii=False))  # noqa: T201
+        return
+    out = Console(highlight=False)
+    for name, text in (("P+", positive), ("P-", negative)):
+        out.print(f"{name} {clean(text)}", markup=False)
+    print_report(report, out)
+
+
+def _subject(request: Request) -> tuple[RunConfig, str, str, tuple[Message, ...]]:
+    """Configuration, P+, P- and the prompt."""
+    positive, negative = request.positive, request.negative
+    messages: tuple[Message, ...] | None = None
+    if request.run is not None:
+        state = RunState().apply_all(read_journal(find_run(request.run)).events)
+        assert state.config is not None  # a journal begins with it
+        config = state.config
+        if state.anchors is not None:
+            found = [state.find(key) for key in state.anchors]
+            positive = positive or (found[0].text if found[0] else None)
+            negative = negative or (found[1].text if found[1] else None)
+        messages = _run_messages(state) if request.prompt is None else None
+    else:
+        config = load_config(request.config, list(request.overrides))
+    if request.prompt is not None:
+        messages = ({"role": "user", "content": request.prompt},)
+    if positive is None or negative is None:
+        where = "the run has no P+ and P- yet" if request.run else "there is no run to take them of"
+        raise ConfigError(f"{where}; give --positive TEXT and --negative TEXT")
+    if messages is None:
+        raise ConfigError("there is no prompt to answer; give --prompt TEXT, or a run that has one")
+    return config, positive, negative, messages
+
+
+def _run_messages(state: RunState) -> tuple[Message, ...] | None:
+    """What the run asked last, or would ask next."""
+    if state.prompt is not None:
+        return state.prompt.messages
+    if state.models is None or state.config is None:
+        return None
+    from engine.metaprompt import compose_for, load_meta_prompt
+
+    meta_prompt = load_meta_prompt(state.config.proposal.template_file)
+    return compose_for(meta_prompt, state, state.next_step)
+
+
+def _setting(request: Request, config: RunConfig, n_layers: int) -> SteeringSetting:
+    steering = config.steering
+    alpha = steering.alphas[0] if steering.alpha == "auto" else steering.alpha
+    mode = request.mode or (steering.mode if steering.mode != "off" else "last-token")
+    try:
+        return SteeringSetting(
+            mode=mode,
+            layers=tuple(request.layers) or resolve_layers(steering, n_layers),
+            alpha=request.alphas[0] if request.alphas else alpha,
+            alpha_unit=request.alpha_unit or steering.alpha_unit,
+            pool=request.pool or steering.pool,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"--{where} {first['input']!r}: {first['msg']}") from error
+
+
+def _report(
+    request: Request, setting: SteeringSetting, subject: Subject, status: Status
+) -> SteerReport:
+    several = len(request.layers) > 1 or len(request.alphas) > 1
+    experiments: list[Experiment] = []
+    try:
+        if several or request.fitness:
+            experiments.append(
+                ScanSettings(
+                    setting=setting,
+                    layers=setting.layers,
+                    alphas=tuple(request.alphas) or (setting.alpha,),
+                    replies=request.replies,
+                    seed=request.seed,
+                    fitness=request.fitness,
+                )
+            )
+        else:
+            compare = CompareSettings(
+                left=OFF, right=setting, replies=request.replies, seed=request.seed
+            )
+            experiments.append(compare)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"{first['loc'][-1]} {first['input']!r}: {first['msg']}") from error
+    if request.lens:
+        experiments.append(ReadLens(pool=setting.pool))
+    from engine.steering.lab import run_experiment
+
+    pairs: list[tuple[TracedReply, TracedReply]] = []
+    cells: list[CellMeasured] = []
+    lens: tuple[LayerLens, ...] = ()
+    for experiment in experiments:
+        for event in run_experiment(experiment, subject):
+            match event:
+                case ev.ExperimentProgress():
+                    status.update(f"decoding {event.done}/{event.total}")
+                case ev.RepliesCompared():
+                    pairs += zip(event.left, event.right, strict=True)
+                case ev.SettingMeasured():
+                    cells.append(event.cell)
+                case ev.LensRead():
+                    lens = event.layers
+    return SteerReport(
+        settings=(OFF, setting) if pairs else None,
+        pairs=pairs,
+        setting=setting,
+        cells=cells,
+        lens=lens,
+    )
