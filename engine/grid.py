@@ -155,7 +155,7 @@ def make_grid(source: str, overrides: Sequence[str], axes: Iterable[Axis]) -> Gr
     for combination in itertools.product(*(axis.values for axis in axes)):
         values = dict(zip(keys, combination, strict=True))
         config = _cell_config(source, overrides, values)
-        dropped = [key for key in values if _is_ignored(config, key)]
+        dropped = [key for key in values if is_ignored(config, key)]
         if dropped:
             ignored.update(dict.fromkeys(dropped))
             values = {key: value for key, value in values.items() if key not in dropped}
@@ -177,7 +177,7 @@ def make_grid(source: str, overrides: Sequence[str], axes: Iterable[Axis]) -> Gr
     return Grid(axes, tuple(cells), notes)
 
 
-def _is_ignored(config: RunConfig, key: str) -> bool:
+def is_ignored(config: RunConfig, key: str) -> bool:
     off = config.steering.mode == "off"
     return off and key.startswith("steering.") and key != "steering.mode"
 

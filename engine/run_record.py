@@ -53,7 +53,7 @@ class RunRecord:
             "error": self.error,
             "edited": self.edited,
             "steps": self.steps_done,
-            **self.values,
+            **{str(metric): value for metric, value in self.values.items()},
         }
 
 
