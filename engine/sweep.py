@@ -29,7 +29,6 @@ from engine.state import RunState
 from engine.statistics import Spread, spread
 
 SWEEP = "sweep.json"
-SWEEP_VERSION = 1
 
 _POLL_SECONDS = 0.1
 
@@ -155,7 +154,7 @@ class _PlannedCell(BaseModel):
 class _Plan(BaseModel):
     model_config = ConfigDict(frozen=True)
 
-    version: Literal[1] = SWEEP_VERSION
+    version: Literal[1] = 1
     grid: dict[str, tuple[Any, ...]]
     cells: tuple[_PlannedCell, ...]
 
@@ -275,12 +274,15 @@ def _check_same(folder: Path, old: _Plan, new: _Plan) -> None:
         raise UserError(
             f"{folder} holds a sweep over {_axes(old)}; this one is over {_axes(new)}. {advice}"
         )
-    for before, after in zip(old.cells, new.cells, strict=True):
-        if before.config != after.config:
+    # A key of the configuration can also change which cells there are.
+    for before, after in zip(old.cells, new.cells, strict=False):
+        if before != after:
+            changes = _changes(before.config, after.config) or f"{before.folder} is another run"
             raise UserError(
-                f"{folder} holds a sweep with another configuration: "
-                f"{_changes(before.config, after.config)}. {advice}"
+                f"{folder} holds a sweep with another configuration: {changes}. {advice}"
             )
+    if len(old.cells) != len(new.cells):
+        raise UserError(f"{folder} holds a sweep of {len(old.cells)} runs. {advice}")
 
 
 def _axes(plan: _Plan) -> str:
