@@ -62,7 +62,9 @@ class Group:
             low, high = found.interval
             return Estimate(found, (max(0.0, low), min(1.0, high)), "student")
         images = having[0].images.get(metric)
-        return Estimate(found, wilson_interval(*images) if images else None, images and "wilson")
+        if found.n > 1 or images is None:
+            return Estimate(found, None, None)
+        return Estimate(found, wilson_interval(*images), "wilson")
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class PairedTest:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 % interval of the mean difference, -1 to 1; None for a single pair."""
+        """95 % interval of the mean difference, -1 to 1; None where they have no spread."""
         if self.spread.interval is None:
             return None
         low, high = self.spread.interval

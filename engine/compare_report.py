@@ -30,6 +30,7 @@ def notes(report: Report) -> list[str]:
             )
         if not block.comparisons and len(block.groups) > 1:
             found.append(f"no group{where} has the baseline's values: nothing is tested there")
+    found += [note for block in report.blocks for note in _several_keys(block)]
     for group in groups:
         found += [_unfinished(run) for run in group.runs if not run.finished]
     comparisons = [*(c for block in report.blocks for c in block.comparisons), *report.pooled]
@@ -37,7 +38,7 @@ def notes(report: Report) -> list[str]:
     many = [len(block.comparisons) for block in report.blocks if len(block.comparisons) > 1]
     if many or len(report.pooled) > 1:
         found.append(
-            "p (Holm) is corrected for the comparisons of its table, each metric for itself"
+            "p (Holm) is corrected for all comparisons on the same data, each metric for itself"
         )
     return list(dict.fromkeys(found))
 
@@ -58,12 +59,30 @@ def _unfinished(run: RunRecord) -> str:
     )
 
 
+def _several_keys(block: Block) -> list[str]:
+    by_name = {group.name: group.values for group in block.groups}
+    found = []
+    for comparison in block.comparisons:
+        ours, theirs = by_name[comparison.group], by_name[comparison.baseline]
+        keys = [key for key in ours if key in theirs and ours[key] != theirs[key]]
+        if len(keys) > 1:
+            found.append(
+                f"{comparison.group} and {comparison.baseline} differ in {' and '.join(keys)}: "
+                "what makes the difference can't be told"
+            )
+    return found
+
+
 def _on_pairs(comparisons: Iterable[Comparison]) -> list[str]:
     found = []
     few: set[int] = set()
-    sampled = 0
+    sampled, ties = 0, False
     for comparison in comparisons:
-        pairs = [len(test.differences) for test in comparison.tests.values() if test]
+        tests = [test for test in comparison.tests.values() if test]
+        pairs = [len(test.differences) for test in tests]
+        ties = ties or any(
+            2.0 ** (1 - len(test.differences)) < LEVEL <= test.test.smallest for test in tests
+        )
         if not pairs:
             found.append(
                 f"{comparison.group} and {comparison.baseline} have no seed in common that both "
@@ -77,6 +96,10 @@ def _on_pairs(comparisons: Iterable[Comparison]) -> list[str]:
             f"{n} pair{'s' if n > 1 else ''} can't show a difference at p < {LEVEL}, however "
             f"large: the smallest two-sided p of a sign-flip test is then {2.0 ** (1 - n):.4g}. "
             f"It takes {needed} pairs or more"
+        )
+    if ties:
+        found.append(
+            f"pairs that tie say nothing: where fewer than {needed} differ, p can't get below {LEVEL}"
         )
     if sampled:
         found.append(

@@ -24,8 +24,9 @@ SAMPLED_PATTERNS = 200_000
 class Spread:
     """Values of one group: their mean and how far they are from each other.
 
-    ``deviation`` (n - 1 in the denominator) and ``interval``, the 95 % confidence interval of the
-    mean by Student's t, are None for a single value.
+    ``deviation`` (n - 1 in the denominator) is None for a single value. ``interval`` is the 95 %
+    confidence interval of the mean by Student's t; None also where all values are equal, since
+    one without width would claim a certainty that few values don't give.
     """
 
     n: int
@@ -46,6 +47,8 @@ def spread(values: Sequence[float]) -> Spread | None:
     if n == 1:
         return Spread(n, mean, None, low, high, None)
     deviation = statistics.stdev(values)
+    if deviation < 1e-12:
+        return Spread(n, mean, 0.0, low, high, None)
     half = student_quantile(0.975, n - 1) * deviation / math.sqrt(n)
     return Spread(n, mean, deviation, low, high, (mean - half, mean + half))
 

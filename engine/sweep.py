@@ -307,7 +307,7 @@ def _changes(before: BaseModel, after: BaseModel, prefix: str = "") -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """One combination of values, over its seeds. ``best`` is by mean best train accuracy."""
+    """One combination of values, over its seeds. ``best``: see ``make_rows``."""
 
     values: Mapping[str, Any]
     planned: int
@@ -328,7 +328,8 @@ def make_rows(sweep: Sweep, records: Mapping[str, RunRecord]) -> list[Row]:
     """One row per combination of values other than the seed, in the grid's order.
 
     The best row has the highest mean best train accuracy, ties broken by the mean area; the test
-    split has no part in it. Rows that are complete come before those that are not.
+    split has no part in it. Rows that are complete come before those that are not. Rows that tie
+    in all of that are all best.
     """
     rows: dict[str, Row] = {}
     for job in sweep.jobs:
@@ -340,8 +341,8 @@ def make_rows(sweep: Sweep, records: Mapping[str, RunRecord]) -> list[Row]:
     result = list(rows.values())
     ranked = [row for row in result if row.spread("best_train_accuracy") is not None]
     if len(ranked) > 1:
-        best = max(ranked, key=_rank)
-        result = [replace(row, best=row is best) for row in result]
+        best = max(map(_rank, ranked))
+        result = [replace(row, best=bool(row.runs) and _rank(row) == best) for row in result]
     return result
 
 
@@ -349,6 +350,6 @@ def _rank(row: Row) -> tuple[bool, float, float]:
     train, area = row.spread("best_train_accuracy"), row.spread("area")
     return (
         len(row.runs) == row.planned,
-        train.mean if train else 0.0,
-        area.mean if area else 0.0,
+        round(train.mean, 12) if train else 0.0,  # equal means may differ by rounding
+        round(area.mean, 12) if area else 0.0,
     )

@@ -8,7 +8,16 @@ from typing import Any
 
 from rich.console import Console
 
+from engine.run_record import Metric
 from glov_tui.terminal_kind import speaks_unicode, wants_colour
+
+METRIC_NAMES: dict[Metric, str] = {
+    "best_train_accuracy": "best train",
+    "best_test_accuracy": "best's test",
+    "ensemble_test_accuracy": "ensemble test",
+    "area": "area",
+}
+"""What a metric is called in tables."""
 
 
 def result_console() -> tuple[Console, bool]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -21,18 +22,10 @@ from engine.state import RunState
 from engine.statistics import Spread
 from engine.sweep import Backend, FinishedJob, Job, LocalBackend, Row, Sweep, make_rows, open_sweep
 from glov_tui.headless import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, say, stop_on_signal
-from glov_tui.printing import percent, print_json, result_console
+from glov_tui.printing import METRIC_NAMES, percent, print_json, result_console
 from glov_tui.progress import format_seconds
 from glov_tui.text import clean
 from glov_tui.whiskers import Whisker, draw_whiskers
-
-HEADINGS: dict[Metric, str] = {
-    "best_train_accuracy": "best train",
-    "best_test_accuracy": "best's test",
-    "ensemble_test_accuracy": "ensemble test",
-    "area": "area",
-}
-"""What a metric is called in tables."""
 
 _SHOWN: tuple[Metric, ...] = ("best_train_accuracy", "ensemble_test_accuracy", "area")
 _CHARTS: dict[Metric, str] = {
@@ -231,6 +224,9 @@ def _table(sweep: Sweep, rows: Sequence[Row], plain: bool) -> Table:
     table = Table(
         title=Text(f"{clean(str(sweep.folder))}: {finished} of {len(sweep.jobs)} runs finished"),
         title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        collapse_padding=True,
         caption=caption,
         caption_justify="left",
     )
@@ -238,7 +234,7 @@ def _table(sweep: Sweep, rows: Sequence[Row], plain: bool) -> Table:
     table.add_column("values", overflow="fold")
     table.add_column("runs", justify="right", no_wrap=True)
     for metric in _SHOWN:
-        table.add_column(HEADINGS[metric], justify="right", no_wrap=True)
+        table.add_column(METRIC_NAMES[metric], justify="right", no_wrap=True)
     for number, row in enumerate(rows, start=1):
         values = [f"{key}={format_value(value)}" for key, value in row.values.items()]
         runs = f"{len(row.runs)}" if len(row.runs) == row.planned else _of(row)

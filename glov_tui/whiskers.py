@@ -53,7 +53,7 @@ def draw_whiskers(
     longest = max(cell_len(one.label) for one in whiskers)
     label_width = min(longest, max(1, min(width * 2 // 5, width - _LEAST_PLOT - 1)))
     columns = max(2, width - label_width - 1)
-    ends = [x for one in whiskers for x in (one.low, one.high, *(one.inner or ()))]
+    ends: list[float] = [x for one in whiskers for x in (one.low, one.high, *(one.inner or ()))]
     margin = max(0.05 * (max(ends) - min(ends)), 0.005)
     low, high = min(ends) - margin, max(ends) + margin
 
