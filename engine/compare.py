@@ -87,11 +87,15 @@ class PairedTest:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One group against its baseline; a metric without a finished pair is None."""
+    """One group against its baseline; a metric without a finished pair is None.
+
+    ``blocks`` is the number of blocks that the pairs come from.
+    """
 
     group: str
     baseline: str
     tests: dict[Metric, PairedTest | None]
+    blocks: int = 1
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,6 @@ class Report:
 
     blocks: tuple[Block, ...]
     pooled: tuple[Comparison, ...]
-    pooled_blocks: int
     left_out: tuple[tuple[Path, str], ...]
 
 
@@ -160,7 +163,6 @@ def compare(
     return Report(
         blocks=tuple(compared),
         pooled=tuple(pooled),
-        pooled_blocks=len(blocks) if pooled else 0,
         left_out=(*left_out, *repeated),
     )
 
@@ -321,14 +323,19 @@ def _compared(
             )
             differences = _differences(group, baseline)
             found.append((group.name, baseline.name, differences))
-            pools.setdefault((group.name, baseline.name), []).append(differences)
+            if any(differences.values()):
+                pools.setdefault((group.name, baseline.name), []).append(differences)
         compared.append(replace(block, comparisons=tuple(_tested(found))))
     several: list[tuple[str, str, dict[Metric, list[float]]]] = []
     for (group_name, baseline_name), lists in pools.items():
         if len(lists) > 1:
             joined = {metric: [d for one in lists for d in one[metric]] for metric in METRICS}
             several.append((group_name, baseline_name, joined))
-    return compared, _tested(several)
+    pooled = [
+        replace(comparison, blocks=len(pools[comparison.group, comparison.baseline]))
+        for comparison in _tested(several)
+    ]
+    return compared, pooled
 
 
 def _shared(group: Group, other: Group, but: set[str]) -> int:

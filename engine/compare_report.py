@@ -99,7 +99,8 @@ def _on_pairs(comparisons: Iterable[Comparison]) -> list[str]:
         )
     if ties:
         found.append(
-            f"pairs that tie say nothing: where fewer than {needed} differ, p can't get below {LEVEL}"
+            f"pairs that tie say nothing: where fewer than {needed} differ, p can't get below "
+            f"{LEVEL}"
         )
     if sampled:
         found.append(
@@ -113,10 +114,7 @@ def as_dict(report: Report) -> dict[str, Any]:
     """The whole comparison as plain data; what is not known is None."""
     return {
         "blocks": [_block(block) for block in report.blocks],
-        "pooled": {
-            "blocks": report.pooled_blocks,
-            "comparisons": [_comparison(comparison) for comparison in report.pooled],
-        },
+        "pooled": [_comparison(comparison) for comparison in report.pooled],
         "left_out": [{"folder": str(path), "reason": why} for path, why in report.left_out],
         "notes": notes(report),
     }
@@ -176,5 +174,6 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
     return {
         "group": comparison.group,
         "baseline": comparison.baseline,
+        "blocks": comparison.blocks,
         "metrics": {metric: plain(test) for metric, test in comparison.tests.items()},
     }

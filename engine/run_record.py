@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from pydantic import ValidationError
+
 from engine import events as ev
 from engine.config import RunConfig
+from engine.errors import JournalError
 from engine.journal import read_journal
 from engine.state import RunState, Status
 
@@ -64,10 +67,17 @@ def read_record(folder: Path) -> RunRecord:
         JournalError: naming the file, line and what is wrong with it.
     """
     events = read_journal(folder).events
-    state = RunState().apply_all(events)
     begun = events[0]
     assert isinstance(begun, ev.RunStarted)  # read_journal refuses others
-    return record_of(folder, state, RunConfig.model_validate(begun.config))
+    try:
+        config = RunConfig.model_validate(begun.config)
+    except ValidationError as error:
+        what = error.errors()[0]
+        key = ".".join(map(str, what["loc"]))
+        raise JournalError(
+            f"{folder}: this glov doesn't understand the run's configuration: {key}: {what['msg']}"
+        ) from None
+    return record_of(folder, RunState().apply_all(events), config)
 
 
 def record_of(folder: Path, state: RunState, config: RunConfig) -> RunRecord:

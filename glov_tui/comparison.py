@@ -41,9 +41,9 @@ def print_comparison(names: Sequence[str], baseline: Sequence[str], as_json: boo
     for block in report.blocks:
         _print_block(console, block, plain)
     if report.pooled:
-        _heading(console, f"Pooled over {report.pooled_blocks} data sets: pairs by data set, seed")
+        _heading(console, "Pooled: pairs of the same data, shots and seed")
         for comparison in report.pooled:
-            console.print(_tests(comparison))
+            console.print(_tests(comparison, f"over {comparison.blocks} of the above: "))
             console.print()
     for note in notes(report):
         console.print(Text(clean(f"- {note}.")))
