@@ -35,10 +35,10 @@ def notes(report: Report) -> list[str]:
         found += [_unfinished(run) for run in group.runs if not run.finished]
     comparisons = [*(c for block in report.blocks for c in block.comparisons), *report.pooled]
     found += _on_pairs(comparisons)
-    many = [len(block.comparisons) for block in report.blocks if len(block.comparisons) > 1]
-    if many or len(report.pooled) > 1:
+    if comparisons:
         found.append(
-            "p (Holm) is corrected for all comparisons on the same data, each metric for itself"
+            "p (Holm) is corrected for all comparisons on the same data, not for looking at "
+            f"{len(METRICS)} metrics"
         )
     return list(dict.fromkeys(found))
 

@@ -111,8 +111,9 @@ class LocalBackend:
             if self._on_event is not None:
                 self._on_event(job, event, state)
 
-        if (job.folder / EVENTS).exists():
+        if is_begun(job.folder):
             return LocalSession.resume(job.folder, on_event, kept)
+        (job.folder / EVENTS).unlink(missing_ok=True)  # empty: a process was killed right there
         return LocalSession.create(job.config, job.folder, on_event, kept)
 
 
@@ -171,12 +172,18 @@ class Sweep:
         """Runs that were begun, by job name; and why others can't be read."""
         found, damaged = {}, {}
         for job in self.jobs:
-            if (job.folder / EVENTS).exists():
+            if is_begun(job.folder):
                 try:
                     found[job.name] = read_record(job.folder)
                 except JournalError as error:
                     damaged[job.name] = str(error)
         return found, damaged
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether the folder holds a run's journal with something in it."""
+    journal = folder / EVENTS
+    return journal.is_file() and journal.stat().st_size > 0
 
 
 def is_sweep(folder: Path) -> bool:
@@ -232,7 +239,7 @@ def run_folders(name: str) -> list[Path]:
     """
     for folder in (Path(name).expanduser(), runs_folder() / name):
         if is_sweep(folder):
-            begun = [j.folder for j in read_sweep(folder).jobs if (j.folder / EVENTS).is_file()]
+            begun = [job.folder for job in read_sweep(folder).jobs if is_begun(job.folder)]
             if not begun:
                 raise JournalError(f"{folder}: no run of this sweep was begun")
             return begun

@@ -86,6 +86,8 @@ def _run_jobs(sweep: Sweep, console: Console) -> tuple[dict[str, str], bool]:
     if finished:
         say(f"{len(finished)} of {len(sweep.jobs)} runs are finished already")
     watch = _Watch(console, len(sweep.jobs), done=len(finished), left=len(todo))
+    if not todo:
+        return failed, False
     backend: Backend = LocalBackend(watch.on_event)
     stopped = False
 
@@ -142,6 +144,7 @@ class _Watch:
         """Say how a run ended."""
         if ended.status == "stopped":
             return
+        self._job = None
         self.left -= 1
         self._done += 1
         self._ended += 1
@@ -159,17 +162,17 @@ class _Watch:
         self._console.print(Text(clean(text), style=style), soft_wrap=True)
 
     def _line(self) -> Text:
-        if not self._console.is_terminal or self._job is None:
+        job, state = self._job, self._state
+        if not self._console.is_terminal or job is None:
             return Text()
-        state, config = self._state, self._job.config
         phase = state.progress.phase if state.progress else state.status
         best = f", best {percent(state.ranking[0].accuracy)} %" if state.ranking else ""
         left = None
         if self._ended:
             left = (time.monotonic() - self._begun) / self._ended * self.left
         text = (
-            f"run {self._done + 1} of {self._total}: {self._job.name}, step {state.step} of "
-            f"{config.steps}, {phase}{best}, ETA {format_seconds(left)}"
+            f"run {self._done + 1} of {self._total}: {job.name}, step {state.step} of "
+            f"{job.config.steps}, {phase}{best}, ETA {format_seconds(left)}"
         )
         return Text(clean(text), no_wrap=True, overflow="ellipsis")
 
@@ -181,7 +184,8 @@ def _print_result(sweep: Sweep, grid: Grid, records: Mapping[str, RunRecord]) ->
     console, plain = result_console()
     rows = make_rows(sweep, records)
     names = short_names([axis.key for axis in grid.axes])
-    console.print(_table(sweep, rows, plain))
+    narrow = console.width < 80
+    console.print(_table(sweep, rows, names if narrow else {}, plain))
     for metric, heading in _CHARTS.items():
         whiskers = [
             _whisker(f"{number} {_label(row, names)}", found)
@@ -213,7 +217,7 @@ def _whisker(label: str, found: Spread) -> Whisker:
     return Whisker(label, found.mean, found.low, found.high, inner)
 
 
-def _table(sweep: Sweep, rows: Sequence[Row], plain: bool) -> Table:
+def _table(sweep: Sweep, rows: Sequence[Row], names: Mapping[str, str], plain: bool) -> Table:
     finished = sum(len(row.runs) for row in rows)
     caption = (
         f"In %: mean {'+-' if plain else '±'} standard deviation, and lowest to highest, over "
@@ -236,7 +240,7 @@ def _table(sweep: Sweep, rows: Sequence[Row], plain: bool) -> Table:
     for metric in _SHOWN:
         table.add_column(METRIC_NAMES[metric], justify="right", no_wrap=True)
     for number, row in enumerate(rows, start=1):
-        values = [f"{key}={format_value(value)}" for key, value in row.values.items()]
+        values = [f"{names.get(key, key)}={format_value(v)}" for key, v in row.values.items()]
         runs = f"{len(row.runs)}" if len(row.runs) == row.planned else _of(row)
         table.add_row(
             f"{number}{'*' if row.best else ' '}",
@@ -289,7 +293,7 @@ def _document(
             **told,
             "folder": str(job.folder),
             "values": dict(sweep.values[job.name]),
-            "error": failed.get(job.name),
+            "error": failed.get(job.name, record.error if record is not None else None),
         }
 
     return {

@@ -109,6 +109,14 @@ def test_a_failing_run_ends_only_itself(tmp_path: Path) -> None:
     assert ended["layers=2"].status == "finished"
 
 
+def test_a_run_whose_process_was_killed_at_once_is_begun_anew(tmp_path: Path) -> None:
+    sweep = open_sweep(tmp_path, demo_grid("seed=0", settings=[*SETTINGS, "steps=0"]))
+    sweep.jobs[0].folder.mkdir()
+    (sweep.jobs[0].folder / "events.jsonl").touch()
+    assert sweep.records() == ({}, {})
+    assert [end.status for end in LocalBackend().run(sweep.jobs)] == ["finished"]
+
+
 def test_a_run_that_cannot_begin_is_reported(tmp_path: Path) -> None:
     sweep = open_sweep(tmp_path / "sweep", demo_grid("seed=0"))
     (tmp_path / "sweep" / "seed=0").write_text("in the way")
