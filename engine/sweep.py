@@ -113,7 +113,8 @@ class LocalBackend:
 
         if is_begun(job.folder):
             return LocalSession.resume(job.folder, on_event, kept)
-        (job.folder / EVENTS).unlink(missing_ok=True)  # empty: a process was killed right there
+        if (job.folder / EVENTS).is_file():
+            (job.folder / EVENTS).unlink()  # empty: its process was killed right there
         return LocalSession.create(job.config, job.folder, on_event, kept)
 
 
