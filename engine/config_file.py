@@ -30,8 +30,14 @@ def preset_names() -> list[str]:
     return sorted(path.stem for path in PRESETS.glob("*.toml"))
 
 
-def load_config(source: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
+def load_config(
+    source: str | Path,
+    overrides: Iterable[str] = (),
+    values: Mapping[str, Any] | None = None,
+) -> RunConfig:
     """Read a TOML file, or a preset by name, and apply ``key.path=value`` overrides.
+
+    ``values`` by dotted key come after them.
 
     Raises:
         ConfigError: naming the file or key, what was found and what is allowed.
@@ -51,15 +57,29 @@ def load_config(source: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} can't be read: {error}") from error
     try:
-        values = tomllib.loads(text)
+        read = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is no valid TOML: {error}") from error
-    _resolve_paths(values, path.resolve().parent)
+    _resolve_paths(read, path.resolve().parent)
     given: dict[str, Any] = {}
     for override in overrides:
         _set(given, override)
+    for key, value in (values or {}).items():
+        _put(given, key, value, f"{key}={value}")
     _resolve_paths(given, Path.cwd())
-    return validate(_merged(values, given), where=str(path))
+    return validate(_merged(read, given), where=str(path))
+
+
+def with_value(config: RunConfig, key: str, value: Any, where: str) -> RunConfig:
+    """``config`` with the dotted ``key`` set as ``--set`` does; ``where`` as in ``validate``.
+
+    Raises:
+        ConfigError: if there is no such key or the value is not allowed.
+    """
+    given: dict[str, Any] = {}
+    _put(given, key, value, where)
+    _resolve_paths(given, Path.cwd())
+    return validate(_merged(config.model_dump(), given), where)
 
 
 def validate(values: Mapping[str, Any], where: str) -> RunConfig:
@@ -108,16 +128,24 @@ def _set(values: dict[str, Any], override: str) -> None:
     key = key.strip()
     if not separator or not key:
         raise ConfigError(f"--set {override}: write it as key.path=value, e.g. steering.alpha=0.5")
+    _put(values, key, parse_value(text), f"--set {override}")
+
+
+def parse_value(text: str) -> Any:
+    """A value as the command line has it: TOML, or else a string that needs no quotes."""
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        value = text.strip()  # strings need no quotes on the command line
+        return text.strip()
+
+
+def _put(values: dict[str, Any], key: str, value: Any, said: str) -> None:
     target = values
     *parents, last = key.split(".")
     for parent in parents:
         target = target.setdefault(parent, {})
         if not isinstance(target, dict):
-            raise ConfigError(f"--set {override}: {parent} was set to a value before")
+            raise ConfigError(f"{said}: {parent} was set to a value before")
     target[last] = value
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from engine.config import RunConfig
 from engine.data.registry import find_dataset
 from engine.errors import ConfigError
+from engine.kept import Kept
 from engine.vlm.fitness import Score
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def load_optimizer(
     progress: OnProgress,
     report: Report,
     scores: Mapping[str, Score] | None = None,
+    kept: Kept | None = None,
 ) -> Optimizer:
     """Load the meta-prompt template, the VLM with its images, and the LLM, cheapest first.
 
@@ -56,6 +58,7 @@ def load_optimizer(
         progress: called on this thread while loading; an exception from it ends the loading.
         report: called with problems that were worked around.
         scores: train scores known from an earlier part of the run, by template text.
+        kept: models and data of earlier runs, which are used again where their sections are equal.
 
     Raises:
         UserError: naming the key, file or model that can't be used and what to do.
@@ -68,8 +71,13 @@ def load_optimizer(
     from engine.llm.local import LocalLLM
     from engine.vlm.loading import load_fitness
 
-    fitness = load_fitness(config, progress, report)
-    llm = LocalLLM.load(config.llm, lambda what: progress(what, 0, 0))
+    kept = kept or Kept()
+    fitness = load_fitness(config, progress, report, kept)
+    llm = kept.get(
+        "LLM",
+        config.llm,
+        lambda: LocalLLM.load(config.llm, lambda what: progress(what, 0, 0)),
+    )
     return Optimizer(
         config=config,
         llm=llm,

@@ -35,6 +35,7 @@ from engine.edits import Edit
 from engine.errors import UserError
 from engine.experiment import Experiment
 from engine.journal import LOG, Journal, cut_torn_line, read_journal
+from engine.kept import Kept
 from engine.loading import load_optimizer
 from engine.prompt_template import normalise
 from engine.state import RunState, edit_problem
@@ -91,11 +92,13 @@ class LocalSession:
         state: RunState,
         scores: dict[str, Score] | None = None,
         on_event: Callable[[ev.Event, RunState], None] | None = None,
+        kept: Kept | None = None,
     ) -> None:
         self._journal = journal
         self._state = state
         self._scores = scores or {}
         self._on_event = on_event
+        self._kept = kept
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._optimizer: Optimizer | None = None
         self._injected: list[str] = []  # a person's templates that wait for the models
@@ -112,13 +115,16 @@ class LocalSession:
         config: RunConfig,
         folder: Path,
         on_event: Callable[[ev.Event, RunState], None] | None = None,
+        kept: Kept | None = None,
     ) -> LocalSession:
         """A new run in ``folder``. Nothing is loaded before ``start``.
+
+        ``kept`` has models and data of earlier runs of this process, and takes this one's.
 
         Raises:
             UserError: if the folder can't be written or holds a run.
         """
-        session = cls(Journal.create(folder, config), RunState(), on_event=on_event)
+        session = cls(Journal.create(folder, config), RunState(), on_event=on_event, kept=kept)
         session._publish(
             ev.RunStarted(
                 run=folder.name, config=config.model_dump(mode="json"), versions=versions()
@@ -131,8 +137,9 @@ class LocalSession:
         cls,
         folder: Path,
         on_event: Callable[[ev.Event, RunState], None] | None = None,
+        kept: Kept | None = None,
     ) -> LocalSession:
-        """Take up a run where its journal ends.
+        """Take up a run where its journal ends; ``kept`` as in ``create``.
 
         Raises:
             JournalError: if the journal is damaged or of another version.
@@ -147,7 +154,7 @@ class LocalSession:
         }
         if content.torn_bytes:
             cut_torn_line(folder, content.torn_bytes)
-        session = cls(journal, state, scores, on_event)
+        session = cls(journal, state, scores, on_event, kept)
         if state.status == "finished":
             return session  # there is nothing left to do: the result is shown again
         session._publish(ev.RunReopened(versions=versions()))
@@ -229,7 +236,7 @@ class LocalSession:
 
         assert self._state.config is not None
         begun = time.monotonic()
-        optimizer = load_optimizer(self._state.config, progress, report, self._scores)
+        optimizer = load_optimizer(self._state.config, progress, report, self._scores, self._kept)
         self._publish(
             ev.ModelsLoaded(
                 llm=optimizer.llm.name,

@@ -126,6 +126,67 @@ def _drive(session: Any, headless: bool, as_json: bool, low_bandwidth: bool = Fa
     raise typer.Exit(drive_on_screen(session, low_bandwidth))
 
 
+@app.command()
+def sweep(
+    config: Annotated[str, typer.Argument(help="A TOML file, or the name of a preset.")],
+    grid: Annotated[
+        list[str],
+        typer.Option(
+            metavar="KEY.PATH=VALUE,VALUE",
+            help="A configuration key and its values; seed=0:5 is 0 to 4. May be given often.",
+        ),
+    ],
+    override: Override = None,
+    sweep_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the runs; an unfinished sweep's to go on with it.",
+            show_default="runs/NAME-sweep-DATE-TIME",
+        ),
+    ] = None,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="As for other commands; a sweep has no screen.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run every combination of some keys' values, and show mean and spread over seeds."""
+    from engine.errors import UserError
+    from glov_tui.sweep_run import drive_sweep
+
+    gc.enable()
+    try:
+        code = drive_sweep(config, override or [], grid, sweep_dir, as_json)
+    except UserError as error:
+        _fail(error)
+    raise typer.Exit(code)
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[str], typer.Argument(help="Folders of runs or sweeps, or names in runs/.")
+    ],
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY.PATH=VALUE",
+            help="The group that others are tested against.",
+            show_default="steering.mode=off, or the first group",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put runs and sweeps side by side, with confidence intervals and paired tests."""
+    from engine.errors import UserError
+    from glov_tui.comparison import print_comparison
+
+    gc.enable()
+    try:
+        print_comparison(runs, baseline or [], as_json)
+    except UserError as error:
+        _fail(error)
+
+
 @config_app.command("init")
 def config_init(
     path: Annotated[Path, typer.Argument(help="File to write; - for standard output.")],

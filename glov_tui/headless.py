@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -32,7 +32,7 @@ def drive(session: LocalSession, as_json: bool) -> int:
     Ctrl+c and SIGTERM stop the run at its next safe point; a second one ends the process.
     """
     console = Console(stderr=True, highlight=False)
-    with _stop_on_signal(session):
+    with stop_on_signal(lambda: session.send(Stop())):
         session.start()
         _show_progress(session, console)
     return conclude(session, as_json)
@@ -61,13 +61,15 @@ def conclude(session: LocalSession, as_json: bool) -> int:
 
 
 @contextmanager
-def _stop_on_signal(session: LocalSession) -> Iterator[None]:
-    def stop(number: int, frame: FrameType | None) -> None:
-        session.send(Stop())
+def stop_on_signal(stop: Callable[[], None]) -> Iterator[None]:
+    """Call ``stop`` at the first ctrl+c or SIGTERM; a second one ends the process."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        stop()
         for name in (signal.SIGINT, signal.SIGTERM):  # the second one means it
             signal.signal(name, signal.SIG_DFL)
 
-    before = {name: signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)}
+    before = {name: signal.signal(name, handle) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

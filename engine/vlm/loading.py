@@ -8,6 +8,7 @@ from engine.config import RunConfig
 from engine.data.cache_folder import cache_folder
 from engine.data.feature_cache import FeatureCache
 from engine.data.registry import load_dataset
+from engine.kept import Kept
 from engine.vlm.fitness import Fitness
 
 
@@ -15,6 +16,7 @@ def load_fitness(
     config: RunConfig,
     progress: Callable[[str, int, int], None],
     report: Callable[[str], None],
+    kept: Kept | None = None,
 ) -> Fitness:
     """Load the data set and the VLM, and encode the images that the run is scored on.
 
@@ -24,21 +26,29 @@ def load_fitness(
             total (0 of 0: not countable). An exception from it ends the loading.
         report: called with a sentence on each problem that was worked around: images skipped
             because they can't be read, classes with fewer images than asked for.
+        kept: data set and VLM of an earlier run, used again where their sections are equal.
 
     Raises:
         ConfigError, DataError, ModelError: naming the key, file, class or model that can't be
             used and what to do about it.
     """
     progress("data set", 0, 0)
-    dataset = load_dataset(config.data)
+    kept = kept or Kept()
+    dataset = kept.get("data set", config.data, lambda: load_dataset(config.data))
     progress("VLM", 0, 0)
     # torch and open_clip take seconds to import: not before the data set is known to be good.
     from engine.vlm.dual_encoder import DualEncoder, collect_features
     from engine.vlm.image_features import ImageFeatures
-    from engine.vlm.open_clip_model import load_open_clip
+    from engine.vlm.open_clip_model import OpenClipModel, load_open_clip
     from engine.vlm.text_features import TextFeatures
 
-    loaded = load_open_clip(config.vlm, report)
+    def load() -> tuple[OpenClipModel, list[str]]:
+        problems: list[str] = []
+        return load_open_clip(config.vlm, problems.append), problems
+
+    loaded, problems = kept.get("VLM", config.vlm, load)
+    for problem in problems:  # every run's journal has them, also with a model that was kept
+        report(problem)
     images = ImageFeatures(
         loaded.model,
         loaded.preprocess,

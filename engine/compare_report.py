@@ -1,0 +1,179 @@
+"""A comparison of runs as plain data for ``--json``, and in words what its numbers can't show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from engine.compare import Block, Comparison, Group, PairedTest, Report
+from engine.run_record import METRICS, RunRecord
+from engine.statistics import EXACT_PAIRS, SAMPLED_PATTERNS
+
+LEVEL = 0.05
+"""The p below which people speak of significance."""
+
+
+def notes(report: Report) -> list[str]:
+    """Sentences on what the numbers rest on and what they can't show.
+
+    They name groups and folders, whose text comes from journals: clean before showing.
+    """
+    found: list[str] = []
+    groups = [group for block in report.blocks for group in block.groups]
+    for block in report.blocks:
+        where = f" on {title(block)}" if len(report.blocks) > 1 else ""
+        single = [group.name for group in block.groups if len(group.runs) == 1]
+        if single:
+            found.append(
+                f"one run each{where}: {'; '.join(single)}. One run has no spread over seeds: "
+                "its intervals are of its images (Wilson), and its area has none"
+            )
+        if not block.comparisons and len(block.groups) > 1:
+            found.append(f"no group{where} has the baseline's values: nothing is tested there")
+    found += [note for block in report.blocks for note in _several_keys(block)]
+    for group in groups:
+        found += [_unfinished(run) for run in group.runs if not run.finished]
+    comparisons = [*(c for block in report.blocks for c in block.comparisons), *report.pooled]
+    found += _on_pairs(comparisons)
+    if comparisons:
+        found.append(
+            "p (Holm) is corrected for all comparisons on the same data, not for looking at "
+            f"{len(METRICS)} metrics"
+        )
+    return list(dict.fromkeys(found))
+
+
+def title(block: Block) -> str:
+    """A block on one line: data set, shots, images."""
+    labelled = "" if block.labelled_classes is None else f", {block.labelled_classes} classes"
+    return (
+        f"{block.name}, {block.shots} shot{'s' if block.shots > 1 else ''}{labelled} "
+        f"({block.train_images} training and {block.test_images} test images)"
+    )
+
+
+def _unfinished(run: RunRecord) -> str:
+    return (
+        f"{run.folder} is not finished ({run.status} after {run.steps_done} of "
+        f"{run.config.steps} steps): its numbers are those so far, and no test uses them"
+    )
+
+
+def _several_keys(block: Block) -> list[str]:
+    by_name = {group.name: group.values for group in block.groups}
+    found = []
+    for comparison in block.comparisons:
+        ours, theirs = by_name[comparison.group], by_name[comparison.baseline]
+        keys = [key for key in ours if key in theirs and ours[key] != theirs[key]]
+        if len(keys) > 1:
+            found.append(
+                f"{comparison.group} and {comparison.baseline} differ in {' and '.join(keys)}: "
+                "what makes the difference can't be told"
+            )
+    return found
+
+
+def _on_pairs(comparisons: Iterable[Comparison]) -> list[str]:
+    found = []
+    few: set[int] = set()
+    sampled, ties = 0, False
+    for comparison in comparisons:
+        tests = [test for test in comparison.tests.values() if test]
+        pairs = [len(test.differences) for test in tests]
+        ties = ties or any(
+            2.0 ** (1 - len(test.differences)) < LEVEL <= test.test.smallest for test in tests
+        )
+        if not pairs:
+            found.append(
+                f"{comparison.group} and {comparison.baseline} have no seed in common that both "
+                "have finished: no paired test"
+            )
+        few |= {n for n in pairs if 2.0 ** (1 - n) >= LEVEL}
+        sampled = max([sampled, *(n for n in pairs if n > EXACT_PAIRS)])
+    needed = next(n for n in range(1, 60) if 2.0 ** (1 - n) < LEVEL)
+    for n in sorted(few):
+        found.append(
+            f"{n} pair{'s' if n > 1 else ''} can't show a difference at p < {LEVEL}, however "
+            f"large: the smallest two-sided p of a sign-flip test is then {2.0 ** (1 - n):.4g}. "
+            f"It takes {needed} pairs or more"
+        )
+    if ties:
+        found.append(
+            f"pairs that tie say nothing: where fewer than {needed} differ, p can't get below "
+            f"{LEVEL}"
+        )
+    if sampled:
+        found.append(
+            f"tests of more than {EXACT_PAIRS} pairs look at {SAMPLED_PATTERNS:,} random sign "
+            "patterns, always the same ones, in place of all"
+        )
+    return found
+
+
+def as_dict(report: Report) -> dict[str, Any]:
+    """The whole comparison as plain data; what is not known is None."""
+    return {
+        "blocks": [_block(block) for block in report.blocks],
+        "pooled": [_comparison(comparison) for comparison in report.pooled],
+        "left_out": [{"folder": str(path), "reason": why} for path, why in report.left_out],
+        "notes": notes(report),
+    }
+
+
+def _block(block: Block) -> dict[str, Any]:
+    return {
+        "dataset": block.name,
+        "fingerprint": block.fingerprint,
+        "shots": block.shots,
+        "labelled_classes": block.labelled_classes,
+        "train_images": block.train_images,
+        "test_images": block.test_images,
+        "groups": [_group(group) for group in block.groups],
+        "comparisons": [_comparison(comparison) for comparison in block.comparisons],
+    }
+
+
+def _group(group: Group) -> dict[str, Any]:
+    metrics: dict[str, Any] = {}
+    for metric in METRICS:
+        estimate = group.estimate(metric)
+        metrics[metric] = estimate and {
+            "runs": estimate.spread.n,
+            "mean": estimate.spread.mean,
+            "deviation": estimate.spread.deviation,
+            "low": estimate.spread.low,
+            "high": estimate.spread.high,
+            "interval": list(estimate.interval) if estimate.interval else None,
+            "interval_kind": estimate.kind,
+        }
+    return {
+        "group": group.name,
+        "values": group.values,
+        "seeds": [run.config.seed for run in group.runs],
+        "unfinished": group.unfinished,
+        "metrics": metrics,
+        "runs": [run.as_dict() for run in group.runs],
+    }
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    def plain(test: PairedTest | None) -> dict[str, Any] | None:
+        if test is None:
+            return None
+        return {
+            "pairs": len(test.differences),
+            "difference": test.spread.mean,
+            "interval": list(test.interval) if test.interval else None,
+            "p": test.test.p,
+            "p_holm": test.holm,
+            "smallest_p": test.test.smallest,
+            "exact": test.test.exact,
+            "differences": list(test.differences),
+        }
+
+    return {
+        "group": comparison.group,
+        "baseline": comparison.baseline,
+        "blocks": comparison.blocks,
+        "metrics": {metric: plain(test) for metric, test in comparison.tests.items()},
+    }

@@ -1,0 +1,122 @@
+"""What comparisons need to know of a run, from its journal alone: no model is loaded."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import ValidationError
+
+from engine import events as ev
+from engine.config import RunConfig
+from engine.errors import JournalError
+from engine.journal import read_journal
+from engine.state import RunState, Status
+
+Metric = Literal["best_train_accuracy", "best_test_accuracy", "ensemble_test_accuracy", "area"]
+"""What runs are compared by, all from 0 to 1. ``area`` is the area under the best-so-far curve:
+the mean over steps 1 to N of the best train accuracy so far."""
+
+METRICS: tuple[Metric, ...] = get_args(Metric)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run's configuration and numbers. Its texts come from a journal: clean before showing."""
+
+    folder: Path
+    config: RunConfig  # as the run began
+    edited: bool  # a person's edits, templates or choices took part
+    status: Status
+    error: str | None
+    steps_done: int
+    models: ev.ModelsLoaded | None
+    values: dict[Metric, float | None]
+    images: dict[Metric, tuple[int, int]]  # hits, n; what a Wilson interval is made from
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run is done; numbers of others are those so far."""
+        return self.status == "finished"
+
+    @property
+    def name(self) -> str:
+        """The name of the run's folder."""
+        return self.folder.name
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for ``--json``. What was not measured is None."""
+        return {
+            "run": self.name,
+            "folder": str(self.folder),
+            "seed": self.config.seed,
+            "status": self.status,
+            "error": self.error,
+            "edited": self.edited,
+            "steps": self.steps_done,
+            **{str(metric): value for metric, value in self.values.items()},
+        }
+
+
+def read_record(folder: Path) -> RunRecord:
+    """Read a run's journal.
+
+    Raises:
+        JournalError: naming the file, line and what is wrong with it.
+    """
+    events = read_journal(folder).events
+    begun = events[0]
+    assert isinstance(begun, ev.RunStarted)  # read_journal refuses others
+    try:
+        config = RunConfig.model_validate(begun.config)
+    except ValidationError as error:
+        what = error.errors()[0]
+        key = ".".join(map(str, what["loc"]))
+        raise JournalError(
+            f"{folder}: this glov doesn't understand the run's configuration: {key}: {what['msg']}"
+        ) from None
+    return record_of(folder, RunState().apply_all(events), config)
+
+
+def record_of(folder: Path, state: RunState, config: RunConfig) -> RunRecord:
+    """The record of a run in ``state`` that began with ``config``."""
+    best = state.ranking[0] if state.ranking else None
+    images: dict[Metric, tuple[int, int]] = {}
+    if best is not None:
+        images["best_train_accuracy"] = best.hits, best.n
+    for metric, subject in _TESTS.items():
+        measured = state.test(subject)
+        if measured is not None:
+            images[metric] = measured.hits, measured.n
+    values: dict[Metric, float | None] = dict.fromkeys(METRICS)
+    values |= {metric: hits / n for metric, (hits, n) in images.items()}
+    values["area"] = _area(state)
+    return RunRecord(
+        folder=folder,
+        config=config,
+        edited=bool(state.edits) or any(t.origin == "human" for t in state.templates),
+        status=state.status,
+        error=state.error,
+        steps_done=state.steps_done,
+        models=state.models,
+        values=values,
+        images=images,
+    )
+
+
+_TESTS: dict[Metric, ev.Subject] = {
+    "best_test_accuracy": "best",
+    "ensemble_test_accuracy": "ensemble",
+}
+
+
+def _area(state: RunState) -> float | None:
+    if not state.steps:
+        return None
+    best, curve = 0.0, []
+    for step in state.steps:
+        best = max(best, step.best)  # a ban can take the best away, not what was reached
+        curve.append(best)
+    return math.fsum(curve) / len(curve)

@@ -1,0 +1,149 @@
+"""Few numbers, honestly: means with Student's intervals, sign-flip tests, Holm's correction.
+
+Exact where it can be. Student's distribution is the finite sum for whole degrees of freedom
+(Abramowitz and Stegun, 26.7.3 and 26.7.4), its quantile is found by bisection.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+EXACT_PAIRS = 20
+"""Up to so many pairs a sign-flip test looks at all sign patterns, 2 to the power of pairs."""
+
+SAMPLED_PATTERNS = 200_000
+"""With more pairs it looks at so many random patterns, always the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Values of one group: their mean and how far they are from each other.
+
+    ``deviation`` (n - 1 in the denominator) is None for a single value. ``interval`` is the 95 %
+    confidence interval of the mean by Student's t; None also where all values are equal, since
+    one without width would claim a certainty that few values don't give.
+    """
+
+    n: int
+    mean: float
+    deviation: float | None
+    low: float
+    high: float
+    interval: tuple[float, float] | None
+
+
+def spread(values: Sequence[float]) -> Spread | None:
+    """Mean and spread of ``values``; None where there is no value."""
+    if not values:
+        return None
+    n, mean = len(values), math.fsum(values) / len(values)
+    low, high = min(values), max(values)
+    mean = min(max(mean, low), high)  # where rounding left equal values
+    if n == 1:
+        return Spread(n, mean, None, low, high, None)
+    deviation = statistics.stdev(values)
+    if deviation < 1e-12:
+        return Spread(n, mean, 0.0, low, high, None)
+    half = student_quantile(0.975, n - 1) * deviation / math.sqrt(n)
+    return Spread(n, mean, deviation, low, high, (mean - half, mean + half))
+
+
+def student_cdf(t: float, degrees: int) -> float:
+    """Probability that Student's t with ``degrees`` (1 or more) is at most ``t``."""
+    angle = math.atan2(t, math.sqrt(degrees))
+    cosine, sine = math.cos(angle), math.sin(angle)
+    odd = degrees % 2
+    term = cosine if odd else 1.0
+    total = 0.0
+    for k in range(1, (degrees + 1) // 2 if odd else degrees // 2 + 1):
+        total += term
+        factor = 2 * k / (2 * k + 1) if odd else (2 * k - 1) / (2 * k)
+        term *= factor * cosine * cosine
+    inside = (2 / math.pi) * (angle + sine * total) if odd else sine * total
+    return 0.5 + inside / 2
+
+
+def student_quantile(p: float, degrees: int) -> float:
+    """The t that Student's t stays below with probability ``p``, between 0 and 1.
+
+    Raises:
+        ValueError: if ``p`` is not between 0 and 1, or ``degrees`` less than 1.
+    """
+    if not 0 < p < 1 or degrees < 1:
+        raise ValueError(f"need 0 < p < 1 and degrees >= 1, got p={p}, degrees={degrees}")
+    if p < 0.5:
+        return -student_quantile(1 - p, degrees)
+    low, high = 0.0, 1.0
+    while student_cdf(high, degrees) < p:
+        low, high = high, 2 * high
+    while True:
+        middle = (low + high) / 2
+        if middle in (low, high):
+            return middle
+        if student_cdf(middle, degrees) < p:
+            low = middle
+        else:
+            high = middle
+
+
+@dataclass(frozen=True, slots=True)
+class SignFlip:
+    """A two-sided sign-flip permutation test of paired differences against no difference.
+
+    ``smallest`` is the least p that these pairs could have given, whatever the signs. ``exact``
+    says whether all sign patterns were looked at.
+    """
+
+    p: float
+    smallest: float
+    exact: bool
+
+
+def sign_flip_test(differences: Sequence[float]) -> SignFlip:
+    """How often random signs give a sum as far from 0 as the differences' own.
+
+    Pairs without a difference say nothing: with k others the smallest p is 2 to the power of
+    (1 - k), 1 with none.
+
+    Raises:
+        ValueError: if there is no pair.
+    """
+    if not differences:
+        raise ValueError("a test needs at least one pair")
+    # Equal values and sums differ by rounding. Shares of images are far wider apart.
+    told = np.array([d for d in differences if abs(d) > 1e-12], dtype=np.float64)
+    if not told.size:
+        return SignFlip(1.0, 1.0, exact=True)
+    least = 2.0 ** (1 - told.size)
+    sizes = np.abs(told)
+    reached = abs(math.fsum(told)) - 1e-9 * float(sizes.sum())
+    if told.size <= EXACT_PAIRS:
+        sums = np.zeros(1)
+        for size in sizes:
+            sums = np.concatenate([sums + size, sums - size])
+        return SignFlip(float(np.mean(np.abs(sums) >= reached)), least, exact=True)
+    generator = np.random.default_rng(0)
+    extreme, left = 0, SAMPLED_PATTERNS
+    while left:
+        batch = min(left, 20_000)
+        signs = generator.integers(0, 2, size=(batch, told.size), dtype=np.int8) * 2.0 - 1.0
+        extreme += int(np.count_nonzero(np.abs(signs @ sizes) >= reached))
+        left -= batch
+    # The pattern that was seen is one of those that could have been.
+    p = (extreme + 1) / (SAMPLED_PATTERNS + 1)
+    return SignFlip(p, max(least, 1 / (SAMPLED_PATTERNS + 1)), exact=False)
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Holm's step-down correction: p values that hold for all comparisons together, in order."""
+    result = [0.0] * len(ps)
+    worst = 0.0
+    for rank, index in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
+        worst = max(worst, min(1.0, (len(ps) - rank) * ps[index]))
+        result[index] = worst
+    return result

@@ -1,0 +1,363 @@
+"""Sweeps: one run per cell of a grid, each an ordinary run in its own folder.
+
+What runs them is a ``Backend``: here ``LocalBackend``, one after another in this process. All
+that a back end leaves are the runs' journals, so that results are read from them alone, a sweep
+goes on where it ended, and any of its runs can be resumed by itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from engine import events as ev
+from engine.commands import Stop
+from engine.config import RunConfig
+from engine.errors import JournalError, UserError
+from engine.files import make_private_folder, write_atomic
+from engine.grid import Grid, describe, format_value
+from engine.journal import EVENTS, find_run, runs_folder
+from engine.kept import Kept
+from engine.run_record import Metric, RunRecord, read_record
+from engine.session import LocalSession
+from engine.state import RunState
+from engine.statistics import Spread, spread
+
+SWEEP = "sweep.json"
+
+_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to be made, or to be taken up where its journal ends."""
+
+    name: str
+    config: RunConfig
+    folder: Path
+
+
+@dataclass(frozen=True)
+class FinishedJob:
+    """How a job ended; its numbers are in its journal. ``error`` says why it failed."""
+
+    job: Job
+    status: Literal["finished", "failed", "stopped"]
+    error: str | None = None
+
+
+class Backend(Protocol):
+    """Runs jobs, here or elsewhere. Jobs' folders are on disks that all can reach."""
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[FinishedJob]:
+        """Run all jobs, in any order, and yield each as it ends. A failed one ends only itself."""
+        ...
+
+    def stop(self) -> None:
+        """Stop jobs that run at their next safe point, and start no other; returns at once.
+
+        May be called from a signal handler.
+        """
+        ...
+
+
+OnEvent = Callable[[Job, ev.Event, RunState], None]
+"""Takes an event of a job and the state after it, on the engine's thread; must return quickly."""
+
+
+class LocalBackend:
+    """Runs jobs one after another in this process, and loads each model once for all of them.
+
+    Jobs with the same LLM, VLM and data are run next to each other, else in the order given.
+    """
+
+    def __init__(self, on_event: OnEvent | None = None) -> None:
+        self._on_event = on_event
+        self._session: LocalSession | None = None
+        self._stopping = False
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[FinishedJob]:
+        """Run all jobs; see ``Backend``."""
+        kept = Kept()
+        for job in _by_models(jobs):
+            if self._stopping:
+                return
+            try:
+                self._session = self._open(job, kept)
+            except UserError as error:
+                yield FinishedJob(job, "failed", str(error))
+                continue
+            self._session.start()
+            if self._stopping:  # since the check above
+                self._session.send(Stop())
+            while not self._session.wait(_POLL_SECONDS):
+                pass
+            state, self._session = self._session.state, None
+            yield _ended(job, state)
+
+    def stop(self) -> None:
+        """Stop; see ``Backend``."""
+        self._stopping = True
+        if self._session is not None:
+            self._session.send(Stop())
+
+    def _open(self, job: Job, kept: Kept) -> LocalSession:
+        def on_event(event: ev.Event, state: RunState) -> None:
+            if self._on_event is not None:
+                self._on_event(job, event, state)
+
+        if is_begun(job.folder):
+            return LocalSession.resume(job.folder, on_event, kept)
+        if (job.folder / EVENTS).is_file():
+            (job.folder / EVENTS).unlink()  # empty: its process was killed right there
+        return LocalSession.create(job.config, job.folder, on_event, kept)
+
+
+def _by_models(jobs: Sequence[Job]) -> list[Job]:
+    seen: list[BaseModel] = []
+
+    def rank(section: BaseModel) -> int:
+        if section not in seen:
+            seen.append(section)
+        return seen.index(section)
+
+    return sorted(jobs, key=lambda j: tuple(map(rank, (j.config.llm, j.config.vlm, j.config.data))))
+
+
+def _ended(job: Job, state: RunState) -> FinishedJob:
+    if state.status in ("finished", "stopped"):
+        return FinishedJob(job, "finished" if state.status == "finished" else "stopped")
+    return FinishedJob(job, "failed", state.error or "the engine ended without a reason")
+
+
+# -- on disk ---------------------------------------------------------------------------------
+
+
+class _PlannedCell(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    folder: str
+    values: dict[str, Any]
+    config: RunConfig
+
+    @field_validator("folder")
+    @classmethod
+    def _within(cls, folder: str) -> str:
+        if Path(folder).name != folder or folder in ("", ".", ".."):
+            raise ValueError("must be the name of a folder within the sweep's")
+        return folder
+
+
+class _Plan(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    version: Literal[1] = 1
+    grid: dict[str, tuple[Any, ...]]
+    cells: tuple[_PlannedCell, ...]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep's folder and its jobs, with each job's values by key."""
+
+    folder: Path
+    jobs: tuple[Job, ...]
+    values: Mapping[str, Mapping[str, Any]]  # by job name
+
+    def records(self) -> tuple[dict[str, RunRecord], dict[str, str]]:
+        """Runs that were begun, by job name; and why others can't be read."""
+        found, damaged = {}, {}
+        for job in self.jobs:
+            if is_begun(job.folder):
+                try:
+                    found[job.name] = read_record(job.folder)
+                except JournalError as error:
+                    damaged[job.name] = str(error)
+        return found, damaged
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether the folder holds a run's journal with something in it."""
+    journal = folder / EVENTS
+    return journal.is_file() and journal.stat().st_size > 0
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether the folder holds a sweep."""
+    return (folder / SWEEP).is_file()
+
+
+def open_sweep(folder: Path, grid: Grid) -> Sweep:
+    """Begin a sweep in ``folder``, or take up the one that is there if it is the same.
+
+    Raises:
+        UserError: if the folder can't be written, holds a run, or a sweep with another grid or
+            configuration.
+    """
+    plan = _Plan(
+        grid={axis.key: axis.values for axis in grid.axes},
+        cells=tuple(
+            _PlannedCell(folder=cell.folder, values=cell.values, config=cell.config)
+            for cell in grid.cells
+        ),
+    )
+    if is_sweep(folder):
+        _check_same(folder, _read_plan(folder), plan)
+        return _sweep(folder, plan)
+    taken = [name for name in (EVENTS, *(c.folder for c in grid.cells)) if (folder / name).exists()]
+    if taken:
+        raise UserError(
+            f"{folder} has {taken[0]}, but no {SWEEP}: it is no sweep's folder. Give another "
+            "--sweep-dir"
+        )
+    make_private_folder(folder)
+    try:
+        write_atomic(folder / SWEEP, plan.model_dump_json(indent=1) + "\n")
+    except OSError as error:
+        raise UserError(f"{folder / SWEEP} can't be written: {error.strerror}") from error
+    return _sweep(folder, plan)
+
+
+def read_sweep(folder: Path) -> Sweep:
+    """The sweep in a folder.
+
+    Raises:
+        JournalError: if it can't be read.
+    """
+    return _sweep(folder, _read_plan(folder))
+
+
+def run_folders(name: str) -> list[Path]:
+    """Folders of a run, or of all runs of a sweep that were begun; by path or name in runs/.
+
+    Raises:
+        JournalError: if there is no such run or sweep, or a sweep in which no run was begun.
+    """
+    for folder in (Path(name).expanduser(), runs_folder() / name):
+        if is_sweep(folder):
+            begun = [job.folder for job in read_sweep(folder).jobs if is_begun(job.folder)]
+            if not begun:
+                raise JournalError(f"{folder}: no run of this sweep was begun")
+            return begun
+    try:
+        return [find_run(name)]
+    except JournalError:
+        raise JournalError(
+            f"{name}: there is no run (no {EVENTS}) and no sweep (no {SWEEP}); give the folder of "
+            f"one, or its name in {runs_folder()}/"
+        ) from None
+
+
+def _sweep(folder: Path, plan: _Plan) -> Sweep:
+    return Sweep(
+        folder,
+        tuple(Job(cell.folder, cell.config, folder / cell.folder) for cell in plan.cells),
+        {cell.folder: cell.values for cell in plan.cells},
+    )
+
+
+def _read_plan(folder: Path) -> _Plan:
+    path = folder / SWEEP
+    try:
+        return _Plan.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise JournalError(f"{path} can't be read: {error.strerror}") from error
+    except ValidationError as error:
+        detail = error.errors()[0]
+        where = ".".join(str(part) for part in detail["loc"])
+        raise JournalError(
+            f"{path} is damaged, or from another version of glov: {where}: {detail['msg']}"
+        ) from None
+
+
+def _check_same(folder: Path, old: _Plan, new: _Plan) -> None:
+    advice = f"Give {folder} the same command again, or choose another --sweep-dir"
+    old_grid, new_grid = (json.loads(plan.model_dump_json(include={"grid"})) for plan in (old, new))
+    if old_grid != new_grid:
+        raise UserError(
+            f"{folder} holds a sweep over {_axes(old)}; this one is over {_axes(new)}. {advice}"
+        )
+    # A key of the configuration can also change which cells there are.
+    for before, after in zip(old.cells, new.cells, strict=False):
+        if before != after:
+            changes = _changes(before.config, after.config) or f"{before.folder} is another run"
+            raise UserError(
+                f"{folder} holds a sweep with another configuration: {changes}. {advice}"
+            )
+    if len(old.cells) != len(new.cells):
+        raise UserError(f"{folder} holds a sweep of {len(old.cells)} runs. {advice}")
+
+
+def _axes(plan: _Plan) -> str:
+    return ", ".join(
+        f"{key}={','.join(map(format_value, values))}" for key, values in plan.grid.items()
+    )
+
+
+def _changes(before: BaseModel, after: BaseModel, prefix: str = "") -> str:
+    found = []
+    for key in type(before).model_fields:
+        old, new = getattr(before, key), getattr(after, key)
+        if isinstance(old, BaseModel) and isinstance(new, BaseModel):
+            found.append(_changes(old, new, f"{prefix}{key}."))
+        elif old != new:
+            found.append(f"{prefix}{key} was {old!r} and is now {new!r}")
+    return ", ".join(text for text in found if text)
+
+
+# -- results ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Row:
+    """One combination of values, over its seeds. ``best``: see ``make_rows``."""
+
+    values: Mapping[str, Any]
+    planned: int
+    runs: tuple[RunRecord, ...]  # those that are finished
+    best: bool = False
+
+    @property
+    def name(self) -> str:
+        """The values on one line."""
+        return describe(dict(self.values)) or "all runs"
+
+    def spread(self, metric: Metric) -> Spread | None:
+        """Mean and spread over the finished runs; None where there is none."""
+        return spread([v for run in self.runs if (v := run.values[metric]) is not None])
+
+
+def make_rows(sweep: Sweep, records: Mapping[str, RunRecord]) -> list[Row]:
+    """One row per combination of values other than the seed, in the grid's order.
+
+    The best row has the highest mean best train accuracy, ties broken by the mean area; the test
+    split has no part in it. Rows that are complete come before those that are not. Rows that tie
+    in all of that are all best.
+    """
+    rows: dict[str, Row] = {}
+    for job in sweep.jobs:
+        values = {key: v for key, v in sweep.values[job.name].items() if key != "seed"}
+        row = rows.get(describe(values), Row(values, 0, ()))
+        record = records.get(job.name)
+        finished = (record,) if record is not None and record.finished else ()
+        rows[describe(values)] = replace(row, planned=row.planned + 1, runs=(*row.runs, *finished))
+    result = list(rows.values())
+    ranked = [row for row in result if row.spread("best_train_accuracy") is not None]
+    if len(ranked) > 1:
+        best = max(map(_rank, ranked))
+        result = [replace(row, best=bool(row.runs) and _rank(row) == best) for row in result]
+    return result
+
+
+def _rank(row: Row) -> tuple[bool, float, float]:
+    train, area = row.spread("best_train_accuracy"), row.spread("area")
+    return (
+        len(row.runs) == row.planned,
+        round(train.mean, 12) if train else 0.0,  # equal means may differ by rounding
+        round(area.mean, 12) if area else 0.0,
+    )

@@ -1,0 +1,149 @@
+"""``glov compare``: groups of runs with intervals, and paired tests against a baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from engine.compare import Block, Comparison, Estimate, Group, PairedTest, compare, read_records
+from engine.compare_report import as_dict, notes, title
+from engine.errors import JournalError
+from engine.run_record import METRICS
+from engine.sweep import run_folders
+from glov_tui.headless import say
+from glov_tui.printing import METRIC_NAMES, percent, print_json, probability, result_console
+from glov_tui.text import clean
+
+
+def print_comparison(names: Sequence[str], baseline: Sequence[str], as_json: bool) -> None:
+    """Compare runs and sweeps, given by folder or by name in the runs folder.
+
+    Raises:
+        UserError: if there is no such run, none has a result, or no group has the baseline.
+    """
+    folders: list[Path] = [folder for name in names for folder in run_folders(name)]
+    records, left_out = read_records(folders)
+    if not records:
+        reasons = "\n".join(f"{folder}: {reason}" for folder, reason in left_out)
+        raise JournalError(clean(f"none of the runs can be compared:\n{reasons}", True))
+    report = compare(records, baseline, left_out)
+    for folder, reason in report.left_out:
+        say(f"left out: {folder}: {reason}")
+    if as_json:
+        print_json(as_dict(report))
+        return
+    console, plain = result_console()
+    for block in report.blocks:
+        _print_block(console, block, plain)
+    if report.pooled:
+        _heading(console, "Pooled: pairs of the same data, shots and seed")
+        for comparison in report.pooled:
+            console.print(_tests(comparison, f"over {comparison.blocks} of the above: "))
+            console.print()
+    for note in notes(report):
+        console.print(Text(clean(f"- {note}.")))
+
+
+def _heading(console: Console, text: str) -> None:
+    console.print(Text(clean(text), style="bold"))
+
+
+def _print_block(console: Console, block: Block, plain: bool) -> None:
+    _heading(console, title(block))
+    numbers = {group.name: number for number, group in enumerate(block.groups, start=1)}
+    baselines = {comparison.baseline for comparison in block.comparisons}
+    for name, number in numbers.items():
+        said = " (baseline)" if name in baselines else ""
+        console.print(Text(clean(f"{number:3} {name}{said}")))
+    console.print()
+    console.print(_groups(block.groups, plain))
+    console.print()
+    for comparison in block.comparisons:
+        ours, theirs = numbers[comparison.group], numbers[comparison.baseline]
+        console.print(_tests(comparison, f"{ours} against {theirs}: "))
+        console.print()
+
+
+def _groups(groups: Sequence[Group], plain: bool) -> Table:
+    sign = "#" if plain else "†"
+    single = any(len(group.runs) == 1 for group in groups)
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        collapse_padding=True,
+        caption="In %: the mean, below it its 95 % confidence interval (Student's t over seeds)."
+        + (f" {sign} one run: Wilson's interval of its images, not over seeds." if single else ""),
+        caption_justify="left",
+    )
+    table.add_column("", justify="right")
+    table.add_column("runs", justify="right")
+    for metric in METRICS:
+        table.add_column(METRIC_NAMES[metric], justify="right", no_wrap=True)
+    for number, group in enumerate(groups, start=1):
+        runs = str(len(group.runs))
+        if group.unfinished:
+            runs += f"\n{group.unfinished} unfinished"
+        table.add_row(
+            str(number),
+            runs,
+            *(_estimate(group.estimate(metric), len(group.runs), sign) for metric in METRICS),
+        )
+    return table
+
+
+def _estimate(found: Estimate | None, runs: int, sign: str) -> str:
+    if found is None:
+        return "-"
+    mean = percent(found.spread.mean)
+    if found.spread.n < runs:
+        mean += f" ({found.spread.n} of {runs})"
+    if found.interval is None:
+        return f"{mean}\n{'all equal' if found.spread.n > 1 else 'no interval'}"
+    mark = sign if found.kind == "wilson" else ""
+    return f"{mean}\n{_range(found.interval)}{mark}"
+
+
+def _range(interval: tuple[float, float], signed: bool = False) -> str:
+    return " to ".join(percent(end, signed) for end in interval)
+
+
+def _tests(comparison: Comparison, numbers: str = "") -> Table:
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        collapse_padding=True,
+        title=Text(clean(f"{numbers}{comparison.group} against {comparison.baseline}")),
+        title_justify="left",
+    )
+    table.add_column("difference in")
+    for heading in ("pairs", "% points", "95 % interval", "p", "p (Holm)"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for metric in METRICS:
+        test = comparison.tests[metric]
+        if test is None:
+            table.add_row(METRIC_NAMES[metric], "0", *"----")
+            continue
+        table.add_row(
+            METRIC_NAMES[metric],
+            _pairs(test),
+            percent(test.spread.mean, signed=True),
+            _range(test.interval, signed=True) if test.interval else _no_interval(test),
+            probability(test.test.p),
+            probability(test.holm),
+        )
+    return table
+
+
+def _no_interval(test: PairedTest) -> str:
+    return "one pair" if len(test.differences) == 1 else "all equal"
+
+
+def _pairs(test: PairedTest) -> str:
+    differ = sum(abs(difference) > 1e-12 for difference in test.differences)
+    n = len(test.differences)
+    return str(n) if differ == n else f"{n} ({differ} differ)"
