@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from typing import ClassVar, cast, get_args
 
 from textual.app import ComposeResult
@@ -24,6 +24,7 @@ from glov_tui.lab.settings import (
     parse_replies,
     setting_of,
     written,
+    written_layers,
 )
 from glov_tui.widgets.fields import Choice, NumberField
 
@@ -90,24 +91,22 @@ class LabForm(Vertical):
         .row.-shown { display: block; }
         Label { height: 1; }
         .name { width: 7; text-style: bold; }
-        .mode { width: 23; margin-right: 1; }
+        .mode { width: 21; margin-right: 1; }
         .layers { width: 2fr; margin-right: 1; min-width: 9; max-width: 40; }
         .alpha { width: 1fr; margin-right: 1; min-width: 9; max-width: 40; }
-        .unit { width: 12; margin-right: 1; }
-        .pool { width: 13; }
+        .unit { width: 10; margin-right: 1; }
+        .pool { width: 11; }
         #titles { color: $text-muted; display: block; }
         #titles .name { text-style: none; }
-        #titles Label { padding: 0 1; }
-        #titles .name { padding: 0; }
         #row-lens .mode, #row-lens .layers, #row-lens .alpha, #row-lens .unit { display: none; }
         #titles.-lens .mode, #titles.-lens .layers, #titles.-lens .alpha,
         #titles.-lens .unit { display: none; }
         #controls { display: block; }
         #controls Label { margin-right: 1; color: $text-muted; }
-        #replies { width: 6; margin-right: 2; }
-        #seed { width: 10; margin-right: 2; }
-        #accuracy { width: 7; margin-right: 2; }
-        #controls Button { margin-right: 1; }
+        #replies { width: 6; margin-right: 1; }
+        #seed { width: 8; margin-right: 1; }
+        #accuracy { width: 5; margin-right: 1; }
+        #controls Button { min-width: 5; padding: 0 1; margin-right: 1; }
         #controls .-hidden { display: none; }
     }
     """
@@ -178,7 +177,7 @@ class LabForm(Vertical):
             return
         typed = Typed.of(now)
         layers, alphas = grid_of(state)
-        grid = Typed(now.mode, written(layers), written(alphas), now.alpha_unit, now.pool)
+        grid = Typed(now.mode, written_layers(layers), written(alphas), now.alpha_unit, now.pool)
         if grid.mode == "off":
             grid = Typed(MODES[0], grid.layers, grid.alpha, grid.unit, grid.pool)
         left = Typed("off", typed.layers, typed.alpha, typed.unit, typed.pool)
@@ -282,8 +281,8 @@ class LabForm(Vertical):
         """
         row = self.main_row
         layers = parse_layers(row.typed.layers, n_layers)
-        moved: Iterable[int] = {min(n_layers - 1, max(0, layer + by)) for layer in layers}
-        row.field("layers").value = written(sorted(moved))
+        moved = {min(n_layers - 1, max(0, layer + by)) for layer in layers}
+        row.field("layers").value = written_layers(sorted(moved))
 
     def change_alpha(self, by: int) -> None:
         """Change the alphas of the main row by steps.

@@ -45,7 +45,7 @@ class Typed:
         """A setting as it would be typed."""
         return cls(
             setting.mode,
-            written(setting.layers),
+            written_layers(setting.layers),
             written((setting.alpha,)),
             setting.alpha_unit,
             setting.pool,
@@ -61,7 +61,7 @@ class Typed:
             return SteeringSetting(mode="off", layers=())
         alphas = parse_alphas(self.alpha)
         if len(alphas) > 1:
-            raise TypedWrong("alpha", f"alpha: {self.alpha} is a list; give one number")
+            raise TypedWrong("alpha", f"alpha = {self.alpha}: give one number, not a list")
         return self.with_values(parse_layers(self.layers, n_layers), alphas[0])
 
     def with_values(self, layers: Sequence[int], alpha: float) -> SteeringSetting:
@@ -82,8 +82,19 @@ class Typed:
         except ValidationError as error:
             detail = error.errors()[0]
             field = str(detail["loc"][0])
-            message = f"{field}: {detail['input']} {detail['msg'].replace('Input ', '')}"
+            message = f"{field} = {detail['input']}: {detail['msg'].replace('Input ', '')}"
             raise TypedWrong("unit" if field == "alpha_unit" else field, message) from None
+
+
+def written_layers(layers: Sequence[int]) -> str:
+    """Ascending layers as they are typed, three or more in a row as a range: ``0-5, 17``."""
+    runs: list[list[int]] = []
+    for layer in layers:
+        if runs and layer == runs[-1][-1] + 1:
+            runs[-1].append(layer)
+        else:
+            runs.append([layer])
+    return ", ".join(f"{r[0]}-{r[-1]}" if len(r) > 2 else written(r) for r in runs)
 
 
 def written(numbers: Iterable[float]) -> str:
@@ -104,12 +115,14 @@ def parse_layers(text: str, n_layers: int) -> tuple[int, ...]:
             low = int(first)
             high = int(last) if dash else low
         except ValueError:
+            shown = text.strip()
             raise TypedWrong(
-                "layers",
-                f"layers: {text.strip() or 'nothing'} is no layer, list (3, 5) or range (3-5)",
+                "layers", f"layers = {shown!r}: give a layer (3), a list (3, 5) or a range (3-5)"
             ) from None
         if low > high or high >= n_layers:
-            raise TypedWrong("layers", f"layers: {part.strip()}; the LLM has 0 to {n_layers - 1}")
+            raise TypedWrong(
+                "layers", f"layers = {part.strip()}: the LLM has layers 0 to {n_layers - 1}"
+            )
         layers.update(range(low, high + 1))
     return tuple(sorted(layers))
 
@@ -125,8 +138,7 @@ def parse_alphas(text: str) -> tuple[float, ...]:
     except ValueError:
         alphas = [math.nan]
     if not all(map(math.isfinite, alphas)):
-        shown = text.strip() or "nothing"
-        raise TypedWrong("alpha", f"alpha: {shown} is no number such as 0.5, or list of them")
+        raise TypedWrong("alpha", f"alpha = {text.strip()!r}: give a number such as 0.5")
     return tuple(dict.fromkeys(alphas))
 
 
@@ -141,8 +153,8 @@ def parse_count(field: str, text: str, low: int, high: int) -> int:
     except ValueError:
         number = low - 1
     if not low <= number <= high:
-        shown = text.strip() or "nothing"
-        raise TypedWrong(field, f"{field}: {shown} is no whole number from {low} to {high}")
+        shown = text.strip()
+        raise TypedWrong(field, f"{field} = {shown!r}: give a whole number from {low} to {high}")
     return number
 
 

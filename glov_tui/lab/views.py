@@ -122,8 +122,8 @@ class LabMessage(Static):
             return obstacle, "obstacle"
         if tried is not None and tried.problem is not None:
             return f"Given up: {clean(tried.problem)}", "problem"
-        name = KINDS[tried.experiment.kind] + " done. " if tried is not None else ""
-        return f"{name.capitalize()}Enter tries what is set above; the run does not change.", ""
+        news = _news(tried) if tried is not None else ""
+        return f"{news}Enter tries what is set above; the run does not change.", ""
 
     def _progress(self, tried: ExperimentState) -> str:
         name = KINDS[tried.experiment.kind].capitalize()
@@ -132,6 +132,18 @@ class LabMessage(Static):
         filled = round(BAR_CELLS * tried.done / tried.total)
         bar = self._full * filled + self._empty * (BAR_CELLS - filled)
         return f"{name} {bar} {tried.done}/{tried.total}; escape gives it up."
+
+
+def _news(tried: ExperimentState) -> str:
+    name = KINDS[tried.experiment.kind].capitalize()
+    match tried.experiment:
+        case CompareSettings():
+            whole = bool(tried.left)
+        case ScanSettings(layers=layers, alphas=alphas):
+            whole = len(tried.cells) == len(layers) * len(alphas)
+        case ReadLens():
+            whole = bool(tried.lens)
+    return f"{name} done. " if whole else f"{name} ended early. "
 
 
 class CompareView(TextView):
@@ -160,7 +172,7 @@ class CompareView(TextView):
     def show(self, state: RunState) -> None:
         """Draw the replies; those of before stay until there are others."""
         tried = state.experiment
-        if tried is not None and isinstance(tried.experiment, CompareSettings):
+        if tried is not None and isinstance(tried.experiment, CompareSettings) and tried.left:
             self._tried = tried
         self._draw()
 
@@ -171,7 +183,7 @@ class CompareView(TextView):
 
     def _draw(self) -> None:
         tried = self._tried
-        if tried is None or not tried.left or not isinstance(tried.experiment, CompareSettings):
+        if tried is None or not isinstance(tried.experiment, CompareSettings):
             self.set_lines([((self.HINT, "dim"),)])
             return
         pair = (tried.experiment.left, tried.experiment.right)
@@ -207,7 +219,7 @@ class LensView(TextView):
         """Draw the layers; those of before stay until there are others."""
         self._state = state
         tried = state.experiment
-        if tried is not None and isinstance(tried.experiment, ReadLens):
+        if tried is not None and isinstance(tried.experiment, ReadLens) and tried.lens:
             self._tried = tried
         self._draw()
 
@@ -217,7 +229,7 @@ class LensView(TextView):
         super().on_resize()
 
     def _draw(self) -> None:
-        if self._tried is None or not self._tried.lens:
+        if self._tried is None:
             self.set_lines([((self.HINT, "dim"),)])
             return
         now = settings.setting_of(self._state)
@@ -409,7 +421,7 @@ class GridView(Vertical):
             accuracy = "" if cell.accuracy is None else f", accuracy {cell.accuracy:.1%}"
             plural = "" if cell.templates == 1 else "s"
             text = (
-                f"layer {cell.layer}, alpha {cell.alpha:g}: KL {_format('KL', cell.kl)} nats, "
+                f"layer {cell.layer}, alpha {cell.alpha:g}: KL {_format('KL', cell.kl)}, "
                 f"fluency {_format('fluency', cell.fluency)} nats, "
                 f"{cell.templates} template{plural}{accuracy}"
             )

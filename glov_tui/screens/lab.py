@@ -57,7 +57,13 @@ class LabScreen(Screen[None]):
         Binding("e", "settings", "Set", tooltip="Go to the fields; tab goes on, arrows choose"),
         Binding("c", "compare_cell", "Compare", tooltip="Compare the cell under the cursor"),
         Binding("v", "measure", "Shade", tooltip="Shade the grid by KL, fluency or accuracy"),
-        Binding("f", "accuracy", "Accuracy", tooltip="Also score the templates of a grid: slower"),
+        Binding(
+            "f",
+            "accuracy",
+            "Accuracy",
+            show=False,
+            tooltip="Also score the templates of a grid: slower",
+        ),
         Binding("1", "view('compare')", "Compare view", show=False, tooltip="Two settings"),
         Binding("2", "view('grid')", "Grid view", show=False, tooltip="Layers by alphas"),
         Binding("3", "view('lens')", "Lens view", show=False, tooltip="What each layer says"),
@@ -128,9 +134,12 @@ class LabScreen(Screen[None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Open the view of what was tried last."""
-        tried = self._session.state.experiment
+        """Show the state at once, in the view of what was tried last."""
+        state = self._session.state
+        tried = state.experiment
         self.action_view(KINDS[tried.experiment.kind] if tried is not None else "compare")
+        for pane in self.panes():
+            pane.show(state)
 
     def panes(self) -> Iterable[Pane]:
         """What the pump repaints; hidden views too, which keep the last results of their kind."""

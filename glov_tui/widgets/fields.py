@@ -16,7 +16,7 @@ class Choice(Static, can_focus=True):
 
     ALLOW_SELECT = False
     DEFAULT_CSS = """
-    Choice { height: 1; background: $boost; padding: 0 1; text-wrap: nowrap; }
+    Choice { height: 1; background: $foreground 8%; text-wrap: nowrap; }
     Choice:focus {
         background: $block-cursor-background; color: $block-cursor-foreground;
         text-style: $block-cursor-text-style;
@@ -81,7 +81,7 @@ class NumberField(Input):
     """An input for numbers and lists of them; other keys stay keys of the screen."""
 
     DEFAULT_CSS = """
-    NumberField { height: 1; border: none; padding: 0 1; background: $boost; }
+    NumberField { height: 1; border: none; padding: 0; background: $foreground 8%; }
     NumberField:focus { border: none; }
     NumberField.-wrong { background: $error-muted; text-style: underline; }
     """

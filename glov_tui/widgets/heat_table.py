@@ -188,7 +188,7 @@ class HeatTable(Widget, can_focus=True):
         for name in names.split():
             if name == "cursor" and not self.has_focus:
                 name = "cursor-away"
-            if name.isdigit():
+            if name.isdigit() or name == "header":
                 style = self.get_component_rich_style(f"heat--{name}")
             else:
                 style += self.get_component_rich_style(f"heat--{name}", partial=True)
