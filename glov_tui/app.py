@@ -174,7 +174,7 @@ class GlovApp(RunActions):
     def _panes(self) -> Iterable[Pane]:
         """The panes in view: of the screens from the top down to one that hides the others."""
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, PaneScreen) and cast(Screen[Any], screen).is_mounted:
+            if isinstance(screen, PaneScreen):
                 yield from screen.panes()
             elif screen is self.screen_stack[0]:
                 for name in ("status", *PANES):

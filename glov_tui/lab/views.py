@@ -6,7 +6,7 @@ All are panes: the pump shows them the state, and they repaint what changed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import ClassVar
 
 from textual import on
@@ -14,7 +14,13 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from engine.experiment import CellMeasured, CompareSettings, ReadLens, ScanSettings
+from engine.experiment import (
+    CellMeasured,
+    CompareSettings,
+    ReadLens,
+    ScanSettings,
+    SteeringSetting,
+)
 from engine.state import ExperimentState, RunState
 from glov_tui.glyphs import Glyphs
 from glov_tui.lab import settings, traces
@@ -63,7 +69,8 @@ def head_text(state: RunState) -> str:
     now, later = settings.setting_of(state), settings.setting_of(state.with_pending())
     text = f"run {now.describe()}" if now else "run (the model is not there yet)"
     if now is not None and later is not None and later != now:
-        text += f"; from step {state.pending[-1].step} on {later.describe()}"
+        changes = ", ".join(_changes(now, later))
+        text += f"; from step {state.pending[-1].step} on: {changes}"
     anchors = settings.anchors_of(state)
     if anchors is None:
         return f"{text}\nP+  none yet\nP-  none yet"
@@ -73,6 +80,19 @@ def head_text(state: RunState) -> str:
         if template is not None:
             text += f"\n{name}{held} {template.accuracy:.1%} {clean(template.text)}"
     return text
+
+
+def _changes(now: SteeringSetting, later: SteeringSetting) -> Iterable[str]:
+    if later.mode != now.mode:
+        yield later.mode
+    if later.layers != now.layers:
+        yield f"layers {settings.written_layers(later.layers)}"
+    if later.alpha != now.alpha:
+        yield f"alpha {later.alpha:g}"
+    if later.alpha_unit != now.alpha_unit:
+        yield later.alpha_unit
+    if later.pool != now.pool:
+        yield f"pool {later.pool}"
 
 
 class LabMessage(Static):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -121,6 +121,7 @@ class LabScreen(Screen[None]):
         self._edit = edit
         self._ascii = ascii_only
         self._view = "compare"
+        self._ready = False  # all widgets are there
 
     def compose(self) -> ComposeResult:
         """The run's steering, the form, news, and the three views."""
@@ -135,6 +136,7 @@ class LabScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show the state at once, in the view of what was tried last."""
+        self._ready = True
         state = self._session.state
         tried = state.experiment
         self.action_view(KINDS[tried.experiment.kind] if tried is not None else "compare")
@@ -143,12 +145,9 @@ class LabScreen(Screen[None]):
 
     def panes(self) -> Iterable[Pane]:
         """What the pump repaints; hidden views too, which keep the last results of their kind."""
-        yield self.query_one(LabHead)
-        yield self._form
-        yield self._message
-        yield self.query_one(CompareView)
-        yield self._grid
-        yield self.query_one(LensView)
+        if self._ready:
+            for kind in (LabHead, LabForm, LabMessage, CompareView, GridView, LensView):
+                yield from cast(Iterable[Pane], self.query(kind))
 
     @property
     def _form(self) -> LabForm:
