@@ -17,6 +17,7 @@ from glov_tui.widgets.spans import Line, Span
 SIDE_BY_SIDE = 96  # cells from which two replies fit beside each other
 LENS_BESIDE = 100  # cells from which raised and lowered tokens fit beside each other
 MIN_WIDTH = 20
+TOKEN_CELLS = 16  # of a token in the lens
 
 
 def visible(token: str, ascii_only: bool = False) -> str:
@@ -278,12 +279,19 @@ def lens_lines(
     return lines
 
 
+def _shortened(text: str, ascii_only: bool) -> str:
+    """``text`` in at most ``TOKEN_CELLS`` cells: one long token must not hide all others."""
+    if cell_len(text) <= TOKEN_CELLS:
+        return text
+    return next(iter(_cut(text, TOKEN_CELLS - 1))) + ("~" if ascii_only else "…")
+
+
 def _fitting(tokens: Sequence[tuple[str, float]], width: int, ascii_only: bool) -> Line:
     """As many tokens with their logits as fit into ``width`` cells."""
     spans: list[Span] = []
     used = 0
     for token, logit in tokens:
-        shown = visible(token, ascii_only) or "''"
+        shown = _shortened(visible(token, ascii_only) or "''", ascii_only)
         value = f" {logit:+.1f}  "
         size = cell_len(shown) + len(value)
         if used + size > width and spans:

@@ -40,7 +40,8 @@ class LabScreen(Screen[None]):
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "give_up", "Give up", tooltip="Give up the experiment under way"),
-        Binding("escape,t", "close", "Back", key_display="esc", tooltip="Back to the cockpit"),
+        Binding("escape", "close", "Back", tooltip="Back to the cockpit"),
+        Binding("t", "close", "Back", show=False, tooltip="Back to the cockpit, ending all here"),
         Binding(
             "enter",
             "try",

@@ -172,3 +172,5 @@ def test_the_lens_marks_steered_layers_and_fits() -> None:
         assert all(cell_len(text(line)) <= width for line in lines)
         assert [text(line)[:6] for line in lines if text(line).startswith(">")] == [">    3"]
         assert "·soft +3.5" in "".join(map(text, lines))
+        long = traces.lens_lines(lens_read(token="x" * 300).layers, width, ())
+        assert f"{'x' * 15}… +3.5  ⏎ +1.0" in text(long[1])
