@@ -12,33 +12,23 @@ import gc
 import signal
 import time
 from collections.abc import Hashable, Iterable
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, cast
+from weakref import WeakKeyDictionary
 
 from textual import on
-from textual.app import App, ComposeResult, SystemCommand
+from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.dom import DOMNode
 from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Static
 
-from engine.commands import (
-    Command,
-    InjectTemplate,
-    MakeEdit,
-    Pause,
-    Resume,
-    StepOnce,
-    Stop,
-    UndoEdit,
-)
-from engine.edits import ChooseAnchors, Edit, SetOption
-from engine.files import write_atomic
-from engine.result import summarise
+from engine.commands import Stop
+from engine.edits import SetOption
 from engine.session import Session
 from engine.state import RunState
-from glov_tui import choices
-from glov_tui.external_editor import edit_text
+from glov_tui.actions import RunActions
 from glov_tui.glyphs import ASCII, UNICODE
 from glov_tui.governor import Governor
 from glov_tui.keys import KEYS
@@ -47,7 +37,7 @@ from glov_tui.panes.candidates import CandidatesPane
 from glov_tui.panes.examples import ExamplesPane
 from glov_tui.panes.log import LogPane
 from glov_tui.panes.meta_prompt import MetaPromptPane
-from glov_tui.panes.pane import Pane
+from glov_tui.panes.pane import Pane, PaneScreen
 from glov_tui.panes.status import StatusLine
 from glov_tui.panes.steering import SteeringPane
 from glov_tui.screen_driver import screen_driver
@@ -61,7 +51,6 @@ ENDED = ("stopped", "failed", "finished")
 MIN_WIDTH, MIN_HEIGHT = 60, 20
 LEAVE_SECONDS = 5.0  # to wait for the engine's next safe point
 CTRL_C_SECONDS = 3.0
-ANSWER_POLL_SECONDS, ANSWER_POLLS = 0.02, 100  # how closely a command's effect is awaited
 PANES = ("meta-prompt", "examples", "steering", "candidates", "accuracy", "log")
 DRIVING = frozenset(
     [
@@ -81,10 +70,11 @@ DRIVING = frozenset(
     ]
 )
 """Actions that need an engine to obey."""
+_BOUND = frozenset(binding.action.partition("(")[0] for binding in KEYS)
 _NOTHING = object()  # a fingerprint that no state has
 
 
-class GlovApp(App[None]):
+class GlovApp(RunActions):
     """Wires a session to the panes, and keys to commands."""
 
     TITLE = "glov"
@@ -104,8 +94,8 @@ class GlovApp(App[None]):
         self.governor = Governor(kib_per_second)
         self.ascii_only = ascii_only
         self._glyphs = ASCII if ascii_only else UNICODE
-        self._fingerprints: dict[str, Hashable] = {}
-        self._shown_at: dict[str, float] = {}
+        self._fingerprints: WeakKeyDictionary[Pane, Hashable] = WeakKeyDictionary()
+        self._shown_at: WeakKeyDictionary[Pane, float] = WeakKeyDictionary()
         self._cells = (80, 24)
         self._drawn: RunState | None = None
         self._zoomed = False
@@ -181,11 +171,18 @@ class GlovApp(App[None]):
         tabs = screen_tabs(self._pane, self._cells[0])
         self.screen_stack[0].query_one("#tabs", Static).update(tabs, layout=False)
 
-    def _panes(self) -> Iterable[tuple[str, Pane]]:
-        for name in ("status", *PANES):
-            for widget in self.screen_stack[0].query(f"#{name}"):  # none while the app closes
-                if widget.display:
-                    yield name, cast(Pane, widget)
+    def _panes(self) -> Iterable[Pane]:
+        """The panes in view: of the screens from the top down to one that hides the others."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, PaneScreen):
+                yield from screen.panes()
+            elif screen is self.screen_stack[0]:
+                for name in ("status", *PANES):
+                    for widget in screen.query(f"#{name}"):  # none while the app closes
+                        if widget.display:
+                            yield cast(Pane, widget)
+            if not screen.is_modal:
+                return
 
     # -- the pump ----------------------------------------------------------------------------
 
@@ -201,16 +198,16 @@ class GlovApp(App[None]):
         now = time.monotonic()
         late = False
         with self.batch_update():
-            for name, pane in self._panes():
-                if not by_user and now - self._shown_at.get(name, -1.0) < pane.INTERVAL:
+            for pane in self._panes():
+                if not by_user and now - self._shown_at.get(pane, -1.0) < pane.INTERVAL:
                     late = True
                     continue
                 fingerprint = pane.fingerprint(state)
-                if self._fingerprints.get(name, _NOTHING) != fingerprint:
-                    self._fingerprints[name] = fingerprint
-                    self._shown_at[name] = now
+                if self._fingerprints.get(pane, _NOTHING) != fingerprint:
+                    self._fingerprints[pane] = fingerprint
+                    self._shown_at[pane] = now
                     pane.show(state)
-        if self._drawn is None or state.status != self._drawn.status:
+        if self._drawn is None or _keys_depend_on(state) != _keys_depend_on(self._drawn):
             self.refresh_bindings()
         if not late:
             self._drawn = state
@@ -239,127 +236,14 @@ class GlovApp(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what can't be done now from the footer."""
+        if isinstance(self.screen, PaneScreen) and action in _BOUND - self.screen.APP_ACTIONS:
+            return False
         return action not in DRIVING or self.session.state.status not in ENDED
-
-    def _send(self, command: Command) -> None:
-        """Send a command, and show what it does as soon as the engine has obeyed it."""
-        before = self.session.state
-        self.session.send(command)
-        polls = 0
-
-        def look() -> None:
-            nonlocal polls
-            polls += 1
-            state = self.session.state
-            obeyed = state.log is not before.log or state.status != before.status
-            if obeyed:
-                self._repaint(state, by_user=True)
-            if obeyed or polls >= ANSWER_POLLS:
-                timer.stop()
-
-        timer = self.set_interval(ANSWER_POLL_SECONDS, look)
-
-    def _edit(self, *edits: Edit) -> None:
-        for edit in edits:
-            self._send(MakeEdit(edit=edit))
-
-    def action_toggle_pause(self) -> None:
-        """Pause, or go on."""
-        self._send(Resume() if self.session.state.status == "paused" else Pause())
-
-    def action_step_once(self) -> None:
-        """Run to the end of one step."""
-        self._send(StepOnce())
-
-    def action_edit(self) -> None:
-        """Edit the meta-prompt."""
-        from glov_tui.screens.editor import EditorScreen
-
-        def done(edits: list[Edit] | None) -> None:
-            self._edit(*(edits or []))
-
-        self.push_screen(EditorScreen(self.session.state, self._edit_externally), done)
-
-    def _edit_externally(self, text: str) -> str | None:
-        return edit_text(self, text)
-
-    def action_inject(self) -> None:
-        """Type a template to be scored at once."""
-        from glov_tui.screens.inject import InjectScreen
-
-        def done(text: str | None) -> None:
-            if text:
-                self._send(InjectTemplate(text=text))
-
-        self.push_screen(InjectScreen(), done)
-
-    def action_options(self) -> None:
-        """Change options of the run."""
-        from glov_tui.screens.options import OptionsScreen
-
-        if self.session.state.config is None:
-            return
-
-        def done(edits: list[Edit] | None) -> None:
-            self._edit(*(edits or []))
-
-        self.push_screen(OptionsScreen(self.session.state), done)
-
-    def action_pin(self) -> None:
-        """Pin the selected template, or unpin it."""
-        key = self._selected()
-        if key is not None:
-            self._edit(choices.pin_toggled(self.session.state, key))
-
-    def action_ban(self) -> None:
-        """Ban the selected template, or allow it again."""
-        key = self._selected()
-        if key is not None:
-            self._edit(choices.ban_toggled(self.session.state, key))
-
-    def action_undo(self) -> None:
-        """Take back the latest edit that still waits."""
-        self._send(UndoEdit())
-
-    def action_layer(self, by: int) -> None:
-        """Steer another layer."""
-        self._edit(*choices.another_layer(self.session.state, by))
-
-    def action_alpha(self, by: int) -> None:
-        """Change alpha by one step."""
-        self._edit(*choices.another_alpha(self.session.state, by))
-
-    def action_mode(self) -> None:
-        """Change to the next steering mode."""
-        self._edit(*choices.another_mode(self.session.state))
-
-    def action_anchor(self, which: Literal["positive", "negative"]) -> None:
-        """Hold the selected template as P+ or P-."""
-        key = self._selected()
-        if key is not None:
-            self._edit(*choices.anchor_held(self.session.state, key, which))
-
-    def action_hand_back(self) -> None:
-        """Let the optimiser choose P+ and P- again."""
-        self._edit(ChooseAnchors(positive=None, negative=None))
 
     def action_filter(self) -> None:
         """Filter the templates."""
         self.action_show_pane("examples")
         self._examples.start_filter()
-
-    def action_export(self) -> None:
-        """Write the result so far into the run's folder."""
-        import json
-
-        path = self.session.folder / "result.json"
-        result = json.dumps(summarise(self.session.state), indent=2, ensure_ascii=False)
-        try:
-            write_atomic(path, result)
-        except OSError as error:
-            self.notify(f"{path}: {error.strerror}", severity="error", markup=False)
-        else:
-            self.notify(str(path), title="Exported", markup=False)
 
     def action_show_pane(self, name: str) -> None:
         """Go to a pane, and show it where only one fits."""
@@ -394,9 +278,15 @@ class GlovApp(App[None]):
 
     def _binding_groups(self) -> list[tuple[str, list[Binding]]]:
         from glov_tui.screens.editor import EditorScreen
+        from glov_tui.screens.lab import LabScreen
 
         groups = [("everywhere", KEYS)]
-        for name, kind in (("templates", ExamplesPane), ("editor", EditorScreen)):
+        kinds: dict[str, type[DOMNode]] = {
+            "templates": ExamplesPane,
+            "editor": EditorScreen,
+            "steering lab": LabScreen,
+        }
+        for name, kind in kinds.items():
             groups.append((name, [b for b in kind.BINDINGS if isinstance(b, Binding)]))
         return groups
 
@@ -448,16 +338,24 @@ class GlovApp(App[None]):
         """Every action of the cockpit, and Textual's theme and screenshot commands."""
         wanted = ("Theme", "Screenshot")
         yield from (c for c in super().get_system_commands(screen) if c.title in wanted)
-        for binding in KEYS:
-            if binding.action != "pane":
-                about = binding.tooltip or ""
-                yield SystemCommand(binding.description, about, self._runner(binding.action))
-        for name in PANES:
-            yield SystemCommand(f"Pane: {name}", "", self._runner(f"show_pane('{name}')"))
+        lab = screen if isinstance(screen, PaneScreen) else None
+        for key in KEYS:
+            name = key.action.partition("(")[0]
+            if name != "pane" and (lab is None or name in lab.APP_ACTIONS):
+                about = key.tooltip or ""
+                yield SystemCommand(key.description, about, self._runner(key.action))
+        if lab is None:
+            for name in PANES:
+                yield SystemCommand(f"Pane: {name}", "", self._runner(f"show_pane('{name}')"))
+            return
+        for binding in screen.BINDINGS:
+            if isinstance(binding, Binding):
+                title, about = f"Lab: {binding.description}", binding.tooltip or ""
+                yield SystemCommand(title, about, self._runner(binding.action, screen))
 
-    def _runner(self, action: str) -> Any:
+    def _runner(self, action: str, within: Screen[Any] | None = None) -> Any:
         async def run() -> None:
-            await self.run_action(action)
+            await self.run_action(action, within)
 
         return run
 
@@ -487,6 +385,10 @@ class GlovApp(App[None]):
 
     def _selected(self) -> str | None:
         return self._examples.selected_key
+
+
+def _keys_depend_on(state: RunState) -> Hashable:
+    return state.status, state.experiment is not None and state.experiment.running
 
 
 def screen_tabs(current: str, width: int) -> str:

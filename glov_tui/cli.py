@@ -187,6 +187,60 @@ def compare(
         _fail(error)
 
 
+@app.command()
+def steer(
+    run: Annotated[
+        str | None, typer.Argument(help="A run, for its models, prompt, P+ and P-.")
+    ] = None,
+    positive: Annotated[str | None, typer.Option(help="The text to steer towards.")] = None,
+    negative: Annotated[str | None, typer.Option(help="The text to steer away from.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="What the LLM is asked.")] = None,
+    layer: Annotated[
+        list[int] | None, typer.Option(min=0, help="Decoder layer; several make a grid.")
+    ] = None,
+    alpha: Annotated[list[float] | None, typer.Option(help="Alpha; several make a grid.")] = None,
+    mode: Annotated[str | None, typer.Option(help="Steering mode.")] = None,
+    alpha_unit: Annotated[str | None, typer.Option(help="absolute or relative.")] = None,
+    pool: Annotated[str | None, typer.Option(help="no-bos, paper, reference or last.")] = None,
+    replies: Annotated[int, typer.Option(min=1, help="Replies per setting.")] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the replies.")] = 0,
+    lens: Annotated[bool, typer.Option("--lens", help="Also the direction's logit lens.")] = False,
+    fitness: Annotated[
+        bool, typer.Option("--fitness", help="Also score the templates that come out.")
+    ] = False,
+    config: Annotated[str, typer.Option(help="Whose LLM, where no run is given.")] = "demo",
+    override: Override = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what steering does: replies with and without it, or a grid of layers and alphas."""
+    from engine.errors import UserError
+    from glov_tui.steer import Request
+    from glov_tui.steer import steer as run_steer
+
+    request = Request(
+        run=run,
+        config=config,
+        overrides=override or [],
+        positive=positive,
+        negative=negative,
+        prompt=prompt,
+        layers=layer or [],
+        alphas=alpha or [],
+        mode=mode,
+        alpha_unit=alpha_unit,
+        pool=pool,
+        replies=replies,
+        seed=seed,
+        lens=lens,
+        fitness=fitness,
+        as_json=as_json,
+    )
+    try:
+        run_steer(request)
+    except UserError as error:
+        _fail(error)
+
+
 @config_app.command("init")
 def config_init(
     path: Annotated[Path, typer.Argument(help="File to write; - for standard output.")],

@@ -16,6 +16,7 @@ KEYS: list[Binding] = [
     Binding("p", "pin", "Pin", tooltip="Always show this template to the LLM, or no longer"),
     Binding("b", "ban", "Ban", tooltip="Keep this template out of the run, or allow it again"),
     Binding("o", "options", "Options", tooltip="Temperature, top-p, candidates, k and more"),
+    Binding("t", "lab", "Lab", tooltip="Steering lab: try other settings while the run is paused"),
     Binding("u", "undo", "Undo", tooltip="Take back the latest edit that still waits"),
     Binding(
         "left_square_bracket",

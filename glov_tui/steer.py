@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.status import Status
 
 from engine import events as ev
-from engine.config import AlphaUnit, Pooling, RunConfig, SteeringMode
+from engine.config import RunConfig
 from engine.config_file import load_config
-from engine.errors import ConfigError, UserError
+from engine.errors import ConfigError
 from engine.experiment import (
     CellMeasured,
     CompareSettings,
@@ -50,9 +50,9 @@ class Request:
     prompt: str | None
     layers: Sequence[int]
     alphas: Sequence[float]
-    mode: SteeringMode | None
-    alpha_unit: AlphaUnit | None
-    pool: Pooling | None
+    mode: str | None
+    alpha_unit: str | None
+    pool: str | None
     replies: int
     seed: int
     lens: bool
@@ -135,19 +135,23 @@ def _run_messages(state: RunState) -> tuple[Message, ...] | None:
 def _setting(request: Request, config: RunConfig, n_layers: int) -> SteeringSetting:
     steering = config.steering
     alpha = steering.alphas[0] if steering.alpha == "auto" else steering.alpha
-    mode = request.mode or (steering.mode if steering.mode != "off" else "last-token")
+    values = {
+        "mode": request.mode or (steering.mode if steering.mode != "off" else "last-token"),
+        "layers": tuple(request.layers) or resolve_layers(steering, n_layers),
+        "alpha": request.alphas[0] if request.alphas else alpha,
+        "alpha_unit": request.alpha_unit or steering.alpha_unit,
+        "pool": request.pool or steering.pool,
+    }
     try:
-        return SteeringSetting(
-            mode=mode,
-            layers=tuple(request.layers) or resolve_layers(steering, n_layers),
-            alpha=request.alphas[0] if request.alphas else alpha,
-            alpha_unit=request.alpha_unit or steering.alpha_unit,
-            pool=request.pool or steering.pool,
-        )
+        return SteeringSetting.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"--{where} {first['input']!r}: {first['msg']}") from error
+        raise _wrong_option(error) from error
+
+
+def _wrong_option(error: ValidationError) -> ConfigError:
+    first = error.errors()[0]
+    name = str(first["loc"][-1]).replace("_", "-")
+    return ConfigError(f"--{name} {first['input']!r}: {first['msg']}")
 
 
 def _report(
@@ -173,8 +177,7 @@ def _report(
             )
             experiments.append(compare)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(f"{first['loc'][-1]} {first['input']!r}: {first['msg']}") from error
+        raise _wrong_option(error) from error
     if request.lens:
         experiments.append(ReadLens(pool=setting.pool))
     from engine.steering.lab import run_experiment

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import ClassVar, Protocol
+from collections.abc import Hashable, Iterable
+from typing import ClassVar, Protocol, runtime_checkable
 
 from engine.state import RunState
 
@@ -24,4 +24,15 @@ class Pane(Protocol):
 
     def show(self, state: RunState) -> None:
         """Draw the state."""
+        ...
+
+
+@runtime_checkable
+class PaneScreen(Protocol):
+    """A screen over the cockpit that has panes of its own."""
+
+    APP_ACTIONS: ClassVar[frozenset[str]]  # keys of the cockpit that work here too
+
+    def panes(self) -> Iterable[Pane]:
+        """The panes to repaint while the screen is in view."""
         ...

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine import events as ev
 from engine.commands import Command
 from engine.config import RunConfig
 from engine.config_file import load_config
+from engine.experiment import CellMeasured, Experiment, LayerLens, TracedReply
 from engine.prompt_template import normalise
 from engine.state import RunState
 
@@ -127,3 +129,42 @@ def one_step(step: int, templates: dict[str, int], positive: str | None = None) 
         )
     )
     return events
+
+
+def traced(tokens: Sequence[str], kl: float = 0.5, likelihood: float = -2.0) -> TracedReply:
+    """A reply whose tokens all have the same KL and log-likelihood."""
+    n = len(tokens)
+    return TracedReply(
+        text="".join(tokens),
+        tokens=tuple(tokens),
+        kl=(kl,) * n,
+        log_likelihoods=(likelihood,) * n,
+    )
+
+
+def tried(experiment: Experiment, *found: ev.Event) -> list[ev.Event]:
+    """The events of an experiment from its beginning to its end."""
+    return [ev.ExperimentStarted(experiment=experiment), *found, ev.ExperimentEnded(seconds=1.0)]
+
+
+def measured(layer: int, alpha: float, accuracy: float | None = None) -> ev.SettingMeasured:
+    cell = CellMeasured(
+        layer=layer,
+        alpha=alpha,
+        kl=alpha * (layer + 1) / 4,
+        fluency=-1 - alpha,
+        templates=3,
+        accuracy=accuracy,
+    )
+    return ev.SettingMeasured(cell=cell)
+
+
+def lens_read(layers: int = 6, token: str = " soft") -> ev.LensRead:
+    return ev.LensRead(
+        layers=tuple(
+            LayerLens(
+                layer=n, raised=((token, 3.5 - n / 2), ("\n", 1.0)), lowered=((" hard", -2.5),)
+            )
+            for n in range(layers)
+        )
+    )

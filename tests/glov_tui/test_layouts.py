@@ -15,9 +15,18 @@ import pytest
 
 from engine import events as ev
 from engine.edits import SetOption
+from engine.experiment import CompareSettings, ReadLens, ScanSettings, SteeringSetting
 from engine.prompt_template import normalise
 from glov_tui.app import PANES, GlovApp
-from tests.glov_tui.sessions import HeldSession, loaded, one_step
+from tests.glov_tui.sessions import (
+    HeldSession,
+    lens_read,
+    loaded,
+    measured,
+    one_step,
+    traced,
+    tried,
+)
 
 LAYOUTS = Path(__file__).with_name("layouts")
 SIZES = ((200, 50), (120, 40), (100, 30), (80, 24))
@@ -82,8 +91,56 @@ async def test_layout(tmp_path: Path, size: tuple[int, int]) -> None:
                 await pilot.press(str(number))
                 await pilot.pause(0.2)
                 parts.append(captured(app))
+    hold_against(f"{size[0]}x{size[1]}.txt", parts)
+
+
+def hold_against(name: str, parts: list[str]) -> None:
     text = "\n".join(parts)
-    path = LAYOUTS / f"{size[0]}x{size[1]}.txt"
+    path = LAYOUTS / name
     if os.environ.get("GLOV_WRITE_LAYOUTS"):
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8")
+
+
+def a_lab(folder: Path) -> HeldSession:
+    """Paused after a step, with a comparison, a grid and a lens to be shown one by one."""
+    steps = one_step(1, {BEST: 7, "a <category> at night.": 3}, BEST)
+    edit = SetOption(key="steering.alpha", value=0.75)
+    paused = (ev.Edited(number=1, step=2, edit=edit), ev.RunPaused(step=1))
+    return HeldSession(folder, *loaded(), *steps, *paused)
+
+
+def found() -> list[list[ev.Event]]:
+    """What each of the three experiments of the lab finds."""
+    setting = SteeringSetting(layers=(3,), alpha=0.5)
+    off = SteeringSetting(mode="off", layers=())
+    begin = ["Here", " is", " one", ":", "\n", '"', "a", " photo", " of"]
+    plain = traced([*begin, " a", " <", "cat", "egory", ">", " in", " soft", " light", "."], 0.0)
+    steered = traced([*begin, " one", " <", "cat", "egory", ">", " at", " 図", " night"])
+    steered = steered.model_copy(update={"kl": tuple(2.0 ** (i - 10) for i in range(17))})
+    replies = ev.RepliesCompared(left=(plain, plain), right=(plain, steered))
+    scan = ScanSettings(setting=setting, layers=(0, 2, 3, 5), alphas=(0.25, 0.5, 1.0, 2.0))
+    cells = [measured(n, alpha, 0.4 + n * 0.05) for n in scan.layers for alpha in scan.alphas]
+    return [
+        tried(CompareSettings(left=off, right=setting, replies=2), replies),
+        tried(scan, *cells),
+        tried(ReadLens(), lens_read(6)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("size", "ascii_only"), [*((size, False) for size in SIZES), ((80, 24), True)]
+)
+async def test_lab_layout(tmp_path: Path, size: tuple[int, int], ascii_only: bool) -> None:
+    session = a_lab(tmp_path)
+    app = GlovApp(session)
+    app.ascii_only = ascii_only
+    parts = []
+    async with app.run_test(size=size) as pilot:
+        await pilot.press("t")
+        for number, events in enumerate(found(), 1):
+            await pilot.press(str(number))
+            session.apply(*events)
+            await pilot.pause(0.5)
+            parts.append(captured(app))
+    hold_against(f"lab-{'ascii-' if ascii_only else ''}{size[0]}x{size[1]}.txt", parts)

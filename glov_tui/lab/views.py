@@ -1,0 +1,456 @@
+"""What the lab shows of a state: the run's steering, the news of an experiment, and its results.
+
+All are panes: the pump shows them the state, and they repaint what changed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Static
+
+from engine.experiment import (
+    CellMeasured,
+    CompareSettings,
+    ReadLens,
+    ScanSettings,
+    SteeringSetting,
+)
+from engine.state import ExperimentState, RunState
+from glov_tui.glyphs import Glyphs
+from glov_tui.lab import settings, traces
+from glov_tui.lab.heat import kl_legend, kl_level, level_between, ramp
+from glov_tui.text import clean
+from glov_tui.widgets.heat_table import HeatCell, HeatTable
+from glov_tui.widgets.text_view import TextView
+
+BAR_CELLS = 16
+KINDS = {"compare-settings": "compare", "scan-settings": "grid", "read-lens": "lens"}
+"""The view that shows the results of each kind of experiment."""
+
+Measure = Callable[[CellMeasured], float | None]
+MEASURES: dict[str, Measure] = {
+    "KL": lambda cell: cell.kl,
+    "fluency": lambda cell: cell.fluency,
+    "accuracy": lambda cell: cell.accuracy,
+}
+WIDTHS = {"KL": 5, "fluency": 5, "accuracy": 4}
+"""Cells that each measure needs at least."""
+
+
+class LabHead(Static):
+    """Three lines: the run's setting now and later, P+ and P-."""
+
+    TITLE: ClassVar[str] = "the run"
+    INTERVAL: ClassVar[float] = 0.25
+    DEFAULT_CSS = """
+    LabHead { height: 3; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__("", markup=False)
+
+    def fingerprint(self, state: RunState) -> Hashable:
+        """The text itself: it is cheap to make."""
+        return head_text(state)
+
+    def show(self, state: RunState) -> None:
+        """Draw the lines, without a new layout."""
+        self.update(head_text(state), layout=False)
+
+
+def head_text(state: RunState) -> str:
+    """What the run steers with, in three lines."""
+    now, later = settings.setting_of(state), settings.setting_of(state.with_pending())
+    text = f"run {now.describe()}" if now else "run (the model is not there yet)"
+    if now is not None and later is not None and later != now:
+        changes = ", ".join(_changes(now, later))
+        text += f"; from step {state.pending[-1].step} on: {changes}"
+    anchors = settings.anchors_of(state)
+    if anchors is None:
+        return f"{text}\nP+  none yet\nP-  none yet"
+    held = " (chosen by hand)" if state.with_pending().anchors_held else ""
+    for name, key in zip(("P+", "P-"), anchors, strict=True):
+        template = state.find(key)
+        if template is not None:
+            text += f"\n{name}{held} {template.accuracy:.1%} {clean(template.text)}"
+    return text
+
+
+def _changes(now: SteeringSetting, later: SteeringSetting) -> Iterable[str]:
+    if later.mode != now.mode:
+        yield later.mode
+    if later.layers != now.layers:
+        yield f"layers {settings.written_layers(later.layers)}"
+    if later.alpha != now.alpha:
+        yield f"alpha {later.alpha:g}"
+    if later.alpha_unit != now.alpha_unit:
+        yield later.alpha_unit
+    if later.pool != now.pool:
+        yield f"pool {later.pool}"
+
+
+class LabMessage(Static):
+    """What can't be done and why, how far an experiment is, or why it was given up."""
+
+    TITLE: ClassVar[str] = "message"
+    INTERVAL: ClassVar[float] = 0.25
+    DEFAULT_CSS = """
+    LabMessage {
+        height: auto; max-height: 3; padding: 0 1; background: $panel;
+        &.-problem { color: $text-error; text-style: bold; }
+        &.-obstacle { color: $text-warning; }
+    }
+    """
+
+    def __init__(self, ended: Callable[[], bool], ascii_only: bool) -> None:
+        super().__init__("", markup=False)
+        self._ended = ended
+        self._full, self._empty = ("#", ".") if ascii_only else ("█", "░")
+        self._typed_wrong = ""
+        self._long = True
+
+    def fingerprint(self, state: RunState) -> Hashable:
+        """The text and its kind."""
+        return self._text(state)
+
+    def show(self, state: RunState) -> None:
+        """Draw the message, with a new layout only where it needs other rows."""
+        text, kind = self._text(state)
+        self.set_class(kind == "problem", "-problem")
+        self.set_class(kind == "obstacle", "-obstacle")
+        before, self._long = self._long, len(text) + 2 > self.size.width
+        self.update(text, layout=before or self._long)
+
+    def say_wrong(self, message: str) -> None:
+        """Say what is typed wrong until it is right; empty when it is."""
+        self._typed_wrong = clean(message)
+
+    def _text(self, state: RunState) -> tuple[str, str]:
+        if self._typed_wrong:
+            return self._typed_wrong, "problem"
+        tried = state.experiment
+        if tried is not None and tried.running:
+            return self._progress(tried), ""
+        obstacle = settings.obstacle(state, self._ended())
+        if obstacle is not None:
+            return obstacle, "obstacle"
+        if tried is not None and tried.problem is not None:
+            return f"Given up: {clean(tried.problem)}", "problem"
+        news = _news(tried) if tried is not None else ""
+        return f"{news}Enter tries what is set above; the run does not change.", ""
+
+    def _progress(self, tried: ExperimentState) -> str:
+        name = KINDS[tried.experiment.kind].capitalize()
+        if not tried.total:
+            return f"{name}: beginning; escape gives it up."
+        filled = round(BAR_CELLS * tried.done / tried.total)
+        bar = self._full * filled + self._empty * (BAR_CELLS - filled)
+        return f"{name} {bar} {tried.done}/{tried.total}; escape gives it up."
+
+
+def _news(tried: ExperimentState) -> str:
+    name = KINDS[tried.experiment.kind].capitalize()
+    match tried.experiment:
+        case CompareSettings():
+            whole = bool(tried.left)
+        case ScanSettings(layers=layers, alphas=alphas):
+            whole = len(tried.cells) == len(layers) * len(alphas)
+        case ReadLens():
+            whole = bool(tried.lens)
+    return f"{name} done. " if whole else f"{name} ended early. "
+
+
+class CompareView(TextView):
+    """Replies of two settings, token by token."""
+
+    TITLE: ClassVar[str] = "compare"
+    INTERVAL: ClassVar[float] = 0.25
+    HINT: ClassVar[str] = (
+        "Both settings answer the run's meta-prompt with the same random numbers. Under each token "
+        "stands how far its distribution is from that without steering; fluency is the mean "
+        "log-likelihood of a token without steering."
+    )
+
+    def __init__(self, ascii_only: bool) -> None:
+        super().__init__(id="compare")
+        self._ascii = ascii_only
+        self._tried: ExperimentState | None = None
+
+    def fingerprint(self, state: RunState) -> Hashable:
+        """Replies come all at once."""
+        tried = state.experiment
+        if tried is None or not isinstance(tried.experiment, CompareSettings):
+            return None
+        return tried.experiment, tried.left, tried.right
+
+    def show(self, state: RunState) -> None:
+        """Draw the replies; those of before stay until there are others."""
+        tried = state.experiment
+        if tried is not None and isinstance(tried.experiment, CompareSettings) and tried.left:
+            self._tried = tried
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Lay the replies out at another width."""
+        self._draw()
+        super().on_resize()
+
+    def _draw(self) -> None:
+        tried = self._tried
+        if tried is None or not isinstance(tried.experiment, CompareSettings):
+            self.set_lines([((self.HINT, "dim"),)])
+            return
+        pair = (tried.experiment.left, tried.experiment.right)
+        width = self.scrollable_content_region.width or 80
+        lines = traces.comparison_lines(tried.left, tried.right, pair, width, self._ascii)
+        self.set_lines(lines)
+
+
+class LensView(TextView):
+    """The tokens that each layer's direction raises and lowers most."""
+
+    TITLE: ClassVar[str] = "lens"
+    INTERVAL: ClassVar[float] = 0.25
+    HINT: ClassVar[str] = (
+        "The direction from P- to P+ of each layer, read through the LLM's head: the tokens whose "
+        "logits it raises and lowers most."
+    )
+
+    def __init__(self, ascii_only: bool) -> None:
+        super().__init__(id="lens")
+        self._ascii = ascii_only
+        self._state = RunState()
+        self._tried: ExperimentState | None = None
+
+    def fingerprint(self, state: RunState) -> Hashable:
+        """The lens comes all at once; the steered layers are marked in it."""
+        tried = state.experiment
+        if tried is None or not isinstance(tried.experiment, ReadLens):
+            return None
+        return tried.lens, settings.setting_of(state)
+
+    def show(self, state: RunState) -> None:
+        """Draw the layers; those of before stay until there are others."""
+        self._state = state
+        tried = state.experiment
+        if tried is not None and isinstance(tried.experiment, ReadLens) and tried.lens:
+            self._tried = tried
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Another number of tokens fits."""
+        self._draw()
+        super().on_resize()
+
+    def _draw(self) -> None:
+        if self._tried is None:
+            self.set_lines([((self.HINT, "dim"),)])
+            return
+        now = settings.setting_of(self._state)
+        steered = now.layers if now is not None and now.mode != "off" else ()
+        width = self.scrollable_content_region.width or 80
+        self.set_lines(traces.lens_lines(self._tried.lens, width, steered, self._ascii))
+
+
+class GridView(Vertical):
+    """Layers by alphas, shaded by one measure, over a line on the cell under the cursor."""
+
+    TITLE: ClassVar[str] = "grid"
+    INTERVAL: ClassVar[float] = 0.25
+    DEFAULT_CSS = """
+    GridView {
+        height: 1fr;
+        .about { height: 1; color: $text-muted; text-wrap: nowrap; }
+        #cell { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    }
+    """
+
+    def __init__(self, glyphs: Glyphs, ascii_only: bool) -> None:
+        super().__init__(id="grid")
+        self._glyphs = glyphs
+        self._ascii = ascii_only
+        self._state = RunState()
+        self._tried: ExperimentState | None = None
+        self._experiment: ScanSettings | None = None
+        self._measure = "KL"
+
+    def compose(self) -> ComposeResult:
+        """What is shown, the table, and the cell under the cursor."""
+        yield Static("", id="about", classes="about", markup=False)
+        yield HeatTable(ramp(self._ascii), ascii_only=self._ascii)
+        yield Static("", id="cell", markup=False)
+
+    @property
+    def table(self) -> HeatTable:
+        """The table."""
+        return self.query_one(HeatTable)
+
+    @property
+    def measure(self) -> str:
+        """The measure that shades the table."""
+        return self._measure
+
+    @property
+    def selected(self) -> CellMeasured | None:
+        """The measured cell under the cursor."""
+        if self._experiment is None:
+            return None
+        row, column = self.table.cursor
+        at = (self._experiment.layers[row], self._experiment.alphas[column])
+        return self._measured().get(at)
+
+    @property
+    def experiment(self) -> ScanSettings | None:
+        """What was measured."""
+        return self._experiment
+
+    def next_measure(self) -> None:
+        """Shade by the next measure that there is."""
+        names = [name for name in MEASURES if name != "accuracy" or self._has_accuracy]
+        at = names.index(self._measure) if self._measure in names else -1
+        self._measure = names[(at + 1) % len(names)]
+        self._draw()
+
+    def fingerprint(self, state: RunState) -> Hashable:
+        """Cells come one by one; the run's own may move."""
+        tried = state.experiment
+        if tried is None or not isinstance(tried.experiment, ScanSettings):
+            return settings.setting_of(state)
+        return tried.experiment, tried.cells, tried.running, settings.setting_of(state)
+
+    def show(self, state: RunState) -> None:
+        """Draw the table; that of before stays until there is another."""
+        self._state = state
+        tried = state.experiment
+        if tried is not None and isinstance(tried.experiment, ScanSettings):
+            self._tried = tried
+            if tried.experiment != self._experiment:
+                self._experiment = tried.experiment
+                self._draw(self._own())
+                return
+        self._draw()
+
+    def on_resize(self) -> None:
+        """More may fit into a cell."""
+        self._draw()
+
+    @property
+    def _has_accuracy(self) -> bool:
+        return any(cell.accuracy is not None for cell in self._measured().values())
+
+    def _measured(self) -> dict[tuple[int, float], CellMeasured]:
+        cells = self._tried.cells if self._tried is not None else ()
+        return {(cell.layer, cell.alpha): cell for cell in cells}
+
+    def _own(self) -> tuple[int, int] | None:
+        """Row and column of the cell that the run steers with."""
+        now, tried = settings.setting_of(self._state), self._experiment
+        if now is None or tried is None or now.mode == "off" or len(now.layers) != 1:
+            return None
+        same = (tried.setting.mode, tried.setting.alpha_unit, tried.setting.pool)
+        if same != (now.mode, now.alpha_unit, now.pool):
+            return None
+        if now.layers[0] not in tried.layers or now.alpha not in tried.alphas:
+            return None
+        return tried.layers.index(now.layers[0]), tried.alphas.index(now.alpha)
+
+    def _draw(self, cursor: tuple[int, int] | None = None) -> None:
+        tried = self._experiment
+        about = self.query_one("#about", Static)
+        if tried is None:
+            about.update(
+                "Every layer with every alpha: how far it moves the LLM, and how fluent it stays.",
+                layout=False,
+            )
+            return
+        measured = self._measured()
+        if self._measure == "accuracy" and not self._has_accuracy:
+            self._measure = "KL"
+        values = [
+            value for c in measured.values() if (value := MEASURES[self._measure](c)) is not None
+        ]
+        wide = self._fits_all(len(tried.alphas))
+        own = self._own()
+        cells = [
+            [
+                self._cell(measured.get((layer, alpha)), values, wide, own == (row, column))
+                for column, alpha in enumerate(tried.alphas)
+            ]
+            for row, layer in enumerate(tried.layers)
+        ]
+        columns = [f"{alpha:g}" for alpha in tried.alphas]
+        rows = [str(layer) for layer in tried.layers]
+        self.table.set_table("layer", columns, rows, cells, cursor)
+        about.update(self._about(wide, tried), layout=False)
+        self._draw_selected()
+
+    def _about(self, wide: bool, tried: ScanSettings) -> str:
+        names = self._shown(wide)
+        unit = " of the norm" if tried.setting.alpha_unit == "relative" else ""
+        own = "" if self._own() is None else ", * the run's own"
+        return (
+            f"alpha{unit} across, {tried.setting.mode}; {', '.join(names)}; "
+            f"shaded by {self._measure}{own}"
+        )
+
+    def _shown(self, wide: bool) -> Sequence[str]:
+        if not wide:
+            return [self._measure]
+        return ["KL", "fluency", *(["accuracy"] if self._has_accuracy else [])]
+
+    def _fits_all(self, columns: int) -> bool:
+        needed = 5 + WIDTHS["KL"] + WIDTHS["fluency"]
+        if self._has_accuracy:
+            needed += 1 + WIDTHS["accuracy"]
+        return 8 + columns * needed <= self.size.width
+
+    def _cell(
+        self, cell: CellMeasured | None, values: Sequence[float], wide: bool, own: bool
+    ) -> HeatCell:
+        if cell is None:
+            waits = self._tried is not None and self._tried.running
+            return HeatCell(self._glyphs.writing if waits else "-", None, own)
+        shown = [
+            _format(name, MEASURES[name](cell)).rjust(WIDTHS[name]) for name in self._shown(wide)
+        ]
+        value = MEASURES[self._measure](cell)
+        if value is None:
+            level = None
+        elif self._measure == "KL":
+            level = kl_level(value)
+        else:
+            level = level_between(value, values)
+        return HeatCell(" ".join(shown), level, own)
+
+    @on(HeatTable.CursorMoved)
+    def _cursor_moved(self, event: HeatTable.CursorMoved) -> None:
+        event.stop()
+        self._draw_selected()
+
+    def _draw_selected(self) -> None:
+        cell = self.selected
+        if cell is None:
+            text = kl_legend(self._ascii) if self._measure == "KL" else ""
+        else:
+            accuracy = "" if cell.accuracy is None else f", accuracy {cell.accuracy:.1%}"
+            plural = "" if cell.templates == 1 else "s"
+            text = (
+                f"layer {cell.layer}, alpha {cell.alpha:g}: KL {_format('KL', cell.kl)}, "
+                f"fluency {_format('fluency', cell.fluency)} nats, "
+                f"{cell.templates} template{plural}{accuracy}"
+            )
+        self.query_one("#cell", Static).update(text, layout=False)
+
+
+def _format(measure: str, value: float | None) -> str:
+    if value is None or not math.isfinite(value):
+        return "-"
+    return {"KL": f"{value:.3f}", "fluency": f"{value:.2f}", "accuracy": f"{100 * value:.0f}%"}[
+        measure
+    ]

@@ -1,0 +1,173 @@
+"""What ``glov steer`` prints: a comparison, a grid or a lens, for people and for programs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from engine.experiment import CellMeasured, LayerLens, SteeringSetting, TracedReply
+from glov_tui.lab.heat import kl_legend, kl_level, ramp
+from glov_tui.lab.traces import (
+    comparison_lines,
+    first_difference,
+    lens_lines,
+    mean_fluency,
+    mean_kl,
+    number,
+)
+from glov_tui.widgets.spans import Line
+
+_STYLES = {
+    "": "",
+    "dim": "dim",
+    "strong": "bold",
+    "good": "green",
+    "bad": "red",
+    "note": "yellow",
+    "mark": "bold cyan",
+    "struck": "strike",
+}
+
+
+@dataclass(frozen=True)
+class SteerReport:
+    """What an experiment of the lab found; empty parts were not tried.
+
+    ``settings`` are those of the left and the right replies of ``pairs``. ``setting`` holds what
+    all cells have in common, and the run's own layers and alpha.
+    """
+
+    settings: tuple[SteeringSetting, SteeringSetting] | None = None
+    pairs: Sequence[tuple[TracedReply, TracedReply]] = ()
+    setting: SteeringSetting | None = None
+    cells: Sequence[CellMeasured] = ()
+    lens: Sequence[LayerLens] = ()
+
+
+def print_report(report: SteerReport, console: Console) -> None:
+    """Print the parts that there are, as wide as ``console``; readable without colour.
+
+    Characters are ASCII where the console's encoding is not Unicode.
+    """
+    ascii_only = not console.encoding.lower().startswith("utf")
+    width = console.width
+    parts: list[list[Line]] = []
+    if report.settings is not None and report.pairs:
+        left, right = zip(*report.pairs, strict=True)
+        parts.append(comparison_lines(left, right, report.settings, width, ascii_only))
+    if report.cells:
+        parts.append(grid_lines(report.cells, report.setting, ascii_only))
+    if report.lens:
+        steered = report.setting.layers if report.setting is not None else ()
+        parts.append(lens_lines(report.lens, width, steered, ascii_only))
+    if not parts:
+        parts.append([(("Nothing was measured.", ""),)])
+    for i, lines in enumerate(parts):
+        if i:
+            console.print()
+        for line in lines:
+            console.print(_text(line), soft_wrap=True)
+
+
+def _text(line: Line) -> Text:
+    text = Text()
+    for part, style in line:
+        text.append(part, _STYLES[style])
+    text.rstrip()
+    return text
+
+
+def grid_lines(
+    cells: Sequence[CellMeasured], setting: SteeringSetting | None, ascii_only: bool = False
+) -> list[Line]:
+    """One line for each cell, in less than 80 cells; the run's own is marked."""
+    scored = any(cell.accuracy is not None for cell in cells)
+    lines: list[Line] = []
+    if setting is not None:
+        unit = "relative to the norm" if setting.alpha_unit == "relative" else "absolute"
+        about = f"{setting.mode}, alpha {unit}, pool {setting.pool}"
+        lines.append(((about, "strong"),))
+    accuracy = "  accuracy" if scored else ""
+    lines.append(((f"  layer   alpha        KL   fluency  templates{accuracy}", "strong"),))
+    before: int | None = None
+    for cell in cells:
+        own = _is_own(cell, setting)
+        layer = str(cell.layer) if cell.layer != before else ""
+        level = kl_level(cell.kl)
+        text = (
+            f"{'*' if own else ' '} {layer:>5} {cell.alpha:>7g} {ramp(ascii_only)[level]}"
+            f" {number(cell.kl, 3):>7}  {number(cell.fluency, 2):>8}  {cell.templates:>9}"
+        )
+        if scored:
+            share = "-" if cell.accuracy is None else f"{cell.accuracy:.1%}"
+            text += f"  {share:>8}"
+        lines.append(((text, "mark" if own else ""),))
+        before = cell.layer
+    if any(_is_own(cell, setting) for cell in cells):
+        lines.append((("* what the run steers with", "dim"),))
+    lines.append(((kl_legend(ascii_only), "dim"),))
+    return lines
+
+
+def _is_own(cell: CellMeasured, setting: SteeringSetting | None) -> bool:
+    own = setting is not None and setting.mode != "off" and setting.layers == (cell.layer,)
+    return own and setting is not None and setting.alpha == cell.alpha
+
+
+def report_as_dict(report: SteerReport) -> dict[str, Any]:
+    """The same, ready for JSON: what is measured in nats ends in ``_nats``; NaN becomes None."""
+    result: dict[str, Any] = {}
+    if report.settings is not None and report.pairs:
+        left, right = zip(*report.pairs, strict=True)
+        result["comparison"] = {
+            "left": _side(report.settings[0], left),
+            "right": _side(report.settings[1], right),
+            "first_difference": [first_difference(a, b) for a, b in report.pairs],
+        }
+    if report.cells:
+        result["grid"] = {
+            "setting": report.setting.model_dump(mode="json") if report.setting else None,
+            "cells": [_cell(cell) for cell in report.cells],
+        }
+    if report.lens:
+        result["lens"] = [layer.model_dump(mode="json") for layer in report.lens]
+    return result
+
+
+def _side(setting: SteeringSetting, replies: Sequence[TracedReply]) -> dict[str, Any]:
+    return {
+        "setting": setting.model_dump(mode="json"),
+        "kl_nats": _finite(mean_kl(replies)),
+        "fluency_nats": _finite(mean_fluency(replies)),
+        "replies": [
+            {
+                "text": reply.text,
+                "tokens": list(reply.tokens),
+                "kl_nats": [_finite(value) for value in reply.kl],
+                "log_likelihoods_nats": [_finite(value) for value in reply.log_likelihoods],
+                "mean_kl_nats": _finite(mean_kl([reply])),
+                "fluency_nats": _finite(mean_fluency([reply])),
+            }
+            for reply in replies
+        ],
+    }
+
+
+def _cell(cell: CellMeasured) -> dict[str, Any]:
+    return {
+        "layer": cell.layer,
+        "alpha": cell.alpha,
+        "kl_nats": _finite(cell.kl),
+        "fluency_nats": _finite(cell.fluency),
+        "templates": cell.templates,
+        "accuracy": cell.accuracy,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
