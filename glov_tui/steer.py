@@ -40,7 +40,7 @@ OFF = SteeringSetting(mode="off", layers=(), alpha=0)
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for on the command line; None and empty: as the run or configuration has it."""
+    """What was asked for; None and empty: as the run or the configuration has it."""
 
     run: str | None
     config: str
