@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from engine.config import SteeringMode
 from engine.edits import BanTemplate, ChooseAnchors, Edit, PinTemplate, SetOption
@@ -10,7 +10,7 @@ from engine.state import RunState
 from engine.steering.layers import resolve_layers
 
 ALPHA_STEP = 0.25
-MODES: tuple[SteeringMode, ...] = ("last-token", "generated-tokens", "off")
+MODES: tuple[SteeringMode, ...] = get_args(SteeringMode)
 
 
 def steered_layers(state: RunState) -> tuple[int, ...]:

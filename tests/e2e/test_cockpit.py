@@ -72,6 +72,33 @@ def test_pause_edit_inject_steer_resume_and_find_it_all_in_the_journal(run_folde
             assert event.alpha == (0.75 if event.step >= held else 0.5)
 
 
+def test_the_lab_in_the_middle_of_a_run_and_its_choice_in_the_journal(run_folder: Path) -> None:
+    with Terminal(demo(run_folder, "steps=4"), columns=120, rows=40) as terminal:
+        terminal.wait_for("step 2", seconds=LOADING_SECONDS)
+        terminal.press("space")
+        terminal.wait_for("paused")
+        terminal.press("t")
+        terminal.wait_for("steering lab")
+        terminal.press("enter")
+        terminal.wait_for("Compare done", seconds=60)
+        assert "right: last-token, layer 3, alpha 0.5" in terminal.text
+        terminal.press("+", "a")
+        terminal.wait_for("alpha 0.75")
+        terminal.press("escape")
+        terminal.wait_gone("steering lab")
+        terminal.press("space")
+        terminal.wait_for("finished", seconds=60)
+        terminal.press("q")
+        assert terminal.wait_exit() == 0
+    events = read_journal(run_folder).events
+    edits = [e.edit for e in events if isinstance(e, ev.Edited)]
+    assert SetOption(key="steering.alpha", value=0.75) in edits
+    last = [e for e in events if isinstance(e, ev.SteeringPrepared)][-1]
+    assert last.alpha == 0.75
+    measured = [e for e in events if isinstance(e, ev.SteeringMeasured)]
+    assert measured and all(e.kl > 0 for e in measured)
+
+
 def test_killed_in_the_middle_and_resumed_on_the_screen(run_folder: Path) -> None:
     with Terminal(demo(run_folder, "steps=3"), columns=80, rows=24) as terminal:
         terminal.wait_for("step 1/3", "proposing", seconds=LOADING_SECONDS)
