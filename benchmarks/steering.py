@@ -1,0 +1,94 @@
+"""What measuring the steering costs a step: KL, raised and lowered tokens, the changed share.
+
+    python benchmarks/steering.py            # the demo's step, measured and not, in turns
+
+In mode last-token both distributions are read anyway; what measuring adds is the LLM's head on
+twice the rows, a second draw, and a few sums. Printed: processor time of a whole step (compose,
+direction, decode, parse, score) of the demo with and without them, on one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from unittest import mock
+
+import torch
+from torch import Tensor
+
+from engine import events as ev
+from engine.config_file import load_config
+from engine.llm import decoding
+from engine.loading import load_optimizer
+from engine.optimizer import Optimizer
+from engine.state import RunState
+
+
+def step_seconds(optimizer: Optimizer, state: RunState) -> tuple[float, RunState]:
+    """Processor time of one step, and the state after it."""
+    optimizer.scores.clear()  # each step scores its templates
+    begun = time.process_time()
+    for event in optimizer.step(state):
+        state = state.apply(event)
+    return time.process_time() - begun, state
+
+
+def unmeasured(optimizer: Optimizer, state: RunState) -> float:
+    """The same step with the un-steered logits out of sight."""
+    draw = decoding._draw
+
+    def blind(logits: Tensor, _unsteered: Tensor | None, *rest: object) -> object:
+        return draw(logits, None, *rest)  # type: ignore[arg-type]
+
+    with mock.patch.object(decoding, "_draw", blind):
+        return step_seconds(optimizer, state)[0]
+
+
+def main() -> None:
+    """Print the two times and their ratio."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=int, default=15)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    config = load_config("demo")
+    optimizer = load_optimizer(config, lambda what, done, total: None, print)
+    state = RunState().apply(
+        ev.RunStarted(run="demo", config=config.model_dump(mode="json"), versions={})
+    )
+    fitness = optimizer.fitness
+    state = state.apply(
+        ev.ModelsLoaded(
+            llm=optimizer.llm.name,
+            llm_layers=optimizer.llm.layers,
+            vlm=fitness.name,
+            dataset_name=fitness.dataset_name,
+            dataset_description=fitness.dataset_description,
+            dataset_fingerprint=fitness.dataset_fingerprint,
+            class_names=fitness.class_names,
+            train_size=fitness.size("train"),
+            test_size=fitness.size("test"),
+            seconds=0.0,
+        )
+    )
+    for event in optimizer.score_seed(state):
+        state = state.apply(event)
+    for _ in range(3):  # until there are anchors
+        _, state = step_seconds(optimizer, state)
+    assert state.anchors is not None
+    with_, without = [], []
+    for turn in range(arguments.runs + 1):
+        pair = step_seconds(optimizer, state)[0], unmeasured(optimizer, state)
+        if turn:  # the first warms up
+            with_.append(pair[0])
+            without.append(pair[1])
+    print(f"a step, measured       {1000 * statistics.median(with_):7.1f} ms of processor time")
+    print(f"a step, not measured   {1000 * statistics.median(without):7.1f} ms")
+    ratios = [a / b for a, b in zip(with_, without, strict=True)]
+    print(f"measured / not         {statistics.median(ratios):7.3f}   (at most 1.05)")
+
+
+if __name__ == "__main__":
+    main()
