@@ -88,6 +88,7 @@ class EditorScreen(ModalScreen[list[Edit]]):
 
     @on(Tabs.TabActivated)
     def _tab_activated(self, event: Tabs.TabActivated) -> None:
+        self.set_focus(None)  # else the area that hides takes the focus away once more, later
         for area in self.query(TextArea):
             area.set_class(area.id == f"text-{event.tab.id}", "-shown")
         self.shown.focus()

@@ -9,7 +9,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Button, Static
 
 from engine.commands import Command, EndExperiment, RunExperiment
@@ -21,7 +20,7 @@ from glov_tui.glyphs import ASCII, UNICODE
 from glov_tui.lab.form import LabForm
 from glov_tui.lab.settings import ENDED, Typed, TypedWrong, edits_towards, obstacle
 from glov_tui.lab.views import KINDS, CompareView, GridView, LabHead, LabMessage, LensView
-from glov_tui.panes.pane import Pane
+from glov_tui.panes.pane import Pane, PaneScreen
 from glov_tui.text import clean
 from glov_tui.widgets.fields import Choice, NumberField
 from glov_tui.widgets.key_bar import KeyBar
@@ -29,7 +28,7 @@ from glov_tui.widgets.key_bar import KeyBar
 VIEWS = ("compare", "grid", "lens")
 
 
-class LabScreen(Screen[None]):
+class LabScreen(PaneScreen):
     """Three views over one form: compare two settings, scan a grid, read the lens.
 
     It sends experiments to the session and shows what comes back; the app's pump repaints it.
@@ -187,6 +186,7 @@ class LabScreen(Screen[None]):
     def action_view(self, view: str) -> None:
         """Show one of the three views."""
         self._view = view
+        self.set_focus(None)  # else what hides takes the focus away once more, later
         for name in VIEWS:
             self.query_one(f"#{name}").set_class(name == view, "-shown")
         self._form.show_view(view)
