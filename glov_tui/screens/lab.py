@@ -102,8 +102,7 @@ class LabScreen(PaneScreen):
         #views { height: 1; padding: 0 1; background: $panel; text-wrap: nowrap;
             link-style: none; link-color: $foreground; link-background: transparent;
         }
-        CompareView, GridView, LensView { height: 1fr; padding: 0 1; display: none; }
-        .-shown { display: block; }
+        CompareView, GridView, LensView { height: 1fr; padding: 0 1; }
     }
     """
 
@@ -186,9 +185,9 @@ class LabScreen(PaneScreen):
     def action_view(self, view: str) -> None:
         """Show one of the three views."""
         self._view = view
-        self.set_focus(None)  # else what hides takes the focus away once more, later
+        # All at once: a class takes effect later, and what is not displayed can't be focused.
         for name in VIEWS:
-            self.query_one(f"#{name}").set_class(name == view, "-shown")
+            self.query_one(f"#{name}").display = name == view
         self._form.show_view(view)
         self._draw_views()
         self._say("")
@@ -197,7 +196,7 @@ class LabScreen(PaneScreen):
 
     def _focus_results(self) -> None:
         view = self.query_one(f"#{self._view}")
-        (view.table if isinstance(view, GridView) else view).focus()
+        self.set_focus(view.table if isinstance(view, GridView) else view)
 
     def _draw_views(self) -> None:
         parts = [Content("steering lab  ")]
