@@ -26,3 +26,8 @@ def test_the_engine_knows_no_screen() -> None:
 def test_models_are_imported_only_when_loaded() -> None:
     loaded = modules_after("import engine.session, engine.demo.vocabulary")
     assert not loaded & {"torch", "transformers", "open_clip"}
+
+
+def test_screens_over_the_cockpit_are_imported_when_they_are_opened() -> None:
+    loaded = modules_after("import glov_tui.app")
+    assert not {name for name in loaded if name.startswith(("glov_tui.lab", "glov_tui.screens."))}

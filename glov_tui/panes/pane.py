@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol
+
+from textual.screen import Screen
 
 from engine.state import RunState
 
@@ -27,12 +29,12 @@ class Pane(Protocol):
         ...
 
 
-@runtime_checkable
-class PaneScreen(Protocol):
-    """A screen over the cockpit that has panes of its own."""
+class PaneScreen(Screen[None]):
+    """A screen over the cockpit that has panes of its own, and hides those of the cockpit."""
 
-    APP_ACTIONS: ClassVar[frozenset[str]]  # keys of the cockpit that work here too
+    APP_ACTIONS: ClassVar[frozenset[str]] = frozenset()
+    """Keys of the cockpit that work here too."""
 
     def panes(self) -> Iterable[Pane]:
         """The panes to repaint while the screen is in view."""
-        ...
+        raise NotImplementedError

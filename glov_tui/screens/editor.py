@@ -88,9 +88,11 @@ class EditorScreen(ModalScreen[list[Edit]]):
 
     @on(Tabs.TabActivated)
     def _tab_activated(self, event: Tabs.TabActivated) -> None:
+        # All at once: a class takes effect later, and what is not displayed can't be focused.
         for area in self.query(TextArea):
-            area.set_class(area.id == f"text-{event.tab.id}", "-shown")
-        self.shown.focus()
+            area.display = area.id == f"text-{event.tab.id}"
+            area.set_class(area.display, "-shown")
+        self.set_focus(self.shown)
 
     def action_next_tab(self) -> None:
         """Show the next of the three texts."""

@@ -9,7 +9,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Button, Static
 
 from engine.commands import Command, EndExperiment, RunExperiment
@@ -21,7 +20,7 @@ from glov_tui.glyphs import ASCII, UNICODE
 from glov_tui.lab.form import LabForm
 from glov_tui.lab.settings import ENDED, Typed, TypedWrong, edits_towards, obstacle
 from glov_tui.lab.views import KINDS, CompareView, GridView, LabHead, LabMessage, LensView
-from glov_tui.panes.pane import Pane
+from glov_tui.panes.pane import Pane, PaneScreen
 from glov_tui.text import clean
 from glov_tui.widgets.fields import Choice, NumberField
 from glov_tui.widgets.key_bar import KeyBar
@@ -29,7 +28,7 @@ from glov_tui.widgets.key_bar import KeyBar
 VIEWS = ("compare", "grid", "lens")
 
 
-class LabScreen(Screen[None]):
+class LabScreen(PaneScreen):
     """Three views over one form: compare two settings, scan a grid, read the lens.
 
     It sends experiments to the session and shows what comes back; the app's pump repaints it.
@@ -103,8 +102,7 @@ class LabScreen(Screen[None]):
         #views { height: 1; padding: 0 1; background: $panel; text-wrap: nowrap;
             link-style: none; link-color: $foreground; link-background: transparent;
         }
-        CompareView, GridView, LensView { height: 1fr; padding: 0 1; display: none; }
-        .-shown { display: block; }
+        CompareView, GridView, LensView { height: 1fr; padding: 0 1; }
     }
     """
 
@@ -187,8 +185,9 @@ class LabScreen(Screen[None]):
     def action_view(self, view: str) -> None:
         """Show one of the three views."""
         self._view = view
+        # All at once: a class takes effect later, and what is not displayed can't be focused.
         for name in VIEWS:
-            self.query_one(f"#{name}").set_class(name == view, "-shown")
+            self.query_one(f"#{name}").display = name == view
         self._form.show_view(view)
         self._draw_views()
         self._say("")
@@ -197,7 +196,7 @@ class LabScreen(Screen[None]):
 
     def _focus_results(self) -> None:
         view = self.query_one(f"#{self._view}")
-        (view.table if isinstance(view, GridView) else view).focus()
+        self.set_focus(view.table if isinstance(view, GridView) else view)
 
     def _draw_views(self) -> None:
         parts = [Content("steering lab  ")]

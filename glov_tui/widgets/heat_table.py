@@ -125,7 +125,7 @@ class HeatTable(Widget, can_focus=True):
 
     def _fitting(self) -> tuple[int, int]:
         """How many rows and columns are in view."""
-        if not self._rows or not self._columns:
+        if not (self._rows and self._columns and self.size.area):
             return 0, 0
         rows = self.size.height - 1
         columns = (self.size.width - self._name_width) // self._cell_width
@@ -157,10 +157,16 @@ class HeatTable(Widget, can_focus=True):
             for i, cell in enumerate(row[self._left : self._left + columns]):
                 here = (self._top + y - 1, self._left + i) == self._cursor
                 self._draw_cell(grid, name + i * width, y, cell, width, here)
-        more_right = self._left + columns < len(self._columns)
-        if self._left or more_right:
-            sign = ("<" if self._left else " ") + (">" if more_right else " ")
-            grid.text(0, 0, sign, "header")
+        # What is out of view, to the left, right, above and below.
+        edge = grid.width - 1
+        for hidden, x, y, sign in (
+            (self._left > 0, name - 1, 0, "<"),
+            (self._left + columns < len(self._columns), edge, 0, ">"),
+            (self._top > 0, edge, 1, "^"),
+            (self._top + rows < len(self._rows), edge, rows, "v"),
+        ):
+            if hidden:
+                grid.put(x, y, sign, "header")
 
     def _draw_cell(
         self, grid: Grid, x: int, y: int, cell: HeatCell, width: int, here: bool
