@@ -349,14 +349,15 @@ class LocalSession:
             raise UserError("the lab works while the run is paused")
         if optimizer is None or state.config is None:
             raise UserError("the models are still being loaded")
-        if state.anchors is None:
+        anchors = state.with_pending().anchors  # two held by hand a moment ago count
+        if anchors is None:
             raise UserError(
                 "there is no P+ and P- yet: steering begins with the first improvement over the "
                 "seed template; or hold two templates by hand"
             )
         from engine.steering.lab import Subject, run_experiment
 
-        positive, negative = (state.find(key) for key in state.anchors)
+        positive, negative = (state.find(key) for key in anchors)
         assert positive is not None and negative is not None
         subject = Subject(
             llm=optimizer.llm,

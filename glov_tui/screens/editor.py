@@ -29,6 +29,7 @@ class EditorScreen(ModalScreen[list[Edit]]):
     Typed text is kept in the editor whatever the run does meanwhile.
     """
 
+    AUTO_FOCUS = ""  # it comes late, and would take the focus away from the text on the tab
     TITLES: ClassVar[dict[str, str]] = {
         "system": "System prompt",
         "task": "Task",
