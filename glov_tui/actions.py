@@ -67,9 +67,13 @@ class RunActions(App[None]):
         for edit in edits:
             self._send(MakeEdit(edit=edit))
 
-    def action_toggle_pause(self) -> None:
-        """Pause, or go on."""
-        self._send(Resume() if self.session.state.status == "paused" else Pause())
+    def action_pause(self) -> None:
+        """Hold at the next safe point, at most one token away."""
+        self._send(Pause())
+
+    def action_resume(self) -> None:
+        """Go on after a pause."""
+        self._send(Resume())
 
     def action_step_once(self) -> None:
         """Run to the end of one step."""

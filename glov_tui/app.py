@@ -54,7 +54,8 @@ CTRL_C_SECONDS = 3.0
 PANES = ("meta-prompt", "examples", "steering", "candidates", "accuracy", "log")
 DRIVING = frozenset(
     [
-        "toggle_pause",
+        "pause",
+        "resume",
         "step_once",
         "edit",
         "inject",
@@ -238,7 +239,10 @@ class GlovApp(RunActions):
         """Hide what can't be done now from the footer."""
         if isinstance(self.screen, PaneScreen) and action in _BOUND - self.screen.APP_ACTIONS:
             return False
-        return action not in DRIVING or self.session.state.status not in ENDED
+        status = self.session.state.status
+        if action in ("pause", "resume") and (action == "resume") != (status == "paused"):
+            return False
+        return action not in DRIVING or status not in ENDED
 
     def action_filter(self) -> None:
         """Filter the templates."""

@@ -7,7 +7,8 @@ from textual.binding import Binding
 from glov_tui.choices import ALPHA_STEP
 
 KEYS: list[Binding] = [
-    Binding("space", "toggle_pause", "Pause", tooltip="Pause within one token, or go on"),
+    Binding("space", "pause", "Pause", tooltip="Pause within one token"),
+    Binding("space", "resume", "Go on", tooltip="Go on after a pause"),
     Binding("n", "step_once", "One step", tooltip="Run to the end of one step, then pause"),
     Binding("e", "edit", "Edit", tooltip="Edit system prompt, task or the next meta-prompt"),
     Binding("i", "inject", "Inject", tooltip="Score a template of your own at once"),

@@ -35,7 +35,7 @@ class LabScreen(PaneScreen):
     """
 
     APP_ACTIONS: ClassVar[frozenset[str]] = frozenset(
-        ["toggle_pause", "undo", "help", "leave", "redraw"]
+        ["pause", "resume", "undo", "help", "leave", "redraw"]
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "give_up", "Give up", tooltip="Give up the experiment under way"),
