@@ -1,4 +1,4 @@
-"""Make the screenshots in this folder: a real demo run, paused in step 8, at several sizes.
+"""Make the screenshots in this folder: a real demo run, paused in step 8, and the steering lab.
 
 python docs/screenshots.py
 """
@@ -51,6 +51,7 @@ async def main() -> None:
         await asyncio.to_thread(paused.wait)
         for width, height in SIZES:
             await take(session, width, height, "accuracy" if height < 30 else None)
+        await take_lab(session, 120, 40)
         session.send(Stop())
         session.wait()
 
@@ -64,6 +65,18 @@ async def take(session: LocalSession, width: int, height: int, pane: str | None)
         await pilot.pause(1.5)
         svg = app.export_screenshot(title="glov demo")
     (HERE / f"cockpit-{width}x{height}.svg").write_text(svg, encoding="utf-8")
+
+
+async def take_lab(session: LocalSession, width: int, height: int) -> None:
+    """The steering lab after a comparison on the paused run."""
+    app = GlovApp(session)
+    async with app.run_test(size=(width, height)) as pilot:
+        await pilot.press("t", "enter")
+        while (tried := session.state.experiment) is None or tried.running:
+            await pilot.pause(0.1)
+        await pilot.pause(1.5)
+        svg = app.export_screenshot(title="glov demo: steering lab")
+    (HERE / f"lab-{width}x{height}.svg").write_text(svg, encoding="utf-8")
 
 
 if __name__ == "__main__":
