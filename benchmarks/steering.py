@@ -58,21 +58,7 @@ def main() -> None:
     state = RunState().apply(
         ev.RunStarted(run="demo", config=config.model_dump(mode="json"), versions={})
     )
-    fitness = optimizer.fitness
-    state = state.apply(
-        ev.ModelsLoaded(
-            llm=optimizer.llm.name,
-            llm_layers=optimizer.llm.layers,
-            vlm=fitness.name,
-            dataset_name=fitness.dataset_name,
-            dataset_description=fitness.dataset_description,
-            dataset_fingerprint=fitness.dataset_fingerprint,
-            class_names=fitness.class_names,
-            train_size=fitness.size("train"),
-            test_size=fitness.size("test"),
-            seconds=0.0,
-        )
-    )
+    state = state.apply(optimizer.models_loaded(seconds=0.0))
     for event in optimizer.score_seed(state):
         state = state.apply(event)
     for _ in range(3):  # until there are anchors

@@ -76,6 +76,21 @@ class Optimizer:
             )
         resolve_layers(steering, self.llm.layers)
 
+    def models_loaded(self, seconds: float) -> ev.ModelsLoaded:
+        """The fact that both models and the data are ready, after ``seconds`` of loading."""
+        return ev.ModelsLoaded(
+            llm=self.llm.name,
+            llm_layers=self.llm.layers,
+            vlm=self.fitness.name,
+            dataset_name=self.fitness.dataset_name,
+            dataset_description=self.fitness.dataset_description,
+            dataset_fingerprint=self.fitness.dataset_fingerprint,
+            class_names=self.fitness.class_names,
+            train_size=self.fitness.size("train"),
+            test_size=self.fitness.size("test"),
+            seconds=seconds,
+        )
+
     # -- what a session runs ---------------------------------------------------------------
 
     def score_seed(self, state: RunState) -> Events:

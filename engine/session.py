@@ -237,20 +237,7 @@ class LocalSession:
         assert self._state.config is not None
         begun = time.monotonic()
         optimizer = load_optimizer(self._state.config, progress, report, self._scores, self._kept)
-        self._publish(
-            ev.ModelsLoaded(
-                llm=optimizer.llm.name,
-                llm_layers=optimizer.llm.layers,
-                vlm=optimizer.fitness.name,
-                dataset_name=optimizer.fitness.dataset_name,
-                dataset_description=optimizer.fitness.dataset_description,
-                dataset_fingerprint=optimizer.fitness.dataset_fingerprint,
-                class_names=optimizer.fitness.class_names,
-                train_size=optimizer.fitness.size("train"),
-                test_size=optimizer.fitness.size("test"),
-                seconds=time.monotonic() - begun,
-            )
-        )
+        self._publish(optimizer.models_loaded(time.monotonic() - begun))
         return optimizer
 
     def _drive(self, steps: Events, obeying: bool = True) -> None:

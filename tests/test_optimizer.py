@@ -15,22 +15,10 @@ from engine.vlm.fitness import Fitness
 
 
 def begin(optimizer: Optimizer) -> RunState:
-    fitness = optimizer.fitness
     return RunState().apply_all(
         [
             ev.RunStarted(run="r", config=optimizer.config.model_dump(mode="json"), versions={}),
-            ev.ModelsLoaded(
-                llm=optimizer.llm.name,
-                llm_layers=optimizer.llm.layers,
-                vlm=fitness.name,
-                dataset_name=fitness.dataset_name,
-                dataset_description=fitness.dataset_description,
-                dataset_fingerprint=fitness.dataset_fingerprint,
-                class_names=fitness.class_names,
-                train_size=fitness.size("train"),
-                test_size=fitness.size("test"),
-                seconds=0.0,
-            ),
+            optimizer.models_loaded(seconds=0.0),
         ]
     )
 

@@ -16,7 +16,6 @@ from engine.demo.dialogues import random_phrases, render
 from engine.demo.vocabulary import FACTORS, named_values
 from engine.demo.worlds import Phrases, World, random_world
 from engine.errors import ModelError
-from engine.events import ModelsLoaded
 from engine.experiment import LayerLens
 from engine.history import ScoredTemplate
 from engine.llm.base import LanguageModel, Message, Reply, Steering, SteeringShift, TokenColumn
@@ -141,19 +140,7 @@ def simulate(
     )
     fitness = WorldFitness(world, seed)
     optimizer = Optimizer(config, llm, fitness, load_meta_prompt(None))
-    loaded = ModelsLoaded(
-        llm=llm.name,
-        llm_layers=llm.layers,
-        vlm=fitness.name,
-        dataset_name=fitness.dataset_name,
-        dataset_description=fitness.dataset_description,
-        dataset_fingerprint=fitness.dataset_fingerprint,
-        class_names=fitness.class_names,
-        train_size=world.n,
-        test_size=world.n,
-        seconds=0.0,
-    )
-    state = RunState(config=config).apply(loaded)
+    state = RunState(config=config).apply(optimizer.models_loaded(seconds=0.0))
     generators = [optimizer.score_seed, *[optimizer.step] * steps, optimizer.finish]
     for part in generators:
         for event in part(state):
