@@ -56,6 +56,7 @@ DRIVING = frozenset(
     [
         "pause",
         "resume",
+        "lab",
         "step_once",
         "edit",
         "inject",
