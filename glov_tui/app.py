@@ -56,7 +56,6 @@ DRIVING = frozenset(
     [
         "pause",
         "resume",
-        "lab",
         "step_once",
         "edit",
         "inject",
