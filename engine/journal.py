@@ -91,16 +91,16 @@ class Journal:
         write_atomic(folder / CONFIG, format_config(config, comments=True))
         return cls(folder)
 
-    def append(self, event: Event) -> None:
-        """Write one fact as one line.
+    def append(self, *events: Event) -> None:
+        """Write facts, one line each, all of them or none.
 
         Raises:
-            JournalError: if the line can't be written in whole (disk full, folder gone).
+            JournalError: if they can't be written in whole (disk full, folder gone).
         """
-        line = format_event(event).encode() + b"\n"
+        lines = b"".join(format_event(event).encode() + b"\n" for event in events)
         try:
-            written = os.write(self._file, line)
-            if written != len(line):
+            written = os.write(self._file, lines)
+            if written != len(lines):
                 os.ftruncate(self._file, os.fstat(self._file).st_size - written)
                 raise OSError(28, "No space left on device")
         except OSError as error:
@@ -125,6 +125,25 @@ class JournalContent:
 
     events: tuple[Event, ...]
     torn_bytes: int
+
+
+def is_driven(folder: Path) -> bool:
+    """Whether a live process has the journal of this run open to append to it.
+
+    Raises:
+        JournalError: if the journal can't be opened.
+    """
+    try:
+        file = os.open(folder / EVENTS, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise JournalError(f"{folder / EVENTS} can't be read: {error.strerror}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False
 
 
 def read_journal(folder: Path) -> JournalContent:

@@ -80,6 +80,7 @@ class RunState:
     config: RunConfig | None = None
     status: Status = "new"
     started_at: float = 0.0
+    forked: ev.RunForked | None = None  # the last time, where a fork was forked
     # Models and data
     models: ev.ModelsLoaded | None = None
     # Where the engine is
@@ -233,6 +234,10 @@ class RunState:
             case ev.RunResumed():
                 status: Status = "running" if self.models else "loading"
                 return replace(self, status=status)._logged(event, "resumed")
+            case ev.RunForked():
+                return replace(self, status="stopped", forked=event)._logged(
+                    event, f"forked from {event.parent} at step {event.step}"
+                )
             case ev.RunReopened():
                 return replace(self, status="loading", error=None)._logged(event, "reopened")
             case ev.RunStopped():

@@ -188,6 +188,24 @@ def compare(
 
 
 @app.command()
+def runs(
+    folders: Annotated[
+        list[str] | None,
+        typer.Argument(help="Folders with runs, runs or sweeps.", show_default="runs/"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List runs, with how far they are; the one with the latest news is last."""
+    from engine.errors import UserError
+    from glov_tui.runs import print_runs
+
+    try:
+        print_runs(folders or [], as_json)
+    except UserError as error:
+        _fail(error)
+
+
+@app.command()
 def steer(
     run: Annotated[
         str | None, typer.Argument(help="A run, for its models, prompt, P+ and P-.")
