@@ -89,6 +89,34 @@ def resume(
     _drive(session, headless, as_json, low_bandwidth)
 
 
+@app.command()
+def fork(
+    run: Annotated[str, typer.Argument(help="A run's folder, or its name in runs/.")],
+    at_step: Annotated[
+        int, typer.Option(min=0, help="The last step that both share; 0: only the seed's score.")
+    ],
+    override: Override = None,
+    run_dir: RunDir = None,
+    headless: Headless = False,
+    as_json: AsJson = False,
+    low_bandwidth: LowBandwidth = False,
+) -> None:
+    """Start a new run from the end of a step of another one, which stays as it is."""
+    from engine.errors import UserError
+    from engine.fork import write_fork
+    from engine.journal import find_run, new_run_folder
+    from engine.session import LocalSession
+
+    try:
+        parent = find_run(run)
+        folder = run_dir or new_run_folder(parent.resolve().name.partition("-fork-")[0] + "-fork")
+        write_fork(parent, at_step, folder, override or [])
+        session = LocalSession.resume(folder)
+    except UserError as error:
+        _fail(error)
+    _drive(session, headless, as_json, low_bandwidth)
+
+
 def _run(
     source: str,
     overrides: list[str],
