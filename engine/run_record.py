@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -90,7 +91,12 @@ def begun_config(folder: Path, events: Sequence[ev.Event]) -> RunConfig:
 
 
 def fold(folder: Path, events: Sequence[ev.Event]) -> RunState:
-    """The state after all facts of a journal.
+    """The state after all facts of a journal; see ``states``."""
+    return collections.deque(states(folder, events), maxlen=1)[0]
+
+
+def states(folder: Path, events: Sequence[ev.Event]) -> Iterator[RunState]:
+    """The state after each fact of a journal.
 
     Raises:
         JournalError: if they are no run's: what wrote or changed them was no glov.
@@ -106,7 +112,7 @@ def fold(folder: Path, events: Sequence[ev.Event]) -> RunState:
                 f"from those before it: {type(error).__name__}: {error}. The run can't be used as "
                 "it is; a copy cut before that line can"
             ) from None
-    return state
+        yield state
 
 
 def record_of(folder: Path, state: RunState, config: RunConfig) -> RunRecord:

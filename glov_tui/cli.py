@@ -234,6 +234,32 @@ def runs(
 
 
 @app.command()
+def replay(
+    run: Annotated[str, typer.Argument(help="A run's folder, or its name in runs/.")],
+    speed: Annotated[
+        str, typer.Option(metavar="1-64|max", help="Times the recorded speed; - and + change it.")
+    ] = "1",
+    low_bandwidth: LowBandwidth = False,
+) -> None:
+    """Play a run back in the cockpit, from its journal alone: no model is loaded."""
+    from engine.errors import UserError
+    from engine.journal import find_run
+    from engine.replay import ReplaySession, parse_speed
+
+    try:
+        session = ReplaySession.open(find_run(run), parse_speed(speed))
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise UserError(
+                "a replay needs a terminal; `glov runs` and `glov compare` print what a run did"
+            )
+    except UserError as error:
+        _fail(error)
+    from glov_tui.cockpit import replay_on_screen
+
+    raise typer.Exit(replay_on_screen(session, low_bandwidth))
+
+
+@app.command()
 def steer(
     run: Annotated[
         str | None, typer.Argument(help="A run, for its models, prompt, P+ and P-.")

@@ -32,11 +32,14 @@ class StatusLine(Static):
     INTERVAL: ClassVar[float] = 0.25
     DEFAULT_CSS = """
     StatusLine { height: 1; width: 1fr; background: $panel; text-wrap: nowrap; }
+    .-past StatusLine { background: $warning 40%; }
     """
 
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__("", markup=False, id="status")
         self._separator = f" {glyphs.separator} "
+        self.past: str | None = None
+        """Said in place of what is true only now, when another moment of a run is shown."""
 
     def fingerprint(self, state: RunState) -> Hashable:
         """The line itself: it is cheap to make."""
@@ -48,17 +51,22 @@ class StatusLine(Static):
 
     def line(self, state: RunState) -> str:
         """The text for this state at the present width."""
-        fields = [f"{STATUS_MARKS[state.status]} {clean(state.run)} {state.status}"]
+        status = self.past or state.status
+        fields = [f"{STATUS_MARKS[state.status]} {clean(state.run)} {status}"]
         steps = state.config.steps if state.config else 0
         fields.append(f"step {state.step}/{steps}")
-        if state.status in ("running", "paused", "loading") and state.progress is not None:
+        if (
+            self.past is None
+            and state.status in ("running", "paused", "loading")
+            and state.progress is not None
+        ):
             fields.append(_phase(state))
         ranking = state.allowed
         seed = state.seed
         if ranking and seed:
             gain = 100 * (ranking[0].accuracy - seed.accuracy)
             fields.append(f"best {ranking[0].accuracy:.1%} ({gain:+.1f})")
-        if state.status == "running":
+        if self.past is None and state.status == "running":
             fields.append(f"ETA {format_seconds(seconds_left(state))}")
         if state.steps:
             recent = state.steps[-10:]
@@ -66,7 +74,8 @@ class StatusLine(Static):
             fields.append(f"{seconds / len(recent):.1f} s/step")
             if seconds > 0:
                 fields.append(f"{sum(s.tokens for s in recent) / seconds:.0f} tok/s")
-        fields.append(memory_used(time.monotonic()))
+        if self.past is None:
+            fields.append(memory_used(time.monotonic()))
         text = ""
         for field in fields:
             longer = f"{text}{self._separator}{field}" if text else f" {field}"
