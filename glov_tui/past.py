@@ -61,8 +61,10 @@ class PastActions(RunActions):
         elif self.past is not None:
             live = self.session.state
             said = f"HISTORY (live: {live.status}, step {live.step}; h: back to it)"
-        screen.query_one(StatusLine).past = said
-        screen.query_one(Scrubber).past = self.past
+        for line in screen.query(StatusLine):  # none while the app closes
+            line.past = said
+        for scrubber in screen.query(Scrubber):
+            scrubber.past = self.past
         screen.set_class(said is not None, "-past")
 
     def action_history(self) -> None:
