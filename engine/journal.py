@@ -25,6 +25,8 @@ EVENTS = "events.jsonl"
 CONFIG = "config.toml"
 LOG = "log.txt"
 
+_LOCK_TRIES, _LOCK_WAIT_SECONDS = 5, 0.01
+
 
 def runs_folder() -> Path:
     """Where runs are kept: $GLOV_RUNS_DIR, or ./runs."""
@@ -67,13 +69,19 @@ class Journal:
         self.folder = folder
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._file = os.open(folder / EVENTS, flags, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process
-        except OSError:
+        if not self._lock():
             os.close(self._file)
-            raise JournalError(
-                f"{folder} is being driven by another process; stop that one first"
-            ) from None
+            raise JournalError(f"{folder} is being driven by another process; stop that one first")
+
+    def _lock(self) -> bool:
+        """Whether this process has the journal for itself now, until it ends."""
+        for _ in range(_LOCK_TRIES):
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except OSError:
+                time.sleep(_LOCK_WAIT_SECONDS)  # `is_driven` holds it for an instant
+        return False
 
     @classmethod
     def create(cls, folder: Path, config: RunConfig) -> Journal:

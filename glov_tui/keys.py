@@ -8,13 +8,17 @@ from glov_tui.choices import ALPHA_STEP
 
 PAST_KEYS: list[Binding] = [
     Binding("space", "play", "Play", priority=True, tooltip="Play, or hold"),
-    Binding("left", "go_by(-1)", "Step -", key_display="←", priority=True, tooltip="Back one step"),
-    Binding("right", "go_by(1)", "Step +", key_display="→", priority=True, tooltip="On one step"),
-    Binding("home", "go_to_begin", "Begin", priority=True, tooltip="Go to the seed's score"),
-    Binding("end", "go_to_end", "End", priority=True, tooltip="Go to the journal's end"),
-    Binding("minus", "speed(-1)", "Slower", key_display="-", tooltip="Play at a lower speed"),
+    Binding("left", "go_by(-1)", "Back", key_display="←", priority=True, tooltip="Back one step"),
+    Binding("right", "go_by(1)", "On", key_display="→", priority=True, tooltip="On one step"),
     Binding(
-        "plus,equals_sign", "speed(1)", "Faster", key_display="+", tooltip="Play at a higher speed"
+        "home", "go_to_begin", "Begin", priority=True, show=False, tooltip="Go to the seed's score"
+    ),
+    Binding(
+        "end", "go_to_end", "End", priority=True, show=False, tooltip="Go to the journal's end"
+    ),
+    Binding("minus", "speed(-1)", "Slow", key_display="-", tooltip="Play at a lower speed"),
+    Binding(
+        "plus,equals_sign", "speed(1)", "Fast", key_display="+", tooltip="Play at a higher speed"
     ),
 ]
 """Keys of a replay and of a look at earlier steps, in place of those that drive a run."""
