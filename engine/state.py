@@ -23,7 +23,7 @@ from engine.edits import (
 )
 from engine.errors import ConfigError
 from engine.experiment import CellMeasured, Experiment, LayerLens, TracedReply
-from engine.history import Proposal, ScoredTemplate, anchors_after, ranked
+from engine.history import Proposal, ScoredTemplate, anchors_after, ranked, ranked_with
 from engine.llm.base import Message
 from engine.prompt_template import normalise
 from engine.steering.alpha_search import TrialSetting, with_rewards
@@ -387,12 +387,11 @@ class RunState:
         )
 
     def _added(self, scored: ScoredTemplate) -> RunState:
-        templates = (*self.templates, scored)
         return replace(
             self,
-            templates=templates,
+            templates=(*self.templates, scored),
             keys={**self.keys, scored.key: len(self.templates)},
-            ranking=tuple(ranked(templates)),
+            ranking=ranked_with(self.ranking, scored),
         )
 
     def _anchors(self, event: ev.AnchorsMoved) -> RunState:

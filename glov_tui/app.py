@@ -227,7 +227,7 @@ class GlovApp(PastActions):
         """Hide what can't be done now from the footer."""
         if isinstance(self.screen, PaneScreen) and action in _BOUND - self.screen.APP_ACTIONS:
             return False
-        if not self.past_allows(action):
+        if not (self.past_allows(action) and self._takes_keys(action)):
             return False
         return action not in DRIVING or self.session.state.status not in ENDED
 

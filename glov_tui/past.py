@@ -45,12 +45,19 @@ class PastActions(RunActions):
     def past_allows(self, action: str) -> bool:
         """Whether an action is for what is shown: the present or a past."""
         if action in _PAST_ACTIONS:
-            # Where text is typed, and on other screens, these keys are theirs.
-            typing = isinstance(self.focused, Input)
-            return self.past is not None and len(self.screen_stack) == 1 and not typing
+            return self.past is not None
         if action == "history":
             return not self.is_replay
         return self.past is None or action not in _LIVE_ACTIONS
+
+    def _takes_keys(self, action: str) -> bool:
+        """Whether the keys of an action are not those of another screen, or text that is typed.
+
+        The keys of the past come before those of the widget that has the focus.
+        """
+        if action not in _PAST_ACTIONS:
+            return True
+        return len(self.screen_stack) == 1 and not isinstance(self.focused, Input)
 
     def _mark_past(self) -> None:
         """Have the status line and the scrubber say what is shown."""

@@ -182,6 +182,22 @@ async def test_history_reads_steps_that_are_done_meanwhile(folder: Path) -> None
         assert shown(app)[2] == 5
 
 
+async def test_the_command_palette_has_what_the_keys_do(replay: ReplaySession) -> None:
+    async with cockpit(replay) as (pilot, app):
+        await pilot.press("ctrl+p")
+        await pilot.pause()
+        titles = {command.title for command in app.get_system_commands(app.screen_stack[0])}
+        assert {"Play", "Back", "End", "Fork"} <= titles and "History" not in titles
+        await pilot.press(*"end")
+        for _ in range(50):
+            await pilot.pause(0.05)
+            if app.screen.query_one("OptionList").option_count:
+                break
+        await pilot.press("enter")
+        await pilot.pause(0.3)
+        assert replay.at_end
+
+
 async def test_history_without_a_journal_says_so(tmp_path: Path) -> None:
     async with cockpit(HeldSession(tmp_path, *facts())) as (pilot, app):
         await pilot.press("h")
