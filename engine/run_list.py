@@ -61,7 +61,8 @@ class ListedRun:
 def list_runs(names: Sequence[str] = ()) -> list[ListedRun]:
     """The runs and sweeps in these folders, or in the runs folder; the latest event is last.
 
-    A name is a folder with runs in it, a run or a sweep; by path, or by name in the runs folder.
+    A name is a folder with runs in it, a run, or a sweep, whose runs are then listed; by path, or
+    by name in the runs folder.
 
     Raises:
         JournalError: if a folder that was named is not there or can't be read.
@@ -85,7 +86,7 @@ def _find(name: str) -> Path | None:
 
 
 def _runs_in(base: Path) -> list[Path]:
-    if _is_listed(base):
+    if not is_sweep(base) and _is_listed(base):
         return [base]
     try:
         return sorted(path for path in base.iterdir() if path.is_dir() and _is_listed(path))

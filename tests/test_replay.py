@@ -9,9 +9,9 @@ import pytest
 
 from engine import events as ev
 from engine.commands import Pause, Resume, Stop
-from engine.errors import JournalError
+from engine.errors import ConfigError, JournalError
 from engine.journal import Journal, read_journal
-from engine.replay import KEPT_STATES, LONGEST_GAP_SECONDS, ReplaySession
+from engine.replay import KEPT_STATES, LONGEST_GAP_SECONDS, ReplaySession, parse_speed
 from engine.state import RunState
 from tests.written_runs import write_run
 
@@ -85,6 +85,14 @@ def test_speeds(replay, clock) -> None:
     replay.speed = 5.0
     replay.change_speed(-1)
     assert replay.speed == 4.0
+
+
+def test_speeds_of_the_command_line() -> None:
+    given = ("1", "2.5", "64x", "max")
+    assert [parse_speed(text) for text in given] == [1.0, 2.5, 64.0, math.inf]
+    for text in ("0.5", "65", "nan", "inf", "-1", "fast"):
+        with pytest.raises(ConfigError, match="from 1 to 64, or max"):
+            parse_speed(text)
 
 
 def test_the_highest_speed_is_a_step_each_tenth_of_a_second(replay, clock) -> None:

@@ -92,6 +92,8 @@ def test_a_sweep_is_one_line(tmp_path: Path) -> None:
     assert line.is_sweep and (line.done, line.planned) == (2, 3)
     assert line.status == "interrupted"
     assert (line.train_accuracy, line.test_accuracy) == (0.75, 660 / 960)
+    runs = list_runs([str(tmp_path / "modes")])  # named, it is a folder with runs
+    assert [run.status for run in runs] == ["finished", "finished"]
 
 
 def test_folders_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

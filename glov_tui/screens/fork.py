@@ -65,7 +65,8 @@ class ForkScreen(ModalScreen[None]):
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         text = event.value.strip()
-        problem = self._write(self._step, text) if text else "Type a name or a path."
+        named = Path(text).name not in ("", "..")
+        problem = self._write(self._step, text) if named else "Type a name or a path."
         if problem is None:
             self.dismiss(None)
         else:

@@ -212,6 +212,10 @@ async def test_fork_writes_a_run_that_can_be_resumed_and_leaves_this_one(folder:
         await pilot.press("f")
         assert isinstance(app.screen, ForkScreen)
         assert app.screen.query_one(Input).value == "tested-at-3"
+        for text in ("", ".", ".."):
+            app.screen.query_one(Input).value = text
+            await pilot.press("enter")
+            assert "Type a name" in str(app.screen.query_one("#problem").content)
         app.screen.query_one(Input).value = "tested"
         await pilot.press("enter")
         assert isinstance(app.screen, ForkScreen)  # the folder is taken
