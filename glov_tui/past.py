@@ -62,17 +62,17 @@ class PastActions(RunActions):
     def _mark_past(self) -> None:
         """Have the status line and the scrubber say what is shown."""
         screen = self.screen_stack[0]
-        said = None
+        said: tuple[str, ...] = ()
         if self.is_replay:
-            said = "replay"
+            said = ("replay",)
         elif self.past is not None:
             live = self.session.state
-            said = f"HISTORY (live: {live.status}, step {live.step}; h: back to it)"
+            said = ("HISTORY", f"live: {live.status}, step {live.step} (h: back)")
         for line in screen.query(StatusLine):  # none while the app closes
             line.past = said
         for scrubber in screen.query(Scrubber):
             scrubber.past = self.past
-        screen.set_class(said is not None, "-past")
+        screen.set_class(bool(said), "-past")
 
     def action_history(self) -> None:
         """Look at earlier steps while the engine goes on, or at the present again."""

@@ -38,8 +38,8 @@ class StatusLine(Static):
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__("", markup=False, id="status")
         self._separator = f" {glyphs.separator} "
-        self.past: str | None = None
-        """Said in place of what is true only now, when another moment of a run is shown."""
+        self.past: tuple[str, ...] = ()
+        """Fields in place of what is true only now, while another moment of a run is shown."""
 
     def fingerprint(self, state: RunState) -> Hashable:
         """The line itself: it is cheap to make."""
@@ -51,12 +51,14 @@ class StatusLine(Static):
 
     def line(self, state: RunState) -> str:
         """The text for this state at the present width."""
-        status = self.past or state.status
-        fields = [f"{STATUS_MARKS[state.status]} {clean(state.run)} {status}"]
         steps = state.config.steps if state.config else 0
-        fields.append(f"step {state.step}/{steps}")
+        mark, step = STATUS_MARKS[state.status], f"step {state.step}/{steps}"
+        if self.past:
+            fields = [f"{mark} {self.past[0]}", step, *self.past[1:], clean(state.run)]
+        else:
+            fields = [f"{mark} {clean(state.run)} {state.status}", step]
         if (
-            self.past is None
+            not self.past
             and state.status in ("running", "paused", "loading")
             and state.progress is not None
         ):
@@ -66,7 +68,7 @@ class StatusLine(Static):
         if ranking and seed:
             gain = 100 * (ranking[0].accuracy - seed.accuracy)
             fields.append(f"best {ranking[0].accuracy:.1%} ({gain:+.1f})")
-        if self.past is None and state.status == "running":
+        if not self.past and state.status == "running":
             fields.append(f"ETA {format_seconds(seconds_left(state))}")
         if state.steps:
             recent = state.steps[-10:]
@@ -74,7 +76,7 @@ class StatusLine(Static):
             fields.append(f"{seconds / len(recent):.1f} s/step")
             if seconds > 0:
                 fields.append(f"{sum(s.tokens for s in recent) / seconds:.0f} tok/s")
-        if self.past is None:
+        if not self.past:
             fields.append(memory_used(time.monotonic()))
         text = ""
         for field in fields:

@@ -156,7 +156,7 @@ async def test_history_shows_earlier_steps_while_the_run_goes_on(folder: Path) -
         await pilot.press("h", "left", "left")
         prompt, status, templates = shown(app)
         assert "Best so far at step 1" in prompt and templates == 2
-        assert "HISTORY (live: running, step 4" in status
+        assert "HISTORY" in status and "live: running, step 4 (h: back" in status
         assert app.query_one(Scrubber).display
         await pilot.press("n", "i", "m", "space", "space")
         assert not session.sent and len(app.screen_stack) == 1
@@ -196,6 +196,15 @@ async def test_the_command_palette_has_what_the_keys_do(replay: ReplaySession) -
         await pilot.press("enter")
         await pilot.pause(0.3)
         assert replay.at_end
+
+
+async def test_a_run_with_a_long_name_is_still_marked(folder: Path) -> None:
+    begun, *others = facts()
+    session = HeldSession(folder, begun.model_copy(update={"run": "long-name-" * 9}), *others)
+    async with cockpit(session, (60, 20)) as (pilot, app):
+        await pilot.press("h")
+        status = shown(app)[1]
+        assert "HISTORY" in status and "live: running, step 4" in status and len(status) <= 60
 
 
 async def test_history_without_a_journal_says_so(tmp_path: Path) -> None:
