@@ -54,6 +54,9 @@ class DataConfig(_Section):
         None, description="one or two sentences on the images, shown to the LLM"
     )
     shots: int = Field(1, ge=1, description="labelled training images per class")
+    sample_seed: int | None = Field(
+        None, ge=0, lt=2**63, description="seed of the few-shot sample; default: the run's seed"
+    )
     labelled_classes: int | None = Field(
         None, ge=2, description="sub-shot: label only this many classes, chosen by the seed"
     )
@@ -203,7 +206,9 @@ class RunConfig(_Section):
     """Everything that a run is determined by, with the machine and the library versions."""
 
     name: str = Field("run", min_length=1, max_length=80, description="names the run directory")
-    seed: int = Field(0, ge=0, lt=2**63, description="seed of the few-shot sample and all replies")
+    seed: int = Field(
+        0, ge=0, lt=2**63, description="seed of all replies, and of the few-shot sample"
+    )
     steps: int = Field(100, ge=0, description="optimisation steps")
     seed_template: str = Field(SEED_TEMPLATE, description="the template that the run starts from")
     data: DataConfig = DataConfig()

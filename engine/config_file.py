@@ -124,11 +124,21 @@ def _write_section(table: Any, section: BaseModel, comments: bool) -> None:
 
 
 def _set(values: dict[str, Any], override: str) -> None:
+    key, value = parse_override(override)
+    _put(values, key, value, f"--set {override}")
+
+
+def parse_override(override: str) -> tuple[str, Any]:
+    """The dotted key and the value of ``key.path=value``.
+
+    Raises:
+        ConfigError: if it is not written so.
+    """
     key, separator, text = override.partition("=")
     key = key.strip()
     if not separator or not key:
         raise ConfigError(f"--set {override}: write it as key.path=value, e.g. steering.alpha=0.5")
-    _put(values, key, parse_value(text), f"--set {override}")
+    return key, parse_value(text)
 
 
 def parse_value(text: str) -> Any:

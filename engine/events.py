@@ -240,6 +240,14 @@ class EditUndone(_Event):
     number: int
 
 
+class RunForked(_Event):
+    """All facts before this one are those of another run, up to the end of one of its steps."""
+
+    kind: Literal["run-forked"] = "run-forked"
+    parent: str  # the name of its folder
+    step: int  # the last one that both runs share; 0: only the seed template was scored
+
+
 class RunReopened(_Event):
     """Another process takes the run up where its journal ends, and loads the models anew."""
 
@@ -369,6 +377,7 @@ Event = Annotated[
     | TestMeasured
     | Edited
     | EditUndone
+    | RunForked
     | RunReopened
     | RunPaused
     | RunResumed

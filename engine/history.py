@@ -5,6 +5,7 @@ Pure functions over immutable records, used by the fold and by the optimiser.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
@@ -49,7 +50,19 @@ class ScoredTemplate:
 
 def ranked(templates: Iterable[ScoredTemplate]) -> list[ScoredTemplate]:
     """Best first: by accuracy, then margin, then first seen (``templates`` is in that order)."""
-    return sorted(templates, key=lambda t: (-t.accuracy, -t.margin))
+    return sorted(templates, key=_rank)
+
+
+def ranked_with(
+    ranking: Sequence[ScoredTemplate], template: ScoredTemplate
+) -> tuple[ScoredTemplate, ...]:
+    """A ranking with one more template, which was seen last of all."""
+    place = bisect.bisect_right(ranking, _rank(template), key=_rank)
+    return (*ranking[:place], template, *ranking[place:])
+
+
+def _rank(template: ScoredTemplate) -> tuple[float, float]:
+    return -template.accuracy, -template.margin
 
 
 def best_and_worst(

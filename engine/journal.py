@@ -25,6 +25,8 @@ EVENTS = "events.jsonl"
 CONFIG = "config.toml"
 LOG = "log.txt"
 
+_LOCK_TRIES, _LOCK_WAIT_SECONDS = 5, 0.01
+
 
 def runs_folder() -> Path:
     """Where runs are kept: $GLOV_RUNS_DIR, or ./runs."""
@@ -67,13 +69,19 @@ class Journal:
         self.folder = folder
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._file = os.open(folder / EVENTS, flags, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process
-        except OSError:
+        if not self._lock():
             os.close(self._file)
-            raise JournalError(
-                f"{folder} is being driven by another process; stop that one first"
-            ) from None
+            raise JournalError(f"{folder} is being driven by another process; stop that one first")
+
+    def _lock(self) -> bool:
+        """Whether this process has the journal for itself now, until it ends."""
+        for _ in range(_LOCK_TRIES):
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except OSError:
+                time.sleep(_LOCK_WAIT_SECONDS)  # `is_driven` holds it for an instant
+        return False
 
     @classmethod
     def create(cls, folder: Path, config: RunConfig) -> Journal:
@@ -91,16 +99,16 @@ class Journal:
         write_atomic(folder / CONFIG, format_config(config, comments=True))
         return cls(folder)
 
-    def append(self, event: Event) -> None:
-        """Write one fact as one line.
+    def append(self, *events: Event) -> None:
+        """Write facts, one line each, all of them or none.
 
         Raises:
-            JournalError: if the line can't be written in whole (disk full, folder gone).
+            JournalError: if they can't be written in whole (disk full, folder gone).
         """
-        line = format_event(event).encode() + b"\n"
+        lines = b"".join(format_event(event).encode() + b"\n" for event in events)
         try:
-            written = os.write(self._file, line)
-            if written != len(line):
+            written = os.write(self._file, lines)
+            if written != len(lines):
                 os.ftruncate(self._file, os.fstat(self._file).st_size - written)
                 raise OSError(28, "No space left on device")
         except OSError as error:
@@ -125,6 +133,25 @@ class JournalContent:
 
     events: tuple[Event, ...]
     torn_bytes: int
+
+
+def is_driven(folder: Path) -> bool:
+    """Whether a live process has the journal of this run open to append to it.
+
+    Raises:
+        JournalError: if the journal can't be opened.
+    """
+    try:
+        file = os.open(folder / EVENTS, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise JournalError(f"{folder / EVENTS} can't be read: {error.strerror}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False
 
 
 def read_journal(folder: Path) -> JournalContent:

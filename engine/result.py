@@ -24,6 +24,9 @@ def summarise(state: RunState) -> dict[str, Any]:
     seconds = [s.seconds for s in state.steps]
     return {
         "run": state.run,
+        "forked_from": {"run": state.forked.parent, "step": state.forked.step}
+        if state.forked
+        else None,
         "status": state.status,
         "error": state.error,
         "steps": state.steps_done,

@@ -23,7 +23,7 @@ from engine.edits import (
 )
 from engine.errors import ConfigError
 from engine.experiment import CellMeasured, Experiment, LayerLens, TracedReply
-from engine.history import Proposal, ScoredTemplate, anchors_after, ranked
+from engine.history import Proposal, ScoredTemplate, anchors_after, ranked, ranked_with
 from engine.llm.base import Message
 from engine.prompt_template import normalise
 from engine.steering.alpha_search import TrialSetting, with_rewards
@@ -80,6 +80,7 @@ class RunState:
     config: RunConfig | None = None
     status: Status = "new"
     started_at: float = 0.0
+    forked: ev.RunForked | None = None  # the last time, where a fork was forked
     # Models and data
     models: ev.ModelsLoaded | None = None
     # Where the engine is
@@ -233,6 +234,10 @@ class RunState:
             case ev.RunResumed():
                 status: Status = "running" if self.models else "loading"
                 return replace(self, status=status)._logged(event, "resumed")
+            case ev.RunForked():
+                return replace(self, status="stopped", forked=event)._logged(
+                    event, f"forked from {event.parent} at step {event.step}"
+                )
             case ev.RunReopened():
                 return replace(self, status="loading", error=None)._logged(event, "reopened")
             case ev.RunStopped():
@@ -382,12 +387,11 @@ class RunState:
         )
 
     def _added(self, scored: ScoredTemplate) -> RunState:
-        templates = (*self.templates, scored)
         return replace(
             self,
-            templates=templates,
+            templates=(*self.templates, scored),
             keys={**self.keys, scored.key: len(self.templates)},
-            ranking=tuple(ranked(templates)),
+            ranking=ranked_with(self.ranking, scored),
         )
 
     def _anchors(self, event: ev.AnchorsMoved) -> RunState:

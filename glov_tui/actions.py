@@ -28,6 +28,26 @@ from glov_tui.external_editor import edit_text
 
 ANSWER_POLL_SECONDS, ANSWER_POLLS = 0.02, 100  # how closely a command's effect is awaited
 
+DRIVING = frozenset(
+    [
+        "pause",
+        "resume",
+        "step_once",
+        "edit",
+        "inject",
+        "options",
+        "pin",
+        "ban",
+        "undo",
+        "layer",
+        "alpha",
+        "mode",
+        "anchor",
+        "hand_back",
+    ]
+)
+"""Actions that need an engine to obey."""
+
 
 class RunActions(App[None]):
     """The actions that drive a session; ``GlovApp`` lays out the panes and repaints them."""

@@ -28,18 +28,20 @@ from engine.commands import Stop
 from engine.edits import SetOption
 from engine.session import Session
 from engine.state import RunState
-from glov_tui.actions import RunActions
+from glov_tui.actions import DRIVING
 from glov_tui.glyphs import ASCII, UNICODE
 from glov_tui.governor import Governor
-from glov_tui.keys import KEYS
+from glov_tui.keys import KEYS, PAST_KEYS
 from glov_tui.panes.accuracy import AccuracyPane
 from glov_tui.panes.candidates import CandidatesPane
 from glov_tui.panes.examples import ExamplesPane
 from glov_tui.panes.log import LogPane
 from glov_tui.panes.meta_prompt import MetaPromptPane
 from glov_tui.panes.pane import Pane, PaneScreen
+from glov_tui.panes.scrubber import Scrubber
 from glov_tui.panes.status import StatusLine
 from glov_tui.panes.steering import SteeringPane
+from glov_tui.past import PastActions
 from glov_tui.screen_driver import screen_driver
 from glov_tui.text import clean
 from glov_tui.themes import HIGH_CONTRAST
@@ -52,36 +54,17 @@ MIN_WIDTH, MIN_HEIGHT = 60, 20
 LEAVE_SECONDS = 5.0  # to wait for the engine's next safe point
 CTRL_C_SECONDS = 3.0
 PANES = ("meta-prompt", "examples", "steering", "candidates", "accuracy", "log")
-DRIVING = frozenset(
-    [
-        "pause",
-        "resume",
-        "step_once",
-        "edit",
-        "inject",
-        "options",
-        "pin",
-        "ban",
-        "undo",
-        "layer",
-        "alpha",
-        "mode",
-        "anchor",
-        "hand_back",
-    ]
-)
-"""Actions that need an engine to obey."""
 _BOUND = frozenset(binding.action.partition("(")[0] for binding in KEYS)
 _NOTHING = object()  # a fingerprint that no state has
 
 
-class GlovApp(RunActions):
+class GlovApp(PastActions):
     """Wires a session to the panes, and keys to commands."""
 
     TITLE = "glov"
     CSS_PATH = "glov.tcss"
     ENABLE_COMMAND_PALETTE = True
-    BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
+    BINDINGS: ClassVar[list[BindingType]] = [*PAST_KEYS, *KEYS]
 
     def __init__(
         self, session: Session, *, terminal: Terminal | None = None, kib_per_second: float = 12.0
@@ -90,7 +73,7 @@ class GlovApp(RunActions):
         super().__init__(driver_class=screen_driver() if terminal else None)
         ascii_only = terminal is not None and not terminal.unicode
         self.set_class(ascii_only, "-ascii")
-        self.session = session
+        self._begin_with(session)
         self._terminal = terminal
         self.governor = Governor(kib_per_second)
         self.ascii_only = ascii_only
@@ -125,6 +108,7 @@ class GlovApp(RunActions):
             ):
                 current = pane.id == self._pane
                 yield pane.add_class("pane", *(["-current"] if current else []), update=False)
+        yield Scrubber(self._glyphs)
         yield Static(
             f"The cockpit needs {MIN_WIDTH}x{MIN_HEIGHT} cells. The run goes on meanwhile.",
             id="too-small",
@@ -135,6 +119,7 @@ class GlovApp(RunActions):
         """First paint; the engine starts after it, so that the screen is there at once."""
         self.register_theme(HIGH_CONTRAST)
         self._examples.table.focus()
+        self._mark_past()
         count_writes(self, self.governor)
         if self._terminal is not None:
             loop = asyncio.get_running_loop()
@@ -178,7 +163,7 @@ class GlovApp(RunActions):
             if isinstance(screen, PaneScreen):
                 yield from screen.panes()
             elif screen is self.screen_stack[0]:
-                for name in ("status", *PANES):
+                for name in ("status", "scrubber", *PANES):
                     for widget in screen.query(f"#{name}"):  # none while the app closes
                         if widget.display:
                             yield cast(Pane, widget)
@@ -188,8 +173,8 @@ class GlovApp(RunActions):
     # -- the pump ----------------------------------------------------------------------------
 
     def _pump(self) -> None:
-        state = self.session.state
-        self._announce(state)
+        state = self.shown
+        self._announce(self.session.state)
         if state.status == "running" or state is not self._drawn:
             self._repaint(state)
 
@@ -198,6 +183,7 @@ class GlovApp(RunActions):
             return  # what is skipped keeps its old fingerprint, so a later tick catches up
         now = time.monotonic()
         late = False
+        self._mark_past()
         with self.batch_update():
             for pane in self._panes():
                 if not by_user and now - self._shown_at.get(pane, -1.0) < pane.INTERVAL:
@@ -215,6 +201,8 @@ class GlovApp(RunActions):
 
     def _announce(self, state: RunState) -> None:
         """Notify of a new best, and once of how the run ended."""
+        if self.is_replay:
+            return
         best = state.allowed[0] if state.steps_done and state.allowed else None
         if best is not None and state.anchors and best.accuracy > self._announced_best:
             self._announced_best = best.accuracy
@@ -239,6 +227,8 @@ class GlovApp(RunActions):
         """Hide what can't be done now from the footer."""
         if isinstance(self.screen, PaneScreen) and action in _BOUND - self.screen.APP_ACTIONS:
             return False
+        if not (self.past_allows(action) and self._takes_keys(action)):
+            return False
         status = self.session.state.status
         if action in ("pause", "resume") and (action == "resume") != (status == "paused"):
             return False
@@ -256,7 +246,7 @@ class GlovApp(RunActions):
         widget = self.screen_stack[0].query_one(f"#{name}")
         target = widget.table if isinstance(widget, ExamplesPane) else widget
         target.focus()
-        self._repaint(self.session.state, by_user=True)
+        self._repaint(self.shown, by_user=True)
 
     def action_zoom(self) -> None:
         """Show one pane only, or all that fit."""
@@ -268,7 +258,7 @@ class GlovApp(RunActions):
                 self._pane = name
         self._set_layout()
         self._mark_current()
-        self._repaint(self.session.state, by_user=True)
+        self._repaint(self.shown, by_user=True)
 
     def action_redraw(self) -> None:
         """Write the whole screen again."""
@@ -284,7 +274,7 @@ class GlovApp(RunActions):
         from glov_tui.screens.editor import EditorScreen
         from glov_tui.screens.lab import LabScreen
 
-        groups = [("everywhere", KEYS)]
+        groups = [("everywhere", KEYS), ("replay and history", PAST_KEYS)]
         kinds: dict[str, type[DOMNode]] = {
             "templates": ExamplesPane,
             "editor": EditorScreen,
@@ -328,7 +318,7 @@ class GlovApp(RunActions):
     def action_help_quit(self) -> None:
         """Ctrl+c: the first asks for a second, the second leaves."""
         now = time.monotonic()
-        if now - self._ctrl_c_at < CTRL_C_SECONDS:
+        if self.is_replay or now - self._ctrl_c_at < CTRL_C_SECONDS:
             self.leave()
         else:
             self._ctrl_c_at = now
@@ -343,8 +333,10 @@ class GlovApp(RunActions):
         wanted = ("Theme", "Screenshot")
         yield from (c for c in super().get_system_commands(screen) if c.title in wanted)
         lab = screen if isinstance(screen, PaneScreen) else None
-        for key in KEYS:
+        for key in KEYS if self.past is None else (*PAST_KEYS, *KEYS):
             name = key.action.partition("(")[0]
+            if not self.past_allows(name):
+                continue
             if name != "pane" and (lab is None or name in lab.APP_ACTIONS):
                 about = key.tooltip or ""
                 yield SystemCommand(key.description, about, self._runner(key.action))
@@ -365,13 +357,14 @@ class GlovApp(RunActions):
 
     @on(SteeringPane.LayerChosen)
     def _choose_layer(self, message: SteeringPane.LayerChosen) -> None:
-        self._edit(SetOption(key="steering.layers", value=[message.layer]))
+        if self.past is None:
+            self._edit(SetOption(key="steering.layers", value=[message.layer]))
 
     @on(ExamplesPane.DetailsRequested)
     def _show_details(self, message: ExamplesPane.DetailsRequested) -> None:
         from glov_tui.screens.details import DetailsScreen
 
-        state = self.session.state
+        state = self.shown
         template = state.find(message.key)
         if template is not None:
             self.push_screen(DetailsScreen(template, state))

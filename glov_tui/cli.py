@@ -89,6 +89,34 @@ def resume(
     _drive(session, headless, as_json, low_bandwidth)
 
 
+@app.command()
+def fork(
+    run: Annotated[str, typer.Argument(help="A run's folder, or its name in runs/.")],
+    at_step: Annotated[
+        int, typer.Option(min=0, help="The last step that both share; 0: only the seed's score.")
+    ],
+    override: Override = None,
+    run_dir: RunDir = None,
+    headless: Headless = False,
+    as_json: AsJson = False,
+    low_bandwidth: LowBandwidth = False,
+) -> None:
+    """Start a new run from the end of a step of another one, which stays as it is."""
+    from engine.errors import UserError
+    from engine.fork import write_fork
+    from engine.journal import find_run, new_run_folder
+    from engine.session import LocalSession
+
+    try:
+        parent = find_run(run)
+        folder = run_dir or new_run_folder(parent.resolve().name.partition("-fork-")[0] + "-fork")
+        write_fork(parent, at_step, folder, override or [])
+        session = LocalSession.resume(folder)
+    except UserError as error:
+        _fail(error)
+    _drive(session, headless, as_json, low_bandwidth)
+
+
 def _run(
     source: str,
     overrides: list[str],
@@ -185,6 +213,50 @@ def compare(
         print_comparison(runs, baseline or [], as_json)
     except UserError as error:
         _fail(error)
+
+
+@app.command()
+def runs(
+    folders: Annotated[
+        list[str] | None,
+        typer.Argument(help="Folders with runs, runs or sweeps.", show_default="runs/"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List runs, with how far they are; the one with the latest news is last."""
+    from engine.errors import UserError
+    from glov_tui.runs import print_runs
+
+    try:
+        print_runs(folders or [], as_json)
+    except UserError as error:
+        _fail(error)
+
+
+@app.command()
+def replay(
+    run: Annotated[str, typer.Argument(help="A run's folder, or its name in runs/.")],
+    speed: Annotated[
+        str, typer.Option(metavar="1-64|max", help="Times the recorded speed; - and + change it.")
+    ] = "1",
+    low_bandwidth: LowBandwidth = False,
+) -> None:
+    """Play a run back in the cockpit, from its journal alone: no model is loaded."""
+    from engine.errors import UserError
+    from engine.journal import find_run
+    from engine.replay import ReplaySession, parse_speed
+
+    try:
+        session = ReplaySession.open(find_run(run), parse_speed(speed))
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise UserError(
+                "a replay needs a terminal; `glov runs` and `glov compare` print what a run did"
+            )
+    except UserError as error:
+        _fail(error)
+    from glov_tui.cockpit import replay_on_screen
+
+    raise typer.Exit(replay_on_screen(session, low_bandwidth))
 
 
 @app.command()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 
 from engine.commands import Stop
 from engine.journal import LOG
+from engine.replay import ReplaySession
 from engine.session import LocalSession
 
 STOP_SECONDS = 10.0
@@ -21,6 +24,35 @@ _TEXTUAL_DEFAULTS = {
 }
 
 
+def _set_textual_defaults() -> None:
+    for name, value in _TEXTUAL_DEFAULTS.items():
+        os.environ.setdefault(name, value)
+
+
+def replay_on_screen(session: ReplaySession, low_bandwidth: bool = False) -> int:
+    """Play a run back in the cockpit; returns the exit code.
+
+    What is written meanwhile goes to a file of its own: the run may be somebody else's.
+    """
+    _set_textual_defaults()
+    from glov_tui.app import GlovApp
+    from glov_tui.tty import screen_descriptors
+
+    budget = LOW_KIB_PER_SECOND if low_bandwidth else KIB_PER_SECOND
+    descriptor, name = tempfile.mkstemp(prefix="glov-replay-", suffix=".txt")
+    os.close(descriptor)
+    with screen_descriptors(Path(name)) as terminal:
+        app = GlovApp(session, terminal=terminal, kib_per_second=budget)
+        app.run()
+    if app.return_code:
+        from glov_tui.headless import EXIT_FAILED, say
+
+        say(f"glov: the cockpit crashed; the traceback is in {name}")
+        return EXIT_FAILED
+    Path(name).unlink(missing_ok=True)
+    return 0
+
+
 def drive_on_screen(session: LocalSession, low_bandwidth: bool = False) -> int:
     """Run a session in the cockpit; returns the exit code of the command line contract.
 
@@ -28,8 +60,7 @@ def drive_on_screen(session: LocalSession, low_bandwidth: bool = False) -> int:
     gone: then the run goes on to its end without one, or stops if it was paused. The terminal is
     left as it was before.
     """
-    for name, value in _TEXTUAL_DEFAULTS.items():
-        os.environ.setdefault(name, value)
+    _set_textual_defaults()
     from glov_tui.app import GlovApp
     from glov_tui.tty import screen_descriptors
 

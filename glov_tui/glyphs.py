@@ -19,6 +19,9 @@ class Glyphs:
     rejected: str = "✗"
     writing: str = "…"
     separator: str = "│"
+    done: str = "━"
+    here: str = "●"
+    ahead: str = "─"
 
 
 UNICODE = Glyphs()
@@ -32,4 +35,7 @@ ASCII = Glyphs(
     rejected="!",
     writing="~",
     separator="|",
+    done="=",
+    here="O",
+    ahead="-",
 )

@@ -6,6 +6,23 @@ from textual.binding import Binding
 
 from glov_tui.choices import ALPHA_STEP
 
+PAST_KEYS: list[Binding] = [
+    Binding("space", "play", "Play", priority=True, tooltip="Play, or hold"),
+    Binding("left", "go_by(-1)", "Back", key_display="←", priority=True, tooltip="Back one step"),
+    Binding("right", "go_by(1)", "On", key_display="→", priority=True, tooltip="On one step"),
+    Binding(
+        "home", "go_to_begin", "Begin", priority=True, show=False, tooltip="Go to the seed's score"
+    ),
+    Binding(
+        "end", "go_to_end", "End", priority=True, show=False, tooltip="Go to the journal's end"
+    ),
+    Binding("minus", "speed(-1)", "Slow", key_display="-", tooltip="Play at a lower speed"),
+    Binding(
+        "plus,equals_sign", "speed(1)", "Fast", key_display="+", tooltip="Play at a higher speed"
+    ),
+]
+"""Keys of a replay and of a look at earlier steps, in place of those that drive a run."""
+
 KEYS: list[Binding] = [
     Binding("space", "pause", "Pause", tooltip="Pause within one token"),
     Binding("space", "resume", "Go on", tooltip="Go on after a pause"),
@@ -19,6 +36,8 @@ KEYS: list[Binding] = [
     Binding("o", "options", "Options", tooltip="Temperature, top-p, candidates, k and more"),
     Binding("t", "lab", "Lab", tooltip="Steering lab: try other settings while the run is paused"),
     Binding("u", "undo", "Undo", tooltip="Take back the latest edit that still waits"),
+    Binding("f", "fork", "Fork", tooltip="Write a fork of the run from the last step that is done"),
+    Binding("h", "history", "History", tooltip="Look at earlier steps, and back to live"),
     Binding(
         "left_square_bracket",
         "layer(-1)",

@@ -64,7 +64,7 @@ def load_fitness(
         images,
         shots=config.data.shots,
         labelled_classes=config.data.labelled_classes,
-        seed=config.seed,
+        seed=config.seed if config.data.sample_seed is None else config.data.sample_seed,
         device=loaded.device,
         progress=progress,
         report=report,

@@ -32,11 +32,14 @@ class StatusLine(Static):
     INTERVAL: ClassVar[float] = 0.25
     DEFAULT_CSS = """
     StatusLine { height: 1; width: 1fr; background: $panel; text-wrap: nowrap; }
+    .-past StatusLine { background: $warning 40%; }
     """
 
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__("", markup=False, id="status")
         self._separator = f" {glyphs.separator} "
+        self.past: tuple[str, ...] = ()
+        """Fields in place of what is true only now, while another moment of a run is shown."""
 
     def fingerprint(self, state: RunState) -> Hashable:
         """The line itself: it is cheap to make."""
@@ -48,17 +51,24 @@ class StatusLine(Static):
 
     def line(self, state: RunState) -> str:
         """The text for this state at the present width."""
-        fields = [f"{STATUS_MARKS[state.status]} {clean(state.run)} {state.status}"]
         steps = state.config.steps if state.config else 0
-        fields.append(f"step {state.step}/{steps}")
-        if state.status in ("running", "paused", "loading") and state.progress is not None:
+        mark, step = STATUS_MARKS[state.status], f"step {state.step}/{steps}"
+        if self.past:
+            fields = [f"{mark} {self.past[0]}", step, *self.past[1:], clean(state.run)]
+        else:
+            fields = [f"{mark} {clean(state.run)} {state.status}", step]
+        if (
+            not self.past
+            and state.status in ("running", "paused", "loading")
+            and state.progress is not None
+        ):
             fields.append(_phase(state))
         ranking = state.allowed
         seed = state.seed
         if ranking and seed:
             gain = 100 * (ranking[0].accuracy - seed.accuracy)
             fields.append(f"best {ranking[0].accuracy:.1%} ({gain:+.1f})")
-        if state.status == "running":
+        if not self.past and state.status == "running":
             fields.append(f"ETA {format_seconds(seconds_left(state))}")
         if state.steps:
             recent = state.steps[-10:]
@@ -66,7 +76,8 @@ class StatusLine(Static):
             fields.append(f"{seconds / len(recent):.1f} s/step")
             if seconds > 0:
                 fields.append(f"{sum(s.tokens for s in recent) / seconds:.0f} tok/s")
-        fields.append(memory_used(time.monotonic()))
+        if not self.past:
+            fields.append(memory_used(time.monotonic()))
         text = ""
         for field in fields:
             longer = f"{text}{self._separator}{field}" if text else f" {field}"

@@ -12,6 +12,7 @@ from engine import events as ev
 from engine.edits import SetOption
 from engine.journal import read_journal
 from tests.e2e.terminal import Terminal
+from tests.written_runs import write_run
 
 LOADING_SECONDS = 180.0
 
@@ -23,6 +24,22 @@ def glov(*arguments: str) -> list[str]:
 def demo(folder: Path, *overrides: str) -> list[str]:
     options = [part for text in overrides for part in ("--set", text)]
     return glov("demo", "--run-dir", str(folder), *options)
+
+
+def test_a_replay_plays_to_the_end_and_leaves_the_terminal_as_it_was(run_folder: Path) -> None:
+    write_run(run_folder, curve=(40, 60, 50))
+    command = glov("replay", str(run_folder), "--speed", "max")
+    with Terminal(command, columns=80, rows=24) as terminal:
+        terminal.wait_for("replay", "step 3 of 3", "max", "holds")
+        terminal.press("left")
+        terminal.wait_for("templates: 4")
+        terminal.press("home")
+        terminal.wait_for("step 0 of 3", "templates: 1")
+        terminal.press("q")
+        assert terminal.wait_exit() == 0
+        assert not terminal.alternate_screen and terminal.cursor_shown
+        assert terminal.attributes == terminal.attributes_before
+    assert sorted(p.name for p in run_folder.iterdir()) == ["config.toml", "events.jsonl"]
 
 
 def test_pause_edit_inject_steer_resume_and_find_it_all_in_the_journal(run_folder: Path) -> None:

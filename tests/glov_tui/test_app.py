@@ -15,6 +15,7 @@ from engine.commands import InjectTemplate, MakeEdit, Pause, Resume, StepOnce, S
 from engine.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
 from engine.prompt_template import normalise
 from glov_tui.app import PANES, GlovApp
+from glov_tui.keys import KEYS
 from glov_tui.panes.accuracy import AccuracyPane
 from glov_tui.panes.candidates import CandidatesPane
 from glov_tui.panes.examples import ExamplesPane
@@ -274,7 +275,7 @@ async def test_help_lists_every_binding(session) -> None:
 async def test_every_action_is_in_the_command_palette(session) -> None:
     async with cockpit(session) as (_, app):
         titles = {command.title for command in app.get_system_commands(app.screen)}
-        assert {b.description for b in app.BINDINGS if b.action != "pane"} <= titles
+        assert {b.description for b in KEYS if b.action != "pane"} <= titles
         assert "Theme" in titles
 
 

@@ -69,6 +69,10 @@ def test_without_json_the_result_is_a_table_and_progress_is_on_stderr(tmp_path: 
         (("demo", "--headless", "--dataset", "cabinett"), "demo-cabinet"),
         (("demo", "--headless", "--steps", "x"), "--steps"),
         (("resume", "nothing", "--headless"), "no run there"),
+        (("fork", "nothing", "--at-step", "1"), "no run there"),
+        (("fork", "nothing"), "--at-step"),
+        (("replay", "nothing"), "no run there"),
+        (("runs", "nothing"), "no such folder"),
         (("config", "show", "nothing"), "no such file"),
     ],
 )

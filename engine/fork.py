@@ -1,0 +1,153 @@
+"""Forks: a new run from the end of a step of another one.
+
+The facts up to there are copied, so that a fork is whole by itself: it is resumed, replayed and
+compared as any run. Replies are sampled from (seed, step, attempt, candidate), so that a fork in
+which nothing is changed ends as its parent does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from engine import events as ev
+from engine.config import EvaluationConfig, RunConfig
+from engine.config_file import parse_override, with_value
+from engine.edits import EDITABLE, SetOption
+from engine.errors import ConfigError, JournalError, UserError
+from engine.journal import EVENTS, Journal, read_journal
+from engine.run_record import begun_config, fold
+from engine.state import RunState, edit_problem
+
+RUN_KEYS = ("steps", "seed", *(f"evaluation.{name}" for name in EvaluationConfig.model_fields))
+"""Keys, beside ``EDITABLE``, that a fork may have otherwise than its parent."""
+
+_OF_THE_PROCESS = (
+    ev.RunPaused,
+    ev.RunResumed,
+    ev.RunStopped,
+    ev.RunReopened,
+    ev.RunFailed,
+    ev.RunFinished,
+)
+
+
+def write_fork(parent: Path, step: int, folder: Path, overrides: Iterable[str] = ()) -> None:
+    """Write the journal of a fork, to be taken up as any run; ``parent`` may be under way.
+
+    Args:
+        parent: folder of the run that is forked.
+        step: the last step that both share; 0: only the seed template was scored. What was edited
+            or injected after it and before the next step is copied too.
+        folder: of the fork.
+        overrides: ``key.path=value`` of ``EDITABLE`` and ``RUN_KEYS``; they hold from the next
+            step on.
+
+    Raises:
+        UserError: if the parent's journal is damaged or has no such step, if a key can't change
+            or a value is not allowed, or if the folder can't be written or holds a run.
+    """
+    events = read_journal(parent).events
+    _check_step(parent, fold(parent, events), step)
+    config, options = _changes(begun_config(parent, events), parent, step, overrides)
+    facts = _facts(events, step, config)
+    begun = facts[0]
+    assert isinstance(begun, ev.RunStarted)  # read_journal refuses others
+    begun = begun.model_copy(update={"run": folder.name, "config": config.model_dump(mode="json")})
+    facts = [begun, *facts[1:], ev.RunForked(parent=parent.resolve().name, step=step)]
+    facts = _with_edits(folder, facts, options)
+    journal = Journal.create(folder, config)
+    try:
+        journal.append(*facts)
+    except UserError:
+        (folder / EVENTS).unlink(missing_ok=True)
+        raise
+    finally:
+        journal.close()
+
+
+def _changes(
+    config: RunConfig, parent: Path, step: int, overrides: Iterable[str]
+) -> tuple[RunConfig, list[tuple[str, Any]]]:
+    """The configuration that the fork begins with, and options that change after ``step``."""
+    options: list[tuple[str, Any]] = []
+    sampled_with = config.seed if config.data.sample_seed is None else config.data.sample_seed
+    for override in overrides:
+        key, value = parse_override(override)
+        changed = with_value(config, key, value, f"--set {override}")  # says what is no key
+        if key in EDITABLE:
+            options.append((key, value))
+        elif key in RUN_KEYS:
+            config = changed
+        else:
+            raise ConfigError(
+                f"--set {override}: {key} can't change in a fork, since scores before and after "
+                f"step {step} would no longer be comparable. These can: "
+                f"{', '.join((*RUN_KEYS, *EDITABLE))}. For other keys start a new run: "
+                f"glov run {parent / 'config.toml'} --set {override}"
+            )
+    if config.steps < step:
+        raise ConfigError(
+            f"--set steps={config.steps}: the fork begins at the end of step {step}; give {step} "
+            "or more"
+        )
+    if config.seed != sampled_with:  # the templates were scored on that sample
+        config = with_value(config, "data.sample_seed", sampled_with, "fork")
+    return config, options
+
+
+def _check_step(parent: Path, state: RunState, step: int) -> None:
+    if state.test("seed") is None:
+        raise JournalError(
+            f"{parent}: its seed template is not scored yet, so there is nothing to fork"
+        )
+    if not 0 <= step <= state.steps_done:
+        raise JournalError(
+            f"{parent}: {state.steps_done} steps are done; --at-step can be 0 (only the seed "
+            f"template scored) to {state.steps_done}, not {step}"
+        )
+
+
+def _facts(events: Sequence[ev.Event], step: int, config: RunConfig) -> list[ev.Event]:
+    """What was done up to the end of ``step``, without what only the parent's processes did."""
+    ends = (i for i, e in enumerate(events) if _ends(e, step))
+    end = next(ends) + 1
+    following = (i for i in range(end, len(events)) if isinstance(events[i], ev.StepStarted))
+    end = next(following, len(events))
+    every = config.evaluation.every
+    measured_again = step == config.steps or not every or step % every > 0
+    return [
+        event
+        for event in events[:end]
+        if not isinstance(event, _OF_THE_PROCESS)
+        and not (isinstance(event, ev.TestMeasured) and event.subject == "best")
+        and not (
+            isinstance(event, ev.TestMeasured)
+            and (event.subject, event.step) == ("ensemble", step)
+            and measured_again
+        )
+    ]
+
+
+def _ends(event: ev.Event, step: int) -> bool:
+    if step == 0:
+        return isinstance(event, ev.TestMeasured) and event.subject == "seed"
+    return isinstance(event, ev.StepFinished) and event.step == step
+
+
+def _with_edits(
+    folder: Path, facts: Sequence[ev.Event], options: Iterable[tuple[str, Any]]
+) -> list[ev.Event]:
+    """The facts with an edit for each option, which holds from the next step on."""
+    result = list(facts)
+    state = fold(folder, facts)
+    for key, value in options:
+        edit = SetOption(key=key, value=value)
+        problem = edit_problem(state, edit)
+        if problem is not None:
+            raise ConfigError(f"--set {key}={value}: {problem}")
+        event = ev.Edited(number=state.edits_made + 1, step=state.next_step, edit=edit)
+        state = state.apply(event)
+        result.append(event)
+    return result

@@ -1,0 +1,172 @@
+"""Looking at a run's past: replays, earlier steps of a live run, and forks from a step."""
+
+from __future__ import annotations
+
+import shlex
+
+from textual import on
+from textual.widgets import Input
+
+from engine.errors import UserError
+from engine.fork import write_fork
+from engine.replay import ReplaySession
+from engine.session import Session
+from engine.state import RunState
+from glov_tui.actions import DRIVING, RunActions
+from glov_tui.keys import PAST_KEYS
+from glov_tui.panes.scrubber import Scrubber
+from glov_tui.panes.status import StatusLine
+from glov_tui.text import clean
+
+_PAST_ACTIONS = frozenset(key.action.partition("(")[0] for key in PAST_KEYS)
+_LIVE_ACTIONS = DRIVING | {"lab", "export"}
+"""Actions that are for the present of a run."""
+
+
+class PastActions(RunActions):
+    """What is shown is the session's state, or that of ``past`` where there is one.
+
+    A replay is its own past; ``history`` reads the journal of a live run, whose engine goes on.
+    """
+
+    past: ReplaySession | None = None
+    is_replay = False
+
+    def _begin_with(self, session: Session) -> None:
+        self.session = session
+        if isinstance(session, ReplaySession):
+            self.past, self.is_replay = session, True
+
+    @property
+    def shown(self) -> RunState:
+        """The state to draw."""
+        return self.session.state if self.past is None else self.past.state
+
+    def past_allows(self, action: str) -> bool:
+        """Whether an action is for what is shown: the present or a past."""
+        if action in _PAST_ACTIONS:
+            return self.past is not None
+        if action == "history":
+            return not self.is_replay
+        return self.past is None or action not in _LIVE_ACTIONS
+
+    def _takes_keys(self, action: str) -> bool:
+        """Whether the keys of an action are not those of another screen, or text that is typed.
+
+        The keys of the past come before those of the widget that has the focus.
+        """
+        if action not in _PAST_ACTIONS:
+            return True
+        return len(self.screen_stack) == 1 and not isinstance(self.focused, Input)
+
+    def _mark_past(self) -> None:
+        """Have the status line and the scrubber say what is shown."""
+        screen = self.screen_stack[0]
+        said: tuple[str, ...] = ()
+        if self.is_replay:
+            said = ("replay",)
+        elif self.past is not None:
+            live = self.session.state
+            said = ("HISTORY", f"live: {live.status}, step {live.step} (h: back)")
+        for line in screen.query(StatusLine):  # none while the app closes
+            line.past = said
+        for scrubber in screen.query(Scrubber):
+            scrubber.past = self.past
+        screen.set_class(bool(said), "-past")
+
+    def action_history(self) -> None:
+        """Look at earlier steps while the engine goes on, or at the present again."""
+        if self.past is not None:
+            self.past = None
+        else:
+            try:
+                self.past = ReplaySession.open(self.session.folder)
+            except UserError as error:
+                self._say(error)
+                return
+            self.past.go_to(self.past.steps)
+        self._moved()
+        self.refresh_bindings()
+
+    def action_play(self) -> None:
+        """Play from here, or hold."""
+        assert self.past is not None
+        if self.past.playing:
+            self.past.pause()
+        else:
+            self.past.play()
+        self._moved()
+
+    def action_go_by(self, by: int) -> None:
+        """Go one step on or back."""
+        assert self.past is not None
+        if by > 0 and self.past.step == self.past.steps:
+            self._read_news(self.past)
+        self.past.go_by(by)
+        self._moved()
+
+    def action_go_to_begin(self) -> None:
+        """Go to where only the seed template was scored."""
+        assert self.past is not None
+        self.past.go_to(0)
+        self._moved()
+
+    def action_go_to_end(self) -> None:
+        """Go to the journal's end."""
+        assert self.past is not None
+        self._read_news(self.past)
+        self.past.go_to_end()
+        self._moved()
+
+    def action_speed(self, by: int) -> None:
+        """Play faster or slower."""
+        assert self.past is not None
+        self.past.change_speed(by)
+        self._moved()
+
+    @on(Scrubber.StepChosen)
+    def _step_chosen(self, message: Scrubber.StepChosen) -> None:
+        if self.past is not None:
+            self.past.go_to(message.step)
+            self._moved()
+
+    def action_fork(self) -> None:
+        """Ask for a folder, and write a fork from the step that is shown."""
+        from glov_tui.screens.fork import ForkScreen
+
+        state = self.shown
+        step = state.steps_done
+        if state.test("seed") is None:
+            self.notify("A run can be forked once its seed template is scored.", timeout=6)
+            return
+        self.push_screen(ForkScreen(self.session.folder, step, self._write_fork))
+
+    def _write_fork(self, step: int, folder_text: str) -> str | None:
+        from glov_tui.screens.fork import fork_folder
+
+        folder = fork_folder(folder_text)
+        try:
+            write_fork(self.session.folder, step, folder)
+        except UserError as error:
+            return clean(str(error), keep_newlines=True)
+        self.notify(
+            clean(f"glov resume {shlex.quote(folder_text)}"),
+            title=f"Forked at step {step}; start it with",
+            markup=False,
+            timeout=20,
+        )
+        return None
+
+    def _read_news(self, past: ReplaySession) -> None:
+        if self.is_replay:
+            return
+        try:
+            past.reload()
+        except UserError as error:
+            self._say(error)
+
+    def _say(self, error: UserError) -> None:
+        self.notify(clean(str(error)), severity="error", markup=False, timeout=10)
+
+    def _moved(self) -> None:
+        self._repaint(self.shown, by_user=True)

@@ -1,0 +1,78 @@
+"""``glov runs``: the runs on this disk, the latest last, so that it is beside the prompt."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from engine.journal import runs_folder
+from engine.run_list import ListedRun, list_runs
+from glov_tui.headless import say
+from glov_tui.printing import percent, print_json, result_console
+from glov_tui.text import clean
+
+_STYLES = {"running": "green", "paused": "yellow", "failed": "red", "damaged": "red"}
+
+
+def print_runs(names: Sequence[str], as_json: bool) -> None:
+    """Print the runs in these folders, or in the runs folder, as a table or one JSON document.
+
+    Raises:
+        UserError: if a folder that was named is not there or can't be read.
+    """
+    runs = list_runs(names)
+    if as_json:
+        print_json([run.as_dict() for run in runs])
+        return
+    if not runs:
+        say(f"no runs in {', '.join(names) or f'{runs_folder()}/'} yet; `glov demo` makes one")
+        return
+    console, _ = result_console()
+    console.print(_table(runs))
+    for run in runs:
+        if run.problem is not None:
+            console.print(Text(clean(f"- {run.folder.name}: {run.problem}")))
+
+
+def _table(runs: Sequence[ListedRun]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, collapse_padding=True, pad_edge=False)
+    table.add_column("run", overflow="fold")
+    table.add_column("state", no_wrap=True)
+    for heading in ("steps", "train %", "test %", "age"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    if any(run.parent is not None for run in runs):
+        table.add_column("forked from", overflow="fold")
+    now = time.time()
+    for run in runs:
+        parent = f"{run.parent} at step {run.parent_step}" if run.parent is not None else ""
+        table.add_row(
+            Text(clean(run.folder.name)),
+            Text(run.status, style=_STYLES.get(run.status, "")),
+            _done(run),
+            percent(run.train_accuracy),
+            percent(run.test_accuracy),
+            _age(now, run.last_event),
+            *([Text(clean(parent))] if len(table.columns) > 6 else []),
+        )
+    return table
+
+
+def _done(run: ListedRun) -> str:
+    if run.status == "damaged" and not run.planned:
+        return "-"
+    return f"{run.done}/{run.planned}{' runs' if run.is_sweep else ''}"
+
+
+def _age(now: float, then: float | None) -> str:
+    """Time since the last event, in its largest unit; ``-`` where unknown."""
+    if then is None:
+        return "-"
+    seconds = max(0.0, now - then)
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
