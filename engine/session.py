@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import itertools
 import queue
 import threading
 import time
@@ -32,12 +33,13 @@ from engine.commands import (
 )
 from engine.config import RunConfig
 from engine.edits import Edit
-from engine.errors import UserError
+from engine.errors import ModelError, UserError
 from engine.experiment import Experiment
 from engine.journal import LOG, Journal, cut_torn_line, read_journal
 from engine.kept import Kept
 from engine.loading import load_optimizer
 from engine.prompt_template import normalise
+from engine.stalling import why_stalled
 from engine.state import RunState, edit_problem
 from engine.versions import versions
 from engine.vlm.fitness import Score
@@ -99,6 +101,7 @@ class LocalSession:
         self._scores = scores or {}
         self._on_event = on_event
         self._kept = kept
+        self.unattended = False  # nobody watches: what asks for a person ends the run
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._optimizer: Optimizer | None = None
         self._injected: list[str] = []  # a person's templates that wait for the models
@@ -221,10 +224,33 @@ class LocalSession:
         while self._state.steps_done < optimizer.config.steps:
             self._drive(optimizer.step(self._state))
             self._journal.sync()
+            self._look_for_stalling()
             if self._hold_after_step:
                 self._hold_after_step, self._hold = False, True
                 self._obey()
         self._drive(optimizer.finish(self._state))
+
+    def _look_for_stalling(self) -> None:
+        """Pause where step after step gives nothing new, as going on would be without end.
+
+        Raises:
+            ModelError: the same, where nobody is there to go on after a pause.
+        """
+        state = self._state
+        assert state.config is not None
+        empty = len(list(itertools.takewhile(lambda s: s.new == 0, reversed(state.steps))))
+        patience = state.config.proposal.patience
+        left = state.config.steps - state.steps_done
+        if not patience or not left or not empty or empty % patience:
+            return
+        reason = why_stalled(state, empty)
+        if self.unattended:
+            raise ModelError(
+                f"{reason}. `glov resume {self.folder}` goes on for {min(patience, left)} more "
+                "steps; in the cockpit (without --headless) all of this can be changed in the run"
+            )
+        self._publish(ev.Warned(message=f"{reason}; then resume"))
+        self._hold_after_step = True
 
     def _load(self) -> Optimizer:
         def progress(what: str, done: int, total: int) -> None:

@@ -92,6 +92,7 @@ class LocalBackend:
             except UserError as error:
                 yield FinishedJob(job, "failed", str(error))
                 continue
+            self._session.unattended = True
             self._session.start()
             if self._stopping:  # since the check above
                 self._session.send(Stop())

@@ -132,7 +132,8 @@ def _mean(shifts: Sequence[SteeringShift]) -> SteeringShift:
 
     changes: dict[str, float] = {}
     for shift in shifts:
-        for token, change in (*shift.raised, *shift.lowered):
+        # Tokens that read the same (bytes of a character): the one that changed most stands.
+        for token, change in dict(reversed((*shift.raised, *shift.lowered))).items():
             changes[token] = changes.get(token, 0.0) + change * shift.tokens / tokens
     named = max(len(side) for shift in shifts for side in (shift.raised, shift.lowered))
     by_change = sorted(changes.items(), key=lambda item: item[1])
