@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import ValidationError
-
 from engine import events as ev
 from engine.config import RunConfig
-from engine.errors import JournalError
-from engine.journal import read_journal
+from engine.journal import fold_journal, read_journal
 from engine.state import RunState, Status
 
 Metric = Literal["best_train_accuracy", "best_test_accuracy", "ensemble_test_accuracy", "area"]
@@ -69,15 +66,8 @@ def read_record(folder: Path) -> RunRecord:
     events = read_journal(folder).events
     begun = events[0]
     assert isinstance(begun, ev.RunStarted)  # read_journal refuses others
-    try:
-        config = RunConfig.model_validate(begun.config)
-    except ValidationError as error:
-        what = error.errors()[0]
-        key = ".".join(map(str, what["loc"]))
-        raise JournalError(
-            f"{folder}: this glov doesn't understand the run's configuration: {key}: {what['msg']}"
-        ) from None
-    return record_of(folder, RunState().apply_all(events), config)
+    config = RunConfig.model_validate(begun.config)
+    return record_of(folder, fold_journal(folder, events), config)
 
 
 def record_of(folder: Path, state: RunState, config: RunConfig) -> RunRecord:

@@ -35,7 +35,8 @@ from engine.config import RunConfig
 from engine.edits import Edit
 from engine.errors import ModelError, UserError
 from engine.experiment import Experiment
-from engine.journal import LOG, Journal, cut_torn_line, read_journal
+from engine.files import append_private
+from engine.journal import LOG, Journal, fold_journal, read_journal
 from engine.kept import Kept
 from engine.loading import load_optimizer
 from engine.prompt_template import normalise
@@ -127,12 +128,18 @@ class LocalSession:
         Raises:
             UserError: if the folder can't be written or holds a run.
         """
-        session = cls(Journal.create(folder, config), RunState(), on_event=on_event, kept=kept)
-        session._publish(
-            ev.RunStarted(
-                run=folder.name, config=config.model_dump(mode="json"), versions=versions()
+        journal = Journal.create(folder, config)
+        session = cls(journal, RunState(), on_event=on_event, kept=kept)
+        try:
+            session._publish(
+                ev.RunStarted(
+                    run=folder.name, config=config.model_dump(mode="json"), versions=versions()
+                )
             )
-        )
+            journal.sync()
+        except BaseException:
+            journal.abandon()
+            raise
         return session
 
     @classmethod
@@ -145,18 +152,32 @@ class LocalSession:
         """Take up a run where its journal ends; ``kept`` as in ``create``.
 
         Raises:
-            JournalError: if the journal is damaged or of another version.
+            JournalError: if the journal is damaged or of another version, another process drives
+                the run, or the folder can't be written.
         """
         journal = Journal(folder)  # first of all: nobody else may append to what is read
-        content = read_journal(folder)
-        state = RunState().apply_all(content.events)
+        try:
+            return cls._taken_up(journal, on_event, kept)
+        except BaseException:
+            journal.abandon()
+            raise
+
+    @classmethod
+    def _taken_up(
+        cls,
+        journal: Journal,
+        on_event: Callable[[ev.Event, RunState], None] | None,
+        kept: Kept | None,
+    ) -> LocalSession:
+        content = read_journal(journal.folder)
+        state = fold_journal(journal.folder, content.events)
         scores = {
             e.template: Score(e.hits, e.n, e.margin, e.class_hits)
             for e in content.events
             if isinstance(e, ev.TemplateScored)
         }
         if content.torn_bytes:
-            cut_torn_line(folder, content.torn_bytes)
+            journal.cut(content.torn_bytes)
         session = cls(journal, state, scores, on_event, kept)
         if state.status == "finished":
             return session  # there is nothing left to do: the result is shown again
@@ -164,6 +185,10 @@ class LocalSession:
         if content.torn_bytes:
             session._publish(
                 ev.Warned(message=f"the journal's last line was torn; cut {content.torn_bytes} B")
+            )
+        if journal.left_by is not None:
+            session._publish(
+                ev.Warned(message=f"{journal.left_by} died while it drove this run; taken over")
             )
         return session
 
@@ -212,7 +237,10 @@ class LocalSession:
             finally:
                 self._journal.close()
         except UserError as error:  # the journal itself can't be written
-            self._state = self._state.apply(ev.RunFailed(message=str(error)))
+            event = ev.RunFailed(message=str(error))
+            self._state = self._state.apply(event)
+            if self._on_event is not None:
+                self._on_event(event, self._state)
 
     def _run(self) -> None:
         if self._state.status == "finished":
@@ -456,5 +484,5 @@ class LocalSession:
         )
 
     def _write_traceback(self, error: Exception) -> None:
-        with contextlib.suppress(OSError), (self.folder / LOG).open("a", encoding="utf-8") as log:
-            log.write("".join(traceback.format_exception(error)))
+        with contextlib.suppress(OSError):
+            append_private(self.folder / LOG, "".join(traceback.format_exception(error)))
