@@ -1,12 +1,13 @@
 """Runs ``glov`` command lines in forks of a process that has imported everything, and kills them.
 
-Reads one JSON object a line, ``{"arguments": [...], "seconds": S, "output": FILE}``, and answers
-each with ``{"code": ...}``: the exit code, or -9 where S seconds were over before the end.
+Reads one JSON object a line, and answers each with ``{"code": ...}``: the exit code, or -9 where
+it was killed: ``seconds`` after ``journal`` has ``lines`` more lines than at the start.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -26,10 +27,17 @@ class Glov:
             cwd=Path(__file__).parent.parent,
         )
 
-    def __call__(self, output: Path, *arguments: object, seconds: float = 120) -> int:
-        request = {"arguments": [str(a) for a in arguments], "seconds": seconds}
-        line = json.dumps({**request, "output": str(output)}) + "\n"
-        self._process.stdin.write(line.encode())
+    def __call__(
+        self, output: Path, journal: Path, arguments: list[str], lines: int, seconds: float
+    ) -> int:
+        request = {
+            "output": str(output),
+            "journal": str(journal),
+            "arguments": arguments,
+            "lines": lines,
+            "seconds": seconds,
+        }
+        self._process.stdin.write(json.dumps(request).encode() + b"\n")
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())["code"]
 
@@ -57,6 +65,13 @@ def _child(arguments: list[str], output: str) -> None:
         os._exit(code if isinstance(code, int) else 0 if code is None else 1)
 
 
+def _lines(journal: str) -> int:
+    try:
+        return Path(journal).read_bytes().count(b"\n")
+    except OSError:
+        return 0
+
+
 def _main() -> None:
     import glov_tui.headless  # noqa: F401
 
@@ -65,13 +80,16 @@ def _main() -> None:
         pid = os.fork()
         if pid == 0:
             _child(request["arguments"], request["output"])
-        end = time.monotonic() + request["seconds"]
-        killed = done = 0
+        lines = _lines(request["journal"]) + request["lines"]
+        end: float | None = None
+        done = 0
         while not done:
             done, status = os.waitpid(pid, os.WNOHANG)
-            if not done and not killed and time.monotonic() > end:
+            if end is None and _lines(request["journal"]) >= lines:
+                end = time.monotonic() + request["seconds"]
+            if not done and end is not None and time.monotonic() >= end:
                 os.kill(pid, signal.SIGKILL)
-                killed = True
+                end = math.inf
             time.sleep(0.002)
         sys.stdout.write(json.dumps({"code": os.waitstatus_to_exitcode(status)}) + "\n")
         sys.stdout.flush()
