@@ -29,6 +29,7 @@ from engine.kept import Kept
 from engine.llm.base import Reply, TokenColumn
 from engine.llm.local import LocalLLM
 from engine.llm.readers import Decoder
+from engine.loading import load_optimizer
 from engine.result import summarise
 from engine.session import LocalSession
 from engine.state import RunState
@@ -402,6 +403,21 @@ def test_memory_for_half_of_the_replies_and_texts_is_enough(
     assert [t.key for t in outcome(folder)["ranking"]] == [
         t.key for t in outcome(undisturbed)["ranking"]
     ]
+
+
+def test_code_that_comes_with_a_model_is_announced_before_it_is_run() -> None:
+    class Loading(Exception):
+        pass
+
+    def progress(what: str, done: int, total: int) -> None:
+        if what != "libraries":
+            raise Loading
+
+    told: list[str] = []
+    for config in (demo(), demo("llm.trust_remote_code=true")):
+        with pytest.raises(Loading):
+            load_optimizer(config, progress, told.append)
+    assert len(told) == 1 and told[0].startswith("llm.trust_remote_code is on: the code that")
 
 
 # -- an LLM that says nothing of use ----------------------------------------------------------
