@@ -126,6 +126,12 @@ class ProposalConfig(_Section):
     )
     attempts: int = Field(3, ge=1, le=20, description="tries of a step with too few new templates")
     min_new: int = Field(1, ge=0, description="new valid templates that a step must yield")
+    patience: int = Field(
+        5,
+        ge=0,
+        description="steps in a row without any new template, after which the run pauses and says "
+        "why (headless: ends, to be resumed); 0: never",
+    )
     system_prompt: str | None = Field(None, description="replaces the built-in system prompt")
     task: str | None = Field(None, description="replaces the built-in description of the task")
     template_file: str | None = Field(

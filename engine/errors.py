@@ -17,5 +17,9 @@ class ModelError(UserError):
     """A model can't be loaded or can't do what the configuration asks of it."""
 
 
+class OutOfMemoryError(ModelError):
+    """A model does not fit in memory with so much at once; less may fit."""
+
+
 class JournalError(UserError):
     """A run directory or its journal can't be used; names the file and line."""

@@ -30,7 +30,10 @@ Outcome = Literal["new", "duplicate", "rejected"]
 
 class _Event(BaseModel):
     # Built at first use: the start of the cockpit needs two of these, and must be quick.
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    # A number that isn't finite is written as Infinity or NaN: as null it could not be read back.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", defer_build=True, ser_json_inf_nan="constants"
+    )
     is_fact: ClassVar[bool] = True
 
     time: float = Field(default_factory=time.time)
@@ -91,7 +94,9 @@ class AlphaTrial(BaseModel):
     without a template counts as accuracy 0.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", defer_build=True, ser_json_inf_nan="constants"
+    )
 
     alpha: float
     replies: int

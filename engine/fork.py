@@ -16,8 +16,8 @@ from engine.config import EvaluationConfig, RunConfig
 from engine.config_file import parse_override, with_value
 from engine.edits import EDITABLE, SetOption
 from engine.errors import ConfigError, JournalError, UserError
-from engine.journal import EVENTS, Journal, read_journal
-from engine.run_record import begun_config, fold
+from engine.journal import EVENTS, Journal, fold_journal, read_journal
+from engine.run_record import begun_config
 from engine.state import RunState, edit_problem
 
 RUN_KEYS = ("steps", "seed", *(f"evaluation.{name}" for name in EvaluationConfig.model_fields))
@@ -49,8 +49,8 @@ def write_fork(parent: Path, step: int, folder: Path, overrides: Iterable[str] =
             or a value is not allowed, or if the folder can't be written or holds a run.
     """
     events = read_journal(parent).events
-    _check_step(parent, fold(parent, events), step)
-    config, options = _changes(begun_config(parent, events), parent, step, overrides)
+    _check_step(parent, fold_journal(parent, events), step)
+    config, options = _changes(begun_config(events), parent, step, overrides)
     facts = _facts(events, step, config)
     begun = facts[0]
     assert isinstance(begun, ev.RunStarted)  # read_journal refuses others
@@ -141,7 +141,7 @@ def _with_edits(
 ) -> list[ev.Event]:
     """The facts with an edit for each option, which holds from the next step on."""
     result = list(facts)
-    state = fold(folder, facts)
+    state = fold_journal(folder, facts)
     for key, value in options:
         edit = SetOption(key=key, value=value)
         problem = edit_problem(state, edit)

@@ -1,31 +1,34 @@
 """A run on disk: its folder with config.toml and events.jsonl, one JSON line per fact.
 
 The journal is only ever appended to. Each line is one ``write`` call, so that a process that is
-killed leaves whole lines; a power cut may tear the last one, which is cut off when the run is
-taken up again.
+killed leaves whole lines; a power cut or a full disk may tear the last one, which is cut off when
+the run is taken up again.
 """
 
 from __future__ import annotations
 
-import fcntl
+import collections
+import contextlib
 import os
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from engine import run_lock
 from engine.config import RunConfig
 from engine.config_file import format_config
 from engine.errors import JournalError
 from engine.events import JOURNAL_VERSION, Event, RunStarted, format_event, parse_event
-from engine.files import make_private_folder, write_atomic
+from engine.files import make_private_folder, sync_folder, write_atomic
+from engine.run_lock import Owner
+from engine.state import RunState
 
 EVENTS = "events.jsonl"
 CONFIG = "config.toml"
 LOG = "log.txt"
-
-_LOCK_TRIES, _LOCK_WAIT_SECONDS = 5, 0.01
 
 
 def runs_folder() -> Path:
@@ -50,11 +53,21 @@ def find_run(run: str) -> Path:
         JournalError: if there is no such run.
     """
     for path in (Path(run).expanduser(), runs_folder() / run):
-        if (path / EVENTS).is_file():
-            return path
+        with contextlib.suppress(OSError):  # a name that is too long, a folder that is closed
+            if (path / EVENTS).is_file():
+                return path
     raise JournalError(
         f"{run}: no run there (no {EVENTS}); give a run's folder, or its name in {runs_folder()}/"
     )
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether the folder holds a journal with at least one whole line."""
+    try:
+        with (folder / EVENTS).open("rb") as file:
+            return file.readline().endswith(b"\n")
+    except OSError:
+        return False
 
 
 class Journal:
@@ -64,67 +77,122 @@ class Journal:
         """Open the journal of a run to append to it, as the only process that does.
 
         Raises:
-            JournalError: if another process has it open.
+            JournalError: if another process has it open, or it can't be written.
         """
         self.folder = folder
+        self.left_by: Owner | None = None  # a process that died while it drove the run
+        self._broken: str | None = None  # why nothing can be appended any more
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        self._file = os.open(folder / EVENTS, flags, 0o600)
-        if not self._lock():
+        try:
+            self._file = os.open(folder / EVENTS, flags, 0o600)
+        except OSError as error:
+            raise JournalError(self._unwritable(error)) from error
+        try:
+            self.left_by = run_lock.take(folder, self._file)
+            self._size = os.fstat(self._file).st_size
+        except OSError as error:
             os.close(self._file)
-            raise JournalError(f"{folder} is being driven by another process; stop that one first")
-
-    def _lock(self) -> bool:
-        """Whether this process has the journal for itself now, until it ends."""
-        for _ in range(_LOCK_TRIES):
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return True
-            except OSError:
-                time.sleep(_LOCK_WAIT_SECONDS)  # `is_driven` holds it for an instant
-        return False
+            raise JournalError(self._unwritable(error)) from error
+        except JournalError:
+            os.close(self._file)
+            raise
 
     @classmethod
     def create(cls, folder: Path, config: RunConfig) -> Journal:
-        """Start a run's folder.
+        """Start a run's folder. What a process left that died before the first fact is no run.
 
         Raises:
             UserError: if the folder can't be written, or holds a run already.
         """
         make_private_folder(folder)
-        if (folder / EVENTS).exists():
-            raise JournalError(
-                f"{folder} holds a run already; take it up with `glov resume {folder}`, "
-                "or give another --run-dir"
-            )
-        write_atomic(folder / CONFIG, format_config(config, comments=True))
-        return cls(folder)
+        journal = cls(folder)
+        try:
+            if is_begun(folder):
+                raise JournalError(
+                    f"{folder} holds a run already; take it up with `glov resume {folder}`, "
+                    "or give another --run-dir"
+                )
+            journal.cut(journal._size)
+            write_atomic(folder / CONFIG, format_config(config, comments=True))
+            sync_folder(folder.parent)
+        except OSError as error:
+            journal.abandon()
+            raise JournalError(journal._unwritable(error)) from error
+        except JournalError:
+            journal.abandon()
+            raise
+        return journal
 
     def append(self, *events: Event) -> None:
         """Write facts, one line each, all of them or none.
 
         Raises:
-            JournalError: if they can't be written in whole (disk full, folder gone).
+            JournalError: if they can't be written in whole (disk full, folder gone). What was
+                written of them is taken back, so that the next line begins on its own.
         """
+        if self._broken is not None:
+            raise JournalError(self._broken)
         lines = b"".join(format_event(event).encode() + b"\n" for event in events)
+        left = memoryview(lines)
         try:
-            written = os.write(self._file, lines)
-            if written != len(lines):
-                os.ftruncate(self._file, os.fstat(self._file).st_size - written)
-                raise OSError(28, "No space left on device")
+            while left:  # the system writes less where the disk is full, and says so the next time
+                left = left[os.write(self._file, left) :]
         except OSError as error:
-            raise JournalError(
-                f"{self.folder / EVENTS}: can't be written: {error.strerror}. Free some space, "
-                f"then take the run up with `glov resume {self.folder}`"
-            ) from error
+            message = self._unwritable(error)
+            try:
+                os.ftruncate(self._file, self._size)
+            except OSError:
+                self._broken = message  # a torn line is last, or it would look like damage
+            raise JournalError(message) from error
+        self._size += len(lines)
+
+    def cut(self, torn_bytes: int) -> None:
+        """Remove what is left of a torn last line, so that the journal can be appended to.
+
+        Raises:
+            JournalError: if the file can't be changed.
+        """
+        try:
+            os.ftruncate(self._file, self._size - torn_bytes)
+        except OSError as error:
+            raise JournalError(self._unwritable(error)) from error
+        self._size -= torn_bytes
 
     def sync(self) -> None:
-        """Wait until all facts are on the disk itself, safe from a power cut."""
-        os.fsync(self._file)
+        """Wait until all facts are on the disk itself, safe from a power cut.
+
+        Raises:
+            JournalError: if the disk did not take them.
+        """
+        try:
+            os.fsync(self._file)
+        except OSError as error:
+            # What of it is on the disk is unknown, and asking again would not tell.
+            self._broken = self._unwritable(error)
+            raise JournalError(self._broken) from error
 
     def close(self) -> None:
-        """Sync and close; the journal can't be appended to afterwards."""
-        self.sync()
-        os.close(self._file)
+        """Sync, close and give the run back; the journal can't be appended to afterwards.
+
+        Raises:
+            JournalError: as ``sync``; it is closed all the same.
+        """
+        try:
+            self.sync()
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Close without a sync, and give the run back; whatever happens, the lock is gone."""
+        run_lock.give_back(self.folder)
+        with contextlib.suppress(OSError):
+            os.close(self._file)
+
+    def _unwritable(self, error: OSError) -> str:
+        return (
+            f"{self.folder / EVENTS}: can't be written: {error.strerror or error}. See to the disk "
+            f"and its free space, then take the run up with `glov resume {self.folder}`"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +214,9 @@ def is_driven(folder: Path) -> bool:
     except OSError as error:
         raise JournalError(f"{folder / EVENTS} can't be read: {error.strerror}") from error
     try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
+        return run_lock.is_taken(file)
     finally:
         os.close(file)
-    return False
 
 
 def read_journal(folder: Path) -> JournalContent:
@@ -171,22 +236,51 @@ def read_journal(folder: Path) -> JournalContent:
         try:
             events.append(parse_event(line))
         except ValidationError as error:
-            what = error.errors()[0]["msg"]
             raise JournalError(
-                f"{path}, line {number} of {len(lines)} is damaged: {what}. The run can't be "
-                "taken up as it is; a copy cut before that line can"
+                f"{path}, line {number} of {len(lines)} is damaged: {_problem(error)}. The run "
+                "can't be taken up as it is; a copy cut before that line can"
             ) from None
         if number == 1:
             _check_head(path, events[0])
     if not events:
-        raise JournalError(f"{path} holds no event; start the run anew in another folder")
+        raise JournalError(
+            f"{path} holds no event: the run ended before it began. Start it anew; the same "
+            "folder will do"
+        )
     return JournalContent(tuple(events), len(torn))
 
 
-def cut_torn_line(folder: Path, torn_bytes: int) -> None:
-    """Remove what a power cut left of a last line, so that the journal can be appended to."""
-    path = folder / EVENTS
-    os.truncate(path, path.stat().st_size - torn_bytes)
+def fold_journal(folder: Path, events: Sequence[Event]) -> RunState:
+    """The state that the facts of a journal lead to; see ``journal_states``."""
+    return collections.deque(journal_states(folder, events), maxlen=1)[0]
+
+
+def journal_states(folder: Path, events: Sequence[Event]) -> Iterator[RunState]:
+    """The state after each fact of a journal.
+
+    Raises:
+        JournalError: naming the line that can't follow those before it.
+    """
+    state = RunState()
+    for number, event in enumerate(events, start=1):
+        try:
+            state = state.apply(event)
+        except Exception as error:  # a journal may hold anything: others can have written it
+            raise JournalError(
+                f"{folder / EVENTS}, line {number} of {len(events)}: {event.kind} can't be here: "
+                f"{str(error) or type(error).__name__!r}. The run can't be taken up as it is; a "
+                "copy cut before that line can"
+            ) from None
+        yield state
+
+
+def _problem(error: ValidationError) -> str:
+    """What is wrong with a line; text of the line itself is escaped."""
+    first = error.errors()[0]
+    if first["type"] == "union_tag_invalid":
+        return f"this glov knows no event of kind {first['ctx']['tag']!r}"
+    place = ".".join(map(str, first["loc"][1:]))
+    return f"{place!r}: {first['msg']}" if place else first["msg"]
 
 
 def _check_head(path: Path, event: Event) -> None:
@@ -197,3 +291,16 @@ def _check_head(path: Path, event: Event) -> None:
             f"{path} is a journal of version {event.journal_version}; this glov reads version "
             f"{JOURNAL_VERSION}. Use the glov that wrote it"
         )
+    try:
+        RunConfig.model_validate(event.config)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        unknown = first["type"] == "extra_forbidden"
+        what = f"it has no key {key!r}" if unknown else f"{key or 'config'!r}: {first['msg']}"
+        version = event.versions.get("glov-tui")
+        writer = f" (version {version!r})" if version else ""
+        raise JournalError(
+            f"{path}, line 1: this glov doesn't understand the run's configuration: {what}. Use "
+            f"the glov that wrote it{writer}"
+        ) from None

@@ -68,10 +68,16 @@ def load_optimizer(
 
     meta_prompt = load_meta_prompt(config.proposal.template_file)
     progress("libraries", 0, 0)
+    from engine.llm.halving import HalvingLLM
     from engine.llm.local import LocalLLM
     from engine.vlm.loading import load_fitness
 
     kept = kept or Kept()
+    if config.llm.trust_remote_code:
+        report(
+            f"llm.trust_remote_code is on: the code that comes with {config.llm.model} is run "
+            "with your rights"
+        )
     fitness = load_fitness(config, progress, report, kept)
     llm = kept.get(
         "LLM",
@@ -80,7 +86,7 @@ def load_optimizer(
     )
     return Optimizer(
         config=config,
-        llm=llm,
+        llm=HalvingLLM(llm, report),
         fitness=fitness,
         meta_prompt=meta_prompt,
         scores=dict(scores or {}),

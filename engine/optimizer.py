@@ -267,7 +267,7 @@ class Optimizer:
                 return (ev.SteeringMeasured(step=step, attempt=attempt, **asdict(news)),)
             return (
                 ev.TokensStreamed(step=step, attempt=attempt, texts=news.texts),
-                ev.Progress(phase="proposing", done=next(done), total=total),
+                ev.Progress(phase="proposing", done=min(next(done), total), total=total),
             )
 
         return (yield from _relay(state, columns, tell))

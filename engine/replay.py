@@ -18,8 +18,7 @@ from pathlib import Path
 from engine import events as ev
 from engine.commands import Command, Pause, Resume
 from engine.errors import ConfigError
-from engine.journal import read_journal
-from engine.run_record import states
+from engine.journal import journal_states, read_journal
 from engine.state import RunState
 
 LONGEST_GAP_SECONDS = 3.0
@@ -96,7 +95,7 @@ class ReplaySession:
         self._stops = [next(seed, 1), *ends]
         every = math.ceil(len(self._stops) / KEPT_STATES)
         wanted = {1, *self._stops[::every]}
-        folded = enumerate(states(self.folder, self._events), start=1)
+        folded = enumerate(journal_states(self.folder, self._events), start=1)
         self._kept = [(count, state) for count, state in folded if count in wanted]
         seconds, self._recorded = 0.0, [0.0, 0.0]  # when a place is reached
         for before, after in pairwise(self._events):

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.errors import JournalError
-from engine.journal import EVENTS, is_driven, read_journal, runs_folder
-from engine.run_record import Metric, RunRecord, begun_config, fold, record_of
+from engine.journal import EVENTS, fold_journal, is_begun, is_driven, read_journal, runs_folder
+from engine.run_record import Metric, RunRecord, begun_config, record_of
 from engine.state import RunState
-from engine.sweep import is_begun, is_sweep, read_sweep
+from engine.sweep import is_sweep, read_sweep
 
 RunStatus = Literal["running", "paused", "stopped", "failed", "finished", "interrupted", "damaged"]
 """``running`` and ``paused`` by a live process; ``interrupted``: the journal ends in the middle,
@@ -123,8 +123,8 @@ def _run(folder: Path) -> ListedRun:
 
 def _read(folder: Path) -> tuple[RunState, RunRecord, float]:
     events = read_journal(folder).events
-    state = fold(folder, events)
-    return state, record_of(folder, state, begun_config(folder, events)), events[-1].time
+    state = fold_journal(folder, events)
+    return state, record_of(folder, state, begun_config(events)), events[-1].time
 
 
 def _status(state: RunState, driven: bool) -> RunStatus:

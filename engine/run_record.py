@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import collections
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import ValidationError
-
 from engine import events as ev
 from engine.config import RunConfig
-from engine.errors import JournalError
-from engine.journal import EVENTS, read_journal
+from engine.journal import fold_journal, read_journal
 from engine.state import RunState, Status
 
 Metric = Literal["best_train_accuracy", "best_test_accuracy", "ensemble_test_accuracy", "area"]
@@ -69,50 +65,14 @@ def read_record(folder: Path) -> RunRecord:
         JournalError: naming the file, line and what is wrong with it.
     """
     events = read_journal(folder).events
-    return record_of(folder, fold(folder, events), begun_config(folder, events))
+    return record_of(folder, fold_journal(folder, events), begun_config(events))
 
 
-def begun_config(folder: Path, events: Sequence[ev.Event]) -> RunConfig:
-    """The configuration that a run began with, from the facts of its journal.
-
-    Raises:
-        JournalError: if this version doesn't know all of its keys or values.
-    """
+def begun_config(events: Sequence[ev.Event]) -> RunConfig:
+    """The configuration that a run began with, from the facts of a journal that was read."""
     begun = events[0]
     assert isinstance(begun, ev.RunStarted)  # read_journal refuses others
-    try:
-        return RunConfig.model_validate(begun.config)
-    except ValidationError as error:
-        what = error.errors()[0]
-        key = ".".join(map(str, what["loc"]))
-        raise JournalError(
-            f"{folder}: this glov doesn't understand the run's configuration: {key}: {what['msg']}"
-        ) from None
-
-
-def fold(folder: Path, events: Sequence[ev.Event]) -> RunState:
-    """The state after all facts of a journal; see ``states``."""
-    return collections.deque(states(folder, events), maxlen=1)[0]
-
-
-def states(folder: Path, events: Sequence[ev.Event]) -> Iterator[RunState]:
-    """The state after each fact of a journal.
-
-    Raises:
-        JournalError: if they are no run's: what wrote or changed them was no glov.
-    """
-    begun_config(folder, events)
-    state = RunState()
-    for number, event in enumerate(events, start=1):
-        try:
-            state = state.apply(event)
-        except Exception as error:  # whatever a fact that no engine wrote makes of the fold
-            raise JournalError(
-                f"{folder / EVENTS}, line {number} of {len(events)} ({event.kind}) doesn't follow "
-                f"from those before it: {type(error).__name__}: {error}. The run can't be used as "
-                "it is; a copy cut before that line can"
-            ) from None
-        yield state
+    return RunConfig.model_validate(begun.config)
 
 
 def record_of(folder: Path, state: RunState, config: RunConfig) -> RunRecord:

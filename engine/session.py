@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import itertools
 import queue
 import threading
 import time
@@ -32,12 +33,14 @@ from engine.commands import (
 )
 from engine.config import RunConfig
 from engine.edits import Edit
-from engine.errors import UserError
+from engine.errors import ModelError, UserError
 from engine.experiment import Experiment
-from engine.journal import LOG, Journal, cut_torn_line, read_journal
+from engine.files import append_private
+from engine.journal import LOG, Journal, fold_journal, read_journal
 from engine.kept import Kept
 from engine.loading import load_optimizer
 from engine.prompt_template import normalise
+from engine.stalling import why_stalled
 from engine.state import RunState, edit_problem
 from engine.versions import versions
 from engine.vlm.fitness import Score
@@ -99,6 +102,7 @@ class LocalSession:
         self._scores = scores or {}
         self._on_event = on_event
         self._kept = kept
+        self.unattended = False  # nobody watches: what asks for a person ends the run
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._optimizer: Optimizer | None = None
         self._injected: list[str] = []  # a person's templates that wait for the models
@@ -124,12 +128,18 @@ class LocalSession:
         Raises:
             UserError: if the folder can't be written or holds a run.
         """
-        session = cls(Journal.create(folder, config), RunState(), on_event=on_event, kept=kept)
-        session._publish(
-            ev.RunStarted(
-                run=folder.name, config=config.model_dump(mode="json"), versions=versions()
+        journal = Journal.create(folder, config)
+        session = cls(journal, RunState(), on_event=on_event, kept=kept)
+        try:
+            session._publish(
+                ev.RunStarted(
+                    run=folder.name, config=config.model_dump(mode="json"), versions=versions()
+                )
             )
-        )
+            journal.sync()
+        except BaseException:
+            journal.abandon()
+            raise
         return session
 
     @classmethod
@@ -142,18 +152,32 @@ class LocalSession:
         """Take up a run where its journal ends; ``kept`` as in ``create``.
 
         Raises:
-            JournalError: if the journal is damaged or of another version.
+            JournalError: if the journal is damaged or of another version, another process drives
+                the run, or the folder can't be written.
         """
         journal = Journal(folder)  # first of all: nobody else may append to what is read
-        content = read_journal(folder)
-        state = RunState().apply_all(content.events)
+        try:
+            return cls._taken_up(journal, on_event, kept)
+        except BaseException:
+            journal.abandon()
+            raise
+
+    @classmethod
+    def _taken_up(
+        cls,
+        journal: Journal,
+        on_event: Callable[[ev.Event, RunState], None] | None,
+        kept: Kept | None,
+    ) -> LocalSession:
+        content = read_journal(journal.folder)
+        state = fold_journal(journal.folder, content.events)
         scores = {
             e.template: Score(e.hits, e.n, e.margin, e.class_hits)
             for e in content.events
             if isinstance(e, ev.TemplateScored)
         }
         if content.torn_bytes:
-            cut_torn_line(folder, content.torn_bytes)
+            journal.cut(content.torn_bytes)
         session = cls(journal, state, scores, on_event, kept)
         if state.status == "finished":
             return session  # there is nothing left to do: the result is shown again
@@ -161,6 +185,10 @@ class LocalSession:
         if content.torn_bytes:
             session._publish(
                 ev.Warned(message=f"the journal's last line was torn; cut {content.torn_bytes} B")
+            )
+        if journal.left_by is not None:
+            session._publish(
+                ev.Warned(message=f"{journal.left_by} died while it drove this run; taken over")
             )
         return session
 
@@ -209,7 +237,10 @@ class LocalSession:
             finally:
                 self._journal.close()
         except UserError as error:  # the journal itself can't be written
-            self._state = self._state.apply(ev.RunFailed(message=str(error)))
+            event = ev.RunFailed(message=str(error))
+            self._state = self._state.apply(event)
+            if self._on_event is not None:
+                self._on_event(event, self._state)
 
     def _run(self) -> None:
         if self._state.status == "finished":
@@ -221,10 +252,33 @@ class LocalSession:
         while self._state.steps_done < optimizer.config.steps:
             self._drive(optimizer.step(self._state))
             self._journal.sync()
+            self._look_for_stalling()
             if self._hold_after_step:
                 self._hold_after_step, self._hold = False, True
                 self._obey()
         self._drive(optimizer.finish(self._state))
+
+    def _look_for_stalling(self) -> None:
+        """Pause where step after step gives nothing new, as going on would be without end.
+
+        Raises:
+            ModelError: the same, where nobody is there to go on after a pause.
+        """
+        state = self._state
+        assert state.config is not None
+        empty = len(list(itertools.takewhile(lambda s: s.new == 0, reversed(state.steps))))
+        patience = state.config.proposal.patience
+        left = state.config.steps - state.steps_done
+        if not patience or not left or not empty or empty % patience:
+            return
+        reason = why_stalled(state, empty)
+        if self.unattended:
+            raise ModelError(
+                f"{reason}. `glov resume {self.folder}` goes on for {min(patience, left)} more "
+                "steps; in the cockpit (without --headless) all of this can be changed in the run"
+            )
+        self._publish(ev.Warned(message=f"{reason}; then resume"))
+        self._hold_after_step = True
 
     def _load(self) -> Optimizer:
         def progress(what: str, done: int, total: int) -> None:
@@ -418,5 +472,5 @@ class LocalSession:
         )
 
     def _write_traceback(self, error: Exception) -> None:
-        with contextlib.suppress(OSError), (self.folder / LOG).open("a", encoding="utf-8") as log:
-            log.write("".join(traceback.format_exception(error)))
+        with contextlib.suppress(OSError):
+            append_private(self.folder / LOG, "".join(traceback.format_exception(error)))

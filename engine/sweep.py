@@ -21,7 +21,7 @@ from engine.config import RunConfig
 from engine.errors import JournalError, UserError
 from engine.files import make_private_folder, write_atomic
 from engine.grid import Grid, describe, format_value
-from engine.journal import EVENTS, find_run, runs_folder
+from engine.journal import EVENTS, find_run, is_begun, runs_folder
 from engine.kept import Kept
 from engine.run_record import Metric, RunRecord, read_record
 from engine.session import LocalSession
@@ -92,6 +92,7 @@ class LocalBackend:
             except UserError as error:
                 yield FinishedJob(job, "failed", str(error))
                 continue
+            self._session.unattended = True
             self._session.start()
             if self._stopping:  # since the check above
                 self._session.send(Stop())
@@ -113,8 +114,6 @@ class LocalBackend:
 
         if is_begun(job.folder):
             return LocalSession.resume(job.folder, on_event, kept)
-        if (job.folder / EVENTS).is_file():
-            (job.folder / EVENTS).unlink()  # empty: its process was killed right there
         return LocalSession.create(job.config, job.folder, on_event, kept)
 
 
@@ -179,12 +178,6 @@ class Sweep:
                 except JournalError as error:
                     damaged[job.name] = str(error)
         return found, damaged
-
-
-def is_begun(folder: Path) -> bool:
-    """Whether the folder holds a run's journal with something in it."""
-    journal = folder / EVENTS
-    return journal.is_file() and journal.stat().st_size > 0
 
 
 def is_sweep(folder: Path) -> bool:

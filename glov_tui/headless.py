@@ -32,6 +32,7 @@ def drive(session: LocalSession, as_json: bool) -> int:
     Ctrl+c and SIGTERM stop the run at its next safe point; a second one ends the process.
     """
     console = Console(stderr=True, highlight=False)
+    session.unattended = True
     with stop_on_signal(lambda: session.send(Stop())):
         session.start()
         _show_progress(session, console)

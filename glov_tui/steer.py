@@ -25,7 +25,7 @@ from engine.experiment import (
     SteeringSetting,
     TracedReply,
 )
-from engine.journal import find_run, read_journal
+from engine.journal import find_run, fold_journal, read_journal
 from engine.llm.base import Message
 from engine.state import RunState
 from engine.steering.layers import resolve_layers
@@ -100,7 +100,8 @@ def _subject(request: Request) -> tuple[RunConfig, str, str, tuple[Message, ...]
     positive, negative = request.positive, request.negative
     messages: tuple[Message, ...] | None = None
     if request.run is not None:
-        state = RunState().apply_all(read_journal(find_run(request.run)).events)
+        folder = find_run(request.run)
+        state = fold_journal(folder, read_journal(folder).events)
         assert state.config is not None  # a journal begins with it
         config = state.config
         if state.anchors is not None:

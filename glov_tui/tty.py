@@ -122,7 +122,13 @@ def screen_descriptors(log_path: Path) -> Iterator[Terminal]:
         raise OSError(errno.ENOTTY, "the cockpit needs a terminal for input and output")
     with contextlib.ExitStack() as keep:
         log = keep.enter_context(
-            log_path.open("a", buffering=1, encoding="utf-8", errors="backslashreplace")
+            os.fdopen(
+                os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600),
+                "a",
+                buffering=1,
+                encoding="utf-8",
+                errors="backslashreplace",
+            )
         )
         attributes = termios.tcgetattr(0)
         stdin = keep.enter_context(os.fdopen(os.dup(0), encoding="utf-8", errors="replace"))

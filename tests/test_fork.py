@@ -10,16 +10,16 @@ from engine import events as ev
 from engine.config_file import load_config
 from engine.errors import UserError
 from engine.fork import write_fork
-from engine.journal import EVENTS, Journal, read_journal
+from engine.journal import EVENTS, Journal, fold_journal, read_journal
 from engine.result import summarise
-from engine.run_record import fold, read_record
+from engine.run_record import read_record
 from engine.session import LocalSession
 from engine.state import RunState
 from tests.written_runs import write_run
 
 
 def state_of(folder: Path) -> RunState:
-    return fold(folder, read_journal(folder).events)
+    return fold_journal(folder, read_journal(folder).events)
 
 
 def run_to_end(session: LocalSession) -> RunState:

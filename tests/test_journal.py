@@ -1,3 +1,13 @@
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import re
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +18,8 @@ from engine import events as ev
 from engine.config import RunConfig
 from engine.config_file import load_config
 from engine.errors import JournalError, UserError
-from engine.journal import EVENTS, Journal, cut_torn_line, find_run, read_journal
+from engine.journal import EVENTS, Journal, find_run, fold_journal, read_journal
+from engine.run_lock import OWNER, Owner
 
 CONFIG = RunConfig.model_validate({"data": {"path": "/images"}})
 
@@ -57,8 +68,8 @@ def test_torn_last_line_at_every_byte_is_cut_and_appended_to(tmp_path: Path) -> 
         content = read_journal(folder)
         assert len(content.events) == 2
         assert content.torn_bytes == end - before
-        cut_torn_line(folder, content.torn_bytes)
         journal = Journal(folder)
+        journal.cut(content.torn_bytes)
         journal.append(ev.StepStarted(step=2))
         journal.close()
         assert read_journal(folder).events[-1].kind == "step-started"
@@ -98,3 +109,134 @@ def test_run_dir_on_a_file_is_a_clear_error(tmp_path: Path) -> None:
 def test_missing_run_says_where_it_looked(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="no run there"):
         find_run(str(tmp_path / "nothing"))
+
+
+def test_numbers_that_are_not_finite_come_back() -> None:
+    event = ev.SteeringPrepared(
+        step=1,
+        positive="p",
+        negative="n",
+        mode="last-token",
+        pool="no-bos",
+        layers=(1,),
+        alpha=1.0,
+        norms=(math.inf, -math.inf),
+        ratios=(1.0, 2.0),
+        trials=(ev.AlphaTrial(alpha=1.0, replies=1, reward=math.inf, spread=0.0),),
+    )
+    assert ev.parse_event(ev.format_event(event)) == event
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        (b"\xff\xfe\x80", "Invalid JSON"),
+        (b"\0" * 40, "Invalid JSON"),
+        (b"", "Invalid JSON"),
+        (b"[" * 100_000, "Invalid JSON"),
+        (b"17", "an object"),
+        (b'{"kind":"fork\\u001b[31m"}', r"no event of kind 'fork\\x1b\[31m'"),
+        (b'{"kind":"step-started","step":1,"\\u001b":2}', r"'\\x1b'"),
+    ],
+    ids=["no UTF-8", "NUL", "empty", "deep", "no object", "unknown kind", "unknown key"],
+)
+def test_every_kind_of_damage_is_named_and_never_shown_raw(
+    tmp_path: Path, line: bytes, what: str
+) -> None:
+    folder = written(tmp_path / "run", ev.StepStarted(step=1))
+    lines = (folder / EVENTS).read_bytes().split(b"\n")
+    lines.insert(1, line)
+    (folder / EVENTS).write_bytes(b"\n".join(lines))
+    with pytest.raises(JournalError, match=f"line 2 of 3 is damaged: .*{what}") as caught:
+        read_journal(folder)
+    assert str(caught.value).isprintable()
+
+
+def test_events_that_can_not_follow_each_other_are_refused_with_their_line(tmp_path: Path) -> None:
+    folder = written(tmp_path / "run", ev.TokensStreamed(step=1, attempt=1, texts=("a",)))
+    journal = Journal(folder)
+    journal.append(ev.TokensStreamed(step=1, attempt=1, texts=("a", "b")))
+    journal.close()
+    content = read_journal(folder)
+    with pytest.raises(JournalError, match="line 3 of 3: tokens-streamed can't be here"):
+        fold_journal(folder, content.events)
+
+
+def test_a_configuration_that_this_version_does_not_know_names_the_key(tmp_path: Path) -> None:
+    folder = written(tmp_path / "run")
+    text = (folder / EVENTS).read_text()
+    for new, what in (('"warp":9', r"no key 'proposal\.warp'"), ('"examples":0', "'proposal.exam")):
+        (folder / EVENTS).write_text(text.replace('"examples":5', new))
+        with pytest.raises(JournalError, match=f"line 1: .*{what}.*Use the glov that wrote it"):
+            read_journal(folder)
+
+
+def test_what_died_before_its_first_fact_is_no_run(tmp_path: Path) -> None:
+    for left in (b"", b'{"kind":"run-st'):
+        folder = tmp_path / f"run{len(left)}"
+        folder.mkdir()
+        (folder / EVENTS).write_bytes(left)
+        with pytest.raises(JournalError, match="Start it anew"):
+            read_journal(folder)
+        assert read_journal(written(folder)).torn_bytes == 0
+
+
+def test_a_live_owner_is_named_and_keeps_the_run(tmp_path: Path) -> None:
+    folder = written(tmp_path / "run")
+    code = (
+        "import sys; from pathlib import Path; from engine.journal import Journal\n"
+        "journal = Journal(Path(sys.argv[1])); print('open', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"open\n"
+        who = f"process {process.pid} on {re.escape(socket.gethostname())}"
+        with pytest.raises(JournalError, match=f"being driven by {who}; stop that one first"):
+            Journal(folder)
+        process.kill()
+        process.wait()
+        journal = Journal(folder)
+        assert journal.left_by == Owner(process.pid, socket.gethostname())
+        journal.close()
+    assert not (folder / OWNER).exists()
+    journal = Journal(folder)
+    assert journal.left_by is None
+    journal.close()
+
+
+def test_an_owner_on_another_host_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    folder = written(tmp_path / "run")
+    (folder / OWNER).write_text('{"pid": 7, "host": "elsewhere"}')
+    with pytest.raises(JournalError, match=r"process 7 on elsewhere .*delete .*owner\.json"):
+        Journal(folder)
+    (folder / OWNER).unlink()
+    Journal(folder).close()
+
+
+@pytest.mark.parametrize("damaged", [b"", b"{", b"[]", b'{"pid": -1, "host": "a"}', b"\xff"])
+def test_a_damaged_owner_file_is_nobody(tmp_path: Path, damaged: bytes) -> None:
+    folder = written(tmp_path / "run")
+    (folder / OWNER).write_bytes(damaged)
+    journal = Journal(folder)
+    assert journal.left_by is None
+    journal.close()
+
+
+def test_without_locks_a_live_owner_of_this_host_is_refused_and_a_dead_one_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    folder = written(tmp_path / "run")
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    host = socket.gethostname()
+    (folder / OWNER).write_text(json.dumps({"pid": os.getppid(), "host": host}))
+    with pytest.raises(JournalError, match=f"being driven by process {os.getppid()} on"):
+        Journal(folder)
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    (folder / OWNER).write_text(json.dumps({"pid": process.pid, "host": host}))
+    journal = Journal(folder)
+    assert journal.left_by == Owner(process.pid, host)
+    journal.close()

@@ -7,20 +7,22 @@ yield is a safe point: no hook is on the model and no torch mode is set while th
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from engine.config import SamplingConfig
-from engine.errors import ModelError
+from engine.errors import ModelError, OutOfMemoryError
 from engine.experiment import TracedReply
 from engine.llm.base import Reply, SteeringShift, TokenColumn
 from engine.llm.meter import SteeringMeter
 from engine.llm.readers import Reader
 from engine.llm.sampling import draw, uniforms
 from engine.llm.text_stream import TextStream
+from engine.memory import is_out_of_memory
 
 
 def decode(
@@ -42,7 +44,8 @@ def decode(
     read no further. ``prompt_start`` names the prompt in errors.
 
     Raises:
-        ModelError: if the logits are not finite, or memory runs out.
+        ModelError: if the logits are not finite.
+        OutOfMemoryError: if memory runs out; with fewer seeds it may not.
     """
     if not seeds:
         return []
@@ -53,10 +56,11 @@ def decode(
     tokens: Tensor | None = None
     meter = SteeringMeter()
     for step in range(sampling.max_new_tokens):
-        logits = _read(reader, tokens, prompt_start)  # (1 or alive, V)
-        if numbers is None:
-            numbers = uniforms(seeds, sampling.max_new_tokens).to(logits.device)
-        tokens, drawn = _draw(logits, reader.unsteered, sampling, numbers[:, step], meter)
+        with memory_explained(prompt_start):
+            logits = reader.first() if tokens is None else reader.next(tokens)  # (1 or alive, V)
+            if numbers is None:
+                numbers = uniforms(seeds, sampling.max_new_tokens).to(logits.device)
+            tokens, drawn = _draw(logits, reader.unsteered, sampling, numbers[:, step], meter)
         meter.note(alive, drawn)
         texts = [""] * len(seeds)
         for candidate, token in zip(alive, drawn, strict=True):
@@ -75,10 +79,11 @@ def decode(
         if not going:
             break
         if len(going) < len(alive):
-            rows = torch.tensor(going, device=tokens.device)
-            tokens, numbers = tokens[rows], numbers[rows]
-            alive = [alive[place] for place in going]
-            reader.keep(rows)
+            with memory_explained(prompt_start):
+                rows = torch.tensor(going, device=tokens.device)
+                tokens, numbers = tokens[rows], numbers[rows]
+                alive = [alive[place] for place in going]
+                reader.keep(rows)
     shift = meter.shift(tokenizer)
     if shift is not None:
         yield shift
@@ -91,23 +96,19 @@ def decode(
     ]
 
 
-def _read(reader: Reader, tokens: Tensor | None, prompt_start: str) -> Tensor:
+@contextmanager
+def memory_explained(prompt_start: str) -> Iterator[None]:
+    """Turn running out of memory into an ``OutOfMemoryError`` that names the prompt."""
     try:
-        return reader.first() if tokens is None else reader.next(tokens)
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise _out_of_memory(prompt_start) from error
-    except RuntimeError as error:
-        if "can't allocate memory" in str(error):  # what the CPU allocator says
-            raise _out_of_memory(prompt_start) from error
-        raise
-
-
-def _out_of_memory(prompt_start: str) -> ModelError:
-    return ModelError(
-        f"out of memory while the LLM read the prompt that starts with {prompt_start!r}. Lower "
-        "proposal.candidates or proposal.examples, choose a smaller llm.model, or put the LLM "
-        "and the VLM on different devices."
-    )
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemoryError(
+            f"out of memory while the LLM read the prompt that starts with {prompt_start!r}. Lower "
+            "proposal.candidates or proposal.examples, choose a smaller llm.model, or put the LLM "
+            "and the VLM on different devices."
+        ) from error
 
 
 @torch.inference_mode()

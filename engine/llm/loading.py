@@ -20,6 +20,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from engine.config import LLMConfig
 from engine.errors import ModelError
+from engine.memory import is_out_of_memory
 
 Progress = Callable[[str], None]
 
@@ -147,7 +148,7 @@ def _explained(config: LLMConfig) -> Iterator[None]:
         yield
     except ModelError:
         raise
-    except (torch.OutOfMemoryError, MemoryError) as error:
+    except MemoryError as error:
         raise ModelError(_too_large(name)) from error
     except ImportError as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
@@ -167,7 +168,7 @@ def _explained(config: LLMConfig) -> Iterator[None]:
             ) from error
         raise ModelError(f"the LLM {name!r} can't be loaded: {error}") from error
     except RuntimeError as error:
-        if "can't allocate memory" in str(error):
+        if is_out_of_memory(error):
             raise ModelError(_too_large(name)) from error
         raise ModelError(f"the LLM {name!r} can't be loaded: {error}") from error
     except Exception as error:  # damaged files: safetensors, JSON and tokenizers have their own

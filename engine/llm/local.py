@@ -16,7 +16,7 @@ from engine.errors import ModelError
 from engine.experiment import LayerLens
 from engine.llm.base import Message, Reply, Steering, SteeringShift, TokenColumn
 from engine.llm.chat import end_of_turn, prompt_tokens, stop_tokens
-from engine.llm.decoding import decode
+from engine.llm.decoding import decode, memory_explained
 from engine.llm.loading import Progress, load_model
 from engine.llm.meter import named_extremes
 from engine.llm.probe import Layouts, check_causal, find_layouts
@@ -95,7 +95,8 @@ class LocalLLM:
 
         Raises (at the first ``next``, or later where decoding fails):
             ModelError: if the prompt and reply exceed the model's context, a steered layer does
-                not exist, the logits are not finite, or memory runs out.
+                not exist, or the logits are not finite.
+            OutOfMemoryError: if memory runs out; with fewer seeds it may not.
         """
         prompt = prompt_tokens(self._tokenizer, messages)
         self._check_length(len(prompt), sampling.max_new_tokens)
@@ -106,10 +107,11 @@ class LocalLLM:
             layout = self._layouts.choose(clean, len(prompt), rows, longest)
             return make_reader(layout, self._decoder, prompt, rows, longest, injection)
 
-        reader = read(None if steering is None else self._injection(steering))
-        if trace:
-            reader = PairedReader(reader, read(None))
         start = " ".join(message["content"] for message in messages)[:60]
+        with memory_explained(start):
+            reader = read(None if steering is None else self._injection(steering))
+            if trace:
+                reader = PairedReader(reader, read(None))
         columns = decode(reader, self._tokenizer, sampling, seeds, self._stops, start, trace)
         return (yield from columns)
 
@@ -121,7 +123,9 @@ class LocalLLM:
         ``aligned``: the texts are padded to the same length, as mode ``actadd`` wants them.
 
         Raises:
-            ModelError: if a text has no token to take a hidden state of.
+            ModelError: naming the text, if it has no token to take a hidden state of, or one that
+                is not a number.
+            OutOfMemoryError: if a text does not fit in memory.
         """
         padding = end_of_turn(self._tokenizer)
         if padding is None:
@@ -129,18 +133,28 @@ class LocalLLM:
         if padding is None and self._stops:
             padding = min(self._stops)
         try:
-            return compute_direction(
-                self._model,
-                self._tokenizer,
-                self._decoder.layers,
-                positive,
-                negative,
-                pool,
-                padding,
-                aligned,
-            )
+            with memory_explained(positive):
+                found = compute_direction(
+                    self._model,
+                    self._tokenizer,
+                    self._decoder.layers,
+                    positive,
+                    negative,
+                    pool,
+                    padding,
+                    aligned,
+                )
         except ValueError as error:
             raise ModelError(f"no steering direction from this LLM: {error}") from error
+        for text, states in zip((positive, negative), found.states, strict=True):
+            bad = (~torch.isfinite(states).all(dim=-1).all(dim=-1)).nonzero()
+            if len(bad):
+                raise ModelError(
+                    f"the LLM's hidden states of the template {text!r} are NaN or infinite from "
+                    f"layer {int(bad[0])} on. Try llm.dtype = 'float32' or 'bfloat16', or "
+                    "steering.mode = 'off'."
+                )
+        return found
 
     def _injection(self, steering: Steering) -> Injection | None:
         """What to add; None where it comes to nothing."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from engine.data.feature_cache import FeatureCache, FeatureSet, cache_key
 from engine.data.images import UnreadableImageError, read_image
 from engine.errors import ModelError
+from engine.memory import free_memory, is_out_of_memory
 
 _DECODING_THREADS = min(8, os.cpu_count() or 1)
 _BATCHES_AHEAD = 2
@@ -145,19 +146,21 @@ class ImageFeatures:
                 moved = batch.to(device=self._device, dtype=self._dtype)
                 features = self._model.encode_image(moved, normalize=False)  # type: ignore[operator]
                 parts.append(nn.functional.normalize(features.float(), dim=-1).cpu())
-            except torch.OutOfMemoryError as error:
-                self._halve(len(batch), error)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            else:
+                start += len(batch)
                 continue
-            start += len(batch)
+            self._halve(len(batch))
         return torch.cat(parts)
 
-    def _halve(self, failed: int, error: torch.OutOfMemoryError) -> None:
+    def _halve(self, failed: int) -> None:
         if failed <= 1:
             raise ModelError(
                 f"the VLM's image tower needs more memory than {self._device} has for a single "
                 "image; choose a smaller vlm.model or another vlm.device"
-            ) from error
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+            )
+        free_memory()
         self._batch = failed // 2
         self._report(f"out of memory on {self._device}: image batches of {self._batch} from now on")

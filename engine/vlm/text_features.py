@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from engine.errors import ModelError
+from engine.memory import free_memory, is_out_of_memory
 from engine.prompt_template import PLACEHOLDER
 
 _PROBES = (
@@ -117,11 +118,14 @@ class TextFeatures:
             stop = _batch_end(start, ascending, self._batch)
             try:
                 parts.append(self._forward(tokens[order[start:stop]], ascending[stop - 1]))
-            except torch.OutOfMemoryError:
-                self._halve(stop - start)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            else:
+                start = stop
+                yield round(start * len(texts) / len(distinct))
                 continue
-            start = stop
-            yield round(start * len(texts) / len(distinct))
+            self._halve(stop - start)
         return self._assemble(parts, order, [row[text] for text in texts], template, class_names)
 
     def _lengths(self, tokens: Tensor) -> list[int]:
@@ -194,8 +198,7 @@ class TextFeatures:
                 f"the VLM's text tower needs more memory than {self._device} has for a single "
                 "text; choose a smaller vlm.model or another vlm.device"
             )
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        free_memory()
         self._batch = max(1, min(self._batch, failed) // 2)
         self._report(f"out of memory on {self._device}: text batches of {self._batch} from now on")
 

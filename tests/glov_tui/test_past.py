@@ -10,9 +10,8 @@ from textual.widgets import Input
 
 from engine import events as ev
 from engine.commands import Pause
-from engine.journal import EVENTS, Journal, read_journal
+from engine.journal import EVENTS, Journal, fold_journal, read_journal
 from engine.replay import ReplaySession
-from engine.run_record import fold
 from glov_tui.app import GlovApp
 from glov_tui.panes.log import LogPane
 from glov_tui.panes.meta_prompt import MetaPromptPane
@@ -236,7 +235,7 @@ async def test_fork_writes_a_run_that_can_be_resumed_and_leaves_this_one(folder:
         assert [n.message for n in app._notifications] == ["glov resume other"]
     assert not session.sent and (folder / EVENTS).read_bytes() == before
     fork = folder.parent / "other"
-    state = fold(fork, read_journal(fork).events)
+    state = fold_journal(fork, read_journal(fork).events)
     assert (state.steps_done, state.status, state.forked.parent) == (3, "stopped", "tested")
 
 
@@ -246,7 +245,7 @@ async def test_fork_from_a_step_of_the_past(folder: Path) -> None:
         await pilot.press("h", "left", "left", "f")
         await pilot.press("enter")
         await pilot.pause()
-    state = fold(folder, read_journal(folder.parent / "tested-at-1").events)
+    state = fold_journal(folder, read_journal(folder.parent / "tested-at-1").events)
     assert state.steps_done == 1
 
 

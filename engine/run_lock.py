@@ -1,0 +1,128 @@
+"""Who drives a run: one process, which holds a lock and is named in a file beside the journal.
+
+The lock (``flock``) ends with its process, however that ends. The file says whom to stop, and
+stands in where the lock can't tell: on file systems without locks, or shared with other hosts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import JournalError
+from engine.files import write_atomic
+
+OWNER = "owner.json"
+
+_TRIES, _WAIT_SECONDS = 5, 0.01
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The process that drives a run."""
+
+    pid: int
+    host: str
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}"
+
+
+def take(folder: Path, descriptor: int) -> Owner | None:
+    """Become the one process that drives the run in ``folder``; ends with it or at ``give_back``.
+
+    Args:
+        folder: of the run.
+        descriptor: of the open journal; it is locked.
+
+    Returns:
+        A process of this host that died without giving the run back, if one did.
+
+    Raises:
+        JournalError: if another process drives the run, or may do so on another host.
+        OSError: if the folder can't be written.
+    """
+    try:
+        held = _lock(descriptor)
+    except OSError:
+        raise JournalError(_driven(folder, read_owner(folder))) from None
+    owner, me = read_owner(folder), Owner(os.getpid(), socket.gethostname())
+    if owner is not None and owner.host != me.host:
+        raise JournalError(
+            f"{folder} was taken up by {owner} and not given back. If it still runs there, stop it "
+            f"first; if it does not, delete {folder / OWNER} and try again"
+        )
+    if owner is not None and not held and owner != me and _lives(owner.pid):
+        raise JournalError(_driven(folder, owner))
+    write_atomic(folder / OWNER, json.dumps({"pid": me.pid, "host": me.host}) + "\n")
+    return None if owner == me else owner
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock the journal; False where the file system has no locks.
+
+    Raises:
+        OSError: if another process holds it.
+    """
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except OSError as error:
+            if error.errno in _NO_LOCKS:
+                return False
+            if not tries_left:
+                raise
+        time.sleep(_WAIT_SECONDS)  # `is_taken` holds it for an instant
+    return False
+
+
+def is_taken(descriptor: int) -> bool:
+    """Whether another process holds the lock of an open journal."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in _NO_LOCKS
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return False
+
+
+def give_back(folder: Path) -> None:
+    """Say that nobody drives the run any more; call it before the lock ends."""
+    with contextlib.suppress(OSError):
+        (folder / OWNER).unlink(missing_ok=True)
+
+
+def read_owner(folder: Path) -> Owner | None:
+    """Who drives the run in ``folder``, or did until it died; None where nobody is named."""
+    try:
+        found = json.loads((folder / OWNER).read_bytes())
+        pid, host = found["pid"], found["host"]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+    if not isinstance(pid, int) or not 0 < pid < 2**31 or not isinstance(host, str):
+        return None
+    return Owner(pid, "".join(c for c in host if c.isprintable()))
+
+
+def _driven(folder: Path, owner: Owner | None) -> str:
+    who = owner or "another process"
+    return f"{folder} is being driven by {who}; stop that one first"
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True

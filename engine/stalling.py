@@ -1,0 +1,26 @@
+"""A run that finds nothing new any more: what happened, and what a person can do."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from engine.state import RunState
+
+
+def why_stalled(state: RunState, empty: int) -> str:
+    """One sentence on the last ``empty`` steps of ``state``, none of which gave a new template."""
+    steps = state.steps[-empty:]
+    repeated = sum(step.duplicates for step in steps)
+    rejected = sum(step.rejected for step in steps)
+    reasons = Counter(c.reason for c in state.candidates if c.reason is not None)
+    often = f" (in the last step most often: {reasons.most_common(1)[0][0]})" if reasons else ""
+    if rejected > repeated:
+        advice = "edit the meta-prompt, lower steering.alpha, or choose another llm.model"
+        if any(c.finish == "length" for c in state.candidates):
+            advice = f"raise sampling.max_new_tokens, {advice}"
+    else:
+        advice = "raise sampling.temperature, edit the meta-prompt, or inject templates of your own"
+    return (
+        f"no new template in {empty} steps in a row: {repeated} replies repeated known ones, "
+        f"{rejected} held no usable template{often}. To get out of it, {advice}"
+    )

@@ -1,0 +1,479 @@
+"""Every fault ends in what an undisturbed run ends in, or in a clear refusal; never a traceback.
+
+``GLOV_KILLS`` says how many times a run is killed (6).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine import events as ev
+from engine.commands import Resume, Stop
+from engine.config import RunConfig
+from engine.config_file import load_config
+from engine.errors import JournalError, UserError
+from engine.journal import EVENTS, LOG, fold_journal, is_begun, read_journal
+from engine.kept import Kept
+from engine.llm.base import Reply, TokenColumn
+from engine.llm.local import LocalLLM
+from engine.llm.readers import Decoder
+from engine.loading import load_optimizer
+from engine.result import summarise
+from engine.session import LocalSession
+from engine.state import RunState
+from engine.steering import direction
+from engine.vlm.text_features import TextFeatures
+from tests.forking import Glov
+
+OVERRIDES = ("steps=2", "data.shots=1", "sampling.max_new_tokens=30")
+
+
+def demo(*overrides: str) -> RunConfig:
+    return load_config("demo", [*OVERRIDES, *overrides])
+
+
+def outcome(folder: Path) -> dict[str, Any]:
+    """All that a run found, without clocks and without how often it was begun."""
+    state = fold_journal(folder, read_journal(folder).events)
+    assert state.status == "finished", state.error
+    return {
+        "ranking": state.ranking,
+        "anchors": state.anchors,
+        "tests": {s: state.test(s).comparable() for s in ("seed", "best", "ensemble")},
+        "steps": [step.comparable() for step in state.steps],
+    }
+
+
+@pytest.fixture(scope="module")
+def kept() -> Kept:
+    """Models that are loaded once for all runs of this file."""
+    return Kept()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, kept: Kept) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "undisturbed"
+    drive(LocalSession.create(demo(), folder, kept=kept))
+    return folder
+
+
+def drive(session: LocalSession) -> RunState:
+    session.start()
+    assert session.wait(60), "the engine hangs"
+    return session.state
+
+
+def resume(folder: Path, kept: Kept) -> RunState:
+    return drive(LocalSession.resume(folder, kept=kept))
+
+
+# -- processes that are killed ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def glov() -> Iterator[Glov]:
+    process = Glov()
+    yield process
+    process.close()
+
+
+def test_killed_at_any_moment_and_resumed_ends_the_same(
+    glov: Glov, undisturbed: Path, tmp_path: Path
+) -> None:
+    kills = int(os.environ.get("GLOV_KILLS", "6"))
+    chance = random.Random(os.environ.get("GLOV_KILLS_SEED", "1"))
+    options = [part for override in OVERRIDES for part in ("--set", override)]
+    output = tmp_path / "output"
+    runs = [tmp_path / "run-1"]
+    killed: list[str] = []
+
+    def go(lines: int, seconds: float) -> int:
+        folder = runs[-1]
+        arguments = ["demo", "--headless", "--run-dir", str(folder), *options]
+        if is_begun(folder):
+            arguments = ["resume", str(folder), "--headless"]
+        code = glov(output, folder / EVENTS, arguments, lines, seconds)
+        assert code in (0, -9), output.read_text()
+        return code
+
+    while len(killed) < kills:
+        # Some while loading, most at a line of the journal or on the way to the next one.
+        seconds = chance.choice([0, chance.uniform(0, 0.5)])
+        if go(chance.randrange(0, 30), seconds) == 0:
+            runs.append(tmp_path / f"run-{len(runs) + 1}")
+            continue
+        begun = is_begun(runs[-1])
+        killed.append(read_journal(runs[-1]).events[-1].kind if begun else "nothing")
+    assert go(10**9, 0) == 0, output.read_text()
+    print(killed)  # noqa: T201
+    assert "Traceback" not in output.read_text()
+    for folder in runs:
+        assert outcome(folder) == outcome(undisturbed)
+
+
+# -- files that are torn or damaged ----------------------------------------------------------
+
+
+def test_torn_at_every_byte_of_the_last_lines(undisturbed: Path, tmp_path: Path) -> None:
+    lines = (undisturbed / EVENTS).read_bytes().splitlines(keepends=True)
+    head, last = lines[0], lines[-6:]
+    whole = head + b"".join(last)
+    ends = [len(head) + sum(map(len, last[:n])) for n in range(len(last) + 1)]
+    for cut in range(len(head), len(whole) + 1):
+        (tmp_path / EVENTS).write_bytes(whole[:cut])
+        content = read_journal(tmp_path)
+        complete = [end for end in ends if end <= cut]
+        assert len(content.events) == len(complete)
+        assert content.torn_bytes == cut - complete[-1]
+
+
+def test_torn_anywhere_and_resumed_ends_the_same(
+    undisturbed: Path, tmp_path: Path, kept: Kept
+) -> None:
+    whole = (undisturbed / EVENTS).read_bytes()
+    first = whole.index(b"\n") + 1
+    chance = random.Random(2)
+    for number in range(4):
+        folder = shutil.copytree(undisturbed, tmp_path / f"run-{number}")
+        tail = chance.choice([b"", b"\0" * 100, b"\xff"])  # what power cuts leave
+        (folder / EVENTS).write_bytes(whole[: chance.randrange(first, len(whole) - 90)] + tail)
+        assert resume(folder, kept).status == "finished"
+        assert outcome(folder) == outcome(undisturbed)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_fuzzed_journals_are_read_or_refused(
+    undisturbed: Path, tmp_path: Path, data: st.DataObject
+) -> None:
+    lines = (undisturbed / EVENTS).read_bytes().splitlines(keepends=True)
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(lines) - 1))
+        line = lines[place]
+        match data.draw(st.sampled_from(["bytes", "swap", "repeat", "drop", "cut", "number"])):
+            case "bytes":
+                at = data.draw(st.integers(0, max(0, len(line) - 1)))
+                new = data.draw(st.binary(max_size=4))
+                lines[place] = line[:at] + new + line[at + len(new) :]
+            case "swap":
+                other = data.draw(st.integers(0, len(lines) - 1))
+                lines[place], lines[other] = lines[other], line
+            case "repeat":
+                lines.insert(data.draw(st.integers(0, len(lines))), line)
+            case "drop" if len(lines) > 1:
+                del lines[place]
+            case "cut":
+                lines[place] = line[: data.draw(st.integers(0, len(line)))]
+            case "number":
+                new = data.draw(st.sampled_from([b":0", b":-1", b":1e400", b":null", b":[]"]))
+                digits = [i for i, c in enumerate(line) if c == ord(":")]
+                if digits:
+                    at = data.draw(st.sampled_from(digits))
+                    end = next((i for i in range(at, len(line)) if line[i] in b",}"), len(line))
+                    lines[place] = line[:at] + new + line[end:]
+    folder = tmp_path / "fuzzed"
+    folder.mkdir(exist_ok=True)
+    (folder / EVENTS).write_bytes(b"".join(lines))
+    try:
+        session = LocalSession.resume(folder)
+    except UserError as error:
+        assert str(error).isprintable()
+    else:
+        summarise(session.state)
+        session._journal.close()
+        assert read_journal(folder).torn_bytes == 0
+
+
+# -- disks that are full or broken -----------------------------------------------------------
+
+
+class Disk:
+    """The system calls on one journal, of which one fails; the others are the system's."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.patch = patch
+        self.system = {name: getattr(os, name) for name in ("write", "fsync", "ftruncate")}
+
+    def fill(self, descriptor: int, room: int, truncates: bool) -> None:
+        """So many bytes fit, then none."""
+
+        def write(file: int, line: Any) -> int:
+            nonlocal room
+            if file != descriptor:
+                return self.system["write"](file, line)
+            if not room:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            taken = self.system["write"](file, bytes(line)[:room])
+            room -= taken
+            return taken
+
+        self.patch.setattr("os.write", write)
+        if not truncates:
+            self.fail("ftruncate", descriptor)
+
+    def fail(self, name: str, descriptor: int) -> None:
+        def call(file: int, *rest: Any) -> Any:
+            if file == descriptor:
+                raise OSError(errno.EIO, "Input/output error")
+            return self.system[name](file, *rest)
+
+        self.patch.setattr(f"os.{name}", call)
+
+
+@pytest.mark.parametrize("truncates", [True, False])
+def test_a_full_disk_ends_the_run_and_leaves_it_whole(
+    undisturbed: Path, tmp_path: Path, kept: Kept, truncates: bool
+) -> None:
+    size = (undisturbed / EVENTS).stat().st_size
+    for number, room in enumerate((17, size // 2)):
+        folder = tmp_path / f"run-{number}"
+        seen: list[ev.Event] = []
+        session = LocalSession.create(demo(), folder, lambda e, _, to=seen: to.append(e), kept)
+        with pytest.MonkeyPatch.context() as patch:
+            Disk(patch).fill(session._journal._file, room, truncates)
+            state = drive(session)
+        assert state.status == "failed"
+        assert "No space left" in state.error and f"glov resume {folder}" in state.error
+        assert isinstance(seen[-1], ev.RunFailed)
+        if truncates:
+            assert not read_journal(folder).torn_bytes
+        assert resume(folder, kept).status == "finished"
+        assert outcome(folder) == outcome(undisturbed)
+
+
+def test_a_disk_that_does_not_take_what_was_written_ends_the_run(
+    undisturbed: Path, tmp_path: Path, kept: Kept
+) -> None:
+    folder = tmp_path / "run"
+    session = LocalSession.create(demo(), folder, kept=kept)
+    with pytest.MonkeyPatch.context() as patch:
+        Disk(patch).fail("fsync", session._journal._file)
+        state = drive(session)
+    assert state.status == "failed" and "Input/output error" in state.error
+    assert resume(folder, kept).status == "finished"
+    assert outcome(folder) == outcome(undisturbed)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_place_that_can_not_be_written_is_refused_before_any_work(
+    undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    folder = shutil.copytree(undisturbed, tmp_path / "run")
+    (folder / EVENTS).write_bytes(b"".join((folder / EVENTS).open("rb").readlines()[:5]))
+    system = os.open
+
+    def closed(path: Any, flags: int, *rest: Any, **more: Any) -> int:
+        if str(path).startswith(str(tmp_path)) and flags & (os.O_WRONLY | os.O_RDWR):
+            raise OSError(code, os.strerror(code))
+        return system(path, flags, *rest, **more)
+
+    monkeypatch.setattr("os.open", closed)
+    with pytest.raises(JournalError, match=f"can't be written: {os.strerror(code)}"):
+        LocalSession.resume(folder)
+    with pytest.raises(UserError, match=f"can't be written there: {os.strerror(code)}"):
+        LocalSession.create(demo(), tmp_path / "new")
+
+
+def test_a_place_that_can_not_be_is_refused() -> None:
+    with pytest.raises(UserError, match=r"/proc/none/run: a run can't be written there"):
+        LocalSession.create(demo(), Path("/proc/none/run"))
+
+
+def test_files_of_a_run_are_its_owners(undisturbed: Path, tmp_path: Path, kept: Kept) -> None:
+    folder = tmp_path / "run"
+    session = LocalSession.create(demo(), folder, kept=kept)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalLLM, "propose", raising(RuntimeError("no such kernel")))
+        drive(session)
+    names = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+    assert names == {EVENTS: 0o600, "config.toml": 0o600, LOG: 0o600}
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+# -- models that fail ------------------------------------------------------------------------
+
+
+def raising(error: Exception) -> Callable[..., Any]:
+    """A method that fails."""
+
+    def call(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return call
+
+
+def failing_after(method: Any, calls: int, error: Exception) -> Callable[..., Any]:
+    """``method``, which fails from the call after so many on."""
+
+    def call(*arguments: Any, **more: Any) -> Any:
+        nonlocal calls
+        calls -= 1
+        if calls < 0:
+            raise error
+        return method(*arguments, **more)
+
+    return call
+
+
+def nan_after(method: Any, calls: int) -> Callable[..., Any]:
+    """``method``, which gives NaN from the call after so many on."""
+
+    def call(*arguments: Any, **more: Any) -> Any:
+        nonlocal calls
+        calls -= 1
+        found = method(*arguments, **more)
+        return found if calls >= 0 else found * torch.nan
+
+    return call
+
+
+def nan_states(*arguments: Any) -> list[torch.Tensor]:
+    return [state * torch.nan for state in LAYER_OUTPUTS(*arguments)]
+
+
+LAYER_OUTPUTS = direction.layer_outputs
+OOM = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+BROKEN = RuntimeError("an illegal memory access was encountered")
+
+FAULTS = {
+    "llm raises": (Decoder, "logits", failing_after, (40, BROKEN), "illegal memory access"),
+    "llm memory": (Decoder, "logits", failing_after, (40, OOM), "smaller llm.model"),
+    "llm nan": (Decoder, "logits", nan_after, (40,), "NaN or infinite logits on the prompt"),
+    "vlm raises": (TextFeatures, "_forward", failing_after, (14, BROKEN), "illegal memory access"),
+    "vlm memory": (TextFeatures, "_forward", failing_after, (14, OOM), "for a single text"),
+    "vlm nan": (TextFeatures, "_forward", nan_after, (14,), "text feature of '.*<category>.*'"),
+    "states nan": (direction, "layer_outputs", lambda *_: nan_states, (), "hidden states of the"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_model_that_fails_leaves_a_run_that_can_be_resumed(
+    fault: str, undisturbed: Path, tmp_path: Path, kept: Kept
+) -> None:
+    place, name, wrap, arguments, message = FAULTS[fault]
+    folder = tmp_path / "run"
+    session = LocalSession.create(demo(), folder, kept=kept)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(place, name, wrap(getattr(place, name), *arguments))
+        state = drive(session)
+    assert state.status == "failed"
+    assert re.search(message, state.error), state.error
+    assert "Traceback" not in state.error
+    assert resume(folder, kept).status == "finished"
+    assert outcome(folder) == outcome(undisturbed)
+
+
+def test_memory_for_half_of_the_replies_and_texts_is_enough(
+    undisturbed: Path, tmp_path: Path, kept: Kept
+) -> None:
+    folder = tmp_path / "run"
+    session = LocalSession.create(demo(), folder, kept=kept)
+    logits, forward = Decoder.logits, TextFeatures._forward
+
+    def few_rows(self: Decoder, ids: torch.Tensor, last: int, *rest: Any, **more: Any) -> Any:
+        if last > 10:  # clean and steered
+            raise OOM
+        return logits(self, ids, last, *rest, **more)
+
+    def few_texts(self: TextFeatures, tokens: torch.Tensor, length: int) -> torch.Tensor:
+        if len(tokens) > 8:
+            raise OOM
+        return forward(self, tokens, length)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Decoder, "logits", few_rows)
+        patch.setattr(TextFeatures, "_forward", few_texts)
+        state = drive(session)
+    assert state.status == "finished", state.error
+    warnings = [e.message for e in read_journal(folder).events if isinstance(e, ev.Warned)]
+    assert sum("replies at once: the LLM decodes 5 at a time" in m for m in warnings) == 1
+    assert sum("text batches of 8 from now on" in m for m in warnings) == 1
+    assert [t.key for t in outcome(folder)["ranking"]] == [
+        t.key for t in outcome(undisturbed)["ranking"]
+    ]
+
+
+def test_code_that_comes_with_a_model_is_announced_before_it_is_run() -> None:
+    class Loading(Exception):
+        pass
+
+    def progress(what: str, done: int, total: int) -> None:
+        if what != "libraries":
+            raise Loading
+
+    told: list[str] = []
+    for config in (demo(), demo("llm.trust_remote_code=true")):
+        with pytest.raises(Loading):
+            load_optimizer(config, progress, told.append)
+    assert len(told) == 1 and told[0].startswith("llm.trust_remote_code is on: the code that")
+
+
+# -- an LLM that says nothing of use ----------------------------------------------------------
+
+
+def useless(reply: Reply) -> Callable[..., Any]:
+    """An LLM whose replies are all this one."""
+
+    def propose(self: LocalLLM, messages: Any, sampling: Any, seeds: Any, *_: Any) -> Any:
+        yield TokenColumn(("",) * len(seeds))
+        return [reply] * len(seeds)
+
+    return propose
+
+
+USELESS = {
+    "empty": (Reply("", 0, "stop"), "edit the meta-prompt"),
+    "endless": (Reply("and so on " * 10, 30, "length"), "raise sampling.max_new_tokens"),
+    "known": (Reply("a photo of a <category>.", 8, "stop"), "raise sampling.temperature"),
+}
+
+
+@pytest.mark.parametrize("what", USELESS)
+def test_an_llm_that_gives_nothing_new_ends_a_run_that_nobody_watches(
+    what: str, tmp_path: Path, kept: Kept, undisturbed: Path
+) -> None:
+    reply, advice = USELESS[what]
+    folder = tmp_path / "run"
+    session = LocalSession.create(demo("steps=20", "proposal.patience=2"), folder, kept=kept)
+    session.unattended = True
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalLLM, "propose", useless(reply))
+        state = drive(session)
+        assert state.status == "failed" and state.steps_done == 2
+        assert "no new template in 2 steps in a row" in state.error and advice in state.error
+        again = LocalSession.resume(folder, kept=kept)
+        again.unattended = True
+        assert drive(again).steps_done == 4
+
+
+def test_an_llm_that_gives_nothing_new_pauses_a_run_that_somebody_watches(
+    tmp_path: Path, kept: Kept, undisturbed: Path
+) -> None:
+    pauses = 0
+
+    def watch(event: ev.Event, state: RunState) -> None:
+        nonlocal pauses
+        if isinstance(event, ev.RunPaused):
+            pauses += 1
+            session.send(Resume() if pauses == 1 else Stop())
+
+    config = demo("steps=20", "proposal.patience=2")
+    session = LocalSession.create(config, tmp_path / "run", watch, kept)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalLLM, "propose", useless(Reply("", 0, "stop")))
+        state = drive(session)
+    assert state.status == "stopped" and state.steps_done == 4
+    warnings = [line.text for line in state.log if line.level == "warning"]
+    assert sum("in a row" in text and "then resume" in text for text in warnings) == 2
