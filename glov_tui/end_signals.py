@@ -45,6 +45,7 @@ class EndSignals:
         self._told: set[signal.Signals] = set()
         self._child: subprocess.Popen[bytes] | None = None
         self._child_runs = False
+        self._before_child: list[signal.Signals] = []
 
     def __enter__(self) -> EndSignals:
         for number in (*ENDING, *_TEXTUAL):
@@ -106,11 +107,14 @@ class EndSignals:
 
         def told(child: subprocess.Popen[bytes]) -> None:
             self._child = child
+            for number in self._before_child:  # came while it was being started
+                child.send_signal(number)
 
         try:
             yield told
         finally:
             self._child, self._child_runs = None, False
+            self._before_child.clear()
             signal.signal(signal.SIGQUIT, quit_before)
 
     def _handle(self, received: int, frame: FrameType | None) -> None:
@@ -120,6 +124,8 @@ class EndSignals:
                 return
             if self._child is not None:
                 self._child.send_signal(number)
+            else:
+                self._before_child.append(number)
         now = time.monotonic()
         first = self._first.setdefault(number, now)
         if number != signal.SIGHUP and now - first >= INSIST_SECONDS:

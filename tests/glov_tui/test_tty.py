@@ -2,12 +2,14 @@
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from glov_tui.end_signals import EndSignals
 from tests.e2e.terminal import Terminal
 
 APP = [sys.executable, str(Path(__file__).with_name("tty_app.py"))]
@@ -231,6 +233,16 @@ def test_sigterm_ends_an_open_editor_too(start: Start, tmp_path: Path) -> None:
     assert terminal.wait_exit() == 0
     assert "result SIGTERM" in terminal.text
     assert_sane(terminal)
+
+
+def test_a_signal_while_the_child_is_being_started_reaches_it() -> None:
+    signals = EndSignals(lambda: None)
+    with signals, signals.for_child() as tell:
+        child = subprocess.Popen(["sleep", "60"])
+        os.kill(os.getpid(), signal.SIGTERM)  # before anybody knows the child
+        tell(child)
+        assert child.wait(10) == -signal.SIGTERM
+        signals._waiting.clear()  # or it would end the tests
 
 
 def test_a_missing_editor_is_said_on_the_screen(start: Start) -> None:
