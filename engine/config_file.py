@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import tomlkit
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -97,12 +96,16 @@ def validate(values: Mapping[str, Any], where: str) -> RunConfig:
 
 def format_config(config: RunConfig, comments: bool = False) -> str:
     """The configuration as TOML; with ``comments`` each key is preceded by what it means."""
+    import tomlkit  # for writing only: not before the first paint
+
     document = tomlkit.document()
     _write_section(document, config, comments)
     return tomlkit.dumps(document)
 
 
 def _write_section(table: Any, section: BaseModel, comments: bool) -> None:
+    import tomlkit
+
     fields = type(section).model_fields
     nested = [name for name in fields if isinstance(getattr(section, name), BaseModel)]
     for name in fields:

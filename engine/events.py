@@ -67,6 +67,7 @@ class ModelsLoaded(_Event):
     train_size: int
     test_size: int
     seconds: float
+    versions: dict[str, str] = {}  # of the libraries that the numbers depend on
 
 
 class StepStarted(_Event):

@@ -57,9 +57,10 @@ def write_fork(parent: Path, step: int, folder: Path, overrides: Iterable[str] =
     begun = begun.model_copy(update={"run": folder.name, "config": config.model_dump(mode="json")})
     facts = [begun, *facts[1:], ev.RunForked(parent=parent.resolve().name, step=step)]
     facts = _with_edits(folder, facts, options)
-    journal = Journal.create(folder, config)
+    journal = Journal.create(folder)
     try:
         journal.append(*facts)
+        journal.write_config(config)
     except UserError:
         (folder / EVENTS).unlink(missing_ok=True)
         raise

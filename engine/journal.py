@@ -98,7 +98,7 @@ class Journal:
             raise
 
     @classmethod
-    def create(cls, folder: Path, config: RunConfig) -> Journal:
+    def create(cls, folder: Path) -> Journal:
         """Start a run's folder. What a process left that died before the first fact is no run.
 
         Raises:
@@ -113,7 +113,6 @@ class Journal:
                     "or give another --run-dir"
                 )
             journal.cut(journal._size)
-            write_atomic(folder / CONFIG, format_config(config, comments=True))
             sync_folder(folder.parent)
         except OSError as error:
             journal.abandon()
@@ -122,6 +121,17 @@ class Journal:
             journal.abandon()
             raise
         return journal
+
+    def write_config(self, config: RunConfig) -> None:
+        """Put the configuration that the run began with beside the journal, for people to read.
+
+        Raises:
+            JournalError: if it can't be written.
+        """
+        try:
+            write_atomic(self.folder / CONFIG, format_config(config, comments=True))
+        except OSError as error:
+            raise JournalError(self._unwritable(error)) from error
 
     def append(self, *events: Event) -> None:
         """Write facts, one line each, all of them or none.

@@ -33,6 +33,7 @@ from engine.state import RunState
 from engine.steering.alpha_search import TrialSetting, choose_alpha
 from engine.steering.direction import Direction
 from engine.steering.layers import resolve_layers
+from engine.versions import versions
 from engine.vlm.fitness import Fitness, Score, ScoringProgress
 
 T = TypeVar("T")
@@ -89,6 +90,7 @@ class Optimizer:
             train_size=self.fitness.size("train"),
             test_size=self.fitness.size("test"),
             seconds=seconds,
+            versions=versions(),
         )
 
     # -- what a session runs ---------------------------------------------------------------

@@ -36,13 +36,13 @@ from engine.edits import Edit
 from engine.errors import ModelError, UserError
 from engine.experiment import Experiment
 from engine.files import append_private
-from engine.journal import LOG, Journal, fold_journal, read_journal
+from engine.journal import CONFIG, LOG, Journal, fold_journal, read_journal
 from engine.kept import Kept
 from engine.loading import load_optimizer
 from engine.prompt_template import normalise
 from engine.stalling import why_stalled
 from engine.state import RunState, edit_problem
-from engine.versions import versions
+from engine.versions import own_versions
 from engine.vlm.fitness import Score
 
 if TYPE_CHECKING:
@@ -128,12 +128,12 @@ class LocalSession:
         Raises:
             UserError: if the folder can't be written or holds a run.
         """
-        journal = Journal.create(folder, config)
+        journal = Journal.create(folder)
         session = cls(journal, RunState(), on_event=on_event, kept=kept)
         try:
             session._publish(
                 ev.RunStarted(
-                    run=folder.name, config=config.model_dump(mode="json"), versions=versions()
+                    run=folder.name, config=config.model_dump(mode="json"), versions=own_versions()
                 )
             )
             journal.sync()
@@ -181,7 +181,7 @@ class LocalSession:
         session = cls(journal, state, scores, on_event, kept)
         if state.status == "finished":
             return session  # there is nothing left to do: the result is shown again
-        session._publish(ev.RunReopened(versions=versions()))
+        session._publish(ev.RunReopened(versions=own_versions()))
         if content.torn_bytes:
             session._publish(
                 ev.Warned(message=f"the journal's last line was torn; cut {content.torn_bytes} B")
@@ -245,6 +245,8 @@ class LocalSession:
     def _run(self) -> None:
         if self._state.status == "finished":
             return
+        if not (self.folder / CONFIG).exists() and self._state.config is not None:
+            self._journal.write_config(self._state.config)
         optimizer = self._optimizer = self._load()
         if self._state.test("seed") is None:
             self._drive(optimizer.score_seed(self._state))

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
 
-_LIBRARIES = ("glov-tui", "torch", "transformers", "open_clip_torch", "numpy")
+import engine
+
+_LIBRARIES = ("torch", "transformers", "open_clip_torch", "numpy")
+
+
+def own_versions() -> dict[str, str]:
+    """Of glov and Python: all that is known at no cost."""
+    return {"glov-tui": engine.__version__, "python": platform.python_version()}
 
 
 def versions() -> dict[str, str]:
     """Versions that a run's numbers depend on."""
-    found = {"python": platform.python_version()}
+    import importlib.metadata  # slow: not before the first paint
+
+    found = own_versions()
     for name in _LIBRARIES:
         try:
             found[name] = importlib.metadata.version(name)

@@ -156,7 +156,7 @@ def test_damaged_parents_and_taken_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="line 4 of .* is damaged"):
         write_fork(parent, 1, tmp_path / "fork")
     begun = read_journal(taken).events[0]
-    empty = Journal.create(tmp_path / "new", load_config("demo"))
+    empty = Journal.create(tmp_path / "new")
     empty.append(begun)
     empty.close()
     with pytest.raises(UserError, match="not scored yet"):

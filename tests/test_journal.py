@@ -29,7 +29,8 @@ def started() -> ev.RunStarted:
 
 
 def written(folder: Path, *events: ev.Event) -> Path:
-    journal = Journal.create(folder, CONFIG)
+    journal = Journal.create(folder)
+    journal.write_config(CONFIG)
     for event in (started(), *events):
         journal.append(event)
     journal.close()
@@ -96,14 +97,14 @@ def test_a_folder_with_a_run_is_never_overwritten(tmp_path: Path) -> None:
     folder = written(tmp_path / "run")
     before = (folder / EVENTS).read_bytes()
     with pytest.raises(UserError, match="glov resume"):
-        Journal.create(folder, CONFIG)
+        Journal.create(folder)
     assert (folder / EVENTS).read_bytes() == before
 
 
 def test_run_dir_on_a_file_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="can't be written there"):
-        Journal.create(tmp_path / "file" / "run", CONFIG)
+        Journal.create(tmp_path / "file" / "run")
 
 
 def test_missing_run_says_where_it_looked(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run's folder within the runs folder, with the journal of ``facts``."""
     monkeypatch.setenv("GLOV_RUNS_DIR", str(tmp_path))
     session = HeldSession(tmp_path / "tested", *facts())
-    journal = Journal.create(session.folder, session.state.config)
+    journal = Journal.create(session.folder)
     journal.append(*facts())
     journal.close()
     return session.folder
