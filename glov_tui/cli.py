@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -383,6 +384,8 @@ def main() -> None:
     # Imports make much that stays and little that goes: looking for cycles in it is a tenth of
     # the time to the first paint. Whatever runs for long turns it on again.
     gc.disable()
+    # Looking for pydantic plugins reads the metadata of every installed package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         app()
     except KeyboardInterrupt:
