@@ -27,6 +27,7 @@ def write_run(
     """A run with ``curve`` hits of 80 images after each step, and so many of 960 test images."""
     config = load_config("demo", [f"steps={len(curve)}", *overrides])
     journal = Journal.create(folder)
+    journal.write_config(config)
     events: list[ev.Event] = [
         ev.RunStarted(run=folder.name, config=config.model_dump(mode="json"), versions={}),
         ev.ModelsLoaded(

@@ -9,6 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.events import Key, Paste
 from textual.screen import ModalScreen
 from textual.widgets import Label, Tab, Tabs, TextArea
 
@@ -94,6 +95,22 @@ class EditorScreen(ModalScreen[list[Edit]]):
             area.display = area.id == f"text-{event.tab.id}"
             area.set_class(area.display, "-shown")
         self.set_focus(self.shown)
+
+    def on_key(self, event: Key) -> None:
+        """What is typed while no text has the focus goes into the shown one, and is not lost."""
+        if event.is_printable and event.character is not None:
+            self._insert(event, event.character)
+
+    def on_paste(self, event: Paste) -> None:
+        """The same for what is pasted."""
+        self._insert(event, event.text)
+
+    def _insert(self, event: Key | Paste, text: str) -> None:
+        for area in self.query("TextArea.-shown").results(TextArea):
+            if self.focused is not area:
+                event.stop()
+                self.set_focus(area)
+                area.insert(text)
 
     def action_next_tab(self) -> None:
         """Show the next of the three texts."""

@@ -185,6 +185,17 @@ async def test_leaving_the_editor_asks_before_typed_text_is_lost(session) -> Non
     assert not session.sent
 
 
+async def test_text_typed_while_no_text_has_the_focus_is_not_lost(session) -> None:
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("e")
+        await pilot.pause()
+        before = app.screen.shown.text
+        app.screen.set_focus(None)
+        await pilot.press("S", "A", "Y")
+        assert app.screen.shown.text == f"SAY{before}"
+        assert app.screen.focused is app.screen.shown
+
+
 async def test_undo_within_the_editor(session) -> None:
     async with cockpit(session) as (pilot, app):
         await pilot.press("e")
