@@ -94,7 +94,13 @@ class EditorScreen(ModalScreen[list[Edit]]):
         for area in self.query(TextArea):
             area.display = area.id == f"text-{event.tab.id}"
             area.set_class(area.display, "-shown")
-        self.set_focus(self.shown)
+            area.can_focus = area.display  # what is typed must not go into a hidden text
+        self._focus_shown()
+        self.call_after_refresh(self._focus_shown)  # it may not be displayed yet
+
+    def _focus_shown(self) -> None:
+        if self.focused is not self.shown:
+            self.set_focus(self.shown)
 
     def on_key(self, event: Key) -> None:
         """What is typed while no text has the focus goes into the shown one, and is not lost."""
