@@ -30,7 +30,6 @@ class EditorScreen(ModalScreen[list[Edit]]):
     Typed text is kept in the editor whatever the run does meanwhile.
     """
 
-    AUTO_FOCUS = ""  # it comes late, and would take the focus away from the text on the tab
     TITLES: ClassVar[dict[str, str]] = {
         "system": "System prompt",
         "task": "Task",
@@ -88,19 +87,21 @@ class EditorScreen(ModalScreen[list[Edit]]):
         """The text area of the active tab."""
         return self.query_one("TextArea.-shown", TextArea)
 
-    @on(Tabs.TabActivated)
-    def _tab_activated(self, event: Tabs.TabActivated) -> None:
-        # All at once: a class takes effect later, and what is not displayed can't be focused.
-        for area in self.query(TextArea):
-            area.display = area.id == f"text-{event.tab.id}"
-            area.set_class(area.display, "-shown")
-            area.can_focus = area.display  # what is typed must not go into a hidden text
-        self._focus_shown()
-        self.call_after_refresh(self._focus_shown)  # it may not be displayed yet
+    def on_mount(self) -> None:
+        """Begin with the first text; what is typed at once goes into it."""
+        self._show(next(iter(self.TITLES)))
 
-    def _focus_shown(self) -> None:
-        if self.focused is not self.shown:
-            self.set_focus(self.shown)
+    @on(Tabs.TabActivated)
+    def _tab_activated(self) -> None:
+        # Not the message's tab: f6 may have gone on to another since it was sent.
+        self._show(self.query_one(Tabs).active)
+
+    def _show(self, name: str) -> None:
+        # All at once: a class takes effect later, and keys that follow go where the focus is.
+        for area in self.query(TextArea):
+            area.display = area.id == f"text-{name}"
+            area.set_class(area.display, "-shown")
+        self.set_focus(self.shown)
 
     def on_key(self, event: Key) -> None:
         """What is typed while no text has the focus goes into the shown one, and is not lost."""
@@ -119,8 +120,10 @@ class EditorScreen(ModalScreen[list[Edit]]):
                 area.insert(text)
 
     def action_next_tab(self) -> None:
-        """Show the next of the three texts."""
-        self.query_one(Tabs).action_next_tab()
+        """Show the next of the three texts, before any key that was typed after this one."""
+        tabs = self.query_one(Tabs)
+        tabs.action_next_tab()
+        self._show(tabs.active)
 
     def action_external(self) -> None:
         """Edit the shown text in $EDITOR."""

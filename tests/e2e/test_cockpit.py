@@ -50,11 +50,9 @@ def test_pause_edit_inject_steer_resume_and_find_it_all_in_the_journal(run_folde
         terminal.wait_for("paused")
         terminal.press("e")
         terminal.wait_for("edit the meta-prompt")
-        time.sleep(1)  # as a person does: f6 while the editor still opens can misplace the focus
         terminal.send("\x1b[17~")  # F6: the task
         terminal.wait_for("find the template")
         terminal.wait_gone("whose sentence fits it best")
-        time.sleep(1)
         terminal.send("SAY MORE. ")
         terminal.wait_for("SAY MORE.")
         terminal.press("ctrl+s")

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
@@ -183,6 +184,18 @@ async def test_leaving_the_editor_asks_before_typed_text_is_lost(session) -> Non
         await pilot.pause()
         assert len(app.screen_stack) == 1
     assert not session.sent
+
+
+async def test_keys_right_behind_f6_go_into_the_next_text(session) -> None:
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("e")
+        await pilot.pause()
+        before = app.screen._text("task")
+        for key in ("f6", "S", "A", "Y"):  # in one burst, as a paste or a slow line delivers them
+            app.post_message(Key(key, key if len(key) == 1 else None))
+        await pilot.pause()
+        assert app.screen._text("task") == f"SAY{before}"
+        assert "SAY" not in app.screen._text("system")
 
 
 async def test_text_typed_while_no_text_has_the_focus_is_not_lost(session) -> None:
