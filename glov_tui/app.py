@@ -1,8 +1,8 @@
 """The cockpit: it draws the state of a session and sends it commands. No algorithm in it.
 
-The engine never waits for the screen. Modal screens are imported when they are opened, to keep the
-first paint quick. A pump polls the session's state at most ten times a
-second and repaints the panes whose visible content changed, as the byte budget allows.
+The engine never waits for the screen. A pump polls the session's state at most ten times a second
+and repaints the panes whose visible content changed, as the byte budget allows. Modal screens are
+imported when they are opened, to keep the first paint quick.
 """
 
 from __future__ import annotations

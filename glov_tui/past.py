@@ -8,7 +8,6 @@ from textual import on
 from textual.widgets import Input
 
 from engine.errors import UserError
-from engine.fork import write_fork
 from engine.replay import ReplaySession
 from engine.session import Session
 from engine.state import RunState
@@ -142,6 +141,7 @@ class PastActions(RunActions):
         self.push_screen(ForkScreen(self.session.folder, step, self._write_fork))
 
     def _write_fork(self, step: int, folder_text: str) -> str | None:
+        from engine.fork import write_fork
         from glov_tui.screens.fork import fork_folder
 
         folder = fork_folder(folder_text)

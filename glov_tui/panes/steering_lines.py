@@ -14,11 +14,10 @@ from engine.config import SteeringConfig
 from engine.events import AlphaTrial, SteeringMeasured, SteeringPrepared
 from engine.state import RunState
 from engine.steering.alpha_search import TrialSetting, pooled_spread, standard_error
+from engine.steering.modes import MODES
 from glov_tui.choices import steered_layers
 from glov_tui.text import clean
 
-MEASURED_MODES = ("last-token", "cross-attention")
-"""Modes whose effect on the next token is measured: rows are kept for it before it is known."""
 LEAST_BARS, GOOD_BARS = 5, 8  # rows of bars that come before other rows, and before details
 LABEL = 8  # columns of "lowered "
 TOKEN_CELLS = 14  # of a token with its quotes
@@ -80,7 +79,9 @@ def steering_lines(
     trials = _Trials(state, steering, width, marks) if steering.alpha == "auto" else None
     trial_rows = _taken(rest, trials.packed_rows if trials else 0)
     rest -= trial_rows
-    measured = steering.mode in MEASURED_MODES or state.steering_effect is not None
+    # Rows are kept for the effect before it is known, where it is measured for nothing.
+    expected = steering.mode in MODES and MODES[steering.mode].clean_cache
+    measured = expected or state.steering_effect is not None
     effect_rows = _taken(rest, 1 if measured else 0)
     rest -= effect_rows
     rest -= _taken(rest, min(layers, GOOD_BARS) - LEAST_BARS)

@@ -11,7 +11,8 @@ from engine.llm.base import Reply, Steering, TokenColumn
 from engine.llm.decoding import decode
 from engine.llm.local import LocalLLM
 from engine.llm.readers import Decoder, make_reader
-from engine.steering.injection import MODES, find_decoder_layers
+from engine.steering.injection import find_decoder_layers
+from engine.steering.modes import MODES
 from tests.slow_decoding import slow_decode
 from tests.tiny_llm import tiny_model, tiny_tokenizer
 

@@ -11,12 +11,12 @@ from engine.config import SteeringConfig
 from engine.errors import ModelError
 from engine.steering.direction import layer_outputs
 from engine.steering.injection import (
-    MODES,
     Injection,
     find_decoder_layers,
     hidden_state,
     with_hidden_state,
 )
+from engine.steering.modes import MODES
 from tests.tiny_llm import FAMILIES, tiny_model
 
 IDS = [0, 3, 40, 41, 42]

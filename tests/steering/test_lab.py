@@ -15,8 +15,8 @@ from engine.errors import ModelError
 from engine.experiment import CompareSettings, ReadLens, ScanSettings, SteeringSetting
 from engine.llm.local import LocalLLM
 from engine.state import RunState
-from engine.steering.injection import MODES
 from engine.steering.lab import Subject, run_experiment
+from engine.steering.modes import MODES
 from tests.test_session import Watch, facts, finish, is_kind, is_token, start
 from tests.tiny_llm import tiny_model, tiny_tokenizer
 

@@ -16,7 +16,8 @@ from engine.llm.chat import prompt_tokens
 from engine.llm.local import LocalLLM
 from engine.llm.readers import Decoder, make_reader
 from engine.steering.direction import Direction
-from engine.steering.injection import MODES, find_decoder_layers, make_injection
+from engine.steering.injection import find_decoder_layers, make_injection
+from engine.steering.modes import MODES
 from engine.steering.offsets import FixedOffset, RelativeOffset
 from tests.slow_decoding import plain_layers
 from tests.tiny_llm import tiny_model, tiny_tokenizer
