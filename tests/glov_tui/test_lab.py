@@ -15,7 +15,8 @@ from engine.edits import SetOption
 from engine.experiment import CompareSettings, ReadLens, ScanSettings, SteeringSetting
 from glov_tui.app import GlovApp
 from glov_tui.lab.form import LabForm
-from glov_tui.lab.views import CompareView, GridView, LabHead, LabMessage, LensView
+from glov_tui.lab.grid import GridView
+from glov_tui.lab.views import CompareView, LabHead, LabMessage, LensView
 from glov_tui.screens.confirm import ConfirmScreen
 from glov_tui.screens.help import HelpScreen
 from glov_tui.screens.lab import LabScreen
