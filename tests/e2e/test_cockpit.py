@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import time
@@ -117,10 +118,14 @@ def test_the_lab_in_the_middle_of_a_run_and_its_choice_in_the_journal(run_folder
 
 
 def test_killed_in_the_middle_and_resumed_on_the_screen(run_folder: Path) -> None:
-    with Terminal(demo(run_folder, "steps=3"), columns=80, rows=24) as terminal:
-        terminal.wait_for("step 1/3", "proposing", seconds=LOADING_SECONDS)
+    with Terminal(demo(run_folder, "steps=8"), columns=80, rows=24) as terminal:
+        terminal.wait_until(  # any step: a busy machine shows us no particular one
+            lambda: re.search(r"step [1-7]/8", terminal.text), "a step", LOADING_SECONDS
+        )
         terminal.kill(signal.SIGKILL)
         terminal.wait_exit()
+    begun = [e.kind for e in read_journal(run_folder).events]
+    assert "step-started" in begun and "run-finished" not in begun
     with Terminal(glov("resume", str(run_folder)), columns=80, rows=24) as terminal:
         terminal.wait_for("finished", seconds=LOADING_SECONDS)
         terminal.press("q")
