@@ -42,14 +42,22 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
+def open_private(path: Path) -> int:
+    """The descriptor of a file that only its owner can read, to append to it.
+
+    Raises:
+        OSError: if it can't be opened.
+    """
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
 def append_private(path: Path, text: str) -> None:
     """Add to a file that only its owner can read.
 
     Raises:
         OSError: if it can't be written.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "ab") as file:
+    with os.fdopen(open_private(path), "ab") as file:
         file.write(text.encode(errors="backslashreplace"))
 
 

@@ -22,7 +22,7 @@ from engine.config import RunConfig
 from engine.config_file import format_config
 from engine.errors import JournalError
 from engine.events import JOURNAL_VERSION, Event, RunStarted, format_event, parse_event
-from engine.files import make_private_folder, sync_folder, write_atomic
+from engine.files import make_private_folder, open_private, sync_folder, write_atomic
 from engine.run_lock import Owner
 from engine.state import RunState
 
@@ -82,14 +82,13 @@ class Journal:
         self.folder = folder
         self.left_by: Owner | None = None  # a process that died while it drove the run
         self._broken: str | None = None  # why nothing can be appended any more
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         try:
-            self._file = os.open(folder / EVENTS, flags, 0o600)
+            self._file = open_private(folder / EVENTS)
         except OSError as error:
             raise JournalError(self._unwritable(error)) from error
         try:
             self.left_by = run_lock.take(folder, self._file)
-            self._size = os.fstat(self._file).st_size
+            self.size = os.fstat(self._file).st_size
         except OSError as error:
             os.close(self._file)
             raise JournalError(self._unwritable(error)) from error
@@ -112,7 +111,7 @@ class Journal:
                     f"{folder} holds a run already; take it up with `glov resume {folder}`, "
                     "or give another --run-dir"
                 )
-            journal.cut(journal._size)
+            journal.cut(journal.size)
             sync_folder(folder.parent)
         except OSError as error:
             journal.abandon()
@@ -150,11 +149,11 @@ class Journal:
         except OSError as error:
             message = self._unwritable(error)
             try:
-                os.ftruncate(self._file, self._size)
+                os.ftruncate(self._file, self.size)
             except OSError:
                 self._broken = message  # a torn line is last, or it would look like damage
             raise JournalError(message) from error
-        self._size += len(lines)
+        self.size += len(lines)
 
     def cut(self, torn_bytes: int) -> None:
         """Remove what is left of a torn last line, so that the journal can be appended to.
@@ -163,10 +162,10 @@ class Journal:
             JournalError: if the file can't be changed.
         """
         try:
-            os.ftruncate(self._file, self._size - torn_bytes)
+            os.ftruncate(self._file, self.size - torn_bytes)
         except OSError as error:
             raise JournalError(self._unwritable(error)) from error
-        self._size -= torn_bytes
+        self.size -= torn_bytes
 
     def sync(self) -> None:
         """Wait until all facts are on the disk itself, safe from a power cut.

@@ -16,7 +16,7 @@ import time
 import traceback
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from engine import events as ev
 from engine.commands import (
@@ -78,6 +78,14 @@ class Session(Protocol):
         ...
 
 
+class Published(NamedTuple):
+    """What a session shows at one moment."""
+
+    journal_bytes: int  # whole lines: the facts that ``state`` is the fold of
+    state: RunState
+    unwritten: ev.RunFailed | None = None  # the one fact that is not in a journal that broke
+
+
 class _StopRequested(Exception):
     """Unwinds the engine thread to its end."""
 
@@ -98,7 +106,7 @@ class LocalSession:
         kept: Kept | None = None,
     ) -> None:
         self._journal = journal
-        self._state = state
+        self._published = Published(journal.size, state)
         self._scores = scores or {}
         self._on_event = on_event
         self._kept = kept
@@ -181,7 +189,8 @@ class LocalSession:
         session = cls(journal, state, scores, on_event, kept)
         if state.status == "finished":
             return session  # there is nothing left to do: the result is shown again
-        session._publish(ev.RunReopened(versions=own_versions()))
+        if len(content.events) > 1:  # else no engine has had it yet
+            session._publish(ev.RunReopened(versions=own_versions()))
         if content.torn_bytes:
             session._publish(
                 ev.Warned(message=f"the journal's last line was torn; cut {content.torn_bytes} B")
@@ -195,7 +204,12 @@ class LocalSession:
     @property
     def state(self) -> RunState:
         """The latest state; never changes under the reader."""
-        return self._state
+        return self._published.state
+
+    @property
+    def published(self) -> Published:
+        """The latest state, and which part of the journal it is the fold of."""
+        return self._published
 
     @property
     def folder(self) -> Path:
@@ -229,7 +243,7 @@ class LocalSession:
             try:
                 self._run()
             except _StopRequested:
-                self._publish(ev.RunStopped(step=self._state.steps_done))
+                self._publish(ev.RunStopped(step=self.state.steps_done))
             except UserError as error:
                 self._publish(ev.RunFailed(message=str(error)))
             except Exception as error:
@@ -238,27 +252,28 @@ class LocalSession:
                 self._journal.close()
         except UserError as error:  # the journal itself can't be written
             event = ev.RunFailed(message=str(error))
-            self._state = self._state.apply(event)
+            state = self.state.apply(event)
+            self._published = Published(self._journal.size, state, unwritten=event)
             if self._on_event is not None:
-                self._on_event(event, self._state)
+                self._on_event(event, self.state)
 
     def _run(self) -> None:
-        if self._state.status == "finished":
+        if self.state.status == "finished":
             return
-        if not (self.folder / CONFIG).exists() and self._state.config is not None:
-            self._journal.write_config(self._state.config)
+        if not (self.folder / CONFIG).exists() and self.state.config is not None:
+            self._journal.write_config(self.state.config)
         optimizer = self._optimizer = self._load()
-        if self._state.test("seed") is None:
-            self._drive(optimizer.score_seed(self._state))
+        if self.state.test("seed") is None:
+            self._drive(optimizer.score_seed(self.state))
         self._inject_waiting()
-        while self._state.steps_done < optimizer.config.steps:
-            self._drive(optimizer.step(self._state))
+        while self.state.steps_done < optimizer.config.steps:
+            self._drive(optimizer.step(self.state))
             self._journal.sync()
             self._look_for_stalling()
             if self._hold_after_step:
                 self._hold_after_step, self._hold = False, True
                 self._obey()
-        self._drive(optimizer.finish(self._state))
+        self._drive(optimizer.finish(self.state))
 
     def _look_for_stalling(self) -> None:
         """Pause where step after step gives nothing new, as going on would be without end.
@@ -266,7 +281,7 @@ class LocalSession:
         Raises:
             ModelError: the same, where nobody is there to go on after a pause.
         """
-        state = self._state
+        state = self.state
         assert state.config is not None
         empty = len(list(itertools.takewhile(lambda s: s.new == 0, reversed(state.steps))))
         patience = state.config.proposal.patience
@@ -290,9 +305,9 @@ class LocalSession:
         def report(message: str) -> None:
             self._publish(ev.Warned(message=message))
 
-        assert self._state.config is not None
+        assert self.state.config is not None
         begun = time.monotonic()
-        optimizer = load_optimizer(self._state.config, progress, report, self._scores, self._kept)
+        optimizer = load_optimizer(self.state.config, progress, report, self._scores, self._kept)
         self._publish(optimizer.models_loaded(time.monotonic() - begun))
         return optimizer
 
@@ -305,16 +320,16 @@ class LocalSession:
                     self._publish(event)
                     if obeying:
                         self._obey()
-                    event = steps.send(self._state)
+                    event = steps.send(self.state)
             except StopIteration:
                 return
 
     def _publish(self, event: ev.Event) -> None:
         if event.is_fact:
             self._journal.append(event)
-        self._state = self._state.apply(event)
+        self._published = Published(self._journal.size, self.state.apply(event))
         if self._on_event is not None:
-            self._on_event(event, self._state)
+            self._on_event(event, self.state)
 
     def _obey(self) -> None:
         """Do what was asked since the last safe point; while paused, wait here.
@@ -326,7 +341,7 @@ class LocalSession:
         paused = False
         while True:
             if (told or self._told) and self._hold and not paused:
-                self._publish(ev.RunPaused(step=self._state.step))
+                self._publish(ev.RunPaused(step=self.state.step))
                 paused = True
             command = self._next_command(wait=self._hold)
             if command is None:
@@ -334,7 +349,7 @@ class LocalSession:
             self._do(command)
         self._told = False
         if paused:
-            self._publish(ev.RunResumed(step=self._state.step))
+            self._publish(ev.RunResumed(step=self.state.step))
 
     def _next_command(self, wait: bool) -> Command | None:
         if self._deferred:
@@ -387,7 +402,7 @@ class LocalSession:
         self._publish(ev.ExperimentEnded(problem=problem, seconds=seconds))
 
     def _experiment_events(self, experiment: Experiment) -> Generator[ev.Event, None, None]:
-        state, optimizer = self._state, self._optimizer
+        state, optimizer = self.state, self._optimizer
         if not self._hold:
             raise UserError("the lab works while the run is paused")
         if optimizer is None or state.config is None:
@@ -427,22 +442,22 @@ class LocalSession:
             self._do(command)
 
     def _edit(self, edit: Edit) -> None:
-        problem = edit_problem(self._state, edit)
+        problem = edit_problem(self.state, edit)
         if problem is not None:
             self._publish(ev.Warned(message=f"edit refused: {problem}"))
             return
-        number = self._state.edits_made + 1
-        self._publish(ev.Edited(number=number, step=self._state.next_step, edit=edit))
+        number = self.state.edits_made + 1
+        self._publish(ev.Edited(number=number, step=self.state.next_step, edit=edit))
 
     def _undo(self) -> None:
-        if self._state.pending:
-            self._publish(ev.EditUndone(number=self._state.pending[-1].number))
+        if self.state.pending:
+            self._publish(ev.EditUndone(number=self.state.pending[-1].number))
         else:
             self._publish(ev.Warned(message="nothing to undo: every edit has taken effect"))
 
     def _inject_waiting(self) -> None:
         """Score a person's templates, as soon as the models and the seed's score are there."""
-        if self._optimizer is None or self._state.test("seed") is None:
+        if self._optimizer is None or self.state.test("seed") is None:
             return
         from engine.reply import parse_reply  # with many patterns: not before the first paint
 
@@ -453,7 +468,7 @@ class LocalSession:
                 reason = parsed.reason.explanation if parsed.reason else "it is no template"
                 self._publish(ev.Warned(message=f"template refused: {reason} ({text})"))
                 continue
-            known = self._state.find(normalise(parsed.template))
+            known = self.state.find(normalise(parsed.template))
             if known is not None:
                 self._publish(
                     ev.Warned(
@@ -462,7 +477,7 @@ class LocalSession:
                     )
                 )
                 continue
-            self._drive(self._optimizer.score_human(self._state, parsed.template), obeying=False)
+            self._drive(self._optimizer.score_human(self.state, parsed.template), obeying=False)
 
     def _fail(self, error: Exception) -> None:
         self._write_traceback(error)
@@ -476,3 +491,12 @@ class LocalSession:
     def _write_traceback(self, error: Exception) -> None:
         with contextlib.suppress(OSError):
             append_private(self.folder / LOG, "".join(traceback.format_exception(error)))
+
+
+def begin_run(config: RunConfig, folder: Path) -> None:
+    """Write the first fact of a new run, for another process to take it up.
+
+    Raises:
+        UserError: if the folder can't be written or holds a run.
+    """
+    LocalSession.create(config, folder)._journal.close()

@@ -29,6 +29,8 @@ from engine.prompt_template import normalise
 from engine.steering.alpha_search import TrialSetting, with_rewards
 
 Status = Literal["new", "loading", "running", "paused", "stopped", "failed", "finished"]
+ENDED: tuple[Status, ...] = ("stopped", "failed", "finished")
+"""No engine is at work, until the run is taken up again."""
 
 LOG_LINES = 500
 

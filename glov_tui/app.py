@@ -27,7 +27,7 @@ from textual.widgets import Static
 from engine.commands import Stop
 from engine.edits import SetOption
 from engine.session import Session
-from engine.state import RunState
+from engine.state import ENDED, RunState
 from glov_tui.actions import DRIVING
 from glov_tui.glyphs import ASCII, UNICODE
 from glov_tui.governor import Governor
@@ -49,7 +49,6 @@ from glov_tui.tty import Terminal, count_writes, queued_frames, redraw
 from glov_tui.widgets.key_bar import KeyBar
 
 PUMP_HZ = 10
-ENDED = ("stopped", "failed", "finished")
 MIN_WIDTH, MIN_HEIGHT = 60, 20
 LEAVE_SECONDS = 5.0  # to wait for the engine's next safe point
 CTRL_C_SECONDS = 3.0

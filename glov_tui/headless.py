@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -19,6 +15,7 @@ from engine.commands import Stop
 from engine.result import summarise
 from engine.session import LocalSession
 from engine.state import RunState
+from engine.stop_signals import stop_on_signal
 from glov_tui.progress import format_seconds, seconds_left
 from glov_tui.text import clean
 
@@ -59,23 +56,6 @@ def conclude(session: LocalSession, as_json: bool) -> int:
         return EXIT_INTERRUPTED
     say(f"run: {session.folder}")
     return EXIT_DONE
-
-
-@contextmanager
-def stop_on_signal(stop: Callable[[], None]) -> Iterator[None]:
-    """Call ``stop`` at the first ctrl+c or SIGTERM; a second one ends the process."""
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        stop()
-        for name in (signal.SIGINT, signal.SIGTERM):  # the second one means it
-            signal.signal(name, signal.SIG_DFL)
-
-    before = {name: signal.signal(name, handle) for name in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
 
 
 def _show_progress(session: LocalSession, console: Console) -> None:

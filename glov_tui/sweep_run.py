@@ -20,8 +20,9 @@ from engine.journal import new_run_folder
 from engine.run_record import METRICS, Metric, RunRecord, read_record
 from engine.state import RunState
 from engine.statistics import Spread
+from engine.stop_signals import stop_on_signal
 from engine.sweep import Backend, FinishedJob, Job, LocalBackend, Row, Sweep, make_rows, open_sweep
-from glov_tui.headless import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, say, stop_on_signal
+from glov_tui.headless import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, say
 from glov_tui.printing import METRIC_NAMES, percent, print_json, result_console
 from glov_tui.progress import format_seconds
 from glov_tui.text import clean

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from engine.files import open_private
 from glov_tui.end_signals import EndSignals
 from glov_tui.terminal_kind import speaks_unicode
 from glov_tui.terminal_writer import hung_up, open_unblocked, write_within
@@ -123,7 +124,7 @@ def screen_descriptors(log_path: Path) -> Iterator[Terminal]:
     with contextlib.ExitStack() as keep:
         log = keep.enter_context(
             os.fdopen(
-                os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600),
+                open_private(log_path),
                 "a",
                 buffering=1,
                 encoding="utf-8",

@@ -14,12 +14,11 @@ from pydantic import ValidationError
 from engine.config import RunConfig
 from engine.edits import Edit, SetOption
 from engine.experiment import MAX_REPLIES, SteeringSetting
-from engine.state import RunState
+from engine.state import ENDED, RunState
 from engine.steering.layers import resolve_layers
 
 SPREAD = 6  # layers of a grid that nobody has chosen
 MAX_CELLS = 400  # of a grid; each decodes all replies
-ENDED = ("stopped", "failed", "finished")
 
 
 class TypedWrong(ValueError):

@@ -15,11 +15,11 @@ from engine.commands import Command, EndExperiment, RunExperiment
 from engine.edits import Edit
 from engine.experiment import SteeringSetting
 from engine.session import Session
-from engine.state import edit_problem
+from engine.state import ENDED, edit_problem
 from glov_tui.glyphs import ASCII, UNICODE
 from glov_tui.lab.form import LabForm
 from glov_tui.lab.grid import GridView
-from glov_tui.lab.settings import ENDED, Typed, TypedWrong, edits_towards, obstacle
+from glov_tui.lab.settings import Typed, TypedWrong, edits_towards, obstacle
 from glov_tui.lab.views import KINDS, CompareView, LabHead, LabMessage, LensView
 from glov_tui.panes.pane import Pane, PaneScreen
 from glov_tui.text import clean

@@ -1,0 +1,261 @@
+"""A screen's side of a run's socket: a session whose engine is in another process."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import selectors
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from engine import events as ev
+from engine.commands import Command
+from engine.errors import JournalError, UserError
+from engine.journal import LOG, fold_journal, is_driven, read_journal
+from engine.remote import address
+from engine.remote.controls import Controls
+from engine.remote.messages import (
+    PROTOCOL_VERSION,
+    ControlRequest,
+    ControlsChanged,
+    Greeting,
+    Join,
+    Message,
+    Refused,
+    format_line,
+    parse_message,
+)
+from engine.remote.process import start_engine
+from engine.run_lock import read_owner
+from engine.state import ENDED, RunState
+from engine.versions import own_versions
+
+ANSWER_SECONDS = 10.0  # for an engine to say how things are
+AGAIN_SECONDS = 0.5  # between two tries to connect to an engine that is there
+READ_BYTES = 256 * 1024
+
+
+class RemoteSession:
+    """`engine.session.Session` of a run that another process drives.
+
+    A thread folds what the engine sends. A connection that breaks is made again as long as there
+    is an engine; what is shown then is what was there last.
+    """
+
+    def __init__(self, folder: Path, name: str, state: RunState, starts_engine: bool) -> None:
+        """Use ``of_new_engine`` or ``attach``."""
+        self._folder = folder
+        self._join = Join(name=name[:40])
+        self._state = state
+        self.starts_engine = starts_engine
+        self.engine_pid: int | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._controls: ControlsChanged | None = None
+        self._current = False  # all that was there at the time of the connection is received
+        self._was_current = False
+        self._answered = threading.Event()  # current once, or ended
+        self._ended = threading.Event()
+        self._outgoing: collections.deque[bytes] = collections.deque()
+        self._woken, self._wake = socket.socketpair()
+        self._thread = threading.Thread(target=self._main, name="glov-screen", daemon=True)
+
+    @classmethod
+    def of_new_engine(cls, folder: Path, name: str) -> RemoteSession:
+        """For a run whose engine ``start`` starts, in a process of its own.
+
+        Raises:
+            JournalError: if there is no run, it is damaged, or another process drives it.
+        """
+        state = fold_journal(folder, read_journal(folder).events)
+        if is_driven(folder):
+            raise JournalError(
+                f"{folder} is being driven by {read_owner(folder) or 'another process'}; "
+                f"`glov attach {folder}` shows it"
+            )
+        session = cls(folder, name, state, starts_engine=True)
+        if state.status == "finished":
+            session._ended.set()  # there is nothing left to do: the result is shown again
+        else:
+            session._state = state.apply(ev.RunReopened(versions=own_versions()))
+        return session
+
+    @classmethod
+    def attach(cls, folder: Path, name: str) -> RemoteSession:
+        """For a run that is under way; returns when it is up to date.
+
+        Raises:
+            JournalError: if no engine is there, or it does not answer.
+        """
+        session = cls(folder, name, RunState(), starts_engine=False)
+        session.start()
+        if not session._answered.wait(ANSWER_SECONDS):
+            raise JournalError(
+                f"{folder}: {read_owner(folder) or 'its engine'} does not answer (is it suspended?)"
+            )
+        if not session._was_current:
+            raise JournalError(session.state.error or f"{folder}: no engine is there")
+        return session
+
+    # -- for readers, on any thread ----------------------------------------------------------
+
+    @property
+    def state(self) -> RunState:
+        """The latest state that was received."""
+        return self._state
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self._folder
+
+    @property
+    def ended(self) -> bool:
+        """Whether the engine has ended, or can't be reached any more."""
+        return self._ended.is_set()
+
+    @property
+    def controls(self) -> Controls | None:
+        """Who watches and who holds the controls; None before it is known."""
+        return self._controls.controls if self._controls is not None else None
+
+    @property
+    def number(self) -> int | None:
+        """The number of this screen among those of ``controls``."""
+        return self._controls.you if self._controls is not None else None
+
+    def start(self) -> None:
+        """Start the engine or connect to it, once; returns at once."""
+        if self._thread.ident is None and not self.ended:
+            self._thread.start()
+
+    def send(self, command: Command | ControlRequest) -> None:
+        """Queue a command; returns at once."""
+        self._outgoing.append(format_line(command))
+        with contextlib.suppress(OSError):
+            self._wake.send(b"\0")
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the engine's end; returns whether it has ended."""
+        return self._ended.wait(seconds)
+
+    # -- on its own thread -------------------------------------------------------------------
+
+    def _main(self) -> None:
+        try:
+            if self.starts_engine:
+                self._process = start_engine(self._folder)
+            self._follow_to_the_end()
+        except UserError as error:
+            self._fail(str(error))
+        except Exception as error:  # the run itself is elsewhere, and whole
+            self._fail(f"the screen lost the run: {type(error).__name__}: {error}")
+        finally:
+            self._ended.set()
+            self._answered.set()
+            if self._process is not None:
+                self._process.wait()
+
+    def _follow_to_the_end(self) -> None:
+        while True:
+            try:
+                with contextlib.closing(address.connect(self._folder, ANSWER_SECONDS)) as engine:
+                    self._follow(engine)
+            except OSError as error:
+                reason = error.strerror or str(error)
+            else:
+                reason = "the connection was closed"
+            if self._was_current and self.state.status in ENDED:
+                return
+            if not is_driven(self._folder):
+                raise JournalError(self._nobody())
+            if not self._was_current:
+                raise JournalError(
+                    f"{self._folder} is being driven by "
+                    f"{read_owner(self._folder) or 'another process'}, which can't be attached to "
+                    f"from here: {reason}"
+                )
+            time.sleep(AGAIN_SECONDS)
+
+    def _nobody(self) -> str:
+        if not self._was_current:
+            return (
+                f"{self._folder}: no engine is at work on it; `glov resume {self._folder}` goes "
+                f"on, `glov replay {self._folder}` shows what was"
+            )
+        return (
+            "the engine's process ended without a word: killed, or out of memory "
+            f"({self._folder / LOG} may say more). Nothing is lost, `glov resume {self._folder}` "
+            "goes on"
+        )
+
+    def _fail(self, message: str) -> None:
+        self._state = self._state.apply(ev.RunFailed(message=message))
+
+    def _follow(self, engine: socket.socket) -> None:
+        """Fold what the engine sends and send what waits, until either side closes.
+
+        Raises:
+            OSError: if the connection breaks.
+            JournalError: if the engine speaks otherwise than this glov.
+        """
+        engine.setblocking(False)
+        self._current = False
+        outgoing = format_line(self._join)
+        rest = b""
+        state: RunState = RunState()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._woken, selectors.EVENT_READ)
+            selector.register(engine, selectors.EVENT_READ)
+            while True:
+                while self._outgoing and len(outgoing) < READ_BYTES:
+                    outgoing += self._outgoing.popleft()
+                writing = selectors.EVENT_WRITE if outgoing else 0
+                selector.modify(engine, selectors.EVENT_READ | writing)
+                for key, ready in selector.select():
+                    if key.fileobj is self._woken:
+                        self._woken.recv(4096)
+                        continue
+                    if ready & selectors.EVENT_WRITE:
+                        outgoing = outgoing[engine.send(outgoing) :]
+                    if ready & selectors.EVENT_READ:
+                        received = engine.recv(READ_BYTES)
+                        if not received:
+                            return
+                        *lines, rest = (rest + received).split(b"\n")
+                        for line in lines:
+                            state = self._apply(state, self._parse(line))
+                        if self._current:
+                            self._state, self._was_current = state, True
+                            self._answered.set()
+
+    def _parse(self, line: bytes) -> Message:
+        try:
+            return parse_message(line)
+        except ValidationError as error:
+            raise JournalError(
+                f"{self._folder}: the engine's process says what this glov does not understand "
+                f"({error.errors()[0]['msg']:.200}); use the glov that started it"
+            ) from None
+
+    def _apply(self, state: RunState, message: Message) -> RunState:
+        match message:
+            case Greeting():
+                self.engine_pid = message.pid
+                if message.protocol != PROTOCOL_VERSION:
+                    raise JournalError(
+                        f"{self._folder} is driven by glov {message.glov}, which speaks protocol "
+                        f"{message.protocol} and this one {PROTOCOL_VERSION}; use that one"
+                    )
+            case ControlsChanged():
+                self._controls = message
+                self._current = True
+            case Refused():
+                return state.apply(ev.Warned(message=message.message))
+            case _:
+                return state.apply(message)
+        return state

@@ -1,0 +1,107 @@
+"""What goes over a run's socket, one JSON object a line.
+
+To a screen: a ``Greeting``, all facts of the journal, telemetry, and then both as they come. To
+the engine: ``Join``, and commands once the screen holds the controls.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from engine.commands import Command
+from engine.events import Event
+from engine.remote.controls import Controls
+
+PROTOCOL_VERSION = 1
+LONGEST_NAME = 40
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class Greeting(_Message):
+    """The first line to everybody who connects."""
+
+    kind: Literal["greeting"] = "greeting"
+    protocol: int = PROTOCOL_VERSION
+    glov: str = ""  # version, for messages
+    pid: int = 0  # of the engine's process
+
+
+class ControlsChanged(_Message):
+    """Who watches and who holds the controls. The first one says that the screen is up to date."""
+
+    kind: Literal["controls-changed"] = "controls-changed"
+    you: int  # the number of this screen
+    controls: Controls
+
+
+class Refused(_Message):
+    """Something that was sent is not done, and why."""
+
+    kind: Literal["refused"] = "refused"
+    message: str
+
+
+class Join(_Message):
+    """Be a screen: be shown the run, and be able to hold the controls."""
+
+    kind: Literal["join"] = "join"
+    name: Annotated[str, Field(max_length=LONGEST_NAME)]  # for other people; clean before showing
+
+
+class AskForControls(_Message):
+    """Ask whoever holds the controls for them. Free ones come at once."""
+
+    kind: Literal["ask-for-controls"] = "ask-for-controls"
+
+
+class GiveControls(_Message):
+    """Give the controls to whoever has asked first."""
+
+    kind: Literal["give-controls"] = "give-controls"
+
+
+class KeepControls(_Message):
+    """Turn down all who have asked for the controls."""
+
+    kind: Literal["keep-controls"] = "keep-controls"
+
+
+ControlRequest = AskForControls | GiveControls | KeepControls
+Request = Annotated[
+    Join | AskForControls | GiveControls | KeepControls | Command, Field(discriminator="kind")
+]
+Message = Annotated[
+    Greeting | ControlsChanged | Refused | Event,
+    Field(discriminator="kind"),
+]
+
+_REQUESTS: TypeAdapter[Request] = TypeAdapter(Request, config=ConfigDict(defer_build=True))
+_MESSAGES: TypeAdapter[Message] = TypeAdapter(Message, config=ConfigDict(defer_build=True))
+
+
+def parse_request(line: bytes) -> Request:
+    """Read a line from a screen.
+
+    Raises:
+        pydantic.ValidationError: if it is no JSON, of an unknown kind, or malformed.
+    """
+    return _REQUESTS.validate_json(line)
+
+
+def parse_message(line: bytes) -> Message:
+    """Read a line from the engine.
+
+    Raises:
+        pydantic.ValidationError: if it is no JSON, of an unknown kind, or malformed.
+    """
+    return _MESSAGES.validate_json(line)
+
+
+def format_line(message: BaseModel) -> bytes:
+    """A message of either side as its line."""
+    return message.model_dump_json().encode() + b"\n"

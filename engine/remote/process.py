@@ -1,0 +1,84 @@
+"""The process that an engine has to itself: it goes on when screens and terminals are gone.
+
+``python -m engine.remote.process FOLDER DESCRIPTOR`` takes up the run in FOLDER and drives it to
+its end. It says ``READY`` on the descriptor once screens can attach, or why it can't be.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from engine.commands import Stop
+from engine.errors import ModelError, UserError
+from engine.files import open_private
+from engine.journal import LOG
+
+READY = b"ready"
+
+
+def start_engine(folder: Path) -> subprocess.Popen[bytes]:
+    """Start the engine of a run, and return when screens can attach to it.
+
+    It has no terminal and a session of its own; what libraries print goes to the run's log.
+
+    Raises:
+        UserError: if it can't be started, or the run can't be taken up.
+    """
+    read, write = os.pipe()
+    try:
+        log = open_private(folder / LOG)
+        try:
+            # -P: a folder named engine where the user happens to be is not this package.
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "engine.remote.process", str(folder), str(write)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=(write,),
+            )
+        finally:
+            os.close(log)
+    except OSError as error:
+        os.close(read)
+        raise ModelError(f"the engine's process can't be started: {error}") from error
+    finally:
+        os.close(write)
+    with os.fdopen(read, "rb") as answer:
+        said = answer.read()  # to its end: both say something, and then close it
+    if said != READY:
+        process.wait()
+        raise UserError(
+            said.decode(errors="replace")
+            or f"the engine's process ended at its start; {folder / LOG} says more"
+        )
+    return process
+
+
+def main(folder: Path, descriptor: int) -> int:
+    """Drive the run in ``folder``; returns 0 if it came to its end, 1 if it failed or stopped."""
+    from engine.remote.server import ControlServer
+    from engine.session import LocalSession
+    from engine.stop_signals import stop_on_signal
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with os.fdopen(descriptor, "wb") as answer:
+        try:
+            session = LocalSession.resume(folder)
+            server = ControlServer(session)
+        except UserError as error:
+            answer.write(str(error).encode())
+            return 2
+        answer.write(READY)
+    with server, stop_on_signal(lambda: session.send(Stop())):
+        session.start()
+        session.wait()
+    return 0 if session.state.status == "finished" else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))

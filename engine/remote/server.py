@@ -1,0 +1,292 @@
+"""The engine's side of a run's socket, on a thread of its own.
+
+Nothing of it runs on the engine's thread. For each screen it pulls what is new from the journal's
+file and from the state that the session publishes, and pulls again when that is sent: a screen
+that does not read holds up itself only, and nothing is kept for it. What screens send is read at
+a limited rate and handed to the session as any command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import os
+import socket
+import threading
+import traceback
+from pathlib import Path
+from types import TracebackType
+
+from pydantic import ValidationError
+
+import engine
+from engine.commands import Command, Stop
+from engine.files import append_private
+from engine.journal import EVENTS, LOG
+from engine.remote import address
+from engine.remote.controls import Controls
+from engine.remote.messages import (
+    AskForControls,
+    ControlsChanged,
+    GiveControls,
+    Greeting,
+    Join,
+    KeepControls,
+    Refused,
+    Request,
+    format_line,
+    parse_request,
+)
+from engine.remote.telemetry import telemetry_since
+from engine.session import LocalSession, Published
+from engine.state import RunState
+
+LOOK_SECONDS, CLOSE_LOOK_SECONDS, CLOSE_LOOK_FOR = 0.05, 0.005, 0.25
+"""How often a screen is sent what is new; more often for a while after somebody did something."""
+
+CONNECTIONS = 16  # at once
+ACCEPT_SECONDS = 0.02  # between two new connections
+LONGEST_LINE = 256 * 1024  # bytes
+JOURNAL_BYTES = 64 * 1024  # at once
+LINES_PER_SECOND, LINES_AT_ONCE, BYTES_PER_LINE = 50.0, 100.0, 4096  # a longer line counts as more
+BAD_LINES = 20  # then the connection is closed
+JOIN_SECONDS = 10.0  # to say who one is, or be disconnected
+FAREWELL_SECONDS = 2.0  # for screens to read how the run ended
+
+
+class ControlServer:
+    """Lets screens of other processes watch and drive a session, while its context is entered.
+
+    Raises:
+        JournalError: if the run's folder can have no socket.
+    """
+
+    def __init__(self, session: LocalSession) -> None:
+        self._session = session
+        self._listener = address.listen(session.folder)
+        self._loop = asyncio.new_event_loop()
+        self._closing = asyncio.Event()
+        self._controls = Controls()
+        self._connections: dict[int, _Connection] = {}
+        self._numbers = 0
+        self._close_look_until = 0.0
+        self._thread = threading.Thread(target=self._main, name="glov-socket", daemon=True)
+
+    def __enter__(self) -> ControlServer:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        """Tell screens what is left to tell, and remove the socket."""
+        address.remove(self._session.folder)
+        self._loop.call_soon_threadsafe(self._closing.set)
+        self._thread.join(2 * FAREWELL_SECONDS)
+
+    # -- on its own thread -------------------------------------------------------------------
+
+    def _main(self) -> None:
+        with contextlib.closing(self._loop), self._listener:
+            self._loop.run_until_complete(self._serve())
+
+    async def _serve(self) -> None:
+        accepting = asyncio.create_task(self._accept())
+        await self._closing.wait()
+        accepting.cancel()
+        for connection in self._connections.values():
+            if not connection.joined.is_set():
+                connection.task.cancel()
+        tasks = [connection.task for connection in self._connections.values()]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=FAREWELL_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, accepting, return_exceptions=True)
+
+    async def _accept(self) -> None:
+        self._listener.setblocking(False)
+        while True:
+            with contextlib.suppress(OSError):  # gone already, or no file descriptors left
+                accepted, _ = await self._loop.sock_accept(self._listener)
+                if address.same_user(accepted):
+                    await self._connected(accepted)
+                else:
+                    accepted.close()
+            await asyncio.sleep(ACCEPT_SECONDS)
+
+    async def _connected(self, accepted: socket.socket) -> None:
+        accepted.setblocking(False)
+        reader, writer = await asyncio.open_unix_connection(sock=accepted, limit=LONGEST_LINE)
+        greeting = Greeting(glov=engine.__version__, pid=os.getpid())
+        writer.write(format_line(greeting))
+        if len(self._connections) >= CONNECTIONS:
+            text = f"{CONNECTIONS} are connected to this run already; close one first"
+            writer.write(format_line(Refused(message=text)))
+            writer.close()
+            return
+        self._numbers += 1
+        connection = _Connection(self._numbers, self._session.folder, reader, writer)
+        self._connections[connection.number] = connection
+        connection.task = asyncio.create_task(self._converse(connection))
+
+    async def _converse(self, connection: _Connection) -> None:
+        reading = asyncio.create_task(self._read(connection))
+        writing = asyncio.create_task(self._write(connection))
+        try:
+            await asyncio.wait([reading, writing], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            reading.cancel()
+            writing.cancel()
+            for end in await asyncio.gather(reading, writing, return_exceptions=True):
+                if isinstance(end, Exception):  # a defect of ours, and not the run's
+                    self._write_traceback(end)
+            connection.close()
+            del self._connections[connection.number]
+            self._controls = self._controls.left(connection.number, self._loop.time())
+
+    def _write_traceback(self, error: Exception) -> None:
+        with contextlib.suppress(OSError):
+            text = "".join(traceback.format_exception(error))
+            append_private(self._session.folder / LOG, text)
+
+    async def _read(self, connection: _Connection) -> None:
+        """Obey a screen until it goes, or sends what no screen sends."""
+        rate = _Rate(self._loop.time())
+        bad = 0
+        while bad < BAD_LINES:
+            try:
+                line = await connection.reader.readline()
+            except (OSError, ValueError):  # ValueError: longer than any line may be
+                return
+            if not line.endswith(b"\n"):  # the other side has closed; half a line is none
+                return
+            await asyncio.sleep(rate.wait(len(line), self._loop.time()))
+            try:
+                request = parse_request(line)
+            except ValidationError as error:
+                bad += 1
+                connection.refuse(f"not understood: {error.errors()[0]['msg']:.200}")
+                continue
+            self._obey(connection, request)
+
+    def _obey(self, connection: _Connection, request: Request) -> None:
+        now = self._loop.time()
+        self._close_look_until = now + CLOSE_LOOK_FOR
+        number = connection.number
+        match request:
+            case Join():
+                if not connection.joined.is_set():
+                    self._controls = self._controls.joined(number, request.name)
+                    connection.joined.set()
+            case Stop():  # from whoever asks for it, as with SIGTERM
+                self._session.send(request)
+            case _ if not connection.joined.is_set():
+                connection.refuse("join first")
+            case AskForControls():
+                self._controls = self._controls.asked(number, now)
+            case GiveControls():
+                self._controls = self._controls.given(number, now)
+            case KeepControls():
+                self._controls = self._controls.kept(number)
+            case _:
+                self._command(number, request)
+
+    def _command(self, number: int, command: Command) -> None:
+        if self._controls.holder == number:
+            self._session.send(command)
+        else:
+            holder = self._controls.name(self._controls.holder)
+            self._connections[number].refuse(f"{command.kind}: {holder} has the controls")
+
+    async def _write(self, connection: _Connection) -> None:
+        """Send a screen what is new, as fast as it reads, until the engine has ended."""
+        with contextlib.suppress(OSError):
+            async with asyncio.timeout(JOIN_SECONDS):
+                await connection.joined.wait()
+            while True:
+                ended = self._closing.is_set()  # looked at first: nothing is published after it
+                self._controls = self._controls.at(self._loop.time())
+                news = connection.news(self._session.published, self._controls, ended)
+                if news:
+                    connection.writer.write(news)
+                    await connection.writer.drain()
+                elif ended:
+                    return
+                else:
+                    close = self._loop.time() < self._close_look_until
+                    await asyncio.sleep(CLOSE_LOOK_SECONDS if close else LOOK_SECONDS)
+
+
+class _Connection:
+    """One that has connected, and how much it has been sent."""
+
+    task: asyncio.Task[None]
+
+    def __init__(
+        self,
+        number: int,
+        folder: Path,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        self.number = number
+        self.reader, self.writer = reader, writer
+        self.joined = asyncio.Event()
+        writer.transport.set_write_buffer_limits(high=0)  # drain: until the system has all of it
+        self._journal = os.open(folder / EVENTS, os.O_RDONLY | os.O_CLOEXEC)
+        self._offset = 0
+        self._shown = RunState()
+        self._controls: Controls | None = None
+        self._refusals: collections.deque[str] = collections.deque(maxlen=5)
+
+    def refuse(self, message: str) -> None:
+        """Say soon that something is not done."""
+        self._refusals.append(message)
+
+    def news(self, published: Published, controls: Controls, ended: bool) -> bytes:
+        """The next lines to send, none if all is sent; facts come before what follows them."""
+        left = published.journal_bytes - self._offset
+        if left:
+            facts = os.pread(self._journal, min(left, JOURNAL_BYTES), self._offset)
+            self._offset += len(facts)
+            if left > len(facts):
+                return facts
+        else:
+            facts = b""
+        lines = [facts]
+        if published.state is not self._shown:
+            news = telemetry_since(self._shown, published.state)
+            lines += [format_line(event) for event in news]
+            if published.unwritten is not None:
+                lines.append(format_line(published.unwritten))
+            self._shown = published.state
+        if controls is not self._controls:
+            lines.append(format_line(ControlsChanged(you=self.number, controls=controls)))
+            self._controls = controls
+        while self._refusals:
+            lines.append(format_line(Refused(message=self._refusals.popleft())))
+        return b"".join(lines)
+
+    def close(self) -> None:
+        """Let it go."""
+        os.close(self._journal)
+        self.writer.close()
+
+
+class _Rate:
+    """How long to wait after a line, so that no more than so many are obeyed in a second."""
+
+    def __init__(self, now: float) -> None:
+        self._left, self._at = LINES_AT_ONCE, now
+
+    def wait(self, size: int, now: float) -> float:
+        """Seconds, after a line of ``size`` bytes at the time ``now``."""
+        self._left = min(LINES_AT_ONCE, self._left + (now - self._at) * LINES_PER_SECOND)
+        self._at = now
+        self._left -= max(1.0, size / BYTES_PER_LINE)
+        return max(0.0, -self._left / LINES_PER_SECOND)

@@ -1,0 +1,52 @@
+"""What a screen has not been shown of the telemetry, as events.
+
+A screen that reads slowly, or comes late, is not sent what was meanwhile: it is sent the events
+whose fold is what is there now. So nothing has to be kept for it.
+"""
+
+from __future__ import annotations
+
+from engine import events as ev
+from engine.state import ExperimentState, RunState
+
+
+def telemetry_since(shown: RunState, now: RunState) -> list[ev.Event]:
+    """Events that lead to the telemetry of ``now``.
+
+    Args:
+        shown: the state whose telemetry the screen was sent last; a new one for none.
+        now: a later state of the same session. The screen has all facts up to it.
+    """
+    events: list[ev.Event] = []
+    if now.progress is not None and now.progress is not shown.progress:
+        events.append(now.progress)
+    news = _streamed(shown, now)
+    if any(news):
+        events.append(ev.TokensStreamed(step=now.step, attempt=now.attempt, texts=news))
+    if now.experiment is not None and now.experiment is not shown.experiment:
+        events.extend(_experiment_since(shown.experiment, now.experiment))
+    return events
+
+
+def _streamed(shown: RunState, now: RunState) -> tuple[str, ...]:
+    """What was added to each reply. Each meta-prompt begins anew."""
+    known = shown.streams if shown.prompt is now.prompt else ()
+    known = known or ("",) * len(now.streams)
+    return tuple(text[len(before) :] for before, text in zip(known, now.streams, strict=False))
+
+
+def _experiment_since(shown: ExperimentState | None, now: ExperimentState) -> list[ev.Event]:
+    events: list[ev.Event] = []
+    if shown is None or shown.experiment is not now.experiment:
+        events.append(ev.ExperimentStarted(experiment=now.experiment))
+        shown = ExperimentState(now.experiment)
+    if (now.done, now.total) != (shown.done, shown.total):
+        events.append(ev.ExperimentProgress(done=now.done, total=now.total))
+    if now.left is not shown.left or now.right is not shown.right:
+        events.append(ev.RepliesCompared(left=now.left, right=now.right))
+    events += [ev.SettingMeasured(cell=cell) for cell in now.cells[len(shown.cells) :]]
+    if now.lens is not shown.lens:
+        events.append(ev.LensRead(layers=now.lens))
+    if shown.running and not now.running:
+        events.append(ev.ExperimentEnded(problem=now.problem))
+    return events
