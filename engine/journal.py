@@ -10,6 +10,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import os
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -59,6 +60,12 @@ def find_run(run: str) -> Path:
     raise JournalError(
         f"{run}: no run there (no {EVENTS}); give a run's folder, or its name in {runs_folder()}/"
     )
+
+
+def run_argument(folder: Path) -> str:
+    """What to write on a command line for ``find_run`` to find this run; quoted for a shell."""
+    in_runs = folder.parent == runs_folder()
+    return shlex.quote(folder.name if in_runs else str(folder))
 
 
 def is_begun(folder: Path) -> bool:

@@ -53,7 +53,7 @@ def take(folder: Path, descriptor: int) -> Owner | None:
     try:
         held = _lock(descriptor)
     except OSError:
-        raise JournalError(_driven(folder, read_owner(folder))) from None
+        raise JournalError(refusal(folder, read_owner(folder))) from None
     owner, me = read_owner(folder), Owner(os.getpid(), socket.gethostname())
     if owner is not None and owner.host != me.host:
         raise JournalError(
@@ -61,7 +61,7 @@ def take(folder: Path, descriptor: int) -> Owner | None:
             f"first; if it does not, delete {folder / OWNER} and try again"
         )
     if owner is not None and not held and owner != me and _lives(owner.pid):
-        raise JournalError(_driven(folder, owner))
+        raise JournalError(refusal(folder, owner))
     write_atomic(folder / OWNER, json.dumps({"pid": me.pid, "host": me.host}) + "\n")
     return None if owner == me else owner
 
@@ -83,6 +83,14 @@ def _lock(descriptor: int) -> bool:
                 raise
         time.sleep(_WAIT_SECONDS)  # `is_taken` holds it for an instant
     return False
+
+
+def refusal(folder: Path, owner: Owner | None) -> str:
+    """Why a run can't be taken up that a live process drives, and what can be done."""
+    return (
+        f"{folder} is being driven by {owner or 'another process'}: `glov attach {folder}` shows "
+        f"it, `glov stop {folder}` ends it"
+    )
 
 
 def is_taken(descriptor: int) -> bool:
@@ -111,11 +119,6 @@ def read_owner(folder: Path) -> Owner | None:
     if not isinstance(pid, int) or not 0 < pid < 2**31 or not isinstance(host, str):
         return None
     return Owner(pid, "".join(c for c in host if c.isprintable()))
-
-
-def _driven(folder: Path, owner: Owner | None) -> str:
-    who = owner or "another process"
-    return f"{folder} is being driven by {who}; stop that one first"
 
 
 def _lives(pid: int) -> bool:

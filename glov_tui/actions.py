@@ -61,6 +61,10 @@ class RunActions(App[None]):
     def _selected(self) -> str | None:
         raise NotImplementedError
 
+    def may_drive(self) -> bool:
+        """Whether this screen may drive the run now; where it may not, the person is told."""
+        raise NotImplementedError
+
     def _send(self, command: Command) -> None:
         """Send a command, and show what it does as soon as the engine has obeyed it."""
         before = self.session.state
@@ -106,7 +110,9 @@ class RunActions(App[None]):
         def done(edits: list[Edit] | None) -> None:
             self._edit(*(edits or []))
 
-        self.push_screen(EditorScreen(self.session.state, self._edit_externally), done)
+        self.push_screen(
+            EditorScreen(self.session.state, self.may_drive, self._edit_externally), done
+        )
 
     def _edit_externally(self, text: str) -> str | None:
         return edit_text(self, text)
@@ -119,7 +125,7 @@ class RunActions(App[None]):
             if text:
                 self._send(InjectTemplate(text=text))
 
-        self.push_screen(InjectScreen(), done)
+        self.push_screen(InjectScreen(self.may_drive), done)
 
     def action_options(self) -> None:
         """Change options of the run."""
@@ -131,7 +137,7 @@ class RunActions(App[None]):
         def done(edits: list[Edit] | None) -> None:
             self._edit(*(edits or []))
 
-        self.push_screen(OptionsScreen(self.session.state), done)
+        self.push_screen(OptionsScreen(self.session.state, self.may_drive), done)
 
     def action_lab(self) -> None:
         """Open the steering lab."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import signal
 import time
 from collections.abc import Hashable, Iterable
 from typing import Any, ClassVar, cast
@@ -24,11 +23,11 @@ from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Static
 
-from engine.commands import Stop
 from engine.edits import SetOption
 from engine.session import Session
 from engine.state import ENDED, RunState
 from glov_tui.actions import DRIVING
+from glov_tui.attached import AttachedActions
 from glov_tui.glyphs import ASCII, UNICODE
 from glov_tui.governor import Governor
 from glov_tui.keys import KEYS, PAST_KEYS
@@ -41,7 +40,6 @@ from glov_tui.panes.pane import Pane, PaneScreen
 from glov_tui.panes.scrubber import Scrubber
 from glov_tui.panes.status import StatusLine
 from glov_tui.panes.steering import SteeringPane
-from glov_tui.past import PastActions
 from glov_tui.screen_driver import screen_driver
 from glov_tui.text import clean
 from glov_tui.themes import HIGH_CONTRAST
@@ -50,14 +48,12 @@ from glov_tui.widgets.key_bar import KeyBar
 
 PUMP_HZ = 10
 MIN_WIDTH, MIN_HEIGHT = 60, 20
-LEAVE_SECONDS = 5.0  # to wait for the engine's next safe point
-CTRL_C_SECONDS = 3.0
 PANES = ("meta-prompt", "examples", "steering", "candidates", "accuracy", "log")
 _BOUND = frozenset(binding.action.partition("(")[0] for binding in KEYS)
 _NOTHING = object()  # a fingerprint that no state has
 
 
-class GlovApp(PastActions):
+class GlovApp(AttachedActions):
     """Wires a session to the panes, and keys to commands."""
 
     TITLE = "glov"
@@ -85,8 +81,6 @@ class GlovApp(PastActions):
         self._pane = "examples"
         self._announced_best = max((t.accuracy for t in session.state.ranking), default=0.0)
         self._announced_status = ""
-        self._ctrl_c_at = float("-inf")
-        self._leaving = False
 
     # -- layout ------------------------------------------------------------------------------
 
@@ -174,7 +168,7 @@ class GlovApp(PastActions):
     def _pump(self) -> None:
         state = self.shown
         self._announce(self.session.state)
-        if state.status == "running" or state is not self._drawn:
+        if self._controls_changed() or state.status == "running" or state is not self._drawn:
             self._repaint(state)
 
     def _repaint(self, state: RunState, *, by_user: bool = False) -> None:
@@ -214,10 +208,12 @@ class GlovApp(PastActions):
                 self.notify(
                     message, title="The run failed", severity="error", markup=False, timeout=30
                 )
+            elif state.status == "stopped" and not self.is_leaving:
+                self.notify("q quits; `glov resume` goes on.", title="Stopped", timeout=8)
             elif state.status == "finished":
                 self.notify("All steps are done. q quits.", title="Finished", timeout=8)
                 self.bell()
-        if self._leaving and self.session.ended:
+        if self.is_leaving and self.session.ended:
             self.exit()
 
     # -- actions -----------------------------------------------------------------------------
@@ -227,6 +223,8 @@ class GlovApp(PastActions):
         if isinstance(self.screen, PaneScreen) and action in _BOUND - self.screen.APP_ACTIONS:
             return False
         if not (self.past_allows(action) and self._takes_keys(action)):
+            return False
+        if not self.attached_allows(action):
             return False
         status = self.session.state.status
         if action in ("pause", "resume") and (action == "resume") != (status == "paused"):
@@ -283,50 +281,6 @@ class GlovApp(PastActions):
             groups.append((name, [b for b in kind.BINDINGS if isinstance(b, Binding)]))
         return groups
 
-    def action_leave(self) -> None:
-        """Quit; asks first while the run is under way."""
-        from glov_tui.screens.confirm import ConfirmScreen
-
-        if self.session.state.status in ENDED or self.session.ended:
-            self.exit()
-            return
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self.leave()
-
-        question = "Stop the run and quit? Nothing is lost: it can be resumed."
-        self.push_screen(ConfirmScreen(question, "Stop and quit", "Stay"), answered)
-
-    def _told(self, number: signal.Signals) -> None:
-        """A hang-up ends the screen and not the run; SIGTERM ends both."""
-        if number == signal.SIGHUP:
-            self.exit()
-        else:
-            self.leave()
-
-    def leave(self) -> None:
-        """Stop the engine at its next safe point, then exit. Also what SIGTERM does."""
-        if self._leaving or self.session.ended:
-            self.exit()
-            return
-        self._leaving = True
-        self._send(Stop())
-        self.set_timer(LEAVE_SECONDS, self.exit)  # a model that hangs must not keep the screen
-
-    def action_help_quit(self) -> None:
-        """Ctrl+c: the first asks for a second, the second leaves."""
-        now = time.monotonic()
-        if self.is_replay or now - self._ctrl_c_at < CTRL_C_SECONDS:
-            self.leave()
-        else:
-            self._ctrl_c_at = now
-            self.notify("Press ctrl+c again to stop the run and quit.", timeout=CTRL_C_SECONDS)
-
-    async def action_quit(self) -> None:
-        """Textual's own quit keys and commands ask as ours do."""
-        self.action_leave()
-
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every action of the cockpit, and Textual's theme and screenshot commands."""
         wanted = ("Theme", "Screenshot")
@@ -334,7 +288,7 @@ class GlovApp(PastActions):
         lab = screen if isinstance(screen, PaneScreen) else None
         for key in KEYS if self.past is None else (*PAST_KEYS, *KEYS):
             name = key.action.partition("(")[0]
-            if not self.past_allows(name):
+            if not (self.past_allows(name) and self.attached_allows(name)):
                 continue
             if name != "pane" and (lab is None or name in lab.APP_ACTIONS):
                 about = key.tooltip or ""

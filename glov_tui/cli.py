@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NamedTuple, NoReturn
 
 import typer
 
@@ -34,6 +34,10 @@ Override = Annotated[
 LowBandwidth = Annotated[
     bool, typer.Option("--low-bandwidth", help="Repaint less: at most 5 KiB/s in place of 12.")
 ]
+Detach = Annotated[
+    bool, typer.Option("--detach", help="No screen, and return at once: `glov attach` shows it.")
+]
+RunArgument = Annotated[str, typer.Argument(help="A run's folder, or its name in runs/.")]
 
 
 def _fail(error: Exception, code: int = 2) -> NoReturn:
@@ -44,6 +48,7 @@ def _fail(error: Exception, code: int = 2) -> NoReturn:
 @app.command()
 def demo(
     headless: Headless = False,
+    detach: Detach = False,
     as_json: AsJson = False,
     steps: Annotated[int | None, typer.Option(min=0, help="Optimisation steps.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the run.")] = None,
@@ -55,50 +60,85 @@ def demo(
     """Run GLOV on small models that come with glov: no GPU, no download."""
     values = {"steps": steps, "seed": seed, "data.dataset": dataset}
     given = [f"{key}={value}" for key, value in values.items() if value is not None]
-    _run("demo", [*given, *(override or [])], headless, as_json, run_dir, low_bandwidth)
+    how = _How(headless, detach, as_json, low_bandwidth)
+    _run("demo", [*given, *(override or [])], run_dir, how)
 
 
 @app.command()
 def run(
     config: Annotated[str, typer.Argument(help="A TOML file, or the name of a preset.")],
     headless: Headless = False,
+    detach: Detach = False,
     as_json: AsJson = False,
     override: Override = None,
     run_dir: RunDir = None,
     low_bandwidth: LowBandwidth = False,
 ) -> None:
     """Start a new run."""
-    _run(config, override or [], headless, as_json, run_dir, low_bandwidth)
+    _run(config, override or [], run_dir, _How(headless, detach, as_json, low_bandwidth))
 
 
 @app.command()
 def resume(
-    run: Annotated[str, typer.Argument(help="A run's folder, or its name in runs/.")],
+    run: RunArgument,
     headless: Headless = False,
+    detach: Detach = False,
     as_json: AsJson = False,
     low_bandwidth: LowBandwidth = False,
 ) -> None:
     """Take up a run where it ended, whatever ended it."""
     from engine.errors import UserError
     from engine.journal import find_run
-    from engine.session import LocalSession
 
     try:
-        session = LocalSession.resume(find_run(run))
+        _drive(find_run(run), _How(headless, detach, as_json, low_bandwidth))
     except UserError as error:
         _fail(error)
-    _drive(session, headless, as_json, low_bandwidth)
+
+
+@app.command()
+def attach(run: RunArgument, low_bandwidth: LowBandwidth = False) -> None:
+    """Show a run that is under way, wherever it was started on this machine."""
+    from engine.errors import UserError
+    from engine.journal import find_run
+    from engine.remote.client import RemoteSession
+    from glov_tui.cockpit import drive_on_screen, screen_name
+
+    try:
+        folder = find_run(run)
+        if not _has_terminal():
+            raise UserError("attaching needs a terminal; `glov runs` lists what is under way")
+        session = RemoteSession.attach(folder, screen_name())
+    except UserError as error:
+        _fail(error)
+    raise typer.Exit(drive_on_screen(session, low_bandwidth))
+
+
+@app.command()
+def stop(run: RunArgument) -> None:
+    """End a run that is under way, from outside; `glov resume` goes on with it."""
+    from engine.errors import UserError
+    from engine.journal import find_run, run_argument
+    from engine.remote.client import stop_engine
+
+    try:
+        folder = find_run(run)
+        stop_engine(folder)
+    except UserError as error:
+        _fail(error)
+    typer.echo(f"stopped; go on with: glov resume {run_argument(folder)}", err=True)
 
 
 @app.command()
 def fork(
-    run: Annotated[str, typer.Argument(help="A run's folder, or its name in runs/.")],
+    run: RunArgument,
     at_step: Annotated[
         int, typer.Option(min=0, help="The last step that both share; 0: only the seed's score.")
     ],
     override: Override = None,
     run_dir: RunDir = None,
     headless: Headless = False,
+    detach: Detach = False,
     as_json: AsJson = False,
     low_bandwidth: LowBandwidth = False,
 ) -> None:
@@ -106,53 +146,82 @@ def fork(
     from engine.errors import UserError
     from engine.fork import write_fork
     from engine.journal import find_run, new_run_folder
-    from engine.session import LocalSession
 
     try:
         parent = find_run(run)
         folder = run_dir or new_run_folder(parent.resolve().name.partition("-fork-")[0] + "-fork")
         write_fork(parent, at_step, folder, override or [])
-        session = LocalSession.resume(folder)
+        _drive(folder, _How(headless, detach, as_json, low_bandwidth))
     except UserError as error:
         _fail(error)
-    _drive(session, headless, as_json, low_bandwidth)
 
 
-def _run(
-    source: str,
-    overrides: list[str],
-    headless: bool,
-    as_json: bool,
-    run_dir: Path | None,
-    low_bandwidth: bool,
-) -> None:
+class _How(NamedTuple):
+    """Where a run is driven from."""
+
+    headless: bool
+    detach: bool
+    as_json: bool
+    low_bandwidth: bool
+
+
+def _run(source: str, overrides: list[str], run_dir: Path | None, how: _How) -> None:
     from engine.config_file import load_config
     from engine.errors import UserError
     from engine.journal import new_run_folder
     from engine.loading import check_config
-    from engine.session import LocalSession
+    from engine.session import begin_run
 
     try:
+        _check(how)
         config = load_config(source, overrides)
         check_config(config)
-        session = LocalSession.create(config, run_dir or new_run_folder(config.name))
+        folder = run_dir or new_run_folder(config.name)
+        begin_run(config, folder)
+        _drive(folder, how)
     except UserError as error:
         _fail(error)
-    _drive(session, headless, as_json, low_bandwidth)
 
 
-def _drive(session: Any, headless: bool, as_json: bool, low_bandwidth: bool = False) -> None:
-    if not headless and not (sys.stdin.isatty() and sys.stdout.isatty()):
+def _check(how: _How) -> None:
+    from engine.errors import UserError
+
+    if how.detach and how.headless:
+        raise UserError(
+            "--detach returns at once and --headless stays to the end: give one of them"
+        )
+
+
+def _drive(folder: Path, how: _How) -> NoReturn:
+    """Take up a run in the way that was asked for; ends the command.
+
+    Raises:
+        UserError: if it can't be taken up.
+    """
+    _check(how)
+    if how.detach:
+        from glov_tui.cockpit import detach
+
+        raise typer.Exit(detach(folder, how.as_json))
+    headless = how.headless or how.as_json
+    if not headless and not _has_terminal():
         typer.echo("glov: no terminal here, so this runs headless", err=True)
         headless = True
-    if headless or as_json:
+    if headless:
+        from engine.session import LocalSession
         from glov_tui.headless import drive
 
         gc.enable()
-        raise typer.Exit(drive(session, as_json))
-    from glov_tui.cockpit import drive_on_screen
+        raise typer.Exit(drive(LocalSession.resume(folder), how.as_json))
+    from engine.remote.client import RemoteSession
+    from glov_tui.cockpit import drive_on_screen, screen_name
 
-    raise typer.Exit(drive_on_screen(session, low_bandwidth))
+    session = RemoteSession.of_new_engine(folder, screen_name())
+    raise typer.Exit(drive_on_screen(session, how.low_bandwidth))
+
+
+def _has_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 @app.command()
@@ -236,7 +305,7 @@ def runs(
 
 @app.command()
 def replay(
-    run: Annotated[str, typer.Argument(help="A run's folder, or its name in runs/.")],
+    run: RunArgument,
     speed: Annotated[
         str, typer.Option(metavar="1-64|max", help="Times the recorded speed; - and + change it.")
     ] = "1",
@@ -249,7 +318,7 @@ def replay(
 
     try:
         session = ReplaySession.open(find_run(run), parse_speed(speed))
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if not _has_terminal():
             raise UserError(
                 "a replay needs a terminal; `glov runs` and `glov compare` print what a run did"
             )

@@ -6,13 +6,13 @@ import os
 import tempfile
 from pathlib import Path
 
-from engine.commands import Stop
-from engine.journal import LOG
+from engine.journal import LOG, run_argument
+from engine.remote.messages import LONGEST_NAME
 from engine.replay import ReplaySession
-from engine.session import LocalSession
+from engine.session import Session
+from engine.state import ENDED
 
 STOP_SECONDS = 10.0
-POLL_SECONDS = 0.5
 KIB_PER_SECOND, LOW_KIB_PER_SECOND = 12.0, 5.0
 
 # Textual reads these when it is imported. No animations, for slow lines; what is typed shows within
@@ -27,6 +27,16 @@ _TEXTUAL_DEFAULTS = {
 def _set_textual_defaults() -> None:
     for name, value in _TEXTUAL_DEFAULTS.items():
         os.environ.setdefault(name, value)
+
+
+def screen_name() -> str:
+    """What other people see of this screen: its terminal, and where the line comes from."""
+    try:
+        name = os.ttyname(0).removeprefix("/dev/")
+    except OSError:
+        name = f"process {os.getpid()}"
+    came_from = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
+    return (f"{name} from {came_from}" if came_from else name)[:LONGEST_NAME]
 
 
 def replay_on_screen(session: ReplaySession, low_bandwidth: bool = False) -> int:
@@ -53,12 +63,11 @@ def replay_on_screen(session: ReplaySession, low_bandwidth: bool = False) -> int
     return 0
 
 
-def drive_on_screen(session: LocalSession, low_bandwidth: bool = False) -> int:
-    """Run a session in the cockpit; returns the exit code of the command line contract.
+def drive_on_screen(session: Session, low_bandwidth: bool = False) -> int:
+    """Show a session in the cockpit; returns the exit code of the command line contract.
 
-    When the screen ends the engine is stopped at its next safe point, unless the terminal has
-    gone: then the run goes on to its end without one, or stops if it was paused. The terminal is
-    left as it was before.
+    A screen that was left while the run is under way says how to come back to it. The terminal is
+    as it was before.
     """
     _set_textual_defaults()
     from glov_tui.app import GlovApp
@@ -68,18 +77,38 @@ def drive_on_screen(session: LocalSession, low_bandwidth: bool = False) -> int:
     with screen_descriptors(session.folder / LOG) as terminal:
         app = GlovApp(session, terminal=terminal, kib_per_second=budget)
         app.run()
-        crashed = bool(app.return_code)
-        if terminal.gone:  # a dropped line ends the screen, not the run
-            while not session.wait(POLL_SECONDS):
-                if session.state.status == "paused":  # nobody is left who could let it go on
-                    session.send(Stop())
-        elif not session.ended:
-            session.send(Stop())
+        if app.is_leaving:
             session.wait(STOP_SECONDS)
-    from glov_tui.headless import EXIT_FAILED, conclude, say
+    from glov_tui.headless import EXIT_DONE, EXIT_FAILED, conclude, say
 
-    code = conclude(session, as_json=False)
-    if crashed:
+    if app.return_code:
         say(f"glov: the cockpit crashed; the traceback is in {session.folder / LOG}")
-        return EXIT_FAILED
-    return code
+    if session.ended or session.state.status in ENDED:
+        code = conclude(session, as_json=False)
+    else:
+        say(f"the run goes on\n{_ways_back(session.folder)}")
+        code = EXIT_DONE
+    return EXIT_FAILED if app.return_code else code
+
+
+def detach(folder: Path, as_json: bool) -> int:
+    """Start the engine of a run without a screen, and say how to come to it.
+
+    Raises:
+        UserError: if the run can't be taken up.
+    """
+    from engine.remote.process import start_engine
+    from glov_tui.headless import EXIT_DONE, say
+    from glov_tui.printing import print_json
+
+    process = start_engine(folder)
+    if as_json:
+        print_json({"run": folder.name, "folder": str(folder), "pid": process.pid})
+    else:
+        say(f"run: {folder}\n{_ways_back(folder)}")
+    return EXIT_DONE
+
+
+def _ways_back(folder: Path) -> str:
+    name = run_argument(folder)
+    return f"show it: glov attach {name}\nstop it: glov stop {name}"

@@ -1,8 +1,7 @@
-"""Memory in use, for the status line: of the GPU where there is one, else of this process."""
+"""Memory in use, for the status line: of the GPU where there is one, else of the engine."""
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from typing import Any
 
@@ -11,18 +10,20 @@ REFRESH_SECONDS = 2.0
 _last: tuple[float, str] = (float("-inf"), "")
 
 
-def memory_used(now: float) -> str:
+def memory_used(now: float, pid: int | None = None) -> str:
     """A short text such as ``GPU 12.3/79.6 GiB`` or ``RAM 1.2 GiB``, measured every two seconds.
 
-    ``now`` is a monotonic clock's reading in seconds.
+    Args:
+        now: a monotonic clock's reading in seconds.
+        pid: of the engine's process; None for this one.
     """
     global _last
     if now - _last[0] >= REFRESH_SECONDS:
-        _last = (now, _measure())
+        _last = (now, _measure(pid))
     return _last[1]
 
 
-def _measure() -> str:
+def _measure(pid: int | None) -> str:
     nvml = _nvml()
     if nvml is not None:
         used = total = 0
@@ -33,7 +34,11 @@ def _measure() -> str:
             return f"GPU {used / 2**30:.1f}/{total / 2**30:.0f} GiB"
     import psutil
 
-    return f"RAM {psutil.Process(os.getpid()).memory_info().rss / 2**30:.1f} GiB"
+    try:
+        used = psutil.Process(pid).memory_info().rss
+    except psutil.Error:  # it has ended
+        return ""
+    return f"RAM {used / 2**30:.1f} GiB"
 
 
 @lru_cache(maxsize=1)

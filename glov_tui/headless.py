@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -12,8 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.commands import Stop
+from engine.errors import JournalError
+from engine.journal import run_argument
+from engine.remote.server import ControlServer
 from engine.result import summarise
-from engine.session import LocalSession
+from engine.session import LocalSession, Session
 from engine.state import RunState
 from engine.stop_signals import stop_on_signal
 from glov_tui.progress import format_seconds, seconds_left
@@ -30,10 +35,21 @@ def drive(session: LocalSession, as_json: bool) -> int:
     """
     console = Console(stderr=True, highlight=False)
     session.unattended = True
-    with stop_on_signal(lambda: session.send(Stop())):
+    with stop_on_signal(lambda: session.send(Stop())), _attachable(session, console):
         session.start()
         _show_progress(session, console)
     return conclude(session, as_json)
+
+
+@contextlib.contextmanager
+def _attachable(session: LocalSession, console: Console) -> Iterator[None]:
+    """Have screens attach to the session meanwhile, where its folder can have a socket."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(ControlServer(session))
+        except JournalError as error:
+            console.print(Text(clean(f"{error}; so it can't be attached to")), soft_wrap=True)
+        yield
 
 
 def say(text: str) -> None:
@@ -41,7 +57,7 @@ def say(text: str) -> None:
     Console(stderr=True, highlight=False).print(Text(clean(text)), soft_wrap=True)
 
 
-def conclude(session: LocalSession, as_json: bool) -> int:
+def conclude(session: Session, as_json: bool) -> int:
     """Say how a session ended, and how to go on; returns the exit code."""
     state = session.state
     if as_json:
@@ -52,7 +68,7 @@ def conclude(session: LocalSession, as_json: bool) -> int:
         say(f"glov: {state.error or 'the run failed'}")
         return EXIT_FAILED
     if state.status == "stopped":
-        say(f"stopped; go on with: glov resume {session.folder}")
+        say(f"stopped; go on with: glov resume {run_argument(session.folder)}")
         return EXIT_INTERRUPTED
     say(f"run: {session.folder}")
     return EXIT_DONE

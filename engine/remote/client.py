@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from engine import events as ev
-from engine.commands import Command
+from engine.commands import Command, Stop
 from engine.errors import JournalError, UserError
 from engine.journal import LOG, fold_journal, is_driven, read_journal
 from engine.remote import address
@@ -31,11 +31,12 @@ from engine.remote.messages import (
     parse_message,
 )
 from engine.remote.process import start_engine
-from engine.run_lock import read_owner
+from engine.run_lock import read_owner, refusal
 from engine.state import ENDED, RunState
 from engine.versions import own_versions
 
 ANSWER_SECONDS = 10.0  # for an engine to say how things are
+STOP_SECONDS = 60.0  # for an engine to come to a safe point
 AGAIN_SECONDS = 0.5  # between two tries to connect to an engine that is there
 READ_BYTES = 256 * 1024
 
@@ -73,10 +74,7 @@ class RemoteSession:
         """
         state = fold_journal(folder, read_journal(folder).events)
         if is_driven(folder):
-            raise JournalError(
-                f"{folder} is being driven by {read_owner(folder) or 'another process'}; "
-                f"`glov attach {folder}` shows it"
-            )
+            raise JournalError(refusal(folder, read_owner(folder)))
         session = cls(folder, name, state, starts_engine=True)
         if state.status == "finished":
             session._ended.set()  # there is nothing left to do: the result is shown again
@@ -259,3 +257,30 @@ class RemoteSession:
             case _:
                 return state.apply(message)
         return state
+
+
+def stop_engine(folder: Path, seconds: float = STOP_SECONDS) -> None:
+    """Tell the engine of a run to stop, and wait until it has.
+
+    Raises:
+        JournalError: if none is there, it can't be told from here, or it goes on.
+    """
+    if not is_driven(folder):
+        raise JournalError(f"{folder}: no engine is at work on it")
+    owner = read_owner(folder) or "another process"
+    try:
+        with contextlib.closing(address.connect(folder, ANSWER_SECONDS)) as engine:
+            engine.sendall(format_line(Stop()))
+            deadline = time.monotonic() + seconds
+            while is_driven(folder):
+                if time.monotonic() > deadline:
+                    raise JournalError(
+                        f"{folder}: {owner} was told to stop and goes on after {seconds:.0f} s; "
+                        "it stops at its next safe point, if it comes to one"
+                    )
+                time.sleep(AGAIN_SECONDS / 10)
+    except OSError as error:
+        raise JournalError(
+            f"{folder} is being driven by {owner}, which can't be told from here: "
+            f"{error.strerror or error}"
+        ) from error

@@ -40,6 +40,8 @@ class StatusLine(Static):
         self._separator = f" {glyphs.separator} "
         self.past: tuple[str, ...] = ()
         """Fields in place of what is true only now, while another moment of a run is shown."""
+        self.attached = ""  # who else is there, where the run can be watched from elsewhere
+        self.engine_pid: int | None = None  # of the process whose memory is shown; this one's
 
     def fingerprint(self, state: RunState) -> Hashable:
         """The line itself: it is cheap to make."""
@@ -57,6 +59,8 @@ class StatusLine(Static):
             fields = [f"{mark} {self.past[0]}", step, *self.past[1:], clean(state.run)]
         else:
             fields = [f"{mark} {clean(state.run)} {state.status}", step]
+        if self.attached:
+            fields.insert(1, self.attached)
         if (
             not self.past
             and state.status in ("running", "paused", "loading")
@@ -77,7 +81,7 @@ class StatusLine(Static):
             if seconds > 0:
                 fields.append(f"{sum(s.tokens for s in recent) / seconds:.0f} tok/s")
         if not self.past:
-            fields.append(memory_used(time.monotonic()))
+            fields.append(memory_used(time.monotonic(), self.engine_pid))
         text = ""
         for field in fields:
             longer = f"{text}{self._separator}{field}" if text else f" {field}"

@@ -17,7 +17,7 @@ from engine.edits import Edit, SetNextPrompt, SetOption
 from engine.errors import UserError
 from engine.metaprompt import SYSTEM_PROMPT, TASK, compose_for, load_meta_prompt
 from engine.state import RunState
-from glov_tui.screens.confirm import ConfirmScreen
+from glov_tui.screens.question import QuestionScreen
 from glov_tui.text import clean
 from glov_tui.widgets.key_bar import KeyBar
 
@@ -60,9 +60,14 @@ class EditorScreen(ModalScreen[list[Edit]]):
     """
 
     def __init__(
-        self, state: RunState, edit_externally: Callable[[str], str | None] | None = None
+        self,
+        state: RunState,
+        may_save: Callable[[], bool],
+        edit_externally: Callable[[str], str | None] | None = None,
     ) -> None:
+        """``may_save`` says, and tells the person, where no edit can be made from here now."""
         super().__init__()
+        self._may_save = may_save
         self._state = state
         self._edit_externally = edit_externally
         self._originals = _texts(state)
@@ -152,7 +157,8 @@ class EditorScreen(ModalScreen[list[Edit]]):
                 self.notify("The next meta-prompt has no user message.", severity="error")
                 return
             edits.append(SetNextPrompt(system=system, user=user))
-        self.dismiss(edits)
+        if not edits or self._may_save():
+            self.dismiss(edits)
 
     def action_cancel(self) -> None:
         """Close; asks first if text that was typed would be lost."""
@@ -160,11 +166,12 @@ class EditorScreen(ModalScreen[list[Edit]]):
             self.dismiss([])
             return
 
-        def answered(yes: bool | None) -> None:
-            if yes:
+        def answered(answer: str | None) -> None:
+            if answer == "y":
                 self.dismiss([])
 
-        self.app.push_screen(ConfirmScreen("Drop what you typed?", "Drop"), answered)
+        question = QuestionScreen("Drop what you typed?", {"n": "No", "y": "Drop"})
+        self.app.push_screen(question, answered)
 
     def _text(self, name: str) -> str:
         return self.query_one(f"#text-{name}", TextArea).text

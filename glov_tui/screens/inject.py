@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual import on
@@ -28,6 +29,11 @@ class InjectScreen(ModalScreen[str | None]):
     }
     """
 
+    def __init__(self, may_save: Callable[[], bool]) -> None:
+        """``may_save`` says, and tells the person, where nothing can be sent from here now."""
+        super().__init__()
+        self._may_save = may_save
+
     def compose(self) -> ComposeResult:
         """The input and a line on what is typed."""
         with Vertical() as box:
@@ -45,7 +51,7 @@ class InjectScreen(ModalScreen[str | None]):
         problem = self._problem(event.value)
         if problem:
             self.notify(problem, severity="warning", markup=False)
-        else:
+        elif self._may_save():
             self.dismiss(event.value)
 
     def _problem(self, text: str) -> str | None:

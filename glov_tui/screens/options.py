@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tomllib
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -44,8 +45,10 @@ class OptionsScreen(ModalScreen[list[Edit]]):
     }
     """
 
-    def __init__(self, state: RunState) -> None:
+    def __init__(self, state: RunState, may_save: Callable[[], bool]) -> None:
+        """``may_save`` says, and tells the person, where no edit can be made from here now."""
         super().__init__()
+        self._may_save = may_save
         self._state = state
         config = state.with_pending().config
         assert config is not None
@@ -81,7 +84,7 @@ class OptionsScreen(ModalScreen[list[Edit]]):
                 problems.append(problem)
         if problems:
             self.query_one("#problem", Label).update("\n".join(problems))
-        else:
+        elif not edits or self._may_save():
             self.dismiss(edits)
 
     def on_input_submitted(self) -> None:

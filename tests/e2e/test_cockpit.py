@@ -12,6 +12,7 @@ from pathlib import Path
 from engine import events as ev
 from engine.edits import SetOption
 from engine.journal import read_journal
+from engine.run_lock import read_owner
 from tests.e2e.terminal import Terminal
 from tests.written_runs import write_run
 
@@ -122,8 +123,10 @@ def test_killed_in_the_middle_and_resumed_on_the_screen(run_folder: Path) -> Non
         terminal.wait_until(  # any step: a busy machine shows us no particular one
             lambda: re.search(r"step [1-7]/8", terminal.text), "a step", LOADING_SECONDS
         )
-        terminal.kill(signal.SIGKILL)
-        terminal.wait_exit()
+        os.kill(read_owner(run_folder).pid, signal.SIGKILL)
+        terminal.wait_for("The run failed", "glov resume")
+        terminal.press("q")
+        assert terminal.wait_exit() == 1
     begun = [e.kind for e in read_journal(run_folder).events]
     assert "step-started" in begun and "run-finished" not in begun
     with Terminal(glov("resume", str(run_folder)), columns=80, rows=24) as terminal:

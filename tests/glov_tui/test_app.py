@@ -23,12 +23,12 @@ from glov_tui.panes.examples import ExamplesPane
 from glov_tui.panes.log import LogPane
 from glov_tui.panes.meta_prompt import MetaPromptPane
 from glov_tui.panes.status import StatusLine
-from glov_tui.screens.confirm import ConfirmScreen
 from glov_tui.screens.details import DetailsScreen
 from glov_tui.screens.editor import EditorScreen
 from glov_tui.screens.help import HelpScreen
 from glov_tui.screens.inject import InjectScreen
 from glov_tui.screens.options import OptionsScreen
+from glov_tui.screens.question import QuestionScreen
 from glov_tui.widgets.hbars import HBars
 from glov_tui.widgets.row_table import RowTable
 from tests.glov_tui.sessions import HeldSession, loaded, one_step, scored
@@ -177,7 +177,7 @@ async def test_leaving_the_editor_asks_before_typed_text_is_lost(session) -> Non
     async with cockpit(session) as (pilot, app):
         await pilot.press("e")
         await pilot.press("x", "escape")
-        assert isinstance(app.screen, ConfirmScreen)
+        assert isinstance(app.screen, QuestionScreen)
         await pilot.press("n")
         assert isinstance(app.screen, EditorScreen)
         await pilot.press("escape", "y")
@@ -299,17 +299,18 @@ async def test_help_lists_every_binding(session) -> None:
 async def test_every_action_is_in_the_command_palette(session) -> None:
     async with cockpit(session) as (_, app):
         titles = {command.title for command in app.get_system_commands(app.screen)}
-        assert {b.description for b in KEYS if b.action != "pane"} <= titles
+        hidden = lambda b: b.action == "pane" or b.action.endswith("_controls")  # noqa: E731
+        assert {b.description for b in KEYS if not hidden(b)} <= titles
         assert "Theme" in titles
 
 
 async def test_quitting_asks_while_the_run_is_under_way(session) -> None:
     async with cockpit(session) as (pilot, app):
         await pilot.press("q")
-        assert isinstance(app.screen, ConfirmScreen)
+        assert isinstance(app.screen, QuestionScreen)
         await pilot.press("n")
         assert not session.sent
-        await pilot.press("q", "y")
+        await pilot.press("q", "s")
         assert session.sent == [Stop()]
         session.ended = True
         session.apply(ev.RunStopped(step=1))

@@ -17,9 +17,9 @@ from glov_tui.app import GlovApp
 from glov_tui.lab.form import LabForm
 from glov_tui.lab.grid import GridView
 from glov_tui.lab.views import CompareView, LabHead, LabMessage, LensView
-from glov_tui.screens.confirm import ConfirmScreen
 from glov_tui.screens.help import HelpScreen
 from glov_tui.screens.lab import LabScreen
+from glov_tui.screens.question import QuestionScreen
 from glov_tui.widgets.fields import Choice, NumberField
 from glov_tui.widgets.key_bar import KeyBar
 from tests.glov_tui.sessions import (
@@ -405,7 +405,7 @@ async def test_keys_of_the_cockpit_that_make_no_sense_here_do_nothing(session) -
         for binding in LabScreen.BINDINGS:
             assert binding.tooltip in text
         await pilot.press("escape", "q")
-        assert isinstance(pilot.app.screen, ConfirmScreen)
+        assert isinstance(pilot.app.screen, QuestionScreen)
 
 
 async def test_the_palette_has_the_lab_s_actions(session) -> None:

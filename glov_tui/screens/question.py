@@ -1,0 +1,71 @@
+"""A question before something is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.events import Key
+from textual.screen import ModalScreen
+from textual.widgets import Button, Label
+
+
+class QuestionScreen(ModalScreen[str]):
+    """Asks one question; the result is the key of an answer."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "harmless", "No"),
+        Binding("left", "app.focus_previous", show=False),
+        Binding("right", "app.focus_next", show=False),
+    ]
+    DEFAULT_CSS = """
+    QuestionScreen { align: center middle; }
+    QuestionScreen > Vertical {
+        width: 60; max-width: 95%; height: auto; border: round $warning;
+        padding: 1 2; background: $surface;
+        Label { width: 1fr; height: auto; }
+        Horizontal { height: auto; align-horizontal: right; margin-top: 1; }
+        Button { margin-left: 2; }
+    }
+    """
+
+    def __init__(self, question: str, answers: Mapping[str, str]) -> None:
+        """``answers`` by their keys, a letter each; the first is the harmless one."""
+        super().__init__()
+        self._question, self._answers = question, answers
+
+    def compose(self) -> ComposeResult:
+        """The question and a button for each answer."""
+        with Vertical():
+            yield Label(self._question, markup=False)
+            with Horizontal():
+                for key, answer in self._answers.items():
+                    button = Button(f"{answer} ({key})", id=key, compact=True)
+                    button.variant = "default" if key == self._harmless else "warning"
+                    yield button
+
+    def on_mount(self) -> None:
+        """The harmless answer first."""
+        self.query_one(f"#{self._harmless}").focus()
+
+    @property
+    def _harmless(self) -> str:
+        return next(iter(self._answers))
+
+    def on_key(self, event: Key) -> None:
+        """The key of an answer gives it."""
+        if event.key in self._answers:
+            event.stop()
+            self.dismiss(event.key)
+
+    def action_harmless(self) -> None:
+        """Close with the harmless answer."""
+        self.dismiss(self._harmless)
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id)
