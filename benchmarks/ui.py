@@ -17,6 +17,7 @@ the load average is printed, and the comparisons are of the same run.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -27,10 +28,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from engine.remote.client import stop_engine
 from tests.e2e.terminal import Terminal
 
 SMALL, LARGE = (80, 24), (200, 50)
@@ -71,7 +72,7 @@ class Table:
         print(f"{what:<62} {shown:>14}  {goal:<14} {verdict}", flush=True)
 
 
-@contextmanager
+@contextlib.contextmanager
 def running(argv: Sequence[str], size: tuple[int, int]) -> Iterator[Terminal]:
     """A program on a pty, told to end afterwards."""
     with Terminal(argv, columns=size[0], rows=size[1]) as terminal:
@@ -81,7 +82,7 @@ def running(argv: Sequence[str], size: tuple[int, int]) -> Iterator[Terminal]:
         terminal.wait_exit(60)
 
 
-@contextmanager
+@contextlib.contextmanager
 def scripted(folder: Path, size: tuple[int, int], *options: str) -> Iterator[Terminal]:
     """The cockpit over the scripted engine, its first paint done."""
     with running([*SCRIPTED, str(folder), *options], size) as terminal:
@@ -166,7 +167,8 @@ def demo_rates(
 ) -> tuple[float | None, float | None]:
     """KiB/s of a demo run while it runs and while it is paused; None if it does not start."""
     argv = [sys.executable, "-m", "glov_tui", "demo", "--steps", "500", "--run-dir", str(folder)]
-    with running(argv, size) as terminal:
+    with contextlib.ExitStack() as after, running(argv, size) as terminal:
+        after.callback(stop_engine, folder)  # it outlives its screen
         try:
             terminal.wait_until(
                 lambda: any(f" {word} " in terminal.lines[0] for word in ("running", "failed")),
@@ -298,7 +300,7 @@ def measure_engine(table: Table, folder: Path, seconds: float) -> None:
     table.add("screen is there again after", 1000 * back, "ms")
 
 
-@contextmanager
+@contextlib.contextmanager
 def ahead_of_others(wanted: bool) -> Iterator[None]:
     """Run this process and those it starts before all others, if ``wanted``."""
     if wanted:

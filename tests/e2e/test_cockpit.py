@@ -5,27 +5,15 @@ from __future__ import annotations
 import os
 import re
 import signal
-import sys
-import time
 from pathlib import Path
 
 from engine import events as ev
 from engine.edits import SetOption
 from engine.journal import read_journal
 from engine.run_lock import read_owner
+from tests.e2e.command import LOADING_SECONDS, demo, glov
 from tests.e2e.terminal import Terminal
 from tests.written_runs import write_run
-
-LOADING_SECONDS = 180.0
-
-
-def glov(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "glov_tui", *arguments]
-
-
-def demo(folder: Path, *overrides: str) -> list[str]:
-    options = [part for text in overrides for part in ("--set", text)]
-    return glov("demo", "--run-dir", str(folder), *options)
 
 
 def test_a_replay_plays_to_the_end_and_leaves_the_terminal_as_it_was(run_folder: Path) -> None:
@@ -145,16 +133,6 @@ def test_sigterm_leaves_the_terminal_sane_and_says_how_to_go_on(run_folder: Path
         assert terminal.attributes == terminal.attributes_before
         assert "glov resume" in terminal.text
     assert read_journal(run_folder).events[-1].kind == "run-stopped"
-
-
-def test_a_dropped_line_ends_the_screen_and_not_the_run(run_folder: Path) -> None:
-    with Terminal(demo(run_folder, "steps=6"), columns=80, rows=24) as terminal:
-        terminal.wait_for("proposing", seconds=LOADING_SECONDS)
-        terminal.hang_up()
-        deadline = time.monotonic() + LOADING_SECONDS
-        while read_journal(run_folder).events[-1].kind != "run-finished":
-            assert time.monotonic() < deadline
-            time.sleep(0.1)  # nothing else tells: the terminal is gone
 
 
 def test_ctrl_c_twice(run_folder: Path) -> None:

@@ -1,0 +1,126 @@
+"""Runs that outlive their screens: dropped lines, detaching, several screens, stop from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from engine import events as ev
+from engine.journal import EVENTS, is_driven, read_journal
+from engine.remote.address import SOCKET
+from tests.e2e.command import LOADING_SECONDS, demo, glov
+from tests.e2e.terminal import ROOT, Terminal
+
+
+def attach(folder: Path, **options: object) -> Terminal:
+    return Terminal(glov("attach", str(folder)), **options)
+
+
+def called(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        glov(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=LOADING_SECONDS
+    )
+
+
+def kinds(folder: Path) -> list[str]:
+    return [event.kind for event in read_journal(folder).events]
+
+
+def test_a_run_whose_line_dropped_is_edited_and_seen_through_from_another_terminal(
+    run_folder: Path,
+) -> None:
+    with Terminal(demo(run_folder, "steps=8"), columns=80, rows=24) as first:
+        first.wait_for("proposing", seconds=LOADING_SECONDS)
+        first.hang_up()
+        with attach(run_folder, columns=120, rows=40) as second:
+            second.wait_for("running", "candidates: step")
+            second.press("+")
+            second.wait_for("alpha 0.75")
+            second.wait_for("finished", seconds=LOADING_SECONDS)
+            second.press("q")
+            assert second.wait_exit() == 0
+            assert second.attributes == second.attributes_before
+            assert "top-3 ensemble" in second.text
+    events = read_journal(run_folder).events
+    edited = next(e for e in events if isinstance(e, ev.Edited))
+    steered = {e.step: e.alpha for e in events if isinstance(e, ev.SteeringPrepared)}
+    assert steered and set(steered.values()) == {0.5, 0.75}
+    assert all((alpha == 0.75) == (step >= edited.step) for step, alpha in steered.items())
+    assert "run-reopened" not in kinds(run_folder)
+    assert kinds(run_folder)[-1] == "run-finished"
+    assert sorted(p.name for p in run_folder.iterdir()) == ["config.toml", EVENTS, "log.txt"]
+
+
+def test_detached_while_paused_attached_again_and_stopped_from_outside(run_folder: Path) -> None:
+    with Terminal(demo(run_folder, "steps=50"), columns=80, rows=24) as terminal:
+        terminal.wait_for("proposing", seconds=LOADING_SECONDS)
+        terminal.press("space")
+        terminal.wait_for("paused")
+        terminal.press("q")
+        terminal.wait_for("Detach")
+        terminal.press("d")
+        assert terminal.wait_exit() == 0
+        assert terminal.attributes == terminal.attributes_before
+        assert f"glov attach {run_folder}" in terminal.text.replace("\n", "")
+    assert (run_folder / SOCKET).stat().st_mode & 0o777 == 0o600
+    listed = json.loads(called("runs", str(run_folder), "--json").stdout)
+    assert listed[0]["status"] == "paused"
+    with attach(run_folder) as terminal:
+        terminal.wait_for("paused", "Go on")
+        terminal.press("space")
+        terminal.wait_for("running")
+        done = called("stop", str(run_folder))
+        assert done.returncode == 0 and "glov resume" in done.stderr
+        terminal.wait_for("Stopped", "stopped")
+        terminal.press("q")
+        assert terminal.wait_exit() == 130
+    assert kinds(run_folder)[-1] == "run-stopped"
+    assert called("stop", str(run_folder)).returncode == 2
+
+
+def test_two_screens_and_one_that_has_the_controls(run_folder: Path) -> None:
+    arguments = ["demo", "--run-dir", str(run_folder), "--set", "steps=200", "--detach", "--json"]
+    done = called(*arguments)
+    assert done.returncode == 0, done.stderr
+    started = json.loads(done.stdout)
+    assert started["folder"] == str(run_folder) and is_driven(run_folder)
+    with attach(run_folder) as first:
+        first.wait_for("Pause")
+        with attach(run_folder) as second:
+            second.wait_for("watching", "Ask for controls")
+            first.wait_for("2 screens")
+            second.press("space", "c")
+            second.wait_for("asked")
+            first.wait_for("c: give")
+            first.press("C")
+            second.wait_for("keeps the controls")
+            first.wait_gone("c: give")
+            second.press("c")
+            first.wait_for("c: give")
+            first.press("c")
+            second.wait_for("You have the controls", "Pause")
+            first.wait_for("watching")
+            second.wait_for("proposing", seconds=LOADING_SECONDS)
+            second.press("space")
+            first.wait_for("paused")
+            second.kill(signal.SIGKILL)  # as when its machine goes
+            first.wait_for("You have the controls", "Go on")
+        first.press("ctrl+c", "ctrl+c")
+        assert first.wait_exit() == 0
+    assert kinds(run_folder).count("run-paused") == 1
+    os.kill(started["pid"], signal.SIGTERM)
+    deadline = time.monotonic() + LOADING_SECONDS
+    while is_driven(run_folder):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)  # nothing else tells: no screen is there
+    with Terminal(glov("resume", str(run_folder)), columns=80, rows=24) as terminal:
+        terminal.wait_for("running", seconds=LOADING_SECONDS)
+        terminal.kill(signal.SIGKILL)  # the screen's process alone
+        terminal.wait_exit()
+    assert is_driven(run_folder)
+    assert called("stop", str(run_folder)).returncode == 0
+    assert kinds(run_folder)[-1] == "run-stopped"
