@@ -213,7 +213,7 @@ class GlovApp(AttachedActions):
             elif state.status == "finished":
                 self.notify("All steps are done. q quits.", title="Finished", timeout=8)
                 self.bell()
-        if self.is_leaving and self.session.ended:
+        if self.is_leaving and (self.session.ended or state.status in ENDED):
             self.exit()
 
     # -- actions -----------------------------------------------------------------------------

@@ -61,6 +61,7 @@ class RemoteSession:
         self._was_current = False
         self._answered = threading.Event()  # current once, or ended
         self._ended = threading.Event()
+        self._closing = False
         self._outgoing: collections.deque[bytes] = collections.deque()
         self._woken, self._wake = socket.socketpair()
         self._thread = threading.Thread(target=self._main, name="glov-screen", daemon=True)
@@ -92,6 +93,7 @@ class RemoteSession:
         session = cls(folder, name, RunState(), starts_engine=False)
         session.start()
         if not session._answered.wait(ANSWER_SECONDS):
+            session.close()
             raise JournalError(
                 f"{folder}: {read_owner(folder) or 'its engine'} does not answer (is it suspended?)"
             )
@@ -134,12 +136,20 @@ class RemoteSession:
     def send(self, command: Command | ControlRequest) -> None:
         """Queue a command; returns at once."""
         self._outgoing.append(format_line(command))
-        with contextlib.suppress(OSError):
-            self._wake.send(b"\0")
+        self._wake_up()
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for the engine's end; returns whether it has ended."""
         return self._ended.wait(seconds)
+
+    def close(self) -> None:
+        """Let go of the run, which goes on; the state stays as it is."""
+        self._closing = True
+        self._wake_up()
+
+    def _wake_up(self) -> None:
+        with contextlib.suppress(OSError):
+            self._wake.send(b"\0")
 
     # -- on its own thread -------------------------------------------------------------------
 
@@ -167,7 +177,7 @@ class RemoteSession:
                 reason = error.strerror or str(error)
             else:
                 reason = "the connection was closed"
-            if self._was_current and self.state.status in ENDED:
+            if self._closing or (self._was_current and self.state.status in ENDED):
                 return
             if not is_driven(self._folder):
                 raise JournalError(self._nobody())
@@ -209,7 +219,7 @@ class RemoteSession:
         with selectors.DefaultSelector() as selector:
             selector.register(self._woken, selectors.EVENT_READ)
             selector.register(engine, selectors.EVENT_READ)
-            while True:
+            while not self._closing:
                 while self._outgoing and len(outgoing) < READ_BYTES:
                     outgoing += self._outgoing.popleft()
                 writing = selectors.EVENT_WRITE if outgoing else 0
