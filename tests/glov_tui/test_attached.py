@@ -106,7 +106,7 @@ async def test_who_has_the_controls_is_asked_and_gives_or_keeps_them(engine) -> 
         asks = "pts/other asks for the controls (c: give, C: keep)"
         await until(lambda: asks in status(app))
         assert "\x1b" not in status(app)
-        assert any("c gives them" in n.message for n in app._notifications)
+        await until(lambda: any("c gives them" in n.message for n in app._notifications))
         await pilot.press("C")
         await until(lambda: "Keep controls" not in keys(app) and not other.controls.asking)
         assert app.has_controls
