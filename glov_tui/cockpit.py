@@ -86,7 +86,8 @@ def drive_on_screen(session: Session, low_bandwidth: bool = False) -> int:
     if session.ended or session.state.status in ENDED:
         code = conclude(session, as_json=False)
     else:
-        say(f"the run goes on\n{_ways_back(session.folder)}")
+        say("the run goes on")
+        _say_ways_back(session.folder)
         code = EXIT_DONE
     return EXIT_FAILED if app.return_code else code
 
@@ -105,10 +106,14 @@ def detach(folder: Path, as_json: bool) -> int:
     if as_json:
         print_json({"run": folder.name, "folder": str(folder), "pid": process.pid})
     else:
-        say(f"run: {folder}\n{_ways_back(folder)}")
+        say(f"run: {folder}")
+        _say_ways_back(folder)
     return EXIT_DONE
 
 
-def _ways_back(folder: Path) -> str:
+def _say_ways_back(folder: Path) -> None:
+    from glov_tui.headless import say
+
     name = run_argument(folder)
-    return f"show it: glov attach {name}\nstop it: glov stop {name}"
+    say(f"show it: glov attach {name}")
+    say(f"stop it: glov stop {name}")

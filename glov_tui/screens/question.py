@@ -29,7 +29,7 @@ class QuestionScreen(ModalScreen[str]):
         padding: 1 2; background: $surface;
         Label { width: 1fr; height: auto; }
         Horizontal { height: auto; align-horizontal: right; margin-top: 1; }
-        Button { margin-left: 2; }
+        Button { margin-left: 2; min-width: 0; }
     }
     """
 
