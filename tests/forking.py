@@ -6,6 +6,8 @@ it was killed: ``seconds`` after ``journal`` has ``lines`` more lines than at th
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
 import math
 import os
@@ -14,6 +16,25 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+# What a run of the demo imports when it needs it.
+IMPORTS = (
+    "engine.data.image_folder",
+    "engine.demo.images",
+    "engine.llm.halving",
+    "engine.llm.local",
+    "engine.metaprompt",
+    "engine.optimizer",
+    "engine.vlm.dual_encoder",
+    "engine.vlm.image_features",
+    "engine.vlm.open_clip_model",
+    "engine.vlm.text_features",
+    "glov_tui.headless",
+    "rich._emoji_codes",
+    "tomlkit",
+    "transformers.generation.utils",
+    "transformers.models.llama.modeling_llama",
+)
 
 
 class Glov:
@@ -73,8 +94,9 @@ def _lines(journal: str) -> int:
 
 
 def _main() -> None:
-    import glov_tui.headless  # noqa: F401
-
+    for name in IMPORTS:
+        importlib.import_module(name)
+    gc.freeze()  # or the first collection in each fork would copy the memory of all modules
     for line in sys.stdin:
         request = json.loads(line)
         pid = os.fork()
