@@ -1,11 +1,17 @@
-"""Runs ``glov`` command lines in forks of a process that has imported everything, and kills them.
+"""Runs ``glov`` command lines as processes of their own, and kills them.
 
-Reads one JSON object a line, and answers each with ``{"code": ...}``: the exit code, or -9 where
-it was killed: ``seconds`` after ``journal`` has ``lines`` more lines than at the start.
+A fork of a process that has imported everything is a real process that has real models, but does
+not spend five seconds on imports: so many more can be killed.
+
+Reads one JSON object a line, and answers each with ``{"code": ...}``: the exit code, -9 where it
+was killed, or null where it did not end in time. It is killed from outside, at any moment; or
+where that would come too late, right behind a fact of the journal, it sends itself the SIGKILL.
 """
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
 import math
 import os
@@ -13,7 +19,33 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+from tests.kill_points import KillPoint
+
+# What a run of the demo imports when it needs it.
+IMPORTS = (
+    "engine.data.image_folder",
+    "engine.demo.images",
+    "engine.llm.halving",
+    "engine.llm.local",
+    "engine.metaprompt",
+    "engine.optimizer",
+    "engine.vlm.dual_encoder",
+    "engine.vlm.image_features",
+    "engine.vlm.open_clip_model",
+    "engine.vlm.text_features",
+    "glov_tui.headless",
+    "rich._emoji_codes",
+    "tomlkit",
+    "transformers.generation.utils",
+    "transformers.models.llama.modeling_llama",
+)
+POLL_SECONDS = 0.001
+LIMIT_SECONDS = 60
+NEVER = KillPoint("", 1, 0)
 
 
 class Glov:
@@ -28,14 +60,20 @@ class Glov:
         )
 
     def __call__(
-        self, output: Path, journal: Path, arguments: list[str], lines: int, seconds: float
-    ) -> int:
+        self,
+        output: Path,
+        journal: Path,
+        arguments: list[str],
+        point: KillPoint | None = None,
+        fresh: bool = False,
+    ) -> int | None:
+        """Run a command line, ``fresh`` in a new interpreter; returns its code as said above."""
         request = {
             "output": str(output),
             "journal": str(journal),
             "arguments": arguments,
-            "lines": lines,
-            "seconds": seconds,
+            "fresh": fresh,
+            "point": point and asdict(point),
         }
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
         self._process.stdin.flush()
@@ -47,14 +85,18 @@ class Glov:
         self._process.stdout.close()
 
 
-def _child(arguments: list[str], output: str) -> None:
+def _child(arguments: list[str], output: str, fresh: bool, point: KillPoint) -> None:
     from glov_tui import cli
 
+    if point.at_once:
+        _die_after(point.kind, point.count)
     code: object = 1
     try:
         descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
+        if fresh:
+            os.execv(sys.executable, [sys.executable, "-m", "glov_tui", *arguments])
         sys.argv = ["glov", *arguments]
         cli.main()
         code = 0
@@ -65,33 +107,73 @@ def _child(arguments: list[str], output: str) -> None:
         os._exit(code if isinstance(code, int) else 0 if code is None else 1)
 
 
-def _lines(journal: str) -> int:
-    try:
-        return Path(journal).read_bytes().count(b"\n")
-    except OSError:
-        return 0
+def _die_after(kind: str, count: int) -> None:
+    """Kill this process when it has written so many facts of a kind, before it does any more."""
+    system = os.write
+    marker = f'"kind":"{kind}"'.encode()
+
+    def write(file: int, data: Any) -> int:
+        nonlocal count
+        taken = system(file, data)
+        count -= bytes(data).count(marker)
+        if count <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return taken
+
+    os.write = write
+
+
+class _NewFacts:
+    """Counts the facts of one kind that a journal gains."""
+
+    def __init__(self, journal: str, kind: str) -> None:
+        self._journal = Path(journal)
+        self._kind = kind
+        self._read = self._size()
+        self._found = 0
+
+    def _size(self) -> int:
+        try:
+            return self._journal.stat().st_size
+        except OSError:
+            return 0
+
+    def count(self) -> int:
+        if self._size() > self._read:
+            with self._journal.open("rb") as file:
+                file.seek(self._read)
+                whole = file.read().rpartition(b"\n")[0]
+            self._read += len(whole) + bool(whole)
+            kinds = [json.loads(line)["kind"] for line in whole.splitlines()]
+            self._found += kinds.count(self._kind)
+        return self._found
 
 
 def _main() -> None:
-    import glov_tui.headless  # noqa: F401
-
+    for name in IMPORTS:
+        importlib.import_module(name)
+    gc.freeze()  # or the first collection in each fork would copy the memory of all modules
     for line in sys.stdin:
         request = json.loads(line)
+        point = KillPoint(**request["point"]) if request["point"] else NEVER
+        facts = _NewFacts(request["journal"], point.kind)
         pid = os.fork()
         if pid == 0:
-            _child(request["arguments"], request["output"])
-        lines = _lines(request["journal"]) + request["lines"]
-        end: float | None = None
+            _child(request["arguments"], request["output"], request["fresh"], point)
+        limit = time.monotonic() + LIMIT_SECONDS
+        end = math.inf
         done = 0
         while not done:
             done, status = os.waitpid(pid, os.WNOHANG)
-            if end is None and _lines(request["journal"]) >= lines:
-                end = time.monotonic() + request["seconds"]
-            if not done and end is not None and time.monotonic() >= end:
+            if end == math.inf and not point.at_once and facts.count() >= point.count:
+                end = time.monotonic() + point.seconds
+            if not done and time.monotonic() >= min(end, limit):
                 os.kill(pid, signal.SIGKILL)
-                end = math.inf
-            time.sleep(0.002)
-        sys.stdout.write(json.dumps({"code": os.waitstatus_to_exitcode(status)}) + "\n")
+                done, status = os.waitpid(pid, 0)
+            time.sleep(POLL_SECONDS)
+        hung = time.monotonic() >= limit
+        code = None if hung else os.waitstatus_to_exitcode(status)
+        sys.stdout.write(json.dumps({"code": code}) + "\n")
         sys.stdout.flush()
 
 
