@@ -69,10 +69,11 @@ class KillPoints:
         """
         first, start = 2, "run-started"
         if is_begun(folder):
-            state = fold_journal(folder, read_journal(folder).events)
+            facts = read_journal(folder).events
+            state = fold_journal(folder, facts)
             if state.status == "finished":
                 return {}
-            start = "run-reopened"
+            start = "run-reopened" if len(facts) > 1 else "warned"
             if state.test("seed") is not None:  # a step under way is begun anew
                 first = self._ends[state.steps_done] + 1
         ahead = {
