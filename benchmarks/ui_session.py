@@ -1,10 +1,11 @@
-"""The cockpit over a scripted session, for ``benchmarks/ui.py``: the same app, no models.
+"""The cockpit over a scripted engine, for ``benchmarks/ui.py``: the same app, no models.
 
     python benchmarks/ui_session.py FOLDER --rate 300    # events a second; 0: none after two steps
     python benchmarks/ui_session.py FOLDER --no-screen   # the same engine alone, for comparison
 
-A thread folds made-up events of a GLOV run into states and publishes them, as the engine does.
-When it ends, ``FOLDER/emits.json`` has ``[time.monotonic(), seconds]`` of every publication.
+As in a run the engine has a process of its own, to which the screen is attached: a thread journals
+made-up events of a GLOV run, folds them into states and publishes those. When it ends,
+``FOLDER/emits.json`` has ``[time.monotonic(), seconds]`` of every publication.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ import itertools
 import json
 import queue
 import random
+import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -23,12 +27,18 @@ from typing import Any, cast
 from engine import events as ev
 from engine.commands import Command, InjectTemplate, MakeEdit, Pause, Resume, StepOnce, Stop
 from engine.config_file import load_config
+from engine.journal import Journal
 from engine.llm.base import Message
 from engine.prompt_template import normalise
+from engine.remote.address import SOCKET
+from engine.remote.client import RemoteSession
+from engine.remote.server import ControlServer
+from engine.session import Published
 from engine.state import RunState
 
 WORDS = ("soft", "light", "with", "crisp", "clean", "edges", "on", "grey", "a", "small", "bright")
 CLASSES = tuple(f"class {n}" for n in range(20))
+RUN = "run"
 LAYERS, CANDIDATES, TOKENS, TRAIN = 24, 8, 400, 400
 
 
@@ -143,7 +153,8 @@ class ScriptedSession:
     def __init__(self, folder: Path, rate: float) -> None:
         """``rate`` is in events a second; 0 means that nothing happens after two steps."""
         self._folder, self._rate = folder, rate
-        self._state = RunState()
+        self._journal = Journal.create(folder)
+        self.published = Published(0, RunState())
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._main, name="glov-engine", daemon=True)
         self.emits: list[tuple[float, float]] = []
@@ -151,7 +162,7 @@ class ScriptedSession:
     @property
     def state(self) -> RunState:
         """The latest state."""
-        return self._state
+        return self.published.state
 
     @property
     def folder(self) -> Path:
@@ -178,7 +189,9 @@ class ScriptedSession:
 
     def _publish(self, event: ev.Event) -> None:
         begun = time.perf_counter()
-        self._state = self._state.apply(event)
+        if event.is_fact:
+            self._journal.append(event)
+        self.published = Published(self._journal.size, self.state.apply(event))
         self.emits.append((time.monotonic(), time.perf_counter() - begun))
 
     def _main(self) -> None:
@@ -186,7 +199,7 @@ class ScriptedSession:
         if not self._rate:  # a state to show, then nothing
             for event in events:
                 self._publish(event)
-                if self._state.steps_done == 2:
+                if self.state.steps_done == 2:
                     break
             while self._obey(block=True):
                 pass
@@ -208,22 +221,46 @@ class ScriptedSession:
                 return True
             match command:
                 case Stop():
-                    self._publish(ev.RunStopped(step=self._state.step))
+                    self._publish(ev.RunStopped(step=self.state.step))
                     return False
                 case Pause():
-                    self._publish(ev.RunPaused(step=self._state.step))
+                    self._publish(ev.RunPaused(step=self.state.step))
                     block = True
                 case Resume() | StepOnce():
-                    self._publish(ev.RunResumed(step=self._state.step))
+                    self._publish(ev.RunResumed(step=self.state.step))
                     block = not self._rate
                 case MakeEdit():
-                    number = self._state.edits_made + 1
-                    step = self._state.next_step
+                    number = self.state.edits_made + 1
+                    step = self.state.next_step
                     self._publish(ev.Edited(number=number, step=step, edit=command.edit))
                 case InjectTemplate():
                     pick = random.Random(command.text)
-                    step = self._state.step
+                    step = self.state.step
                     self._publish(_scored(pick, step, 0, command.text, "human", 0.5))
+
+
+def serve(folder: Path, rate: float) -> None:
+    """Be the engine's process."""
+    session = ScriptedSession(folder / RUN, rate)
+    with ControlServer(cast(Any, session)):
+        session.start()
+        session.wait()
+    (folder / "emits.json").write_text(json.dumps(session.emits))
+
+
+def attach(folder: Path, rate: float) -> None:
+    """Start the engine's process, and be the screen."""
+    shutil.rmtree(folder / RUN, ignore_errors=True)
+    command = [sys.executable, __file__, str(folder), "--rate", str(rate), "--serve"]
+    with subprocess.Popen(command) as engine:
+        while not (folder / RUN / SOCKET).exists():
+            assert engine.poll() is None, "the scripted engine ended"
+            time.sleep(0.01)
+        from glov_tui.cockpit import drive_on_screen
+
+        session = RemoteSession.attach(folder / RUN, "benchmark")
+        session.starts_engine = True  # SIGTERM ends both
+        drive_on_screen(session)
 
 
 def main() -> None:
@@ -232,19 +269,20 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rate", type=float, default=300.0)
     parser.add_argument("--no-screen", action="store_true")
+    parser.add_argument("--serve", action="store_true", help="without a screen, to be attached to")
     parser.add_argument("--seconds", type=float, default=10.0, help="without a screen")
     options = parser.parse_args()
-    session = ScriptedSession(options.folder, options.rate)
-    if options.no_screen:
+    if options.serve:
+        serve(options.folder, options.rate)
+    elif options.no_screen:
+        session = ScriptedSession(options.folder / "alone", options.rate)
         session.start()
         session.wait(options.seconds)
         session.send(Stop())
         session.wait()
+        (options.folder / "emits.json").write_text(json.dumps(session.emits))
     else:
-        from glov_tui.cockpit import drive_on_screen
-
-        drive_on_screen(cast(Any, session))
-    (options.folder / "emits.json").write_text(json.dumps(session.emits))
+        attach(options.folder, options.rate)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from engine.state import RunState
 from glov_tui import choices
 from glov_tui.external_editor import edit_text
 
-ANSWER_POLL_SECONDS, ANSWER_POLLS = 0.02, 100  # how closely a command's effect is awaited
+ANSWER_POLL_SECONDS, ANSWER_POLLS = 0.01, 200  # how closely a command's effect is awaited
 
 DRIVING = frozenset(
     [

@@ -70,6 +70,7 @@ class ControlServer:
         self._controls = Controls()
         self._connections: dict[int, _Connection] = {}
         self._numbers = 0
+        self._asked = asyncio.Event()  # a new one after each request
         self._close_look_until = 0.0
         self._thread = threading.Thread(target=self._main, name="glov-socket", daemon=True)
 
@@ -177,6 +178,8 @@ class ControlServer:
     def _obey(self, connection: _Connection, request: Request) -> None:
         now = self._loop.time()
         self._close_look_until = now + CLOSE_LOOK_FOR
+        self._asked.set()  # screens look at once
+        self._asked = asyncio.Event()
         number = connection.number
         match request:
             case Join():
@@ -218,8 +221,13 @@ class ControlServer:
                 elif ended:
                     return
                 else:
-                    close = self._loop.time() < self._close_look_until
-                    await asyncio.sleep(CLOSE_LOOK_SECONDS if close else LOOK_SECONDS)
+                    await self._wait_for_news()
+
+    async def _wait_for_news(self) -> None:
+        close = self._loop.time() < self._close_look_until
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_LOOK_SECONDS if close else LOOK_SECONDS):
+                await self._asked.wait()
 
 
 class _Connection:
