@@ -15,12 +15,13 @@ from rich.text import Text
 
 from engine.commands import Stop
 from engine.errors import JournalError
-from engine.journal import run_argument
+from engine.journal import LOG, run_argument
 from engine.remote.server import ControlServer
 from engine.result import summarise
 from engine.session import LocalSession, Session
 from engine.state import RunState
 from engine.stop_signals import stop_on_signal
+from glov_tui.outliving import outliving_the_terminal
 from glov_tui.progress import format_seconds, seconds_left
 from glov_tui.text import clean
 
@@ -31,14 +32,20 @@ EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 def drive(session: LocalSession, as_json: bool) -> int:
     """Run a session to its end; returns the exit code of the command line contract.
 
-    Ctrl+c and SIGTERM stop the run at its next safe point; a second one ends the process.
+    Ctrl+c and SIGTERM stop the run at its next safe point; a second one ends the process. When
+    the terminal goes, the run goes on.
     """
     console = Console(stderr=True, highlight=False)
     session.unattended = True
-    with stop_on_signal(lambda: session.send(Stop())), _attachable(session, console):
-        session.start()
-        _show_progress(session, console)
-    return conclude(session, as_json)
+    with outliving_the_terminal(session.folder / LOG) as gone:
+        with stop_on_signal(lambda: session.send(Stop())), _attachable(session, console):
+            session.start()
+            try:
+                _show_progress(session, console)
+            except OSError:  # there is no terminal any more to show it on
+                gone()
+                session.wait()
+        return conclude(session, as_json)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,14 @@ from rich.text import Text
 
 from engine import events as ev
 from engine.grid import Grid, describe, format_value, make_grid, parse_axis, short_names
-from engine.journal import new_run_folder
+from engine.journal import LOG, new_run_folder
 from engine.run_record import METRICS, Metric, RunRecord, read_record
 from engine.state import RunState
 from engine.statistics import Spread
 from engine.stop_signals import stop_on_signal
 from engine.sweep import Backend, FinishedJob, Job, LocalBackend, Row, Sweep, make_rows, open_sweep
 from glov_tui.headless import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, say
+from glov_tui.outliving import outliving_the_terminal
 from glov_tui.printing import METRIC_NAMES, percent, print_json, result_console
 from glov_tui.progress import format_seconds
 from glov_tui.text import clean
@@ -45,7 +46,7 @@ def drive_sweep(
     """Run a sweep, or go on with the one in ``folder``; returns the exit code.
 
     Ctrl+c and SIGTERM stop the run under way at its next safe point; a second one ends the
-    process.
+    process. When the terminal goes, the sweep goes on.
 
     Raises:
         UserError: before any run is started, if the grid, a configuration or the folder is wrong.
@@ -54,10 +55,20 @@ def drive_sweep(
     if folder is None:
         folder = new_run_folder(f"{grid.cells[0].config.name}-sweep")
     sweep = open_sweep(folder, grid)
+    again = ["glov", "sweep", source, *(f"--grid={axis}" for axis in axes)]
+    again += [f"--set={override}" for override in overrides]
+    again.append(f"--sweep-dir={folder}")
+    with outliving_the_terminal(folder / LOG) as gone:
+        return _drive(sweep, grid, shlex.join(again), as_json, gone)
+
+
+def _drive(
+    sweep: Sweep, grid: Grid, command: str, as_json: bool, terminal_gone: Callable[[], None]
+) -> int:
     for note in grid.notes:
         say(f"note: {note}")
     console = Console(stderr=True, highlight=False)
-    failed, stopped = _run_jobs(sweep, console)
+    failed, stopped = _run_jobs(sweep, console, terminal_gone)
     records, damaged = sweep.records()
     if as_json:
         status = "stopped" if stopped else "failed" if failed else "finished"
@@ -66,27 +77,26 @@ def drive_sweep(
         _print_result(sweep, grid, records)
     for name, error in failed.items():
         say(f"glov: {name} failed: {error}")
-    again = ["glov", "sweep", source, *(f"--grid={axis}" for axis in axes)]
-    again += [f"--set={override}" for override in overrides]
-    command = shlex.join([*again, f"--sweep-dir={folder}"])
     if stopped:
         say(f"stopped; go on with: {command}")
         return EXIT_INTERRUPTED
     if failed:
         say(f"{len(failed)} of {len(sweep.jobs)} runs failed; try them again with: {command}")
         return EXIT_FAILED
-    say(f"intervals and paired tests: glov compare {shlex.quote(str(folder))}")
+    say(f"intervals and paired tests: glov compare {shlex.quote(str(sweep.folder))}")
     return EXIT_DONE
 
 
-def _run_jobs(sweep: Sweep, console: Console) -> tuple[dict[str, str], bool]:
+def _run_jobs(
+    sweep: Sweep, console: Console, terminal_gone: Callable[[], None]
+) -> tuple[dict[str, str], bool]:
     """Run what is not finished; gives the failed jobs with reasons, and whether it was stopped."""
     known, failed = sweep.records()
     finished = {name for name, record in known.items() if record.finished}
     todo = [job for job in sweep.jobs if job.name not in finished and job.name not in failed]
     if finished:
         say(f"{len(finished)} of {len(sweep.jobs)} runs are finished already")
-    watch = _Watch(console, len(sweep.jobs), done=len(finished), left=len(todo))
+    watch = _Watch(console, terminal_gone, len(sweep.jobs), done=len(finished), left=len(todo))
     if not todo:
         return failed, False
     backend: Backend = LocalBackend(watch.on_event)
@@ -108,9 +118,16 @@ def _run_jobs(sweep: Sweep, console: Console) -> tuple[dict[str, str], bool]:
 class _Watch:
     """Shows which run is under way and says how each one ended."""
 
-    def __init__(self, console: Console, total: int, done: int, left: int) -> None:
+    def __init__(
+        self,
+        console: Console,
+        terminal_gone: Callable[[], None],
+        total: int,
+        done: int,
+        left: int,
+    ) -> None:
         self.left = left
-        self._console = console
+        self._console, self._terminal_gone = console, terminal_gone
         self._total = total
         self._done = done
         self._job: Job | None = None
@@ -160,7 +177,10 @@ class _Watch:
         )
 
     def _print(self, text: str, style: str = "") -> None:
-        self._console.print(Text(clean(text), style=style), soft_wrap=True)
+        try:
+            self._console.print(Text(clean(text), style=style), soft_wrap=True)
+        except OSError:  # there is no terminal any more to print it on
+            self._terminal_gone()
 
     def _line(self) -> Text:
         job, state = self._job, self._state

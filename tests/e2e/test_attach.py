@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from engine import events as ev
-from engine.journal import EVENTS, is_driven, read_journal
+from engine.journal import EVENTS, LOG, is_driven, read_journal
 from engine.remote.address import SOCKET
 from tests.e2e.command import LOADING_SECONDS, demo, glov
 from tests.e2e.terminal import ROOT, Terminal
@@ -124,3 +124,32 @@ def test_two_screens_and_one_that_has_the_controls(run_folder: Path) -> None:
     assert is_driven(run_folder)
     assert called("stop", str(run_folder)).returncode == 0
     assert kinds(run_folder)[-1] == "run-stopped"
+
+
+def test_headless_outlives_its_terminal_and_can_be_attached_to(run_folder: Path) -> None:
+    arguments = [*demo(run_folder, "steps=100"), "--headless"]
+    with Terminal(arguments, columns=80, rows=24) as first:
+        first.wait_for("step 2/100", seconds=LOADING_SECONDS)
+        first.hang_up()
+        with attach(run_folder) as second:
+            second.wait_for("running", "Pause", seconds=LOADING_SECONDS)
+            second.press("q")
+            second.wait_for("Stop and quit")
+            second.press("s")
+            assert second.wait_exit() == 130
+    assert kinds(run_folder)[-1] == "run-stopped"
+    assert "Traceback" not in (run_folder / LOG).read_text()
+
+
+def test_a_sweep_outlives_its_terminal(tmp_path: Path) -> None:
+    folder = tmp_path / "sweep"
+    sizes = ["--set", "steps=4", "--set", "data.shots=1", "--grid", "seed=0:2"]
+    with Terminal(glov("sweep", "demo", *sizes, "--sweep-dir", str(folder))) as terminal:
+        terminal.wait_for("run 1 of 2", "step 1", seconds=LOADING_SECONDS)
+        terminal.hang_up()
+        deadline = time.monotonic() + LOADING_SECONDS
+        while not (folder / LOG).exists() or "glov compare" not in (folder / LOG).read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)  # nothing else tells: the terminal is gone
+    listed = json.loads(called("runs", str(folder), "--json").stdout)
+    assert [run["status"] for run in listed] == ["finished", "finished"]
