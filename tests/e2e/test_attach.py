@@ -94,7 +94,7 @@ def test_two_screens_and_one_that_has_the_controls(run_folder: Path) -> None:
             second.wait_for("watching", "Ask for controls")
             first.wait_for("2 screens")
             second.press("space", "c")
-            second.wait_for("asked")
+            second.wait_for("asked pts")
             first.wait_for("c: give")
             first.press("C")
             second.wait_for("keeps the controls")
