@@ -33,10 +33,7 @@ def listen(folder: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX)
     try:
         if not (_fits(place) and _bind(listener, place)):
-            elsewhere = Path(tempfile.mkdtemp(prefix=_ELSEWHERE)) / SOCKET
-            if not _bind(listener, elsewhere):
-                raise OSError("no Unix sockets there, nor in the folder for temporary files")
-            place.symlink_to(elsewhere)
+            _bind_elsewhere(listener, place)
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
@@ -55,8 +52,7 @@ def remove(folder: Path) -> None:
         if place.is_symlink():
             target = place.readlink()
             if target.parent.name.startswith(_ELSEWHERE):
-                target.unlink(missing_ok=True)
-                target.parent.rmdir()
+                _remove_elsewhere(target)
     with contextlib.suppress(OSError):
         place.unlink(missing_ok=True)
 
@@ -102,3 +98,19 @@ def _bind(listener: socket.socket, place: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def _bind_elsewhere(listener: socket.socket, place: Path) -> None:
+    target = Path(tempfile.mkdtemp(prefix=_ELSEWHERE)) / SOCKET
+    try:
+        if not _bind(listener, target):
+            raise OSError("no Unix sockets there, nor in the folder for temporary files")
+        place.symlink_to(target)
+    except OSError:
+        _remove_elsewhere(target)
+        raise
+
+
+def _remove_elsewhere(target: Path) -> None:
+    target.unlink(missing_ok=True)
+    target.parent.rmdir()
