@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 import tempfile
+import time
 from pathlib import Path
 
 from engine.errors import JournalError
@@ -20,6 +21,7 @@ SOCKET = "control.sock"
 _LONGEST_PATH = 100  # bytes; systems take 104 to 108
 _ELSEWHERE = "glov-socket-"
 _BACKLOG = 16
+_AGAIN_SECONDS = 0.01
 
 
 def listen(folder: Path) -> socket.socket:
@@ -68,13 +70,25 @@ def connect(folder: Path, seconds: float) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(seconds)
     try:
-        connection.connect(str(target))
+        _wait_in_line(connection, str(target), seconds)
         if not same_user(connection):
             raise PermissionError("it belongs to another user")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _wait_in_line(connection: socket.socket, target: str, seconds: float) -> None:
+    """Connect, also where many do so: the system does not wait for a Unix socket's full queue."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return connection.connect(target)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise
+        time.sleep(_AGAIN_SECONDS)
 
 
 def same_user(connection: socket.socket) -> bool:
