@@ -273,9 +273,9 @@ class _Connection:
         return b"".join(lines)
 
     def close(self) -> None:
-        """Let it go."""
+        """Let it go, and what it has not read: it may never do so."""
         os.close(self._journal)
-        self.writer.close()
+        self.writer.transport.abort()
 
 
 class _Rate:
