@@ -122,11 +122,9 @@ class ControlServer:
     async def _connected(self, accepted: socket.socket) -> None:
         accepted.setblocking(False)
         reader, writer = await asyncio.open_unix_connection(sock=accepted, limit=LONGEST_LINE)
-        greeting = Greeting(glov=engine.__version__, pid=os.getpid())
-        writer.write(format_line(greeting))
         if len(self._connections) >= CONNECTIONS:
             text = f"{CONNECTIONS} are connected to this run already; close one first"
-            writer.write(format_line(Refused(message=text)))
+            writer.write(_greeting() + format_line(Refused(message=text)))
             writer.close()
             return
         self._numbers += 1
@@ -206,6 +204,11 @@ class ControlServer:
     async def _write(self, connection: _Connection) -> None:
         """Send a screen what is new, as fast as it reads, until the engine has ended."""
         with contextlib.suppress(OSError):
+            # What one says who goes at once is heard first: writing to it would be the end.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await connection.joined.wait()
+            connection.writer.write(_greeting())
             async with asyncio.timeout(JOIN_SECONDS):
                 await connection.joined.wait()
             while True:
@@ -220,6 +223,10 @@ class ControlServer:
                 else:
                     close = self._loop.time() < self._close_look_until
                     await asyncio.sleep(CLOSE_LOOK_SECONDS if close else LOOK_SECONDS)
+
+
+def _greeting() -> bytes:
+    return format_line(Greeting(glov=engine.__version__, pid=os.getpid()))
 
 
 class _Connection:
