@@ -62,6 +62,7 @@ class RemoteSession:
         self._ended = threading.Event()
         self._outgoing: collections.deque[bytes] = collections.deque()
         self._woken, self._wake = socket.socketpair()
+        self._wake.setblocking(False)  # one that is full wakes as well
         self._thread = threading.Thread(target=self._main, name="glov-screen", daemon=True)
 
     @classmethod
