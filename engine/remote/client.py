@@ -207,13 +207,14 @@ class RemoteSession:
         engine.setblocking(False)
         self._current = False
         outgoing = format_line(self._join)
+        closed = False  # by the other side, which may have said something before
         rest = b""
         state: RunState = RunState()
         with selectors.DefaultSelector() as selector:
             selector.register(self._woken, selectors.EVENT_READ)
             selector.register(engine, selectors.EVENT_READ)
             while True:
-                while self._outgoing and len(outgoing) < READ_BYTES:
+                while self._outgoing and len(outgoing) < READ_BYTES and not closed:
                     outgoing += self._outgoing.popleft()
                 writing = selectors.EVENT_WRITE if outgoing else 0
                 selector.modify(engine, selectors.EVENT_READ | writing)
@@ -222,7 +223,10 @@ class RemoteSession:
                         self._woken.recv(4096)
                         continue
                     if ready & selectors.EVENT_WRITE:
-                        outgoing = outgoing[engine.send(outgoing) :]
+                        try:
+                            outgoing = outgoing[engine.send(outgoing) :]
+                        except ConnectionError:
+                            outgoing, closed = b"", True
                     if ready & selectors.EVENT_READ:
                         received = engine.recv(READ_BYTES)
                         if not received:
