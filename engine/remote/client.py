@@ -56,6 +56,7 @@ class RemoteSession:
         self.engine_pid: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._controls: ControlsChanged | None = None
+        self._refused = ""  # why, if it was turned away
         self._current = False  # all that was there at the time of the connection is received
         self._was_current = False
         self._answered = threading.Event()  # current once, or ended
@@ -172,6 +173,7 @@ class RemoteSession:
                 reason = "the connection was closed"
             if self._was_current and self.state.status in ENDED:
                 return
+            reason = self._refused or reason
             if not is_driven(self._folder):
                 raise JournalError(self._nobody())
             if not self._was_current:
@@ -205,7 +207,7 @@ class RemoteSession:
             JournalError: if the engine speaks otherwise than this glov.
         """
         engine.setblocking(False)
-        self._current = False
+        self._current, self._refused = False, ""
         outgoing = format_line(self._join)
         closed = False  # by the other side, which may have said something before
         rest = b""
@@ -260,6 +262,7 @@ class RemoteSession:
                 self._controls = message
                 self._current = True
             case Refused():
+                self._refused = "" if self._current else message.message
                 return state.apply(ev.Warned(message=message.message))
             case _:
                 return state.apply(message)
