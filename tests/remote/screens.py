@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from engine import events as ev
-from engine.commands import Command
+from engine.commands import Command, Stop
 from engine.config import RunConfig
 from engine.config_file import load_config
 from engine.journal import fold_journal, read_journal
@@ -25,7 +26,7 @@ from engine.remote.server import ControlServer
 from engine.session import LocalSession
 from engine.state import RunState
 
-DEADLINE = 30.0  # seconds for anything that is waited for
+DEADLINE = 20.0  # seconds for anything that is waited for
 
 
 def demo(*overrides: str) -> RunConfig:
@@ -78,14 +79,26 @@ class At:
 def served(
     folder: Path, kept: Kept, at: At | None = None, *overrides: str
 ) -> Iterator[LocalSession]:
-    """A new run and its socket; it is started by the caller and waited for here."""
+    """A new run and its socket, which goes when the run ends; what is not ended then is stopped."""
     session = LocalSession.create(demo(*overrides), folder, at, kept)
     if at is not None:
         at.session = session
-    with ControlServer(session):
+    server = ControlServer(session)
+
+    def main() -> None:
+        with server:
+            while not session.wait():  # at once, until it is started
+                time.sleep(0.005)
+
+    thread = threading.Thread(target=main, daemon=True)
+    thread.start()
+    try:
         yield session
+    finally:
+        session.send(Stop())
         session.start()
-        assert session.wait(60), "the engine hangs"
+        thread.join(60)
+        assert not thread.is_alive(), "the engine hangs"
 
 
 class Screen:
