@@ -26,6 +26,8 @@ from engine.remote.server import ControlServer
 from engine.session import LocalSession
 from engine.state import RunState
 
+Hook = Callable[[ev.Event, RunState], None]
+
 DEADLINE = 20.0  # seconds for anything that is waited for
 
 
@@ -77,11 +79,11 @@ class At:
 
 @contextlib.contextmanager
 def served(
-    folder: Path, kept: Kept, at: At | None = None, *overrides: str
+    folder: Path, kept: Kept, at: Hook | None = None, *overrides: str
 ) -> Iterator[LocalSession]:
     """A new run and its socket, which goes when the run ends; what is not ended then is stopped."""
     session = LocalSession.create(demo(*overrides), folder, at, kept)
-    if at is not None:
+    if isinstance(at, At):
         at.session = session
     server = ControlServer(session)
 
