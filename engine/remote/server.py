@@ -130,7 +130,11 @@ class ControlServer:
             writer.close()
             return
         self._numbers += 1
-        connection = _Connection(self._numbers, self._session.folder, reader, writer)
+        try:
+            connection = _Connection(self._numbers, self._session.folder, reader, writer)
+        except OSError:  # no file descriptors left
+            writer.close()
+            raise
         self._connections[connection.number] = connection
         connection.task = asyncio.create_task(self._converse(connection))
 
