@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from engine import events as ev
 from engine.commands import MakeEdit, Pause, Resume, Stop, UndoEdit
-from engine.edits import EDITABLE, SetNextPrompt
+from engine.edits import EDITABLE, SetNextPrompt, SetOption
 from engine.journal import LOG, fold_journal, read_journal
 from engine.kept import Kept
 from engine.remote import address, server
@@ -201,6 +201,23 @@ def test_no_command_ends_the_run(tmp_path: Path, kept: Kept, undisturbed: Path, 
         assert again.config == session.state.config
 
     run()
+
+
+def test_layers_that_are_not_there_are_refused_also_before_the_models_are(
+    tmp_path: Path, kept: Kept
+) -> None:
+    """As an edit they would end the run in its first step, each time that it is taken up."""
+    at = At(lambda e: isinstance(e, ev.Progress) and e.phase == "loading", Pause())
+    with served(tmp_path / "run", kept, at) as session, Screen(tmp_path / "run", "one") as one:
+        session.start()
+        one.until(lambda: one.state.status == "paused")
+        for value in ([99], 99, [10**400], "auto", None):
+            one.send(MakeEdit(edit=SetOption(key="steering.layers", value=value)))
+        one.send(Resume())
+        one.to_the_end()
+    assert [edited.edit.value for edited in session.state.edits] == ["auto", None]
+    assert sum("edit refused" in line.text for line in session.state.log) == 3
+    assert session.state.status == "finished"
 
 
 def going_on(session: LocalSession, holder: Screen) -> None:

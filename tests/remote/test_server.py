@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from engine import events as ev
 from engine.commands import InjectTemplate, MakeEdit, Pause, Resume, Stop
 from engine.edits import SetNextPrompt, SetOption
-from engine.journal import read_journal
+from engine.journal import EVENTS, read_journal
 from engine.kept import Kept
 from engine.remote import address, server
 from engine.remote.client import RemoteSession
@@ -197,6 +198,24 @@ def test_no_more_than_so_many_at_once(
         one.until(lambda: len(one.controls.screens) == 1)
         with Screen(folder, "three") as three:
             assert len(three.controls.screens) == 2
+
+
+def test_one_that_can_not_be_served_is_let_go(
+    tmp_path: Path, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, system = tmp_path / "run", os.open
+
+    def full(path: object, *rest: int) -> int:
+        if path == folder / EVENTS:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return system(path, *rest)
+
+    with served(folder, kept, None, "steps=0"):
+        with monkeypatch.context() as patch, address.connect(folder, 20.0) as connection:
+            patch.setattr("os.open", full)
+            assert shut_out(connection)
+        with Screen(folder, "one") as one:
+            assert one.holds
 
 
 def test_the_socket_is_gone_and_the_last_fact_is_told(
