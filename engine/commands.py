@@ -11,7 +11,10 @@ from engine.experiment import Experiment
 
 
 class _Command(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    # A number that isn't finite is written as Infinity or NaN: null would be the option's default.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", defer_build=True, ser_json_inf_nan="constants"
+    )
 
 
 class Pause(_Command):

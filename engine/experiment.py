@@ -16,7 +16,10 @@ MAX_REPLIES = 64
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    # A number that isn't finite is written as Infinity or NaN: null could not be read back.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", defer_build=True, ser_json_inf_nan="constants"
+    )
 
 
 class SteeringSetting(_Record):

@@ -449,7 +449,9 @@ def edit_problem(state: RunState, edit: Edit) -> str | None:
         case SetOption():
             if state.config is None:
                 return "the run has no configuration yet"
-            if edit.key == "steering.layers" and state.models is not None:
+            if edit.key == "steering.layers" and edit.value not in (None, "auto"):
+                if state.models is None:
+                    return "the LLM's decoder layers are not known before it is loaded"
                 layers = edit.value if isinstance(edit.value, list | tuple) else [edit.value]
                 deep = [n for n in layers if isinstance(n, int) and n >= state.models.llm_layers]
                 if deep:

@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 import tempfile
+import time
 from pathlib import Path
 
 from engine.errors import JournalError
@@ -20,6 +21,7 @@ SOCKET = "control.sock"
 _LONGEST_PATH = 100  # bytes; systems take 104 to 108
 _ELSEWHERE = "glov-socket-"
 _BACKLOG = 16
+_AGAIN_SECONDS = 0.01
 
 
 def listen(folder: Path) -> socket.socket:
@@ -33,10 +35,7 @@ def listen(folder: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX)
     try:
         if not (_fits(place) and _bind(listener, place)):
-            elsewhere = Path(tempfile.mkdtemp(prefix=_ELSEWHERE)) / SOCKET
-            if not _bind(listener, elsewhere):
-                raise OSError("no Unix sockets there, nor in the folder for temporary files")
-            place.symlink_to(elsewhere)
+            _bind_elsewhere(listener, place)
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
@@ -55,8 +54,7 @@ def remove(folder: Path) -> None:
         if place.is_symlink():
             target = place.readlink()
             if target.parent.name.startswith(_ELSEWHERE):
-                target.unlink(missing_ok=True)
-                target.parent.rmdir()
+                _remove_elsewhere(target)
     with contextlib.suppress(OSError):
         place.unlink(missing_ok=True)
 
@@ -72,13 +70,25 @@ def connect(folder: Path, seconds: float) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(seconds)
     try:
-        connection.connect(str(target))
+        _wait_in_line(connection, str(target), seconds)
         if not same_user(connection):
             raise PermissionError("it belongs to another user")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _wait_in_line(connection: socket.socket, target: str, seconds: float) -> None:
+    """Connect, also where many do so: the system does not wait for a Unix socket's full queue."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return connection.connect(target)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise
+        time.sleep(_AGAIN_SECONDS)
 
 
 def same_user(connection: socket.socket) -> bool:
@@ -102,3 +112,19 @@ def _bind(listener: socket.socket, place: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def _bind_elsewhere(listener: socket.socket, place: Path) -> None:
+    target = Path(tempfile.mkdtemp(prefix=_ELSEWHERE)) / SOCKET
+    try:
+        if not _bind(listener, target):
+            raise OSError("no Unix sockets there, nor in the folder for temporary files")
+        place.symlink_to(target)
+    except OSError:
+        _remove_elsewhere(target)
+        raise
+
+
+def _remove_elsewhere(target: Path) -> None:
+    target.unlink(missing_ok=True)
+    target.parent.rmdir()

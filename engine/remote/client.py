@@ -57,6 +57,7 @@ class RemoteSession:
         self.engine_pid: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._controls: ControlsChanged | None = None
+        self._refused = ""  # why, if it was turned away
         self._current = False  # all that was there at the time of the connection is received
         self._was_current = False
         self._answered = threading.Event()  # current once, or ended
@@ -64,6 +65,7 @@ class RemoteSession:
         self._closing = False
         self._outgoing: collections.deque[bytes] = collections.deque()
         self._woken, self._wake = socket.socketpair()
+        self._wake.setblocking(False)  # one that is full wakes as well
         self._thread = threading.Thread(target=self._main, name="glov-screen", daemon=True)
 
     @classmethod
@@ -179,6 +181,7 @@ class RemoteSession:
                 reason = "the connection was closed"
             if self._closing or (self._was_current and self.state.status in ENDED):
                 return
+            reason = self._refused or reason
             if not is_driven(self._folder):
                 raise JournalError(self._nobody())
             if not self._was_current:
@@ -212,15 +215,16 @@ class RemoteSession:
             JournalError: if the engine speaks otherwise than this glov.
         """
         engine.setblocking(False)
-        self._current = False
+        self._current, self._refused = False, ""
         outgoing = format_line(self._join)
+        closed = False  # by the other side, which may have said something before
         rest = b""
         state: RunState = RunState()
         with selectors.DefaultSelector() as selector:
             selector.register(self._woken, selectors.EVENT_READ)
             selector.register(engine, selectors.EVENT_READ)
             while not self._closing:
-                while self._outgoing and len(outgoing) < READ_BYTES:
+                while self._outgoing and len(outgoing) < READ_BYTES and not closed:
                     outgoing += self._outgoing.popleft()
                 writing = selectors.EVENT_WRITE if outgoing else 0
                 selector.modify(engine, selectors.EVENT_READ | writing)
@@ -229,7 +233,10 @@ class RemoteSession:
                         self._woken.recv(4096)
                         continue
                     if ready & selectors.EVENT_WRITE:
-                        outgoing = outgoing[engine.send(outgoing) :]
+                        try:
+                            outgoing = outgoing[engine.send(outgoing) :]
+                        except ConnectionError:
+                            outgoing, closed = b"", True
                     if ready & selectors.EVENT_READ:
                         received = engine.recv(READ_BYTES)
                         if not received:
@@ -263,6 +270,7 @@ class RemoteSession:
                 self._controls = message
                 self._current = True
             case Refused():
+                self._refused = "" if self._current else message.message
                 return state.apply(ev.Warned(message=message.message))
             case _:
                 return state.apply(message)

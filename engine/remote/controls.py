@@ -41,7 +41,9 @@ class Controls(BaseModel):
         return self.model_copy(update={"screens": screens})._handed_on()
 
     def left(self, number: int, now: float) -> Controls:
-        """Without a screen; whatever it held or asked for goes on."""
+        """Without a screen; whatever it held or asked for goes on. Itself if it never joined."""
+        if all(s.number != number for s in self.screens):
+            return self
         changes = {
             "screens": tuple(s for s in self.screens if s.number != number),
             "holder": None if self.holder == number else self.holder,

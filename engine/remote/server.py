@@ -47,6 +47,7 @@ LOOK_SECONDS, CLOSE_LOOK_SECONDS, CLOSE_LOOK_FOR = 0.05, 0.005, 0.25
 
 CONNECTIONS = 16  # at once
 ACCEPT_SECONDS = 0.02  # between two new connections
+ACCEPTED_AT_ONCE, ACCEPTED_PER_SECOND = 16.0, 5.0  # so that a flood of them is none
 LONGEST_LINE = 256 * 1024  # bytes
 JOURNAL_BYTES = 64 * 1024  # at once
 LINES_PER_SECOND, LINES_AT_ONCE, BYTES_PER_LINE = 50.0, 100.0, 4096  # a longer line counts as more
@@ -111,6 +112,7 @@ class ControlServer:
 
     async def _accept(self) -> None:
         self._listener.setblocking(False)
+        rate = _Rate(ACCEPTED_AT_ONCE, ACCEPTED_PER_SECOND, self._loop.time())
         while True:
             with contextlib.suppress(OSError):  # gone already, or no file descriptors left
                 accepted, _ = await self._loop.sock_accept(self._listener)
@@ -118,20 +120,22 @@ class ControlServer:
                     await self._connected(accepted)
                 else:
                     accepted.close()
-            await asyncio.sleep(ACCEPT_SECONDS)
+            await asyncio.sleep(max(ACCEPT_SECONDS, rate.wait(1.0, self._loop.time())))
 
     async def _connected(self, accepted: socket.socket) -> None:
         accepted.setblocking(False)
         reader, writer = await asyncio.open_unix_connection(sock=accepted, limit=LONGEST_LINE)
-        greeting = Greeting(glov=engine.__version__, pid=os.getpid())
-        writer.write(format_line(greeting))
         if len(self._connections) >= CONNECTIONS:
             text = f"{CONNECTIONS} are connected to this run already; close one first"
-            writer.write(format_line(Refused(message=text)))
+            writer.write(_greeting() + format_line(Refused(message=text)))
             writer.close()
             return
         self._numbers += 1
-        connection = _Connection(self._numbers, self._session.folder, reader, writer)
+        try:
+            connection = _Connection(self._numbers, self._session.folder, reader, writer)
+        except OSError:  # no file descriptors left
+            writer.close()
+            raise
         self._connections[connection.number] = connection
         connection.task = asyncio.create_task(self._converse(connection))
 
@@ -157,7 +161,7 @@ class ControlServer:
 
     async def _read(self, connection: _Connection) -> None:
         """Obey a screen until it goes, or sends what no screen sends."""
-        rate = _Rate(self._loop.time())
+        rate = _Rate(LINES_AT_ONCE, LINES_PER_SECOND, self._loop.time())
         bad = 0
         while bad < BAD_LINES:
             try:
@@ -166,7 +170,8 @@ class ControlServer:
                 return
             if not line.endswith(b"\n"):  # the other side has closed; half a line is none
                 return
-            await asyncio.sleep(rate.wait(len(line), self._loop.time()))
+            size = max(1.0, len(line) / BYTES_PER_LINE)
+            await asyncio.sleep(rate.wait(size, self._loop.time()))
             try:
                 request = parse_request(line)
             except ValidationError as error:
@@ -209,6 +214,11 @@ class ControlServer:
     async def _write(self, connection: _Connection) -> None:
         """Send a screen what is new, as fast as it reads, until the engine has ended."""
         with contextlib.suppress(OSError):
+            # What one says who goes at once is heard first: writing to it would be the end.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await connection.joined.wait()
+            connection.writer.write(_greeting())
             async with asyncio.timeout(JOIN_SECONDS):
                 await connection.joined.wait()
             while True:
@@ -228,6 +238,10 @@ class ControlServer:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_LOOK_SECONDS if close else LOOK_SECONDS):
                 await self._asked.wait()
+
+
+def _greeting() -> bytes:
+    return format_line(Greeting(glov=engine.__version__, pid=os.getpid()))
 
 
 class _Connection:
@@ -281,20 +295,20 @@ class _Connection:
         return b"".join(lines)
 
     def close(self) -> None:
-        """Let it go."""
+        """Let it go, and what it has not read: it may never do so."""
         os.close(self._journal)
-        self.writer.close()
+        self.writer.transport.abort()
 
 
 class _Rate:
-    """How long to wait after a line, so that no more than so many are obeyed in a second."""
+    """How long to wait after each, so that there are no more than so many in a second."""
 
-    def __init__(self, now: float) -> None:
-        self._left, self._at = LINES_AT_ONCE, now
+    def __init__(self, at_once: float, per_second: float, now: float) -> None:
+        self._at_once, self._per_second = at_once, per_second
+        self._left, self._at = at_once, now
 
-    def wait(self, size: int, now: float) -> float:
-        """Seconds, after a line of ``size`` bytes at the time ``now``."""
-        self._left = min(LINES_AT_ONCE, self._left + (now - self._at) * LINES_PER_SECOND)
-        self._at = now
-        self._left -= max(1.0, size / BYTES_PER_LINE)
-        return max(0.0, -self._left / LINES_PER_SECOND)
+    def wait(self, size: float, now: float) -> float:
+        """Seconds, after one at the time ``now`` that counts as ``size`` of them."""
+        left = min(self._at_once, self._left + (now - self._at) * self._per_second)
+        self._left, self._at = left - size, now
+        return max(0.0, -self._left / self._per_second)

@@ -37,7 +37,7 @@ def _streamed(shown: RunState, now: RunState) -> tuple[str, ...]:
 
 def _experiment_since(shown: ExperimentState | None, now: ExperimentState) -> list[ev.Event]:
     events: list[ev.Event] = []
-    if shown is None or shown.experiment is not now.experiment:
+    if shown is None or not _goes_on(shown, now):
         events.append(ev.ExperimentStarted(experiment=now.experiment))
         shown = ExperimentState(now.experiment)
     if (now.done, now.total) != (shown.done, shown.total):
@@ -50,3 +50,9 @@ def _experiment_since(shown: ExperimentState | None, now: ExperimentState) -> li
     if shown.running and not now.running:
         events.append(ev.ExperimentEnded(problem=now.problem))
     return events
+
+
+def _goes_on(shown: ExperimentState, now: ExperimentState) -> bool:
+    """Whether it can be the same experiment; one that has ended, and another like it, is not."""
+    same = shown.running and shown.experiment is now.experiment
+    return same and shown.cells == now.cells[: len(shown.cells)]

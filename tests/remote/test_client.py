@@ -1,0 +1,272 @@
+"""A screen of a run that is driven elsewhere, when that process is not what one would wish."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine import events as ev
+from engine.commands import Pause, Resume
+from engine.errors import JournalError
+from engine.journal import EVENTS, LOG, Journal, fold_journal, read_journal
+from engine.kept import Kept
+from engine.remote import address, client
+from engine.remote.client import RemoteSession
+from engine.remote.controls import Controls
+from engine.remote.messages import ControlsChanged, Greeting, format_line
+from engine.session import begin_run
+from engine.state import RunState
+from tests.remote.screens import At, demo, plain, served, wait_until
+
+GREETING = format_line(Greeting(glov="1.0", pid=1))
+CONTROLS = format_line(ControlsChanged(you=1, controls=Controls().joined(1, "one")))
+
+
+# -- an engine that says what the test tells it to ------------------------------------------------
+
+
+@contextlib.contextmanager
+def engine_that_says(folder: Path, *said: bytes, stays: bool = False) -> Iterator[None]:
+    """One that drives the run and says this to each that connects in turn, then closes.
+
+    With ``stays`` it keeps the last connection, and else says the last to all that follow.
+    """
+    journal = Journal(folder)
+    listener = address.listen(folder)
+    kept = []
+
+    def main() -> None:
+        for number in range(10_000):
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            last = number >= len(said) - 1
+            with contextlib.suppress(OSError):
+                connection.sendall(said[-1] if last else said[number])
+            if last and stays:
+                kept.append(connection)
+            else:
+                connection.close()
+
+    thread = threading.Thread(target=main, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        journal.abandon()
+        with contextlib.suppress(OSError):
+            listener.shutdown(2)
+        listener.close()
+        thread.join(20)
+        for connection in kept:
+            connection.close()
+        address.remove(folder)
+
+
+@pytest.fixture
+def folder(undisturbed: Path, tmp_path: Path) -> Path:
+    """A run's folder, with a step that is under way."""
+    folder = shutil.copytree(undisturbed, tmp_path / "run")
+    lines = (folder / EVENTS).read_bytes().splitlines(keepends=True)
+    (folder / EVENTS).write_bytes(b"".join(lines[: len(lines) // 2]))
+    return folder
+
+
+@pytest.fixture
+def facts(folder: Path) -> bytes:
+    return (folder / EVENTS).read_bytes()
+
+
+def refusal(folder: Path) -> str:
+    """Why a run can't be attached to: one clear line."""
+    with pytest.raises(JournalError) as found:
+        RemoteSession.attach(folder, "screen")
+    assert str(found.value).isprintable()
+    return str(found.value)
+
+
+def test_a_run_that_nobody_drives(folder: Path) -> None:
+    assert refusal(folder) == (
+        f"{folder}: no engine is at work on it; `glov resume {folder}` goes on, "
+        f"`glov replay {folder}` shows what was"
+    )
+    address.listen(folder).close()  # nor does what a killed process left change that
+    assert f"glov resume {folder}" in refusal(folder)
+
+
+def test_no_run(tmp_path: Path) -> None:
+    assert "can't be read" in refusal(tmp_path)
+
+
+def test_a_run_that_is_driven_without_a_socket(folder: Path) -> None:
+    journal = Journal(folder)
+    said = refusal(folder)
+    assert f"{folder} is being driven by process {os.getpid()} on" in said
+    assert "can't be attached to" in said
+    with pytest.raises(JournalError, match=f"`glov attach {folder}` shows it"):
+        RemoteSession.of_new_engine(folder, "screen")
+    journal.abandon()
+
+
+def test_an_engine_of_another_protocol(folder: Path, facts: bytes) -> None:
+    hello = format_line(Greeting(glov="9.9", pid=1, protocol=2))
+    with engine_that_says(folder, hello + facts + CONTROLS, stays=True):
+        said = refusal(folder)
+    assert "driven by glov 9.9, which speaks protocol 2 and this one 1" in said
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"kind":"dance"}', b"\xff\x00", b"[" * 9999, b'{"kind":"warned"}', b""]
+)
+def test_an_engine_that_is_not_understood(folder: Path, facts: bytes, line: bytes) -> None:
+    with engine_that_says(folder, GREETING + facts + line + b"\n" + CONTROLS, stays=True):
+        said = refusal(folder)
+    assert "says what this glov does not understand" in said and "that started it" in said
+
+
+def test_facts_that_can_not_follow_each_other(folder: Path, facts: bytes) -> None:
+    """As telemetry that does not fit the state: an error in the fold and not in the line."""
+    two = format_line(ev.TokensStreamed(step=1, attempt=1, texts=("a", "b")))
+    three = format_line(ev.TokensStreamed(step=1, attempt=1, texts=("a", "b", "c")))
+    with engine_that_says(folder, GREETING + two + three + CONTROLS, stays=True):
+        assert "the screen lost the run" in refusal(folder)
+
+
+def test_who_is_turned_away_is_told_why(folder: Path) -> None:
+    full = b'{"kind":"refused","message":"16 are connected to this run already"}\n'
+    with engine_that_says(folder, GREETING + full):
+        said = refusal(folder)
+    assert "can't be attached to" in said and said.endswith("16 are connected to this run already")
+
+
+class Watched(RemoteSession):
+    """Keeps all states that it has shown."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "_state":
+            self.__dict__.setdefault("shown", []).append(value)
+        super().__setattr__(name, value)
+
+
+def test_a_connection_that_breaks_is_made_again_and_nothing_half_is_shown(
+    folder: Path, facts: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "AGAIN_SECONDS", 0.0)
+    whole = fold_journal(folder, read_journal(folder).events)
+    more = format_line(ev.Warned(message="after it was made again"))
+    parts = [GREETING + facts + CONTROLS]
+    parts += [(GREETING + facts)[:cut] for cut in range(0, len(facts), len(facts) // 9)]
+    parts += [GREETING + facts]
+    parts += [GREETING + facts + CONTROLS + more]
+    with engine_that_says(folder, *parts, stays=True):
+        screen = Watched.attach(folder, "screen")
+        wait_until(lambda: screen.state.log[-1].text == "after it was made again")
+        assert not screen.ended
+        shown = [plain(state) for state in screen.shown[1:]]
+        assert shown[0] == plain(whole)
+        assert all(state == shown[0] or state == plain(screen.state) for state in shown)
+
+
+def test_how_it_ended_is_read_also_when_a_command_is_too_late(folder: Path, facts: bytes) -> None:
+    """What the screen sends meets a closed connection; what came before is in it still."""
+    end = format_line(ev.RunStopped(step=1))
+    with engine_that_says(folder, GREETING + facts + CONTROLS, GREETING + facts + CONTROLS + end):
+        for _ in range(20):
+            screen = RemoteSession(folder, "screen", RunState(), starts_engine=False)
+            for _ in range(50):
+                screen.send(Pause())
+            screen.start()
+            assert screen.wait(20)
+            assert screen.state.status == "stopped", screen.state.error
+
+
+def test_sending_never_waits(folder: Path) -> None:
+    """Also where nobody takes it: before the engine is there, and after it."""
+    screen = RemoteSession.of_new_engine(folder, "screen")
+    sent = threading.Thread(target=lambda: [screen.send(Pause()) for _ in range(2000)], daemon=True)
+    sent.start()
+    sent.join(20)
+    assert not sent.is_alive()
+
+
+def test_a_finished_run_is_shown_without_an_engine(undisturbed: Path) -> None:
+    screen = RemoteSession.of_new_engine(undisturbed, "screen")
+    screen.start()
+    assert screen.ended and screen.wait(0) and screen.state.status == "finished"
+    assert screen.engine_pid is None
+
+
+# -- a real engine, in this process and in its own ------------------------------------------------
+
+
+def test_a_real_engine_that_closes_is_connected_to_again(
+    tmp_path: Path, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "AGAIN_SECONDS", 0.0)
+    at = At(lambda e: isinstance(e, ev.StepStarted) and e.step == 2, Pause())
+    with served(tmp_path / "run", kept, at) as session:
+        screen = Watched.attach(tmp_path / "run", "screen")
+        session.start()
+        wait_until(lambda: screen.state.status == "paused")
+        for _ in range(3):
+            number = screen.number
+            screen.send(Pause())  # of no effect
+            screen._outgoing.append(b"\n" * 30)  # for this it is thrown out
+            screen.send(Pause())
+            wait_until(lambda n=number: screen.number != n)
+        wait_until(lambda: plain(screen.state) == plain(session.state))
+        done = [state.steps_done for state in screen.shown]
+        assert done == sorted(done)
+        screen.send(Resume())
+        assert screen.wait(20) and screen.state.status == "finished"
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[RemoteSession]:
+    """A screen and the engine's process that it has started, which loads its models."""
+    folder = tmp_path / "run"
+    begin_run(demo(), folder)
+    screen = RemoteSession.of_new_engine(folder, "first")
+    screen.start()
+    wait_until(lambda: screen.engine_pid is not None)
+    yield screen
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(screen.engine_pid, signal.SIGKILL)
+    screen.wait(20)
+
+
+def test_an_engine_that_is_suspended_and_then_killed(
+    engine: RemoteSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = RemoteSession.attach(engine.folder, "other")
+    assert other.engine_pid == engine.engine_pid != os.getpid()
+    os.kill(engine.engine_pid, signal.SIGSTOP)
+    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.2)
+    said = refusal(engine.folder)
+    assert f"process {engine.engine_pid} on" in said and "does not answer" in said
+    os.kill(engine.engine_pid, signal.SIGKILL)
+    for screen in (engine, other):
+        assert screen.wait(20)
+        assert screen.state.status == "failed"
+        assert f"`glov resume {engine.folder}` goes on" in screen.state.error
+    assert f"glov resume {engine.folder}" in refusal(engine.folder)
+    again = RemoteSession.of_new_engine(engine.folder, "again")
+    assert again.state.status == "loading"
+
+
+def test_an_engine_outlives_who_started_it_and_ends_on_a_signal(engine: RemoteSession) -> None:
+    os.kill(engine.engine_pid, signal.SIGHUP)
+    os.kill(engine.engine_pid, signal.SIGTERM)
+    assert engine.wait(20)
+    assert engine.state.status == "stopped" and engine.state.error is None
+    assert engine._process.wait(20) == 1
+    assert not (engine.folder / address.SOCKET).exists()
+    assert "Traceback" not in (engine.folder / LOG).read_text()

@@ -1,0 +1,288 @@
+"""A session with a socket: what screens see, who may do what, and how it ends."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from engine import events as ev
+from engine.commands import InjectTemplate, MakeEdit, Pause, Resume, Stop
+from engine.edits import SetNextPrompt, SetOption
+from engine.journal import EVENTS, read_journal
+from engine.kept import Kept
+from engine.remote import address, server
+from engine.remote.client import RemoteSession
+from engine.remote.messages import AskForControls, GiveControls, KeepControls
+from engine.session import LocalSession
+from tests.remote.screens import At, Screen, outcome, plain, served, shut_out, wait_until
+
+
+def paused_in(step: int) -> At:
+    return At(lambda e: isinstance(e, ev.StepStarted) and e.step == step, Pause())
+
+
+def to_the_pause(session: LocalSession) -> None:
+    session.start()
+    wait_until(lambda: session.state.status == "paused", "for the pause")
+
+
+def fill_journal(holder: Screen) -> None:
+    """More than the system takes for one that does not read."""
+    for number in range(4):
+        holder.send(MakeEdit(edit=SetNextPrompt(system="", user=f"{number}" * 200_000)))
+    holder.until(lambda: len(holder.state.edits) == 4)
+
+
+def test_two_screens_see_the_same_and_one_drives(
+    tmp_path: Path, kept: Kept, undisturbed: Path
+) -> None:
+    folder = tmp_path / "run"
+    with served(folder, kept, paused_in(2)) as session:
+        one = RemoteSession.attach(folder, "one")
+        to_the_pause(session)
+        two = RemoteSession.attach(folder, "two")
+        wait_until(lambda: one.state.status == "paused")
+        assert plain(one.state) == plain(two.state) == plain(session.state)
+        assert one.engine_pid == two.engine_pid == os.getpid()
+        assert [s.name for s in one.controls.screens] == ["one", "two"]
+        assert one.controls.holder == one.number != two.number
+
+        two.send(Resume())
+        wait_until(lambda: two.state.log[-1].text == "resume: one has the controls")
+        assert session.state.status == "paused"
+        one.send(Resume())
+        for screen in (one, two):
+            assert screen.wait(60) and screen.ended
+            assert screen.state.status == "finished" and screen.state.error is None
+    assert plain(one.state) == plain(session.state)
+    # What it was refused is all that differs for the other.
+    assert two.state.ranking == session.state.ranking and two.state.tests == session.state.tests
+    assert outcome(folder) == outcome(undisturbed)
+
+
+def test_controls_are_asked_for_and_given_and_kept(tmp_path: Path, kept: Kept) -> None:
+    folder = tmp_path / "run"
+    with (
+        served(folder, kept, None, "steps=0"),
+        Screen(folder, "one") as one,
+        Screen(folder, "two") as two,
+    ):
+        two.send(AskForControls())
+        for screen in (one, two):
+            screen.until(lambda s=screen: s.controls.asking == (two.number,))
+        one.send(KeepControls())
+        two.until(lambda: two.controls.asking == ())
+        assert not two.holds
+        two.send(AskForControls())
+        one.until(lambda: one.controls.asking)
+        two.send(GiveControls(), KeepControls())  # not its to give
+        one.send(GiveControls())
+        two.until(lambda: two.holds)
+        one.send(AskForControls())
+        two.until(lambda: two.controls.asking == (one.number,))
+        two.socket.close()
+        one.until(lambda: len(one.controls.screens) == 1)
+        assert one.holds and one.controls.asking == ()
+
+
+def test_who_holds_them_and_does_not_answer_loses_them(
+    tmp_path: Path, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.remote.controls.ANSWER_SECONDS", 0.2)
+    folder = tmp_path / "run"
+    with (
+        served(folder, kept, None, "steps=0"),
+        Screen(folder, "gone for coffee"),
+        Screen(folder, "two") as two,
+    ):
+        two.send(AskForControls())
+        two.until(lambda: two.holds)
+
+
+def test_edits_of_a_screen_are_in_the_journal(tmp_path: Path, kept: Kept) -> None:
+    folder = tmp_path / "run"
+    template = "a photo of a <category> turned upside down in blue light."
+    edits = (
+        SetOption(key="proposal.candidates", value=4),
+        SetOption(key="steering.layers", value=[1, 2]),
+        SetNextPrompt(system="", user="Write a template with <category>.\n\tDo."),
+    )
+    with served(folder, kept, paused_in(1)) as session:
+        to_the_pause(session)
+        with Screen(folder, "one") as one:
+            one.send(*(MakeEdit(edit=edit) for edit in edits))
+            one.send(InjectTemplate(text=template), Resume())
+            one.to_the_end()
+    events = read_journal(folder).events
+    assert tuple(e.edit for e in events if isinstance(e, ev.Edited)) == edits
+    human = [e for e in events if isinstance(e, ev.TemplateScored) and e.origin == "human"]
+    assert [e.template for e in human] == [template]
+    assert one.state.status == "finished" and plain(one.state) == plain(session.state)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_is_none_is_refused_as_it_is_at_home(
+    tmp_path: Path, kept: Kept, value: float
+) -> None:
+    folder = tmp_path / "run"
+    with served(folder, kept, paused_in(1)) as session:
+        to_the_pause(session)
+        with Screen(folder, "one") as one:
+            one.send(MakeEdit(edit=SetOption(key="steering.alpha", value=value)), Stop())
+            one.to_the_end()
+    assert session.state.edits == ()
+    assert any("edit refused" in line.text for line in session.state.log)
+
+
+@pytest.mark.parametrize("joined", [True, False])
+@pytest.mark.parametrize("waits", [True, False])
+def test_stop_is_obeyed_from_whoever_asks(
+    tmp_path: Path, kept: Kept, joined: bool, waits: bool
+) -> None:
+    folder = tmp_path / "run"
+    with served(folder, kept, paused_in(1)) as session:
+        to_the_pause(session)
+        with Screen(folder, "one") as one:
+            with Screen(folder, "two" if joined else None) as two:
+                two.send(Stop())
+                if waits:
+                    two.to_the_end()
+            one.to_the_end()
+        assert session.wait(60)
+        assert session.state.status == "stopped"
+    assert one.state.status == "stopped" and plain(one.state) == plain(session.state)
+
+
+def test_nothing_but_stop_is_obeyed_before_joining(
+    tmp_path: Path, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    with served(folder, kept, paused_in(1)) as session:
+        to_the_pause(session)
+        with Screen(folder) as one:
+            one.send(Resume(), AskForControls())
+            one.send(b'{"kind":"join","name":"late"}\n')
+            one.until(lambda: len(one.refused) == 2)
+            assert set(one.refused) == {"join first"}
+            assert session.state.status == "paused" and one.holds
+
+
+def test_who_does_not_join_is_shut_out(
+    tmp_path: Path, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "JOIN_SECONDS", 0.1)
+    folder = tmp_path / "run"
+    with served(folder, kept, None, "steps=0"), Screen(folder, "one") as one:
+        with address.connect(folder, 20.0) as silent:
+            assert shut_out(silent)
+        one.send(KeepControls(), AskForControls())  # and those who did are not
+        with Screen(folder, "two") as two:
+            assert [s.name for s in two.controls.screens] == ["one", "two"]
+
+
+def test_no_more_than_so_many_at_once(
+    tmp_path: Path, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "CONNECTIONS", 2)
+    folder = tmp_path / "run"
+    with served(folder, kept, None, "steps=0"), Screen(folder, "one") as one:
+        with Screen(folder, "two"), Screen(folder) as three:
+            three.to_the_end()
+            assert three.refused == ["2 are connected to this run already; close one first"]
+            with pytest.raises(Exception, match="2 are connected to this run already"):
+                RemoteSession.attach(folder, "three")
+        one.until(lambda: len(one.controls.screens) == 1)
+        with Screen(folder, "three") as three:
+            assert len(three.controls.screens) == 2
+
+
+def test_one_that_can_not_be_served_is_let_go(
+    tmp_path: Path, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, system = tmp_path / "run", os.open
+
+    def full(path: object, *rest: int) -> int:
+        if path == folder / EVENTS:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return system(path, *rest)
+
+    with served(folder, kept, None, "steps=0"):
+        with monkeypatch.context() as patch, address.connect(folder, 20.0) as connection:
+            patch.setattr("os.open", full)
+            assert shut_out(connection)
+        with Screen(folder, "one") as one:
+            assert one.holds
+
+
+def test_the_socket_is_gone_and_the_last_fact_is_told(
+    tmp_path: Path, kept: Kept, undisturbed: Path
+) -> None:
+    folder = tmp_path / "run"
+    with served(folder, kept) as session, Screen(folder, "one") as one:
+        session.start()
+        one.to_the_end()
+        assert one.state.status == "finished"
+        assert plain(one.state) == plain(session.state)
+    assert not (folder / address.SOCKET).exists()
+    assert {path.name for path in folder.iterdir()} == {"config.toml", "events.jsonl"}
+    assert outcome(folder) == outcome(undisturbed)
+
+
+def test_a_failure_that_no_journal_could_take_is_told(
+    tmp_path: Path, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    with served(folder, kept, paused_in(2)) as session, Screen(folder, "one") as one:
+        to_the_pause(session)
+        file, write = session._journal._file, os.write
+
+        def full(descriptor: int, data: bytes) -> int:
+            if descriptor == file:
+                raise OSError(28, "No space left on device")
+            return write(descriptor, data)
+
+        monkeypatch.setattr("os.write", full)
+        one.send(Resume())
+        with Screen(folder, "two") as two:
+            for screen in (one, two):
+                screen.to_the_end()
+                assert screen.state.status == "failed"
+                assert "No space left" in screen.state.error
+    assert plain(one.state) == plain(session.state)
+
+
+def test_a_run_that_was_finished_can_still_be_shown(undisturbed: Path) -> None:
+    folder = undisturbed
+    session = LocalSession.resume(folder)
+    with server.ControlServer(session):
+        with Screen(folder, "one") as one:
+            assert plain(one.state) == plain(session.state)
+        session.start()
+        assert session.wait(20)
+
+
+def test_who_lets_go_of_nothing_keeps_nothing_of_ours(
+    tmp_path: Path, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is thrown out while it does not read: its file descriptors are free again."""
+    folder = tmp_path / "run"
+    with served(folder, kept, paused_in(1)) as session:
+        to_the_pause(session)
+        with Screen(folder, "one") as one:
+            fill_journal(one)
+            before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+            stalled: list[socket.socket] = []
+            for _ in range(6):
+                connection = address.connect(folder, 20.0)
+                connection.sendall(b'{"kind":"join","name":"stalled"}\n')
+                one.until(lambda: len(one.controls.screens) == 2)
+                connection.sendall(b"\n" * 30)
+                one.until(lambda: len(one.controls.screens) == 1)
+                stalled.append(connection)
+            wait_until(lambda: len(os.listdir("/proc/self/fd")) <= before + len(stalled))  # noqa: PTH208
+            for connection in stalled:
+                connection.close()
