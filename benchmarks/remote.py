@@ -111,8 +111,8 @@ def step_cost(name: str, kept: Kept) -> Cost:
     from engine.commands import MakeEdit, UndoEdit
     from engine.config_file import load_config
     from engine.edits import SetNextPrompt
+    from engine.local_session import LocalSession
     from engine.remote.server import ControlServer
-    from engine.session import LocalSession
 
     costs: list[Cost] = []
     begun = Cost(0.0, 0.0, 0.0)

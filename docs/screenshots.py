@@ -14,7 +14,7 @@ from engine import events as ev
 from engine.commands import InjectTemplate, MakeEdit, Pause, Stop
 from engine.config_file import load_config
 from engine.edits import SetOption
-from engine.session import LocalSession
+from engine.local_session import LocalSession
 from engine.state import RunState
 from glov_tui.app import GlovApp
 

@@ -26,6 +26,7 @@ from engine.events import JOURNAL_VERSION, Event, RunStarted, format_event, pars
 from engine.files import make_private_folder, open_private, sync_folder, write_atomic
 from engine.run_lock import Owner
 from engine.state import RunState
+from engine.versions import own_versions
 
 EVENTS = "events.jsonl"
 CONFIG = "config.toml"
@@ -124,6 +125,23 @@ class Journal:
             journal.abandon()
             raise JournalError(journal._unwritable(error)) from error
         except JournalError:
+            journal.abandon()
+            raise
+        return journal
+
+    @classmethod
+    def begin(cls, config: RunConfig, folder: Path) -> Journal:
+        """Start a run: its folder and its first fact, for whoever drives it.
+
+        Raises:
+            UserError: as ``create``.
+        """
+        journal = cls.create(folder)
+        begun = config.model_dump(mode="json")
+        try:
+            journal.append(RunStarted(run=folder.name, config=begun, versions=own_versions()))
+            journal.sync()
+        except BaseException:
             journal.abandon()
             raise
         return journal

@@ -23,8 +23,8 @@ from engine.files import make_private_folder, write_atomic
 from engine.grid import Grid, describe, format_value
 from engine.journal import EVENTS, find_run, is_begun, runs_folder
 from engine.kept import Kept
+from engine.local_session import LocalSession
 from engine.run_record import Metric, RunRecord, read_record
-from engine.session import LocalSession
 from engine.state import RunState
 from engine.statistics import Spread, spread
 

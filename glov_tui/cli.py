@@ -168,16 +168,15 @@ class _How(NamedTuple):
 def _run(source: str, overrides: list[str], run_dir: Path | None, how: _How) -> None:
     from engine.config_file import load_config
     from engine.errors import UserError
-    from engine.journal import new_run_folder
+    from engine.journal import Journal, new_run_folder
     from engine.loading import check_config
-    from engine.session import begin_run
 
     try:
         _check(how)
         config = load_config(source, overrides)
         check_config(config)
         folder = run_dir or new_run_folder(config.name)
-        begin_run(config, folder)
+        Journal.begin(config, folder).close()
         _drive(folder, how)
     except UserError as error:
         _fail(error)
@@ -208,7 +207,7 @@ def _drive(folder: Path, how: _How) -> NoReturn:
         typer.echo("glov: no terminal here, so this runs headless", err=True)
         headless = True
     if headless:
-        from engine.session import LocalSession
+        from engine.local_session import LocalSession
         from glov_tui.headless import drive
 
         gc.enable()

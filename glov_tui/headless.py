@@ -16,9 +16,10 @@ from rich.text import Text
 from engine.commands import Stop
 from engine.errors import JournalError
 from engine.journal import LOG, run_argument
+from engine.local_session import LocalSession
 from engine.remote.server import ControlServer
 from engine.result import summarise
-from engine.session import LocalSession, Session
+from engine.session import Session
 from engine.state import RunState
 from engine.stop_signals import stop_on_signal
 from glov_tui.outliving import outliving_the_terminal

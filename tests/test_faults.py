@@ -33,8 +33,8 @@ from engine.llm.base import Reply, TokenColumn
 from engine.llm.local import LocalLLM
 from engine.llm.readers import Decoder
 from engine.loading import load_optimizer
+from engine.local_session import LocalSession
 from engine.result import summarise
-from engine.session import LocalSession
 from engine.state import RunState
 from engine.steering import direction
 from engine.vlm.text_features import TextFeatures

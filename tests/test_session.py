@@ -23,7 +23,7 @@ from engine.config import RunConfig
 from engine.config_file import load_config
 from engine.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
 from engine.journal import read_journal
-from engine.session import LocalSession
+from engine.local_session import LocalSession
 from engine.state import RunState
 
 Hook = Callable[[ev.Event, RunState], None]

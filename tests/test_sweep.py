@@ -12,7 +12,7 @@ from engine.errors import JournalError, UserError
 from engine.grid import Grid, make_grid, parse_axis
 from engine.journal import read_journal
 from engine.llm.local import LocalLLM
-from engine.session import LocalSession
+from engine.local_session import LocalSession
 from engine.sweep import (
     FinishedJob,
     Job,

@@ -61,8 +61,8 @@ def start_engine(folder: Path) -> subprocess.Popen[bytes]:
 
 def main(folder: Path, descriptor: int) -> int:
     """Drive the run in ``folder``; returns 0 if it came to its end, 1 if it failed or stopped."""
+    from engine.local_session import LocalSession
     from engine.remote.server import ControlServer
-    from engine.session import LocalSession
     from engine.stop_signals import stop_on_signal
 
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

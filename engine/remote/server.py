@@ -24,6 +24,7 @@ import engine
 from engine.commands import Command, Stop
 from engine.files import append_private
 from engine.journal import EVENTS, LOG
+from engine.local_session import LocalSession
 from engine.remote import address
 from engine.remote.controls import Controls
 from engine.remote.messages import (
@@ -39,7 +40,7 @@ from engine.remote.messages import (
     parse_request,
 )
 from engine.remote.telemetry import telemetry_since
-from engine.session import LocalSession, Published
+from engine.session import Published
 from engine.state import RunState
 
 LOOK_SECONDS, CLOSE_LOOK_SECONDS, CLOSE_LOOK_FOR = 0.05, 0.005, 0.25

@@ -15,10 +15,10 @@ from engine import events as ev
 from engine.commands import Pause, Stop
 from engine.config_file import load_config
 from engine.journal import read_journal
+from engine.local_session import LocalSession
 from engine.remote.client import RemoteSession
 from engine.remote.messages import AskForControls, GiveControls
 from engine.remote.server import ControlServer
-from engine.session import LocalSession
 from glov_tui.app import GlovApp
 from glov_tui.panes.status import StatusLine
 from glov_tui.screens.editor import EditorScreen

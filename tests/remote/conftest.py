@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.kept import Kept
-from engine.session import LocalSession
+from engine.local_session import LocalSession
 from tests.remote.screens import demo
 
 

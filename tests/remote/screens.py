@@ -19,11 +19,11 @@ from engine.config import RunConfig
 from engine.config_file import load_config
 from engine.journal import fold_journal, read_journal
 from engine.kept import Kept
+from engine.local_session import LocalSession
 from engine.remote import address
 from engine.remote.controls import Controls
 from engine.remote.messages import ControlsChanged, Join, Refused, format_line, parse_message
 from engine.remote.server import ControlServer
-from engine.session import LocalSession
 from engine.state import RunState
 
 Hook = Callable[[ev.Event, RunState], None]

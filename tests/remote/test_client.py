@@ -21,7 +21,6 @@ from engine.remote import address, client
 from engine.remote.client import RemoteSession
 from engine.remote.controls import Controls
 from engine.remote.messages import ControlsChanged, Greeting, format_line
-from engine.session import begin_run
 from engine.state import RunState
 from tests.remote.screens import At, demo, plain, served, wait_until
 
@@ -233,7 +232,7 @@ def test_a_real_engine_that_closes_is_connected_to_again(
 def engine(tmp_path: Path) -> Iterator[RemoteSession]:
     """A screen and the engine's process that it has started, which loads its models."""
     folder = tmp_path / "run"
-    begin_run(demo(), folder)
+    Journal.begin(demo(), folder).close()
     screen = RemoteSession.of_new_engine(folder, "first")
     screen.start()
     wait_until(lambda: screen.engine_pid is not None)

@@ -20,9 +20,9 @@ from engine.commands import MakeEdit, Pause, Resume, Stop, UndoEdit
 from engine.edits import EDITABLE, SetNextPrompt, SetOption
 from engine.journal import LOG, fold_journal, read_journal
 from engine.kept import Kept
+from engine.local_session import LocalSession
 from engine.remote import address, server
 from engine.remote.messages import KeepControls, Request, format_line
-from engine.session import LocalSession
 from engine.state import RunState
 from tests.remote.screens import At, Screen, outcome, plain, served, wait_until
 

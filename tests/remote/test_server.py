@@ -14,10 +14,10 @@ from engine.commands import InjectTemplate, MakeEdit, Pause, Resume, Stop
 from engine.edits import SetNextPrompt, SetOption
 from engine.journal import EVENTS, read_journal
 from engine.kept import Kept
+from engine.local_session import LocalSession
 from engine.remote import address, server
 from engine.remote.client import RemoteSession
 from engine.remote.messages import AskForControls, GiveControls, KeepControls
-from engine.session import LocalSession
 from tests.remote.screens import At, Screen, outcome, plain, served, shut_out, wait_until
 
 

@@ -22,9 +22,10 @@ from engine.experiment import (
 )
 from engine.journal import EVENTS
 from engine.kept import Kept
+from engine.local_session import LocalSession
 from engine.remote.messages import format_line
 from engine.remote.telemetry import telemetry_since
-from engine.session import LocalSession, Published
+from engine.session import Published
 from engine.state import RunState
 from tests.remote.screens import demo, plain
 

@@ -18,8 +18,8 @@ from engine.commands import MakeEdit, Stop
 from engine.config import RunConfig
 from engine.edits import SetOption
 from engine.journal import read_journal
+from engine.local_session import LocalSession
 from engine.prompt_template import normalise
-from engine.session import LocalSession
 from engine.state import RunState
 from engine.steering.alpha_search import (
     TrialSetting,

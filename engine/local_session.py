@@ -1,0 +1,456 @@
+"""A run that this process drives: the engine thread, its command queue, what it publishes.
+
+Pausing is exact: the engine holds at the next safe point, at most one token away, and keeps
+everything. Commands are idempotent and the last one wins. The published state is immutable and
+replaced as a whole, so that readers poll it without a lock and never hold up the engine.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import itertools
+import queue
+import threading
+import time
+import traceback
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine import events as ev
+from engine.commands import (
+    Command,
+    EndExperiment,
+    InjectTemplate,
+    MakeEdit,
+    Pause,
+    Resume,
+    RunExperiment,
+    StepOnce,
+    Stop,
+    UndoEdit,
+)
+from engine.config import RunConfig
+from engine.edits import Edit
+from engine.errors import ModelError, UserError
+from engine.experiment import Experiment
+from engine.files import append_private
+from engine.journal import CONFIG, LOG, Journal, fold_journal, read_journal
+from engine.kept import Kept
+from engine.loading import load_optimizer
+from engine.prompt_template import normalise
+from engine.session import Published
+from engine.stalling import why_stalled
+from engine.state import RunState, edit_problem
+from engine.versions import own_versions
+from engine.vlm.fitness import Score
+
+if TYPE_CHECKING:
+    from engine.optimizer import Events, Optimizer
+
+
+class _StopRequested(Exception):
+    """Unwinds the engine thread to its end."""
+
+
+class LocalSession:
+    """A run driven by a thread of this process.
+
+    ``on_event`` is called on the engine thread with every event and the state after it; it must
+    return quickly and not raise.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        state: RunState,
+        scores: dict[str, Score] | None = None,
+        on_event: Callable[[ev.Event, RunState], None] | None = None,
+        kept: Kept | None = None,
+    ) -> None:
+        self._journal = journal
+        self._published = Published(journal.size, state)
+        self._scores = scores or {}
+        self._on_event = on_event
+        self._kept = kept
+        self.unattended = False  # nobody watches: what asks for a person ends the run
+        self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._optimizer: Optimizer | None = None
+        self._injected: list[str] = []  # a person's templates that wait for the models
+        self._hold = False  # paused, or to be paused at the next safe point
+        self._hold_after_step = False
+        self._told = False  # a pause was asked for and is not announced yet
+        self._deferred: collections.deque[Command] = collections.deque()
+        # A daemon, so that a model that hangs in native code can't keep the process alive.
+        self._thread = threading.Thread(target=self._main, name="glov-engine", daemon=True)
+
+    @classmethod
+    def create(
+        cls,
+        config: RunConfig,
+        folder: Path,
+        on_event: Callable[[ev.Event, RunState], None] | None = None,
+        kept: Kept | None = None,
+    ) -> LocalSession:
+        """A new run in ``folder``. Nothing is loaded before ``start``.
+
+        ``kept`` has models and data of earlier runs of this process, and takes this one's.
+
+        Raises:
+            UserError: if the folder can't be written or holds a run.
+        """
+        return cls._opened(Journal.begin(config, folder), on_event, kept)
+
+    @classmethod
+    def resume(
+        cls,
+        folder: Path,
+        on_event: Callable[[ev.Event, RunState], None] | None = None,
+        kept: Kept | None = None,
+    ) -> LocalSession:
+        """Take up a run where its journal ends; ``kept`` as in ``create``.
+
+        Raises:
+            JournalError: if the journal is damaged or of another version, another process drives
+                the run, or the folder can't be written.
+        """
+        # Opened first of all: nobody else may append to what is read.
+        return cls._opened(Journal(folder), on_event, kept)
+
+    @classmethod
+    def _opened(
+        cls,
+        journal: Journal,
+        on_event: Callable[[ev.Event, RunState], None] | None,
+        kept: Kept | None,
+    ) -> LocalSession:
+        try:
+            return cls._taken_up(journal, on_event, kept)
+        except BaseException:
+            journal.abandon()
+            raise
+
+    @classmethod
+    def _taken_up(
+        cls,
+        journal: Journal,
+        on_event: Callable[[ev.Event, RunState], None] | None,
+        kept: Kept | None,
+    ) -> LocalSession:
+        content = read_journal(journal.folder)
+        state = fold_journal(journal.folder, content.events)
+        scores = {
+            e.template: Score(e.hits, e.n, e.margin, e.class_hits)
+            for e in content.events
+            if isinstance(e, ev.TemplateScored)
+        }
+        if content.torn_bytes:
+            journal.cut(content.torn_bytes)
+        session = cls(journal, state, scores, on_event, kept)
+        if state.status == "finished":
+            return session  # there is nothing left to do: the result is shown again
+        if len(content.events) > 1:
+            session._publish(ev.RunReopened(versions=own_versions()))
+        elif on_event is not None:  # no engine has had it yet
+            on_event(content.events[0], state)
+        if content.torn_bytes:
+            session._publish(
+                ev.Warned(message=f"the journal's last line was torn; cut {content.torn_bytes} B")
+            )
+        if journal.left_by is not None:
+            session._publish(
+                ev.Warned(message=f"{journal.left_by} died while it drove this run; taken over")
+            )
+        return session
+
+    @property
+    def state(self) -> RunState:
+        """The latest state; never changes under the reader."""
+        return self._published.state
+
+    @property
+    def published(self) -> Published:
+        """The latest state, and which part of the journal it is the fold of."""
+        return self._published
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self._journal.folder
+
+    @property
+    def ended(self) -> bool:
+        """Whether the engine thread was started and has ended."""
+        return self._thread.ident is not None and not self._thread.is_alive()
+
+    def start(self) -> None:
+        """Start the engine thread, once: it loads the models, then runs until done or stopped."""
+        if self._thread.ident is None:
+            self._thread.start()
+
+    def send(self, command: Command) -> None:
+        """Queue a command; it is obeyed at the next safe point."""
+        self._commands.put(command)
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the engine's end; returns whether it has ended."""
+        if self._thread.ident is not None:  # a screen may end before it started the engine
+            self._thread.join(seconds)
+        return self.ended
+
+    # -- on the engine thread ----------------------------------------------------------------
+
+    def _main(self) -> None:
+        try:
+            try:
+                self._run()
+            except _StopRequested:
+                self._publish(ev.RunStopped(step=self.state.steps_done))
+            except UserError as error:
+                self._publish(ev.RunFailed(message=str(error)))
+            except Exception as error:
+                self._fail(error)
+            finally:
+                self._journal.close()
+        except UserError as error:  # the journal itself can't be written
+            event = ev.RunFailed(message=str(error))
+            state = self.state.apply(event)
+            self._published = Published(self._journal.size, state, unwritten=event)
+            if self._on_event is not None:
+                self._on_event(event, self.state)
+
+    def _run(self) -> None:
+        if self.state.status == "finished":
+            return
+        if not (self.folder / CONFIG).exists() and self.state.config is not None:
+            self._journal.write_config(self.state.config)
+        optimizer = self._optimizer = self._load()
+        if self.state.test("seed") is None:
+            self._drive(optimizer.score_seed(self.state))
+        self._inject_waiting()
+        while self.state.steps_done < optimizer.config.steps:
+            self._drive(optimizer.step(self.state))
+            self._journal.sync()
+            self._look_for_stalling()
+            if self._hold_after_step:
+                self._hold_after_step, self._hold = False, True
+                self._obey()
+        self._drive(optimizer.finish(self.state))
+
+    def _look_for_stalling(self) -> None:
+        """Pause where step after step gives nothing new, as going on would be without end.
+
+        Raises:
+            ModelError: the same, where nobody is there to go on after a pause.
+        """
+        state = self.state
+        assert state.config is not None
+        empty = len(list(itertools.takewhile(lambda s: s.new == 0, reversed(state.steps))))
+        patience = state.config.proposal.patience
+        left = state.config.steps - state.steps_done
+        if not patience or not left or not empty or empty % patience:
+            return
+        reason = why_stalled(state, empty)
+        if self.unattended:
+            raise ModelError(
+                f"{reason}. `glov resume {self.folder}` goes on for {min(patience, left)} more "
+                "steps; in the cockpit (without --headless) all of this can be changed in the run"
+            )
+        self._publish(ev.Warned(message=f"{reason}; then resume"))
+        self._hold_after_step = True
+
+    def _load(self) -> Optimizer:
+        def progress(what: str, done: int, total: int) -> None:
+            self._publish(ev.Progress(phase="loading", detail=what, done=done, total=total))
+            self._obey()
+
+        def report(message: str) -> None:
+            self._publish(ev.Warned(message=message))
+
+        assert self.state.config is not None
+        begun = time.monotonic()
+        optimizer = load_optimizer(self.state.config, progress, report, self._scores, self._kept)
+        self._publish(optimizer.models_loaded(time.monotonic() - begun))
+        return optimizer
+
+    def _drive(self, steps: Events, obeying: bool = True) -> None:
+        """Run one generator of the optimiser; each of its yields is a safe point."""
+        with contextlib.closing(steps):
+            try:
+                event = next(steps)
+                while True:
+                    self._publish(event)
+                    if obeying:
+                        self._obey()
+                    event = steps.send(self.state)
+            except StopIteration:
+                return
+
+    def _publish(self, event: ev.Event) -> None:
+        if event.is_fact:
+            self._journal.append(event)
+        self._published = Published(self._journal.size, self.state.apply(event))
+        if self._on_event is not None:
+            self._on_event(event, self.state)
+
+    def _obey(self) -> None:
+        """Do what was asked since the last safe point; while paused, wait here.
+
+        Raises:
+            _StopRequested: if told to stop.
+        """
+        told = self._hold  # a hold set at a step's end is announced like a pause
+        paused = False
+        while True:
+            if (told or self._told) and self._hold and not paused:
+                self._publish(ev.RunPaused(step=self.state.step))
+                paused = True
+            command = self._next_command(wait=self._hold)
+            if command is None:
+                break
+            self._do(command)
+        self._told = False
+        if paused:
+            self._publish(ev.RunResumed(step=self.state.step))
+
+    def _next_command(self, wait: bool) -> Command | None:
+        if self._deferred:
+            return self._deferred.popleft()
+        try:
+            return self._commands.get(block=wait)
+        except queue.Empty:
+            return None
+
+    def _do(self, command: Command) -> None:
+        match command:
+            case Stop():
+                raise _StopRequested
+            case Pause():
+                self._hold, self._told = True, True
+            case Resume():
+                self._hold, self._hold_after_step = False, False
+            case StepOnce():
+                self._hold, self._hold_after_step = False, True
+            case MakeEdit():
+                self._edit(command.edit)
+            case UndoEdit():
+                self._undo()
+            case InjectTemplate():
+                self._injected.append(command.text)
+                self._inject_waiting()
+            case RunExperiment():
+                self._experiment(command.experiment)
+            case EndExperiment():
+                pass  # none is under way
+
+    def _experiment(self, experiment: Experiment) -> None:
+        """Try something on the loaded models. Nothing of the run depends on it."""
+        begun = time.monotonic()
+        self._publish(ev.ExperimentStarted(experiment=experiment))
+        problem: str | None = None
+        try:
+            with contextlib.closing(self._experiment_events(experiment)) as work:
+                for event in work:
+                    self._publish(event)
+                    if self._experiment_ended():
+                        problem = "ended before it was done"
+                        break
+        except UserError as error:
+            problem = str(error)
+        except Exception as error:  # the run itself is whole
+            self._write_traceback(error)
+            problem = f"{type(error).__name__}: {error} (details in {self.folder / LOG})"
+        seconds = time.monotonic() - begun
+        self._publish(ev.ExperimentEnded(problem=problem, seconds=seconds))
+
+    def _experiment_events(self, experiment: Experiment) -> Generator[ev.Event, None, None]:
+        state, optimizer = self.state, self._optimizer
+        if not self._hold:
+            raise UserError("the lab works while the run is paused")
+        if optimizer is None or state.config is None:
+            raise UserError("the models are still being loaded")
+        anchors = state.with_pending().anchors  # two held by hand a moment ago count
+        if anchors is None:
+            raise UserError(
+                "there is no P+ and P- yet: steering begins with the first improvement over the "
+                "seed template; or hold two templates by hand"
+            )
+        from engine.steering.lab import Subject, run_experiment
+
+        positive, negative = (state.find(key) for key in anchors)
+        assert positive is not None and negative is not None
+        subject = Subject(
+            llm=optimizer.llm,
+            messages=optimizer.messages(state),
+            sampling=state.config.sampling,
+            positive=positive.text,
+            negative=negative.text,
+            fitness=optimizer.fitness,
+        )
+        yield from run_experiment(experiment, subject)
+
+    def _experiment_ended(self) -> bool:
+        """Look at what was asked meanwhile; whatever moves the run on ends the experiment."""
+        while True:
+            try:
+                command = self._commands.get(block=False)
+            except queue.Empty:
+                return False
+            if isinstance(command, EndExperiment):
+                return True
+            if isinstance(command, Stop | Resume | StepOnce | RunExperiment):
+                self._deferred.append(command)
+                return True
+            self._do(command)
+
+    def _edit(self, edit: Edit) -> None:
+        problem = edit_problem(self.state, edit)
+        if problem is not None:
+            self._publish(ev.Warned(message=f"edit refused: {problem}"))
+            return
+        number = self.state.edits_made + 1
+        self._publish(ev.Edited(number=number, step=self.state.next_step, edit=edit))
+
+    def _undo(self) -> None:
+        if self.state.pending:
+            self._publish(ev.EditUndone(number=self.state.pending[-1].number))
+        else:
+            self._publish(ev.Warned(message="nothing to undo: every edit has taken effect"))
+
+    def _inject_waiting(self) -> None:
+        """Score a person's templates, as soon as the models and the seed's score are there."""
+        if self._optimizer is None or self.state.test("seed") is None:
+            return
+        from engine.reply import parse_reply  # with many patterns: not before the first paint
+
+        while self._injected:
+            text = self._injected.pop(0)
+            parsed = parse_reply(text)
+            if parsed.template is None:
+                reason = parsed.reason.explanation if parsed.reason else "it is no template"
+                self._publish(ev.Warned(message=f"template refused: {reason} ({text})"))
+                continue
+            known = self.state.find(normalise(parsed.template))
+            if known is not None:
+                self._publish(
+                    ev.Warned(
+                        message=f"scored before, in step {known.first.step}: "
+                        f"{known.accuracy:.1%} {known.text}"
+                    )
+                )
+                continue
+            self._drive(self._optimizer.score_human(self.state, parsed.template), obeying=False)
+
+    def _fail(self, error: Exception) -> None:
+        self._write_traceback(error)
+        self._publish(
+            ev.RunFailed(
+                message=f"{type(error).__name__}: {error} (details in {self.folder / LOG}; "
+                f"nothing is lost, `glov resume {self.folder}` goes on)"
+            )
+        )
+
+    def _write_traceback(self, error: Exception) -> None:
+        with contextlib.suppress(OSError):
+            append_private(self.folder / LOG, "".join(traceback.format_exception(error)))
