@@ -193,6 +193,10 @@ class LocalSession:
         """Queue a command; it is obeyed at the next safe point."""
         self._commands.put(command)
 
+    def close(self) -> None:
+        """Give a run back that was not started."""
+        self._journal.close()
+
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for the engine's end; returns whether it has ended."""
         if self._thread.ident is not None:  # a screen may end before it started the engine
@@ -207,6 +211,8 @@ class LocalSession:
                 self._run()
             except _StopRequested:
                 self._publish(ev.RunStopped(step=self.state.steps_done))
+            except ModelError as error:
+                self._publish(ev.RunFailed(message=f"{error}{self._how_to_mend()}"))
             except UserError as error:
                 self._publish(ev.RunFailed(message=str(error)))
             except Exception as error:
@@ -441,6 +447,14 @@ class LocalSession:
                 )
                 continue
             self._drive(self._optimizer.score_human(self.state, parsed.template), obeying=False)
+
+    def _how_to_mend(self) -> str:
+        if self.state.step_begin is None:
+            return ""
+        return (
+            f" (`glov resume {self.folder}` begins step {self.state.step} again; what is edited or "
+            "undone while its models load counts for it)"
+        )
 
     def _fail(self, error: Exception) -> None:
         self._write_traceback(error)

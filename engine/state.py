@@ -241,7 +241,9 @@ class RunState:
                     event, f"forked from {event.parent} at step {event.step}"
                 )
             case ev.RunReopened():
-                return replace(self, status="loading", error=None)._logged(event, "reopened")
+                # The step is forgotten at once, so that edits made while models load count for it.
+                before = self._before_step()
+                return replace(before, status="loading", error=None)._logged(event, "reopened")
             case ev.RunStopped():
                 return replace(self, status="stopped")._logged(event, "stopped")
             case ev.Warned():
@@ -266,23 +268,24 @@ class RunState:
         line = LogLine(event.time, level, text)
         return replace(self, log=(*self.log[-LOG_LINES + 1 :], line))
 
-    def _step_started(self, event: ev.StepStarted) -> RunState:
-        # A step that was cut off begins again from where it began: what it did is forgotten.
+    def _before_step(self) -> RunState:
+        """Without the step that was cut off, which begins again, but with what a person did."""
         if self.step_begin is None:
-            before = self
-        else:
-            before = replace(
-                self.step_begin,
-                log=self.log,
-                edits=self.edits,
-                edits_made=self.edits_made,
-                pending=self._still_pending(self.step_begin.pending),
-            )
-            for (
-                template
-            ) in self.templates:  # a person's are kept: they were scored once and for all
-                if template.origin == "human" and template.key not in before.keys:
-                    before = before._added(template)
+            return self
+        before = replace(
+            self.step_begin,
+            log=self.log,
+            edits=self.edits,
+            edits_made=self.edits_made,
+            pending=self._still_pending(self.step_begin.pending),
+        )
+        for template in self.templates:
+            if template.origin == "human" and template.key not in before.keys:
+                before = before._added(template)  # scored once and for all
+        return before
+
+    def _step_started(self, event: ev.StepStarted) -> RunState:
+        before = self._before_step()
         state = replace(
             before,
             status=self.status,

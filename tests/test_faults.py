@@ -223,7 +223,7 @@ def test_fuzzed_journals_are_read_or_refused(
         assert str(error).isprintable()
     else:
         summarise(session.state)
-        session._journal.close()
+        session.close()
         assert read_journal(folder).torn_bytes == 0
 
 

@@ -322,3 +322,24 @@ def test_stop_while_loading(run_folder: Path) -> None:
     session = start(run_folder, watch)
     assert session.wait(60)
     assert session.state.status == "stopped"
+
+
+@pytest.mark.parametrize(
+    "mending", [UndoEdit(), MakeEdit(edit=SetOption(key="sampling.max_new_tokens", value=30))]
+)
+def test_a_step_that_failed_for_an_edit_is_mended_while_models_load(
+    run_folder: Path, mending: Command
+) -> None:
+    """The step is begun again, so what was edited for it can be taken back or changed."""
+    too_long = SetOption(key="sampling.max_new_tokens", value=4000)
+    watch = Watch()
+    watch.at(is_kind(ev.StepStarted, 2), MakeEdit(edit=too_long))
+    session = start(run_folder, watch)
+    assert session.wait(60) and session.state.status == "failed"
+    assert "4000" in session.state.error and "step 3 again" in session.state.error
+    again = Watch()
+    again.at(is_kind(ev.Progress), mending)
+    again.session = LocalSession.resume(run_folder, again)
+    assert [edited.edit for edited in again.session.state.pending] == [too_long]
+    again.session.start()
+    assert finish(again.session).config.sampling.max_new_tokens < 4000

@@ -167,6 +167,8 @@ class RemoteSession:
         finally:
             self._ended.set()
             self._answered.set()
+            self._woken.close()
+            self._wake.close()
             if self._process is not None:
                 self._process.wait()
 

@@ -6,6 +6,7 @@ its end. It says ``READY`` on the descriptor once screens can attach, or why it 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -66,18 +67,26 @@ def main(folder: Path, descriptor: int) -> int:
     from engine.stop_signals import stop_on_signal
 
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with os.fdopen(descriptor, "wb") as answer:
+    try:
+        session = LocalSession.resume(folder)
         try:
-            session = LocalSession.resume(folder)
             server = ControlServer(session)
-        except UserError as error:
-            answer.write(str(error).encode())
-            return 2
-        answer.write(READY)
+        except BaseException:
+            session.close()
+            raise
+    except UserError as error:
+        _answer(descriptor, str(error).encode())
+        return 2
+    _answer(descriptor, READY)
     with server, stop_on_signal(lambda: session.send(Stop())):
         session.start()
         session.wait()
     return 0 if session.state.status == "finished" else 1
+
+
+def _answer(descriptor: int, said: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError), os.fdopen(descriptor, "wb") as answer:
+        answer.write(said)  # whoever asked may be gone already
 
 
 if __name__ == "__main__":

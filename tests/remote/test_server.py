@@ -236,7 +236,11 @@ def test_a_failure_that_no_journal_could_take_is_told(
     tmp_path: Path, kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "run"
-    with served(folder, kept, paused_in(2)) as session, Screen(folder, "one") as one:
+    with (
+        served(folder, kept, paused_in(2)) as session,
+        Screen(folder, "one") as one,
+        Screen(folder, "two") as two,
+    ):
         to_the_pause(session)
         file, write = session._journal._file, os.write
 
@@ -247,11 +251,10 @@ def test_a_failure_that_no_journal_could_take_is_told(
 
         monkeypatch.setattr("os.write", full)
         one.send(Resume())
-        with Screen(folder, "two") as two:
-            for screen in (one, two):
-                screen.to_the_end()
-                assert screen.state.status == "failed"
-                assert "No space left" in screen.state.error
+        for screen in (one, two):
+            screen.to_the_end()
+            assert screen.state.status == "failed"
+            assert "No space left" in screen.state.error
     assert plain(one.state) == plain(session.state)
 
 
