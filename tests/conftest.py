@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from engine.kept import Kept
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 settings.register_profile("quick", deadline=None, derandomize=True, max_examples=50)
@@ -50,6 +52,23 @@ def demo_models() -> Callable:
         return Optimizer(config, known.llm, known.fitness, known.meta_prompt)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def kept() -> Kept:
+    """Models that are loaded once for all small runs of a process."""
+    return Kept()
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, kept: Kept) -> Path:
+    """The folder of a small run that nothing has happened to."""
+    from engine.local_session import LocalSession
+    from tests.small_runs import demo, drive
+
+    folder = tmp_path_factory.mktemp("runs") / "undisturbed"
+    drive(LocalSession.create(demo(), folder, kept=kept))
+    return folder
 
 
 @pytest.fixture

@@ -24,10 +24,8 @@ from hypothesis import strategies as st
 
 from engine import events as ev
 from engine.commands import Resume, Stop
-from engine.config import RunConfig
-from engine.config_file import load_config
 from engine.errors import JournalError, UserError
-from engine.journal import EVENTS, LOG, fold_journal, read_journal
+from engine.journal import EVENTS, LOG, read_journal
 from engine.kept import Kept
 from engine.llm.base import Reply, TokenColumn
 from engine.llm.local import LocalLLM
@@ -40,43 +38,7 @@ from engine.steering import direction
 from engine.vlm.text_features import TextFeatures
 from tests.forking import Glov
 from tests.kill_points import NOTHING, KillPoint, KillPoints, kinds
-
-OVERRIDES = ("steps=2", "data.shots=1", "sampling.max_new_tokens=30")
-
-
-def demo(*overrides: str) -> RunConfig:
-    return load_config("demo", [*OVERRIDES, *overrides])
-
-
-def outcome(folder: Path) -> dict[str, Any]:
-    """All that a run found, without clocks and without how often it was begun."""
-    state = fold_journal(folder, read_journal(folder).events)
-    assert state.status == "finished", state.error
-    return {
-        "ranking": state.ranking,
-        "anchors": state.anchors,
-        "tests": {s: state.test(s).comparable() for s in ("seed", "best", "ensemble")},
-        "steps": [step.comparable() for step in state.steps],
-    }
-
-
-@pytest.fixture(scope="module")
-def kept() -> Kept:
-    """Models that are loaded once for all runs of this file."""
-    return Kept()
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, kept: Kept) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "undisturbed"
-    drive(LocalSession.create(demo(), folder, kept=kept))
-    return folder
-
-
-def drive(session: LocalSession) -> RunState:
-    session.start()
-    assert session.wait(60), "the engine hangs"
-    return session.state
+from tests.small_runs import OVERRIDES, demo, drive, outcome
 
 
 def resume(folder: Path, kept: Kept) -> RunState:

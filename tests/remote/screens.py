@@ -15,9 +15,6 @@ from pydantic import BaseModel
 
 from engine import events as ev
 from engine.commands import Command, Stop
-from engine.config import RunConfig
-from engine.config_file import load_config
-from engine.journal import fold_journal, read_journal
 from engine.kept import Kept
 from engine.local_session import LocalSession
 from engine.remote import address
@@ -25,35 +22,16 @@ from engine.remote.controls import Controls
 from engine.remote.messages import ControlsChanged, Join, Refused, format_line, parse_message
 from engine.remote.server import ControlServer
 from engine.state import RunState
+from tests.small_runs import demo
 
 Hook = Callable[[ev.Event, RunState], None]
 
 DEADLINE = 20.0  # seconds for anything that is waited for
 
 
-def demo(*overrides: str) -> RunConfig:
-    return load_config(
-        "demo", ["steps=2", "data.shots=1", "sampling.max_new_tokens=30", *overrides]
-    )
-
-
 def plain(state: RunState) -> RunState:
     """Without what a screen may have otherwise: the telemetry of before the step under way."""
     return dataclasses.replace(state, step_begin=None)
-
-
-def outcome(folder: Path) -> dict[str, Any]:
-    """All that a run found, without clocks and without how often it was begun."""
-    content = read_journal(folder)
-    assert not content.torn_bytes
-    state = fold_journal(folder, content.events)
-    assert state.status == "finished", state.error
-    return {
-        "ranking": state.ranking,
-        "anchors": state.anchors,
-        "tests": {s: state.test(s).comparable() for s in ("seed", "best", "ensemble")},
-        "steps": [step.comparable() for step in state.steps],
-    }
 
 
 def wait_until(condition: Callable[[], Any], what: str = "") -> None:

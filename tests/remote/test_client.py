@@ -22,7 +22,8 @@ from engine.remote.client import RemoteSession
 from engine.remote.controls import Controls
 from engine.remote.messages import ControlsChanged, Greeting, format_line
 from engine.state import RunState
-from tests.remote.screens import At, demo, plain, served, wait_until
+from tests.remote.screens import At, plain, served, wait_until
+from tests.small_runs import demo
 
 GREETING = format_line(Greeting(glov="1.0", pid=1))
 CONTROLS = format_line(ControlsChanged(you=1, controls=Controls().joined(1, "one")))

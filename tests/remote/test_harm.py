@@ -24,7 +24,8 @@ from engine.local_session import LocalSession
 from engine.remote import address, server
 from engine.remote.messages import KeepControls, Request, format_line
 from engine.state import RunState
-from tests.remote.screens import At, Screen, outcome, plain, served, wait_until
+from tests.remote.screens import At, Screen, plain, served, wait_until
+from tests.small_runs import outcome
 
 # -- lines --------------------------------------------------------------------------------------
 

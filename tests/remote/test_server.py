@@ -18,7 +18,8 @@ from engine.local_session import LocalSession
 from engine.remote import address, server
 from engine.remote.client import RemoteSession
 from engine.remote.messages import AskForControls, GiveControls, KeepControls
-from tests.remote.screens import At, Screen, outcome, plain, served, shut_out, wait_until
+from tests.remote.screens import At, Screen, plain, served, shut_out, wait_until
+from tests.small_runs import outcome
 
 
 def paused_in(step: int) -> At:

@@ -27,7 +27,8 @@ from engine.remote.messages import format_line
 from engine.remote.telemetry import telemetry_since
 from engine.session import Published
 from engine.state import RunState
-from tests.remote.screens import demo, plain
+from tests.remote.screens import plain
+from tests.small_runs import demo
 
 STEERED = SteeringSetting(layers=(2,), alpha=0.5)
 SCAN = ScanSettings(setting=STEERED, layers=(1, 2), alphas=(0.5,), replies=2, fitness=True)
