@@ -265,6 +265,7 @@ class GlovApp(AttachedActions):
         """Show all keys."""
         from glov_tui.screens.help import HelpScreen
 
+        self.clear_notifications()  # they would lie on the text where the screen is small
         self.push_screen(HelpScreen(self._binding_groups()))
 
     def _binding_groups(self) -> list[tuple[str, list[Binding]]]:

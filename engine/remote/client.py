@@ -60,6 +60,7 @@ class RemoteSession:
         self._refused = ""  # why, if it was turned away
         self._current = False  # all that was there at the time of the connection is received
         self._was_current = False
+        self._received = 0  # bytes
         self._answered = threading.Event()  # current once, or ended
         self._ended = threading.Event()
         self._closing = False
@@ -94,7 +95,10 @@ class RemoteSession:
         """
         session = cls(folder, name, RunState(), starts_engine=False)
         session.start()
-        if not session._answered.wait(ANSWER_SECONDS):
+        received = -1
+        while not session._answered.wait(ANSWER_SECONDS) and session._received > received:
+            received = session._received  # a long journal takes its time
+        if not session._answered.is_set():
             session.close()
             raise JournalError(
                 f"{folder}: {read_owner(folder) or 'its engine'} does not answer (is it suspended?)"
@@ -243,6 +247,7 @@ class RemoteSession:
                         received = engine.recv(READ_BYTES)
                         if not received:
                             return
+                        self._received += len(received)
                         *lines, rest = (rest + received).split(b"\n")
                         for line in lines:
                             state = self._apply(state, self._parse(line))
