@@ -30,9 +30,9 @@ from engine.config_file import load_config
 from engine.journal import Journal
 from engine.llm.base import Message
 from engine.prompt_template import normalise
-from engine.remote.address import SOCKET
 from engine.remote.client import RemoteSession
 from engine.remote.server import ControlServer
+from engine.run_folder import SOCKET
 from engine.session import Published
 from engine.state import RunState
 

@@ -16,7 +16,8 @@ from engine.config import EvaluationConfig, RunConfig
 from engine.config_file import parse_override, with_value
 from engine.edits import EDITABLE, SetOption
 from engine.errors import ConfigError, JournalError, UserError
-from engine.journal import EVENTS, Journal, fold_journal, read_journal
+from engine.journal import Journal, fold_journal, read_journal
+from engine.run_folder import EVENTS
 from engine.run_record import begun_config
 from engine.state import RunState, edit_problem
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import os
-import shlex
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,49 +22,10 @@ from engine.config_file import format_config
 from engine.errors import JournalError
 from engine.events import JOURNAL_VERSION, Event, RunStarted, format_event, parse_event
 from engine.files import make_private_folder, open_private, sync_folder, write_atomic
+from engine.run_folder import CONFIG, EVENTS, run_argument
 from engine.run_lock import Owner
 from engine.state import RunState
 from engine.versions import own_versions
-
-EVENTS = "events.jsonl"
-CONFIG = "config.toml"
-LOG = "log.txt"
-
-
-def runs_folder() -> Path:
-    """Where runs are kept: $GLOV_RUNS_DIR, or ./runs."""
-    return Path(os.environ.get("GLOV_RUNS_DIR") or "runs")
-
-
-def new_run_folder(name: str) -> Path:
-    """A folder name for a new run: its name and the local time, made unique by a number."""
-    base = runs_folder() / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    path, number = base, 1
-    while path.exists():
-        number += 1
-        path = base.with_name(f"{base.name}-{number}")
-    return path
-
-
-def find_run(run: str) -> Path:
-    """The folder of a run given by path, or by name within the runs folder.
-
-    Raises:
-        JournalError: if there is no such run.
-    """
-    for path in (Path(run).expanduser(), runs_folder() / run):
-        with contextlib.suppress(OSError):  # a name that is too long, a folder that is closed
-            if (path / EVENTS).is_file():
-                return path
-    raise JournalError(
-        f"{run}: no run there (no {EVENTS}); give a run's folder, or its name in {runs_folder()}/"
-    )
-
-
-def run_argument(folder: Path) -> str:
-    """What to write on a command line for ``find_run`` to find this run; quoted for a shell."""
-    in_runs = folder.parent == runs_folder()
-    return shlex.quote(folder.name if in_runs else str(folder))
 
 
 def is_begun(folder: Path) -> bool:
@@ -116,8 +75,8 @@ class Journal:
         try:
             if is_begun(folder):
                 raise JournalError(
-                    f"{folder} holds a run already; take it up with `glov resume {folder}`, "
-                    "or give another --run-dir"
+                    f"{folder} holds a run already; take it up with `glov resume "
+                    f"{run_argument(folder)}`, or give another --run-dir"
                 )
             journal.cut(journal.size)
             sync_folder(folder.parent)
@@ -225,7 +184,8 @@ class Journal:
     def _unwritable(self, error: OSError) -> str:
         return (
             f"{self.folder / EVENTS}: can't be written: {error.strerror or error}. See to the disk "
-            f"and its free space, then take the run up with `glov resume {self.folder}`"
+            f"and its free space, then take the run up with `glov resume "
+            f"{run_argument(self.folder)}`"
         )
 
 

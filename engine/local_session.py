@@ -36,10 +36,11 @@ from engine.edits import Edit
 from engine.errors import ModelError, UserError
 from engine.experiment import Experiment
 from engine.files import append_private
-from engine.journal import CONFIG, LOG, Journal, fold_journal, read_journal
+from engine.journal import Journal, fold_journal, read_journal
 from engine.kept import Kept
 from engine.loading import load_optimizer
 from engine.prompt_template import normalise
+from engine.run_folder import CONFIG, LOG, run_argument
 from engine.session import Published
 from engine.stalling import why_stalled
 from engine.state import RunState, edit_problem
@@ -50,8 +51,8 @@ if TYPE_CHECKING:
     from engine.optimizer import Events, Optimizer
 
 
-class _StopRequested(Exception):
-    """Unwinds the engine thread to its end."""
+class _StopRequested(BaseException):
+    """Unwinds the engine thread to its end; nobody on the way takes it for an error."""
 
 
 class LocalSession:
@@ -193,6 +194,10 @@ class LocalSession:
         """Queue a command; it is obeyed at the next safe point."""
         self._commands.put(command)
 
+    def warn(self, message: str) -> None:
+        """Journal a warning; before ``start``."""
+        self._publish(ev.Warned(message=message))
+
     def close(self) -> None:
         """Give a run back that was not started."""
         self._journal.close()
@@ -260,8 +265,9 @@ class LocalSession:
         reason = why_stalled(state, empty)
         if self.unattended:
             raise ModelError(
-                f"{reason}. `glov resume {self.folder}` goes on for {min(patience, left)} more "
-                "steps; in the cockpit (without --headless) all of this can be changed in the run"
+                f"{reason}. `glov resume {run_argument(self.folder)}` goes on for "
+                f"{min(patience, left)} more steps; in the cockpit (without --headless) all of "
+                "this can be changed in the run"
             )
         self._publish(ev.Warned(message=f"{reason}; then resume"))
         self._hold_after_step = True
@@ -452,8 +458,8 @@ class LocalSession:
         if self.state.step_begin is None:
             return ""
         return (
-            f" (`glov resume {self.folder}` begins step {self.state.step} again; what is edited or "
-            "undone while its models load counts for it)"
+            f" (`glov resume {run_argument(self.folder)}` begins step {self.state.step} again; "
+            "what is edited or undone while its models load counts for it)"
         )
 
     def _fail(self, error: Exception) -> None:
@@ -461,7 +467,7 @@ class LocalSession:
         self._publish(
             ev.RunFailed(
                 message=f"{type(error).__name__}: {error} (details in {self.folder / LOG}; "
-                f"nothing is lost, `glov resume {self.folder}` goes on)"
+                f"nothing is lost, `glov resume {run_argument(self.folder)}` goes on)"
             )
         )
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.errors import JournalError
-from engine.journal import EVENTS, fold_journal, is_begun, is_driven, read_journal, runs_folder
+from engine.journal import fold_journal, is_begun, is_driven, read_journal
+from engine.run_folder import EVENTS, runs_folder
 from engine.run_record import Metric, RunRecord, begun_config, record_of
 from engine.state import RunState
 from engine.sweep import is_sweep, read_sweep

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from engine.errors import JournalError
 from engine.files import write_atomic
+from engine.run_folder import SOCKET, run_argument
 
 OWNER = "owner.json"
 
@@ -87,10 +88,11 @@ def _lock(descriptor: int) -> bool:
 
 def refusal(folder: Path, owner: Owner | None) -> str:
     """Why a run can't be taken up that a live process drives, and what can be done."""
-    return (
-        f"{folder} is being driven by {owner or 'another process'}: `glov attach {folder}` shows "
-        f"it, `glov stop {folder}` ends it"
-    )
+    driven = f"{folder} is being driven by {owner or 'another process'}"
+    if not os.path.lexists(folder / SOCKET):
+        return f"{driven}, which can't be attached to: end that one first"
+    name = run_argument(folder)
+    return f"{driven}: `glov attach {name}` shows it, `glov stop {name}` ends it"
 
 
 def is_taken(descriptor: int) -> bool:

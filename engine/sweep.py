@@ -21,9 +21,11 @@ from engine.config import RunConfig
 from engine.errors import JournalError, UserError
 from engine.files import make_private_folder, write_atomic
 from engine.grid import Grid, describe, format_value
-from engine.journal import EVENTS, find_run, is_begun, runs_folder
+from engine.journal import is_begun
 from engine.kept import Kept
 from engine.local_session import LocalSession
+from engine.remote.server import attachable
+from engine.run_folder import EVENTS, find_run, runs_folder
 from engine.run_record import Metric, RunRecord, read_record
 from engine.state import RunState
 from engine.statistics import Spread, spread
@@ -93,11 +95,12 @@ class LocalBackend:
                 yield FinishedJob(job, "failed", str(error))
                 continue
             self._session.unattended = True
-            self._session.start()
-            if self._stopping:  # since the check above
-                self._session.send(Stop())
-            while not self._session.wait(_POLL_SECONDS):
-                pass
+            with attachable(self._session):
+                self._session.start()
+                if self._stopping:  # since the check above
+                    self._session.send(Stop())
+                while not self._session.wait(_POLL_SECONDS):
+                    pass
             state, self._session = self._session.state, None
             yield _ended(job, state)
 

@@ -196,6 +196,9 @@ class GlovApp(AttachedActions):
         """Notify of a new best, and once of how the run ended."""
         if self.is_replay:
             return
+        if self.refused is not None:  # said where the command was typed, as any wrong call
+            self.exit()
+            return
         best = state.allowed[0] if state.steps_done and state.allowed else None
         if best is not None and state.anchors and best.accuracy > self._announced_best:
             self._announced_best = best.accuracy

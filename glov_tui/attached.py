@@ -5,11 +5,13 @@ from __future__ import annotations
 import signal
 import time
 
+from textual.events import Event, Key
+
 from engine.commands import Command, Stop
-from engine.journal import run_argument
 from engine.remote.client import RemoteSession
-from engine.remote.controls import ANSWER_SECONDS, Controls
-from engine.remote.messages import AskForControls, GiveControls, KeepControls
+from engine.remote.controls import HAND_OVER_SECONDS, Controls
+from engine.remote.messages import AskForControls, GiveControls, KeepControls, StillHere
+from engine.run_folder import run_argument
 from engine.state import ENDED
 from glov_tui.actions import DRIVING
 from glov_tui.panes.status import StatusLine
@@ -18,6 +20,7 @@ from glov_tui.text import clean
 
 LEAVE_SECONDS = 5.0  # to wait for the engine's next safe point
 CTRL_C_SECONDS = 3.0
+SAY_HERE_SECONDS = 2.0  # at most that often
 _NEEDS_CONTROLS = DRIVING | {"lab"}
 _CONTROLS = frozenset(["ask_for_controls", "give_controls", "keep_controls"])
 
@@ -30,12 +33,18 @@ class AttachedActions(PastActions):
 
     is_leaving = False  # the run was told to stop
     _ctrl_c_at = float("-inf")
+    _said_here_at = float("-inf")
     _known_controls: Controls | None = None
 
     @property
     def remote(self) -> RemoteSession | None:
         """The session, if its engine is in another process."""
         return self.session if isinstance(self.session, RemoteSession) else None
+
+    @property
+    def refused(self) -> str | None:
+        """Why no engine could be started, if none could."""
+        return self.remote.refused_start if self.remote is not None else None
 
     @property
     def has_controls(self) -> bool:
@@ -55,7 +64,17 @@ class AttachedActions(PastActions):
         return self.has_controls or action not in _NEEDS_CONTROLS
 
     def may_drive(self) -> bool:
-        """Whether this screen has the controls; says and asks for them where it has not."""
+        """Whether there is an engine to drive and this screen has the controls.
+
+        Says so where there is none, and asks for them where it has not.
+        """
+        if self.session.ended or self.session.state.status in ENDED:
+            self.notify(
+                "The run has ended. What you typed stays here until you close it.",
+                severity="warning",
+                timeout=8,
+            )
+            return False
         if self.has_controls:
             return True
         self.action_ask_for_controls()
@@ -71,8 +90,8 @@ class AttachedActions(PastActions):
         self.remote.send(AskForControls())
         holder = clean(self.remote.controls.name(self.remote.controls.holder))
         self.notify(
-            f"{holder} has the controls and is asked for them. Unanswered, they come in "
-            f"{ANSWER_SECONDS:.0f} s.",
+            f"{holder} has the controls and is asked for them. They come when no key is pressed "
+            f"there for {HAND_OVER_SECONDS:.0f} s.",
             markup=False,
             timeout=6,
         )
@@ -112,11 +131,25 @@ class AttachedActions(PastActions):
         new = [n for n in now.asking if before is None or n not in before.asking]
         if now.holder == me and new:
             self.bell()
+            first = "" if self.screen is self.screen_stack[0] else "close this first, then "
             self._tell(
-                f"{clean(now.name(new[0]))} asks for the controls. c gives them, C keeps them; "
-                f"unanswered they go in {ANSWER_SECONDS:.0f} s."
+                f"{clean(now.name(new[0]))} asks for the controls: {first}c gives, C keeps them. "
+                f"They go when no key is pressed for {HAND_OVER_SECONDS:.0f} s."
             )
         return True
+
+    async def on_event(self, event: Event) -> None:
+        """Any key says that somebody is here, and does not lose the controls for not answering."""
+        if isinstance(event, Key) and self.has_controls and self._is_asked:
+            now = time.monotonic()
+            if now - self._said_here_at >= SAY_HERE_SECONDS and self.remote is not None:
+                self._said_here_at = now
+                self.remote.send(StillHere())
+        await super().on_event(event)
+
+    @property
+    def _is_asked(self) -> bool:
+        return self._known_controls is not None and bool(self._known_controls.asking)
 
     def _tell(self, text: str) -> None:
         self.notify(text, title="Controls", markup=False, timeout=5)

@@ -60,7 +60,7 @@ def demo(
     """Run GLOV on small models that come with glov: no GPU, no download."""
     values = {"steps": steps, "seed": seed, "data.dataset": dataset}
     given = [f"{key}={value}" for key, value in values.items() if value is not None]
-    how = _How(headless, detach, as_json, low_bandwidth)
+    how = _how(headless, detach, as_json, low_bandwidth)
     _run("demo", [*given, *(override or [])], run_dir, how)
 
 
@@ -75,7 +75,7 @@ def run(
     low_bandwidth: LowBandwidth = False,
 ) -> None:
     """Start a new run."""
-    _run(config, override or [], run_dir, _How(headless, detach, as_json, low_bandwidth))
+    _run(config, override or [], run_dir, _how(headless, detach, as_json, low_bandwidth))
 
 
 @app.command()
@@ -88,10 +88,10 @@ def resume(
 ) -> None:
     """Take up a run where it ended, whatever ended it."""
     from engine.errors import UserError
-    from engine.journal import find_run
+    from engine.run_folder import find_run
 
     try:
-        _drive(find_run(run), _How(headless, detach, as_json, low_bandwidth))
+        _drive(find_run(run), _how(headless, detach, as_json, low_bandwidth))
     except UserError as error:
         _fail(error)
 
@@ -100,33 +100,36 @@ def resume(
 def attach(run: RunArgument, low_bandwidth: LowBandwidth = False) -> None:
     """Show a run that is under way, wherever it was started on this machine."""
     from engine.errors import UserError
-    from engine.journal import find_run
     from engine.remote.client import RemoteSession
+    from engine.run_folder import find_run
     from glov_tui.cockpit import drive_on_screen, screen_name
 
     try:
         folder = find_run(run)
         if not _has_terminal():
             raise UserError("attaching needs a terminal; `glov runs` lists what is under way")
-        session = RemoteSession.attach(folder, screen_name())
+        code = drive_on_screen(RemoteSession.attach(folder, screen_name()), low_bandwidth)
     except UserError as error:
         _fail(error)
-    raise typer.Exit(drive_on_screen(session, low_bandwidth))
+    raise typer.Exit(code)
 
 
 @app.command()
 def stop(run: RunArgument) -> None:
     """End a run that is under way, from outside; `glov resume` goes on with it."""
     from engine.errors import UserError
-    from engine.journal import find_run, run_argument
+    from engine.journal import fold_journal, read_journal
     from engine.remote.client import stop_engine
+    from engine.run_folder import find_run, run_argument
 
     try:
         folder = find_run(run)
         stop_engine(folder)
+        status = fold_journal(folder, read_journal(folder).events).status
     except UserError as error:
         _fail(error)
-    typer.echo(f"stopped; go on with: glov resume {run_argument(folder)}", err=True)
+    how = "shows the result" if status == "finished" else "goes on"
+    typer.echo(f"{status}; glov resume {run_argument(folder)} {how}", err=True)
 
 
 @app.command()
@@ -145,13 +148,14 @@ def fork(
     """Start a new run from the end of a step of another one, which stays as it is."""
     from engine.errors import UserError
     from engine.fork import write_fork
-    from engine.journal import find_run, new_run_folder
+    from engine.run_folder import find_run, new_run_folder
 
+    how = _how(headless, detach, as_json, low_bandwidth)
     try:
         parent = find_run(run)
         folder = run_dir or new_run_folder(parent.resolve().name.partition("-fork-")[0] + "-fork")
         write_fork(parent, at_step, folder, override or [])
-        _drive(folder, _How(headless, detach, as_json, low_bandwidth))
+        _drive(folder, how)
     except UserError as error:
         _fail(error)
 
@@ -168,11 +172,11 @@ class _How(NamedTuple):
 def _run(source: str, overrides: list[str], run_dir: Path | None, how: _How) -> None:
     from engine.config_file import load_config
     from engine.errors import UserError
-    from engine.journal import Journal, new_run_folder
+    from engine.journal import Journal
     from engine.loading import check_config
+    from engine.run_folder import new_run_folder
 
     try:
-        _check(how)
         config = load_config(source, overrides)
         check_config(config)
         folder = run_dir or new_run_folder(config.name)
@@ -182,13 +186,12 @@ def _run(source: str, overrides: list[str], run_dir: Path | None, how: _How) -> 
         _fail(error)
 
 
-def _check(how: _How) -> None:
+def _how(headless: bool, detach: bool, as_json: bool, low_bandwidth: bool) -> _How:
     from engine.errors import UserError
 
-    if how.detach and how.headless:
-        raise UserError(
-            "--detach returns at once and --headless stays to the end: give one of them"
-        )
+    if detach and headless:
+        _fail(UserError("--detach returns at once and --headless stays to the end: give one"))
+    return _How(headless, detach, as_json, low_bandwidth)
 
 
 def _drive(folder: Path, how: _How) -> NoReturn:
@@ -197,7 +200,6 @@ def _drive(folder: Path, how: _How) -> NoReturn:
     Raises:
         UserError: if it can't be taken up.
     """
-    _check(how)
     if how.detach:
         from glov_tui.cockpit import detach
 
@@ -312,8 +314,8 @@ def replay(
 ) -> None:
     """Play a run back in the cockpit, from its journal alone: no model is loaded."""
     from engine.errors import UserError
-    from engine.journal import find_run
     from engine.replay import ReplaySession, parse_speed
+    from engine.run_folder import find_run
 
     try:
         session = ReplaySession.open(find_run(run), parse_speed(speed))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
-from engine.journal import LOG, run_argument
+from engine.errors import UserError
+from engine.journal import fold_journal, read_journal
 from engine.remote.messages import LONGEST_NAME
 from engine.replay import ReplaySession
+from engine.run_folder import LOG, run_argument
 from engine.session import Session
 from engine.state import ENDED
 
-STOP_SECONDS = 10.0
+END_SECONDS = 10.0  # for an engine that was told to stop
 KIB_PER_SECOND, LOW_KIB_PER_SECOND = 12.0, 5.0
 
 # Textual reads these when it is imported. No animations, for slow lines; what is typed shows within
@@ -68,28 +71,50 @@ def drive_on_screen(session: Session, low_bandwidth: bool = False) -> int:
 
     A screen that was left while the run is under way says how to come back to it. The terminal is
     as it was before.
+
+    Raises:
+        UserError: if the run's log can't be written, or its engine can't be started.
     """
     _set_textual_defaults()
     from glov_tui.app import GlovApp
     from glov_tui.tty import screen_descriptors
 
     budget = LOW_KIB_PER_SECOND if low_bandwidth else KIB_PER_SECOND
-    with screen_descriptors(session.folder / LOG) as terminal:
+    log = session.folder / LOG
+    with ExitStack() as stack:
+        try:
+            terminal = stack.enter_context(screen_descriptors(log))
+        except OSError as error:
+            raise UserError(
+                f"{log} can't be written: {error.strerror or error}. "
+                f"`glov replay {run_argument(session.folder)}` shows a run without writing to it"
+            ) from error
         app = GlovApp(session, terminal=terminal, kib_per_second=budget)
         app.run()
         if app.is_leaving:
-            session.wait(STOP_SECONDS)
-    from glov_tui.headless import EXIT_DONE, EXIT_FAILED, conclude, say
+            session.wait(END_SECONDS)
+    if app.refused is not None:
+        raise UserError(app.refused)
+    from glov_tui.headless import EXIT_FAILED, say
 
     if app.return_code:
-        say(f"glov: the cockpit crashed; the traceback is in {session.folder / LOG}")
-    if session.ended or session.state.status in ENDED:
-        code = conclude(session, as_json=False)
-    else:
-        say("the run goes on")
-        _say_ways_back(session.folder)
-        code = EXIT_DONE
+        say(f"glov: the cockpit crashed; the traceback is in {log}")
+    code = _say_how_it_is(session, told_to_stop=app.is_leaving)
     return EXIT_FAILED if app.return_code else code
+
+
+def _say_how_it_is(session: Session, told_to_stop: bool) -> int:
+    from glov_tui.headless import EXIT_DONE, EXIT_INTERRUPTED, conclude, say
+
+    if session.ended or session.state.status in ENDED:
+        return conclude(session, as_json=False)
+    if told_to_stop:
+        say("told to stop: the run does so at its next safe point; then go on with:")
+        say(f"glov resume {run_argument(session.folder)}")
+        return EXIT_INTERRUPTED
+    say("the run goes on")
+    _say_ways_back(session.folder)
+    return EXIT_DONE
 
 
 def detach(folder: Path, as_json: bool) -> int:
@@ -102,6 +127,11 @@ def detach(folder: Path, as_json: bool) -> int:
     from glov_tui.headless import EXIT_DONE, say
     from glov_tui.printing import print_json
 
+    state = fold_journal(folder, read_journal(folder).events)
+    if state.status == "finished":
+        raise UserError(
+            f"{folder} is finished: `glov resume {run_argument(folder)}` shows the result"
+        )
     process = start_engine(folder)
     if as_json:
         print_json({"run": folder.name, "folder": str(folder), "pid": process.pid})

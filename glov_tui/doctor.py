@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from engine.journal import runs_folder
+from engine.run_folder import runs_folder
 from engine.versions import versions
 from glov_tui.text import clean
 

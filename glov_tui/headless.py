@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -14,15 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.commands import Stop
-from engine.errors import JournalError
-from engine.journal import LOG, run_argument
 from engine.local_session import LocalSession
-from engine.remote.server import ControlServer
+from engine.remote.server import attachable
 from engine.result import summarise
+from engine.run_folder import LOG, run_argument
 from engine.session import Session
 from engine.state import RunState
 from engine.stop_signals import stop_on_signal
-from glov_tui.outliving import outliving_the_terminal
+from glov_tui.outliving import ProgressConsole, Readers, outliving_the_terminal
 from glov_tui.progress import format_seconds, seconds_left
 from glov_tui.text import clean
 
@@ -34,35 +32,31 @@ def drive(session: LocalSession, as_json: bool) -> int:
     """Run a session to its end; returns the exit code of the command line contract.
 
     Ctrl+c and SIGTERM stop the run at its next safe point; a second one ends the process. When
-    the terminal goes, the run goes on.
+    the terminal goes, or who reads a pipe, the run goes on.
     """
-    console = Console(stderr=True, highlight=False)
     session.unattended = True
-    with outliving_the_terminal(session.folder / LOG) as gone:
-        with stop_on_signal(lambda: session.send(Stop())), _attachable(session, console):
+    with outliving_the_terminal(session.folder / LOG) as readers:
+        with stop_on_signal(lambda: session.send(Stop())), attachable(session):
             session.start()
-            try:
-                _show_progress(session, console)
-            except OSError:  # there is no terminal any more to show it on
-                gone()
-                session.wait()
-        return conclude(session, as_json)
-
-
-@contextlib.contextmanager
-def _attachable(session: LocalSession, console: Console) -> Iterator[None]:
-    """Have screens attach to the session meanwhile, where its folder can have a socket."""
-    with contextlib.ExitStack() as stack:
+            for _ in range(2):  # the second time where the log is in a terminal's place
+                try:
+                    _show_progress(session, ProgressConsole(), readers)
+                except OSError:
+                    readers.replace()
+                if session.ended:
+                    break
+            session.wait()
         try:
-            stack.enter_context(ControlServer(session))
-        except JournalError as error:
-            console.print(Text(clean(f"{error}; so it can't be attached to")), soft_wrap=True)
-        yield
+            return conclude(session, as_json)
+        except OSError:
+            readers.replace()
+            return conclude(session, as_json)
 
 
 def say(text: str) -> None:
-    """Print a sentence for the user on stderr."""
-    Console(stderr=True, highlight=False).print(Text(clean(text)), soft_wrap=True)
+    """Print a sentence for the user on stderr, if somebody reads it."""
+    with contextlib.suppress(OSError):
+        ProgressConsole().print(Text(clean(text)), soft_wrap=True)
 
 
 def conclude(session: Session, as_json: bool) -> int:
@@ -82,7 +76,8 @@ def conclude(session: Session, as_json: bool) -> int:
     return EXIT_DONE
 
 
-def _show_progress(session: LocalSession, console: Console) -> None:
+def _show_progress(session: LocalSession, console: Console, readers: Readers) -> None:
+    """Until the run ends, or a terminal to show it on is gone."""
     printed = 0.0  # time of the last log line shown
     if not console.is_terminal:
         while not session.wait(POLL_SECONDS):
@@ -100,7 +95,7 @@ def _show_progress(session: LocalSession, console: Console) -> None:
     )
     task = bar.add_task("run", total=None, step="-", phase="starting", best="-", eta="-")
     with Live(bar, console=console, refresh_per_second=8, transient=True):
-        while not session.wait(POLL_SECONDS):
+        while not session.wait(POLL_SECONDS) and not readers.gone:
             state = session.state
             printed = _print_log(state, console, printed)
             _update(bar, task, state)

@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from engine.journal import runs_folder
+from engine.run_folder import runs_folder
 from engine.run_list import ListedRun, list_runs
 from glov_tui.headless import say
 from glov_tui.printing import percent, print_json, result_console

@@ -25,8 +25,9 @@ from engine.experiment import (
     SteeringSetting,
     TracedReply,
 )
-from engine.journal import find_run, fold_journal, read_journal
+from engine.journal import fold_journal, read_journal
 from engine.llm.base import Message
+from engine.run_folder import find_run
 from engine.state import RunState
 from engine.steering.layers import resolve_layers
 from glov_tui.steer_report import SteerReport, print_report, report_as_dict

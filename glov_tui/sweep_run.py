@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,14 @@ from rich.text import Text
 
 from engine import events as ev
 from engine.grid import Grid, describe, format_value, make_grid, parse_axis, short_names
-from engine.journal import LOG, new_run_folder
+from engine.run_folder import LOG, new_run_folder
 from engine.run_record import METRICS, Metric, RunRecord, read_record
 from engine.state import RunState
 from engine.statistics import Spread
 from engine.stop_signals import stop_on_signal
 from engine.sweep import Backend, FinishedJob, Job, LocalBackend, Row, Sweep, make_rows, open_sweep
 from glov_tui.headless import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, say
-from glov_tui.outliving import outliving_the_terminal
+from glov_tui.outliving import ProgressConsole, Readers, outliving_the_terminal
 from glov_tui.printing import METRIC_NAMES, percent, print_json, result_console
 from glov_tui.progress import format_seconds
 from glov_tui.text import clean
@@ -58,17 +58,15 @@ def drive_sweep(
     again = ["glov", "sweep", source, *(f"--grid={axis}" for axis in axes)]
     again += [f"--set={override}" for override in overrides]
     again.append(f"--sweep-dir={folder}")
-    with outliving_the_terminal(folder / LOG) as gone:
-        return _drive(sweep, grid, shlex.join(again), as_json, gone)
+    with outliving_the_terminal(folder / LOG) as readers:
+        return _drive(sweep, grid, shlex.join(again), as_json, readers)
 
 
-def _drive(
-    sweep: Sweep, grid: Grid, command: str, as_json: bool, terminal_gone: Callable[[], None]
-) -> int:
+def _drive(sweep: Sweep, grid: Grid, command: str, as_json: bool, readers: Readers) -> int:
     for note in grid.notes:
         say(f"note: {note}")
-    console = Console(stderr=True, highlight=False)
-    failed, stopped = _run_jobs(sweep, console, terminal_gone)
+    console = ProgressConsole()
+    failed, stopped = _run_jobs(sweep, console, readers)
     records, damaged = sweep.records()
     if as_json:
         status = "stopped" if stopped else "failed" if failed else "finished"
@@ -87,16 +85,14 @@ def _drive(
     return EXIT_DONE
 
 
-def _run_jobs(
-    sweep: Sweep, console: Console, terminal_gone: Callable[[], None]
-) -> tuple[dict[str, str], bool]:
+def _run_jobs(sweep: Sweep, console: Console, readers: Readers) -> tuple[dict[str, str], bool]:
     """Run what is not finished; gives the failed jobs with reasons, and whether it was stopped."""
     known, failed = sweep.records()
     finished = {name for name, record in known.items() if record.finished}
     todo = [job for job in sweep.jobs if job.name not in finished and job.name not in failed]
     if finished:
         say(f"{len(finished)} of {len(sweep.jobs)} runs are finished already")
-    watch = _Watch(console, terminal_gone, len(sweep.jobs), done=len(finished), left=len(todo))
+    watch = _Watch(console, readers, len(sweep.jobs), done=len(finished), left=len(todo))
     if not todo:
         return failed, False
     backend: Backend = LocalBackend(watch.on_event)
@@ -121,13 +117,13 @@ class _Watch:
     def __init__(
         self,
         console: Console,
-        terminal_gone: Callable[[], None],
+        readers: Readers,
         total: int,
         done: int,
         left: int,
     ) -> None:
         self.left = left
-        self._console, self._terminal_gone = console, terminal_gone
+        self._console, self._readers = console, readers
         self._total = total
         self._done = done
         self._job: Job | None = None
@@ -179,8 +175,8 @@ class _Watch:
     def _print(self, text: str, style: str = "") -> None:
         try:
             self._console.print(Text(clean(text), style=style), soft_wrap=True)
-        except OSError:  # there is no terminal any more to print it on
-            self._terminal_gone()
+        except OSError:  # nobody is there any more to read it
+            self._readers.replace()
 
     def _line(self) -> Text:
         job, state = self._job, self._state

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from engine import events as ev
 from engine.commands import Resume, Stop
 from engine.errors import JournalError, UserError
-from engine.journal import EVENTS, LOG, read_journal
+from engine.journal import read_journal
 from engine.kept import Kept
 from engine.llm.base import Reply, TokenColumn
 from engine.llm.local import LocalLLM
@@ -33,6 +33,7 @@ from engine.llm.readers import Decoder
 from engine.loading import load_optimizer
 from engine.local_session import LocalSession
 from engine.result import summarise
+from engine.run_folder import EVENTS, LOG
 from engine.state import RunState
 from engine.steering import direction
 from engine.vlm.text_features import TextFeatures

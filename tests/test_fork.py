@@ -10,9 +10,10 @@ from engine import events as ev
 from engine.config_file import load_config
 from engine.errors import UserError
 from engine.fork import write_fork
-from engine.journal import EVENTS, Journal, fold_journal, read_journal
+from engine.journal import Journal, fold_journal, read_journal
 from engine.local_session import LocalSession
 from engine.result import summarise
+from engine.run_folder import EVENTS
 from engine.run_record import read_record
 from engine.state import RunState
 from tests.written_runs import write_run

@@ -18,7 +18,8 @@ from engine import events as ev
 from engine.config import RunConfig
 from engine.config_file import load_config
 from engine.errors import JournalError, UserError
-from engine.journal import EVENTS, Journal, find_run, fold_journal, read_journal
+from engine.journal import Journal, fold_journal, read_journal
+from engine.run_folder import EVENTS, find_run
 from engine.run_lock import OWNER, Owner
 
 CONFIG = RunConfig.model_validate({"data": {"path": "/images"}})

@@ -10,7 +10,8 @@ import pytest
 from engine import events as ev
 from engine.errors import JournalError
 from engine.grid import make_grid, parse_axis
-from engine.journal import EVENTS, Journal
+from engine.journal import Journal
+from engine.run_folder import EVENTS
 from engine.run_list import list_runs
 from engine.sweep import open_sweep
 from tests.written_runs import write_run

@@ -15,8 +15,9 @@ import time
 from pathlib import Path
 
 from engine.errors import JournalError
+from engine.run_folder import SOCKET, run_argument
 
-SOCKET = "control.sock"
+Mark = tuple[int, int, int]
 
 _LONGEST_PATH = 100  # bytes; systems take 104 to 108
 _ELSEWHERE = "glov-socket-"
@@ -41,15 +42,27 @@ def listen(folder: Path) -> socket.socket:
         listener.close()
         remove(folder)
         raise JournalError(
-            f"{folder / SOCKET} can't be made: {error.strerror or error}. Give a --run-dir on "
-            "another disk, or run it --headless"
+            f"{folder / SOCKET} can't be made: {error.strerror or error}. "
+            f"`glov resume {run_argument(folder)} --headless` does without it; on another disk "
+            "there may be one"
         ) from error
     return listener
 
 
-def remove(folder: Path) -> None:
-    """Remove the socket of a run, if there is one; only for the process that drives the run."""
+def mark(folder: Path) -> Mark | None:
+    """What tells the socket of a run from one that another process has made since."""
+    try:
+        found = (folder / SOCKET).lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_ctime_ns
+
+
+def remove(folder: Path, known: Mark | None = None) -> None:
+    """Remove the socket of a run, if it is there, and the one that is ``known``."""
     place = folder.resolve() / SOCKET
+    if known is not None and mark(folder) != known:
+        return
     with contextlib.suppress(OSError):
         if place.is_symlink():
             target = place.readlink()

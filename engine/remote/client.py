@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import os
 import selectors
+import signal
 import socket
 import subprocess
 import threading
@@ -16,10 +18,12 @@ from pydantic import ValidationError
 from engine import events as ev
 from engine.commands import Command, Stop
 from engine.errors import JournalError, UserError
-from engine.journal import LOG, fold_journal, is_driven, read_journal
+from engine.journal import fold_journal, is_driven, read_journal
 from engine.remote import address
 from engine.remote.controls import Controls
 from engine.remote.messages import (
+    LONGEST_LINE,
+    LONGEST_NAME,
     PROTOCOL_VERSION,
     ControlRequest,
     ControlsChanged,
@@ -31,11 +35,12 @@ from engine.remote.messages import (
     parse_message,
 )
 from engine.remote.process import start_engine
+from engine.run_folder import LOG, run_argument
 from engine.run_lock import read_owner, refusal
 from engine.state import ENDED, RunState
 from engine.versions import own_versions
 
-ANSWER_SECONDS = 10.0  # for an engine to say how things are
+SILENCE_SECONDS = 10.0  # of an engine, until it counts as one that does not answer
 STOP_SECONDS = 60.0  # for an engine to come to a safe point
 AGAIN_SECONDS = 0.5  # between two tries to connect to an engine that is there
 READ_BYTES = 256 * 1024
@@ -51,10 +56,11 @@ class RemoteSession:
     def __init__(self, folder: Path, name: str, state: RunState, starts_engine: bool) -> None:
         """Use ``of_new_engine`` or ``attach``."""
         self._folder = folder
-        self._join = Join(name=name[:40])
+        self._join = Join(name=name[:LONGEST_NAME])
         self._state = state
         self.starts_engine = starts_engine
         self.engine_pid: int | None = None
+        self.refused_start: str | None = None  # why no engine could be started
         self._process: subprocess.Popen[bytes] | None = None
         self._controls: ControlsChanged | None = None
         self._refused = ""  # why, if it was turned away
@@ -65,6 +71,7 @@ class RemoteSession:
         self._ended = threading.Event()
         self._closing = False
         self._outgoing: collections.deque[bytes] = collections.deque()
+        self._too_long: collections.deque[str] = collections.deque()  # what was not sent
         self._woken, self._wake = socket.socketpair()
         self._wake.setblocking(False)  # one that is full wakes as well
         self._thread = threading.Thread(target=self._main, name="glov-screen", daemon=True)
@@ -96,7 +103,7 @@ class RemoteSession:
         session = cls(folder, name, RunState(), starts_engine=False)
         session.start()
         received = -1
-        while not session._answered.wait(ANSWER_SECONDS) and session._received > received:
+        while not session._answered.wait(SILENCE_SECONDS) and session._received > received:
             received = session._received  # a long journal takes its time
         if not session._answered.is_set():
             session.close()
@@ -141,7 +148,11 @@ class RemoteSession:
 
     def send(self, command: Command | ControlRequest) -> None:
         """Queue a command; returns at once."""
-        self._outgoing.append(format_line(command))
+        line = format_line(command)
+        if len(line) > LONGEST_LINE:
+            self._too_long.append(f"{command.kind} not sent: {len(line)} bytes, {LONGEST_LINE} can")
+        else:
+            self._outgoing.append(line)
         self._wake_up()
 
     def wait(self, seconds: float | None = None) -> bool:
@@ -162,7 +173,7 @@ class RemoteSession:
     def _main(self) -> None:
         try:
             if self.starts_engine:
-                self._process = start_engine(self._folder)
+                self._process = self._started()
             self._follow_to_the_end()
         except UserError as error:
             self._fail(str(error))
@@ -176,10 +187,17 @@ class RemoteSession:
             if self._process is not None:
                 self._process.wait()
 
+    def _started(self) -> subprocess.Popen[bytes]:
+        try:
+            return start_engine(self._folder)
+        except UserError as error:
+            self.refused_start = str(error)
+            raise
+
     def _follow_to_the_end(self) -> None:
         while True:
             try:
-                with contextlib.closing(address.connect(self._folder, ANSWER_SECONDS)) as engine:
+                with contextlib.closing(address.connect(self._folder, SILENCE_SECONDS)) as engine:
                     self._follow(engine)
             except OSError as error:
                 reason = error.strerror or str(error)
@@ -189,7 +207,8 @@ class RemoteSession:
                 return
             reason = self._refused or reason
             if not is_driven(self._folder):
-                raise JournalError(self._nobody())
+                self._read_the_end()
+                return
             if not self._was_current:
                 raise JournalError(
                     f"{self._folder} is being driven by "
@@ -198,16 +217,31 @@ class RemoteSession:
                 )
             time.sleep(AGAIN_SECONDS)
 
-    def _nobody(self) -> str:
-        if not self._was_current:
-            return (
-                f"{self._folder}: no engine is at work on it; `glov resume {self._folder}` goes "
-                f"on, `glov replay {self._folder}` shows what was"
+    def _read_the_end(self) -> None:
+        """Show how a run ended whose engine is gone: it may have told only the journal.
+
+        Raises:
+            JournalError: if it did not end, or was not even under way.
+        """
+        state = fold_journal(self._folder, read_journal(self._folder).events)
+        if self._was_current or self.starts_engine:
+            self._state, self._was_current = state, True
+            if state.status in ENDED:
+                return
+        name = run_argument(self._folder)
+        if state.status == "finished":
+            raise JournalError(
+                f"{self._folder} is finished: `glov resume {name}` shows the result, "
+                f"`glov replay {name}` how it went"
             )
-        return (
+        if not self._was_current:
+            raise JournalError(
+                f"{self._folder}: no engine is at work on it; `glov resume {name}` goes on, "
+                f"`glov replay {name}` shows what was"
+            )
+        raise JournalError(
             "the engine's process ended without a word: killed, or out of memory "
-            f"({self._folder / LOG} may say more). Nothing is lost, `glov resume {self._folder}` "
-            "goes on"
+            f"({self._folder / LOG} may say more). Nothing is lost, `glov resume {name}` goes on"
         )
 
     def _fail(self, message: str) -> None:
@@ -222,7 +256,8 @@ class RemoteSession:
         """
         engine.setblocking(False)
         self._current, self._refused = False, ""
-        outgoing = format_line(self._join)
+        unsent = memoryview(format_line(self._join))
+        of_queue = False  # whether that is of the first line that waits
         closed = False  # by the other side, which may have said something before
         rest = b""
         state: RunState = RunState()
@@ -230,19 +265,24 @@ class RemoteSession:
             selector.register(self._woken, selectors.EVENT_READ)
             selector.register(engine, selectors.EVENT_READ)
             while not self._closing:
-                while self._outgoing and len(outgoing) < READ_BYTES and not closed:
-                    outgoing += self._outgoing.popleft()
-                writing = selectors.EVENT_WRITE if outgoing else 0
+                if not unsent and self._outgoing:
+                    unsent, of_queue = memoryview(self._outgoing[0]), True
+                writing = selectors.EVENT_WRITE if unsent and not closed else 0
                 selector.modify(engine, selectors.EVENT_READ | writing)
                 for key, ready in selector.select():
                     if key.fileobj is self._woken:
                         self._woken.recv(4096)
+                        while self._too_long:
+                            state = state.apply(ev.Warned(message=self._too_long.popleft()))
                         continue
                     if ready & selectors.EVENT_WRITE:
                         try:
-                            outgoing = outgoing[engine.send(outgoing) :]
+                            unsent = unsent[engine.send(unsent) :]
                         except ConnectionError:
-                            outgoing, closed = b"", True
+                            closed = True
+                        if not unsent and of_queue:
+                            self._outgoing.popleft()  # not before: a connection may break
+                            of_queue = False
                     if ready & selectors.EVENT_READ:
                         received = engine.recv(READ_BYTES)
                         if not received:
@@ -251,9 +291,9 @@ class RemoteSession:
                         *lines, rest = (rest + received).split(b"\n")
                         for line in lines:
                             state = self._apply(state, self._parse(line))
-                        if self._current:
-                            self._state, self._was_current = state, True
-                            self._answered.set()
+                if self._current:
+                    self._state, self._was_current = state, True
+                    self._answered.set()
 
     def _parse(self, line: bytes) -> Message:
         try:
@@ -294,10 +334,12 @@ def stop_engine(folder: Path, seconds: float = STOP_SECONDS) -> None:
         raise JournalError(f"{folder}: no engine is at work on it")
     owner = read_owner(folder) or "another process"
     try:
-        with contextlib.closing(address.connect(folder, ANSWER_SECONDS)) as engine:
+        with contextlib.closing(address.connect(folder, SILENCE_SECONDS)) as engine:
             engine.sendall(format_line(Stop()))
+            engine.setblocking(False)
             deadline = time.monotonic() + seconds
             while is_driven(folder):
+                _insist_where_turned_away(engine)
                 if time.monotonic() > deadline:
                     raise JournalError(
                         f"{folder}: {owner} was told to stop and goes on after {seconds:.0f} s; "
@@ -309,3 +351,13 @@ def stop_engine(folder: Path, seconds: float = STOP_SECONDS) -> None:
             f"{folder} is being driven by {owner}, which can't be told from here: "
             f"{error.strerror or error}"
         ) from error
+
+
+def _insist_where_turned_away(engine: socket.socket) -> None:
+    """Send SIGTERM to an engine that hears nobody more, as too many are connected."""
+    with contextlib.suppress(BlockingIOError):
+        messages = [parse_message(line) for line in engine.recv(READ_BYTES).splitlines()]
+        if any(isinstance(message, Refused) for message in messages):
+            for message in messages:
+                if isinstance(message, Greeting):
+                    os.kill(message.pid, signal.SIGTERM)

@@ -1,15 +1,15 @@
 """Who holds the controls of a run: at most one of the screens that watch it. Pure.
 
 Controls that nobody holds go to the screen that has asked first, or has watched longest. One that
-holds them and does not answer for ``ANSWER_SECONDS`` loses them to the one who asks: its line may
-be dead.
+holds them and shows no sign of life for ``HAND_OVER_SECONDS`` loses them to the one who asks: its
+line may be dead.
 """
 
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-ANSWER_SECONDS = 20.0
+HAND_OVER_SECONDS = 20.0
 
 
 class Watcher(BaseModel):
@@ -29,7 +29,7 @@ class Controls(BaseModel):
     screens: tuple[Watcher, ...] = ()
     holder: int | None = None
     asking: tuple[int, ...] = ()  # who has asked first is first
-    asked_at: float = 0.0  # when the first of them began to wait, by the engine's monotonic clock
+    asked_at: float = 0.0  # since when the first of them waits, by the engine's monotonic clock
 
     def name(self, number: int | None) -> str:
         """The name of a screen; untrusted."""
@@ -68,9 +68,14 @@ class Controls(BaseModel):
         """After the holder has turned down all who asked."""
         return self.model_copy(update={"asking": ()}) if by == self.holder else self
 
+    def answered(self, by: int, now: float) -> Controls:
+        """After a sign of life of the holder, who has not decided yet: the wait begins anew."""
+        waiting = by == self.holder and self.asking
+        return self.model_copy(update={"asked_at": now}) if waiting else self
+
     def at(self, now: float) -> Controls:
-        """As they are at a later time: who does not answer loses them."""
-        if self.asking and now - self.asked_at >= ANSWER_SECONDS:
+        """As they are at a later time: who shows no sign of life loses them."""
+        if self.asking and now - self.asked_at >= HAND_OVER_SECONDS:
             return self.model_copy(update={"holder": None})._handed_on(now)
         return self
 

@@ -16,6 +16,7 @@ from engine.remote.controls import Controls
 
 PROTOCOL_VERSION = 1
 LONGEST_NAME = 40
+LONGEST_LINE = 256 * 1024  # bytes
 
 
 class _Message(BaseModel):
@@ -71,9 +72,16 @@ class KeepControls(_Message):
     kind: Literal["keep-controls"] = "keep-controls"
 
 
-ControlRequest = AskForControls | GiveControls | KeepControls
+class StillHere(_Message):
+    """A sign of life of the one who has the controls and is asked for them."""
+
+    kind: Literal["still-here"] = "still-here"
+
+
+ControlRequest = AskForControls | GiveControls | KeepControls | StillHere
 Request = Annotated[
-    Join | AskForControls | GiveControls | KeepControls | Command, Field(discriminator="kind")
+    Join | AskForControls | GiveControls | KeepControls | StillHere | Command,
+    Field(discriminator="kind"),
 ]
 Message = Annotated[
     Greeting | ControlsChanged | Refused | Event,

@@ -16,7 +16,7 @@ from pathlib import Path
 from engine.commands import Stop
 from engine.errors import ModelError, UserError
 from engine.files import open_private
-from engine.journal import LOG
+from engine.run_folder import LOG
 
 READY = b"ready"
 

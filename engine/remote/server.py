@@ -15,6 +15,7 @@ import os
 import socket
 import threading
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -22,12 +23,13 @@ from pydantic import ValidationError
 
 import engine
 from engine.commands import Command, Stop
+from engine.errors import JournalError
 from engine.files import append_private
-from engine.journal import EVENTS, LOG
 from engine.local_session import LocalSession
 from engine.remote import address
 from engine.remote.controls import Controls
 from engine.remote.messages import (
+    LONGEST_LINE,
     AskForControls,
     ControlsChanged,
     GiveControls,
@@ -36,10 +38,12 @@ from engine.remote.messages import (
     KeepControls,
     Refused,
     Request,
+    StillHere,
     format_line,
     parse_request,
 )
 from engine.remote.telemetry import telemetry_since
+from engine.run_folder import EVENTS, LOG
 from engine.session import Published
 from engine.state import RunState
 
@@ -49,7 +53,6 @@ LOOK_SECONDS, CLOSE_LOOK_SECONDS, CLOSE_LOOK_FOR = 0.05, 0.005, 0.25
 CONNECTIONS = 16  # at once
 ACCEPT_SECONDS = 0.02  # between two new connections
 ACCEPTED_AT_ONCE, ACCEPTED_PER_SECOND = 16.0, 5.0  # so that a flood of them is none
-LONGEST_LINE = 256 * 1024  # bytes
 JOURNAL_BYTES = 64 * 1024  # at once
 LINES_PER_SECOND, LINES_AT_ONCE, BYTES_PER_LINE = 50.0, 100.0, 4096  # a longer line counts as more
 BAD_LINES = 20  # then the connection is closed
@@ -67,6 +70,7 @@ class ControlServer:
     def __init__(self, session: LocalSession) -> None:
         self._session = session
         self._listener = address.listen(session.folder)
+        self._mark = address.mark(session.folder)
         self._loop = asyncio.new_event_loop()
         self._closing = asyncio.Event()
         self._controls = Controls()
@@ -87,7 +91,8 @@ class ControlServer:
         where: TracebackType | None,
     ) -> None:
         """Tell screens what is left to tell, and remove the socket."""
-        address.remove(self._session.folder)
+        # Only this one: the run is given back, and another process may listen there already.
+        address.remove(self._session.folder, self._mark)
         self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join(2 * FAREWELL_SECONDS)
 
@@ -202,6 +207,8 @@ class ControlServer:
                 self._controls = self._controls.given(number, now)
             case KeepControls():
                 self._controls = self._controls.kept(number)
+            case StillHere():
+                self._controls = self._controls.answered(number, now)
             case _:
                 self._command(number, request)
 
@@ -243,6 +250,17 @@ class ControlServer:
 
 def _greeting() -> bytes:
     return format_line(Greeting(glov=engine.__version__, pid=os.getpid()))
+
+
+@contextlib.contextmanager
+def attachable(session: LocalSession) -> Iterator[None]:
+    """Have screens attach to a session that is not started; warn and go on where none can."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(ControlServer(session))
+        except JournalError as error:
+            session.warn(str(error))
+        yield
 
 
 class _Connection:

@@ -14,7 +14,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
-from engine.journal import runs_folder
+from engine.run_folder import runs_folder
 from glov_tui.text import clean
 
 

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 from engine import events as ev
-from engine.journal import EVENTS, LOG, is_driven, read_journal
-from engine.remote.address import SOCKET
+from engine.journal import is_driven, read_journal
+from engine.run_folder import EVENTS, LOG, SOCKET
 from tests.e2e.command import LOADING_SECONDS, demo, glov
 from tests.e2e.terminal import ROOT, Terminal
 

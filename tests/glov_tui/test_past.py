@@ -10,8 +10,9 @@ from textual.widgets import Input
 
 from engine import events as ev
 from engine.commands import Pause
-from engine.journal import EVENTS, Journal, fold_journal, read_journal
+from engine.journal import Journal, fold_journal, read_journal
 from engine.replay import ReplaySession
+from engine.run_folder import EVENTS
 from glov_tui.app import GlovApp
 from glov_tui.panes.log import LogPane
 from glov_tui.panes.meta_prompt import MetaPromptPane

@@ -17,7 +17,7 @@ import pytest
 
 from engine.errors import JournalError
 from engine.remote import address
-from engine.remote.address import SOCKET
+from engine.run_folder import SOCKET
 
 
 @pytest.fixture(autouse=True)

@@ -15,12 +15,13 @@ import pytest
 from engine import events as ev
 from engine.commands import Pause, Resume
 from engine.errors import JournalError
-from engine.journal import EVENTS, LOG, Journal, fold_journal, read_journal
+from engine.journal import Journal, fold_journal, read_journal
 from engine.kept import Kept
 from engine.remote import address, client
 from engine.remote.client import RemoteSession
 from engine.remote.controls import Controls
 from engine.remote.messages import ControlsChanged, Greeting, format_line
+from engine.run_folder import EVENTS, LOG, SOCKET
 from engine.state import RunState
 from tests.remote.screens import At, plain, served, wait_until
 from tests.small_runs import demo
@@ -249,7 +250,7 @@ def test_an_engine_that_is_suspended_and_then_killed(
     other = RemoteSession.attach(engine.folder, "other")
     assert other.engine_pid == engine.engine_pid != os.getpid()
     os.kill(engine.engine_pid, signal.SIGSTOP)
-    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(client, "SILENCE_SECONDS", 0.2)
     said = refusal(engine.folder)
     assert f"process {engine.engine_pid} on" in said and "does not answer" in said
     os.kill(engine.engine_pid, signal.SIGKILL)
@@ -268,5 +269,5 @@ def test_an_engine_outlives_who_started_it_and_ends_on_a_signal(engine: RemoteSe
     assert engine.wait(20)
     assert engine.state.status == "stopped" and engine.state.error is None
     assert engine._process.wait(20) == 1
-    assert not (engine.folder / address.SOCKET).exists()
+    assert not (engine.folder / SOCKET).exists()
     assert "Traceback" not in (engine.folder / LOG).read_text()

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from engine.remote.controls import ANSWER_SECONDS, Controls
+from engine.remote.controls import HAND_OVER_SECONDS, Controls
 
 PICK = st.integers(0, 9)
 
@@ -87,11 +87,11 @@ class Handing(RuleBasedStateMachine):
         if number == self.holder:
             self.queue = []
 
-    @rule(seconds=st.sampled_from([0.0, 1.0, ANSWER_SECONDS / 2, ANSWER_SECONDS]))
+    @rule(seconds=st.sampled_from([0.0, 1.0, HAND_OVER_SECONDS / 2, HAND_OVER_SECONDS]))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
         self.controls = self.controls.at(self.now)
-        if self.queue and self.now - self.first_since >= ANSWER_SECONDS:
+        if self.queue and self.now - self.first_since >= HAND_OVER_SECONDS:
             self.next_holder()
 
     @invariant()
@@ -121,12 +121,12 @@ TestHanding = Handing.TestCase
 def test_who_does_not_answer_loses_them_to_who_asked_first() -> None:
     controls = Controls().joined(1, "one").joined(2, "two").joined(3, "three")
     controls = controls.asked(3, now=10.0).asked(2, now=20.0)
-    assert controls.at(10.0 + ANSWER_SECONDS - 0.1).holder == 1
-    late = controls.at(10.0 + ANSWER_SECONDS)
+    assert controls.at(10.0 + HAND_OVER_SECONDS - 0.1).holder == 1
+    late = controls.at(10.0 + HAND_OVER_SECONDS)
     assert late.holder == 3 and late.asking == (2,)
     # The next one waits for as long as the first has had to.
-    assert late.at(20.0 + ANSWER_SECONDS).holder == 3
-    assert late.at(10.0 + 2 * ANSWER_SECONDS).holder == 2
+    assert late.at(20.0 + HAND_OVER_SECONDS).holder == 3
+    assert late.at(10.0 + 2 * HAND_OVER_SECONDS).holder == 2
 
 
 def test_names_of_those_who_are_there() -> None:

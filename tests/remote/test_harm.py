@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 from engine import events as ev
 from engine.commands import MakeEdit, Pause, Resume, Stop, UndoEdit
 from engine.edits import EDITABLE, SetNextPrompt, SetOption
-from engine.journal import LOG, fold_journal, read_journal
+from engine.journal import fold_journal, read_journal
 from engine.kept import Kept
 from engine.local_session import LocalSession
 from engine.remote import address, server
 from engine.remote.messages import KeepControls, Request, format_line
+from engine.run_folder import LOG
 from engine.state import RunState
 from tests.remote.screens import At, Screen, plain, served, wait_until
 from tests.small_runs import outcome

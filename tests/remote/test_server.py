@@ -12,12 +12,13 @@ import pytest
 from engine import events as ev
 from engine.commands import InjectTemplate, MakeEdit, Pause, Resume, Stop
 from engine.edits import SetNextPrompt, SetOption
-from engine.journal import EVENTS, read_journal
+from engine.journal import read_journal
 from engine.kept import Kept
 from engine.local_session import LocalSession
 from engine.remote import address, server
 from engine.remote.client import RemoteSession
 from engine.remote.messages import AskForControls, GiveControls, KeepControls
+from engine.run_folder import EVENTS, SOCKET
 from tests.remote.screens import At, Screen, plain, served, shut_out, wait_until
 from tests.small_runs import outcome
 
@@ -93,7 +94,7 @@ def test_controls_are_asked_for_and_given_and_kept(tmp_path: Path, kept: Kept) -
 def test_who_holds_them_and_does_not_answer_loses_them(
     tmp_path: Path, kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.remote.controls.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("engine.remote.controls.HAND_OVER_SECONDS", 0.2)
     folder = tmp_path / "run"
     with (
         served(folder, kept, None, "steps=0"),
@@ -228,7 +229,7 @@ def test_the_socket_is_gone_and_the_last_fact_is_told(
         one.to_the_end()
         assert one.state.status == "finished"
         assert plain(one.state) == plain(session.state)
-    assert not (folder / address.SOCKET).exists()
+    assert not (folder / SOCKET).exists()
     assert {path.name for path in folder.iterdir()} == {"config.toml", "events.jsonl"}
     assert outcome(folder) == outcome(undisturbed)
 

@@ -20,11 +20,11 @@ from engine.experiment import (
     ScanSettings,
     SteeringSetting,
 )
-from engine.journal import EVENTS
 from engine.kept import Kept
 from engine.local_session import LocalSession
 from engine.remote.messages import format_line
 from engine.remote.telemetry import telemetry_since
+from engine.run_folder import EVENTS
 from engine.session import Published
 from engine.state import RunState
 from tests.remote.screens import plain
