@@ -193,7 +193,7 @@ def test_a_live_owner_is_named_and_keeps_the_run(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"open\n"
         who = f"process {process.pid} on {re.escape(socket.gethostname())}"
-        with pytest.raises(JournalError, match=f"being driven by {who}: `glov attach"):
+        with pytest.raises(JournalError, match=f"being driven by {who}, which can.t"):
             Journal(folder)
         process.kill()
         process.wait()

@@ -14,6 +14,7 @@ from engine.journal import is_driven, read_journal
 from engine.run_folder import EVENTS, LOG, SOCKET
 from tests.e2e.command import LOADING_SECONDS, demo, glov
 from tests.e2e.terminal import ROOT, Terminal
+from tests.written_runs import write_run
 
 
 def attach(folder: Path, **options: object) -> Terminal:
@@ -153,3 +154,12 @@ def test_a_sweep_outlives_its_terminal(tmp_path: Path) -> None:
             time.sleep(0.1)  # nothing else tells: the terminal is gone
     listed = json.loads(called("runs", str(folder), "--json").stdout)
     assert [run["status"] for run in listed] == ["finished", "finished"]
+
+
+def test_a_run_that_can_not_be_written_is_refused_without_a_traceback(run_folder: Path) -> None:
+    write_run(run_folder, curve=(40, 60), finished=False)
+    (run_folder / LOG).mkdir()  # for root too
+    with Terminal(glov("resume", str(run_folder)), columns=80, rows=24) as terminal:
+        assert terminal.wait_exit() == 2
+        said = terminal.text.replace("\n", "")
+        assert "log.txt can't be written: Is a directory" in said and "Traceback" not in said

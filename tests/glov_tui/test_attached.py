@@ -106,7 +106,7 @@ async def test_who_has_the_controls_is_asked_and_gives_or_keeps_them(engine) -> 
         asks = "pts/other asks for the controls (c: give, C: keep)"
         await until(lambda: asks in status(app))
         assert "\x1b" not in status(app)
-        await until(lambda: any("c gives them" in n.message for n in app._notifications))
+        await until(lambda: any("c gives, C keeps them" in n.message for n in app._notifications))
         await pilot.press("C")
         await until(lambda: "Keep controls" not in keys(app) and not other.controls.asking)
         assert app.has_controls
@@ -140,6 +140,37 @@ async def test_what_was_typed_is_kept_when_the_controls_went_meanwhile(engine) -
         await until(lambda: engine.state.edits)
         assert "TYPED" in engine.state.edits[0].edit.value
         await until(lambda: engine.state.find("a <category> of mine"))
+
+
+async def test_what_was_typed_is_kept_when_the_run_has_ended_meanwhile(engine) -> None:
+    async with cockpit(engine.folder) as (pilot, app):
+        await until(lambda: "Edit" in keys(app))
+        await pilot.press("e")
+        await pilot.press(*"TYPED ")
+        engine.send(Stop())
+        await until(lambda: app.session.state.status == "stopped")
+        await pilot.press("ctrl+s")
+        assert isinstance(app.screen, EditorScreen)
+        assert "TYPED" in app.screen.query(TextArea).first().text
+        await until(lambda: any("has ended" in n.message for n in app._notifications))
+
+
+async def test_typing_keeps_the_controls_that_are_asked_for(engine, monkeypatch) -> None:
+    monkeypatch.setattr("engine.remote.controls.HAND_OVER_SECONDS", 1.0)
+    monkeypatch.setattr("glov_tui.attached.SAY_HERE_SECONDS", 0.0)
+    async with cockpit(engine.folder) as (pilot, app):
+        await until(lambda: "Edit" in keys(app))
+        other = RemoteSession.attach(engine.folder, "pts/other")
+        await pilot.press("e")
+        other.send(AskForControls())
+        await until(lambda: any("close this first" in n.message for n in app._notifications))
+        asked_at = other.controls.asked_at
+        for _ in range(8):
+            await pilot.press("x")
+            await asyncio.sleep(0.2)
+        assert app.has_controls
+        await until(lambda: not app.has_controls)
+        assert asyncio.get_running_loop().time() - asked_at > 2.0
 
 
 async def test_q_detaches_or_stops(engine) -> None:

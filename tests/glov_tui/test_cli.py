@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.written_runs import write_run
+
 GLOV = [sys.executable, "-m", "glov_tui"]
 ROOT = Path(__file__).parents[2]
 WEIGHTS = ROOT / "engine" / "demo" / "weights"
@@ -165,3 +167,39 @@ def test_a_users_own_images_with_models_given_by_path(tmp_path: Path) -> None:
     assert result["steps"] == 2
     assert result["dataset"]["classes"] == 2 and result["dataset"]["train_images"] == 4
     assert "broken.png" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [("demo", "--headless"), ("sweep", "demo", "--grid", "seed=0:1")]
+)
+def test_a_run_outlives_who_reads_its_progress(tmp_path: Path, command: tuple[str, ...]) -> None:
+    folder = "--sweep-dir" if command[0] == "sweep" else "--run-dir"
+    process = subprocess.Popen(
+        [*GLOV, *command, "--set", "steps=3", folder, "r"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stderr.readline()
+    process.stderr.close()  # as `2>&1 | head -1` does
+    assert process.wait(120) == 0
+    assert "step" in (tmp_path / "r" / "log.txt").read_text() or command[0] == "sweep"
+    listed = json.loads(glov("runs", "r", "--json", cwd=tmp_path).stdout)
+    assert [run["status"] for run in listed] == ["finished"]
+
+
+@pytest.mark.parametrize("how", [("--detach",), ("--headless",)])
+def test_detaching_and_being_attached_to_what_is_finished(tmp_path: Path, how) -> None:
+    write_run(tmp_path / "runs" / "done", curve=(40, 60))
+    done = glov("resume", "done", *how, cwd=tmp_path)
+    if how == ("--headless",):
+        assert done.returncode == 0
+    else:
+        assert done.returncode == 2 and "glov resume done" in done.stderr
+    for command in (("attach", "done"), ("stop", "done")):
+        assert glov(*command, cwd=tmp_path).returncode == 2
+    both = glov("fork", "done", "--at-step", "1", "--headless", "--detach", cwd=tmp_path)
+    assert both.returncode == 2 and "give one" in both.stderr
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["done"]

@@ -147,7 +147,7 @@ def test_where_there_can_be_none_it_is_said_and_nothing_is_left(
     with pytest.raises(JournalError) as found:
         address.listen(long)
     assert str(found.value).startswith(f"{long / SOCKET} can't be made: ")
-    assert "--run-dir" in str(found.value) and "--headless" in str(found.value)
+    assert "glov resume" in str(found.value) and "--headless" in str(found.value)
     assert list(long.iterdir()) == [] and list(elsewhere.iterdir()) == []
 
 

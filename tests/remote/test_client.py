@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from engine import events as ev
-from engine.commands import Pause, Resume
+from engine.commands import InjectTemplate, Pause, Resume
 from engine.errors import JournalError
 from engine.journal import Journal, fold_journal, read_journal
 from engine.kept import Kept
 from engine.remote import address, client
 from engine.remote.client import RemoteSession
 from engine.remote.controls import Controls
-from engine.remote.messages import ControlsChanged, Greeting, format_line
+from engine.remote.messages import LONGEST_LINE, ControlsChanged, Greeting, format_line
 from engine.run_folder import EVENTS, LOG, SOCKET
 from engine.state import RunState
 from tests.remote.screens import At, plain, served, wait_until
@@ -112,7 +112,9 @@ def test_a_run_that_is_driven_without_a_socket(folder: Path) -> None:
     said = refusal(folder)
     assert f"{folder} is being driven by process {os.getpid()} on" in said
     assert "can't be attached to" in said
-    with pytest.raises(JournalError, match=f"`glov attach {folder}` shows it"):
+    with pytest.raises(JournalError, match=f"process {os.getpid()} .* can't be attached to"):
+        RemoteSession.of_new_engine(folder, "screen")
+    with address.listen(folder), pytest.raises(JournalError, match="`glov attach .*` shows it"):
         RemoteSession.of_new_engine(folder, "screen")
     journal.abandon()
 
@@ -189,8 +191,27 @@ def test_how_it_ended_is_read_also_when_a_command_is_too_late(folder: Path, fact
             assert screen.state.status == "stopped", screen.state.error
 
 
+def test_how_it_ended_is_in_the_journal_where_a_screen_was_too_slow_to_be_told(
+    undisturbed: Path, folder: Path, facts: bytes
+) -> None:
+    with engine_that_says(folder, GREETING + facts + CONTROLS):
+        screen = RemoteSession.attach(folder, "screen")
+        assert screen.state.status == "running" and not screen.ended
+        (folder / EVENTS).write_bytes((undisturbed / EVENTS).read_bytes())
+    assert screen.wait(20) and screen.state.status == "finished"
+
+
+def test_what_is_too_long_for_a_line_is_not_sent_and_said(folder: Path, facts: bytes) -> None:
+    with engine_that_says(folder, GREETING + facts + CONTROLS, stays=True):
+        screen = RemoteSession.attach(folder, "screen")
+        screen.send(InjectTemplate(text="x" * LONGEST_LINE))
+        wait_until(lambda: "not sent" in screen.state.log[-1].text)
+        screen.close()
+        assert screen.wait(20)
+
+
 def test_sending_never_waits(folder: Path) -> None:
-    """Also where nobody takes it: before the engine is there, and after it."""
+    """Also where nobody takes it, as before the engine is there."""
     screen = RemoteSession.of_new_engine(folder, "screen")
     sent = threading.Thread(target=lambda: [screen.send(Pause()) for _ in range(2000)], daemon=True)
     sent.start()

@@ -129,6 +129,16 @@ def test_who_does_not_answer_loses_them_to_who_asked_first() -> None:
     assert late.at(10.0 + 2 * HAND_OVER_SECONDS).holder == 2
 
 
+def test_a_sign_of_life_of_who_holds_them_begins_the_wait_anew() -> None:
+    controls = Controls().joined(1, "one").joined(2, "two")
+    assert controls.answered(1, now=5.0) is controls
+    controls = controls.asked(2, now=10.0)
+    assert controls.answered(2, now=25.0) is controls
+    controls = controls.answered(1, now=25.0)
+    assert controls.at(10.0 + HAND_OVER_SECONDS).holder == 1
+    assert controls.at(25.0 + HAND_OVER_SECONDS).holder == 2
+
+
 def test_names_of_those_who_are_there() -> None:
     controls = Controls().joined(1, "one").joined(2, "two")
     assert controls.name(2) == "two"

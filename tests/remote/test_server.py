@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -12,15 +13,16 @@ import pytest
 from engine import events as ev
 from engine.commands import InjectTemplate, MakeEdit, Pause, Resume, Stop
 from engine.edits import SetNextPrompt, SetOption
-from engine.journal import read_journal
+from engine.journal import Journal, read_journal
 from engine.kept import Kept
 from engine.local_session import LocalSession
 from engine.remote import address, server
-from engine.remote.client import RemoteSession
+from engine.remote.client import RemoteSession, stop_engine
 from engine.remote.messages import AskForControls, GiveControls, KeepControls
+from engine.remote.process import start_engine
 from engine.run_folder import EVENTS, SOCKET
 from tests.remote.screens import At, Screen, plain, served, shut_out, wait_until
-from tests.small_runs import outcome
+from tests.small_runs import demo, outcome
 
 
 def paused_in(step: int) -> At:
@@ -291,3 +293,34 @@ def test_who_lets_go_of_nothing_keeps_nothing_of_ours(
             wait_until(lambda: len(os.listdir("/proc/self/fd")) <= before + len(stalled))  # noqa: PTH208
             for connection in stalled:
                 connection.close()
+
+
+def test_the_socket_of_the_next_engine_is_left_alone(
+    tmp_path: Path, kept: Kept, undisturbed: Path
+) -> None:
+    folder = tmp_path / "run"
+    first = LocalSession.create(demo(), folder, kept=kept)
+    with server.ControlServer(first):
+        first.send(Stop())
+        first.start()
+        assert first.wait(20)
+        second = LocalSession.resume(folder, kept=kept)
+        following = server.ControlServer(second)
+    with following, Screen(folder, "one") as one:
+        second.start()
+        one.to_the_end()
+    assert one.state.status == "finished" and outcome(folder) == outcome(undisturbed)
+    assert not (folder / SOCKET).exists()
+
+
+def test_an_engine_is_stopped_also_where_nobody_more_is_let_in(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "run"
+    Journal.begin(demo("steps=500"), folder).close()
+    start_engine(folder)
+    with contextlib.ExitStack() as screens:
+        for number in range(server.CONNECTIONS):
+            screens.enter_context(Screen(folder, f"screen {number}"))
+        stop_engine(folder, 60)
+    assert read_journal(folder).events[-1].kind == "run-stopped"
