@@ -31,7 +31,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.remote.client import stop_engine
+from engine.remote.stopping import stop_engine
 from tests.e2e.terminal import Terminal
 
 SMALL, LARGE = (80, 24), (200, 50)

@@ -119,7 +119,7 @@ def stop(run: RunArgument) -> None:
     """End a run that is under way, from outside; `glov resume` goes on with it."""
     from engine.errors import UserError
     from engine.journal import fold_journal, read_journal
-    from engine.remote.client import stop_engine
+    from engine.remote.stopping import stop_engine
     from engine.run_folder import find_run, run_argument
 
     try:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import os
 import selectors
-import signal
 import socket
 import subprocess
 import threading
@@ -16,7 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from engine import events as ev
-from engine.commands import Command, Stop
+from engine.commands import Command
 from engine.errors import JournalError, UserError
 from engine.journal import fold_journal, is_driven, read_journal
 from engine.remote import address
@@ -41,7 +39,6 @@ from engine.state import ENDED, RunState
 from engine.versions import own_versions
 
 SILENCE_SECONDS = 10.0  # of an engine, until it counts as one that does not answer
-STOP_SECONDS = 60.0  # for an engine to come to a safe point
 AGAIN_SECONDS = 0.5  # between two tries to connect to an engine that is there
 READ_BYTES = 256 * 1024
 
@@ -322,42 +319,3 @@ class RemoteSession:
             case _:
                 return state.apply(message)
         return state
-
-
-def stop_engine(folder: Path, seconds: float = STOP_SECONDS) -> None:
-    """Tell the engine of a run to stop, and wait until it has.
-
-    Raises:
-        JournalError: if none is there, it can't be told from here, or it goes on.
-    """
-    if not is_driven(folder):
-        raise JournalError(f"{folder}: no engine is at work on it")
-    owner = read_owner(folder) or "another process"
-    try:
-        with contextlib.closing(address.connect(folder, SILENCE_SECONDS)) as engine:
-            engine.sendall(format_line(Stop()))
-            engine.setblocking(False)
-            deadline = time.monotonic() + seconds
-            while is_driven(folder):
-                _insist_where_turned_away(engine)
-                if time.monotonic() > deadline:
-                    raise JournalError(
-                        f"{folder}: {owner} was told to stop and goes on after {seconds:.0f} s; "
-                        "it stops at its next safe point, if it comes to one"
-                    )
-                time.sleep(AGAIN_SECONDS / 10)
-    except OSError as error:
-        raise JournalError(
-            f"{folder} is being driven by {owner}, which can't be told from here: "
-            f"{error.strerror or error}"
-        ) from error
-
-
-def _insist_where_turned_away(engine: socket.socket) -> None:
-    """Send SIGTERM to an engine that hears nobody more, as too many are connected."""
-    with contextlib.suppress(BlockingIOError):
-        messages = [parse_message(line) for line in engine.recv(READ_BYTES).splitlines()]
-        if any(isinstance(message, Refused) for message in messages):
-            for message in messages:
-                if isinstance(message, Greeting):
-                    os.kill(message.pid, signal.SIGTERM)

@@ -17,9 +17,10 @@ from engine.journal import Journal, read_journal
 from engine.kept import Kept
 from engine.local_session import LocalSession
 from engine.remote import address, server
-from engine.remote.client import RemoteSession, stop_engine
+from engine.remote.client import RemoteSession
 from engine.remote.messages import AskForControls, GiveControls, KeepControls
 from engine.remote.process import start_engine
+from engine.remote.stopping import stop_engine
 from engine.run_folder import EVENTS, SOCKET
 from tests.remote.screens import At, Screen, plain, served, shut_out, wait_until
 from tests.small_runs import demo, outcome
@@ -308,8 +309,8 @@ def test_the_socket_of_the_next_engine_is_left_alone(
         following = server.ControlServer(second)
     with following, Screen(folder, "one") as one:
         second.start()
-        one.to_the_end()
-    assert one.state.status == "finished" and outcome(folder) == outcome(undisturbed)
+        one.until(lambda: one.state.status == "finished")
+    assert outcome(folder) == outcome(undisturbed)
     assert not (folder / SOCKET).exists()
 
 

@@ -1,0 +1,67 @@
+"""Ending a run that another process drives."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+from engine.commands import Stop
+from engine.errors import JournalError
+from engine.journal import is_driven
+from engine.remote import address
+from engine.remote.messages import format_line
+from engine.run_lock import Owner, read_owner
+
+CONNECT_SECONDS = 10.0
+STOP_SECONDS = 60.0  # for an engine to come to a safe point
+LOOK_SECONDS = 0.05
+READ_BYTES = 64 * 1024
+
+
+def stop_engine(folder: Path, seconds: float = STOP_SECONDS) -> None:
+    """Tell the engine of a run to stop, and wait until it has.
+
+    Raises:
+        JournalError: if none is there, it can't be told from here, or it goes on.
+    """
+    if not is_driven(folder):
+        raise JournalError(f"{folder}: no engine is at work on it")
+    owner = read_owner(folder)
+    try:
+        with contextlib.closing(address.connect(folder, CONNECT_SECONDS)) as engine:
+            engine.sendall(format_line(Stop()))
+            engine.setblocking(False)
+            deadline = time.monotonic() + seconds
+            insisted = False
+            while is_driven(folder):
+                insisted = insisted or _insist_where_turned_away(engine, owner)
+                if time.monotonic() > deadline:
+                    raise JournalError(
+                        f"{folder}: {owner or 'its engine'} was told to stop and goes on after "
+                        f"{seconds:.0f} s; it stops at its next safe point, if it comes to one"
+                    )
+                time.sleep(LOOK_SECONDS)
+    except OSError as error:
+        raise JournalError(
+            f"{folder} is being driven by {owner or 'another process'}, which can't be told from "
+            f"here: {error.strerror or error}"
+        ) from error
+
+
+def _insist_where_turned_away(engine: socket.socket, owner: Owner | None) -> bool:
+    """Send SIGTERM to an engine that hears nobody more, as too many are connected."""
+    try:
+        received = engine.recv(READ_BYTES)
+        turned_away = not received or b'"refused"' in received
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        turned_away = True
+    if turned_away and owner is not None and owner.host == socket.gethostname():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(owner.pid, signal.SIGTERM)
+    return turned_away
