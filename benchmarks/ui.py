@@ -31,7 +31,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.remote.stopping import stop_engine
 from tests.e2e.terminal import Terminal
 
 SMALL, LARGE = (80, 24), (200, 50)
@@ -167,8 +166,7 @@ def demo_rates(
 ) -> tuple[float | None, float | None]:
     """KiB/s of a demo run while it runs and while it is paused; None if it does not start."""
     argv = [sys.executable, "-m", "glov_tui", "demo", "--steps", "500", "--run-dir", str(folder)]
-    with contextlib.ExitStack() as after, running(argv, size) as terminal:
-        after.callback(stop_engine, folder)  # it outlives its screen
+    with running(argv, size) as terminal:
         try:
             terminal.wait_until(
                 lambda: any(f" {word} " in terminal.lines[0] for word in ("running", "failed")),

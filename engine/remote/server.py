@@ -232,7 +232,7 @@ class ControlServer:
             while True:
                 ended = self._closing.is_set()  # looked at first: nothing is published after it
                 self._controls = self._controls.at(self._loop.time())
-                news = connection.news(self._session.published, self._controls, ended)
+                news = connection.news(self._session.published, self._controls)
                 if news:
                     connection.writer.write(news)
                     await connection.writer.drain()
@@ -289,7 +289,7 @@ class _Connection:
         """Say soon that something is not done."""
         self._refusals.append(message)
 
-    def news(self, published: Published, controls: Controls, ended: bool) -> bytes:
+    def news(self, published: Published, controls: Controls) -> bytes:
         """The next lines to send, none if all is sent; facts come before what follows them."""
         left = published.journal_bytes - self._offset
         if left:
