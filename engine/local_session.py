@@ -350,6 +350,10 @@ class LocalSession:
                 self._undo()
             case InjectTemplate():
                 self._injected.append(command.text)
+                if not self._can_score:
+                    self._publish(
+                        ev.Warned(message=f"scored once models are there: {command.text}")
+                    )
                 self._inject_waiting()
             case RunExperiment():
                 self._experiment(command.experiment)
@@ -430,9 +434,13 @@ class LocalSession:
         else:
             self._publish(ev.Warned(message="nothing to undo: every edit has taken effect"))
 
+    @property
+    def _can_score(self) -> bool:
+        return self._optimizer is not None and self.state.test("seed") is not None
+
     def _inject_waiting(self) -> None:
         """Score a person's templates, as soon as the models and the seed's score are there."""
-        if self._optimizer is None or self.state.test("seed") is None:
+        if self._optimizer is None or not self._can_score:
             return
         from engine.reply import parse_reply  # with many patterns: not before the first paint
 

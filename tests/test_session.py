@@ -352,3 +352,18 @@ def test_stopping_while_models_load_is_no_failure(run_folder: Path, what: str) -
     session = start(run_folder, watch)
     assert session.wait(60)
     assert session.state.status == "stopped", session.state.error
+
+
+def test_a_template_injected_while_models_load_is_in_the_journal_and_scored_later(
+    run_folder: Path,
+) -> None:
+    text = "a <category> in my own words."
+    watch = Watch()
+    watch.at(is_kind(ev.Progress), InjectTemplate(text=text))
+    finish(start(run_folder, watch))
+    events = read_journal(run_folder).events
+    said = next(i for i, e in enumerate(events) if isinstance(e, ev.Warned) and text in e.message)
+    scored = next(
+        i for i, e in enumerate(events) if isinstance(e, ev.TemplateScored) and e.template == text
+    )
+    assert said < scored and events[scored].origin == "human"
