@@ -4,71 +4,65 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from engine.edits import Edit
 from engine.experiment import Experiment
+from engine.record import Record
 
 
-class _Command(BaseModel):
-    # A number that isn't finite is written as Infinity or NaN: null would be the option's default.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", defer_build=True, ser_json_inf_nan="constants"
-    )
-
-
-class Pause(_Command):
+class Pause(Record):
     """Hold at the next safe point, at most one token away. Pausing twice is pausing once."""
 
     kind: Literal["pause"] = "pause"
 
 
-class Resume(_Command):
+class Resume(Record):
     """Go on after a pause."""
 
     kind: Literal["resume"] = "resume"
 
 
-class StepOnce(_Command):
+class StepOnce(Record):
     """Go on to the end of the current step (of the next one when between two), then pause."""
 
     kind: Literal["step-once"] = "step-once"
 
 
-class Stop(_Command):
+class Stop(Record):
     """End the engine at the next safe point. Nothing is lost; the run can be resumed."""
 
     kind: Literal["stop"] = "stop"
 
 
-class MakeEdit(_Command):
+class MakeEdit(Record):
     """Journal an edit; it says itself from which step it holds."""
 
     kind: Literal["make-edit"] = "make-edit"
     edit: Edit
 
 
-class UndoEdit(_Command):
+class UndoEdit(Record):
     """Take back the latest edit that has not taken effect yet."""
 
     kind: Literal["undo-edit"] = "undo-edit"
 
 
-class InjectTemplate(_Command):
+class InjectTemplate(Record):
     """Score a template of one's own at once and rank it with the others."""
 
     kind: Literal["inject-template"] = "inject-template"
     text: str
 
 
-class RunExperiment(_Command):
+class RunExperiment(Record):
     """Try something in the steering lab; only while the run is paused."""
 
     kind: Literal["run-experiment"] = "run-experiment"
     experiment: Experiment
 
 
-class EndExperiment(_Command):
+class EndExperiment(Record):
     """Give up the experiment that is under way."""
 
     kind: Literal["end-experiment"] = "end-experiment"

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from engine.config import RunConfig
 from engine.config_file import validate
 from engine.errors import ConfigError
+from engine.record import Record
 
 EDITABLE = (
     "proposal.system_prompt",
@@ -33,11 +34,7 @@ EDITABLE = (
 """Configuration keys that may change while a run is under way."""
 
 
-class _Edit(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
-class SetOption(_Edit):
+class SetOption(Record):
     """Give a configuration key of ``EDITABLE`` another value; None is its default."""
 
     kind: Literal["set-option"] = "set-option"
@@ -51,7 +48,7 @@ class SetOption(_Edit):
         return f"{self.key} = {'default' if self.value is None else self.value}"
 
 
-class SetNextPrompt(_Edit):
+class SetNextPrompt(Record):
     """Send these very messages in the next step, and the composed ones again after it."""
 
     kind: Literal["set-next-prompt"] = "set-next-prompt"
@@ -63,7 +60,7 @@ class SetNextPrompt(_Edit):
         return "next meta-prompt rewritten"
 
 
-class PinTemplate(_Edit):
+class PinTemplate(Record):
     """Always show this template among the best in-context examples, or no longer."""
 
     kind: Literal["pin-template"] = "pin-template"
@@ -75,7 +72,7 @@ class PinTemplate(_Edit):
         return f"{'pinned' if self.pinned else 'unpinned'}: {self.key}"
 
 
-class BanTemplate(_Edit):
+class BanTemplate(Record):
     """Keep this template out of the examples, the anchors and the ensemble, or no longer."""
 
     kind: Literal["ban-template"] = "ban-template"
@@ -87,7 +84,7 @@ class BanTemplate(_Edit):
         return f"{'banned' if self.banned else 'allowed again'}: {self.key}"
 
 
-class ChooseAnchors(_Edit):
+class ChooseAnchors(Record):
     """Hold P+ and P- at these templates; both None hands them back to the optimiser."""
 
     kind: Literal["choose-anchors"] = "choose-anchors"

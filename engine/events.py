@@ -11,12 +11,13 @@ from __future__ import annotations
 import time
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from engine.config import AlphaUnit, Pooling, SteeringMode
 from engine.edits import Edit
 from engine.experiment import CellMeasured, Experiment, LayerLens, TracedReply
 from engine.llm.base import Message
+from engine.record import Record
 
 JOURNAL_VERSION = 1
 
@@ -28,12 +29,7 @@ Subject = Literal["seed", "best", "ensemble"]
 Outcome = Literal["new", "duplicate", "rejected"]
 
 
-class _Event(BaseModel):
-    # Built at first use: the start of the cockpit needs two of these, and must be quick.
-    # A number that isn't finite is written as Infinity or NaN: as null it could not be read back.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", defer_build=True, ser_json_inf_nan="constants"
-    )
+class _Event(Record):
     is_fact: ClassVar[bool] = True
 
     time: float = Field(default_factory=time.time)
@@ -67,7 +63,7 @@ class ModelsLoaded(_Event):
     train_size: int
     test_size: int
     seconds: float
-    versions: dict[str, str] = {}  # of the libraries that the numbers depend on
+    versions: dict[str, str] = Field(default_factory=dict)  # of libraries behind the numbers
 
 
 class StepStarted(_Event):
@@ -88,16 +84,12 @@ class MetaPromptComposed(_Event):
     worst: tuple[str, ...]
 
 
-class AlphaTrial(BaseModel):
+class AlphaTrial(Record):
     """What ``alpha = "auto"`` knows of one alpha: replies sampled with it and their mean reward.
 
     A reply's reward is the accuracy of its template less that of P+ when it was sampled; a reply
     without a template counts as accuracy 0.
     """
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", defer_build=True, ser_json_inf_nan="constants"
-    )
 
     alpha: float
     replies: int

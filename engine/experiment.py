@@ -8,21 +8,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from engine.config import Alpha, AlphaUnit, Pooling, SteeringMode
+from engine.record import Record
 
 MAX_REPLIES = 64
 
 
-class _Record(BaseModel):
-    # A number that isn't finite is written as Infinity or NaN: null could not be read back.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", defer_build=True, ser_json_inf_nan="constants"
-    )
-
-
-class SteeringSetting(_Record):
+class SteeringSetting(Record):
     """One way to steer: the keys of the configuration's ``steering`` section, none of them auto."""
 
     mode: SteeringMode = "last-token"
@@ -41,7 +35,7 @@ class SteeringSetting(_Record):
         return f"{self.mode}, layer{plural} {layers}, alpha {self.alpha:g}{unit}"
 
 
-class CompareSettings(_Record):
+class CompareSettings(Record):
     """The same prompt and random numbers with two settings, side by side."""
 
     kind: Literal["compare-settings"] = "compare-settings"
@@ -51,7 +45,7 @@ class CompareSettings(_Record):
     seed: int = 0
 
 
-class ScanSettings(_Record):
+class ScanSettings(Record):
     """A grid over layers and alphas; the other keys are ``setting``'s."""
 
     kind: Literal["scan-settings"] = "scan-settings"
@@ -63,7 +57,7 @@ class ScanSettings(_Record):
     fitness: bool = False  # also score the templates that come out: slower
 
 
-class ReadLens(_Record):
+class ReadLens(Record):
     """The logit lens of the direction: what it says, read at each layer through the LLM's head."""
 
     kind: Literal["read-lens"] = "read-lens"
@@ -76,7 +70,7 @@ Experiment = Annotated[
 ]
 
 
-class TracedReply(_Record):
+class TracedReply(Record):
     """One reply, token by token. The tuples are of equal length.
 
     ``kl[i]``: KL(steered || unsteered) of the distribution that token i was drawn from, nats.
@@ -89,7 +83,7 @@ class TracedReply(_Record):
     log_likelihoods: tuple[float, ...]
 
 
-class CellMeasured(_Record):
+class CellMeasured(Record):
     """One cell of the grid: means over all tokens of all replies."""
 
     layer: int
@@ -100,7 +94,7 @@ class CellMeasured(_Record):
     accuracy: float | None = None  # mean few-shot accuracy of these templates, 0 to 1
 
 
-class LayerLens(_Record):
+class LayerLens(Record):
     """The tokens whose logits a layer's direction raises and lowers most, with the logits."""
 
     layer: int

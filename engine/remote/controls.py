@@ -7,24 +7,20 @@ line may be dead.
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from engine.record import Record
 
 HAND_OVER_SECONDS = 20.0
 
 
-class Watcher(BaseModel):
+class Watcher(Record):
     """A screen. Its name is untrusted text: clean it before showing it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     number: int
     name: str
 
 
-class Controls(BaseModel):
+class Controls(Record):
     """The screens, in the order in which they came."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     screens: tuple[Watcher, ...] = ()
     holder: int | None = None

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from engine.commands import Command
 from engine.events import Event
+from engine.record import Record
 from engine.remote.controls import Controls
 
 PROTOCOL_VERSION = 1
@@ -19,11 +20,7 @@ LONGEST_NAME = 40
 LONGEST_LINE = 256 * 1024  # bytes
 
 
-class _Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
-class Greeting(_Message):
+class Greeting(Record):
     """The first line to everybody who connects."""
 
     kind: Literal["greeting"] = "greeting"
@@ -32,7 +29,7 @@ class Greeting(_Message):
     pid: int = 0  # of the engine's process
 
 
-class ControlsChanged(_Message):
+class ControlsChanged(Record):
     """Who watches and who holds the controls. The first one says that the screen is up to date."""
 
     kind: Literal["controls-changed"] = "controls-changed"
@@ -40,39 +37,39 @@ class ControlsChanged(_Message):
     controls: Controls
 
 
-class Refused(_Message):
+class Refused(Record):
     """Something that was sent is not done, and why."""
 
     kind: Literal["refused"] = "refused"
     message: str
 
 
-class Join(_Message):
+class Join(Record):
     """Be a screen: be shown the run, and be able to hold the controls."""
 
     kind: Literal["join"] = "join"
     name: Annotated[str, Field(max_length=LONGEST_NAME)]  # for other people; clean before showing
 
 
-class AskForControls(_Message):
+class AskForControls(Record):
     """Ask whoever holds the controls for them. Free ones come at once."""
 
     kind: Literal["ask-for-controls"] = "ask-for-controls"
 
 
-class GiveControls(_Message):
+class GiveControls(Record):
     """Give the controls to whoever has asked first."""
 
     kind: Literal["give-controls"] = "give-controls"
 
 
-class KeepControls(_Message):
+class KeepControls(Record):
     """Turn down all who have asked for the controls."""
 
     kind: Literal["keep-controls"] = "keep-controls"
 
 
-class StillHere(_Message):
+class StillHere(Record):
     """A sign of life of the one who has the controls and is asked for them."""
 
     kind: Literal["still-here"] = "still-here"
@@ -110,6 +107,6 @@ def parse_message(line: bytes) -> Message:
     return _MESSAGES.validate_json(line)
 
 
-def format_line(message: BaseModel) -> bytes:
+def format_line(message: Record) -> bytes:
     """A message of either side as its line."""
     return message.model_dump_json().encode() + b"\n"
