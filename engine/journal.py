@@ -244,6 +244,15 @@ def read_journal(folder: Path) -> JournalContent:
     return JournalContent(tuple(events), len(torn))
 
 
+def read_state(folder: Path) -> RunState:
+    """The state that a run's journal leads to; a torn last line is left out.
+
+    Raises:
+        JournalError: as ``read_journal`` and ``journal_states``.
+    """
+    return fold_journal(folder, read_journal(folder).events)
+
+
 def fold_journal(folder: Path, events: Sequence[Event]) -> RunState:
     """The state that the facts of a journal lead to; see ``journal_states``."""
     return collections.deque(journal_states(folder, events), maxlen=1)[0]

@@ -118,14 +118,14 @@ def attach(run: RunArgument, low_bandwidth: LowBandwidth = False) -> None:
 def stop(run: RunArgument) -> None:
     """End a run that is under way, from outside; `glov resume` goes on with it."""
     from engine.errors import UserError
-    from engine.journal import fold_journal, read_journal
+    from engine.journal import read_state
     from engine.remote.stopping import stop_engine
     from engine.run_folder import find_run, run_argument
 
     try:
         folder = find_run(run)
         stop_engine(folder)
-        status = fold_journal(folder, read_journal(folder).events).status
+        status = read_state(folder).status
     except UserError as error:
         _fail(error)
     how = "shows the result" if status == "finished" else "goes on"

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from engine.errors import UserError
-from engine.journal import fold_journal, read_journal
+from engine.journal import read_state
 from engine.remote.messages import LONGEST_NAME
 from engine.replay import ReplaySession
 from engine.run_folder import LOG, run_argument
@@ -127,7 +127,7 @@ def detach(folder: Path, as_json: bool) -> int:
     from glov_tui.headless import EXIT_DONE, say
     from glov_tui.printing import print_json
 
-    state = fold_journal(folder, read_journal(folder).events)
+    state = read_state(folder)
     if state.status == "finished":
         raise UserError(
             f"{folder} is finished: `glov resume {run_argument(folder)}` shows the result"

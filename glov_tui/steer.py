@@ -25,7 +25,7 @@ from engine.experiment import (
     SteeringSetting,
     TracedReply,
 )
-from engine.journal import fold_journal, read_journal
+from engine.journal import read_state
 from engine.llm.base import Message
 from engine.run_folder import find_run
 from engine.state import RunState
@@ -102,7 +102,7 @@ def _subject(request: Request) -> tuple[RunConfig, str, str, tuple[Message, ...]
     messages: tuple[Message, ...] | None = None
     if request.run is not None:
         folder = find_run(request.run)
-        state = fold_journal(folder, read_journal(folder).events)
+        state = read_state(folder)
         assert state.config is not None  # a journal begins with it
         config = state.config
         if state.anchors is not None:

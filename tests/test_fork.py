@@ -10,7 +10,7 @@ from engine import events as ev
 from engine.config_file import load_config
 from engine.errors import UserError
 from engine.fork import write_fork
-from engine.journal import Journal, fold_journal, read_journal
+from engine.journal import Journal, read_journal, read_state
 from engine.local_session import LocalSession
 from engine.result import summarise
 from engine.run_folder import EVENTS
@@ -20,7 +20,7 @@ from tests.written_runs import write_run
 
 
 def state_of(folder: Path) -> RunState:
-    return fold_journal(folder, read_journal(folder).events)
+    return read_state(folder)
 
 
 def run_to_end(session: LocalSession) -> RunState:

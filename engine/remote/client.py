@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from engine import events as ev
 from engine.commands import Command
 from engine.errors import JournalError, UserError
-from engine.journal import fold_journal, is_driven, read_journal
+from engine.journal import is_driven, read_state
 from engine.remote import address
 from engine.remote.controls import Controls
 from engine.remote.messages import (
@@ -80,7 +80,7 @@ class RemoteSession:
         Raises:
             JournalError: if there is no run, it is damaged, or another process drives it.
         """
-        state = fold_journal(folder, read_journal(folder).events)
+        state = read_state(folder)
         if is_driven(folder):
             raise JournalError(refusal(folder, read_owner(folder)))
         session = cls(folder, name, state, starts_engine=True)
@@ -220,7 +220,7 @@ class RemoteSession:
         Raises:
             JournalError: if it did not end, or was not even under way.
         """
-        state = fold_journal(self._folder, read_journal(self._folder).events)
+        state = read_state(self._folder)
         if self._was_current or self.starts_engine:
             self._state, self._was_current = state, True
             if state.status in ENDED:

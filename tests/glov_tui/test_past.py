@@ -10,7 +10,7 @@ from textual.widgets import Input
 
 from engine import events as ev
 from engine.commands import Pause
-from engine.journal import Journal, fold_journal, read_journal
+from engine.journal import Journal, fold_journal, read_journal, read_state
 from engine.replay import ReplaySession
 from engine.run_folder import EVENTS
 from glov_tui.app import GlovApp
@@ -236,7 +236,7 @@ async def test_fork_writes_a_run_that_can_be_resumed_and_leaves_this_one(folder:
         assert [n.message for n in app._notifications] == ["glov resume other"]
     assert not session.sent and (folder / EVENTS).read_bytes() == before
     fork = folder.parent / "other"
-    state = fold_journal(fork, read_journal(fork).events)
+    state = read_state(fork)
     assert (state.steps_done, state.status, state.forked.parent) == (3, "stopped", "tested")
 
 

@@ -15,7 +15,7 @@ import pytest
 from engine import events as ev
 from engine.commands import InjectTemplate, Pause, Resume
 from engine.errors import JournalError
-from engine.journal import Journal, fold_journal, read_journal
+from engine.journal import Journal, read_state
 from engine.kept import Kept
 from engine.remote import address, client
 from engine.remote.client import RemoteSession
@@ -163,7 +163,7 @@ def test_a_connection_that_breaks_is_made_again_and_nothing_half_is_shown(
     folder: Path, facts: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "AGAIN_SECONDS", 0.0)
-    whole = fold_journal(folder, read_journal(folder).events)
+    whole = read_state(folder)
     more = format_line(ev.Warned(message="after it was made again"))
     parts = [GREETING + facts + CONTROLS]
     parts += [(GREETING + facts)[:cut] for cut in range(0, len(facts), len(facts) // 9)]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from engine import events as ev
 from engine.commands import MakeEdit, Pause, Resume, Stop, UndoEdit
 from engine.edits import EDITABLE, SetNextPrompt, SetOption
-from engine.journal import fold_journal, read_journal
+from engine.journal import read_state
 from engine.kept import Kept
 from engine.local_session import LocalSession
 from engine.remote import address, server
@@ -172,7 +172,7 @@ def test_garbage_changes_nothing(
 @pytest.fixture(scope="module")
 def keys(undisturbed: Path) -> st.SearchStrategy[str]:
     """Templates of the run, or any text."""
-    state = fold_journal(undisturbed, read_journal(undisturbed).events)
+    state = read_state(undisturbed)
     return st.sampled_from([t.key for t in state.templates]) | TEXTS
 
 
@@ -198,7 +198,7 @@ def test_no_command_ends_the_run(tmp_path: Path, kept: Kept, undisturbed: Path, 
             going_on(session, holder)
         assert session.state.status in ("finished", "stopped"), (session.state.error, sent)
         assert not (folder / LOG).exists() or "Traceback" not in (folder / LOG).read_text(), sent
-        again = fold_journal(folder, read_journal(folder).events)
+        again = read_state(folder)
         assert again.ranking == session.state.ranking and again.edits == session.state.edits
         assert again.config == session.state.config
 
