@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import traceback
 from pathlib import Path
 
 from engine.errors import UserError
@@ -59,6 +60,12 @@ def append_private(path: Path, text: str) -> None:
     """
     with os.fdopen(open_private(path), "ab") as file:
         file.write(text.encode(errors="backslashreplace"))
+
+
+def append_traceback(path: Path, error: Exception) -> None:
+    """Add the traceback of an error to a log, if that can be written."""
+    with contextlib.suppress(OSError):
+        append_private(path, "".join(traceback.format_exception(error)))
 
 
 def make_private_folder(path: Path) -> None:

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import itertools
 import queue
 import threading
 import time
-import traceback
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +33,7 @@ from engine.config import RunConfig
 from engine.edits import Edit
 from engine.errors import ModelError, UserError
 from engine.experiment import Experiment
-from engine.files import append_private
+from engine.files import append_traceback
 from engine.journal import Journal, fold_journal, read_journal
 from engine.kept import Kept
 from engine.loading import load_optimizer
@@ -255,18 +253,14 @@ class LocalSession:
         Raises:
             ModelError: the same, where nobody is there to go on after a pause.
         """
-        state = self.state
-        assert state.config is not None
-        empty = len(list(itertools.takewhile(lambda s: s.new == 0, reversed(state.steps))))
-        patience = state.config.proposal.patience
-        left = state.config.steps - state.steps_done
-        if not patience or not left or not empty or empty % patience:
+        config, reason = self.state.config, why_stalled(self.state)
+        if config is None or reason is None:
             return
-        reason = why_stalled(state, empty)
         if self.unattended:
+            more = min(config.proposal.patience, config.steps - self.state.steps_done)
             raise ModelError(
                 f"{reason}. `glov resume {run_argument(self.folder)}` goes on for "
-                f"{min(patience, left)} more steps; in the cockpit (without --headless) all of "
+                f"{more} more steps; in the cockpit (without --headless) all of "
                 "this can be changed in the run"
             )
         self._publish(ev.Warned(message=f"{reason}; then resume"))
@@ -350,11 +344,11 @@ class LocalSession:
                 self._undo()
             case InjectTemplate():
                 self._injected.append(command.text)
-                if not self._can_score:
+                self._inject_waiting()
+                if self._injected:
                     self._publish(
                         ev.Warned(message=f"scored once models are there: {command.text}")
                     )
-                self._inject_waiting()
             case RunExperiment():
                 self._experiment(command.experiment)
             case EndExperiment():
@@ -375,7 +369,7 @@ class LocalSession:
         except UserError as error:
             problem = str(error)
         except Exception as error:  # the run itself is whole
-            self._write_traceback(error)
+            append_traceback(self.folder / LOG, error)
             problem = f"{type(error).__name__}: {error} (details in {self.folder / LOG})"
         seconds = time.monotonic() - begun
         self._publish(ev.ExperimentEnded(problem=problem, seconds=seconds))
@@ -434,13 +428,9 @@ class LocalSession:
         else:
             self._publish(ev.Warned(message="nothing to undo: every edit has taken effect"))
 
-    @property
-    def _can_score(self) -> bool:
-        return self._optimizer is not None and self.state.test("seed") is not None
-
     def _inject_waiting(self) -> None:
         """Score a person's templates, as soon as the models and the seed's score are there."""
-        if self._optimizer is None or not self._can_score:
+        if self._optimizer is None or self.state.test("seed") is None:
             return
         from engine.reply import parse_reply  # with many patterns: not before the first paint
 
@@ -471,14 +461,10 @@ class LocalSession:
         )
 
     def _fail(self, error: Exception) -> None:
-        self._write_traceback(error)
+        append_traceback(self.folder / LOG, error)
         self._publish(
             ev.RunFailed(
                 message=f"{type(error).__name__}: {error} (details in {self.folder / LOG}; "
                 f"nothing is lost, `glov resume {run_argument(self.folder)}` goes on)"
             )
         )
-
-    def _write_traceback(self, error: Exception) -> None:
-        with contextlib.suppress(OSError):
-            append_private(self.folder / LOG, "".join(traceback.format_exception(error)))

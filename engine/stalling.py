@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
 from engine.state import RunState
 
 
-def why_stalled(state: RunState, empty: int) -> str:
-    """One sentence on the last ``empty`` steps of ``state``, none of which gave a new template."""
+def why_stalled(state: RunState) -> str | None:
+    """One sentence on the last steps, where so many gave no new template that a run shall pause.
+
+    That is ``proposal.patience`` steps in a row, or a multiple of it, with steps left to do. None
+    otherwise.
+    """
+    assert state.config is not None
+    empty = len(list(itertools.takewhile(lambda step: step.new == 0, reversed(state.steps))))
+    patience = state.config.proposal.patience
+    left = state.config.steps - state.steps_done
+    if not patience or not left or not empty or empty % patience:
+        return None
     steps = state.steps[-empty:]
     repeated = sum(step.duplicates for step in steps)
     rejected = sum(step.rejected for step in steps)

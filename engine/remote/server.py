@@ -14,7 +14,6 @@ import contextlib
 import os
 import socket
 import threading
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +23,7 @@ from pydantic import ValidationError
 import engine
 from engine.commands import Command, Stop
 from engine.errors import JournalError
-from engine.files import append_private
+from engine.files import append_traceback
 from engine.local_session import LocalSession
 from engine.remote import address
 from engine.remote.controls import Controls
@@ -155,15 +154,10 @@ class ControlServer:
             writing.cancel()
             for end in await asyncio.gather(reading, writing, return_exceptions=True):
                 if isinstance(end, Exception):  # a defect of ours, and not the run's
-                    self._write_traceback(end)
+                    append_traceback(self._session.folder / LOG, end)
             connection.close()
             del self._connections[connection.number]
             self._controls = self._controls.left(connection.number, self._loop.time())
-
-    def _write_traceback(self, error: Exception) -> None:
-        with contextlib.suppress(OSError):
-            text = "".join(traceback.format_exception(error))
-            append_private(self._session.folder / LOG, text)
 
     async def _read(self, connection: _Connection) -> None:
         """Obey a screen until it goes, or sends what no screen sends."""
