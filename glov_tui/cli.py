@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, NamedTuple, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -40,11 +40,6 @@ Detach = Annotated[
 RunArgument = Annotated[str, typer.Argument(help="A run's folder, or its name in runs/.")]
 
 
-def _fail(error: Exception, code: int = 2) -> NoReturn:
-    typer.echo(f"glov: {error}", err=True)
-    raise typer.Exit(code)
-
-
 @app.command()
 def demo(
     headless: Headless = False,
@@ -60,8 +55,10 @@ def demo(
     """Run GLOV on small models that come with glov: no GPU, no download."""
     values = {"steps": steps, "seed": seed, "data.dataset": dataset}
     given = [f"{key}={value}" for key, value in values.items() if value is not None]
-    how = _how(headless, detach, as_json, low_bandwidth)
-    _run("demo", [*given, *(override or [])], run_dir, how)
+    from glov_tui.driving import How, new_run
+
+    how = How(headless, detach, as_json, low_bandwidth)
+    raise typer.Exit(new_run("demo", [*given, *(override or [])], run_dir, how))
 
 
 @app.command()
@@ -75,7 +72,10 @@ def run(
     low_bandwidth: LowBandwidth = False,
 ) -> None:
     """Start a new run."""
-    _run(config, override or [], run_dir, _how(headless, detach, as_json, low_bandwidth))
+    from glov_tui.driving import How, new_run
+
+    how = How(headless, detach, as_json, low_bandwidth)
+    raise typer.Exit(new_run(config, override or [], run_dir, how))
 
 
 @app.command()
@@ -87,13 +87,11 @@ def resume(
     low_bandwidth: LowBandwidth = False,
 ) -> None:
     """Take up a run where it ended, whatever ended it."""
-    from engine.errors import UserError
     from engine.run_folder import find_run
+    from glov_tui.driving import How, drive
 
-    try:
-        _drive(find_run(run), _how(headless, detach, as_json, low_bandwidth))
-    except UserError as error:
-        _fail(error)
+    how = How(headless, detach, as_json, low_bandwidth)
+    raise typer.Exit(drive(find_run(run), how))
 
 
 @app.command()
@@ -103,31 +101,25 @@ def attach(run: RunArgument, low_bandwidth: LowBandwidth = False) -> None:
     from engine.remote.client import RemoteSession
     from engine.run_folder import find_run
     from glov_tui.cockpit import drive_on_screen, screen_name
+    from glov_tui.driving import has_terminal
 
-    try:
-        folder = find_run(run)
-        if not _has_terminal():
-            raise UserError("attaching needs a terminal; `glov runs` lists what is under way")
-        code = drive_on_screen(RemoteSession.attach(folder, screen_name()), low_bandwidth)
-    except UserError as error:
-        _fail(error)
+    folder = find_run(run)
+    if not has_terminal():
+        raise UserError("attaching needs a terminal; `glov runs` lists what is under way")
+    code = drive_on_screen(RemoteSession.attach(folder, screen_name()), low_bandwidth)
     raise typer.Exit(code)
 
 
 @app.command()
 def stop(run: RunArgument) -> None:
     """End a run that is under way, from outside; `glov resume` goes on with it."""
-    from engine.errors import UserError
     from engine.journal import read_state
     from engine.remote.stopping import stop_engine
     from engine.run_folder import find_run, run_argument
 
-    try:
-        folder = find_run(run)
-        stop_engine(folder)
-        status = read_state(folder).status
-    except UserError as error:
-        _fail(error)
+    folder = find_run(run)
+    stop_engine(folder)
+    status = read_state(folder).status
     how = "shows the result" if status == "finished" else "goes on"
     typer.echo(f"{status}; glov resume {run_argument(folder)} {how}", err=True)
 
@@ -146,83 +138,15 @@ def fork(
     low_bandwidth: LowBandwidth = False,
 ) -> None:
     """Start a new run from the end of a step of another one, which stays as it is."""
-    from engine.errors import UserError
     from engine.fork import write_fork
     from engine.run_folder import find_run, new_run_folder
+    from glov_tui.driving import How, drive
 
-    how = _how(headless, detach, as_json, low_bandwidth)
-    try:
-        parent = find_run(run)
-        folder = run_dir or new_run_folder(parent.resolve().name.partition("-fork-")[0] + "-fork")
-        write_fork(parent, at_step, folder, override or [])
-        _drive(folder, how)
-    except UserError as error:
-        _fail(error)
-
-
-class _How(NamedTuple):
-    """Where a run is driven from."""
-
-    headless: bool
-    detach: bool
-    as_json: bool
-    low_bandwidth: bool
-
-
-def _run(source: str, overrides: list[str], run_dir: Path | None, how: _How) -> None:
-    from engine.config_file import load_config
-    from engine.errors import UserError
-    from engine.journal import Journal
-    from engine.loading import check_config
-    from engine.run_folder import new_run_folder
-
-    try:
-        config = load_config(source, overrides)
-        check_config(config)
-        folder = run_dir or new_run_folder(config.name)
-        Journal.begin(config, folder).close()
-        _drive(folder, how)
-    except UserError as error:
-        _fail(error)
-
-
-def _how(headless: bool, detach: bool, as_json: bool, low_bandwidth: bool) -> _How:
-    from engine.errors import UserError
-
-    if detach and headless:
-        _fail(UserError("--detach returns at once and --headless stays to the end: give one"))
-    return _How(headless, detach, as_json, low_bandwidth)
-
-
-def _drive(folder: Path, how: _How) -> NoReturn:
-    """Take up a run in the way that was asked for; ends the command.
-
-    Raises:
-        UserError: if it can't be taken up.
-    """
-    if how.detach:
-        from glov_tui.cockpit import detach
-
-        raise typer.Exit(detach(folder, how.as_json))
-    headless = how.headless or how.as_json
-    if not headless and not _has_terminal():
-        typer.echo("glov: no terminal here, so this runs headless", err=True)
-        headless = True
-    if headless:
-        from engine.local_session import LocalSession
-        from glov_tui.headless import drive
-
-        gc.enable()
-        raise typer.Exit(drive(LocalSession.resume(folder), how.as_json))
-    from engine.remote.client import RemoteSession
-    from glov_tui.cockpit import drive_on_screen, screen_name
-
-    session = RemoteSession.of_new_engine(folder, screen_name())
-    raise typer.Exit(drive_on_screen(session, how.low_bandwidth))
-
-
-def _has_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    how = How(headless, detach, as_json, low_bandwidth)
+    parent = find_run(run)
+    folder = run_dir or new_run_folder(parent.resolve().name.partition("-fork-")[0] + "-fork")
+    write_fork(parent, at_step, folder, override or [])
+    raise typer.Exit(drive(folder, how))
 
 
 @app.command()
@@ -249,14 +173,10 @@ def sweep(
     as_json: AsJson = False,
 ) -> None:
     """Run every combination of some keys' values, and show mean and spread over seeds."""
-    from engine.errors import UserError
     from glov_tui.sweep_run import drive_sweep
 
     gc.enable()
-    try:
-        code = drive_sweep(config, override or [], grid, sweep_dir, as_json)
-    except UserError as error:
-        _fail(error)
+    code = drive_sweep(config, override or [], grid, sweep_dir, as_json)
     raise typer.Exit(code)
 
 
@@ -276,14 +196,10 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Put runs and sweeps side by side, with confidence intervals and paired tests."""
-    from engine.errors import UserError
     from glov_tui.comparison import print_comparison
 
     gc.enable()
-    try:
-        print_comparison(runs, baseline or [], as_json)
-    except UserError as error:
-        _fail(error)
+    print_comparison(runs, baseline or [], as_json)
 
 
 @app.command()
@@ -295,13 +211,9 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List runs, with how far they are; the one with the latest news is last."""
-    from engine.errors import UserError
     from glov_tui.runs import print_runs
 
-    try:
-        print_runs(folders or [], as_json)
-    except UserError as error:
-        _fail(error)
+    print_runs(folders or [], as_json)
 
 
 @app.command()
@@ -316,15 +228,13 @@ def replay(
     from engine.errors import UserError
     from engine.replay import ReplaySession, parse_speed
     from engine.run_folder import find_run
+    from glov_tui.driving import has_terminal
 
-    try:
-        session = ReplaySession.open(find_run(run), parse_speed(speed))
-        if not _has_terminal():
-            raise UserError(
-                "a replay needs a terminal; `glov runs` and `glov compare` print what a run did"
-            )
-    except UserError as error:
-        _fail(error)
+    session = ReplaySession.open(find_run(run), parse_speed(speed))
+    if not has_terminal():
+        raise UserError(
+            "a replay needs a terminal; `glov runs` and `glov compare` print what a run did"
+        )
     from glov_tui.cockpit import replay_on_screen
 
     raise typer.Exit(replay_on_screen(session, low_bandwidth))
@@ -356,7 +266,6 @@ def steer(
     as_json: AsJson = False,
 ) -> None:
     """Show what steering does: replies with and without it, or a grid of layers and alphas."""
-    from engine.errors import UserError
     from glov_tui.steer import Request
     from glov_tui.steer import steer as run_steer
 
@@ -378,10 +287,7 @@ def steer(
         fitness=fitness,
         as_json=as_json,
     )
-    try:
-        run_steer(request)
-    except UserError as error:
-        _fail(error)
+    run_steer(request)
 
 
 @config_app.command("init")
@@ -406,10 +312,8 @@ def config_init(
         if path.exists() and not force:
             raise UserError(f"{path} exists; give --force to replace it")
         write_atomic(path, text)
-    except UserError as error:
-        _fail(error)
     except OSError as error:
-        _fail(UserError(f"{path} can't be written: {error.strerror}"))
+        raise UserError(f"{path} can't be written: {error.strerror}") from error
     typer.echo(f"wrote {path}: edit it, then `glov run {path}`", err=True)
 
 
@@ -421,12 +325,8 @@ def config_show(
 ) -> None:
     """Print a configuration as it would run, with all defaults."""
     from engine.config_file import format_config, load_config
-    from engine.errors import UserError
 
-    try:
-        loaded = load_config(config, override or [])
-    except UserError as error:
-        _fail(error)
+    loaded = load_config(config, override or [])
     if as_json:
         typer.echo(loaded.model_dump_json(indent=2))
     else:
@@ -456,8 +356,13 @@ def main() -> None:
     gc.disable()
     # Looking for pydantic plugins reads the metadata of every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    from engine.errors import UserError
+
     try:
         app()
+    except UserError as error:  # of any command: its text is all that the user needs
+        typer.echo(f"glov: {error}", err=True)
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
 

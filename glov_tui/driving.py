@@ -1,0 +1,80 @@
+"""Taking up a run in the way that was asked for: on the screen, without one, or detached."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from engine.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """Where a run is driven from.
+
+    Raises:
+        UserError: if both of two ways are asked for.
+    """
+
+    headless: bool
+    detach: bool
+    as_json: bool
+    low_bandwidth: bool
+
+    def __post_init__(self) -> None:
+        if self.detach and self.headless:
+            raise UserError("--detach returns at once and --headless stays to the end: give one")
+
+
+def new_run(source: str, overrides: list[str], run_dir: Path | None, how: How) -> int:
+    """Begin a run of a configuration, and ``drive`` it.
+
+    Raises:
+        UserError: if the configuration is wrong, or the folder can't be written or holds a run.
+    """
+    from engine.config_file import load_config
+    from engine.journal import Journal
+    from engine.loading import check_config
+    from engine.run_folder import new_run_folder
+
+    config = load_config(source, overrides)
+    check_config(config)
+    folder = run_dir or new_run_folder(config.name)
+    Journal.begin(config, folder).close()
+    return drive(folder, how)
+
+
+def drive(folder: Path, how: How) -> int:
+    """Take up a run; returns the exit code of the command line contract.
+
+    Raises:
+        UserError: if it can't be taken up.
+    """
+    if how.detach:
+        from glov_tui.cockpit import detach
+
+        return detach(folder, how.as_json)
+    headless = how.headless or how.as_json
+    if not headless and not has_terminal():
+        typer.echo("glov: no terminal here, so this runs headless", err=True)
+        headless = True
+    if headless:
+        from engine.local_session import LocalSession
+        from glov_tui.headless import drive as drive_headless
+
+        gc.enable()
+        return drive_headless(LocalSession.resume(folder), how.as_json)
+    from engine.remote.client import RemoteSession
+    from glov_tui.cockpit import drive_on_screen, screen_name
+
+    session = RemoteSession.of_new_engine(folder, screen_name())
+    return drive_on_screen(session, how.low_bandwidth)
+
+
+def has_terminal() -> bool:
+    """Whether a screen can be shown here."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
