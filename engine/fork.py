@@ -14,12 +14,13 @@ from typing import Any
 from engine import events as ev
 from engine.config import EvaluationConfig, RunConfig
 from engine.config_file import parse_override, with_value
+from engine.edit_check import edit_problem
 from engine.edits import EDITABLE, SetOption
 from engine.errors import ConfigError, JournalError, UserError
 from engine.journal import Journal, fold_journal, read_journal
 from engine.run_folder import EVENTS
 from engine.run_record import begun_config
-from engine.state import RunState, edit_problem
+from engine.state import RunState
 
 RUN_KEYS = ("steps", "seed", *(f"evaluation.{name}" for name in EvaluationConfig.model_fields))
 """Keys, beside ``EDITABLE``, that a fork may have otherwise than its parent."""

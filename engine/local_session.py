@@ -30,6 +30,7 @@ from engine.commands import (
     UndoEdit,
 )
 from engine.config import RunConfig
+from engine.edit_check import edit_problem
 from engine.edits import Edit
 from engine.errors import ModelError, UserError
 from engine.experiment import Experiment
@@ -41,7 +42,7 @@ from engine.prompt_template import normalise
 from engine.run_folder import CONFIG, LOG, run_argument
 from engine.session import Published
 from engine.stalling import why_stalled
-from engine.state import RunState, edit_problem
+from engine.state import RunState
 from engine.versions import own_versions
 from engine.vlm.fitness import Score
 

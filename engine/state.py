@@ -21,8 +21,7 @@ from engine.edits import (
     SetOption,
     with_option,
 )
-from engine.errors import ConfigError
-from engine.experiment import CellMeasured, Experiment, LayerLens, TracedReply
+from engine.experiment_state import ExperimentState
 from engine.history import Proposal, ScoredTemplate, anchors_after, ranked, ranked_with
 from engine.llm.base import Message
 from engine.prompt_template import normalise
@@ -42,36 +41,6 @@ class LogLine:
     time: float
     level: Literal["info", "warning", "error"]
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ExperimentState:
-    """What the steering lab tries or has tried last."""
-
-    experiment: Experiment
-    running: bool = True
-    done: int = 0
-    total: int = 0
-    left: tuple[TracedReply, ...] = ()
-    right: tuple[TracedReply, ...] = ()
-    cells: tuple[CellMeasured, ...] = ()
-    lens: tuple[LayerLens, ...] = ()
-    problem: str | None = None
-
-    def apply(self, event: ev.Event) -> ExperimentState:
-        """The state after an event of the experiment."""
-        match event:
-            case ev.ExperimentProgress():
-                return replace(self, done=event.done, total=event.total)
-            case ev.RepliesCompared():
-                return replace(self, left=event.left, right=event.right)
-            case ev.SettingMeasured():
-                return replace(self, cells=(*self.cells, event.cell))
-            case ev.LensRead():
-                return replace(self, lens=event.layers)
-            case ev.ExperimentEnded():
-                return replace(self, running=False, problem=event.problem)
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,39 +413,3 @@ class RunState:
 
 def _toggled(keys: frozenset[str], key: str, on: bool) -> frozenset[str]:
     return keys | {key} if on else keys - {key}
-
-
-def edit_problem(state: RunState, edit: Edit) -> str | None:
-    """Why an edit can't be made, None if it can."""
-    match edit:
-        case SetOption():
-            if state.config is None:
-                return "the run has no configuration yet"
-            if edit.key == "steering.layers" and edit.value not in (None, "auto"):
-                if state.models is None:
-                    return "the LLM's decoder layers are not known before it is loaded"
-                layers = edit.value if isinstance(edit.value, list | tuple) else [edit.value]
-                deep = [n for n in layers if isinstance(n, int) and n >= state.models.llm_layers]
-                if deep:
-                    return f"the LLM's decoder layers are 0 to {state.models.llm_layers - 1}"
-            try:
-                config = state.config
-                for earlier in state.pending:
-                    if isinstance(earlier.edit, SetOption):
-                        config = with_option(config, earlier.edit.key, earlier.edit.value)
-                with_option(config, edit.key, edit.value)
-            except ConfigError as error:
-                return str(error)
-        case SetNextPrompt():
-            if not edit.user.strip():
-                return "the meta-prompt is empty"
-        case PinTemplate() | BanTemplate():
-            if state.find(edit.key) is None:
-                return f"no such template: {edit.key}"
-        case ChooseAnchors():
-            for key in (edit.positive, edit.negative):
-                if key is not None and state.find(key) is None:
-                    return f"no such template: {key}"
-            if edit.positive is not None and edit.positive == edit.negative:
-                return "P+ and P- must differ"
-    return None

@@ -7,7 +7,8 @@ whose fold is what is there now. So nothing has to be kept for it.
 from __future__ import annotations
 
 from engine import events as ev
-from engine.state import ExperimentState, RunState
+from engine.experiment_state import ExperimentState
+from engine.state import RunState
 
 
 def telemetry_since(shown: RunState, now: RunState) -> list[ev.Event]:

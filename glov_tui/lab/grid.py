@@ -12,7 +12,8 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from engine.experiment import CellMeasured, ScanSettings
-from engine.state import ExperimentState, RunState
+from engine.experiment_state import ExperimentState
+from engine.state import RunState
 from glov_tui.glyphs import Glyphs
 from glov_tui.lab import settings
 from glov_tui.lab.heat import kl_legend, kl_level, level_between, ramp

@@ -16,7 +16,8 @@ from engine.experiment import (
     ScanSettings,
     SteeringSetting,
 )
-from engine.state import ExperimentState, RunState
+from engine.experiment_state import ExperimentState
+from engine.state import RunState
 from glov_tui.lab import settings, traces
 from glov_tui.text import clean
 from glov_tui.widgets.text_view import TextView

@@ -12,10 +12,11 @@ from textual.content import Content
 from textual.widgets import Button, Static
 
 from engine.commands import Command, EndExperiment, RunExperiment
+from engine.edit_check import edit_problem
 from engine.edits import Edit
 from engine.experiment import SteeringSetting
 from engine.session import Session
-from engine.state import ENDED, edit_problem
+from engine.state import ENDED
 from glov_tui.glyphs import ASCII, UNICODE
 from glov_tui.lab.form import LabForm
 from glov_tui.lab.grid import GridView

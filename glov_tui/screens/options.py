@@ -14,8 +14,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
 from engine.config import RunConfig
+from engine.edit_check import edit_problem
 from engine.edits import EDITABLE, Edit, SetOption
-from engine.state import RunState, edit_problem
+from engine.state import RunState
 from glov_tui.widgets.key_bar import KeyBar
 
 KEYS = tuple(k for k in EDITABLE if k not in ("proposal.system_prompt", "proposal.task"))
