@@ -1,8 +1,12 @@
 """A run on disk: its folder with config.toml and events.jsonl, one JSON line per fact.
 
-The journal is only ever appended to. Each line is one ``write`` call, so that a process that is
+The journal is only ever appended to. Each append is one ``write`` call, so that a process that is
 killed leaves whole lines; a power cut or a full disk may tear the last one, which is cut off when
 the run is taken up again.
+
+Facts that belong together are one append. Each line of it but the last ends in a space, which JSON
+passes over: more of the same append follows. Where that is missing, the append was torn, and all
+of it is cut off.
 """
 
 from __future__ import annotations
@@ -29,12 +33,15 @@ from engine.versions import own_versions
 
 
 def is_begun(folder: Path) -> bool:
-    """Whether the folder holds a journal with at least one whole line."""
+    """Whether the folder holds a journal with at least one whole append."""
     try:
         with (folder / EVENTS).open("rb") as file:
-            return file.readline().endswith(b"\n")
+            return any(line.endswith(b"\n") and not line.endswith(_MORE) for line in file)
     except OSError:
         return False
+
+
+_MORE = b" \n"  # ends a line that another one of the same append follows
 
 
 class Journal:
@@ -117,7 +124,7 @@ class Journal:
             raise JournalError(self._unwritable(error)) from error
 
     def append(self, *events: Event) -> None:
-        """Write facts, one line each, all of them or none.
+        """Write facts, one line each, all of them or none: also where the write is torn.
 
         Raises:
             JournalError: if they can't be written in whole (disk full, folder gone). What was
@@ -125,7 +132,7 @@ class Journal:
         """
         if self._broken is not None:
             raise JournalError(self._broken)
-        lines = b"".join(format_event(event).encode() + b"\n" for event in events)
+        lines = _MORE.join(format_event(event).encode() for event in events) + b"\n"
         left = memoryview(lines)
         try:
             while left:  # the system writes less where the disk is full, and says so the next time
@@ -140,7 +147,7 @@ class Journal:
         self.size += len(lines)
 
     def cut(self, torn_bytes: int) -> None:
-        """Remove what is left of a torn last line, so that the journal can be appended to.
+        """Remove what is left of a torn last append, so that the journal can be appended to.
 
         Raises:
             JournalError: if the file can't be changed.
@@ -191,7 +198,7 @@ class Journal:
 
 @dataclass(frozen=True, slots=True)
 class JournalContent:
-    """The facts of a journal, and how many bytes of a torn last line follow them."""
+    """The facts of a journal, and how many bytes of a torn last append follow them."""
 
     events: tuple[Event, ...]
     torn_bytes: int
@@ -214,7 +221,7 @@ def is_driven(folder: Path) -> bool:
 
 
 def read_journal(folder: Path) -> JournalContent:
-    """Read all facts. A torn last line is left out and counted, anything else wrong refused.
+    """Read all facts. A torn last append is left out and counted, anything else wrong refused.
 
     Raises:
         JournalError: naming the file, line and what is wrong with it.
@@ -224,7 +231,7 @@ def read_journal(folder: Path) -> JournalContent:
         data = path.read_bytes()
     except OSError as error:
         raise JournalError(f"{path} can't be read: {error.strerror}") from error
-    *lines, torn = data.split(b"\n")
+    lines, torn_bytes = _whole_lines(data)
     events: list[Event] = []
     for number, line in enumerate(lines, start=1):
         try:
@@ -241,7 +248,16 @@ def read_journal(folder: Path) -> JournalContent:
             f"{path} holds no event: the run ended before it began. Start it anew; the same "
             "folder will do"
         )
-    return JournalContent(tuple(events), len(torn))
+    return JournalContent(tuple(events), torn_bytes)
+
+
+def _whole_lines(data: bytes) -> tuple[list[bytes], int]:
+    """The lines of all appends that are whole, and how many bytes of a torn one follow them."""
+    *lines, torn = data.split(b"\n")
+    torn_bytes = len(torn)
+    while lines and lines[-1].endswith(b" "):
+        torn_bytes += len(lines.pop()) + 1
+    return lines, torn_bytes
 
 
 def read_state(folder: Path) -> RunState:

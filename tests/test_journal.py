@@ -77,6 +77,42 @@ def test_torn_last_line_at_every_byte_is_cut_and_appended_to(tmp_path: Path) -> 
         assert read_journal(folder).events[-1].kind == "step-started"
 
 
+def test_facts_that_are_one_append_are_there_together_or_not_at_all(tmp_path: Path) -> None:
+    folder = written(tmp_path / "run", ev.StepStarted(step=1))
+    path = folder / EVENTS
+    before = path.stat().st_size
+    together = [ev.Warned(message=text) for text in ("one", "two ", "three")]
+    journal = Journal(folder)
+    journal.append(*together)
+    journal.append(ev.StepStarted(step=2))
+    journal.close()
+    whole = path.read_bytes()
+    assert read_journal(folder).events[2:5] == tuple(together)
+    assert [json.loads(line)["kind"] for line in whole.splitlines()][2] == "warned"
+    end = whole.rstrip(b"\n").rfind(b"\n") + 1
+    for cut in range(before, end):
+        path.write_bytes(whole[:cut])
+        content = read_journal(folder)
+        assert len(content.events) == 2 and content.torn_bytes == cut - before
+    journal = Journal(folder)
+    journal.cut(content.torn_bytes)
+    journal.append(ev.StepStarted(step=2))
+    journal.close()
+    assert len(read_journal(folder).events) == 3
+
+
+def test_a_first_append_that_was_torn_is_no_run(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    journal = Journal.create(folder)
+    journal.append(started(), ev.StepStarted(step=1), ev.StepStarted(step=2))
+    journal.close()
+    whole = (folder / EVENTS).read_bytes()
+    (folder / EVENTS).write_bytes(whole[: whole.rfind(b"{")])
+    with pytest.raises(JournalError, match="the same folder will do"):
+        read_journal(folder)
+    assert len(read_journal(written(folder, ev.StepStarted(step=1))).events) == 2
+
+
 def test_damage_in_the_middle_is_refused_with_its_line(tmp_path: Path) -> None:
     folder = written(tmp_path / "run", ev.StepStarted(step=1), ev.StepStarted(step=2))
     lines = (folder / EVENTS).read_bytes().split(b"\n")
