@@ -1,17 +1,20 @@
 # On a fresh machine with only Python 3.11+: `make demo` sets up and runs, `make test` sets up and
-# tests. The same by hand:
+# tests; `make test-real` tests with real models, which it downloads once. The same by hand:
 #   python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/glov demo
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint check clean
+.PHONY: demo test test-real lint check clean
 
 demo: $(VENV)/.installed
 	$(BIN)/glov demo
 
 test: $(VENV)/.installed-dev
 	$(BIN)/pytest -n 2 --dist worksteal
+
+test-real: $(VENV)/.installed-dev
+	$(BIN)/pytest -rs --durations=5 tests/real
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -17,6 +17,15 @@ settings.register_profile("quick", deadline=None, derandomize=True, max_examples
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
+_REAL = Path(__file__).parent / "real"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The tests with real models download them, so they run only where they are asked for."""
+    asked = any((Path.cwd() / arg.split("::")[0]).is_relative_to(_REAL) for arg in config.args)
+    return True if collection_path == _REAL and not asked else None
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Never read or fill the user's cache; workers of one test run share one."""
