@@ -2,7 +2,7 @@
 
 Every way in which this usually fails becomes a ``ModelError`` that says what to do. Weights are
 safetensors, or pickles read with ``weights_only``; code that comes with a model is not run unless
-``llm.trust_remote_code`` says so.
+``llm.trust_remote_code`` says so (see ``engine.model_code``).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from engine.config import LLMConfig
 from engine.errors import ModelError
 from engine.memory import is_out_of_memory
+from engine.model_code import check_kernels, no_questions
 
 Progress = Callable[[str], None]
 
@@ -39,11 +40,13 @@ def load_model(config: LLMConfig, progress: Progress) -> tuple[Any, Any]:
         "trust_remote_code": config.trust_remote_code,
     }
     common = {key: value for key, value in common.items() if value is not None}
-    with _quiet(), _explained(config):
+    with _quiet(), _explained(config), no_questions():
         progress(f"reading the tokenizer of {config.model}")
         model_config = AutoConfig.from_pretrained(source, **common)
         if getattr(model_config, "is_encoder_decoder", False):
             raise ModelError(_not_causal(config.model, model_config))
+        if not config.trust_remote_code:
+            check_kernels(model_config, f"the LLM {config.model!r}")
         tokenizer = AutoTokenizer.from_pretrained(source, **common)
         progress(f"loading the weights of {config.model}")
         arguments: dict[str, Any] = {"dtype": _dtype(config, device), **common}

@@ -1,10 +1,13 @@
-"""Loading an open_clip model with its own tokenizer and transform, and saying why it can't be."""
+"""Loading an open_clip model with its own tokenizer and transform, and saying why it can't be.
+
+No code that comes with a model is run, whatever its files say: see ``engine.model_code``.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -17,6 +20,7 @@ from torch import Tensor, nn
 
 from engine.config import VLMConfig
 from engine.errors import ModelError
+from engine.model_code import check_kernels, check_tokenizer_options, no_questions
 
 _HUB = "hf-hub:"
 _FOLDER = "local-dir:"
@@ -62,11 +66,12 @@ def load_open_clip(config: VLMConfig, report: Callable[[str], None]) -> OpenClip
     if not name.startswith((_HUB, _FOLDER)):
         pretrained = _pretrained(name, config.pretrained)
         _check_activation(name, pretrained, report)
-    with _explained(shown, config):
+    with _explained(shown, config), no_questions():
+        tokenizer_options = _checked_options(name, shown)
         model, preprocess = open_clip.create_model_from_pretrained(
             name, pretrained=pretrained, precision=precision, device=device, weights_only=True
         )
-        tokenizer = open_clip.get_tokenizer(name)
+        tokenizer = open_clip.get_tokenizer(name, **tokenizer_options)
     model.eval()
     return OpenClipModel(
         name=shown,
@@ -195,11 +200,36 @@ def _check_activation(name: str, pretrained: str, report: Callable[[str], None])
     report(f"{name} has another activation than {pretrained} was trained with{hint}")
 
 
+def _checked_options(name: str, shown: str) -> dict[str, Any]:
+    """Look for code in a model's configuration; returns what its tokenizer is to be told.
+
+    Raises:
+        ModelError: naming what would run code.
+        ValueError: if there is no configuration that can be read.
+    """
+    try:
+        model_config = open_clip.get_model_config(name)
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"its open_clip_config.json can't be read: {error}") from error
+    text = model_config.get("text_cfg") if isinstance(model_config, Mapping) else None
+    if not isinstance(text, Mapping):
+        return {}  # open_clip says what is wrong with it
+    check_tokenizer_options(text, shown)
+    if text.get("hf_model_name"):
+        from transformers import AutoConfig
+
+        found = AutoConfig.from_pretrained(text["hf_model_name"], trust_remote_code=False)
+        check_kernels(found, shown)
+    return {"trust_remote_code": False} if text.get("hf_tokenizer_name") else {}
+
+
 @contextmanager
 def _explained(shown: str, config: VLMConfig) -> Iterator[None]:
     """Turn what open_clip, the hub and torch raise into one message that says what to do."""
     try:
         yield
+    except ModelError:
+        raise
     except torch.OutOfMemoryError as error:
         raise ModelError(
             f"{shown} doesn't fit into the memory of vlm.device = {config.device!r}; "
@@ -207,6 +237,11 @@ def _explained(shown: str, config: VLMConfig) -> Iterator[None]:
         ) from error
     except Exception as error:
         reason = " ".join(str(error).split()).rstrip(".!") or type(error).__name__
+        if "trust_remote_code" in reason:
+            raise ModelError(
+                f"{shown} can't be loaded: it comes with its own code, and no code of a VLM is "
+                "ever run. Take a model that open_clip and transformers know themselves"
+            ) from error
         if len(reason) > 400:
             reason = f"{reason[:400]} ..."
         offline = re.search(
