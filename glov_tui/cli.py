@@ -10,8 +10,12 @@ from typing import Annotated
 
 import typer
 
+from glov_tui.text import clean, escape_json, escape_toml
+from glov_tui.wrong_calls import CleaningGroup
+
 app = typer.Typer(
     name="glov",
+    cls=CleaningGroup,
     help="Optimise the prompts of a vision-language model with GLOV, and watch it live.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -121,7 +125,7 @@ def stop(run: RunArgument) -> None:
     stop_engine(folder)
     status = read_state(folder).status
     how = "shows the result" if status == "finished" else "goes on"
-    typer.echo(f"{status}; glov resume {run_argument(folder)} {how}", err=True)
+    typer.echo(clean(f"{status}; glov resume {run_argument(folder)} {how}"), err=True)
 
 
 @app.command()
@@ -305,7 +309,7 @@ def config_init(
     try:
         if preset not in {p.stem for p in PRESETS.glob("*.toml")}:
             load_config(preset)  # says which presets there are
-        text = format_config(load_config(preset, overrides), comments=True)
+        text = escape_toml(format_config(load_config(preset, overrides), comments=True))
         if str(path) == "-":
             typer.echo(text)
             return
@@ -314,7 +318,7 @@ def config_init(
         write_atomic(path, text)
     except OSError as error:
         raise UserError(f"{path} can't be written: {error.strerror}") from error
-    typer.echo(f"wrote {path}: edit it, then `glov run {path}`", err=True)
+    typer.echo(clean(f"wrote {path}: edit it, then `glov run {path}`"), err=True)
 
 
 @config_app.command("show")
@@ -328,9 +332,9 @@ def config_show(
 
     loaded = load_config(config, override or [])
     if as_json:
-        typer.echo(loaded.model_dump_json(indent=2))
+        typer.echo(escape_json(loaded.model_dump_json(indent=2)))
     else:
-        typer.echo(format_config(loaded, comments=True), nl=False)
+        typer.echo(escape_toml(format_config(loaded, comments=True)), nl=False)
 
 
 @app.command()
@@ -361,7 +365,7 @@ def main() -> None:
     try:
         app()
     except UserError as error:  # of any command: its text is all that the user needs
-        typer.echo(f"glov: {error}", err=True)
+        typer.echo(f"glov: {clean(str(error), keep_newlines=True)}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import socket
@@ -17,6 +16,7 @@ from rich.text import Text
 
 from engine.run_folder import runs_folder
 from engine.versions import versions
+from glov_tui.printing import print_json
 from glov_tui.text import clean
 
 HUB_TIMEOUT_SECONDS = 4.0
@@ -32,7 +32,7 @@ def report(as_json: bool) -> None:
         "terminal": _terminal(),
     }
     if as_json:
-        print(json.dumps(found, ensure_ascii=False))  # noqa: T201
+        print_json(found)
         return
     console = Console(highlight=False)
     for section, values in found.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -21,6 +20,7 @@ from engine.session import Session
 from engine.state import RunState
 from engine.stop_signals import stop_on_signal
 from glov_tui.outliving import ProgressConsole, Readers, outliving_the_terminal
+from glov_tui.printing import print_json
 from glov_tui.progress import format_seconds, seconds_left
 from glov_tui.text import clean
 
@@ -63,7 +63,7 @@ def conclude(session: Session, as_json: bool) -> int:
     """Say how a session ended, and how to go on; returns the exit code."""
     state = session.state
     if as_json:
-        print(json.dumps({**summarise(state), "folder": str(session.folder)}, ensure_ascii=False))  # noqa: T201
+        print_json({**summarise(state), "folder": str(session.folder)})
     elif state.status == "finished":
         Console(highlight=False).print(_result_table(state))
     if state.status == "failed":
@@ -144,7 +144,8 @@ def _result_table(state: RunState) -> RenderableType:
     def percent(value: float | None) -> str:
         return "-" if value is None else f"{value:.1%}"
 
-    table = Table(title=f"{result['run']}: {result['steps']} steps", title_justify="left")
+    title = Text(clean(f"{result['run']}: {result['steps']} steps"))
+    table = Table(title=title, title_justify="left")
     table.add_column("")
     table.add_column("template", overflow="fold")
     table.add_column("train", justify="right")

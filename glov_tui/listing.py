@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
-
 from rich.console import Console
 from rich.table import Table
 
 from engine.data.registry import registered_datasets
+from glov_tui.printing import print_json
 
 
 def print_datasets(as_json: bool) -> None:
     """Print names and descriptions as a table, or as one JSON document."""
     found = registered_datasets()
     if as_json:
-        print(json.dumps({d.name: d.summary for d in found.values()}, ensure_ascii=False))  # noqa: T201
+        print_json({d.name: d.summary for d in found.values()})
         return
     table = Table(box=None)
     table.add_column("data.dataset", style="bold")

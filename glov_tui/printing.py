@@ -10,6 +10,7 @@ from rich.console import Console
 
 from engine.run_record import Metric
 from glov_tui.terminal_kind import speaks_unicode, wants_colour
+from glov_tui.text import escape_json
 
 METRIC_NAMES: dict[Metric, str] = {
     "best_train_accuracy": "best train",
@@ -35,9 +36,12 @@ def result_console() -> tuple[Console, bool]:
 
 
 def print_json(document: Any) -> None:
-    """Print one JSON document; non-ASCII is escaped where the stream can't take it."""
+    """Print one JSON document.
+
+    What a terminal would obey is escaped, as is all non-ASCII where the stream can't take it.
+    """
     unicode = (sys.stdout.encoding or "").lower().startswith("utf")
-    print(json.dumps(document, ensure_ascii=not unicode))  # noqa: T201
+    print(escape_json(json.dumps(document, ensure_ascii=not unicode)))  # noqa: T201
 
 
 def percent(value: float | None, signed: bool = False) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 from rich.console import Console
 from rich.status import Status
+from rich.text import Text
 
 from engine import events as ev
 from engine.config import RunConfig
@@ -30,6 +30,7 @@ from engine.llm.base import Message
 from engine.run_folder import find_run
 from engine.state import RunState
 from engine.steering.layers import resolve_layers
+from glov_tui.printing import print_json
 from glov_tui.steer_report import SteerReport, print_report, report_as_dict
 from glov_tui.text import clean
 
@@ -73,7 +74,7 @@ def steer(request: Request) -> None:
 
         def progress(what: str, done: int = 0, total: int = 0) -> None:
             share = f" {done}/{total}" if total else ""
-            status.update(f"loading {clean(what)}{share}")
+            status.update(Text(clean(f"loading {what}{share}")))
 
         from engine.llm.local import LocalLLM  # with torch
         from engine.steering.lab import Subject
@@ -83,12 +84,14 @@ def steer(request: Request) -> None:
         setting = _setting(request, config, llm.layers)
         fitness = None
         if request.fitness:
-            fitness = load_fitness(config, progress, lambda warning: console.print(clean(warning)))
+            fitness = load_fitness(
+                config, progress, lambda warning: console.print(Text(clean(warning)))
+            )
         subject = Subject(llm, messages, config.sampling, positive, negative, fitness)
         report = _report(request, setting, subject, status)
     if request.as_json:
         about = {"llm": config.llm.model, "positive": positive, "negative": negative}
-        print(json.dumps({**about, **report_as_dict(report)}, ensure_ascii=False))  # noqa: T201
+        print_json({**about, **report_as_dict(report)})
         return
     out = Console(highlight=False)
     for name, text in (("P+", positive), ("P-", negative)):

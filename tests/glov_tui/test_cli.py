@@ -51,6 +51,43 @@ def test_demo_prints_one_json_document_with_the_promised_keys(tmp_path: Path) ->
     assert (tmp_path / "runs" / result["run"] / "events.jsonl").is_file()
 
 
+EVIL = "x\x1b[2J\x9b\u202e\u200by"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("resume", EVIL),
+        ("runs", EVIL),
+        ("run", f"{EVIL}.toml"),
+        ("run", "demo", "--set", EVIL),
+        ("run", "demo", "--set", f"llm.model=./{EVIL}"),
+        ("attach", "a", EVIL),
+        ("attach", f"--{EVIL}"),
+        (EVIL,),
+        ("fork", "a", "--at-step", EVIL),
+    ],
+)
+def test_a_name_does_nothing_to_the_terminal_that_it_is_printed_on(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    done = glov(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "x" in done.stderr or "at-step" in done.stderr
+    for character in EVIL[1:-1]:
+        assert character in "[2J" or character not in done.stderr
+
+
+def test_json_and_toml_are_escaped_too(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text(f'name = "{EVIL}"\n'.replace("\x1b", "\\u001b"))
+    for options in ((), ("--json",)):
+        shown = glov("config", "show", "c.toml", "--set", "data.path=x", *options, cwd=tmp_path)
+        assert shown.returncode == 0, shown.stderr
+        read = json.loads(shown.stdout) if options else tomllib.loads(shown.stdout)
+        assert read["name"] == EVIL
+        assert not set(EVIL[1:-1]) - set("[2J") & set(shown.stdout)
+
+
 def test_without_json_the_result_is_a_table_and_progress_is_on_stderr(tmp_path: Path) -> None:
     done = glov("demo", "--headless", "--steps", "1", "--run-dir", "r", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,35 @@
+"""What is said of a wrong call: it quotes the command line, where a shell may have put any name."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from typer.core import TyperGroup
+
+from glov_tui.text import clean
+
+
+class CleaningGroup(TyperGroup):
+    """Commands whose messages on a wrong call do nothing to the terminal."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """As Click's, for the options of all commands."""
+        with _cleaned():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        """As Click's, for a command and its own options."""
+        with _cleaned():
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _cleaned() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if hasattr(error, "format_message"):  # Click's own, of which Typer may have a copy
+            error.message = clean(error.message, keep_newlines=True)  # type: ignore[attr-defined]
+        raise
