@@ -6,6 +6,7 @@ Reading and writing TOML is in ``engine.config_file``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -17,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from engine.data.names import readable_name
 from engine.prompt_template import SEED_TEMPLATE
 
 SteeringMode = Literal[
@@ -52,6 +54,11 @@ class DataConfig(_Section):
     )
     description: str | None = Field(
         None, description="one or two sentences on the images, shown to the LLM"
+    )
+    clean_names: bool = Field(
+        False,
+        description="write folders' names as words: AnnualCrop as annual crop, "
+        "001.Black_footed_Albatross as Black footed Albatross (image-folder)",
     )
     shots: int = Field(1, ge=1, description="labelled training images per class")
     sample_seed: int | None = Field(
@@ -225,6 +232,17 @@ class RunConfig(_Section):
     steering: SteeringConfig = SteeringConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_text(cls, values: Any) -> Any:
+        for key, text in _texts(values):
+            if readable_name(text) != text:
+                raise ValueError(
+                    f"{key} = {readable_name(text)}: there are bytes in it that are no UTF-8, "
+                    "which a run's journal can't hold; give the file or folder another name"
+                )
+        return values
+
     @model_validator(mode="after")
     def _consistent(self) -> RunConfig:
         if "<category>" not in self.seed_template:
@@ -236,9 +254,20 @@ class RunConfig(_Section):
                 f"proposal.min_new is {self.proposal.min_new}; it can be at most "
                 f"proposal.candidates ({self.proposal.candidates})"
             )
-        if self.data.dataset == "image-folder" and self.data.path is None:
+        if self.data.dataset == "image-folder" and not (self.data.path or "").strip():
             raise ValueError(
                 "data.path is missing; give the folder with your images "
                 "(root/<class>/*), or choose data.dataset from `glov datasets`"
             )
         return self
+
+
+def _texts(values: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """All texts in nested tables, by dotted key."""
+    if not isinstance(values, Mapping):
+        return
+    for key, value in values.items():
+        if isinstance(value, str):
+            yield f"{prefix}{key}", value
+        else:
+            yield from _texts(value, f"{prefix}{key}.")

@@ -17,7 +17,7 @@ from engine.config import AlphaUnit, Pooling, SteeringMode
 from engine.edits import Edit
 from engine.experiment import CellMeasured, Experiment, LayerLens, TracedReply
 from engine.llm.base import Message
-from engine.record import Record
+from engine.record import Record, to_json
 
 JOURNAL_VERSION = 1
 
@@ -408,4 +408,4 @@ def parse_event(line: str | bytes) -> Event:
 
 def format_event(event: Event) -> str:
     """One JSON line without the line end. Non-ASCII is kept; control characters are escaped."""
-    return event.model_dump_json()
+    return to_json(event)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import PydanticSerializationError
+
+from engine.data.names import readable_name
 
 
 class Record(BaseModel):
@@ -16,3 +21,25 @@ class Record(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", defer_build=True, ser_json_inf_nan="constants"
     )
+
+
+def to_json(record: Record) -> str:
+    """One line of JSON. Bytes of a file name that are no UTF-8 are written as text (``\\xe9``).
+
+    JSON can't hold them, and a run must not fail because it names such a file in a message.
+    """
+    try:
+        return record.model_dump_json()
+    except PydanticSerializationError:
+        return type(record).model_validate(_readable(record.model_dump())).model_dump_json()
+
+
+def _readable(value: Any) -> Any:
+    match value:
+        case str():
+            return readable_name(value)
+        case dict():
+            return {_readable(key): _readable(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_readable(inner) for inner in value]
+    return value

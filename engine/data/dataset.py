@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+from engine.data.names import encode_name, same_name
 
 
 class LabelledImage(NamedTuple):
@@ -41,14 +42,14 @@ class Dataset:
         """
         digest = hashlib.sha256()
         for name in self.class_names:
-            digest.update(encode_name(f"{name}\0"))
+            digest.update(encode_name(f"{same_name(name)}\0"))
         for split, items in (("train", self.train), ("test", self.test)):
-            for item in sorted(items):
+            for path, label, on_disk in sorted((same_name(i.path), i.label, i.path) for i in items):
                 try:
-                    size = (self.root / item.path).stat().st_size
+                    size = (self.root / on_disk).stat().st_size
                 except OSError:
                     size = -1
-                digest.update(encode_name(f"{split}\0{item.path}\0{item.label}\0{size}\0"))
+                digest.update(encode_name(f"{split}\0{path}\0{label}\0{size}\0"))
         return digest.hexdigest()[:16]
 
     def by_class(self, items: Sequence[LabelledImage]) -> list[list[LabelledImage]]:
@@ -57,17 +58,3 @@ class Dataset:
         for item in items:
             groups[item.label].append(item)
         return groups
-
-
-def encode_name(name: str) -> bytes:
-    """Bytes of a file name, also of one that isn't valid Unicode."""
-    return name.encode("utf-8", "surrogateescape")
-
-
-def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
-    """Sort key that puts ``class2`` before ``class10`` and is the same on every file system."""
-    parts = [
-        (0, int(part), "") if part.isascii() and part.isdigit() else (1, 0, part)
-        for part in re.split(r"([0-9]+)", name.casefold())
-    ]
-    return parts, name

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from engine.data.dataset import encode_name
 from engine.data.images import READER_VERSION
+from engine.data.names import encode_name
 from engine.files import write_atomic
 
 _FORMAT = "1"

@@ -2,89 +2,95 @@
 
     root/<class>/*                               split here, per class
     root/train/<class>/*  root/test/<class>/*    split by the folders
+    root/<class>/train/*  root/<class>/test/*    the same, inside the class folders
 
-``root/val`` (``valid``, ``validation``) is the test split where there is no ``root/test``; beside
-a ``root/test`` it is left unused, because neither the search nor the evaluation needs it.
+Splits go by any usual name (``training_set``, ``seg_test``, ``val2017``), and folders that only
+hold another one (``images``) are seen through: ``engine.data.layout``. A validation split is the
+test split where there is no other; beside one it is left unused, because neither the search nor
+the evaluation needs it.
 
-Class folders are read to any depth. Hidden files and folders, and files that aren't images by
-their ending, are passed over. Symbolic links are followed. An optional ``root/dataset.toml``:
+Class folders are read to any depth. Hidden files and folders and what systems leave are passed
+over; so are files that are no images, by their ending or, where that says nothing, by how they
+begin. Symbolic links are followed. An optional ``root/dataset.toml``:
 
     name = "Garden birds"
     description = "Photos of garden birds at a feeder."
+    ignore = ["masks", "*_seg.png"]    # names, or paths below the root
     [classes]                  # folder = "class name"; default: the folder's name, _ as space
     parus_major = "great tit"
 """
 
 from __future__ import annotations
 
-import os
-import tomllib
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
-from engine.data.dataset import Dataset, LabelledImage, natural_key
-from engine.data.images import SUFFIXES
-from engine.data.sampling import some_names, split_off_test
+from engine.data.class_names import check_distinct, class_names, remarks
+from engine.data.dataset import Dataset, LabelledImage
+from engine.data.folder_settings import SETTINGS_FILE, FolderSettings, read_settings
+from engine.data.images import SUFFIXES, is_image_file
+from engine.data.layout import ClassFolder, find_layout
+from engine.data.names import natural_key, readable_name, same_name, some_names
+from engine.data.sampling import split_off_test
+from engine.data.visible_files import VisibleFiles, ending, is_image_name, some_paths
 from engine.errors import DataError
 
-SETTINGS_FILE = "dataset.toml"
-_TRAIN = ("train", "training")
-_TEST = ("test", "testing")
-_VALIDATION = ("val", "valid", "validation")
+_NO_IMAGES = frozenset(
+    (
+        *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".toml", ".ini"),
+        *(".md", ".rst", ".html", ".htm", ".pdf", ".svg", ".py", ".ipynb", ".m", ".log", ".db"),
+        *(".zip", ".tar", ".gz", ".npy", ".npz", ".mat", ".pkl", ".pt", ".h5", ".parquet"),
+    )
+)
+"""Endings of files that are not worth opening; all others are read by content."""
+
+_MAX_KINDS = 6
 
 
-@dataclass(frozen=True, slots=True)
-class _Settings:
-    """The content of dataset.toml."""
-
-    name: str | None = None
-    description: str | None = None
-    classes: dict[str, str] = field(default_factory=dict)
-
-
-def read_image_folder(root: Path, *, test_fraction: float = 0.5) -> Dataset:
-    """Read the layout described in this module's docstring; no image is opened.
+def read_image_folder(
+    root: Path, *, test_fraction: float = 0.5, clean_names: bool = False
+) -> Dataset:
+    """Read the layout described in this module's docstring; no image is decoded.
 
     Without a test split, ``test_fraction`` (0 to 1) of each class is kept for testing, drawn from
     the files' names alone: it doesn't depend on the run's seed, so runs with different seeds are
-    measured on the same images.
+    measured on the same images. ``clean_names`` writes folders' names as words
+    (``engine.data.class_names.cleaned``).
 
     Raises:
         DataError: naming the folder, file, key or class, and what to do about it.
     """
     root = Path(root).expanduser()
-    _check_folder(root)
-    settings = _read_settings(root / SETTINGS_FILE)
-    train_folder, test_folder, problems = _split_folders(root)
-    folders = _class_folders(train_folder)
-    if test_folder is not None:
-        _check_same_classes(train_folder, folders, test_folder, _class_folders(test_folder))
-    names = _class_names(root, folders, settings)
+    shown = readable_name(str(root))
+    _check_folder(root, shown)
+    settings = read_settings(root / SETTINGS_FILE)
+    files = VisibleFiles(root, settings.ignore)
+    layout = find_layout(files, settings.classes)
+    folders = [folder.name for folder in layout.classes]
+    _check_settings(root, folders, settings)
+    names = class_names(folders, settings.classes, clean_names)
+    check_distinct(shown, folders, names, clean_names)
 
+    reader = _Reader(files)
     train: list[LabelledImage] = []
     test: list[LabelledImage] = []
     untested: list[str] = []
-    for label, folder in enumerate(folders):
-        items = _images(root, train_folder / folder, label, names[label])
-        if test_folder is not None:
-            train += items
-            test += _images(root, test_folder / folder, label, names[label])
-            continue
-        for_training, for_test = split_off_test(items, test_fraction)
+    for label, folder in enumerate(layout.classes):
+        for_training, for_test = reader.images(folder, label, names[label], test_fraction)
         train += for_training
         test += for_test
         if not for_test:
             untested.append(names[label])
     if not test:
-        raise DataError(f"{root}: every class has a single image, so none is left for testing")
+        raise DataError(f"{shown}: every class has a single image, so none is left for testing")
+    problems = [*layout.remarks, *remarks(folders, names, settings.classes)]
     if untested:
         problems.append(f"a single image of {some_names(untested)}: none is left for testing")
+    problems += [*reader.remarks(), *files.remarks()]
     return Dataset(
-        name=settings.name or root.resolve().name.replace("_", " "),
+        name=settings.name or readable_name(root.resolve().name).replace("_", " "),
         description=settings.description or "",
         class_names=tuple(names),
         root=root,
@@ -94,160 +100,72 @@ def read_image_folder(root: Path, *, test_fraction: float = 0.5) -> Dataset:
     )
 
 
-def _check_folder(root: Path) -> None:
+def _check_folder(root: Path, shown: str) -> None:
     if not root.exists():
-        raise DataError(f"{root}: no such folder (data.path)")
+        raise DataError(f"{shown}: no such folder (data.path)")
     if not root.is_dir():
-        raise DataError(f"{root}: not a folder; data.path is the folder with one folder per class")
+        raise DataError(f"{shown}: not a folder; data.path is the folder with one folder per class")
 
 
-def _folders_in(folder: Path) -> list[str]:
-    """Names of the visible folders inside, in natural order."""
-    try:
-        names = [
-            entry.name
-            for entry in os.scandir(folder)
-            if not entry.name.startswith((".", "__MACOSX")) and entry.is_dir()
-        ]
-    except OSError as error:
-        raise DataError(f"{folder}: can't be read: {error.strerror or error}") from error
-    return sorted(names, key=natural_key)
-
-
-def _split_folders(root: Path) -> tuple[Path, Path | None, list[str]]:
-    """The folder that holds the train classes, the one with the test classes, and remarks.
-
-    A data set of vehicles may well have a class ``train``, so the names alone decide nothing:
-    split folders are ones that stand alone, or ``train`` together with a test split.
-    """
-    by_name = {name.casefold(): name for name in _folders_in(root)}
-    train = next((by_name[name] for name in _TRAIN if name in by_name), None)
-    tests = [by_name[name] for name in (*_TEST, *_VALIDATION) if name in by_name]
-    others = [name for name in by_name.values() if name != train and name not in tests]
-    if train is None or (not tests and others):
-        return root, None, []
-    problems = [f"{root / name}: left unused" for name in [*tests[1:], *others]]
-    return root / train, root / tests[0] if tests else None, problems
-
-
-def _class_folders(folder: Path) -> list[str]:
-    folders = _folders_in(folder)
-    if not folders:
-        loose = any(path.suffix.lower() in SUFFIXES for path in folder.iterdir())
-        found = "images but no class folders" if loose else "no class folders"
-        raise DataError(
-            f"{folder}: {found}; put the images of each class into a folder named after the class"
-        )
-    if len(folders) == 1:
-        raise DataError(
-            f"{folder}: one class only ({folders[0]!r}); classification needs two or more"
-        )
-    return folders
-
-
-def _check_same_classes(
-    train_folder: Path, train: Sequence[str], test_folder: Path, test: Sequence[str]
-) -> None:
-    missing = [name for name in train if name not in set(test)]
-    extra = [name for name in test if name not in set(train)]
-    if missing or extra:
-        parts = [
-            f"{some_names(names)} only in {folder.name}"
-            for names, folder in ((missing, train_folder), (extra, test_folder))
-            if names
-        ]
-        raise DataError(
-            f"{train_folder.parent}: the splits have different classes: {'; '.join(parts)}"
-        )
-
-
-def _class_names(root: Path, folders: Sequence[str], settings: _Settings) -> list[str]:
-    unknown = [folder for folder in settings.classes if folder not in set(folders)]
+def _check_settings(root: Path, folders: Sequence[str], settings: FolderSettings) -> None:
+    known = [same_name(readable_name(folder)) for folder in folders]
+    unknown = [folder for folder in settings.classes if folder not in set(known)]
     if unknown:
-        near = get_close_matches(unknown[0], folders, n=1)
+        near = get_close_matches(unknown[0], known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise DataError(
             f"{root / SETTINGS_FILE}: classes has {unknown[0]!r}, "
             f"but there is no such class folder{hint}"
         )
-    names = [
-        # A folder's name may hold tabs or line breaks; a class name is one line of text.
-        " ".join(settings.classes.get(folder, folder.replace("_", " ")).split())
-        for folder in folders
-    ]
-    for name, count in Counter(names).items():
-        if count > 1 or not name:
-            same = [folder for folder, own in zip(folders, names, strict=True) if own == name]
+
+
+class _Reader:
+    """Finds the images in class folders, and counts the files that are none."""
+
+    def __init__(self, files: VisibleFiles) -> None:
+        self._files = files
+        self._others: dict[str, list[str]] = defaultdict(list)  # by ending
+
+    def images(
+        self, folder: ClassFolder, label: int, name: str, test_fraction: float
+    ) -> tuple[list[LabelledImage], list[LabelledImage]]:
+        """The training and the test images of a class."""
+        train = self._images(folder.train, label, name)
+        if folder.test is not None:
+            return train, self._images(folder.test, label, name)
+        return split_off_test(train, test_fraction)
+
+    def remarks(self) -> list[str]:
+        """What was passed over in the class folders, most frequent endings first."""
+        kinds = sorted(self._others.items(), key=lambda item: -len(item[1]))
+        if not kinds:
+            return []
+        shown = "; ".join(f"{kind}: {some_paths(paths)}" for kind, paths in kinds[:_MAX_KINDS])
+        more = sum(len(paths) for _, paths in kinds[_MAX_KINDS:])
+        return [f"passed over, no images: {shown}" + (f"; {more} others" if more else "")]
+
+    def _images(self, folder: str, label: int, class_name: str) -> list[LabelledImage]:
+        paths: list[str] = []
+        others: Counter[str] = Counter()
+        for path in self._files.below(folder):
+            if self._is_image(path):
+                paths.append(path)
+            else:
+                kind = readable_name(ending(path)) or "no ending"
+                others[kind] += 1
+                self._others[kind].append(path)
+        if not paths:
+            has = ", ".join(f"{count} x {kind}" for kind, count in others.most_common(3))
+            where = readable_name(str(self._files.root / folder))
+            own = readable_name(folder.rpartition("/")[2])
             raise DataError(
-                f"{root}: the folders {some_names(same)} have the class name {name!r}; "
-                f"give each class a name of its own in {SETTINGS_FILE} ([classes])"
+                f"{where}: the class {class_name!r} is empty: no images in it"
+                + (f" (it has {has}; images end in {', '.join(sorted(SUFFIXES))})" if has else "")
+                + f'. If it is no class, write ignore = ["{own}"] in {SETTINGS_FILE}'
             )
-    return names
+        return [LabelledImage(path, label) for path in sorted(paths, key=natural_key)]
 
-
-def _images(root: Path, folder: Path, label: int, class_name: str) -> list[LabelledImage]:
-    others: Counter[str] = Counter()
-    paths = []
-    for path in _files(folder, set()):
-        suffix = path.suffix.lower()
-        if suffix in SUFFIXES:
-            paths.append(path.relative_to(root).as_posix())
-        else:
-            others[suffix or "no ending"] += 1
-    if not paths:
-        found = ", ".join(f"{count} x {suffix}" for suffix, count in others.most_common(3))
-        raise DataError(
-            f"{folder}: the class {class_name!r} is empty: no images in it"
-            + (f" (it has {found}; images end in {', '.join(sorted(SUFFIXES))})" if found else "")
-        )
-    return [LabelledImage(path, label) for path in sorted(paths, key=natural_key)]
-
-
-def _files(folder: Path, above: set[str]) -> Iterator[Path]:
-    """All visible files below ``folder``; a link back to a folder above is not followed."""
-    real = os.path.realpath(folder)
-    if real in above:
-        return
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: natural_key(entry.name))
-    except OSError as error:
-        raise DataError(f"{folder}: can't be read: {error.strerror or error}") from error
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from _files(Path(entry.path), above | {real})
-        else:
-            yield Path(entry.path)
-
-
-def _read_settings(path: Path) -> _Settings:
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return _Settings()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"{path}: can't be read: {error}") from error
-    known = ("name", "description", "classes")
-    for key in content:
-        if key not in known:
-            raise DataError(f"{path}: unknown key {key!r}; allowed are {', '.join(known)}")
-    classes = content.get("classes", {})
-    if not isinstance(classes, dict):
-        raise DataError(f'{path}: classes must be a table of folder = "class name"')
-    return _Settings(
-        name=_text(path, "name", content.get("name")),
-        description=_text(path, "description", content.get("description")),
-        classes={
-            folder: _text(path, f"classes.{folder}", name) or folder
-            for folder, name in classes.items()
-        },
-    )
-
-
-def _text(path: Path, key: str, value: Any) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not value.strip():
-        raise DataError(f"{path}: {key} is {value!r}; it must be a text")
-    return value.strip()
+    def _is_image(self, path: str) -> bool:
+        if is_image_name(path):
+            return True
+        return ending(path) not in _NO_IMAGES and is_image_file(f"{self._files.root}/{path}")

@@ -1,26 +1,55 @@
-"""Reading one image file into 8-bit RGB, whatever kind of image it is."""
+"""Reading one image file into 8-bit RGB, and telling images from other files.
+
+Only the formats listed here are opened, whatever a file is called: others start programs
+(an EPS file runs Ghostscript) or are read by code that few people have looked at.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from engine.data.names import readable_name
+
 READER_VERSION = 1
 """Raised when an image would be read into other pixels; part of the feature cache's key."""
 
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "AVIF", "JPEG2000")
+"""The formats that are opened, as Pillow calls them."""
+
 SUFFIXES = frozenset(
-    (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pnm")
+    (
+        *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".webp", ".gif", ".bmp"),
+        *(".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".jp2", ".j2k"),
+    )
 )
 """File name endings that count as images, in lower case."""
+
+_BEGINNINGS = re.compile(
+    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|RIFF....WEBP|II\*\0|MM\0\*|II\+\0|MM\0\+"
+    rb"|BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0|P[1-6]\s[\s#0-9]"
+    rb"|....ftypavi[fs]|\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51",
+    re.DOTALL,
+)
 
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
 class UnreadableImageError(Exception):
     """An image file can't be decoded; the text is the reason, without the file's name."""
+
+
+def is_image_file(path: str | Path) -> bool:
+    """Whether a file begins like one of ``FORMATS``; False where it can't be read."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - once for each of many files
+            return _BEGINNINGS.match(file.read(32)) is not None
+    except OSError:
+        return False
 
 
 def read_image(path: Path) -> Image.Image:
@@ -37,7 +66,7 @@ def read_image(path: Path) -> Image.Image:
         UnreadableImageError: if the file is missing, truncated, corrupt or absurdly large.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             image.load()
             upright: Image.Image = image
             with contextlib.suppress(Exception):  # broken EXIF data in a whole image
@@ -54,7 +83,8 @@ def _reason(error: Exception, path: Path) -> str:
         return "there is no such file"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return " ".join(str(error).replace(str(path), "the file").split()) or type(error).__name__
+    text = str(error).replace(str(path), "the file")
+    return " ".join(readable_name(text).split()) or type(error).__name__
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

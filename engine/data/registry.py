@@ -71,11 +71,13 @@ def load_dataset(config: DataConfig) -> Dataset:
 
 
 def _read_folder(config: DataConfig) -> Dataset:
-    if config.path is None:
+    if not config.path:
         raise ConfigError("data.path is missing; it is the folder with one folder per class")
     from engine.data.image_folder import read_image_folder  # with Pillow and numpy
 
-    return read_image_folder(Path(config.path), test_fraction=config.test_fraction)
+    return read_image_folder(
+        Path(config.path), test_fraction=config.test_fraction, clean_names=config.clean_names
+    )
 
 
 def _read_demo(config: DataConfig) -> Dataset:

@@ -8,11 +8,11 @@ other images and classes: adding a class leaves the samples of all others as the
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from engine.data.dataset import Dataset, LabelledImage, encode_name
+from engine.data.dataset import Dataset, LabelledImage
+from engine.data.names import encode_name, same_name, some_names
 from engine.errors import DataError
 
 Usable = Callable[[Sequence[LabelledImage]], Sequence[bool]]
@@ -29,9 +29,7 @@ class FewShotSample:
 
 def draw_key(seed: int, purpose: str, name: str) -> bytes:
     """Place of ``name`` in a draw: uniform, independent between names, seeds and purposes."""
-    # macOS stores file names decomposed, Linux as they came: the draw must be the same.
-    canonical = unicodedata.normalize("NFC", name)
-    return hashlib.sha256(encode_name(f"{seed}\0{purpose}\0{canonical}")).digest()
+    return hashlib.sha256(encode_name(f"{seed}\0{purpose}\0{same_name(name)}")).digest()
 
 
 def shuffled(items: Sequence[LabelledImage], seed: int, purpose: str) -> list[LabelledImage]:
@@ -121,9 +119,3 @@ def split_off_test(
     train = [item for item in items if item not in chosen]
     test = [item for item in items if item in chosen]
     return train, test
-
-
-def some_names(names: Sequence[str], limit: int = 5) -> str:
-    """``names`` quoted and joined, cut after ``limit`` of them."""
-    shown = ", ".join(repr(name) for name in names[:limit])
-    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from engine.commands import Command
 from engine.events import Event
-from engine.record import Record
+from engine.record import Record, to_json
 from engine.remote.controls import Controls
 
 PROTOCOL_VERSION = 1
@@ -109,4 +109,4 @@ def parse_message(line: bytes) -> Message:
 
 def format_line(message: Record) -> bytes:
     """A message of either side as its line."""
-    return message.model_dump_json().encode() + b"\n"
+    return to_json(message).encode() + b"\n"

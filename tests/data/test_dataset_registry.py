@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.config import DataConfig
+from engine.config_file import load_config
 from engine.data.cache_folder import cache_folder
 from engine.data.generated import ensure_written
 from engine.data.registry import load_dataset, registered_datasets
@@ -109,3 +110,17 @@ def test_importing_the_registry_loads_nothing_heavy():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", ["", "  "])
+def test_an_empty_path_is_no_path(path):
+    with pytest.raises(ConfigError, match=r"data\.path is missing"):
+        load_config("demo", ["data.dataset=image-folder", f"data.path={path}"])
+    with pytest.raises(ConfigError, match=r"data\.path is missing"):
+        load_dataset(DataConfig(path=path.strip()))
+
+
+@pytest.mark.parametrize("key", ["data.path", "data.name", "vlm.model"])
+def test_bytes_that_are_no_utf8_in_a_configuration_are_refused_by_key(key):
+    with pytest.raises(ConfigError, match=rf"{key} = .*caf\\xe9: there are bytes in it"):
+        load_config("demo", [f"{key}=./caf\udce9"])

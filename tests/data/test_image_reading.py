@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.data.images import UnreadableImageError, read_image
+from engine.data.images import FORMATS, UnreadableImageError, is_image_file, read_image
 
 RED, GREEN, WHITE = (255, 0, 0), (0, 255, 0), (255, 255, 255)
 
@@ -176,3 +177,46 @@ def test_decompression_bomb_is_unreadable(tmp_path):
     )
     with pytest.raises(UnreadableImageError, match="limit|bomb"):
         read_image(tmp_path / "bomb.png")
+
+
+@pytest.mark.parametrize("name", ["post.eps", "post.png", "post.jpg"])
+def test_no_program_is_started_for_an_image(tmp_path, monkeypatch, name):
+    """An EPS file under any name would have Pillow start Ghostscript."""
+    ghostscript = tmp_path / "gs"
+    ghostscript.write_text(f"#!/bin/sh\necho started > '{tmp_path / 'trace'}'\n")
+    ghostscript.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    Image.new("RGB", (8, 8), RED).save(tmp_path / "made.eps")
+    (tmp_path / "made.eps").rename(tmp_path / name)
+    with pytest.raises(UnreadableImageError, match="not an image that can be decoded"):
+        read_image(tmp_path / name)
+    assert not (tmp_path / "trace").exists()
+
+
+@pytest.mark.parametrize("suffix", ["psd", "ico", "tga", "pcx", "dds", "sgi", "wmf"])
+def test_only_listed_formats_are_opened(tmp_path, suffix):
+    (tmp_path / "x").write_bytes(b"\0" * 64)
+    if suffix not in ("psd", "wmf"):  # which Pillow can't write
+        Image.new("RGB", (16, 16), RED).save(tmp_path / f"a.{suffix}")
+        (tmp_path / f"a.{suffix}").rename(tmp_path / "x")
+    assert not is_image_file(tmp_path / "x")
+    with pytest.raises(UnreadableImageError):
+        read_image(tmp_path / "x")
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_listed_format_is_read_whatever_its_file_is_called(tmp_path, kind):
+    Image.new("RGB", (16, 16), RED).save(tmp_path / "made", format=kind)
+    for name in ("made", "photo.jpg", "photo.0001"):
+        (tmp_path / name).write_bytes((tmp_path / "made").read_bytes())
+        assert np.abs(np.subtract(pixel(tmp_path / name), RED)).max() <= 3
+    # A DIB is a BMP without its head: nothing tells it from other files but its ending.
+    assert is_image_file(tmp_path / "made") == (kind != "DIB")
+
+
+def test_text_and_what_is_not_there_are_no_image_files(tmp_path):
+    for text in ("", "BM is a car", "P5 is a class", "II*", "GIF", "RIFF of Morocco WEBP"):
+        (tmp_path / "x").write_text(text)
+        assert not is_image_file(tmp_path / "x"), text
+    assert not is_image_file(tmp_path / "nowhere")
+    assert not is_image_file(tmp_path)

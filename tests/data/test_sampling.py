@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.data.dataset import Dataset, LabelledImage
-from engine.data.sampling import labelled_classes, sample_few_shot, some_names, split_off_test
+from engine.data.names import some_names
+from engine.data.sampling import labelled_classes, sample_few_shot, split_off_test
 from engine.errors import DataError
 
 

@@ -1,0 +1,71 @@
+"""``dataset.toml``: what a person says of a folder of images."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.data.names import same_name
+from engine.errors import DataError
+
+SETTINGS_FILE = "dataset.toml"
+_KEYS = ("name", "description", "ignore", "classes")
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSettings:
+    """The content of dataset.toml. The keys of ``classes`` are spelled by ``same_name``."""
+
+    name: str | None = None
+    description: str | None = None
+    ignore: tuple[str, ...] = ()
+    classes: dict[str, str] = field(default_factory=dict)
+
+
+def read_settings(path: Path) -> FolderSettings:
+    """Read a dataset.toml; without one, there is nothing to say.
+
+    Raises:
+        DataError: naming the file and the key that is wrong.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return FolderSettings()
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"{path}: can't be read: {error}") from error
+    for key in content:
+        if key not in _KEYS:
+            raise DataError(f"{path}: unknown key {key!r}; allowed are {', '.join(_KEYS)}")
+    classes = content.get("classes", {})
+    if not isinstance(classes, dict):
+        raise DataError(f'{path}: classes must be a table of folder = "class name"')
+    return FolderSettings(
+        name=_text(path, "name", content.get("name")),
+        description=_text(path, "description", content.get("description")),
+        ignore=_patterns(path, content.get("ignore", [])),
+        classes={
+            same_name(folder): _text(path, f"classes.{folder}", name) or folder
+            for folder, name in classes.items()
+        },
+    )
+
+
+def _patterns(path: Path, value: Any) -> tuple[str, ...]:
+    patterns = [value] if isinstance(value, str) else value
+    if not isinstance(patterns, list) or not all(isinstance(p, str) and p for p in patterns):
+        raise DataError(
+            f"{path}: ignore is {value!r}; it must be a list of names such as "
+            '["masks", "*_seg.png"]'
+        )
+    return tuple(patterns)
+
+
+def _text(path: Path, key: str, value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.strip():
+        raise DataError(f"{path}: {key} is {value!r}; it must be a text")
+    return value.strip()

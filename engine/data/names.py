@@ -1,0 +1,48 @@
+"""Names of files and folders: as bytes, as text, in order, and when two are the same name."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+
+def encode_name(name: str) -> bytes:
+    """Bytes of a file name, also of one that isn't valid Unicode."""
+    return name.encode("utf-8", "surrogateescape")
+
+
+def readable_name(name: str) -> str:
+    r"""A file name as valid Unicode text: a byte that is no UTF-8 is written as ``\xe9``.
+
+    Such names come from other systems' archives. Python gives them with lone surrogates, which
+    neither JSON nor a tokenizer takes.
+    """
+    if name.isascii():
+        return name
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # no file's name: half of a surrogate pair
+        return name.encode("utf-8", "backslashreplace").decode()
+
+
+def same_name(name: str) -> str:
+    """The key by which names are one: macOS stores letters with accents decomposed (NFD), other
+    systems as they were typed, mostly composed (NFC).
+    """
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Sort key that puts ``class2`` before ``class10`` and is the same on every file system."""
+    parts = [
+        (0, int(part), "") if part.isascii() and part.isdigit() else (1, 0, part)
+        for part in re.split(r"([0-9]+)", name.casefold())
+    ]
+    return parts, name
+
+
+def some_names(names: Sequence[str], limit: int = 5) -> str:
+    """``names`` quoted and joined, cut after ``limit`` of them."""
+    shown = ", ".join(repr(name) for name in names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
