@@ -92,12 +92,19 @@ class VLMConfig(_Section):
     cache: bool = Field(True, description="keep image features on disk for later runs")
 
 
+def names_gguf(model: str) -> bool:
+    """Whether this ``llm.model`` is a GGUF file, on disk or on the hub."""
+    return model.lower().endswith(".gguf")
+
+
 class LLMConfig(_Section):
     """The language model that proposes templates."""
 
     kind: Literal["local"] = Field("local", description="local: a transformers causal LM")
     model: str = Field(
-        "meta-llama/Meta-Llama-3-8B-Instruct", description="hub name or local folder (./dir)"
+        "meta-llama/Meta-Llama-3-8B-Instruct",
+        description="hub name, local folder (./dir), or a GGUF file, here (some/file.gguf) or on "
+        "the hub (org/name/file.gguf)",
     )
     revision: str | None = Field(None, description="branch, tag or commit on the hub")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(

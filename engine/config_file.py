@@ -1,7 +1,8 @@
 """Configurations as TOML: presets, files, ``--set`` overrides, and messages for what is wrong.
 
 Relative paths in a file are relative to that file, so that a folder with a configuration and its
-data can be moved as one; a model name is a path when it starts with ``.``, ``/`` or ``~``.
+data can be moved as one; a model name is a path when it starts with ``.``, ``/`` or ``~``, or is a
+GGUF file that is there.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from engine.config import RunConfig
+from engine.config import RunConfig, names_gguf
 from engine.errors import ConfigError
 
 PRESETS = Path(__file__).parent / "presets"
@@ -180,8 +181,18 @@ def _resolve_paths(values: dict[str, Any], base: Path) -> None:
         text = table.get(key)
         if not isinstance(text, str) or not text:
             continue
-        if dotted in _PATHS or text.startswith((".", "/", "~")):
+        if dotted in _PATHS or _names_path(text, base):
             table[key] = str((base / Path(text).expanduser()).resolve())
+
+
+def _names_path(text: str, base: Path) -> bool:
+    """Whether the name of a model is a path: written as one, or to a GGUF file.
+
+    ``org/name/file.gguf`` is a file of the hub where there is no such file here.
+    """
+    if text.startswith((".", "/", "~")):
+        return True
+    return names_gguf(text) and (text.count("/") < 2 or (base / text).is_file())
 
 
 def _all_keys(model: type[BaseModel], prefix: str = "") -> list[str]:

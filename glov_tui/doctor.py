@@ -26,6 +26,7 @@ def report(as_json: bool) -> None:
     """Print everything as tables, or as one JSON document."""
     found: dict[str, Any] = {
         "versions": versions(),
+        "extras": _extras(),
         "devices": _devices(),
         "folders": _folders(),
         "hub": _hub(),
@@ -51,6 +52,15 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
+
+
+def _extras() -> dict[str, str]:
+    """What needs packages that not everybody has, and whether they are there."""
+    from engine.llm.gguf import missing_packages
+
+    missing = missing_packages()
+    how = f"no, {' and '.join(missing)} missing: pip install 'glov-tui[gguf]'"
+    return {"GGUF files": how if missing else "yes"}
 
 
 def _devices() -> list[dict[str, Any]]:

@@ -79,6 +79,27 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     assert config.vlm.model == "ViT-B-32"
 
 
+@pytest.mark.parametrize(
+    ("name", "is_path"),
+    [
+        ("model.gguf", True),
+        ("some/model.GGUF", True),
+        ("../model.gguf", True),
+        ("org/here/model.gguf", True),
+        ("org/name/model.gguf", False),
+        ("org/name", False),
+    ],
+)
+def test_a_gguf_file_is_a_path_or_a_file_of_the_hub(tmp_path: Path, name: str, is_path: bool):
+    there = tmp_path / "org" / "here" / "model.gguf"
+    there.parent.mkdir(parents=True)
+    there.touch()
+    file = tmp_path / "my.toml"
+    file.write_text(f'[data]\npath = "images"\n[llm]\nmodel = "{name}"\n')
+    expected = str((tmp_path / name).resolve()) if is_path else name
+    assert load_config(file).llm.model == expected
+
+
 def test_overrides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     config = load_config(

@@ -1,4 +1,4 @@
-"""Loading a causal language model and its tokenizer from the hub or from a folder, quietly.
+"""Loading a causal language model and its tokenizer from the hub or from disk, quietly.
 
 Every way in which this usually fails becomes a ``ModelError`` that says what to do. Weights are
 safetensors, or pickles read with ``weights_only``; code that comes with a model is not run unless
@@ -8,7 +8,7 @@ safetensors, or pickles read with ``weights_only``; code that comes with a model
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ import torch
 import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from engine.config import LLMConfig
+from engine.config import LLMConfig, names_gguf
 from engine.errors import ModelError
+from engine.llm.gguf import gguf_folder, unpacking
 from engine.memory import is_out_of_memory
 from engine.model_code import check_kernels, no_questions
 
@@ -34,13 +35,7 @@ def load_model(config: LLMConfig, progress: Progress) -> tuple[Any, Any]:
             library that is missing, or does not fit into memory; or if the device is not there.
     """
     device = pick_device(config.device)
-    source = _source(config.model)
-    common: dict[str, Any] = {
-        "revision": config.revision,
-        "trust_remote_code": config.trust_remote_code,
-    }
-    common = {key: value for key, value in common.items() if value is not None}
-    with _quiet(), _explained(config), no_questions():
+    with _quiet(), _explained(config), no_questions(), _source(config) as (source, common):
         progress(f"reading the tokenizer of {config.model}")
         model_config = AutoConfig.from_pretrained(source, **common)
         if getattr(model_config, "is_encoder_decoder", False):
@@ -54,7 +49,12 @@ def load_model(config: LLMConfig, progress: Progress) -> tuple[Any, Any]:
             arguments["attn_implementation"] = config.attention
         if config.device_map is not None:
             arguments["device_map"] = config.device_map
-        model: Any = AutoModelForCausalLM.from_pretrained(source, config=model_config, **arguments)
+        if names_gguf(config.model):
+            arguments |= unpacking()
+        arguments |= {"config": model_config, "output_loading_info": True}
+        loaded: Any = AutoModelForCausalLM.from_pretrained(source, **arguments)
+        model, found = loaded
+        _check_complete(config.model, found["missing_keys"])
         model.eval().requires_grad_(False)
         if config.device_map is None:
             if device.type != "cpu":
@@ -96,30 +96,72 @@ def _dtype(config: LLMConfig, device: torch.device) -> torch.dtype | str:
     if config.dtype != "auto":
         dtype: torch.dtype = getattr(torch, config.dtype)
         return dtype
-    # 16 bits are slow on most CPUs, and some have no kernels for them.
-    return torch.float32 if device.type == "cpu" and config.device_map is None else "auto"
+    if device.type == "cpu" and config.device_map is None:
+        return torch.float32  # 16 bits are slow on most CPUs, and some have no kernels for them
+    if names_gguf(config.model):  # packed weights have no type of their own
+        no_bfloat16 = torch.cuda.is_available() and not torch.cuda.is_bf16_supported()
+        return torch.float16 if no_bfloat16 else torch.bfloat16
+    return "auto"
 
 
-def _source(name: str) -> str:
-    """A folder's path where the name is one, else the hub name.
+@contextmanager
+def _source(config: LLMConfig) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What ``from_pretrained`` is given: a folder or a hub name, and what goes with it.
 
     Raises:
-        ModelError: if the name is written as a path and there is no model folder.
+        ModelError: if the name is written as a path and there is no model.
     """
+    options: dict[str, Any] = {"trust_remote_code": config.trust_remote_code}
+    if names_gguf(config.model):
+        with gguf_folder(config.model, config.revision) as (folder, file):
+            yield folder, {**options, "gguf_file": file}
+        return
+    if config.revision is not None:
+        options["revision"] = config.revision
+    yield _folder_or_name(config.model), options
+
+
+def _folder_or_name(name: str) -> str:
+    """A folder's path where the name is one, else the hub name."""
     path = Path(name).expanduser()
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise ModelError(
                 f"llm.model is {name!r}: the folder {path.resolve()} has no config.json, so it is "
-                "no transformers model. Give the folder that save_pretrained wrote."
+                f"no transformers model. {_instead_of(path)}"
             )
         return str(path)
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        if path.is_file():
+            raise ModelError(
+                f"llm.model is {name!r}: this is a file, and only GGUF files are read, whose names "
+                "end in .gguf. Give the folder that it belongs to."
+            )
         raise ModelError(
             f"llm.model is {name!r}: there is no folder {path.absolute()}. Give an existing model "
-            "folder, or a hub name such as org/name."
+            "folder, a GGUF file, or a hub name such as org/name."
         )
     return name
+
+
+def _instead_of(folder: Path) -> str:
+    """What to give in place of a folder that is no model."""
+    files = sorted(p.name for p in folder.iterdir() if names_gguf(p.name) and p.is_file())
+    if files:
+        return f"It has GGUF files: give one of them, e.g. {folder / files[0]}."
+    return "Give the folder that save_pretrained wrote."
+
+
+def _check_complete(name: str, missing: Collection[str]) -> None:
+    """See that every weight came from the files: transformers makes up those that did not."""
+    if missing:
+        some = ", ".join(sorted(missing)[:3])
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise ModelError(
+            f"the LLM {name!r} lacks weights that a model of its kind has: {some}{more}. Its "
+            "replies would be noise. Its files may be incomplete, or of another model; download "
+            "it again."
+        )
 
 
 @contextmanager
@@ -169,16 +211,31 @@ def _explained(config: LLMConfig) -> Iterator[None]:
                 f"the LLM {name!r} comes with its own code, which is not run unless "
                 "llm.trust_remote_code = true. Read that code first."
             ) from error
-        raise ModelError(f"the LLM {name!r} can't be loaded: {error}") from error
+        raise ModelError(f"the LLM {name!r} can't be loaded: {error}{_limits(name)}") from error
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise ModelError(_too_large(name)) from error
-        raise ModelError(f"the LLM {name!r} can't be loaded: {error}") from error
+        if "ignore_mismatched_sizes" in str(error):
+            raise ModelError(
+                f"the LLM {name!r} can't be loaded: its weights have other shapes than its "
+                f"configuration says, so its files may be of two models{_limits(name)}"
+            ) from error
+        raise ModelError(f"the LLM {name!r} can't be loaded: {error}{_limits(name)}") from error
     except Exception as error:  # damaged files: safetensors, JSON and tokenizers have their own
         raise ModelError(
             f"the LLM {name!r} can't be loaded, its files may be damaged: "
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {error}{_limits(name)}"
         ) from error
+
+
+def _limits(name: str) -> str:
+    """What else may be wrong with a GGUF file."""
+    if not names_gguf(name):
+        return ""
+    return (
+        f" (transformers {transformers.__version__} reads whole GGUF files of some architectures; "
+        "the model's own hub name or folder may do)"
+    )
 
 
 def _not_found(name: str, error: OSError) -> str:

@@ -143,7 +143,8 @@ def test_config_init_and_show(tmp_path: Path) -> None:
 
 def test_doctor_and_datasets(tmp_path: Path) -> None:
     found = json.loads(glov("doctor", "--json", cwd=tmp_path).stdout)
-    assert set(found) == {"versions", "devices", "folders", "hub", "terminal"}
+    assert set(found) == {"versions", "extras", "devices", "folders", "hub", "terminal"}
+    assert found["extras"] == {"GGUF files": "yes"}
     assert found["versions"]["torch"] and found["hub"]["reachable"] is False
     names = json.loads(glov("datasets", "--json", cwd=tmp_path).stdout)
     assert "image-folder" in names and len(names) >= 4

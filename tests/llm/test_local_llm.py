@@ -11,6 +11,7 @@ import pytest
 import torch
 import transformers
 from huggingface_hub import constants
+from safetensors.torch import load_file, save_file
 
 from engine.config import LLMConfig, SamplingConfig
 from engine.errors import ModelError
@@ -144,6 +145,23 @@ def test_missing_weights(tmp_path):
     save_tiny(tmp_path)
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(ModelError, match=r"folder .* can't be read"):
+        load(tmp_path)
+
+
+def test_a_weight_that_is_missing_is_not_made_up(tmp_path):
+    save_tiny(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["model.layers.2.self_attn.q_proj.weight"]
+    save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelError, match=r"lacks weights .*: model\.layers\.2\.self_attn\.q_proj"):
+        load(tmp_path)
+
+
+def test_weights_of_another_shape(tmp_path):
+    save_tiny(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "intermediate_size": 64}))
+    with pytest.raises(ModelError, match="weights have other shapes than its configuration says"):
         load(tmp_path)
 
 
