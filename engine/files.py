@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 import tempfile
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from engine.errors import UserError
+from engine.ownership import why_denied
+
+# A pipe is not waited for; whatever is no file is refused once it is open.
+_ONLY_FILES = os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 def write_atomic(path: Path, data: str | bytes) -> None:
@@ -46,10 +53,44 @@ def sync_folder(folder: Path) -> None:
 def open_private(path: Path) -> int:
     """The descriptor of a file that only its owner can read, to append to it.
 
+    Nothing is written through a link, nor to what is no file.
+
     Raises:
         OSError: if it can't be opened.
     """
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | _ONLY_FILES
+    return _checked(path, lambda: os.open(path, flags, 0o600))
+
+
+def read_small(path: Path, limit: int) -> bytes:
+    """The content of a small file of a folder that others may write; no link is followed.
+
+    Raises:
+        OSError: if it can't be read, is no file, or has more than ``limit`` bytes.
+    """
+    flags = os.O_RDONLY | os.O_CLOEXEC | _ONLY_FILES
+    with os.fdopen(_checked(path, lambda: os.open(path, flags)), "rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"it has more than {limit} bytes", str(path))
+    return content
+
+
+def _checked(path: Path, opened: Callable[[], int]) -> int:
+    """A descriptor of a file; for anything else there is an error that says what it is."""
+    try:
+        descriptor = opened()
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK):
+            text = "it is a link, and none is followed here"
+            raise OSError(error.errno, text, str(path)) from error
+        if error.errno == errno.ENXIO:  # a pipe that nobody reads, or a socket
+            raise OSError(error.errno, "it is no file", str(path)) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no file", str(path))
+    return descriptor
 
 
 def append_private(path: Path, text: str) -> None:
@@ -68,6 +109,30 @@ def append_traceback(path: Path, error: Exception) -> None:
         append_private(path, "".join(traceback.format_exception(error)))
 
 
+def make_folder(path: Path, mode: int = 0o755) -> None:
+    """Create a folder and those above it that are missing; others can't write them.
+
+    Args:
+        path: of the folder.
+        mode: of itself; those above it get 0755. The umask can only take from both.
+
+    Raises:
+        OSError: if it can't be created.
+    """
+    missing = [folder for folder in path.parents if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o755, exist_ok=True)
+    path.mkdir(mode=mode, exist_ok=True)
+
+
+def close_to_others(folder: Path, deep: bool = False) -> None:
+    """Take the right to write a folder of this user's, ``deep`` all in it too, from others."""
+    for path in (folder, *(folder.rglob("*") if deep else ())):
+        mode = path.lstat().st_mode
+        if mode & 0o022 and not stat.S_ISLNK(mode) and path.lstat().st_uid == os.geteuid():
+            path.chmod(stat.S_IMODE(mode) & ~0o022)
+
+
 def make_private_folder(path: Path) -> None:
     """Create a folder that only its owner can enter, and see that it can be written.
 
@@ -75,10 +140,11 @@ def make_private_folder(path: Path) -> None:
         UserError: naming the folder and what is wrong with it.
     """
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path, 0o700)
         with tempfile.TemporaryFile(dir=path) as probe:
             probe.write(b"\0" * 4096)
             probe.flush()
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise UserError(f"{path}: a run can't be written there: {reason}") from error
+        raise UserError(
+            f"{path}: a run can't be written there: {why_denied(error, path)}"
+        ) from error

@@ -20,6 +20,7 @@ from engine.errors import ConfigError, JournalError, UserError
 from engine.journal import Journal, fold_journal, read_journal
 from engine.run_folder import EVENTS
 from engine.run_record import begun_config
+from engine.run_trust import check_trust
 from engine.state import RunState
 
 RUN_KEYS = ("steps", "seed", *(f"evaluation.{name}" for name in EvaluationConfig.model_fields))
@@ -35,7 +36,13 @@ _OF_THE_PROCESS = (
 )
 
 
-def write_fork(parent: Path, step: int, folder: Path, overrides: Iterable[str] = ()) -> None:
+def write_fork(
+    parent: Path,
+    step: int,
+    folder: Path,
+    overrides: Iterable[str] = (),
+    trusted: bool = False,
+) -> None:
     """Write the journal of a fork, to be taken up as any run; ``parent`` may be under way.
 
     Args:
@@ -45,12 +52,15 @@ def write_fork(parent: Path, step: int, folder: Path, overrides: Iterable[str] =
         folder: of the fork.
         overrides: ``key.path=value`` of ``EDITABLE`` and ``RUN_KEYS``; they hold from the next
             step on.
+        trusted: the user has said that the parent is to be trusted: a fork is this user's own.
 
     Raises:
         UserError: if the parent's journal is damaged or has no such step, if a key can't change
-            or a value is not allowed, or if the folder can't be written or holds a run.
+            or a value is not allowed, or if the folder can't be written or holds a run; and as
+            ``check_trust``.
     """
     events = read_journal(parent).events
+    check_trust(parent, begun_config(events), trusted)
     _check_step(parent, fold_journal(parent, events), step)
     config, options = _changes(begun_config(events), parent, step, overrides)
     facts = _facts(events, step, config)

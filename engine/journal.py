@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from engine.config_file import format_config
 from engine.errors import JournalError
 from engine.events import JOURNAL_VERSION, Event, RunStarted, format_event, parse_event
 from engine.files import make_private_folder, open_private, sync_folder, write_atomic
+from engine.ownership import why_denied
 from engine.run_folder import CONFIG, EVENTS, run_argument
 from engine.run_lock import Owner
 from engine.state import RunState
@@ -190,8 +192,8 @@ class Journal:
 
     def _unwritable(self, error: OSError) -> str:
         return (
-            f"{self.folder / EVENTS}: can't be written: {error.strerror or error}. See to the disk "
-            f"and its free space, then take the run up with `glov resume "
+            f"{self.folder / EVENTS}: can't be written: {why_denied(error, self.folder / EVENTS)}. "
+            f"See to {_what_to_see_to(error)}, then take the run up with `glov resume "
             f"{run_argument(self.folder)}`"
         )
 
@@ -213,7 +215,8 @@ def is_driven(folder: Path) -> bool:
     try:
         file = os.open(folder / EVENTS, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise JournalError(f"{folder / EVENTS} can't be read: {error.strerror}") from error
+        path = folder / EVENTS
+        raise JournalError(f"{path} can't be read: {why_denied(error, path)}") from error
     try:
         return run_lock.is_taken(file)
     finally:
@@ -230,7 +233,7 @@ def read_journal(folder: Path) -> JournalContent:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise JournalError(f"{path} can't be read: {error.strerror}") from error
+        raise JournalError(f"{path} can't be read: {why_denied(error, path)}") from error
     lines, torn_bytes = _whole_lines(data)
     events: list[Event] = []
     for number, line in enumerate(lines, start=1):
@@ -291,6 +294,11 @@ def journal_states(folder: Path, events: Sequence[Event]) -> Iterator[RunState]:
                 "copy cut before that line can"
             ) from None
         yield state
+
+
+def _what_to_see_to(error: OSError) -> str:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+    return "the disk and its free space" if full else "that"
 
 
 def _problem(error: ValidationError) -> str:

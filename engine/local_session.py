@@ -40,6 +40,7 @@ from engine.kept import Kept
 from engine.loading import load_optimizer
 from engine.prompt_template import normalise
 from engine.run_folder import CONFIG, LOG, run_argument
+from engine.run_trust import check_trust
 from engine.session import Published
 from engine.stalling import why_stalled
 from engine.state import RunState
@@ -100,7 +101,7 @@ class LocalSession:
         Raises:
             UserError: if the folder can't be written or holds a run.
         """
-        return cls._opened(Journal.begin(config, folder), on_event, kept)
+        return cls._opened(Journal.begin(config, folder), on_event, kept, trusted=True)
 
     @classmethod
     def resume(
@@ -108,15 +109,17 @@ class LocalSession:
         folder: Path,
         on_event: Callable[[ev.Event, RunState], None] | None = None,
         kept: Kept | None = None,
+        trusted: bool = False,
     ) -> LocalSession:
         """Take up a run where its journal ends; ``kept`` as in ``create``.
 
         Raises:
             JournalError: if the journal is damaged or of another version, another process drives
                 the run, or the folder can't be written.
+            UserError: as ``check_trust``, if it is not ``trusted``.
         """
         # Opened first of all: nobody else may append to what is read.
-        return cls._opened(Journal(folder), on_event, kept)
+        return cls._opened(Journal(folder), on_event, kept, trusted)
 
     @classmethod
     def _opened(
@@ -124,9 +127,10 @@ class LocalSession:
         journal: Journal,
         on_event: Callable[[ev.Event, RunState], None] | None,
         kept: Kept | None,
+        trusted: bool,
     ) -> LocalSession:
         try:
-            return cls._taken_up(journal, on_event, kept)
+            return cls._taken_up(journal, on_event, kept, trusted)
         except BaseException:
             journal.abandon()
             raise
@@ -137,9 +141,12 @@ class LocalSession:
         journal: Journal,
         on_event: Callable[[ev.Event, RunState], None] | None,
         kept: Kept | None,
+        trusted: bool,
     ) -> LocalSession:
         content = read_journal(journal.folder)
         state = fold_journal(journal.folder, content.events)
+        if state.config is not None and state.status != "finished":
+            check_trust(journal.folder, state.config, trusted)
         scores = {
             e.template: Score(e.hits, e.n, e.margin, e.class_hits)
             for e in content.events

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import time
 from pathlib import Path
 
 from engine.errors import JournalError
+from engine.ownership import why_denied
 
 EVENTS = "events.jsonl"
 CONFIG = "config.toml"
@@ -38,9 +38,13 @@ def find_run(run: str) -> Path:
         JournalError: if there is no such run.
     """
     for path in (Path(run).expanduser(), runs_folder() / run):
-        with contextlib.suppress(OSError):  # a name that is too long, a folder that is closed
+        try:
             if (path / EVENTS).is_file():
                 return path
+        except PermissionError as error:
+            raise JournalError(f"{path} can't be read: {why_denied(error, path)}") from error
+        except OSError:  # a name that is too long
+            continue
     raise JournalError(
         f"{run}: no run there (no {EVENTS}); give a run's folder, or its name in {runs_folder()}/"
     )

@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import JournalError
-from engine.files import write_atomic
+from engine.files import read_small, write_atomic
 from engine.run_folder import SOCKET, run_argument
 
 OWNER = "owner.json"
+
+_LONGEST = 4096  # bytes of that file
 
 _TRIES, _WAIT_SECONDS = 5, 0.01
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -114,7 +116,7 @@ def give_back(folder: Path) -> None:
 def read_owner(folder: Path) -> Owner | None:
     """Who drives the run in ``folder``, or did until it died; None where nobody is named."""
     try:
-        found = json.loads((folder / OWNER).read_bytes())
+        found = json.loads(read_small(folder / OWNER, _LONGEST))
         pid, host = found["pid"], found["host"]
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None

@@ -42,6 +42,10 @@ Detach = Annotated[
     bool, typer.Option("--detach", help="No screen, and return at once: `glov attach` shows it.")
 ]
 RunArgument = Annotated[str, typer.Argument(help="A run's folder, or its name in runs/.")]
+TrustRun = Annotated[
+    bool,
+    typer.Option("--trust-run", help="Use the files and code that somebody else's run names."),
+]
 
 
 @app.command()
@@ -89,12 +93,13 @@ def resume(
     detach: Detach = False,
     as_json: AsJson = False,
     low_bandwidth: LowBandwidth = False,
+    trust_run: TrustRun = False,
 ) -> None:
     """Take up a run where it ended, whatever ended it."""
     from engine.run_folder import find_run
     from glov_tui.driving import How, drive
 
-    how = How(headless, detach, as_json, low_bandwidth)
+    how = How(headless, detach, as_json, low_bandwidth, trusted=trust_run)
     raise typer.Exit(drive(find_run(run), how))
 
 
@@ -140,16 +145,17 @@ def fork(
     detach: Detach = False,
     as_json: AsJson = False,
     low_bandwidth: LowBandwidth = False,
+    trust_run: TrustRun = False,
 ) -> None:
     """Start a new run from the end of a step of another one, which stays as it is."""
     from engine.fork import write_fork
     from engine.run_folder import find_run, new_run_folder
     from glov_tui.driving import How, drive
 
-    how = How(headless, detach, as_json, low_bandwidth)
+    how = How(headless, detach, as_json, low_bandwidth, trusted=True)
     parent = find_run(run)
     folder = run_dir or new_run_folder(parent.resolve().name.partition("-fork-")[0] + "-fork")
-    write_fork(parent, at_step, folder, override or [])
+    write_fork(parent, at_step, folder, override or [], trusted=trust_run)
     raise typer.Exit(drive(folder, how))
 
 
@@ -268,6 +274,7 @@ def steer(
     config: Annotated[str, typer.Option(help="Whose LLM, where no run is given.")] = "demo",
     override: Override = None,
     as_json: AsJson = False,
+    trust_run: TrustRun = False,
 ) -> None:
     """Show what steering does: replies with and without it, or a grid of layers and alphas."""
     from glov_tui.steer import Request
@@ -290,6 +297,7 @@ def steer(
         lens=lens,
         fitness=fitness,
         as_json=as_json,
+        trusted=trust_run,
     )
     run_steer(request)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from engine.errors import UserError
 from engine.journal import read_state
+from engine.ownership import why_denied
 from engine.remote.messages import LONGEST_NAME
 from engine.replay import ReplaySession
 from engine.run_folder import LOG, run_argument
@@ -86,7 +87,7 @@ def drive_on_screen(session: Session, low_bandwidth: bool = False) -> int:
             terminal = stack.enter_context(screen_descriptors(log))
         except OSError as error:
             raise UserError(
-                f"{log} can't be written: {error.strerror or error}. "
+                f"{log} can't be written: {why_denied(error, log)}. "
                 f"`glov replay {run_argument(session.folder)}` shows a run without writing to it"
             ) from error
         app = GlovApp(session, terminal=terminal, kib_per_second=budget)
@@ -117,7 +118,7 @@ def _say_how_it_is(session: Session, told_to_stop: bool) -> int:
     return EXIT_DONE
 
 
-def detach(folder: Path, as_json: bool) -> int:
+def detach(folder: Path, as_json: bool, trusted: bool = False) -> int:
     """Start the engine of a run without a screen, and say how to come to it.
 
     Raises:
@@ -132,7 +133,7 @@ def detach(folder: Path, as_json: bool) -> int:
         raise UserError(
             f"{folder} is finished: `glov resume {run_argument(folder)}` shows the result"
         )
-    process = start_engine(folder)
+    process = start_engine(folder, trusted)
     if as_json:
         print_json({"run": folder.name, "folder": str(folder), "pid": process.pid})
     else:

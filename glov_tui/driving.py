@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
@@ -24,6 +24,7 @@ class How:
     detach: bool
     as_json: bool
     low_bandwidth: bool
+    trusted: bool = False  # also where somebody else may have written the run
 
     def __post_init__(self) -> None:
         if self.detach and self.headless:
@@ -45,7 +46,7 @@ def new_run(source: str, overrides: list[str], run_dir: Path | None, how: How) -
     check_config(config)
     folder = run_dir or new_run_folder(config.name)
     Journal.begin(config, folder).close()
-    return drive(folder, how)
+    return drive(folder, replace(how, trusted=True))
 
 
 def drive(folder: Path, how: How) -> int:
@@ -57,7 +58,7 @@ def drive(folder: Path, how: How) -> int:
     if how.detach:
         from glov_tui.cockpit import detach
 
-        return detach(folder, how.as_json)
+        return detach(folder, how.as_json, how.trusted)
     headless = how.headless or how.as_json
     if not headless and not has_terminal():
         typer.echo("glov: no terminal here, so this runs headless", err=True)
@@ -67,11 +68,11 @@ def drive(folder: Path, how: How) -> int:
         from glov_tui.headless import drive as drive_headless
 
         gc.enable()
-        return drive_headless(LocalSession.resume(folder), how.as_json)
+        return drive_headless(LocalSession.resume(folder, trusted=how.trusted), how.as_json)
     from engine.remote.client import RemoteSession
     from glov_tui.cockpit import drive_on_screen, screen_name
 
-    session = RemoteSession.of_new_engine(folder, screen_name())
+    session = RemoteSession.of_new_engine(folder, screen_name(), how.trusted)
     return drive_on_screen(session, how.low_bandwidth)
 
 

@@ -28,6 +28,7 @@ from engine.experiment import (
 from engine.journal import read_state
 from engine.llm.base import Message
 from engine.run_folder import find_run
+from engine.run_trust import check_trust
 from engine.state import RunState
 from engine.steering.layers import resolve_layers
 from glov_tui.printing import print_json
@@ -60,6 +61,7 @@ class Request:
     lens: bool
     fitness: bool
     as_json: bool
+    trusted: bool = False  # the run, also where somebody else may have written it
 
 
 def steer(request: Request) -> None:
@@ -107,6 +109,7 @@ def _subject(request: Request) -> tuple[RunConfig, str, str, tuple[Message, ...]
         folder = find_run(request.run)
         state = read_state(folder)
         assert state.config is not None  # a journal begins with it
+        check_trust(folder, state.config, request.trusted)
         config = state.config
         if state.anchors is not None:
             found = [state.find(key) for key in state.anchors]

@@ -22,7 +22,7 @@ from safetensors.numpy import save
 
 from engine.data.images import READER_VERSION
 from engine.data.names import encode_name
-from engine.files import write_atomic
+from engine.files import close_to_others, make_folder, write_atomic
 
 _FORMAT = "1"
 
@@ -79,7 +79,8 @@ class FeatureCache:
         Raises:
             OSError: if the folder can't be written or the disk is full.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
+        close_to_others(self.folder)
         content = save(
             {"features": np.ascontiguousarray(found.features), "kept": found.kept},
             metadata={"unreadable": json.dumps(found.unreadable)},

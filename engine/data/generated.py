@@ -11,6 +11,8 @@ from pathlib import Path
 
 from engine.data.cache_folder import cache_folder
 from engine.errors import DataError
+from engine.files import close_to_others, make_folder
+from engine.ownership import why_denied
 
 
 def ensure_written(name: str, write: Callable[[Path], object], sources: Sequence[Path]) -> Path:
@@ -30,17 +32,19 @@ def ensure_written(name: str, write: Callable[[Path], object], sources: Sequence
         return folder
     aside: Path | None = None
     try:
-        parent.mkdir(parents=True, exist_ok=True)
+        make_folder(parent)
+        close_to_others(parent)
         aside = Path(tempfile.mkdtemp(dir=parent, prefix=f".{name}-"))
         write(aside)
         aside.chmod(0o755)
+        close_to_others(aside, deep=True)
         with contextlib.suppress(OSError):  # another process was first: theirs is as good
             aside.rename(folder)
         if not folder.is_dir():
             raise DataError(f"{folder}: can't be created")
     except OSError as error:
         raise DataError(
-            f"{parent}: the data set {name} can't be written there: {error.strerror or error}; "
+            f"{parent}: the data set {name} can't be written there: {why_denied(error, parent)}; "
             "set GLOV_CACHE_DIR to a folder that can be written"
         ) from error
     finally:

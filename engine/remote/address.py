@@ -2,6 +2,9 @@
 
 It is ``control.sock`` in the run's folder, for its owner only. Where the folder's path is too long
 for a socket, or its file system has none, that is a link to one in a folder for temporary files.
+
+A folder may be somebody else's, who put anything there. So nothing is used, and nothing but the
+name itself removed, that is not this user's, of the right kind, and closed to others.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import stat
 import struct
 import tempfile
 import time
@@ -21,6 +25,7 @@ Mark = tuple[int, int, int]
 
 _LONGEST_PATH = 100  # bytes; systems take 104 to 108
 _ELSEWHERE = "glov-socket-"
+_OTHERS = 0o077  # of a mode: what all but the owner may do
 _BACKLOG = 16
 _AGAIN_SECONDS = 0.01
 
@@ -59,17 +64,20 @@ def mark(folder: Path) -> Mark | None:
 
 
 def remove(folder: Path, known: Mark | None = None) -> None:
-    """Remove the socket of a run, if it is there, and the one that is ``known``."""
+    """Remove the socket of a run, if it is there, and the one that is ``known``.
+
+    What is neither a socket nor a link stays.
+    """
     place = folder.resolve() / SOCKET
     if known is not None and mark(folder) != known:
         return
     with contextlib.suppress(OSError):
         if place.is_symlink():
-            target = place.readlink()
-            if target.parent.name.startswith(_ELSEWHERE):
-                _remove_elsewhere(target)
-    with contextlib.suppress(OSError):
-        place.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                _remove_elsewhere(_led_to(place))
+            place.unlink()
+        elif place.is_socket():
+            place.unlink()
 
 
 def connect(folder: Path, seconds: float) -> socket.socket:
@@ -79,7 +87,14 @@ def connect(folder: Path, seconds: float) -> socket.socket:
         OSError: if nobody listens, or it belongs to another user.
     """
     place = folder.resolve() / SOCKET
-    target = place.readlink() if place.is_symlink() else place
+    target = _led_to(place) if place.is_symlink() else place
+    found = target.lstat()
+    if not stat.S_ISSOCK(found.st_mode):
+        raise PermissionError(f"{place} is no socket")
+    if found.st_uid != os.geteuid():
+        raise PermissionError("it belongs to another user")
+    if found.st_mode & _OTHERS:
+        raise PermissionError(f"others can use {place}")
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(seconds)
     try:
@@ -106,11 +121,26 @@ def _wait_in_line(connection: socket.socket, target: str, seconds: float) -> Non
 
 def same_user(connection: socket.socket) -> bool:
     """Whether the other side's process is this user's; where the system tells it."""
+    peer = _peer(connection)
+    return peer is None or peer[1] == os.geteuid()  # None: the socket's mode is all there is
+
+
+def peer_process(connection: socket.socket) -> int | None:
+    """The process at the other side, of this user; None where the system does not tell it."""
+    peer = _peer(connection)
+    if peer is None or peer[0] <= 0 or peer[1] != os.geteuid():  # 0: in another container
+        return None
+    return peer[0]
+
+
+def _peer(connection: socket.socket) -> tuple[int, int] | None:
+    """Process and user at the other side, as the system has seen them when it began to listen."""
     if not hasattr(socket, "SO_PEERCRED"):
-        return True  # the socket's mode is all there is
+        return None
     size = struct.calcsize("3i")
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-    return bool(struct.unpack("3i", credentials)[1] == os.geteuid())
+    process, user, _ = struct.unpack("3i", credentials)
+    return process, user
 
 
 def _fits(place: Path) -> bool:
@@ -121,7 +151,8 @@ def _bind(listener: socket.socket, place: Path) -> bool:
     """Bind for this user only: nobody can connect before ``listen``."""
     try:
         listener.bind(str(place))
-        place.chmod(0o600)
+        if not place.is_symlink():
+            place.chmod(0o600)
     except OSError:
         return False
     return True
@@ -138,6 +169,32 @@ def _bind_elsewhere(listener: socket.socket, place: Path) -> None:
         raise
 
 
+def _led_to(place: Path) -> Path:
+    """The socket that a link of this module's leads to.
+
+    Raises:
+        OSError: if it is not of that kind: it may lead to any socket, or any file.
+    """
+    target = place.readlink()
+    kind = target.is_absolute() and target.name == SOCKET
+    if not kind or not target.parent.name.startswith(_ELSEWHERE):
+        raise PermissionError(f"{place} is a link to something else than a run's socket")
+    holder = target.parent.lstat()
+    if not stat.S_ISDIR(holder.st_mode):
+        raise NotADirectoryError(f"{place} leads through what is no folder")
+    if {place.lstat().st_uid, holder.st_uid} != {os.geteuid()}:
+        raise PermissionError("it belongs to another user")
+    if holder.st_mode & _OTHERS:
+        raise PermissionError(f"others can use {target.parent}")
+    return target
+
+
 def _remove_elsewhere(target: Path) -> None:
-    target.unlink(missing_ok=True)
+    folder = os.open(target.parent, os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            if stat.S_ISSOCK(os.lstat(target.name, dir_fd=folder).st_mode):
+                os.unlink(target.name, dir_fd=folder)
+    finally:
+        os.close(folder)
     target.parent.rmdir()

@@ -35,6 +35,7 @@ from engine.remote.messages import (
 from engine.remote.process import start_engine
 from engine.run_folder import LOG, run_argument
 from engine.run_lock import read_owner, refusal
+from engine.run_trust import check_trust
 from engine.state import ENDED, RunState
 from engine.versions import own_versions
 
@@ -58,6 +59,7 @@ class RemoteSession:
         self.starts_engine = starts_engine
         self.engine_pid: int | None = None
         self.refused_start: str | None = None  # why no engine could be started
+        self._trusted = False
         self._process: subprocess.Popen[bytes] | None = None
         self._controls: ControlsChanged | None = None
         self._refused = ""  # why, if it was turned away
@@ -74,19 +76,23 @@ class RemoteSession:
         self._thread = threading.Thread(target=self._main, name="glov-screen", daemon=True)
 
     @classmethod
-    def of_new_engine(cls, folder: Path, name: str) -> RemoteSession:
+    def of_new_engine(cls, folder: Path, name: str, trusted: bool = False) -> RemoteSession:
         """For a run whose engine ``start`` starts, in a process of its own.
 
         Raises:
             JournalError: if there is no run, it is damaged, or another process drives it.
+            UserError: as ``check_trust``, if it is not ``trusted``.
         """
         state = read_state(folder)
         if is_driven(folder):
             raise JournalError(refusal(folder, read_owner(folder)))
         session = cls(folder, name, state, starts_engine=True)
+        session._trusted = trusted
         if state.status == "finished":
             session._ended.set()  # there is nothing left to do: the result is shown again
         else:
+            assert state.config is not None  # a journal begins with it
+            check_trust(folder, state.config, trusted)
             session._state = state.apply(ev.RunReopened(versions=own_versions()))
         return session
 
@@ -186,7 +192,7 @@ class RemoteSession:
 
     def _started(self) -> subprocess.Popen[bytes]:
         try:
-            return start_engine(self._folder)
+            return start_engine(self._folder, self._trusted)
         except UserError as error:
             self.refused_start = str(error)
             raise

@@ -1,7 +1,8 @@
 """The process that an engine has to itself: it goes on when screens and terminals are gone.
 
-``python -m engine.remote.process FOLDER DESCRIPTOR`` takes up the run in FOLDER and drives it to
-its end. It says ``READY`` on the descriptor once screens can attach, or why it can't be.
+``python -m engine.remote.process FOLDER DESCRIPTOR [--trust-run]`` takes up the run in FOLDER and
+drives it to its end. It says ``READY`` on the descriptor once screens can attach, or why it can't
+be.
 """
 
 from __future__ import annotations
@@ -16,15 +17,18 @@ from pathlib import Path
 from engine.commands import Stop
 from engine.errors import ModelError, UserError
 from engine.files import open_private
+from engine.ownership import why_denied
 from engine.run_folder import LOG
+from engine.run_trust import TRUST_FLAG
 
 READY = b"ready"
 
 
-def start_engine(folder: Path) -> subprocess.Popen[bytes]:
+def start_engine(folder: Path, trusted: bool = False) -> subprocess.Popen[bytes]:
     """Start the engine of a run, and return when screens can attach to it.
 
-    It has no terminal and a session of its own; what libraries print goes to the run's log.
+    It has no terminal and a session of its own; what libraries print goes to the run's log. A run
+    that somebody else may have written is ``trusted`` only if the user has said so.
 
     Raises:
         UserError: if it can't be started, or the run can't be taken up.
@@ -34,8 +38,9 @@ def start_engine(folder: Path) -> subprocess.Popen[bytes]:
         log = open_private(folder / LOG)
         try:
             # -P: a folder named engine where the user happens to be is not this package.
+            command = [sys.executable, "-P", "-m", "engine.remote.process", str(folder), str(write)]
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "engine.remote.process", str(folder), str(write)],
+                [*command, *([TRUST_FLAG] if trusted else [])],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -46,7 +51,10 @@ def start_engine(folder: Path) -> subprocess.Popen[bytes]:
             os.close(log)
     except OSError as error:
         os.close(read)
-        raise ModelError(f"the engine's process can't be started: {error}") from error
+        path = Path(error.filename or sys.executable)
+        raise ModelError(
+            f"the engine's process can't be started: {path}: {why_denied(error, path)}"
+        ) from error
     finally:
         os.close(write)
     with os.fdopen(read, "rb") as answer:
@@ -60,7 +68,7 @@ def start_engine(folder: Path) -> subprocess.Popen[bytes]:
     return process
 
 
-def main(folder: Path, descriptor: int) -> int:
+def main(folder: Path, descriptor: int, trusted: bool) -> int:
     """Drive the run in ``folder``; returns 0 if it came to its end, 1 if it failed or stopped."""
     from engine.local_session import LocalSession
     from engine.remote.server import ControlServer
@@ -68,7 +76,7 @@ def main(folder: Path, descriptor: int) -> int:
 
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        session = LocalSession.resume(folder)
+        session = LocalSession.resume(folder, trusted=trusted)
         try:
             server = ControlServer(session)
         except BaseException:
@@ -90,4 +98,4 @@ def _answer(descriptor: int, said: bytes) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), TRUST_FLAG in sys.argv[3:]))

@@ -14,7 +14,7 @@ from engine.errors import JournalError
 from engine.journal import is_driven
 from engine.remote import address
 from engine.remote.messages import format_line
-from engine.run_lock import Owner, read_owner
+from engine.run_lock import read_owner
 
 CONNECT_SECONDS = 10.0
 STOP_SECONDS = 60.0  # for an engine to come to a safe point
@@ -30,7 +30,7 @@ def stop_engine(folder: Path, seconds: float = STOP_SECONDS) -> None:
     """
     if not is_driven(folder):
         raise JournalError(f"{folder}: no engine is at work on it")
-    owner = read_owner(folder)
+    owner = read_owner(folder)  # for messages: in somebody else's folder it can be a lie
     try:
         with contextlib.closing(address.connect(folder, CONNECT_SECONDS)) as engine:
             engine.sendall(format_line(Stop()))
@@ -38,7 +38,7 @@ def stop_engine(folder: Path, seconds: float = STOP_SECONDS) -> None:
             deadline = time.monotonic() + seconds
             insisted = False
             while is_driven(folder):
-                insisted = insisted or _insist_where_turned_away(engine, owner)
+                insisted = insisted or _insist_where_turned_away(engine)
                 if time.monotonic() > deadline:
                     raise JournalError(
                         f"{folder}: {owner or 'its engine'} was told to stop and goes on after "
@@ -52,8 +52,11 @@ def stop_engine(folder: Path, seconds: float = STOP_SECONDS) -> None:
         ) from error
 
 
-def _insist_where_turned_away(engine: socket.socket, owner: Owner | None) -> bool:
-    """Send SIGTERM to an engine that hears nobody more, as too many are connected."""
+def _insist_where_turned_away(engine: socket.socket) -> bool:
+    """Send SIGTERM to an engine that hears nobody more, as too many are connected.
+
+    It goes to the process at the other end of the socket, whatever the run's folder says of it.
+    """
     try:
         received = engine.recv(READ_BYTES)
         turned_away = not received or b'"refused"' in received
@@ -61,7 +64,8 @@ def _insist_where_turned_away(engine: socket.socket, owner: Owner | None) -> boo
         return False
     except ConnectionError:
         turned_away = True
-    if turned_away and owner is not None and owner.host == socket.gethostname():
+    process = address.peer_process(engine) if turned_away else None
+    if process is not None:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(owner.pid, signal.SIGTERM)
+            os.kill(process, signal.SIGTERM)
     return turned_away

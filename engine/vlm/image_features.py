@@ -17,6 +17,7 @@ from engine.data.feature_cache import FeatureCache, FeatureSet, cache_key
 from engine.data.images import UnreadableImageError, read_image
 from engine.errors import ModelError
 from engine.memory import free_memory, is_out_of_memory
+from engine.ownership import why_denied
 
 _DECODING_THREADS = min(8, os.cpu_count() or 1)
 _BATCHES_AHEAD = 2
@@ -79,7 +80,7 @@ class ImageFeatures:
             except OSError as error:
                 self._report(
                     f"{self._cache.folder}: image features can't be kept there: "
-                    f"{error.strerror or error}"
+                    f"{why_denied(error, self._cache.folder)}"
                 )
         return found
 

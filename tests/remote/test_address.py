@@ -179,13 +179,16 @@ def test_nobody_there(short: Path) -> None:
 
 
 def test_another_user_is_turned_away(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with address.listen(short) as listener:
+    with address.listen(short) as listener, socket.socket(socket.AF_UNIX) as here:
         monkeypatch.setattr("os.geteuid", lambda: 1 << 20)
         with pytest.raises(PermissionError, match="another user"):
             address.connect(short, 5.0)
+        here.connect(str(short / SOCKET))
         there, _ = listener.accept()
         with there:
-            assert not address.same_user(there)
+            assert not address.same_user(there) and address.peer_process(there) is None
+        monkeypatch.undo()
+        assert address.peer_process(here) == os.getpid()
 
 
 def test_a_queue_that_is_full_is_waited_for(short: Path) -> None:
@@ -200,3 +203,76 @@ def test_a_queue_that_is_full_is_waited_for(short: Path) -> None:
         timer.join()
         for connection in waiting:
             connection.close()
+
+
+# -- a folder that others write -------------------------------------------------------------------
+
+
+@pytest.fixture
+def other(elsewhere: Path) -> Iterator[socket.socket]:
+    """A socket of this user's that belongs to no run, as of an agent that keeps keys."""
+    place = elsewhere / "agent.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(place))
+        place.chmod(0o600)
+        listener.listen(1)
+        yield listener
+    place.unlink()
+
+
+def test_a_link_to_another_socket_is_not_followed(
+    short: Path, elsewhere: Path, other: socket.socket
+) -> None:
+    (short / SOCKET).symlink_to(elsewhere / "agent.sock")
+    with pytest.raises(PermissionError, match="is a link to something else than a run's socket"):
+        address.connect(short, 5.0)
+    address.remove(short)
+    assert not (short / SOCKET).is_symlink() and (elsewhere / "agent.sock").is_socket()
+
+
+@pytest.mark.parametrize("what", ["file", "open", "through-a-link"])
+def test_a_link_to_what_looks_like_ours_is_not_followed(
+    short: Path, elsewhere: Path, what: str
+) -> None:
+    """Nor is it removed: it may be anything."""
+    folder = elsewhere / f"{address._ELSEWHERE}lie"
+    folder.mkdir(mode=0o700)
+    target = folder / SOCKET
+    with socket.socket(socket.AF_UNIX) as listener:
+        if what == "file":
+            target.write_text("precious")
+        else:
+            listener.bind(str(target))
+            listener.listen(1)
+        if what == "open":
+            folder.chmod(0o777)
+        if what == "through-a-link":
+            place = elsewhere / f"{address._ELSEWHERE}link"
+            place.symlink_to(folder)
+            target = place / SOCKET
+        (short / SOCKET).symlink_to(target)
+        with pytest.raises(OSError):
+            address.connect(short, 5.0)
+        address.remove(short)
+    assert target.exists() and not (short / SOCKET).is_symlink()
+    target.unlink()
+    if what == "through-a-link":
+        place.unlink()
+    folder.rmdir()
+
+
+def test_what_is_no_socket_stays_and_is_said(short: Path) -> None:
+    (short / SOCKET).write_text("precious")
+    with pytest.raises(PermissionError, match="is no socket"):
+        address.connect(short, 5.0)
+    with pytest.raises(JournalError, match="can't be made: File exists"):
+        address.listen(short)
+    assert (short / SOCKET).read_text() == "precious"
+
+
+def test_a_socket_that_others_can_use_is_not_used(short: Path) -> None:
+    with address.listen(short):
+        (short / SOCKET).chmod(0o666)
+        with pytest.raises(PermissionError, match="others can use"):
+            address.connect(short, 5.0)
+        address.remove(short)

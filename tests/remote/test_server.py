@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ from engine.remote.messages import AskForControls, GiveControls, KeepControls
 from engine.remote.process import start_engine
 from engine.remote.stopping import stop_engine
 from engine.run_folder import EVENTS, SOCKET
+from engine.run_lock import OWNER
 from tests.remote.screens import At, Screen, plain, served, shut_out, wait_until
 from tests.small_runs import demo, outcome
 
@@ -323,5 +326,11 @@ def test_an_engine_is_stopped_also_where_nobody_more_is_let_in(
     with contextlib.ExitStack() as screens:
         for number in range(server.CONNECTIONS):
             screens.enter_context(Screen(folder, f"screen {number}"))
+        # Whoever can write the folder can name any process there; only the engine is signalled.
+        bystander = screens.enter_context(subprocess.Popen(["sleep", "600"]))
+        lie = {"pid": bystander.pid, "host": socket.gethostname()}
+        (folder / OWNER).write_text(json.dumps(lie))
         stop_engine(folder, 60)
+        assert bystander.poll() is None
+        bystander.kill()
     assert read_journal(folder).events[-1].kind == "run-stopped"

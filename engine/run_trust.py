@@ -1,0 +1,75 @@
+"""Runs of somebody else: what their journals may make this user's processes do.
+
+A journal begins with a configuration. It can name folders and files of the one who takes the run
+up, and have code run that comes with a model. Both happen for a journal that this user alone could
+have written; for others the command line has to say so, with ``TRUST_FLAG``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.config import RunConfig
+from engine.errors import UserError
+from engine.ownership import why_foreign
+from engine.run_folder import EVENTS, run_argument
+
+TRUST_FLAG = "--trust-run"
+
+_OWN = Path(__file__).resolve().parent
+
+
+def check_trust(folder: Path, config: RunConfig, trusted: bool) -> None:
+    """See that a run may be taken up with this configuration of its journal.
+
+    Args:
+        folder: of the run.
+        config: that its journal leads to.
+        trusted: the user has said so.
+
+    Raises:
+        UserError: if somebody else may have written the journal, and it names what is used with
+            this user's rights.
+    """
+    if trusted:
+        return
+    place = folder.resolve()
+    reason = why_foreign(place, place / EVENTS)
+    named = named_things(config)
+    if reason is None or not named:
+        return
+    raise UserError(
+        f"{folder} may be what somebody else wrote: {reason}. Its configuration has "
+        f"{', '.join(named)}, which would be used with your rights. `glov replay "
+        f"{run_argument(folder)}` shows the run without that. If you trust it, give {TRUST_FLAG} "
+        "to glov resume, fork or steer"
+    )
+
+
+def named_things(config: RunConfig) -> list[str]:
+    """Keys and values of a configuration that make a run use local files, or run code."""
+    found = []
+    if config.llm.trust_remote_code:
+        found.append("llm.trust_remote_code = true")
+    paths = {
+        "data.path": config.data.path,
+        "llm.model": _if_local(config.llm.model),
+        "vlm.model": _if_local(config.vlm.model),
+        "vlm.pretrained": _if_local(config.vlm.pretrained),
+        "proposal.template_file": config.proposal.template_file,
+    }
+    return found + [f"{key} = {value!r}" for key, value in paths.items() if value is not None]
+
+
+def _if_local(name: str | None) -> str | None:
+    """A name that stands for files here: written as a path, or one that there is."""
+    if name is None:
+        return None
+    path = Path(name.removeprefix("local-dir:")).expanduser()
+    is_path = name.startswith((".", "/", "~", "local-dir:"))
+    try:
+        if _OWN in path.resolve().parents:  # the demo's models come with glov
+            return None
+        return name if is_path or path.exists() else None
+    except OSError:
+        return name
