@@ -3,7 +3,8 @@
 One safetensors file per (model, list of image files). A file is named by a hash of everything
 that its content depends on, so an entry is never stale, only unused. The image files are
 identified by path, size and modification time: hashing their content would cost as much reading
-as encoding them again.
+as encoding them again. The entry itself carries a hash of its content: features in another order
+would be silently wrong numbers.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,34 +45,32 @@ class FeatureCache:
     """A folder of feature sets. Several processes may use one folder at once.
 
     A file appears under its name only when it is whole (written aside, then renamed), and a file
-    that can't be read counts as absent; so the worst that can happen is that two processes
-    compute the same features.
+    whose content is not what was stored counts as absent; so the worst that can happen is that
+    two processes compute the same features.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, report: Callable[[str], None] = lambda _: None) -> None:
+        """``report`` gets a sentence where an entry is damaged."""
         self.folder = folder
+        self._report = report
 
     def load(self, key: str, count: int) -> FeatureSet | None:
         """The set stored for ``key`` with ``count`` files, or ``None`` if absent or damaged."""
+        path = self._path(key)
         try:
-            with safe_open(self._path(key), framework="numpy") as file:
-                metadata = file.metadata() or {}
-                features = file.get_tensor("features")
-                kept = file.get_tensor("kept")
-                unreadable = {
-                    int(index): str(reason)
-                    for index, reason in json.loads(metadata["unreadable"]).items()
-                }
-        except (OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError):
+            found = _read(path, key)
+        except FileNotFoundError:
             return None
-        whole = (
-            features.dtype == np.float32
-            and features.ndim == 2
-            and kept.shape == (len(features),)
-            and sorted([*kept.tolist(), *unreadable]) == list(range(count))
-            and bool(np.isfinite(features).all())
-        )
-        return FeatureSet(features, kept.astype(np.int64), unreadable) if whole else None
+        except _DAMAGE as error:
+            if not isinstance(error, _OldEntryError):
+                self._report(f"{path}: its content is not what was kept there; computed anew")
+            return None
+        whole = sorted([*found.kept.tolist(), *found.unreadable]) == list(range(count))
+        return found if whole else None
+
+    def damaged(self) -> list[Path]:
+        """The entries whose content is not what was stored, or can't be read."""
+        return [path for path in sorted(self.folder.glob("*.safetensors")) if _is_damaged(path)]
 
     def store(self, key: str, found: FeatureSet) -> None:
         """Write ``found`` under ``key``, atomically.
@@ -81,14 +80,72 @@ class FeatureCache:
         """
         make_folder(self.folder)
         close_to_others(self.folder)
+        features = np.ascontiguousarray(found.features)
+        found = FeatureSet(features, found.kept.astype(np.int64), found.unreadable)
         content = save(
-            {"features": np.ascontiguousarray(found.features), "kept": found.kept},
-            metadata={"unreadable": json.dumps(found.unreadable)},
+            {"features": found.features, "kept": found.kept},
+            metadata={
+                "unreadable": json.dumps(found.unreadable),
+                "content": _content_hash(key, found),
+            },
         )
         write_atomic(self._path(key), content)
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.safetensors"
+
+
+class _OldEntryError(ValueError):
+    """An entry that was stored without a hash of its content."""
+
+
+_DAMAGE = (OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError)
+
+
+def _read(path: Path, key: str) -> FeatureSet:
+    """The entry in a file, checked against the hash in it; raises one of ``_DAMAGE``."""
+    path.stat()  # safetensors has its own error for a missing file
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata() or {}
+        found = FeatureSet(
+            features=file.get_tensor("features"),
+            kept=file.get_tensor("kept"),
+            unreadable={
+                int(index): str(reason)
+                for index, reason in json.loads(metadata["unreadable"]).items()
+            },
+        )
+    if "content" not in metadata:
+        raise _OldEntryError
+    if (
+        metadata["content"] != _content_hash(key, found)
+        or found.features.dtype != np.float32
+        or found.features.ndim != 2
+        or found.kept.shape != (len(found.features),)
+        or not np.isfinite(found.features).all()
+    ):
+        raise ValueError
+    return found
+
+
+def _is_damaged(path: Path) -> bool:
+    try:
+        _read(path, path.stem)
+    except _OldEntryError:
+        return False
+    except _DAMAGE:
+        return True
+    return False
+
+
+def _content_hash(key: str, found: FeatureSet) -> str:
+    """Hash of an entry's key, features, indices and reasons."""
+    described = (key, found.features.shape, str(found.features.dtype), str(found.kept.dtype))
+    digest = hashlib.sha256(json.dumps(described).encode())
+    digest.update(np.ascontiguousarray(found.features).data)
+    digest.update(np.ascontiguousarray(found.kept).data)
+    digest.update(json.dumps(sorted(found.unreadable.items())).encode())
+    return digest.hexdigest()
 
 
 def cache_key(model_key: str, root: Path, paths: Sequence[str]) -> str:

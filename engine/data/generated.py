@@ -1,12 +1,19 @@
-"""Data sets that a program writes: made once, at first use, into the cache folder."""
+"""Data sets that a program writes: made once, at first use, into the cache folder.
+
+A manifest in the folder has the hash of every file. It is looked through at every use, so that
+a data set that was changed or half deleted is written anew and gives no wrong numbers.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
+import json
+import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from engine.data.cache_folder import cache_folder
@@ -14,9 +21,11 @@ from engine.errors import DataError
 from engine.files import close_to_others, make_folder
 from engine.ownership import why_denied
 
+MANIFEST = "manifest.json"
+
 
 def ensure_written(name: str, write: Callable[[Path], object], sources: Sequence[Path]) -> Path:
-    """The folder of the generated data set ``name``, written now if it isn't there.
+    """The folder of the generated data set ``name``, written now if it isn't there as it was.
 
     The folder's name carries a hash of ``sources``, the generator's own files, so a new version
     of the generator never reads what an old one wrote. The folder appears whole or not at all
@@ -28,26 +37,60 @@ def ensure_written(name: str, write: Callable[[Path], object], sources: Sequence
     version = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
     parent = cache_folder() / "datasets"
     folder = parent / f"{name}-{version}"
-    if folder.is_dir():
+    if is_as_written(folder):
         return folder
-    aside: Path | None = None
     try:
         make_folder(parent)
         close_to_others(parent)
-        aside = Path(tempfile.mkdtemp(dir=parent, prefix=f".{name}-"))
-        write(aside)
-        aside.chmod(0o755)
-        close_to_others(aside, deep=True)
-        with contextlib.suppress(OSError):  # another process was first: theirs is as good
-            aside.rename(folder)
-        if not folder.is_dir():
-            raise DataError(f"{folder}: can't be created")
+        with _locked(parent), contextlib.ExitStack() as rest:
+            if is_as_written(folder):  # another process was first
+                return folder
+            aside = Path(tempfile.mkdtemp(dir=parent, prefix=f".{name}-"))
+            rest.callback(shutil.rmtree, aside, ignore_errors=True)
+            if folder.exists():
+                folder.rename(aside / "changed")
+            fresh = aside / "fresh"
+            fresh.mkdir(mode=0o755)
+            write(fresh)
+            (fresh / MANIFEST).write_text(json.dumps(_hashes(fresh), indent=0), encoding="utf-8")
+            close_to_others(fresh, deep=True)
+            with contextlib.suppress(OSError):  # where there are no locks, another was first
+                fresh.rename(folder)
+            if not is_as_written(folder):
+                raise DataError(f"{folder}: can't be created")
     except OSError as error:
         raise DataError(
             f"{parent}: the data set {name} can't be written there: {why_denied(error, parent)}; "
             "set GLOV_CACHE_DIR to a folder that can be written"
         ) from error
-    finally:
-        if aside is not None and aside.exists():
-            shutil.rmtree(aside, ignore_errors=True)
     return folder
+
+
+def is_as_written(folder: Path) -> bool:
+    """Whether every file of a generated data set is there as it was written, and no other."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return bool(manifest == _hashes(folder))
+    except (OSError, ValueError):
+        return False
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """Hash of each file in a folder, by path; hidden ones and the manifest left out."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.name != MANIFEST and not path.name.startswith(".") and path.is_file()
+    }
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """As the only process that does; without a lock where the file system has none."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.data.copies import TestCopies
 from engine.data.dataset import Dataset, LabelledImage
 from engine.data.feature_cache import FeatureSet
 from engine.data.sampling import sample_few_shot
@@ -183,8 +184,8 @@ def collect_features(
 ) -> dict[Split, LabelledFeatures]:
     """Features of the few-shot train sample and of all test images.
 
-    Images that can't be read are left out and reported by name; a train image is replaced by the
-    next one of its class.
+    Images that can't be read are left out and reported by name, and so are train images that are
+    in the test split too; a train image is replaced by the next one of its class.
 
     Raises:
         DataError: if a labelled class, or the test split, has no readable image.
@@ -200,13 +201,23 @@ def collect_features(
         some = images.of(dataset.root, paths, lambda done, total: progress(phase, done, total))
         _note(some, items, found, reasons)
 
+    copies = TestCopies(dataset)
+
     def usable(items: Sequence[LabelledImage]) -> list[bool]:
-        encode(items, "train images")
+        own = [item for item in items if copies.of(item) is None]
+        if own:
+            encode(own, "train images")
         return [item in found for item in items]
 
-    sample = sample_few_shot(
-        dataset, shots=shots, seed=seed, usable=usable, classes=labelled_classes
-    )
+    try:
+        sample = sample_few_shot(
+            dataset, shots=shots, seed=seed, usable=usable, classes=labelled_classes
+        )
+    except DataError as error:
+        remark = copies.remark()
+        raise DataError(f"{error}. {remark}" if remark else str(error)) from None
+    if remark := copies.remark():
+        report(remark)
     encode(dataset.test, "test images")
     _report_unreadable(dataset, reasons, report)
     for problem in sample.problems:

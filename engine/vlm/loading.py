@@ -56,7 +56,7 @@ def load_fitness(
         dtype=loaded.dtype,
         batch=config.vlm.image_batch,
         model_key=loaded.key,
-        cache=FeatureCache(cache_folder() / "features") if config.vlm.cache else None,
+        cache=FeatureCache(cache_folder() / "features", report) if config.vlm.cache else None,
         report=report,
     )
     features = collect_features(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ import pytest
 from engine.config import DataConfig
 from engine.config_file import load_config
 from engine.data.cache_folder import cache_folder
-from engine.data.generated import ensure_written
+from engine.data.generated import MANIFEST, ensure_written, is_as_written
 from engine.data.registry import load_dataset, registered_datasets
 from engine.errors import ConfigError, DataError
 
@@ -86,8 +87,46 @@ def test_concurrent_writers_leave_one_whole_folder(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         folders = list(pool.map(lambda _: ensure_written("d", write, [source]), range(16)))
     assert len(set(folders)) == 1
-    assert len(list(folders[0].iterdir())) == 50
+    assert {path.name for path in folders[0].iterdir()} == {
+        MANIFEST, *(f"{i}.png" for i in range(50))
+    }  # fmt: skip
     assert list(folders[0].parent.iterdir()) == folders[:1]
+
+
+@pytest.mark.parametrize("what", ["changed", "swapped", "deleted", "added", "no manifest", "all"])
+def test_a_data_set_that_was_changed_is_written_anew(tmp_path, what):
+    source = tmp_path / "generator.py"
+    source.write_text("1")
+
+    def write(root: Path) -> None:
+        for name in ("a", "b"):
+            (root / name).mkdir()
+            (root / name / "1.png").write_bytes(name.encode())
+
+    folder = ensure_written("d", write, [source])
+    first, second = folder / "a" / "1.png", folder / "b" / "1.png"
+    match what:
+        case "changed":
+            first.write_bytes(b"c")
+        case "swapped":
+            first.rename(folder / "x")
+            second.rename(first)
+            (folder / "x").rename(second)
+        case "deleted":
+            first.unlink()
+        case "added":
+            (folder / "a" / "2.png").write_bytes(b"b")
+        case "no manifest":
+            (folder / MANIFEST).unlink()
+        case "all":
+            shutil.rmtree(folder)
+    assert not is_as_written(folder)
+    assert ensure_written("d", write, [source]) == folder
+    assert is_as_written(folder)
+    assert first.read_bytes() == b"a"
+    assert second.read_bytes() == b"b"
+    assert not (folder / "a" / "2.png").exists()
+    assert list(folder.parent.iterdir()) == [folder]
 
 
 def test_a_writer_that_fails_leaves_nothing(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 from pathlib import Path
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from engine.data.feature_cache import FeatureCache, FeatureSet, cache_key
 
@@ -100,6 +103,52 @@ def test_key_changes_with_all_that_the_features_depend_on(tmp_path):
     assert cache_key("model", tmp_path, ["a", "b"]) != touched
     (tmp_path / "b").unlink()
     assert cache_key("model", tmp_path, ["a", "b"])
+
+
+@pytest.mark.parametrize("what", ["rows reversed", "one number", "kept", "reasons", "other key"])
+def test_an_entry_with_another_content_is_computed_anew_and_said_so(tmp_path, what):
+    said: list[str] = []
+    cache = FeatureCache(tmp_path, said.append)
+    cache.store("k", features())
+    path = tmp_path / "k.safetensors"
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    match what:
+        case "rows reversed":
+            tensors["features"] = tensors["features"][::-1].copy()
+        case "one number":
+            tensors["features"][2, 3] *= 1.001
+        case "kept":
+            tensors["kept"] = tensors["kept"][::-1].copy()
+        case "reasons":
+            metadata["unreadable"] = metadata["unreadable"].replace("broken", "gone")
+        case "other key":
+            cache.store("other", features(seed=1))
+            tensors, path = {}, (tmp_path / "other.safetensors").rename(path)
+    if tensors:
+        save_file(tensors, path, metadata=metadata)
+    assert cache.load("k", 5) is None
+    assert said == [f"{path}: its content is not what was kept there; computed anew"]
+    assert cache.damaged() == [path]
+    cache.store("k", features())
+    assert same(cache.load("k", 5), features())
+    assert cache.damaged() == []
+    assert len(said) == 1
+
+
+def test_entries_of_before_the_hash_count_as_absent_without_a_word(tmp_path):
+    said: list[str] = []
+    old = features()
+    save_file(
+        {"features": old.features, "kept": old.kept},
+        tmp_path / "k.safetensors",
+        metadata={"unreadable": json.dumps(old.unreadable)},
+    )
+    cache = FeatureCache(tmp_path, said.append)
+    assert cache.load("k", 5) is None
+    assert cache.damaged() == []
+    assert said == []
 
 
 def _store_and_load(folder: Path, seed: int) -> bool:

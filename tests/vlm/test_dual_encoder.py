@@ -11,6 +11,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save_file
 from small_models import build_model_folder
 
 from engine.data.cache_folder import cache_folder
@@ -214,6 +216,45 @@ def test_damaged_cache_files_are_computed_again(run_config):
     assert torch.equal(first._images["test"].features, again._images["test"].features)
     third = FeatureCache(cache_folder() / "features")
     assert all(third.load(p.stem, 12) or third.load(p.stem, 28) for p in third.folder.iterdir())
+
+
+def test_cached_features_in_another_order_are_computed_again(run_config):
+    before = scores(load_fitness(run_config(), quiet, quiet), TEMPLATES)
+    entries = sorted((cache_folder() / "features").iterdir())
+    for entry in entries:
+        with safe_open(entry, framework="pt") as file:
+            metadata, kept = file.metadata(), file.get_tensor("kept")
+            features = file.get_tensor("features").flip(0).contiguous()
+        save_file({"features": features, "kept": kept}, entry, metadata=metadata)
+    said: list[str] = []
+    assert scores(load_fitness(run_config(), quiet, said.append), TEMPLATES) == before
+    assert len(said) == len(entries) > 0
+    assert all("not what was kept there; computed anew" in line for line in said)
+    assert scores(load_fitness(run_config(), quiet, said.append), TEMPLATES) == before
+    assert len(said) == len(entries)
+
+
+def test_a_picture_in_both_splits_is_left_out_of_training(run_config, image_root, tmp_path):
+    root = shutil.copytree(image_root, tmp_path / "copies")
+    clean = load_fitness(run_config(path=str(root), shots=4), quiet, quiet)
+    for name in ("0", "3"):
+        shutil.copy(root / "test" / "dog" / "5.png", root / "train" / "cat" / f"{name}.png")
+    said: list[str] = []
+    fitness = load_fitness(run_config(path=str(root), shots=4), quiet, said.append)
+    assert (fitness.size("train"), fitness.size("test")) == (15, clean.size("test"))
+    assert said[0].startswith("2 training images are in the test split too (2 under another class)")
+    assert "train/cat/0.png is test/dog/5.png" in said[0]
+    assert "fewer than data.shots = 4 training images of 'cat'" in said[1]
+
+
+def test_a_class_with_nothing_but_test_images_is_refused_and_said_why(
+    run_config, image_root, tmp_path
+):
+    root = shutil.copytree(image_root, tmp_path / "copies")
+    shutil.rmtree(root / "train" / "cat")
+    shutil.copytree(root / "test" / "cat", root / "train" / "cat")
+    with pytest.raises(DataError, match=r"image of 'cat'.*7 training images are in the test"):
+        load_fitness(run_config(path=str(root)), quiet, quiet)
 
 
 def test_a_cache_that_cannot_be_written_is_reported_and_the_run_goes_on(run_config):
