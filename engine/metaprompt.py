@@ -1,7 +1,7 @@
 """From the state of a run to the chat messages that the LLM is asked with (PAPER, 2).
 
 The wording is a Jinja template with a ``system`` and a ``user`` block, so that users can replace
-it by a file of their own. Templates are data: they are rendered in Jinja's sandbox.
+it by a file of their own. Templates are data: they are rendered in Jinja's sandbox, within limits.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from engine.errors import ConfigError
 from engine.history import ScoredTemplate, best_and_worst
 from engine.llm.base import Message
 from engine.state import RunState
+from engine.template_limits import limited_rendering
 
 BUILT_IN = Path(__file__).parent / "templates" / "metaprompt.jinja"
 
@@ -77,10 +78,12 @@ class MetaPrompt:
         for block in ("system", "user"):
             try:
                 context = template.new_context(variables)
-                texts[block] = "".join(template.blocks[block](context)).strip()
-            except TemplateError as error:
+                with limited_rendering():
+                    texts[block] = "".join(template.blocks[block](context)).strip()
+            except Exception as error:  # a template may do anything: divide by zero, recurse
+                reason = str(error) or type(error).__name__
                 raise ConfigError(
-                    f"{self.origin}: the {block} block can't be rendered: {error}. It may use: "
+                    f"{self.origin}: the {block} block can't be rendered: {reason}. It may use: "
                     f"{', '.join(variables)}"
                 ) from error
         messages: list[Message] = []
@@ -162,3 +165,6 @@ def _compile(source: str, origin: str) -> Template:
         return environment.from_string(source)
     except TemplateSyntaxError as error:
         raise ConfigError(f"{origin}, line {error.lineno}: {error.message}") from error
+    except Exception as error:  # nested too deeply
+        reason = str(error) or type(error).__name__
+        raise ConfigError(f"{origin} can't be read as a template: {reason}") from error

@@ -23,6 +23,7 @@ from engine.errors import ModelError
 from engine.llm.gguf import gguf_folder, unpacking
 from engine.memory import is_out_of_memory
 from engine.model_code import check_kernels, no_questions
+from engine.template_limits import limit_chat_template
 
 Progress = Callable[[str], None]
 
@@ -43,6 +44,7 @@ def load_model(config: LLMConfig, progress: Progress) -> tuple[Any, Any]:
         if not config.trust_remote_code:
             check_kernels(model_config, f"the LLM {config.model!r}")
         tokenizer = AutoTokenizer.from_pretrained(source, **common)
+        limit_chat_template(tokenizer)
         progress(f"loading the weights of {config.model}")
         arguments: dict[str, Any] = {"dtype": _dtype(config, device), **common}
         if config.attention != "auto":
