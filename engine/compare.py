@@ -287,7 +287,7 @@ def _baseline_rule(blocks: Sequence[Block], wanted: Sequence[str]) -> tuple[_IsB
         key, separator, value = text.partition("=")
         if not separator or not key.strip():
             raise ConfigError(f"--baseline {text}: write it as KEY=VALUE, e.g. steering.mode=off")
-        asked[key.strip()] = parse_value(value)
+        asked[key.strip()] = parse_value(value, key.strip())
 
     def has(group: Group) -> bool:
         config = group.runs[0].config

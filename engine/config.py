@@ -7,13 +7,15 @@ Reading and writing TOML is in ``engine.config_file``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -37,15 +39,43 @@ AlphaUnit = Literal["absolute", "relative"]
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Python takes true for 1; a person who writes it where a number goes is mistaken."""
+        assert info.field_name is not None
+        items = value if isinstance(value, list | tuple) else (value,)
+        if any(isinstance(item, bool) for item in items):
+            kinds = _kinds(cls.model_fields[info.field_name].annotation)
+            if bool not in kinds and kinds & {int, float}:
+                raise ValueError("should be a number, not true or false")
+        return value
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """The plain types in an annotation, however deep."""
+    inner = get_args(annotation)
+    return set().union(*map(_kinds, inner)) if inner else {annotation} & {int, float, bool, str}
+
+
+def _given(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty; give a value, or leave the key out for its default")
+    return text
+
+
+Given = Annotated[str, AfterValidator(_given)]
+"""Text that says something: a path that is empty would be the folder where glov happens to be."""
+
 
 class DataConfig(_Section):
     """Which labelled images the templates are scored on."""
 
-    dataset: str = Field(
+    dataset: Given = Field(
         "image-folder",
         description="a registered dataset (see `glov datasets`), or image-folder with `path`",
     )
-    path: str | None = Field(
+    path: Given | None = Field(
         None,
         description="folder with one folder of images per class, in train/ and test/ or split here",
     )
@@ -76,14 +106,14 @@ class VLMConfig(_Section):
     """The vision-language model whose prompt template is optimised."""
 
     kind: Literal["dual-encoder"] = Field("dual-encoder", description="the family of the VLM")
-    model: str = Field(
+    model: Given = Field(
         "ViT-B-32-quickgelu",
         description="an open_clip model name, hf-hub:org/name, or a local open_clip folder (./dir)",
     )
-    pretrained: str | None = Field(
+    pretrained: Given | None = Field(
         None, description="an open_clip pretrained tag (openai, laion2b_s34b_b79k) or a file"
     )
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
+    device: Given = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
         "auto", description="auto: fp16 on CUDA, fp32 elsewhere"
     )
@@ -101,17 +131,17 @@ class LLMConfig(_Section):
     """The language model that proposes templates."""
 
     kind: Literal["local"] = Field("local", description="local: a transformers causal LM")
-    model: str = Field(
+    model: Given = Field(
         "meta-llama/Meta-Llama-3-8B-Instruct",
         description="hub name, local folder (./dir), or a GGUF file, here (some/file.gguf) or on "
         "the hub (org/name/file.gguf)",
     )
-    revision: str | None = Field(None, description="branch, tag or commit on the hub")
+    revision: Given | None = Field(None, description="branch, tag or commit on the hub")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         "auto", description="auto: the checkpoint's own on a GPU, float32 on a CPU"
     )
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
-    device_map: str | None = Field(
+    device: Given = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
+    device_map: Given | None = Field(
         None, description="accelerate's device map (auto, balanced, ...) for several GPUs"
     )
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = Field(
@@ -148,7 +178,7 @@ class ProposalConfig(_Section):
     )
     system_prompt: str | None = Field(None, description="replaces the built-in system prompt")
     task: str | None = Field(None, description="replaces the built-in description of the task")
-    template_file: str | None = Field(
+    template_file: Given | None = Field(
         None, description="a meta-prompt template file of your own (see engine/templates)"
     )
 

@@ -1,8 +1,9 @@
 """Configurations as TOML: presets, files, ``--set`` overrides, and messages for what is wrong.
 
 Relative paths in a file are relative to that file, so that a folder with a configuration and its
-data can be moved as one; a model name is a path when it starts with ``.``, ``/`` or ``~``, or is a
-GGUF file that is there.
+data can be moved as one, and those of ``--set`` to where glov was called; a configuration holds
+none, so that a run can be resumed from anywhere. A model name is a path when it starts with ``.``,
+``/`` or ``~``, or where there is such a folder or file.
 """
 
 from __future__ import annotations
@@ -14,15 +15,24 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from engine.config import RunConfig, names_gguf
-from engine.errors import ConfigError
+from engine.config_keys import is_text
+from engine.config_messages import explain
+from engine.errors import ConfigError, UserError
+from engine.run_folder import check_name
+from engine.text_file import read_text
+from engine.user_path import user_path
 
 PRESETS = Path(__file__).parent / "presets"
 
 _PATHS = ("data.path", "proposal.template_file")
-_NAMES_OR_PATHS = ("llm.model", "vlm.model", "vlm.pretrained")
+# Names, or paths: a folder is a model's that has this file in it, None: it is a file itself.
+_NAMES_OR_PATHS = {
+    "llm.model": "config.json",
+    "vlm.model": "open_clip_config.json",
+    "vlm.pretrained": None,
+}
 
 
 def preset_names() -> list[str]:
@@ -42,20 +52,15 @@ def load_config(
     Raises:
         ConfigError: naming the file or key, what was found and what is allowed.
     """
-    path = Path(source).expanduser()
-    if not path.is_file() and str(source) in preset_names():
-        path = PRESETS / f"{source}.toml"
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        near = difflib.get_close_matches(str(source), preset_names(), n=1)
-        hint = f" Did you mean the preset {near[0]}?" if near else ""
-        raise ConfigError(
-            f"{source}: no such file, and no preset of that name "
-            f"(presets: {', '.join(preset_names())}).{hint}"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} can't be read: {error}") from error
+        path = user_path(str(source))
+    except UserError as error:
+        raise ConfigError(str(error)) from None
+    if not path.exists():
+        if str(source) not in preset_names():
+            raise ConfigError(_no_such_configuration(str(source)))
+        path = PRESETS / f"{source}.toml"
+    text = read_text(path, ConfigError)
     try:
         read = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -67,7 +72,18 @@ def load_config(
     for key, value in (values or {}).items():
         _put(given, key, value, f"{key}={value}")
     _resolve_paths(given, Path.cwd())
-    return validate(_merged(read, given), where=str(path))
+    config = validate(_merged(read, given), where=str(path))
+    check_name(config.name)
+    return config
+
+
+def _no_such_configuration(source: str) -> str:
+    near = difflib.get_close_matches(source, preset_names(), n=1)
+    hint = f" Did you mean the preset {near[0]}?" if near else ""
+    return (
+        f"{source}: no such file, and no preset of that name "
+        f"(presets: {', '.join(preset_names())}).{hint}"
+    )
 
 
 def with_value(config: RunConfig, key: str, value: Any, where: str) -> RunConfig:
@@ -91,8 +107,7 @@ def validate(values: Mapping[str, Any], where: str) -> RunConfig:
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
-        lines = [_explain(detail) for detail in error.errors()]
-        raise ConfigError(f"{where}: " + "\n".join(lines)) from None
+        raise ConfigError(f"{where}: {explain(error)}") from None
 
 
 def format_config(config: RunConfig, comments: bool = False) -> str:
@@ -142,15 +157,24 @@ def parse_override(override: str) -> tuple[str, Any]:
     key = key.strip()
     if not separator or not key:
         raise ConfigError(f"--set {override}: write it as key.path=value, e.g. steering.alpha=0.5")
-    return key, parse_value(text)
+    return key, parse_value(text, key)
 
 
-def parse_value(text: str) -> Any:
-    """A value as the command line has it: TOML, or else a string that needs no quotes."""
+def parse_value(text: str, key: str) -> Any:
+    """A value of ``key`` as the command line has it.
+
+    Where the key takes text it is the text as typed, without quotes around it: ``2024-05-01`` is no
+    date there. Else it is TOML, or a text where it is none.
+    """
+    typed = text.strip()
+    quoted = len(typed) > 1 and typed[0] in "\"'" and typed[-1] == typed[0]
+    if is_text(key) and not quoted:
+        return typed
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        values = tomllib.loads(f"value = {typed}")
     except tomllib.TOMLDecodeError:
-        return text.strip()
+        return typed
+    return values["value"] if len(values) == 1 else typed  # a second line is no other key
 
 
 def _put(values: dict[str, Any], key: str, value: Any, said: str) -> None:
@@ -181,46 +205,21 @@ def _resolve_paths(values: dict[str, Any], base: Path) -> None:
         text = table.get(key)
         if not isinstance(text, str) or not text:
             continue
-        if dotted in _PATHS or _names_path(text, base):
-            table[key] = str((base / Path(text).expanduser()).resolve())
+        if dotted in _PATHS or _is_path(text, base, _NAMES_OR_PATHS[dotted]):
+            try:
+                table[key] = str((base / user_path(text)).resolve())
+            except (UserError, OSError, RuntimeError, ValueError) as error:  # a loop, a zero byte
+                raise ConfigError(f"{dotted} = {text!r} is no path: {error}") from None
 
 
-def _names_path(text: str, base: Path) -> bool:
-    """Whether the name of a model is a path: written as one, or to a GGUF file.
-
-    ``org/name/file.gguf`` is a file of the hub where there is no such file here.
-    """
+def _is_path(text: str, base: Path, file: str | None) -> bool:
     if text.startswith((".", "/", "~")):
         return True
-    return names_gguf(text) and (text.count("/") < 2 or (base / text).is_file())
-
-
-def _all_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
-    keys = []
-    for name, info in model.model_fields.items():
-        kind = info.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            keys += [prefix + name, *_all_keys(kind, f"{prefix}{name}.")]
-        else:
-            keys.append(prefix + name)
-    return keys
-
-
-def _explain(detail: ErrorDetails) -> str:
-    key = ".".join(str(part) for part in detail["loc"] if not _is_union_tag(part))
-    if detail["type"] == "extra_forbidden":
-        known = _all_keys(RunConfig)
-        near = difflib.get_close_matches(key, known, n=1) or difflib.get_close_matches(
-            key.rpartition(".")[2], [k.rpartition(".")[2] for k in known], n=1
-        )
-        hint = f"; did you mean {near[0]}?" if near else ""
-        return f"{key}: there is no such key{hint}"
-    message = detail["msg"].removeprefix("Value error, ")
-    if not key:
-        return message
-    return f"{key} = {detail['input']!r}: {message[0].lower()}{message[1:]}"
-
-
-def _is_union_tag(part: int | str) -> bool:
-    """Pydantic adds the name of the tried union member to a location; users never wrote that."""
-    return isinstance(part, str) and ("[" in part or part.startswith("literal"))
+    if file == "config.json" and names_gguf(text) and text.count("/") < 2:
+        return True  # with more it may be a file of the hub, org/name/file.gguf
+    try:  # libraries take a name for a folder that is there, where they happen to be started
+        if file is not None and (base / text / file).is_file():
+            return True
+        return bool(Path(text).suffix) and (base / text).is_file()
+    except (OSError, ValueError):
+        return False

@@ -16,6 +16,7 @@ from typing import Any
 
 from engine.config import RunConfig
 from engine.config_file import load_config, parse_value
+from engine.config_keys import is_text
 from engine.errors import ConfigError
 from engine.loading import check_config
 
@@ -72,7 +73,7 @@ def parse_axis(text: str) -> Axis:
         raise ConfigError("--grid name: a run's name makes no difference to it; choose another key")
     values: list[Any] = []
     for item in _split(text, rest):
-        found = _values(text, item)
+        found = _values(text, key, item)
         if len(values) + len(found) > MOST_CELLS:
             raise ConfigError(f"--grid {text}: more than {MOST_CELLS:,} values")
         values += found
@@ -117,10 +118,10 @@ def _escaped(text: str, index: int) -> bool:
     return (len(before) - len(before.rstrip("\\"))) % 2 == 1
 
 
-def _values(text: str, item: str) -> Sequence[Any]:
-    found = _RANGE.fullmatch(item.strip())
+def _values(text: str, key: str, item: str) -> Sequence[Any]:
+    found = None if is_text(key) else _RANGE.fullmatch(item.strip())
     if found is None:
-        return [parse_value(item)]
+        return [parse_value(item, key)]
     start, stop, step = found.groups()
     if step is not None and int(step) == 0:
         raise ConfigError(f"--grid {text}: the range {item.strip()} has a step of 0")

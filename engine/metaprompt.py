@@ -19,6 +19,7 @@ from engine.history import ScoredTemplate, best_and_worst
 from engine.llm.base import Message
 from engine.state import RunState
 from engine.template_limits import limited_rendering
+from engine.text_file import read_text
 
 BUILT_IN = Path(__file__).parent / "templates" / "metaprompt.jinja"
 
@@ -102,11 +103,9 @@ def load_meta_prompt(template_file: str | None) -> MetaPrompt:
     """
     path = Path(template_file) if template_file else BUILT_IN
     try:
-        source = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"proposal.template_file: {path} can't be read as text: {error}"
-        ) from error
+        source = read_text(path, ConfigError)
+    except ConfigError as error:
+        raise ConfigError(f"proposal.template_file: {error}") from error
     prompt = MetaPrompt(source, str(path))
     missing = {"system", "user"} - set(_compile(source, str(path)).blocks)
     if missing:

@@ -16,6 +16,7 @@ from engine.run_folder import EVENTS, runs_folder
 from engine.run_record import Metric, RunRecord, begun_config, record_of
 from engine.state import RunState
 from engine.sweep import is_sweep, read_sweep
+from engine.user_path import user_path
 
 RunStatus = Literal["running", "paused", "stopped", "failed", "finished", "interrupted", "damaged"]
 """``running`` and ``paused`` by a live process; ``interrupted``: the journal ends in the middle,
@@ -82,7 +83,7 @@ def list_runs(names: Sequence[str] = ()) -> list[ListedRun]:
 
 
 def _find(name: str) -> Path | None:
-    paths = (Path(name).expanduser(), runs_folder() / name)
+    paths = (user_path(name), runs_folder() / name)
     return next((path for path in paths if path.is_dir()), None)
 
 

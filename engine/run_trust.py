@@ -13,6 +13,7 @@ from engine.config import RunConfig
 from engine.errors import UserError
 from engine.ownership import why_foreign
 from engine.run_folder import EVENTS, run_argument
+from engine.user_path import user_path
 
 TRUST_FLAG = "--trust-run"
 
@@ -65,7 +66,7 @@ def _if_local(name: str | None) -> str | None:
     """A name that stands for files here: written as a path, or one that there is."""
     if name is None:
         return None
-    path = Path(name.removeprefix("local-dir:")).expanduser()
+    path = user_path(name.removeprefix("local-dir:"))
     is_path = name.startswith((".", "/", "~", "local-dir:"))
     try:
         if _OWN in path.resolve().parents:  # the demo's models come with glov

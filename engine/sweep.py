@@ -29,6 +29,7 @@ from engine.run_folder import EVENTS, find_run, runs_folder
 from engine.run_record import Metric, RunRecord, read_record
 from engine.state import RunState
 from engine.statistics import Spread, spread
+from engine.user_path import user_path
 
 SWEEP = "sweep.json"
 
@@ -234,7 +235,7 @@ def run_folders(name: str) -> list[Path]:
     Raises:
         JournalError: if there is no such run or sweep, or a sweep in which no run was begun.
     """
-    for folder in (Path(name).expanduser(), runs_folder() / name):
+    for folder in (user_path(name), runs_folder() / name):
         if is_sweep(folder):
             begun = [job.folder for job in read_sweep(folder).jobs if is_begun(job.folder)]
             if not begun:

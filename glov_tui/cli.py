@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from glov_tui.text import clean, escape_json, escape_toml
+from glov_tui.streams import lost_output, prepare_streams, tell
+from glov_tui.text import escape_json, escape_toml
 from glov_tui.wrong_calls import CleaningGroup
 
 app = typer.Typer(
@@ -25,9 +26,22 @@ app.add_typer(config_app, name="config")
 
 Headless = Annotated[bool, typer.Option("--headless", help="No screen: progress on stderr.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+
+
+def _path(text: str) -> Path:
+    from engine.user_path import user_path
+
+    return user_path(text)
+
+
 RunDir = Annotated[
     Path | None,
-    typer.Option(help="Folder for the run.", show_default="runs/NAME-DATE-TIME"),
+    typer.Option(
+        help="Folder for the run.",
+        show_default="runs/NAME-DATE-TIME",
+        parser=_path,
+        metavar="FOLDER",
+    ),
 ]
 Override = Annotated[
     list[str] | None,
@@ -130,7 +144,7 @@ def stop(run: RunArgument) -> None:
     stop_engine(folder)
     status = read_state(folder).status
     how = "shows the result" if status == "finished" else "goes on"
-    typer.echo(clean(f"{status}; glov resume {run_argument(folder)} {how}"), err=True)
+    tell(f"{status}; glov resume {run_argument(folder)} {how}")
 
 
 @app.command()
@@ -175,6 +189,8 @@ def sweep(
         typer.Option(
             help="Folder for the runs; an unfinished sweep's to go on with it.",
             show_default="runs/NAME-sweep-DATE-TIME",
+            parser=_path,
+            metavar="FOLDER",
         ),
     ] = None,
     headless: Annotated[
@@ -304,29 +320,31 @@ def steer(
 
 @config_app.command("init")
 def config_init(
-    path: Annotated[Path, typer.Argument(help="File to write; - for standard output.")],
+    path: Annotated[
+        Path, typer.Argument(help="File to write; - for standard output.", parser=_path)
+    ],
     preset: Annotated[str, typer.Option(help="Preset to start from.")] = "clip-paper",
     force: Annotated[bool, typer.Option(help="Replace the file if it exists.")] = False,
 ) -> None:
     """Write a configuration in which every key is explained."""
-    from engine.config_file import PRESETS, format_config, load_config
+    from engine.config_file import format_config, load_config, preset_names
     from engine.errors import UserError
     from engine.files import write_atomic
 
     overrides = [] if preset != "clip-paper" else ["data.path=images"]
+    if preset not in preset_names():
+        load_config(preset)  # says which presets there are
+    text = escape_toml(format_config(load_config(preset, overrides), comments=True))
+    if str(path) == "-":
+        typer.echo(text)
+        return
     try:
-        if preset not in {p.stem for p in PRESETS.glob("*.toml")}:
-            load_config(preset)  # says which presets there are
-        text = escape_toml(format_config(load_config(preset, overrides), comments=True))
-        if str(path) == "-":
-            typer.echo(text)
-            return
         if path.exists() and not force:
             raise UserError(f"{path} exists; give --force to replace it")
         write_atomic(path, text)
     except OSError as error:
         raise UserError(f"{path} can't be written: {error.strerror}") from error
-    typer.echo(clean(f"wrote {path}: edit it, then `glov run {path}`"), err=True)
+    tell(f"wrote {path}: edit it, then `glov run {path}`")
 
 
 @config_app.command("show")
@@ -363,6 +381,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 def main() -> None:
     """Entry point of the ``glov`` command."""
+    prepare_streams()
     # Imports make much that stays and little that goes: looking for cycles in it is a tenth of
     # the time to the first paint. Whatever runs for long turns it on again.
     gc.disable()
@@ -370,13 +389,26 @@ def main() -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from engine.errors import UserError
 
+    code: str | int | None = 0
+    lost = None
     try:
         app()
+    except SystemExit as end:
+        code = end.code
     except UserError as error:  # of any command: its text is all that the user needs
-        typer.echo(f"glov: {clean(str(error), keep_newlines=True)}", err=True)
-        sys.exit(2)
+        tell(f"glov: {error}")
+        code = 2
     except KeyboardInterrupt:
-        sys.exit(130)
+        code = 130
+    except OSError:
+        lost = lost_output()
+        if lost is None:  # it was not about what is printed
+            raise
+    lost = lost_output() or lost
+    if lost is not None:
+        tell(f"glov: standard output can't be written: {lost}")
+        code = 1
+    sys.exit(code)
 
 
 if __name__ == "__main__":

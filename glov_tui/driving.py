@@ -7,9 +7,8 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import typer
-
 from engine.errors import UserError
+from glov_tui.streams import tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ def drive(folder: Path, how: How) -> int:
         return detach(folder, how.as_json, how.trusted)
     headless = how.headless or how.as_json
     if not headless and not has_terminal():
-        typer.echo("glov: no terminal here, so this runs headless", err=True)
+        tell("glov: no terminal here, so this runs headless")
         headless = True
     if headless:
         from engine.local_session import LocalSession

@@ -50,7 +50,12 @@ def drive(session: LocalSession, as_json: bool) -> int:
             return conclude(session, as_json)
         except OSError:
             readers.replace()
+        try:
             return conclude(session, as_json)
+        except OSError:
+            name = run_argument(session.folder)
+            say(f"the run is whole: `glov resume {name} --headless` prints its result")
+            raise
 
 
 def say(text: str) -> None:

@@ -144,9 +144,8 @@ class PastActions(RunActions):
         from engine.fork import write_fork
         from glov_tui.screens.fork import fork_folder
 
-        folder = fork_folder(folder_text)
         try:
-            write_fork(self.session.folder, step, folder)
+            write_fork(self.session.folder, step, fork_folder(folder_text))
         except UserError as error:
             return clean(str(error), keep_newlines=True)
         self.notify(

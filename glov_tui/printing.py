@@ -39,9 +39,12 @@ def print_json(document: Any) -> None:
     """Print one JSON document.
 
     What a terminal would obey is escaped, as is all non-ASCII where the stream can't take it.
+
+    Raises:
+        OSError: if it can't be written.
     """
     unicode = (sys.stdout.encoding or "").lower().startswith("utf")
-    print(escape_json(json.dumps(document, ensure_ascii=not unicode)))  # noqa: T201
+    print(escape_json(json.dumps(document, ensure_ascii=not unicode)), flush=True)  # noqa: T201
 
 
 def percent(value: float | None, signed: bool = False) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from platformdirs import user_cache_dir
 
+from engine.user_path import environment_path, user_path
+
 ENVIRONMENT_VARIABLE = "GLOV_CACHE_DIR"
 
 
@@ -15,6 +17,13 @@ def cache_folder() -> Path:
 
     It is ``$GLOV_CACHE_DIR``, or else the platform's cache folder for ``glov``. Everything in it
     can be deleted at any time and is computed again when needed.
+
+    Raises:
+        UserError: if it is in a home folder that is not there.
     """
-    chosen = os.environ.get(ENVIRONMENT_VARIABLE)
-    return Path(chosen).expanduser() if chosen else Path(user_cache_dir("glov"))
+    chosen = environment_path(ENVIRONMENT_VARIABLE)
+    if chosen is not None:
+        return chosen
+    if os.environ.get("XDG_CACHE_HOME", "").startswith("~"):  # platformdirs passes that over
+        return user_path(os.environ["XDG_CACHE_HOME"]) / "glov"
+    return user_path(user_cache_dir("glov"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from engine.data.names import same_name
 from engine.errors import DataError
+from engine.text_file import read_text
 
 SETTINGS_FILE = "dataset.toml"
 _KEYS = ("name", "description", "ignore", "classes")
@@ -30,11 +32,11 @@ def read_settings(path: Path) -> FolderSettings:
     Raises:
         DataError: naming the file and the key that is wrong.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return FolderSettings()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    try:
+        content = tomllib.loads(read_text(path, DataError))
+    except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path}: can't be read: {error}") from error
     for key in content:
         if key not in _KEYS:

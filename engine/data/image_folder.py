@@ -36,6 +36,7 @@ from engine.data.names import natural_key, readable_name, same_name, some_names
 from engine.data.sampling import split_off_test
 from engine.data.visible_files import VisibleFiles, ending, is_image_name, some_paths
 from engine.errors import DataError
+from engine.user_path import user_path
 
 _NO_IMAGES = frozenset(
     (
@@ -62,7 +63,7 @@ def read_image_folder(
     Raises:
         DataError: naming the folder, file, key or class, and what to do about it.
     """
-    root = Path(root).expanduser()
+    root = user_path(str(root))
     shown = readable_name(str(root))
     _check_folder(root, shown)
     settings = read_settings(root / SETTINGS_FILE)

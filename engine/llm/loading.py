@@ -24,6 +24,7 @@ from engine.llm.gguf import gguf_folder, unpacking
 from engine.memory import is_out_of_memory
 from engine.model_code import check_kernels, no_questions
 from engine.template_limits import limit_chat_template
+from engine.user_path import user_path
 
 Progress = Callable[[str], None]
 
@@ -125,7 +126,7 @@ def _source(config: LLMConfig) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _folder_or_name(name: str) -> str:
     """A folder's path where the name is one, else the hub name."""
-    path = Path(name).expanduser()
+    path = user_path(name)
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise ModelError(
@@ -242,7 +243,7 @@ def _limits(name: str) -> str:
 
 def _not_found(name: str, error: OSError) -> str:
     first = " ".join(str(error).split())[:300]
-    if Path(name).expanduser().is_dir():
+    if user_path(name).is_dir():
         return f"the LLM folder {name!r} can't be read: {first}"
     return (
         f"the LLM {name!r} was not found on the hub or in its local cache, or the hub can't be "

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from engine.config import VLMConfig
 from engine.errors import ModelError
 from engine.model_code import check_kernels, check_tokenizer_options, no_questions
+from engine.user_path import user_path
 
 _HUB = "hf-hub:"
 _FOLDER = "local-dir:"
@@ -126,7 +127,7 @@ def _resolve(config: VLMConfig, report: Callable[[str], None]) -> tuple[str, str
     """The name for open_clip, and the name to show."""
     name = config.model
     if name.startswith(("/", "./", "../", "~", _FOLDER)) or name in (".", ".."):
-        folder = Path(name.removeprefix(_FOLDER)).expanduser()
+        folder = user_path(name.removeprefix(_FOLDER))
         _check_folder(folder)
         if config.pretrained is not None:
             report("vlm.pretrained is not used: the weights come from the folder vlm.model")
@@ -179,7 +180,7 @@ def _pretrained(name: str, pretrained: str | None) -> str:
         raise ModelError(f"vlm.pretrained is missing; {listed}, or give a file of weights")
     if open_clip.is_pretrained_cfg(name, pretrained):
         return pretrained
-    file = Path(pretrained).expanduser()
+    file = user_path(pretrained)
     if file.is_file():
         return str(file)
     near = get_close_matches(pretrained, tags, n=1)

@@ -15,12 +15,13 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
 from engine.run_folder import runs_folder
+from engine.user_path import user_path
 from glov_tui.text import clean
 
 
 def fork_folder(text: str) -> Path:
     """The folder that is meant: a path, or a name within the runs folder."""
-    path = Path(text).expanduser()
+    path = user_path(text)
     return path if os.sep in text or text.startswith("~") else runs_folder() / path
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import tomllib
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -14,6 +12,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
 from engine.config import RunConfig
+from engine.config_file import parse_value
+from engine.config_keys import is_text
 from engine.edit_check import edit_problem
 from engine.edits import EDITABLE, Edit, SetOption
 from engine.state import RunState
@@ -76,7 +76,7 @@ class OptionsScreen(ModalScreen[list[Edit]]):
             field.remove_class("-wrong")
             if field.value.strip() == _format(_value(self._config, key)):
                 continue
-            edit = SetOption(key=key, value=_parse(field.value))
+            edit = SetOption(key=key, value=_parse(field.value, key))
             problem = edit_problem(self._state, edit)
             if problem is None:
                 edits.append(edit)
@@ -114,8 +114,7 @@ def _format(value: Any) -> str:
     return str(value)
 
 
-def _parse(text: str) -> Any:
-    for value in (text, f"[{text}]") if "," in text else (text,):  # a list, also without brackets
-        with contextlib.suppress(tomllib.TOMLDecodeError):
-            return tomllib.loads(f"value = {value}")["value"]
-    return text.strip()
+def _parse(text: str, key: str) -> Any:
+    value = parse_value(text, key)
+    listed = isinstance(value, str) and "," in text and not is_text(key)
+    return parse_value(f"[{text}]", key) if listed else value  # a list, also without brackets

@@ -100,7 +100,7 @@ def test_without_json_the_result_is_a_table_and_progress_is_on_stderr(tmp_path: 
     [
         (("run", "clip-papr", "--headless"), "Did you mean the preset clip-paper"),
         (("demo", "--headless", "--set", "steering.alpa=1"), "did you mean steering.alpha"),
-        (("demo", "--headless", "--set", "steps=-1"), "greater than or equal to 0"),
+        (("demo", "--headless", "--set", "steps=-1"), "should be at least 0"),
         (("demo", "--headless", "--set", "nonsense"), "key.path=value"),
         (("demo", "--headless", "--set", "llm.model=./nowhere"), "llm.model = "),
         (("run", "clip-paper", "--set", "data.path=nowhere"), "data.path = "),

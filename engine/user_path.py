@@ -1,0 +1,41 @@
+"""Paths as people write them: on a command line, in a file or in the environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from engine.errors import UserError
+
+
+def user_path(text: str) -> Path:
+    """The path, with a leading ``~`` or ``~name`` as that person's home folder.
+
+    A shell leaves the ``~`` of ``--run-dir=~/runs``, and of what is quoted, as it is. A folder that
+    is really named so is written ``./~``.
+
+    Raises:
+        UserError: if there is no such home folder.
+    """
+    expanded = os.path.expanduser(text)  # noqa: PTH111 (Path's own takes ./~ for ~)
+    if expanded.startswith("~"):
+        raise UserError(
+            f"{text}: there is no home folder {text.partition('/')[0]}; write the path out, or "
+            "./~... for a folder that is named so"
+        )
+    return Path(expanded)
+
+
+def environment_path(variable: str) -> Path | None:
+    """The path in an environment variable, None where it is not set or empty.
+
+    Raises:
+        UserError: naming the variable, if its home folder is not there.
+    """
+    text = os.environ.get(variable)
+    if not text:
+        return None
+    try:
+        return user_path(text)
+    except UserError as error:
+        raise UserError(f"{variable}={error}") from None
