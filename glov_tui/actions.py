@@ -5,7 +5,7 @@ Screens are imported when they are opened, to keep the first paint quick.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from textual.app import App
 
@@ -25,6 +25,9 @@ from engine.session import Session
 from engine.state import RunState
 from glov_tui import choices
 from glov_tui.external_editor import edit_text
+
+if TYPE_CHECKING:
+    from glov_tui.lab.settings import LabValues
 
 ANSWER_POLL_SECONDS, ANSWER_POLLS = 0.01, 200  # how closely a command's effect is awaited
 
@@ -54,6 +57,7 @@ class RunActions(App[None]):
 
     session: Session
     ascii_only: bool
+    _lab_values: LabValues | None = None
 
     def _repaint(self, state: RunState, *, by_user: bool = False) -> None:
         raise NotImplementedError
@@ -141,12 +145,17 @@ class RunActions(App[None]):
 
     def action_lab(self) -> None:
         """Open the steering lab."""
+        from glov_tui.lab.settings import LabValues
         from glov_tui.screens.lab import LabScreen
 
         def closed(_: None) -> None:
             self._repaint(self.session.state, by_user=True)
 
-        lab = LabScreen(self.session, self._send, self._edit, self.ascii_only)
+        if self._lab_values is None:
+            self._lab_values = LabValues()
+        lab = LabScreen(
+            self.session, self._send, self._edit, self._lab_values, self.ascii_only
+        )
         self.push_screen(lab, closed)
 
     def action_pin(self) -> None:

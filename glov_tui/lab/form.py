@@ -15,6 +15,7 @@ from engine.state import RunState
 from glov_tui.choices import ALPHA_STEP
 from glov_tui.lab.settings import (
     MAX_CELLS,
+    LabValues,
     Typed,
     TypedWrong,
     grid_of,
@@ -26,7 +27,7 @@ from glov_tui.lab.settings import (
     written,
     written_layers,
 )
-from glov_tui.widgets.fields import Choice, NumberField
+from glov_tui.widgets.fields import Choice, ValueField
 
 MODES, UNITS, POOLS = (get_args(alias) for alias in (SteeringMode, AlphaUnit, Pooling))
 MAX_SEED = 2**31 - 1
@@ -43,8 +44,8 @@ class SettingRow(Horizontal):
         """One field for each key."""
         yield Label(self._title, classes="name")
         yield Choice(MODES, MODES[0], classes="mode")
-        yield NumberField(classes="layers")
-        yield NumberField(classes="alpha")
+        yield ValueField(classes="layers")
+        yield ValueField(classes="alpha")
         yield Choice(UNITS, UNITS[0], classes="unit")
         yield Choice(POOLS, POOLS[0], classes="pool")
 
@@ -66,9 +67,9 @@ class SettingRow(Horizontal):
         """One of the fields with few values."""
         return self.query_one(f".{name}", Choice)
 
-    def field(self, name: str) -> NumberField:
-        """One of the fields for numbers."""
-        return self.query_one(f".{name}", NumberField)
+    def field(self, name: str) -> ValueField:
+        """One of the fields that are typed into."""
+        return self.query_one(f".{name}", ValueField)
 
 
 class LabForm(Vertical):
@@ -111,10 +112,14 @@ class LabForm(Vertical):
     }
     """
 
-    def __init__(self) -> None:
+    def __init__(self, values: LabValues) -> None:
+        """``values``: what was set before, and where it is kept."""
         super().__init__()
         self._view = "compare"
+        self._values = values
         self._offered: dict[str, Typed] = {}
+        self._auto_alpha = 0.0  # what `auto` stands for in a setting
+        self._auto_alphas: tuple[float, ...] = ()  # and in a grid
 
     def compose(self) -> ComposeResult:
         """Titles, all rows, and the controls."""
@@ -133,9 +138,9 @@ class LabForm(Vertical):
                 yield SettingRow(name)
         with Horizontal(id="controls", classes="row"):
             yield Label("replies", classes="decoding")
-            yield NumberField(id="replies", classes="decoding")
+            yield ValueField(id="replies", classes="decoding")
             yield Label("seed", classes="decoding")
-            yield NumberField(id="seed", classes="decoding")
+            yield ValueField(id="seed", classes="decoding")
             yield Label("accuracy", classes="scoring")
             yield Choice(("no", "yes"), "no", id="accuracy", classes="scoring")
             for name, title in (("try", "Try (enter)"), ("apply", "Apply (a)")):
@@ -144,9 +149,9 @@ class LabForm(Vertical):
                 yield button
 
     def on_mount(self) -> None:
-        """The defaults of what does not depend on the run."""
-        self._number("replies").value = "4"
-        self._number("seed").value = "0"
+        """What does not depend on the run."""
+        for name, text in self._values.counts.items():
+            self._number(name).value = text
         self.show_view("compare")
 
     # -- what is shown -----------------------------------------------------------------------
@@ -173,8 +178,9 @@ class LabForm(Vertical):
     def show(self, state: RunState) -> None:
         """Offer what the run steers with in all rows that nobody has changed."""
         now = setting_of(state)
-        if now is None:
+        if now is None or state.config is None:
             return
+        self._auto_alpha, self._auto_alphas = now.alpha, state.config.steering.alphas
         typed = Typed.of(now)
         layers, alphas = grid_of(state)
         grid = Typed(now.mode, written_layers(layers), written(alphas), now.alpha_unit, now.pool)
@@ -183,8 +189,22 @@ class LabForm(Vertical):
         left = Typed("off", typed.layers, typed.alpha, typed.unit, typed.pool)
         for name, offer in (("left", left), ("right", typed), ("grid", grid), ("lens", typed)):
             row = self.row(name)
-            if name not in self._offered or row.typed == self._offered[name]:
+            if name not in self._offered:
+                self._offered[name] = offer
+                row.typed = self._values.rows.get(name, offer)
+            elif row.typed == self._offered[name]:
                 row.typed = self._offered[name] = offer
+
+    def keep_values(self) -> None:
+        """Keep what differs from what is offered for the next time that the lab is opened."""
+        for name, offer in self._offered.items():
+            typed = self.row(name).typed
+            if typed != offer:
+                self._values.rows[name] = typed
+            else:
+                self._values.rows.pop(name, None)
+        for name in self._values.counts:
+            self._values.counts[name] = self._number(name).value
 
     def row(self, name: str) -> SettingRow:
         """One row by its name: left, right, grid or lens."""
@@ -195,8 +215,8 @@ class LabForm(Vertical):
         """The row that keys change: the last one in view."""
         return self.row(self.ROWS[self._view][-1])
 
-    def _number(self, name: str) -> NumberField:
-        return self.query_one(f"#{name}", NumberField)
+    def _number(self, name: str) -> ValueField:
+        return self.query_one(f"#{name}", ValueField)
 
     @property
     def accuracy(self) -> Choice:
@@ -211,7 +231,7 @@ class LabForm(Vertical):
         Raises:
             TypedWrong: if one can't be used.
         """
-        for field in self.query(NumberField):
+        for field in self.query(ValueField):
             field.remove_class("-wrong")
         if self._view == "lens":
             return ReadLens(pool=cast(Pooling, self.row("lens").typed.pool))
@@ -224,7 +244,7 @@ class LabForm(Vertical):
         typed = row.typed
         try:
             layers = parse_layers(typed.layers, n_layers)
-            alphas = parse_alphas(typed.alpha)
+            alphas = parse_alphas(typed.alpha, self._auto_alphas)
             settings = [typed.with_values(layers[:1], alpha) for alpha in alphas]
             if typed.mode == "off":
                 raise TypedWrong("mode", "mode: off has no layers and alphas; choose another one")
@@ -254,7 +274,7 @@ class LabForm(Vertical):
         """
         row = self.row(name)
         try:
-            return row.typed.setting(n_layers)
+            return row.typed.setting(n_layers, self._auto_alpha)
         except TypedWrong as error:
             self._mark(row, error)
             raise TypedWrong(error.field, f"{name}: {error}") from None
@@ -268,7 +288,7 @@ class LabForm(Vertical):
             raise
 
     def _mark(self, row: SettingRow, error: TypedWrong) -> None:
-        for field in row.query(NumberField).filter(f".{error.field}"):
+        for field in row.query(ValueField).filter(f".{error.field}"):
             field.add_class("-wrong")
 
     # -- keys that change the main row -------------------------------------------------------
@@ -291,5 +311,5 @@ class LabForm(Vertical):
             TypedWrong: if they can't be read.
         """
         row = self.main_row
-        alphas = parse_alphas(row.typed.alpha)
+        alphas = parse_alphas(row.typed.alpha, (self._auto_alpha,))
         row.field("alpha").value = written(round(alpha + by * ALPHA_STEP, 4) for alpha in alphas)

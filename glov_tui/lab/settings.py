@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from engine.config import RunConfig
+from engine.config import RunConfig, SteeringConfig
 from engine.edits import Edit, SetOption
 from engine.experiment import MAX_REPLIES, SteeringSetting
 from engine.state import ENDED, RunState
@@ -19,6 +19,9 @@ from engine.steering.layers import resolve_layers
 
 SPREAD = 6  # layers of a grid that nobody has chosen
 MAX_CELLS = 400  # of a grid; each decodes all replies
+
+
+AUTO = "auto"
 
 
 class TypedWrong(ValueError):
@@ -50,15 +53,22 @@ class Typed:
             setting.pool,
         )
 
-    def setting(self, n_layers: int) -> SteeringSetting:
+    @property
+    def leaves_alpha(self) -> bool:
+        """Whether the run is to find alpha as it goes."""
+        return self.alpha.strip().casefold() == AUTO
+
+    def setting(self, n_layers: int, auto: float) -> SteeringSetting:
         """The setting; with mode off the layers and alpha need not be right.
+
+        ``auto``: what to try where the field says ``auto``.
 
         Raises:
             TypedWrong: if a field can't be used.
         """
         if self.mode == "off":
             return SteeringSetting(mode="off", layers=())
-        alphas = parse_alphas(self.alpha)
+        alphas = parse_alphas(self.alpha, (auto,))
         if len(alphas) > 1:
             raise TypedWrong("alpha", f"alpha = {self.alpha}: give one number, not a list")
         return self.with_values(parse_layers(self.layers, n_layers), alphas[0])
@@ -102,11 +112,13 @@ def written(numbers: Iterable[float]) -> str:
 
 
 def parse_layers(text: str, n_layers: int) -> tuple[int, ...]:
-    """``3``, ``3, 5`` or ``8-12`` as layers in ascending order, each once.
+    """``3``, ``3, 5``, ``8-12`` or ``auto`` as layers in ascending order, each once.
 
     Raises:
         TypedWrong: if the text is something else, or names a layer that the LLM does not have.
     """
+    if text.strip().casefold() == AUTO:
+        return resolve_layers(SteeringConfig(layers="auto"), n_layers)
     layers: set[int] = set()
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
@@ -116,7 +128,8 @@ def parse_layers(text: str, n_layers: int) -> tuple[int, ...]:
         except ValueError:
             shown = text.strip()
             raise TypedWrong(
-                "layers", f"layers = {shown!r}: give a layer (3), a list (3, 5) or a range (3-5)"
+                "layers",
+                f"layers = {shown!r}: give a layer (3), a list (3, 5), a range (3-5) or auto",
             ) from None
         if low > high or high >= n_layers:
             raise TypedWrong(
@@ -126,18 +139,22 @@ def parse_layers(text: str, n_layers: int) -> tuple[int, ...]:
     return tuple(sorted(layers))
 
 
-def parse_alphas(text: str) -> tuple[float, ...]:
+def parse_alphas(text: str, auto: tuple[float, ...]) -> tuple[float, ...]:
     """``0.5`` or ``0.25, 1`` as numbers, each once, in the order in which they are typed.
+
+    ``auto``: those that the word ``auto`` stands for.
 
     Raises:
         TypedWrong: if the text is something else.
     """
+    if text.strip().casefold() == AUTO:
+        return auto
     try:
         alphas = [float(part) for part in text.split(",")]
     except ValueError:
         alphas = [math.nan]
     if not all(map(math.isfinite, alphas)):
-        raise TypedWrong("alpha", f"alpha = {text.strip()!r}: give a number such as 0.5")
+        raise TypedWrong("alpha", f"alpha = {text.strip()!r}: give a number such as 0.5, or auto")
     return tuple(dict.fromkeys(alphas))
 
 
@@ -164,6 +181,14 @@ def parse_replies(text: str) -> int:
         TypedWrong: if it is no number from 1 to ``MAX_REPLIES``.
     """
     return parse_count("replies", text, 1, MAX_REPLIES)
+
+
+@dataclass
+class LabValues:
+    """What was set in the lab, kept from one opening of it to the next."""
+
+    rows: dict[str, Typed] = field(default_factory=dict)
+    counts: dict[str, str] = field(default_factory=lambda: {"replies": "4", "seed": "0"})
 
 
 def setting_of(state: RunState) -> SteeringSetting | None:
@@ -221,8 +246,13 @@ def anchors_of(state: RunState) -> tuple[str, str] | None:
     return state.with_pending().anchors or state.anchors
 
 
-def edits_towards(state: RunState, setting: SteeringSetting) -> list[Edit]:
-    """The edits after which the run steers with this setting; none where it does already."""
+def edits_towards(
+    state: RunState, setting: SteeringSetting, leaves_alpha: bool = False
+) -> list[Edit]:
+    """The edits after which the run steers with this setting; none where it does already.
+
+    ``leaves_alpha``: with ``steering.alpha = auto`` in place of the setting's.
+    """
     after = state.with_pending()
     now = setting_of(after)
     if now is None or after.config is None:
@@ -234,8 +264,9 @@ def edits_towards(state: RunState, setting: SteeringSetting) -> list[Edit]:
         return edits
     if setting.layers != now.layers:
         edits.append(SetOption(key="steering.layers", value=list(setting.layers)))
-    if setting.alpha != after.config.steering.alpha:
-        edits.append(SetOption(key="steering.alpha", value=setting.alpha))
+    alpha = AUTO if leaves_alpha else setting.alpha
+    if alpha != after.config.steering.alpha:
+        edits.append(SetOption(key="steering.alpha", value=alpha))
     if setting.alpha_unit != now.alpha_unit:
         edits.append(SetOption(key="steering.alpha_unit", value=setting.alpha_unit))
     if setting.pool != now.pool:

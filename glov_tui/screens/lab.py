@@ -20,11 +20,11 @@ from engine.state import ENDED
 from glov_tui.glyphs import ASCII, UNICODE
 from glov_tui.lab.form import LabForm
 from glov_tui.lab.grid import GridView
-from glov_tui.lab.settings import Typed, TypedWrong, edits_towards, obstacle
+from glov_tui.lab.settings import LabValues, Typed, TypedWrong, edits_towards, obstacle
 from glov_tui.lab.views import KINDS, CompareView, LabHead, LabMessage, LensView
 from glov_tui.panes.pane import Pane, PaneScreen
 from glov_tui.text import clean
-from glov_tui.widgets.fields import Choice, NumberField
+from glov_tui.widgets.fields import Choice, ValueField
 from glov_tui.widgets.key_bar import KeyBar
 
 VIEWS = ("compare", "grid", "lens")
@@ -41,6 +41,7 @@ class LabScreen(PaneScreen):
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "give_up", "Give up", tooltip="Give up the experiment under way"),
+        Binding("escape", "leave_field", "Done", tooltip="From a field back to the results"),
         Binding("escape", "close", "Back", tooltip="Back to the cockpit"),
         Binding("t", "close", "Back", show=False, tooltip="Back to the cockpit, ending all here"),
         Binding(
@@ -113,13 +114,18 @@ class LabScreen(PaneScreen):
         session: Session,
         send: Callable[[Command], None],
         edit: Callable[..., None],
+        values: LabValues,
         ascii_only: bool = False,
     ) -> None:
-        """``send`` and ``edit`` are the app's: they show what comes of it at once."""
+        """``send`` and ``edit`` are the app's: they show what comes of it at once.
+
+        ``values``: what was set in the lab before, and where it is kept.
+        """
         super().__init__()
         self._session = session
         self._send = send
         self._edit = edit
+        self._values = values
         self._ascii = ascii_only
         self._view = "compare"
         self._ready = False  # all widgets are there
@@ -128,7 +134,7 @@ class LabScreen(PaneScreen):
         """The run's steering, the form, news, and the three views."""
         yield Static("", id="views", markup=False)
         yield LabHead()
-        yield LabForm()
+        yield LabForm(self._values)
         yield LabMessage(lambda: self._session.ended, self._ascii)
         yield CompareView(self._ascii)
         yield GridView(ASCII if self._ascii else UNICODE, self._ascii)
@@ -171,6 +177,8 @@ class LabScreen(PaneScreen):
         """Hide what can't be done now from the footer."""
         if action == "give_up":
             return self._trying
+        if action == "leave_field":
+            return isinstance(self.focused, ValueField | Choice)
         if action == "try":
             return not self._trying
         if action == "apply":
@@ -243,6 +251,10 @@ class LabScreen(PaneScreen):
         """End the experiment; what it has found so far stays."""
         self._send(EndExperiment())
 
+    def action_leave_field(self) -> None:
+        """From a field back to the results; what was typed stays."""
+        self._focus_results()
+
     def action_close(self) -> None:
         """Back to the cockpit; an experiment under way ends."""
         self.dismiss(None)
@@ -276,7 +288,8 @@ class LabScreen(PaneScreen):
         setting = self._chosen()
         if setting is None:
             return
-        edits: list[Edit] = edits_towards(state, setting)
+        alpha_is_left = self._view == "compare" and self._form.main_row.typed.leaves_alpha
+        edits: list[Edit] = edits_towards(state, setting, alpha_is_left)
         problems = [problem for edit in edits if (problem := edit_problem(state, edit))]
         if problems:
             self.notify("\n".join(map(clean, problems)), severity="error", markup=False)
@@ -331,15 +344,17 @@ class LabScreen(PaneScreen):
         """Take the setting's next mode."""
         self._form.main_row.choice("mode").action_cycle(1)
 
-    @on(NumberField.Submitted)
-    def _submitted(self, event: NumberField.Submitted) -> None:
+    @on(ValueField.Submitted)
+    def _submitted(self, event: ValueField.Submitted) -> None:
         event.stop()
         if not self._trying:
             self.action_try()
 
-    @on(NumberField.Changed)
+    @on(ValueField.Changed)
     @on(Choice.Changed)
     def _edited(self) -> None:
+        if self._ready:
+            self._form.keep_values()
         self._say("")
 
     @on(Button.Pressed)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, cast, get_args, get_origin
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.events import DescendantFocus
 from textual.screen import ModalScreen
-from textual.widgets import Input, Label
+from textual.widget import Widget
+from textual.widgets import Label
 
 from engine.config import RunConfig
 from engine.config_file import parse_value
@@ -17,6 +20,8 @@ from engine.config_keys import is_text
 from engine.edit_check import edit_problem
 from engine.edits import EDITABLE, Edit, SetOption
 from engine.state import RunState
+from engine.steering.modes import MODES
+from glov_tui.widgets.fields import Choice, ValueField
 from glov_tui.widgets.key_bar import KeyBar
 
 KEYS = tuple(k for k in EDITABLE if k not in ("proposal.system_prompt", "proposal.task"))
@@ -25,6 +30,7 @@ KEYS = tuple(k for k in EDITABLE if k not in ("proposal.system_prompt", "proposa
 class OptionsScreen(ModalScreen[list[Edit]]):
     """One line per option; saving makes one edit for each that was changed and is allowed."""
 
+    AUTO_FOCUS = "Input, Choice"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "save", "Save", priority=True),
         Binding("enter", "save", "Save", show=False),
@@ -34,15 +40,18 @@ class OptionsScreen(ModalScreen[list[Edit]]):
     ]
     DEFAULT_CSS = """
     OptionsScreen { align: center middle; }
-    OptionsScreen > VerticalScroll {
+    OptionsScreen > Vertical {
         width: 90%; max-width: 100; height: auto; max-height: 90%; border: round $accent;
         padding: 0 1; background: $surface;
+        VerticalScroll { height: auto; }
         Horizontal { height: 1; }
         .key { width: 26; }
-        .about { color: $text-muted; width: 1fr; height: 1; }
-        Input { width: 18; height: 1; border: none; padding: 0 1; background: $boost; }
-        Input.-wrong { background: $error-muted; }
-        #problem { color: $text-error; height: auto; }
+        .value { width: 22; margin-right: 1; }
+        .short { color: $text-muted; width: 1fr; height: 1; text-overflow: ellipsis;
+            text-wrap: nowrap; }
+        #about { border-top: solid $foreground 35%; height: 4; }
+        #problem { color: $text-error; height: auto; display: none; }
+        #problem.-shown { display: block; }
     }
     """
 
@@ -56,23 +65,49 @@ class OptionsScreen(ModalScreen[list[Edit]]):
         self._config = config
 
     def compose(self) -> ComposeResult:
-        """One row per option: key, value, what it means."""
-        with VerticalScroll() as box:
+        """One row per option: key, value, what it means; below, all about the one in focus."""
+        with Vertical() as box:
             box.border_title = f"options, from step {self._state.next_step} on"
-            for key in KEYS:
-                with Horizontal():
-                    yield Label(key, classes="key")
-                    yield Input(_format(_value(self._config, key)), id=_id(key), compact=True)
-                    yield Label(_about(key), classes="about", markup=False)
+            with VerticalScroll(can_focus=False):
+                for key in KEYS:
+                    with Horizontal():
+                        yield Label(key, classes="key")
+                        yield self._field(key)
+                        yield Label(_about(key), classes="short", markup=False)
+            yield Label("", id="about", markup=False)
             yield Label("", id="problem", markup=False)
         yield KeyBar()
+
+    def _field(self, key: str) -> Choice | ValueField:
+        value = _format(_value(self._config, key))
+        values = _choices(key)
+        if values:
+            return Choice(values, value, id=_id(key), classes="value")
+        return ValueField(value, id=_id(key), classes="value")
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        """Say all about the option that has the focus."""
+        self._tell(event.widget)
+
+    @on(Choice.Changed)
+    def _chosen(self, event: Choice.Changed) -> None:
+        self._tell(event.choice)
+
+    def _tell(self, widget: Widget) -> None:
+        key = next((key for key in KEYS if _id(key) == widget.id), None)
+        if key is None:
+            return
+        text = f"{key}: {_about(key)}"
+        if isinstance(widget, Choice) and widget.value in MODES and key == "steering.mode":
+            text = f"{widget.value}: {MODES[widget.value].summary}"
+        self.query_one("#about", Label).update(text)
 
     def action_save(self) -> None:
         """Check all changed values, then make the edits; nothing is made if one is wrong."""
         edits: list[Edit] = []
         problems = []
         for key in KEYS:
-            field = self.query_one(f"#{_id(key)}", Input)
+            field = cast(Choice | ValueField, self.query_one(f"#{_id(key)}"))
             field.remove_class("-wrong")
             if field.value.strip() == _format(_value(self._config, key)):
                 continue
@@ -83,9 +118,10 @@ class OptionsScreen(ModalScreen[list[Edit]]):
             else:
                 field.add_class("-wrong")
                 problems.append(problem)
-        if problems:
-            self.query_one("#problem", Label).update("\n".join(problems))
-        elif not edits or self._may_save():
+        label = self.query_one("#problem", Label)
+        label.set_class(bool(problems), "-shown")
+        label.update("\n".join(problems))
+        if not problems and (not edits or self._may_save()):
             self.dismiss(edits)
 
     def on_input_submitted(self) -> None:
@@ -106,6 +142,15 @@ def _about(key: str) -> str:
     section, name = key.split(".")
     model = RunConfig.model_fields[section].annotation
     return (model.model_fields[name].description or "") if model else ""
+
+
+def _choices(key: str) -> tuple[str, ...]:
+    """The values of an option that has few of them, none where it is typed."""
+    section, name = key.split(".")
+    model = RunConfig.model_fields[section].annotation
+    annotation = model.model_fields[name].annotation if model else None
+    values = get_args(annotation) if get_origin(annotation) is Literal else ()
+    return tuple(value for value in values if isinstance(value, str))
 
 
 def _format(value: Any) -> str:

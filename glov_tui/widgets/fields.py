@@ -1,4 +1,4 @@
-"""Fields of one line: a choice among a few values, and an input that takes numbers only."""
+"""Fields of one line: a choice among a few values, and an input for a value."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.events import Key
 from textual.message import Message
 from textual.widgets import Input, Static
 
@@ -77,27 +76,18 @@ class Choice(Static, can_focus=True):
         self.action_cycle(1)
 
 
-class NumberField(Input):
-    """An input for numbers and lists of them; other keys stay keys of the screen."""
+class ValueField(Input):
+    """An input for a value: numbers, lists of them, ``auto``. All printable keys are text here."""
 
     DEFAULT_CSS = """
-    NumberField { height: 1; border: none; padding: 0; background: $foreground 8%; }
-    NumberField:focus { border: none; }
-    NumberField.-wrong { background: $error-muted; text-style: underline; }
+    ValueField { height: 1; border: none; padding: 0; background: $foreground 8%; }
+    ValueField:focus { border: none; }
+    ValueField.-wrong, Choice.-wrong { background: $error-muted; text-style: underline; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "app.focus_next", "Next field", show=False),
         Binding("up", "app.focus_previous", "Field before", show=False),
     ]
-    ALLOWED: ClassVar[frozenset[str]] = frozenset("0123456789.,-")
 
-    def __init__(self, *, id: str | None = None, classes: str = "") -> None:
-        super().__init__(id=id, classes=classes, compact=True)
-
-    def check_consume_key(self, key: str, character: str | None) -> bool:
-        """Only what a number is written with is typed."""
-        return character is not None and character in self.ALLOWED
-
-    async def _on_key(self, event: Key) -> None:
-        if event.is_printable and event.character not in self.ALLOWED:
-            event.prevent_default()  # not typed: it goes on to the bindings of the screen
+    def __init__(self, value: str = "", *, id: str | None = None, classes: str = "") -> None:
+        super().__init__(value, id=id, classes=classes, compact=True)

@@ -20,7 +20,7 @@ from glov_tui.lab.views import CompareView, LabHead, LabMessage, LensView
 from glov_tui.screens.help import HelpScreen
 from glov_tui.screens.lab import LabScreen
 from glov_tui.screens.question import QuestionScreen
-from glov_tui.widgets.fields import Choice, NumberField
+from glov_tui.widgets.fields import Choice, ValueField
 from glov_tui.widgets.key_bar import KeyBar
 from tests.glov_tui.sessions import (
     HeldSession,
@@ -108,7 +108,9 @@ async def test_space_pauses_and_goes_on_within_the_lab(session) -> None:
         session.apply(ev.RunPaused(step=1))
         await settle(pilot)
         assert "Enter tries" in message(screen)
-        await pilot.press("e", "space")  # in a field too
+        await pilot.press("e", "space")  # in a field it is text
+        assert session.sent == [Pause()]
+        await pilot.press("escape", "space")
         assert session.sent == [Pause(), Resume()]
 
 
@@ -149,6 +151,31 @@ async def test_both_sides_are_edited_by_keyboard(session) -> None:
     ]
 
 
+async def test_lists_and_auto_are_taken_as_they_are_typed(session) -> None:
+    async with lab(session) as (pilot, screen):
+        await pilot.press("2", "e", *"auto", "tab", *"0.25, 0.5", "enter")
+        assert session.sent[-1].experiment == ScanSettings(
+            setting=OWN.model_copy(update={"alpha": 0.25}), layers=(3,), alphas=(0.25, 0.5)
+        )
+        await pilot.press("1", "e", *"Auto", "tab", *"auto", "enter")
+        assert session.sent[-1].experiment == CompareSettings(left=OFF, right=OWN)
+        await pilot.press("a")
+    assert edits(session) == [SetOption(key="steering.alpha", value="auto")]
+
+
+async def test_what_is_set_is_there_when_the_lab_is_opened_again(session) -> None:
+    async with lab(session) as (pilot, _):
+        await pilot.press("e", "1", "tab", "2", "escape", "t", "t")
+        await settle(pilot)
+        right = pilot.app.screen.query_one(LabForm).row("right").typed
+        assert (right.layers, right.alpha) == ("1", "2")
+        await pilot.press("enter")
+    right_setting = OWN.model_copy(update={"layers": (1,), "alpha": 2.0})
+    assert session.sent == [
+        RunExperiment(experiment=CompareSettings(left=OFF, right=right_setting))
+    ]
+
+
 async def test_everything_by_mouse(session) -> None:
     async with lab(session) as (pilot, screen):
         await pilot.click("#row-left .mode")
@@ -181,7 +208,7 @@ async def test_what_is_typed_wrong_is_said_and_marked(session) -> None:
     async with lab(session) as (pilot, screen):
         screen.query_one("#row-left .mode", Choice).value = "actadd"
         for done, (name, value, said) in enumerate(wrongs):
-            field = screen.query_one(name, NumberField)
+            field = screen.query_one(name, ValueField)
             field.value = value
             await pilot.press("enter")
             assert message(screen).startswith(said)
@@ -462,7 +489,7 @@ async def test_every_size_has_room_for_everything(session) -> None:
                 await pilot.pause()
                 view = screen.query_one(kind)
                 assert view.display and view.size.height >= 7 and view.size.width >= size[0] - 2
-                shown = [w for w in screen.query("NumberField, Choice, Button") if w.size.width]
+                shown = [w for w in screen.query("ValueField, Choice, Button") if w.size.width]
                 assert len(shown) == {1: 14, 2: 10, 3: 2}[number]
                 assert max(w.region.right for w in shown) <= size[0] or size[0] < 80
         await pilot.resize_terminal(20, 5)  # no room for anything, and no harm done

@@ -48,19 +48,19 @@ def test_layers_are_written_as_they_can_be_typed(layers) -> None:
 @pytest.mark.parametrize("typed", ["", "nan", "inf", "1,,2", "many"])
 def test_wrong_alphas_are_refused(typed) -> None:
     with pytest.raises(TypedWrong, match="alpha ="):
-        settings.parse_alphas(typed)
+        settings.parse_alphas(typed, ())
 
 
 def test_a_row_becomes_a_setting_and_back() -> None:
     setting = SteeringSetting(
         mode="actadd", layers=(1, 2, 3), alpha=-0.5, alpha_unit="relative", pool="last"
     )
-    assert Typed.of(setting).setting(6) == setting
-    assert Typed("off", "nonsense", "", "absolute", "paper").setting(6).mode == "off"
+    assert Typed.of(setting).setting(6, 0.5) == setting
+    assert Typed("off", "nonsense", "", "absolute", "paper").setting(6, 0.5).mode == "off"
     with pytest.raises(TypedWrong, match="alpha = 5000"):
-        Typed("last-token", "1", "5000", "absolute", "paper").setting(6)
+        Typed("last-token", "1", "5000", "absolute", "paper").setting(6, 0.5)
     with pytest.raises(TypedWrong, match="one number"):
-        Typed("last-token", "1", "1,2", "absolute", "paper").setting(6)
+        Typed("last-token", "1", "1,2", "absolute", "paper").setting(6, 0.5)
 
 
 def test_the_run_s_setting_and_a_grid_around_it() -> None:
