@@ -32,6 +32,7 @@ from glov_tui.glyphs import ASCII, UNICODE
 from glov_tui.governor import Governor
 from glov_tui.keys import KEYS, PAST_KEYS
 from glov_tui.panes.accuracy import AccuracyPane
+from glov_tui.panes.best import BestTemplate
 from glov_tui.panes.candidates import CandidatesPane
 from glov_tui.panes.examples import ExamplesPane
 from glov_tui.panes.log import LogPane
@@ -48,6 +49,8 @@ from glov_tui.widgets.key_bar import KeyBar
 
 PUMP_HZ = 10
 MIN_WIDTH, MIN_HEIGHT = 60, 20
+NARROW, SHORT = 110, 36
+"""Below this size there are three panes: the templates, the chart and one more."""
 PANES = ("meta-prompt", "examples", "steering", "candidates", "accuracy", "log")
 _BOUND = frozenset(binding.action.partition("(")[0] for binding in KEYS)
 _NOTHING = object()  # a fingerprint that no state has
@@ -79,6 +82,7 @@ class GlovApp(AttachedActions):
         self._drawn: RunState | None = None
         self._zoomed = False
         self._pane = "examples"
+        self._side = "steering"  # the third pane where three fit
         self._announced_best = max((t.accuracy for t in session.state.ranking), default=0.0)
         self._announced_status = ""
 
@@ -89,18 +93,22 @@ class GlovApp(AttachedActions):
         self._cells = (self.size.width, self.size.height)
         self._set_layout()
         yield StatusLine(self._glyphs)
+        yield BestTemplate()
         yield Static(screen_tabs(self._pane, self._cells[0]), id="tabs", markup=False)
         with Container(id="panes"):
-            for pane in (
-                MetaPromptPane(self._glyphs),
-                ExamplesPane(self._glyphs),
-                SteeringPane(self.ascii_only),
-                CandidatesPane(self._glyphs),
-                AccuracyPane(self.ascii_only),
-                LogPane(),
-            ):
-                current = pane.id == self._pane
-                yield pane.add_class("pane", *(["-current"] if current else []), update=False)
+            panes = {
+                pane.id: pane
+                for pane in (
+                    MetaPromptPane(self._glyphs),
+                    ExamplesPane(self._glyphs),
+                    SteeringPane(self.ascii_only),
+                    CandidatesPane(self._glyphs),
+                    AccuracyPane(self.ascii_only),
+                    LogPane(),
+                )
+            }
+            for name in self._order():
+                yield panes[name].add_class("pane", *self._pane_classes(name), update=False)
         yield Scrubber(self._glyphs)
         yield Static(
             f"The cockpit needs {MIN_WIDTH}x{MIN_HEIGHT} cells. The run goes on meanwhile.",
@@ -131,22 +139,47 @@ class GlovApp(AttachedActions):
         self._set_layout()
         self._mark_current()
 
+    @property
+    def _layout_name(self) -> str:
+        """Which layout fits: wide and medium show all panes, small three, single one."""
+        width, height = self._cells
+        if self._zoomed or width < 80 or height < 24:
+            return "single"
+        if width < NARROW or height < SHORT:
+            return "small"
+        return "wide" if width >= 160 else "medium"
+
+    def _order(self) -> tuple[str, ...]:
+        """The panes in the order in which the layout places them."""
+        if self._layout_name != "small":
+            return PANES
+        return ("examples", "accuracy", *(n for n in PANES if n not in ("examples", "accuracy")))
+
+    def _pane_classes(self, name: str) -> list[str]:
+        classes = ["-current"] if name == self._pane else []
+        return [*classes, "-side"] if name == self._side else classes
+
     def _set_layout(self) -> None:
         width, height = self._cells
-        small = width < 110 or height < 36
-        single = small or self._zoomed
         screen = self.screen_stack[0]
         screen.set_class(width < MIN_WIDTH or height < MIN_HEIGHT, "-too-small")
-        screen.set_class(single, "-single")
-        screen.set_class(not single and width >= 160, "-wide")
-        screen.set_class(not single and width < 160, "-medium")
+        for name in ("single", "small", "wide", "medium"):
+            screen.set_class(name == self._layout_name, f"-{name}")
+        for box in screen.query("#panes"):  # none before the first layout
+            order = self._order()
+            if [child.id for child in box.children] != list(order):
+                box.sort_children(key=lambda child: order.index(child.id or ""))
 
     def _mark_current(self) -> None:
+        if self._pane not in ("examples", "accuracy"):
+            self._side = self._pane
         screen = self.screen_stack[0]
-        for pane in screen.query(".pane.-current"):
-            if pane.id != self._pane:
-                pane.remove_class("-current")
-        screen.query_one(f"#{self._pane}").add_class("-current")
+        for name in PANES:
+            pane = screen.query_one(f"#{name}")
+            for mark in ("-current", "-side"):
+                on = mark in self._pane_classes(name)
+                if pane.has_class(mark) != on:
+                    pane.set_class(on, mark)
         tabs = screen_tabs(self._pane, self._cells[0])
         self.screen_stack[0].query_one("#tabs", Static).update(tabs, layout=False)
 
@@ -156,7 +189,7 @@ class GlovApp(AttachedActions):
             if isinstance(screen, PaneScreen):
                 yield from screen.panes()
             elif screen is self.screen_stack[0]:
-                for name in ("status", "scrubber", *PANES):
+                for name in ("status", "best", "scrubber", *PANES):
                     for widget in screen.query(f"#{name}"):  # none while the app closes
                         if widget.display:
                             yield cast(Pane, widget)
@@ -250,6 +283,9 @@ class GlovApp(AttachedActions):
 
     def action_zoom(self) -> None:
         """Show one pane only, or all that fit."""
+        if not self._zoomed and self._layout_name == "single":
+            self.notify("Only one pane fits in this terminal.", timeout=3)
+            return
         self._zoomed = not self._zoomed
         focused = self.focused
         for name in PANES:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,17 @@ class Glyphs:
     done: str = "━"
     here: str = "●"
     ahead: str = "─"
+    states: Mapping[str, str] = field(
+        default_factory=lambda: {
+            "new": " ",
+            "loading": "◌",
+            "running": "▶",
+            "paused": "‖",
+            "stopped": "■",
+            "failed": "✗",
+            "finished": "✓",
+        }
+    )
 
 
 UNICODE = Glyphs()
@@ -38,4 +50,13 @@ ASCII = Glyphs(
     done="=",
     here="O",
     ahead="-",
+    states={
+        "new": " ",
+        "loading": "~",
+        "running": ">",
+        "paused": "=",
+        "stopped": "x",
+        "failed": "!",
+        "finished": "*",
+    },
 )

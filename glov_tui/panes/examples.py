@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,12 +11,14 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.content import Content
 from textual.message import Message
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from engine.history import ScoredTemplate
 from engine.state import RunState
 from glov_tui.glyphs import Glyphs
+from glov_tui.panes.folding import folded, shared_prefix
 from glov_tui.text import clean
 from glov_tui.widgets.row_table import RowTable
 from glov_tui.widgets.spans import Line, Span
@@ -44,6 +47,9 @@ class ExamplesPane(Vertical):
     TITLE: ClassVar[str] = "templates"
     INTERVAL: ClassVar[float] = 0.5
     WIDE = 74  # cells from which the interval and the origin have columns of their own
+    NARROW = 50  # cells below which the change of rank has none
+    TOP = 3  # ranks that stay in view
+    TALL = 9  # rows of the pane from which the selected template stands in full below the list
 
     @dataclass
     class DetailsRequested(Message):
@@ -53,12 +59,16 @@ class ExamplesPane(Vertical):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "sort", "Sort", show=False, tooltip="Sort by rank, newest, origin or text"),
+        Binding("y", "copy", "Copy", tooltip="Copy the selected template (OSC 52)"),
         Binding("escape", "end_filter", "All", show=False),
     ]
     DEFAULT_CSS = """
     ExamplesPane {
         Input { display: none; height: 1; border: none; padding: 0; margin: 0; }
         &.-filtering Input { display: block; }
+        #selected {
+            height: auto; min-height: 2; max-height: 6; padding: 0 1; background: $boost;
+        }
     }
     """
 
@@ -69,11 +79,13 @@ class ExamplesPane(Vertical):
         self._sort = "rank"
         self._filter = ""
         self._state = RunState()
+        self._prefix = ""
 
     def compose(self) -> ComposeResult:
-        """The filter's input, shown while filtering, over the table."""
+        """The filter's input, shown while filtering, the table, and the selected template."""
         yield Input(placeholder="filter: words, llm, human, pinned, banned", compact=True)
-        yield RowTable()
+        yield RowTable(self._glyphs.changed)
+        yield Static("", id="selected", markup=False)
 
     @property
     def table(self) -> RowTable:
@@ -97,6 +109,7 @@ class ExamplesPane(Vertical):
 
     def on_resize(self) -> None:
         """Other columns fit now."""
+        self.query_one("#selected").display = self.size.height >= self.TALL
         self._draw()
 
     def _draw(self) -> None:
@@ -105,35 +118,70 @@ class ExamplesPane(Vertical):
         selected = self.selected_key if table.cursor > 0 else None
         rows = self._rows()
         keys = [row.template.key for row in rows]
-        wide = self.size.width >= self.WIDE
         marks = self._state.with_pending()
+        self._prefix = shared_prefix(clean(row.template.text) for row in rows)
         table.set_rows(
-            self._header(wide),
+            self._header(),
             keys,
-            lambda index: self._line(rows[index], marks, wide),
+            lambda index: self._line(rows[index], marks),
             keys.index(selected) if selected in keys else 0,
+            self.TOP if self._sort == "rank" and not self._filter else 0,
         )
         sort = "" if self._sort == "rank" else f" by {self._sort}"
         total = len(self._state.templates)
         shown = f"{len(rows)} of {total}" if self._filter else f"{total}"
-        self.border_title = f"{self.TITLE}: {shown}{sort}"
+        title = f"{self.TITLE}: {shown}{sort}"
+        if self._prefix:
+            title += f' "{self._prefix}…"'
+        self.border_title = title.replace("[", "\\[")
+        self._show_selected()
 
-    def _header(self, wide: bool) -> Line:
-        interval, origin = ("95 %     ", "from  ") if wide else ("", "")
-        return ((f"#   acc.  {interval}chg step {origin}     template", ""),)
+    def _show_selected(self) -> None:
+        """The selected template in full; the rows below it move only where it needs others."""
+        template = self._state.find(self.selected_key) if self.selected_key else None
+        text = clean(template.text) if template is not None else ""
+        view = self.query_one("#selected", Static)
+        width = max(1, self.size.width - 4)
+        rows = min(6, max(2, len(Content(text).wrap(width)) if text else 0))
+        if view.content != text:
+            view.update(text, layout=rows != view.size.height)
 
-    def _line(self, row: Row, marks: RunState, wide: bool) -> Line:
-        t = row.template
-        spans: list[Span] = [(f"{row.rank:>3} {t.accuracy:>5.1%} ", "")]
+    @property
+    def _is_wide(self) -> bool:
+        return self.size.width >= self.WIDE
+
+    @property
+    def _is_narrow(self) -> bool:
+        return self.size.width < self.NARROW
+
+    def _header(self) -> Line:
+        interval, origin = ("95 %     ", "from  ") if self._is_wide else ("", "")
+        change = "" if self._is_narrow else "chg "
+        return ((f" #   acc. {interval}{change}step {origin}     template", ""),)
+
+    def _line(self, row: Row, marks: RunState) -> Line:
+        t, wide = row.template, self._is_wide
+        spans: list[Span] = [(f"{row.rank:>2} {100 * t.accuracy:>5.1f}% ", "")]
         if wide:
             low, high = t.interval
             spans.append((f"{100 * low:>3.0f}-{100 * high:<5.0f}", "dim"))
-        spans += [self._change(row), (f"{t.first.step:>4} ", "dim")]
+        if not self._is_narrow:
+            spans.append(self._change(row))
+        spans.append((f"{t.first.step:>4} ", "dim"))
         if wide:
             spans.append((f"{t.origin:<6}", "strong" if t.origin == "human" else "dim"))
         spans.append((self._marks(t, marks, wide), "strong"))
-        spans.append((clean(t.text), "struck" if t.key in marks.banned else ""))
+        text = folded(clean(t.text), self._prefix)
+        spans += self._found(text, "struck" if t.key in marks.banned else "")
         return tuple(spans)
+
+    def _found(self, text: str, style: str) -> list[Span]:
+        """The text with what the filter found in it marked."""
+        words = [word for word in self._filter.casefold().split() if word in text.casefold()]
+        if not words:
+            return [(text, style)]
+        parts = re.split(f"({'|'.join(map(re.escape, words))})", text, flags=re.IGNORECASE)
+        return [(part, "mark" if i % 2 else style) for i, part in enumerate(parts) if part]
 
     def _change(self, row: Row) -> Span:
         if row.climbed is None:
@@ -199,6 +247,18 @@ class ExamplesPane(Vertical):
     def _filter_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self.table.focus()
+
+    def action_copy(self) -> None:
+        """Copy the selected template to the terminal's clipboard."""
+        template = self._state.find(self.selected_key) if self.selected_key else None
+        if template is not None:
+            self.app.copy_to_clipboard(template.text)
+            self.notify("Copied (if the terminal takes OSC 52).", timeout=3)
+
+    @on(RowTable.RowSelected)
+    def _row_selected(self, event: RowTable.RowSelected) -> None:
+        event.stop()
+        self._show_selected()
 
     @on(RowTable.RowChosen)
     def _row_chosen(self, event: RowTable.RowChosen) -> None:

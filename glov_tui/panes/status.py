@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.cells import cell_len, set_cell_size
+from textual.content import Content
 from textual.widgets import Static
 
 from engine.state import RunState
@@ -14,19 +17,34 @@ from glov_tui.glyphs import Glyphs
 from glov_tui.progress import format_seconds, seconds_left
 from glov_tui.text import clean
 
-STATUS_MARKS = {
-    "new": " ",
-    "loading": "~",
-    "running": ">",
-    "paused": "=",
-    "stopped": "x",
-    "failed": "!",
-    "finished": "*",
+STATUS_STYLES = {
+    "new": "",
+    "loading": "$text-accent",
+    "running": "$text-success",
+    "paused": "$text-warning",
+    "stopped": "$text-warning",
+    "failed": "$text-error",
+    "finished": "$text-success",
 }
+BAR_CELLS = 8
+SHORTEST_NAME = 8
+PHASE_CELLS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """A field of the line: what has a low ``priority`` number is given up last."""
+
+    priority: int
+    text: str
+    style: str = ""
 
 
 class StatusLine(Static):
-    """One line of fields, the most important first; what doesn't fit is left out."""
+    """One line of slots in a fixed order; what is least important is left out where it is narrow.
+
+    The run's name is shortened first.
+    """
 
     TITLE: ClassVar[str] = "status"
     INTERVAL: ClassVar[float] = 0.25
@@ -37,7 +55,7 @@ class StatusLine(Static):
 
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__("", markup=False, id="status")
-        self._separator = f" {glyphs.separator} "
+        self._glyphs = glyphs
         self.past: tuple[str, ...] = ()
         """Fields in place of what is true only now, while another moment of a run is shown."""
         self.attached = ""  # who else is there, where the run can be watched from elsewhere
@@ -49,46 +67,76 @@ class StatusLine(Static):
 
     def show(self, state: RunState) -> None:
         """Draw the line, without a new layout."""
-        self.update(self.line(state), layout=False)
+        self.update(self._content(state), layout=False)
 
     def line(self, state: RunState) -> str:
         """The text for this state at the present width."""
-        steps = state.config.steps if state.config else 0
-        mark, step = STATUS_MARKS[state.status], f"step {state.step}/{steps}"
+        return self._content(state).plain
+
+    def _content(self, state: RunState) -> Content:
+        width = max(20, self.size.width - 1)
+        separator = f" {self._glyphs.separator} "
+        slots = self._slots(state)
+        name = clean(state.run)
+        while slots:
+            used = sum(cell_len(slot.text) for slot in slots) + len(separator) * len(slots)
+            if used + min(len(name), SHORTEST_NAME) <= width or len(slots) == 1:
+                break
+            slots.remove(max(slots, key=lambda slot: slot.priority))
+        room = width - sum(cell_len(s.text) for s in slots) - len(separator) * len(slots)
+        parts: list[Content] = []
+        for at, slot in enumerate(slots):
+            parts.append(Content.styled(slot.text, slot.style))
+            if at == 0 and room > 3:
+                parts.append(Content(_shortened(name, room)))
+        return Content.assemble(" ", Content(separator).join(parts))
+
+    def _slots(self, state: RunState) -> list[_Slot]:
+        """In the order in which they are shown; the state with its sign always comes first."""
+        sign = self._glyphs.states[state.status]
         if self.past:
-            fields = [f"{mark} {self.past[0]}", step, *self.past[1:], clean(state.run)]
+            slots = [_Slot(0, f"{sign} {self.past[0]}", "bold")]
+            slots += [_Slot(1, text) for text in self.past[1:]]
         else:
-            fields = [f"{mark} {clean(state.run)} {state.status}", step]
+            slots = [_Slot(0, f"{sign} {state.status}", f"bold {STATUS_STYLES[state.status]}")]
         if self.attached:
-            fields.insert(1, self.attached)
+            slots.append(_Slot(1, self.attached, "bold"))
+        steps = state.config.steps if state.config else 0
+        slots.append(_Slot(2, f"step {state.step:>{len(str(steps))}}/{steps}"))
+        best, seed = next(iter(state.allowed), None), state.seed
+        if best is not None and seed is not None:
+            gain = 100 * (best.accuracy - seed.accuracy)
+            slots.append(_Slot(3, f"best {best.accuracy:.1%} ({gain:+.1f})"))
+        if not self.past and state.status == "running":
+            slots.append(_Slot(4, f"ETA {format_seconds(seconds_left(state)):>4}"))
         if (
             not self.past
             and state.status in ("running", "paused", "loading")
             and state.progress is not None
         ):
-            fields.append(_phase(state))
-        ranking = state.allowed
-        seed = state.seed
-        if ranking and seed:
-            gain = 100 * (ranking[0].accuracy - seed.accuracy)
-            fields.append(f"best {ranking[0].accuracy:.1%} ({gain:+.1f})")
-        if not self.past and state.status == "running":
-            fields.append(f"ETA {format_seconds(seconds_left(state))}")
+            slots.append(_Slot(5, f"{_phase(state):<{PHASE_CELLS}}"))
+        if steps and not self.past:
+            done = round(BAR_CELLS * min(1.0, state.steps_done / steps))
+            bar = self._glyphs.done * done + self._glyphs.ahead * (BAR_CELLS - done)
+            slots.insert(slots.index(next(s for s in slots if s.priority == 2)), _Slot(6, bar))
         if state.steps:
             recent = state.steps[-10:]
             seconds = sum(s.seconds for s in recent)
-            fields.append(f"{seconds / len(recent):.1f} s/step")
+            slots.append(_Slot(7, f"{seconds / len(recent):.1f} s/step"))
             if seconds > 0:
-                fields.append(f"{sum(s.tokens for s in recent) / seconds:.0f} tok/s")
+                slots.append(_Slot(8, f"{sum(s.tokens for s in recent) / seconds:.0f} tok/s"))
         if not self.past:
-            fields.append(memory_used(time.monotonic(), self.engine_pid))
-        text = ""
-        for field in fields:
-            longer = f"{text}{self._separator}{field}" if text else f" {field}"
-            if len(longer) > max(20, self.size.width):
-                break
-            text = longer
-        return text
+            memory = memory_used(time.monotonic(), self.engine_pid)
+            slots += [_Slot(9, memory)] if memory else []
+        return slots
+
+
+def _shortened(name: str, cells: int) -> str:
+    """The name in at most so many cells: its end tells runs apart, so its middle goes first."""
+    if cell_len(name) <= cells:
+        return name
+    head = (cells - 1) // 2
+    return f"{set_cell_size(name, head)}…{set_cell_size(name[::-1], cells - 1 - head)[::-1]}"
 
 
 def _phase(state: RunState) -> str:

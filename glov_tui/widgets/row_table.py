@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
 from textual.binding import Binding, BindingType
 from textual.events import Click
 from textual.geometry import Region, Size
@@ -16,6 +17,10 @@ from textual.strip import Strip
 from glov_tui.widgets.spans import Line, SpanView
 
 
+FIXED_ROWS_NEED = 4
+"""Rows that scroll, at least, where others are held at the top."""
+
+
 class RowTable(SpanView):
     """A header over rows that are known by their keys and drawn when they are looked at.
 
@@ -23,16 +28,14 @@ class RowTable(SpanView):
     templates, and the ranking changes several times a second.
     """
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"rows--cursor", "rows--header"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"rows--cursor", "rows--header", "rows--bar"}
     DEFAULT_CSS = """
     RowTable {
         height: 1fr;
         .rows--header { text-style: bold; }
-        .rows--cursor { background: $boost; }
-        &:focus .rows--cursor {
-            background: $block-cursor-background; color: $block-cursor-foreground;
-            text-style: $block-cursor-text-style;
-        }
+        .rows--bar { color: $accent; text-style: bold; }
+        .rows--cursor { background: $foreground 12%; }
+        &:focus .rows--cursor { background: $accent 30%; text-style: bold; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -51,12 +54,21 @@ class RowTable(SpanView):
 
         key: str
 
-    def __init__(self) -> None:
+    @dataclass
+    class RowSelected(Message):
+        """A person moved the cursor to another row."""
+
+        key: str
+
+    def __init__(self, bar: str = "▌") -> None:
+        """``bar``: one cell that stands before the row under the cursor."""
         super().__init__()
+        self._bar = bar
         self._header: Line = ()
         self._keys: Sequence[str] = ()
         self._build: Callable[[int], Line] = lambda index: ()
         self._cursor = 0
+        self._fixed = 0
         self._shown: list[Line] = []  # the rows in view as they were built last
 
     @property
@@ -75,62 +87,107 @@ class RowTable(SpanView):
         return self._keys[self._cursor] if self._keys else None
 
     def set_rows(
-        self, header: Line, keys: Sequence[str], build: Callable[[int], Line], cursor: int
+        self,
+        header: Line,
+        keys: Sequence[str],
+        build: Callable[[int], Line],
+        cursor: int,
+        fixed: int = 0,
     ) -> None:
         """Show these rows; those that look the same are not repainted.
 
-        ``build`` gives the line of a row by its number, and is kept until the next call.
+        What a person looks at stays where it is when rows come in above it: the row under the
+        cursor, or where that is out of view the first one that scrolls.
+
+        Args:
+            header: the line above all rows.
+            keys: one a row.
+            build: gives the line of a row by its number; kept until the next call.
+            cursor: the number of the row under the cursor.
+            fixed: so many of the first rows stay in view, where there is room.
         """
         if header != self._header:
             self._header = header
             self.refresh(Region(0, 0, self.size.width, 1))
-        moved = cursor != self._cursor
-        self._keys, self._build = keys, build
-        self._cursor = max(0, min(cursor, len(keys) - 1))
+        cursor = max(0, min(cursor, len(keys) - 1))
+        scroll = self._scroll_that_keeps(keys, cursor)
+        self._keys, self._build, self._cursor, self._fixed = keys, build, cursor, fixed
         size = Size(self.scrollable_content_region.width, len(keys) + 1)
         if self.virtual_size != size:
             self.virtual_size = size
-        if moved:
-            self._follow_cursor()
+        if scroll != self.scroll_offset.y:
+            self.scroll_to(y=scroll, animate=False, immediate=True, force=True)
         self._refresh_changed()
+
+    def _scroll_that_keeps(self, keys: Sequence[str], cursor: int) -> int:
+        """Where to scroll to so that the row that is looked at does not move."""
+        first = self.scroll_offset.y
+        if not first or not self._keys:
+            return first
+        at = self._cursor
+        if at in self._in_view() and at >= self._held and cursor < len(keys):
+            if keys[cursor] == self._keys[at]:
+                return max(0, first + cursor - at)
+        top = self._keys[min(len(self._keys) - 1, first + self._held)]
+        return max(0, keys.index(top) - self._held) if top in keys else first
 
     def line(self, index: int) -> str:
         """The text of a row."""
         return "".join(text for text, _ in self._build(index))
 
-    def _in_view(self) -> range:
-        first = self.scroll_offset.y
-        return range(first, min(len(self._keys), first + max(0, self.size.height - 1)))
+    @property
+    def _held(self) -> int:
+        """Rows at the top that do not scroll."""
+        return self._fixed if self.size.height - 1 - self._fixed >= FIXED_ROWS_NEED else 0
+
+    def _in_view(self) -> list[int]:
+        """The numbers of the rows in view, from the top."""
+        held, first = self._held, self.scroll_offset.y
+        rows = [*range(held), *range(first + held, first + max(held, self.size.height - 1))]
+        return [index for index in rows if index < len(self._keys)]
 
     def _refresh_changed(self) -> None:
-        before, self._shown = self._shown, [self._build(index) for index in self._in_view()]
+        before, self._shown = self._shown, [self._look(index) for index in self._in_view()]
         for y in range(max(len(before), len(self._shown))):
             old = before[y] if y < len(before) else None
             if y >= len(self._shown) or old != self._shown[y]:
-                self._refresh_row(self.scroll_offset.y + y)
+                self.refresh(Region(0, 1 + y, self.size.width, 1))
+
+    def _look(self, index: int) -> Line:
+        """A row with its bar, so that a moved cursor counts as a change."""
+        bar = self._bar if index == self._cursor else " "
+        return ((bar, "rows--bar"), *self._build(index))
 
     def _refresh_row(self, index: int) -> None:
-        y = 1 + index - self.scroll_offset.y
-        if 1 <= y < self.size.height:
-            self.refresh(Region(0, y, self.size.width, 1))
+        if index in self._in_view():
+            self.refresh(Region(0, 1 + self._in_view().index(index), self.size.width, 1))
 
     def render_line(self, y: int) -> Strip:
         """The header, or one row."""
         width = self.scrollable_content_region.width
         if y == 0:
-            return self.strip(self._header, width, self.get_component_rich_style("rows--header"))
-        index = self.scroll_offset.y + y - 1
-        if index >= len(self._keys):
+            header = ((" ", ""), *self._header)
+            return self.strip(header, width, self.get_component_rich_style("rows--header"))
+        rows = self._in_view()
+        if y - 1 >= len(rows):
             return Strip.blank(width, self.rich_style)
-        line = _shortened(self._build(index), width)
-        over = self.get_component_rich_style("rows--cursor") if index == self._cursor else None
-        return self.strip(line, width, over)
+        index = rows[y - 1]
+        selected = index == self._cursor
+        bar = Segment(
+            self._bar if selected else " ", self.get_component_rich_style("rows--bar")
+        )
+        line = cut(self._build(index), width - 1)
+        over = self.get_component_rich_style("rows--cursor") if selected else None
+        return Strip.join([Strip([bar], 1), self.strip(line, width - 1, over)])
 
     # -- the cursor --------------------------------------------------------------------------
 
     def _follow_cursor(self) -> None:
-        first, rows = self.scroll_offset.y, max(1, self.size.height - 1)
-        target = min(max(first, self._cursor - rows + 1), self._cursor)
+        first, held = self.scroll_offset.y, self._held
+        rows = max(1, self.size.height - 1)
+        target = first
+        if self._cursor >= held:  # else it is always in view
+            target = min(max(first, self._cursor - rows + 1), self._cursor - held)
         if target != first:
             self.scroll_to(y=target, animate=False, immediate=True, force=True)
             self.refresh()
@@ -144,6 +201,15 @@ class RowTable(SpanView):
         self._refresh_row(old)
         self._refresh_row(self._cursor)
         self._follow_cursor()
+        if self._cursor != old:
+            self.post_message(self.RowSelected(self._keys[self._cursor]))
+
+    def select(self, key: str) -> bool:
+        """Put the cursor on the row of this key and show it; whether there is one."""
+        if key not in self._keys:
+            return False
+        self.action_move_to(self._keys.index(key))
+        return True
 
     def action_move(self, by: int) -> None:
         """Move the cursor by rows."""
@@ -160,24 +226,26 @@ class RowTable(SpanView):
 
     def on_click(self, event: Click) -> None:
         """The first click moves the cursor, one on the cursor chooses."""
-        index = self.scroll_offset.y + event.y - 1
-        if event.y < 1 or index >= len(self._keys):
+        rows = self._in_view()
+        if not 1 <= event.y <= len(rows):
             return
+        index = rows[event.y - 1]
         if index == self._cursor:
             self.action_choose()
         else:
             self.action_move_to(index)
 
 
-def _shortened(line: Line, width: int) -> Line:
-    """``line``, its last span cut in the middle where it is wider than ``width`` cells.
-
-    Texts that a search has found begin alike: their ends tell them apart.
-    """
-    *first, (text, style) = line
-    room = width - sum(cell_len(part) for part, _ in first)
-    if cell_len(text) <= room or room < 3:
+def cut(line: Line, width: int) -> Line:
+    """``line`` of at most ``width`` cells, with an ellipsis at the end where it is wider."""
+    if sum(cell_len(text) for text, _ in line) <= width:
         return line
-    head = set_cell_size(text, (room - 1) // 3)
-    tail = set_cell_size(text[::-1], room - 1 - cell_len(head))[::-1]
-    return (*first, (f"{head}…{tail}", style))
+    room, kept = max(0, width - 1), []
+    for text, style in line:
+        size = cell_len(text)
+        if size > room:
+            kept.append((set_cell_size(text, room).rstrip(), style))
+            break
+        room -= size
+        kept.append((text, style))
+    return (*kept, ("…", "dim"))

@@ -1,0 +1,46 @@
+"""The best template so far, always in full: what the whole run is for."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import ClassVar
+
+from textual.content import Content
+from textual.widgets import Static
+
+from engine.state import RunState
+from glov_tui.text import clean
+
+
+class BestTemplate(Static):
+    """As many lines as the template needs, at least one; empty before one is scored."""
+
+    TITLE: ClassVar[str] = "best"
+    INTERVAL: ClassVar[float] = 0.25
+    DEFAULT_CSS = """
+    BestTemplate { height: auto; min-height: 1; max-height: 5; width: 1fr; padding: 0 1; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__("", markup=False, id="best")
+
+    def fingerprint(self, state: RunState) -> Hashable:
+        """The text and its accuracy."""
+        return self._best(state)
+
+    def _best(self, state: RunState) -> tuple[str, str] | None:
+        if not state.allowed:
+            return None
+        best = state.allowed[0]
+        name = "seed" if best.origin == "seed" else "best"
+        return f"{name} {best.accuracy:.1%} ", clean(best.text)
+
+    def show(self, state: RunState) -> None:
+        """Draw it; with a new layout only where it needs another number of lines."""
+        best = self._best(state)
+        if best is None:
+            self.update("", layout=False)
+            return
+        content = Content.assemble((best[0], "$text-success"), (best[1], "bold"))
+        rows = len(content.wrap(max(1, self.size.width - 2))) if self.size.width else 0
+        self.update(content, layout=rows != self.size.height)
