@@ -153,9 +153,7 @@ class RunActions(App[None]):
 
         if self._lab_values is None:
             self._lab_values = LabValues()
-        lab = LabScreen(
-            self.session, self._send, self._edit, self._lab_values, self.ascii_only
-        )
+        lab = LabScreen(self.session, self._send, self._edit, self._lab_values, self.ascii_only)
         self.push_screen(lab, closed)
 
     def action_pin(self) -> None:

@@ -277,8 +277,8 @@ class GlovApp(AttachedActions):
         self._pane = name
         self._mark_current()
         widget = self.screen_stack[0].query_one(f"#{name}")
-        target = widget.table if isinstance(widget, ExamplesPane) else widget
-        target.focus()
+        within = [widget, *widget.query("RowTable, HBars")]
+        next(target for target in within if target.can_focus).focus()
         self._repaint(self.shown, by_user=True)
 
     def action_zoom(self) -> None:

@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 from typing import ClassVar
 
+from textual.binding import Binding, BindingType
+
 from engine.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
-from engine.events import Edited
+from engine.events import Edited, Subject
 from engine.state import RunState
 from engine.vlm.fitness import wilson_interval
 from glov_tui.widgets.chart import Mark
 from glov_tui.widgets.legend import Series
 from glov_tui.widgets.line_chart import LineChart
+from glov_tui.widgets.ticks import nice_step
+
+MARKS = {
+    "e": "edit",
+    "i": "inject",
+    "s": "steering",
+    "o": "option",
+    "p": "pin",
+    "b": "ban",
+    "P": "anchors",
+    "*": "several",
+}
+"""What the letters on the x axis stand for."""
+TESTS: dict[Subject, str] = {"seed": "seed", "best": "best", "ensemble": "ens."}
+FEW_STEPS = 5
 
 
 class AccuracyPane(LineChart):
-    """Few-shot accuracy by step, with the test accuracy where it was measured."""
+    """Few-shot accuracy by step, and the test accuracy of seed, best and ensemble where known.
+
+    The x axis runs to now and a margin, or over all steps (``a``).
+    """
 
     TITLE: ClassVar[str] = "accuracy"
     INTERVAL: ClassVar[float] = 0.5
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "all_steps", "All steps", tooltip="The steps so far, or all of the run"),
+    ]
 
     def __init__(self, ascii_only: bool) -> None:
         super().__init__(
@@ -30,35 +54,69 @@ class AccuracyPane(LineChart):
             id="accuracy",
         )
         self.border_title = f"{self.TITLE}: few-shot"
+        self._all_steps = False
+        self._state: RunState | None = None
 
     def fingerprint(self, state: RunState) -> Hashable:
         """Points come at the ends of steps, marks with edits and injections."""
         human = sum(t.origin == "human" for t in state.templates)
         return len(state.steps), len(state.tests), len(state.edits), human, bool(state.seed)
 
+    def action_all_steps(self) -> None:
+        """Show the steps so far, or all steps of the run."""
+        self._all_steps = not self._all_steps
+        if self._state is not None:
+            self.show(self._state)
+
     def show(self, state: RunState) -> None:
         """Draw all series; only cells that changed are repainted."""
+        self._state = state
         seed = state.seed
         if seed is None or state.config is None:
             return
         series = [
-            Series("best", _best(state), "success", "steps"),
-            Series("step best", [_point(s.step, s.step_best) for s in state.steps], "primary"),
-            Series("step mean", [_point(s.step, s.step_mean) for s in state.steps], "secondary"),
-            Series("seed", [(0.0, seed.accuracy)], "muted", "hline"),
+            Series("best", _best(state), "success", "steps", short="best"),
+            Series(
+                "step's best",
+                [_point(s.step, s.step_best) for s in state.steps],
+                "primary",
+                short="step",
+            ),
+            Series(
+                "step's mean",
+                [_point(s.step, s.step_mean) for s in state.steps],
+                "secondary",
+                short="mean",
+            ),
+            Series("seed", [(0.0, seed.accuracy)], "muted", "hline", short="seed"),
         ]
-        measured = [t for t in state.tests if t.subject in ("seed", "ensemble")]
-        if measured:
-            series.append(
-                Series(
-                    "test",
-                    [(float(t.step), t.hits / t.n) for t in measured],
-                    "warning",
-                    "points",
-                    intervals=[wilson_interval(t.hits, t.n) for t in measured],
+        for glyph, (subject, short) in enumerate(TESTS.items()):
+            measured = [t for t in state.tests if t.subject == subject]
+            if measured:
+                series.append(
+                    Series(
+                        f"{subject} test",
+                        [(float(t.step), t.hits / t.n) for t in measured],
+                        "warning",
+                        "points",
+                        short=f"{short} test",
+                        glyph=glyph,
+                        intervals=[wilson_interval(t.hits, t.n) for t in measured],
+                    )
                 )
-            )
-        self.set_data(series, _marks(state), (0.0, float(max(1, state.config.steps))))
+        marks = _marks(state)
+        letters = dict.fromkeys(mark.label for mark in marks)
+        self.border_subtitle = "  ".join(f"{letter} {MARKS[letter]}" for letter in letters)
+        self.set_data(series, marks, (0.0, self._last_step(state)))
+
+    def _last_step(self, state: RunState) -> float:
+        assert state.config is not None
+        steps = float(max(1, state.config.steps))
+        if self._all_steps:
+            return steps
+        shown = max(FEW_STEPS, 1.1 * max(state.step, state.steps_done) + 1)
+        nice = nice_step(shown, 4, whole=True)  # so that the axis moves rarely
+        return min(steps, math.ceil(shown / nice) * nice)
 
 
 def _point(step: int, accuracy: float | None) -> tuple[float, float]:

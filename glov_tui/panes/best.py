@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from typing import ClassVar
 
 from textual.content import Content
+from textual.events import Resize
 from textual.widgets import Static
 
 from engine.state import RunState
@@ -23,6 +24,7 @@ class BestTemplate(Static):
 
     def __init__(self) -> None:
         super().__init__("", markup=False, id="best")
+        self._width = 0
 
     def fingerprint(self, state: RunState) -> Hashable:
         """The text and its accuracy."""
@@ -36,11 +38,20 @@ class BestTemplate(Static):
         return f"{name} {best.accuracy:.1%} ", clean(best.text)
 
     def show(self, state: RunState) -> None:
-        """Draw it; with a new layout only where it needs another number of lines."""
+        """Draw it; with a new layout only where it needs more lines than ever before."""
         best = self._best(state)
         if best is None:
             self.update("", layout=False)
             return
         content = Content.assemble((best[0], "$text-success"), (best[1], "bold"))
         rows = len(content.wrap(max(1, self.size.width - 2))) if self.size.width else 0
-        self.update(content, layout=rows != self.size.height)
+        grows = rows > self.size.height
+        self.update(content, layout=grows)
+        if grows:
+            self.styles.min_height = rows  # a shorter one leaves the panes where they are
+
+    def on_resize(self, event: Resize) -> None:
+        """Another width needs other lines."""
+        if event.size.width != self._width:
+            self._width = event.size.width
+            self.styles.min_height = 1

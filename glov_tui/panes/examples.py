@@ -49,7 +49,7 @@ class ExamplesPane(Vertical):
     WIDE = 74  # cells from which the interval and the origin have columns of their own
     NARROW = 50  # cells below which the change of rank has none
     TOP = 3  # ranks that stay in view
-    TALL = 9  # rows of the pane from which the selected template stands in full below the list
+    TALL = 7  # rows of the pane from which the selected template stands in full below the list
 
     @dataclass
     class DetailsRequested(Message):
@@ -59,7 +59,7 @@ class ExamplesPane(Vertical):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "sort", "Sort", show=False, tooltip="Sort by rank, newest, origin or text"),
-        Binding("y", "copy", "Copy", tooltip="Copy the selected template (OSC 52)"),
+        Binding("y", "copy", "Copy", show=False, tooltip="Copy the template (OSC 52)"),
         Binding("escape", "end_filter", "All", show=False),
     ]
     DEFAULT_CSS = """
@@ -75,6 +75,7 @@ class ExamplesPane(Vertical):
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__(id="examples")
         self.border_title = self.TITLE
+        self.border_subtitle = "y copy  enter open"
         self._glyphs = glyphs
         self._sort = "rank"
         self._filter = ""

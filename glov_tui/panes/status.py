@@ -102,7 +102,7 @@ class StatusLine(Static):
         if self.attached:
             slots.append(_Slot(1, self.attached, "bold"))
         steps = state.config.steps if state.config else 0
-        slots.append(_Slot(2, f"step {state.step:>{len(str(steps))}}/{steps}"))
+        slots.append(_Slot(2, f"step {state.step}/{steps}"))
         best, seed = next(iter(state.allowed), None), state.seed
         if best is not None and seed is not None:
             gain = 100 * (best.accuracy - seed.accuracy)

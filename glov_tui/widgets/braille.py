@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-BLANK = "\u2800"
-"""The empty braille cell: unlike a space it keeps the width of its neighbours in every font."""
+BLANK = " "
+"""In place of the empty braille cell, which fonts without braille draw as a box."""
 
 _BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Bits of a braille cell by row (0 is the top) and column of the dot."""

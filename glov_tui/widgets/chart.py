@@ -78,8 +78,8 @@ def draw_chart(
         labels, gutter = [], 0
     left = gutter + has_line
     columns = max(1, width - left)
-    # One column stays free at the right for the keys of lines that reach the end.
-    inner = columns - 1 if columns >= 12 else columns
+    # The words at the ends of lines have columns of their own at the right.
+    inner = columns - _word_columns(series, columns)
     cell = (1, 1) if options.ascii else (2, 4)
     frame = Frame(x_range, y_range, inner * cell[0], max(1, rows) * cell[1])
     chart = Chart(grid, frame, left, cell)
@@ -94,6 +94,11 @@ def draw_chart(
     return chart
 
 
+def _word_columns(series: Sequence[Series], columns: int) -> int:
+    longest = max((text_width(one.word) for one in series), default=0)
+    return longest + 1 if 0 < 4 * longest <= columns else 0
+
+
 def _plot(
     chart: Chart,
     series: Sequence[Series],
@@ -102,7 +107,7 @@ def _plot(
     top: int,
     cursor: float | None,
 ) -> None:
-    """Lines, error bars, points, cursor and keys, the first series above the others."""
+    """Lines, error bars, points, cursor and words, the first series above the others."""
     grid, frame, left = chart.grid, chart.frame, chart.left
     (cell_x, cell_y), (columns, rows) = chart.cell, size
     canvas = Dots(columns, rows)
@@ -114,7 +119,8 @@ def _plot(
         for y in range(rows):
             grid.put(left + at // cell_x, top + y, ":" if grid.ascii_only else "┊", "cursor")
     glyphs: list[tuple[int, int, str, str]] = []
-    keys: list[tuple[int, int, str, str]] = []
+    ends: list[tuple[int, int, str, str]] = []
+    words = _word_columns(series, columns) > 0
     for one, look in reversed(drawn):
         pixels = frame.pixels(one.points)
         end = next((pixel for pixel in reversed(pixels) if pixel is not None), None)
@@ -124,7 +130,7 @@ def _plot(
             runs: list[tuple[int, int] | None] = [None] * frame.width
             if math.isfinite(last):
                 runs = [(row, row)] * frame.width
-                end = ((columns - 2) * cell_x, row)
+                end = (frame.width - 1, row)
         elif one.kind == "points":
             runs = _error_bars(one, frame, pixels)
             glyphs += [
@@ -142,21 +148,21 @@ def _plot(
                 grid.put(left + x, top + y, character, one.color)
         else:
             canvas.draw(lit, one.color)
-        if end is not None and columns >= 12:
-            keys.append((end[0] // cell_x, end[1] // cell_y, look.key, one.color + "-key"))
+        if end is not None and one.word and words:
+            ends.append((end[0] // cell_x, end[1] // cell_y, one.word, one.color + "-key"))
     for x, y, character, style in canvas.cells():
         grid.put(left + x, top + y, character, style)
-    taken = set()
     for x, y, character, style in glyphs:
-        taken.add((x, y))
         grid.put(left + x, top + y, character, style)
-    for x, y, key, style in reversed(keys):
-        spots = [(x + right, y) for right in range(1, 6)]
-        spots += [(x + 1, y - 1), (x + 1, y + 1), (x - 1, y)]
-        for spot in spots:
-            if spot not in taken and 0 <= spot[0] < columns and 0 <= spot[1] < rows:
-                taken.add(spot)
-                grid.text(left + spot[0], top + spot[1], key, style, left + columns)
+    taken: set[tuple[int, int]] = set()
+    for x, y, word, style in reversed(ends):
+        # Beside the end of its line, or a row or two above or below, where others are not.
+        for row in (y, y - 1, y + 1, y - 2, y + 2):
+            start = min(x + 2, columns - text_width(word))
+            cells = {(start + i, row) for i in range(text_width(word))}
+            if 0 <= row < rows and not cells & taken:
+                taken |= {(x + by, row) for x, _ in cells for by in (-1, 0, 1)}
+                grid.text(left + start, top + row, word, style, left + columns)
                 break
 
 

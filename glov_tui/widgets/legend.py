@@ -23,24 +23,30 @@ class Series:
     points, "steps" holds each value until the next, "points" shows single ones (with error bars
     from ``intervals``, one (low, high) per point), "hline" draws the last y across the chart.
     ``color`` names a component class ``line-chart--<color>``: primary, secondary, success, warning,
-    error, accent or muted. ``key`` (one character) labels the end of the line and ``pattern`` (a
-    name in ``PATTERNS``) says how it is dotted; both are chosen where they are empty.
+    error, accent or muted. ``short`` is a name for where room is short; unless ``kind`` is points
+    it stands at the end of the line as well. ``pattern`` (a name in ``PATTERNS``) says how it is
+    dotted, chosen where it is empty.
     """
 
     name: str
     points: Sequence[tuple[float, float]] = ()
     color: str = "primary"
     kind: Literal["line", "steps", "points", "hline"] = "line"
-    key: str = ""
+    short: str = ""
     pattern: str = ""
     intervals: Sequence[tuple[float, float]] = ()
+    glyph: int | None = None  # which of ``POINT_GLYPHS``; None: the next one
+
+    @property
+    def word(self) -> str:
+        """What stands at the end of the line."""
+        return "" if self.kind == "points" else self.short
 
 
 @dataclass(frozen=True)
 class Look:
     """What tells a series from the others without colour."""
 
-    key: str
     pattern: Pattern
     glyph: str
     sample: str
@@ -59,14 +65,10 @@ class Options:
 def looks(series: Sequence[Series], ascii_only: bool = False) -> list[Look]:
     """A distinct look for each series, the same whenever the same series are given."""
     lines, points = 0, 0
-    used: set[str] = set()
     result = []
-    for index, one in enumerate(series):
-        letters = [c for c in one.key[:1] + one.name.upper() if c.isascii() and c.isalnum()]
-        letters += [chr(ord("A") + (index + shift) % 26) for shift in range(26)]
-        key = one.key[:1] or next((c for c in letters if c not in used), "?")
-        used.add(key)
-        glyph = POINT_GLYPHS[points % len(POINT_GLYPHS)][ascii_only]
+    for one in series:
+        place = points if one.glyph is None else one.glyph
+        glyph = POINT_GLYPHS[place % len(POINT_GLYPHS)][ascii_only]
         default = ("solid", "dashed", "dotted", "dashdot")[lines % 4]
         if one.kind == "hline":
             default = "sparse"
@@ -76,7 +78,7 @@ def looks(series: Sequence[Series], ascii_only: bool = False) -> list[Look]:
             lines += 1
         pattern = PATTERNS.get(one.pattern) or PATTERNS[default]
         sample = pattern.ascii * 2 if ascii_only else pattern.sample
-        result.append(Look(key, pattern, glyph, glyph if one.kind == "points" else sample))
+        result.append(Look(pattern, glyph, glyph if one.kind == "points" else sample))
     return result
 
 
@@ -129,28 +131,33 @@ def legend(
     y_range: tuple[float, float],
     cursor: float | None = None,
 ) -> list[list[Piece]]:
-    """At most ``rows`` lines of ``width`` cells, with the key, sample, name and value of each.
+    """At most ``rows`` lines of ``width`` cells, with the sample, name and value of each.
 
-    Where room is short samples are left out, or names, or both. Values are padded to the
-    width of the ends of the y range, so that the legend stays put.
+    Where room is short names are shortened, then all lines but the first are left out: they have
+    words at their ends. Values are padded to the width of the ends of the y range, so that the
+    legend stays put.
     """
     values = [options.y_format.value(current(one, cursor)) for one in series]
     value_width = max(
         (text_width(text) for text in [*values, *map(options.y_format.value, y_range)]), default=0
     )
     lines: list[list[Piece]] = []
-    for has_sample, has_name in ((True, True), (False, True), (True, False), (False, False)):
+    for short, fewer, padding in (
+        (False, False, value_width),
+        (True, False, value_width),
+        (True, True, value_width),
+        (True, True, 0),
+    ):
         items: list[list[Piece]] = []
         if cursor is not None:
             at = NumberFormat().tick(cursor, 1 if float(cursor).is_integer() else 0.01)
             items.append([(f"{options.x_name or 'x'} {at}", "cursor")])
-        for one, look, value in zip(series, names, values, strict=True):
-            item = [(look.key, one.color + "-key")]
-            if has_sample:
-                item.append((look.sample, one.color))
-            if has_name:
-                item.append((" " + one.name, "name"))
-            item.append((" " + " " * (value_width - text_width(value)) + value, "value"))
+        for number, (one, look, value) in enumerate(zip(series, names, values, strict=True)):
+            if fewer and number and one.kind != "points" and cursor is None:
+                continue
+            name = one.short if short and one.short else one.name
+            item = [(look.sample, one.color), (f" {name}", "name")]
+            item.append((f" {' ' * (padding - text_width(value))}{value}", "value"))
             items.append(item)
         lines = [[]]
         used = 0

@@ -16,7 +16,6 @@ from textual.strip import Strip
 
 from glov_tui.widgets.spans import Line, SpanView
 
-
 FIXED_ROWS_NEED = 4
 """Rows that scroll, at least, where others are held at the top."""
 
@@ -125,9 +124,9 @@ class RowTable(SpanView):
         if not first or not self._keys:
             return first
         at = self._cursor
-        if at in self._in_view() and at >= self._held and cursor < len(keys):
-            if keys[cursor] == self._keys[at]:
-                return max(0, first + cursor - at)
+        stays = cursor < len(keys) and keys[cursor] == self._keys[at]
+        if stays and at >= self._held and at in self._in_view():
+            return max(0, first + cursor - at)
         top = self._keys[min(len(self._keys) - 1, first + self._held)]
         return max(0, keys.index(top) - self._held) if top in keys else first
 
@@ -173,9 +172,7 @@ class RowTable(SpanView):
             return Strip.blank(width, self.rich_style)
         index = rows[y - 1]
         selected = index == self._cursor
-        bar = Segment(
-            self._bar if selected else " ", self.get_component_rich_style("rows--bar")
-        )
+        bar = Segment(self._bar if selected else " ", self.get_component_rich_style("rows--bar"))
         line = cut(self._build(index), width - 1)
         over = self.get_component_rich_style("rows--cursor") if selected else None
         return Strip.join([Strip([bar], 1), self.strip(line, width - 1, over)])
@@ -185,22 +182,21 @@ class RowTable(SpanView):
     def _follow_cursor(self) -> None:
         first, held = self.scroll_offset.y, self._held
         rows = max(1, self.size.height - 1)
-        target = first
-        if self._cursor >= held:  # else it is always in view
-            target = min(max(first, self._cursor - rows + 1), self._cursor - held)
+        target = min(max(first, self._cursor - rows + 1), max(0, self._cursor - held))
         if target != first:
             self.scroll_to(y=target, animate=False, immediate=True, force=True)
             self.refresh()
 
-    def action_move_to(self, index: int) -> None:
-        """Put the cursor on a row; -1 is the last."""
+    def action_move_to(self, index: int, follow: bool = True) -> None:
+        """Put the cursor on a row, and by default scroll to it; -1 is the last."""
         if not self._keys:
             return
         last = len(self._keys) - 1
         old, self._cursor = self._cursor, last if index < 0 else min(index, last)
         self._refresh_row(old)
         self._refresh_row(self._cursor)
-        self._follow_cursor()
+        if follow:
+            self._follow_cursor()
         if self._cursor != old:
             self.post_message(self.RowSelected(self._keys[self._cursor]))
 
@@ -233,7 +229,7 @@ class RowTable(SpanView):
         if index == self._cursor:
             self.action_choose()
         else:
-            self.action_move_to(index)
+            self.action_move_to(index, follow=False)  # it is in view
 
 
 def cut(line: Line, width: int) -> Line:

@@ -152,7 +152,7 @@ async def test_both_sides_are_edited_by_keyboard(session) -> None:
 
 
 async def test_lists_and_auto_are_taken_as_they_are_typed(session) -> None:
-    async with lab(session) as (pilot, screen):
+    async with lab(session) as (pilot, _):
         await pilot.press("2", "e", *"auto", "tab", *"0.25, 0.5", "enter")
         assert session.sent[-1].experiment == ScanSettings(
             setting=OWN.model_copy(update={"alpha": 0.25}), layers=(3,), alphas=(0.25, 0.5)

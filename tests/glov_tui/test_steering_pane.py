@@ -82,6 +82,10 @@ async def cockpit(
     app = GlovApp(session)
     async with app.run_test(size=size) as pilot:
         await pilot.press("3")
+        if size == (80, 24):
+            await pilot.press("z")  # a third of so small a screen has no room for all
+            while app.query_one(SteeringPane).size.height < 15:
+                await pilot.pause()
         await settle(pilot)
         yield pilot, app.query_one(SteeringPane)
 

@@ -13,10 +13,10 @@ BEST = [(1, 0.5), (2, 0.52), (3, 0.52), (4, 0.56), (5, 0.56), (6, 0.6)]
 STEP = [(1, 0.5), (2, 0.52), (3, math.nan), (4, 0.56), (5, 0.54), (6, 0.6)]
 TEST = [(2, 0.5), (4, 0.55), (6, 0.57)]
 SERIES = [
-    Series("best", BEST, kind="steps"),
-    Series("step", STEP, "accent"),
+    Series("best", BEST, kind="steps", short="best"),
+    Series("the step's best", STEP, "accent", short="step"),
     Series("test", TEST, "success", "points", intervals=[(0.48, 0.52), (0.53, 0.57), (0.55, 0.59)]),
-    Series("seed", [(0, 0.51)], "muted", "hline", key="D"),
+    Series("seed", [(0, 0.51)], "muted", "hline", short="seed"),
 ]
 MARKS = [Mark(3, "e"), Mark(5)]
 
@@ -24,54 +24,54 @@ MARKS = [Mark(3, "e"), Mark(5)]
 def drawn(width: int, height: int, ascii_only: bool = False, cursor: float | None = None) -> str:
     options = Options(x_name="step", ascii=ascii_only)
     chart = draw_chart((width, height), SERIES, MARKS, (0, 10), (0.4, 0.7), options, cursor)
-    return str(chart.grid).replace("\u2800", " ")
+    return str(chart.grid)
 
 
 CAPTURES = {
     (44, 10, False): (
-        "B━━ best 60.0%  S╺╸ step 60.0%              \n"
-        "T● test 57.0%  D┈┈ seed 51.0%               \n"
+        "━━ best 60.0%  ╺╸ the step's best 60.0%     \n"
+        "● test 57.0%  ┈┈ seed 51.0%                 \n"
         "70%┤                                        \n"
-        "   │                                        \n"
-        "60%┤               ●⣀⣀⣀⣀⣀⣤⣒●BST             \n"
-        "50%┤⡀ ⡀ ⣀⣀⣤●⡤⠤⡤⠤⡤⠤⡤⠼⡀ ⡉⠉⡀ ⡀ ⡀ ⡀ ⡀ ⡀ ⡀ ⡀ ⡀ ⡀D\n"
-        "   │       ⠘                                \n"
+        "   │                      step              \n"
+        "60%┤              ●⣀⣀⣀⣀⣔● best              \n"
+        "50%┤⡀ ⡀⢀⣀⣀⣤●⡤⠤⡤⠤⡤⠤⡇ ⡉ ⡀ ⡀ ⡀ ⡀ ⡀ ⡀ ⡀ ⡀ ⡀ seed\n"
+        "   │       ⠃                                \n"
         "40%┤                                        \n"
-        "   └┬──────┬───e───┬───▲───┬───────┬──────┬─\n"
-        "    0      2       4       6       8     10 "
+        "   └┬──────┬──e───┬──▲──┬──────┬──────┬─────\n"
+        "    0      2      4     6      8     10     "
     ),
     (44, 10, True): (
-        "B** best 60.0%  S++ step 60.0%              \n"
-        "To test 57.0%  D-- seed 51.0%               \n"
+        "** best 60.0%  ++ the step's best 60.0%     \n"
+        "o test 57.0%  -- seed 51.0%                 \n"
         "70%+                                        \n"
-        "   |                                        \n"
-        "60%+               o*******oBST             \n"
-        "50%+----****o*******--+++------------------D\n"
-        "   |        |                               \n"
+        "   |                      step              \n"
+        "60%+              o*****o best              \n"
+        "50%+---****o*******-+++---------------- seed\n"
+        "   |       |                                \n"
         "40%+                                        \n"
-        "   ++-------+--e---+---^---+------+-------+-\n"
-        "    0       2      4       6      8      10 "
+        "   ++------+--e---+--^--+------+------+-----\n"
+        "    0      2      4     6      8     10     "
     ),
     (30, 6, False): (
-        "B 60.0%  S 60.0%  T 57.0%     \n"
-        "70%┤                          \n"
-        "   │⡀ ⣀⣀⣀●⣀⣀⣀⣀●⠒⡶⠖●BST⡀ ⡀ ⡀ ⡀D\n"
-        "40%┤     ⠁                    \n"
-        "   └┬────┬─e──┬─▲─┬────┬────┬─\n"
-        "    0    2    4   6    8   10 "
+        "━━ best 60.0%  ● test 57.0%   \n"
+        "70%┤              step        \n"
+        "   │⡀ ⣀⣀●⣀⣀⣀●⠲⡶⠒● best⡀ ⡀ seed\n"
+        "40%┤    ⠁                     \n"
+        "   └┬─────e───▲─────────┬─────\n"
+        "    0         5        10     "
     ),
     (30, 6, True): (
-        "B 60.0%  S 60.0%  T 57.0%     \n"
-        "70%+                          \n"
-        "   |--***o****o***oBST-------D\n"
+        "** best 60.0%  o test 57.0%   \n"
+        "70%+              step        \n"
+        "   |--**o***o***o-best--- seed\n"
         "40%+                          \n"
-        "   ++----+-e--+-^-+----+----+-\n"
-        "    0    2    4   6    8   10 "
+        "   ++-----e---^---------+-----\n"
+        "    0         5        10     "
     ),
-    (20, 3, False): ("B 60.0%  S 60.0%    \n70%┤      ●⣀●BST    \n40%┤⠁⠐⠓●⠉⠉⠁⠉⠁ ⠁ ⠁ ⠁D"),
-    (20, 3, True): ("B 60.0%  S 60.0%    \n70%+      o*oBST    \n40%+-**o***+-------D"),
-    (9, 1, False): ("B 60.0%  "),
-    (9, 1, True): ("B 60.0%  "),
+    (20, 3, False): ("━━ best 60.0%       \n70%┤    ●⣀● best    \n40%┤⠁⠚●⠉⠁ ⠁ step    "),
+    (20, 3, True): ("** best 60.0%       \n70%+    o*o best    \n40%+-*o**+--step    "),
+    (9, 1, False): ("━━ best 6"),
+    (9, 1, True): ("** best 6"),
 }
 
 
@@ -88,14 +88,14 @@ def test_without_data_the_chart_says_so() -> None:
         assert "%" not in str(chart.grid)
 
 
-def test_one_point_is_seen_with_its_key() -> None:
-    grid = draw_chart((40, 8), [Series("best", [(2, 0.5)])], [], (0, 10), (0, 1)).grid
-    assert re.search("[\u2801-\u28ff]B", str(grid))
+def test_one_point_is_seen_with_its_word() -> None:
+    grid = draw_chart((40, 8), [Series("best", [(2, 0.5)], short="best")], [], (0, 10), (0, 1)).grid
+    assert re.search("[\u2801-\u28ff] best", str(grid))
 
 
 def test_the_cursor_shows_the_values_at_its_x() -> None:
     lines = drawn(60, 10, cursor=5.0).splitlines()
-    assert lines[0].startswith("step 5  B━━ best 56.0%  S╺╸ step 54.0%")
+    assert lines[0].startswith("step 5  ━━ best 56.0%  ╺╸ the step's best 54.0%")
     assert "test     -" in lines[0] + lines[1]
     assert sum("┊" in line for line in lines) >= 4
 
@@ -104,10 +104,10 @@ def test_series_are_told_apart_without_colour() -> None:
     many = [Series(f"s{index}") for index in range(8)] + [Series("t", kind="points")] * 3
     for ascii_only in (False, True):
         found = looks(many, ascii_only)
-        assert len({look.key for look in found}) == len(many)
         assert len({look.pattern.name for look in found[:4]}) == 4
         assert len({look.glyph for look in found[8:]}) == 3
-    assert looks(SERIES)[3].key == "D"
+    held = [Series("a", kind="points", glyph=2), Series("b", kind="points", glyph=0)]
+    assert [look.glyph for look in looks(held)] == ["◆", "●"]
     assert looks([Series("a", pattern="dotted")])[0].pattern.name == "dotted"
 
 

@@ -14,9 +14,9 @@ X = (0.0, 50.0)
 def series(count: int, extra: float = 0.0) -> list[Series]:
     best = [(float(x), 0.5 + 0.001 * x) for x in range(count)]
     return [
-        Series("best", best, kind="steps"),
+        Series("best", best, kind="steps", short="best"),
         Series("mean", [(x, y - 0.01 + extra) for x, y in best], "secondary"),
-        Series("seed", [(0.0, 0.5)], "muted", "hline", key="D"),
+        Series("seed", [(0.0, 0.5)], "muted", "hline", short="seed"),
     ]
 
 

@@ -19,13 +19,13 @@ class TableApp(App[None]):
     def compose(self) -> ComposeResult:
         yield RowTable()
 
-    def fill(self, n: int, cursor: int = 0) -> RowTable:
+    def fill(self, n: int, cursor: int = 0, fixed: int = 0, first: int = 0) -> RowTable:
         def build(index: int) -> Line:
             self.built.append(index)
-            return ((f"row {index}", "dim"),)
+            return ((f"row {first + index}", "dim"),)
 
         table = self.query_one(RowTable)
-        table.set_rows(HEADER, [str(i) for i in range(n)], build, cursor)
+        table.set_rows(HEADER, [str(first + i) for i in range(n)], build, cursor, fixed)
         table.focus()
         return table
 
@@ -34,7 +34,7 @@ class TableApp(App[None]):
 
 
 def shown(table: RowTable) -> list[str]:
-    return [table.render_line(y).text.strip() for y in range(table.size.height)]
+    return [table.render_line(y).text.strip(" ▌") for y in range(table.size.height)]
 
 
 async def test_only_rows_in_view_are_built() -> None:
@@ -94,8 +94,77 @@ async def test_long_and_wide_rows_are_cut_to_the_width() -> None:
         table.set_rows(HEADER, ["a", "b", "c"], lambda i: lines[i], 0)
         await pilot.pause()
         assert [table.render_line(y).text.rstrip() for y in (1, 2, 3)] == [
-            "0123456789",
-            "01234…cdef",
-            "図 …りりり",
+            "▌01234567…",
+            " 01234567…",
+            " 図図図図…",
         ]
         assert {table.render_line(y).cell_length for y in range(8)} == {10}
+
+
+async def test_the_row_under_the_cursor_is_marked_without_colour() -> None:
+    app = TableApp()
+    async with app.run_test(size=(20, 8)) as pilot:
+        table = app.fill(5)
+        await pilot.press("down")
+        rows = [table.render_line(y).text.rstrip() for y in range(1, 6)]
+        assert rows == [" row 0", "▌row 1", " row 2", " row 3", " row 4"]
+
+
+async def test_the_first_rows_stay_in_view_where_there_is_room() -> None:
+    app = TableApp()
+    async with app.run_test(size=(20, 9)) as pilot:
+        table = app.fill(100, fixed=3)
+        await pilot.press("end")
+        assert shown(table)[1:] == [
+            "row 0",
+            "row 1",
+            "row 2",
+            *(f"row {n}" for n in range(95, 100)),
+        ]
+        await pilot.press("up", "up", "up", "up", "up")
+        assert shown(table)[4] == f"row {table.selected_key}" == "row 94"
+        await pilot.click(RowTable, offset=(2, 2))
+        assert table.selected_key == "1"
+        await pilot.press("home")
+        assert shown(table)[1:] == [f"row {n}" for n in range(8)]
+        await pilot.resize_terminal(20, 6)
+        await pilot.pause()
+        await pilot.press("end")
+        assert shown(table)[1:] == [f"row {n}" for n in range(95, 100)]
+
+
+async def test_what_is_looked_at_stays_in_place_when_rows_come_in_above() -> None:
+    app = TableApp()
+    async with app.run_test(size=(20, 9)) as pilot:
+        table = app.fill(100)
+        for _ in range(20):
+            await pilot.press("down")
+        before = shown(table)
+        table = app.fill(103, cursor=23, first=-3)  # three new rows on top
+        await pilot.pause()
+        assert table.selected_key == "20" and shown(table) == before
+        table.scroll_to(y=60, animate=False, immediate=True)  # the cursor is out of view
+        await pilot.pause()
+        before = shown(table)
+        app.fill(105, cursor=25, first=-5)
+        await pilot.pause()
+        assert table.selected_key == "20" and shown(table) == before
+
+
+async def test_moving_the_cursor_is_told() -> None:
+    class Told(TableApp):
+        def __init__(self) -> None:
+            super().__init__()
+            self.told: list[str] = []
+
+        def on_row_table_row_selected(self, message: RowTable.RowSelected) -> None:
+            self.told.append(message.key)
+
+    app = Told()
+    async with app.run_test(size=(20, 8)) as pilot:
+        table = app.fill(5)
+        await pilot.press("down", "up", "up")
+        assert app.told == ["1", "0"]
+        assert table.select("3") and not table.select("nothing")
+        await pilot.pause()
+        assert app.told == ["1", "0", "3"]
