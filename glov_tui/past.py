@@ -13,8 +13,10 @@ from engine.session import Session
 from engine.state import RunState
 from glov_tui.actions import DRIVING, RunActions
 from glov_tui.keys import PAST_KEYS
+from glov_tui.panes.meta_prompt import MetaPromptPane
 from glov_tui.panes.scrubber import Scrubber
 from glov_tui.panes.status import StatusLine
+from glov_tui.panes.steering import SteeringPane
 from glov_tui.text import clean
 
 _PAST_ACTIONS = frozenset(key.action.partition("(")[0] for key in PAST_KEYS)
@@ -69,6 +71,8 @@ class PastActions(RunActions):
             said = ("HISTORY", f"live: {live.status}, step {live.step} (h: back)")
         for line in screen.query(StatusLine):  # none while the app closes
             line.past = said
+        for pane in (*screen.query(SteeringPane), *screen.query(MetaPromptPane)):
+            pane.past = bool(said)
         for scrubber in screen.query(Scrubber):
             scrubber.past = self.past
         screen.set_class(bool(said), "-past")

@@ -32,6 +32,7 @@ class CandidatesPane(TextView):
     def show(self, state: RunState) -> None:
         """Draw what is known of each reply of the current attempt."""
         if not state.streams and not state.candidates:
+            self.border_title = self.TITLE
             self.set_lines([(("Replies of the LLM appear here as they are written.", "dim"),)])
             return
         attempt = f", attempt {state.attempt}" if state.attempt > 1 else ""

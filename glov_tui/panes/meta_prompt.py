@@ -24,12 +24,16 @@ class MetaPromptPane(TextView):
         self.border_title = self.TITLE
         self._glyphs = glyphs
         self._shown: tuple[Message, ...] = ()
+        self.past = False
+        """Whether another moment of a run is shown: then what is of another step is not."""
+        self._step = 0  # of the shown prompt
         self._before: frozenset[str] = frozenset()  # lines of the prompt before the shown one
 
     def fingerprint(self, state: RunState) -> Hashable:
         """The prompt changes once per attempt; the edits whenever a person makes one."""
         prompt = state.prompt
-        return (prompt.step, prompt.attempt) if prompt else None, state.pending
+        shown = (prompt.step, prompt.attempt) if prompt else None
+        return shown, state.pending, self.past and state.step
 
     def show(self, state: RunState) -> None:
         """Draw the messages last sent."""
@@ -39,13 +43,17 @@ class MetaPromptPane(TextView):
             self.border_subtitle = edits
         else:
             self.border_subtitle = ""
-        if state.prompt is None:
+        if state.prompt is None or (self.past and state.prompt.step != state.step):
+            self.border_title = self.TITLE
+            self._shown, self._step, self._before = (), 0, frozenset()
             self.set_lines([(("Shown here once the seed template is scored.", "dim"),)])
             return
         self.border_title = f"{self.TITLE}: step {state.prompt.step}"
-        if state.prompt.messages != self._shown:
-            self._before = frozenset(_all_lines(self._shown))
+        if state.prompt.messages != self._shown or state.prompt.step < self._step:
+            onwards = state.prompt.step >= self._step  # going back, nothing has changed
+            self._before = frozenset(_all_lines(self._shown)) if onwards else frozenset()
             self._shown = state.prompt.messages
+        self._step = state.prompt.step
         lines: list[Line] = []
         for message in self._shown:
             lines.append(((message["role"], "mark"),))

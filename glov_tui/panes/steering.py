@@ -68,6 +68,8 @@ class SteeringPane(Vertical):
         self.border_title = self.TITLE
         self._ascii = ascii_only
         self._state = RunState()
+        self.past = False
+        """Whether another moment of a run is shown: then what is of another step is not."""
         self._shown: SteeringPrepared | None = None
         self._before: tuple[float, ...] = ()
 
@@ -85,9 +87,10 @@ class SteeringPane(Vertical):
     def fingerprint(self, state: RunState) -> Hashable:
         """Offsets, choices and effects come once per step; settings with edits."""
         return (
+            self.past,
             state.steering,
             state.steering_before,
-            shown_effect(state),
+            shown_effect(state, self.past),
             shown_trials(state),
             state.pending,
             state.config and state.config.steering,
@@ -99,11 +102,12 @@ class SteeringPane(Vertical):
     def show(self, state: RunState) -> None:
         """Draw the text and the bars."""
         self._state = state
-        steering = shown_steering(state)
+        steering = shown_steering(state, self.past)
         if steering is not None and (self._shown is None or self._shown.step != steering.step):
-            before = state.steering_before if steering is state.steering else self._shown
+            own = self.past or steering is state.steering
+            before = state.steering_before if own else self._shown
             self._before = before.norms if before is not None else ()
-        self._shown = steering or self._shown
+        self._shown = steering if self.past else steering or self._shown
         self._draw()
 
     def on_resize(self) -> None:
@@ -113,7 +117,7 @@ class SteeringPane(Vertical):
     def _draw(self) -> None:
         width, height = self.size
         marks = ASCII_MARKS if self._ascii else Marks()
-        above, below = steering_lines(self._state, width, height, marks)
+        above, below = steering_lines(self._state, width, height, marks, self.past)
         for name, lines in (("settings", above), ("outcome", below)):
             static = self.query_one(f"#steering-{name}", Static)
             static.update("\n".join(lines), layout=False)
@@ -124,6 +128,10 @@ class SteeringPane(Vertical):
         elif self._state.models is not None and self._state.models.llm_layers:
             marked = steered_layers(self._state)
             layers = range(self._state.models.llm_layers)
+            self.border_title = self.TITLE
+            if self.past:
+                self.border_title += f": step {self._state.step}, not steered"
+            self.border_subtitle = ""
             bars.set_bars([Bar(str(n), 0.0, "", n in marked) for n in layers])
 
     def _bars(self, steering: SteeringPrepared) -> list[Bar]:

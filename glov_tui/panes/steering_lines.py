@@ -35,14 +35,22 @@ class Marks:
 ASCII_MARKS = Marks(chosen="*", plus_minus="+-", cut="~")
 
 
-def shown_steering(state: RunState) -> SteeringPrepared | None:
-    """Of the step under way, or of the last steered one until that is known."""
+def shown_steering(state: RunState, past: bool = False) -> SteeringPrepared | None:
+    """Of the step under way, or of the last steered one until that is known.
+
+    ``past``: of this very step, None if it was not steered.
+    """
+    if past:
+        return state.steering
     return state.steering or state.steering_before
 
 
-def shown_effect(state: RunState) -> SteeringMeasured | None:
-    """Of the step under way, or of the one before until that is known."""
-    if state.steering_effect is not None or state.step_begin is None:
+def shown_effect(state: RunState, past: bool = False) -> SteeringMeasured | None:
+    """Of the step under way, or of the one before until that is known.
+
+    ``past``: of this very step, None if nothing was measured.
+    """
+    if past or state.steering_effect is not None or state.step_begin is None:
         return state.steering_effect
     return state.step_begin.steering_effect
 
@@ -58,7 +66,7 @@ def shown_trials(state: RunState) -> tuple[AlphaTrial, ...]:
 
 
 def steering_lines(
-    state: RunState, width: int, height: int, marks: Marks
+    state: RunState, width: int, height: int, marks: Marks, past: bool = False
 ) -> tuple[list[str], list[str]]:
     """The lines above the bars and those below, each at most ``width`` cells.
 
@@ -69,7 +77,7 @@ def steering_lines(
     if state.config is None or width < 1:
         return [], []
     steering = state.config.steering
-    above = _settings(state, width)
+    above = _settings(state, width, past)
     if steering.mode == "off":
         return above, []
     above += [shortened(line, width, marks) for line in _anchors(state)]
@@ -91,7 +99,7 @@ def steering_lines(
     if trials is not None:
         full = rest >= trials.count - trial_rows and trial_rows
         below += trials.in_full() if full else trials.packed(trial_rows)
-    return above, below + _effect(shown_effect(state), width, effect_rows + token_rows, marks)
+    return above, below + _effect(shown_effect(state, past), width, effect_rows + token_rows, marks)
 
 
 def _taken(rest: int, wanted: int) -> int:
@@ -108,11 +116,11 @@ def shortened(text: str, width: int, marks: Marks) -> str:
 # -- above the bars ----------------------------------------------------------------------------
 
 
-def _settings(state: RunState, width: int) -> list[str]:
+def _settings(state: RunState, width: int, past: bool) -> list[str]:
     now = _setting(state)
     pending = state.with_pending()
     later = _setting(pending)
-    last = shown_steering(state)
+    last = shown_steering(state, past)
     assert state.config is not None
     shown = now
     if last is not None and state.config.steering.alpha == "auto" and now != "off":

@@ -131,6 +131,37 @@ def one_step(step: int, templates: dict[str, int], positive: str | None = None) 
     return events
 
 
+def steering_prepared(
+    step: int, alpha: float, positive: str, layers: int = 6
+) -> ev.SteeringPrepared:
+    first = step == 2
+    return ev.SteeringPrepared(
+        step=step,
+        positive=normalise(positive),
+        negative=normalise("a photo of a <category>."),
+        mode="last-token",
+        pool="no-bos",
+        layers=(3,),
+        alpha=alpha,
+        norms=tuple(10.0 + layer + step for layer in range(layers)),
+        ratios=tuple(0.1 * (layer + 1) for layer in range(layers)),
+        neighbour_cosines=(0.0, *[0.87] * (layers - 1)),
+        previous_cosines=() if first else (0.93,) * layers,
+    )
+
+
+def steering_measured(step: int) -> ev.SteeringMeasured:
+    return ev.SteeringMeasured(
+        step=step,
+        attempt=1,
+        tokens=480,
+        kl=0.314,
+        changed=0.12,
+        raised=((" blue", 0.12), ("   ", 0.05), ("\n", 0.034), ("\x1b[2J\u202e", 0.01)),
+        lowered=((" photo", -0.21), ("[b]", -0.1)),
+    )
+
+
 def traced(tokens: Sequence[str], kl: float = 0.5, likelihood: float = -2.0) -> TracedReply:
     """A reply whose tokens all have the same KL and log-likelihood."""
     n = len(tokens)

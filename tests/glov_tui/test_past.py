@@ -14,13 +14,22 @@ from engine.journal import Journal, fold_journal, read_journal, read_state
 from engine.replay import ReplaySession
 from engine.run_folder import EVENTS
 from glov_tui.app import GlovApp
+from glov_tui.panes.candidates import CandidatesPane
 from glov_tui.panes.log import LogPane
 from glov_tui.panes.meta_prompt import MetaPromptPane
 from glov_tui.panes.scrubber import Scrubber
 from glov_tui.panes.status import StatusLine
+from glov_tui.panes.steering import SteeringPane
 from glov_tui.screens.fork import ForkScreen
+from glov_tui.widgets.hbars import HBars
 from glov_tui.widgets.row_table import RowTable
-from tests.glov_tui.sessions import HeldSession, loaded, one_step
+from tests.glov_tui.sessions import (
+    HeldSession,
+    loaded,
+    one_step,
+    steering_measured,
+    steering_prepared,
+)
 
 TEMPLATES = [f"a <category> number {n}." for n in range(4)]
 
@@ -90,6 +99,49 @@ async def test_a_replay_goes_to_any_step_and_shows_it(replay: ReplaySession) -> 
         assert shown(app)[2] == 1
         assert "step 3: 1 new" not in app.query_one(LogPane).plain
         assert not app._notifications  # no news, and no bell
+
+
+async def test_every_pane_shows_the_step_that_one_goes_back_to(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("GLOV_RUNS_DIR", str(tmp_path))
+    events = loaded()
+    for step in (1, 2, 3):
+        asked, *rest = one_step(step, {TEMPLATES[step]: 5 + step}, TEMPLATES[step])[1:]
+        steered = (
+            [steering_prepared(step, 0.25, TEMPLATES[1]), steering_measured(step)]
+            if step == 2
+            else []
+        )
+        events += [ev.StepStarted(step=step), asked, *steered, *rest]
+    journal = Journal.create(tmp_path / "tested")
+    journal.append(*events, ev.StepStarted(step=4))
+    journal.close()
+    session = ReplaySession.open(tmp_path / "tested")
+    session.start = lambda: None  # type: ignore[method-assign]
+    session.go_to(0)
+    async with cockpit(session) as (pilot, app):
+        steering, prompt = app.query_one(SteeringPane), app.query_one(MetaPromptPane)
+        candidates = app.query_one(CandidatesPane)
+
+        def bars() -> str:
+            return "".join(bar.note for bar in steering.query_one(HBars)._bars)
+
+        def outcome() -> str:
+            return str(steering.query_one("#steering-outcome").content)
+
+        for at in (0, 1, 2, 3, 2, 1, 0):
+            await pilot.press("right" if int(session.step) < at else "left")
+            await pilot.pause()
+            assert session.step == at
+            assert ("Best so far" in prompt.plain) == (at > 0)
+            assert "\u258c" not in prompt.plain or at > 0
+            assert prompt.border_title == ("meta-prompt" if at == 0 else f"meta-prompt: step {at}")
+            assert (TEMPLATES[at] in candidates.plain) == (at > 0)
+            assert ("KL" in outcome()) == (at == 2) == bool(bars())
+            if at != 2:
+                assert steering.border_title == f"steering: step {at}, not steered"
+        await pilot.press("end")
+        await pilot.pause()
+        assert "Best so far" not in prompt.plain  # step 4 has begun, and asked nothing yet
 
 
 async def test_a_replay_plays_and_holds(replay: ReplaySession) -> None:

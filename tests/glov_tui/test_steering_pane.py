@@ -17,13 +17,18 @@ from engine import events as ev
 from engine.config import RunConfig
 from engine.config_file import load_config
 from engine.edits import SetOption
-from engine.prompt_template import normalise
 from engine.state import RunState
 from glov_tui.app import GlovApp
 from glov_tui.panes.steering import SteeringPane
 from glov_tui.panes.steering_lines import ASCII_MARKS, Marks, quoted, steering_lines
 from glov_tui.widgets.hbars import HBars
-from tests.glov_tui.sessions import HeldSession, loaded, one_step
+from tests.glov_tui.sessions import (
+    HeldSession,
+    loaded,
+    one_step,
+    steering_measured,
+    steering_prepared,
+)
 
 BEST = "a <category> in blue light, seen from far away across a wide and empty field at night."
 LAYERS = 6
@@ -35,39 +40,10 @@ def auto(*more: str) -> RunConfig:
     return load_config("demo", ["steering.alpha=auto", *more])
 
 
-def prepared(step: int, alpha: float, layers: int = LAYERS) -> ev.SteeringPrepared:
-    first = step == 2
-    return ev.SteeringPrepared(
-        step=step,
-        positive=normalise(BEST),
-        negative=normalise("a photo of a <category>."),
-        mode="last-token",
-        pool="no-bos",
-        layers=(3,),
-        alpha=alpha,
-        norms=tuple(10.0 + layer + step for layer in range(layers)),
-        ratios=tuple(0.1 * (layer + 1) for layer in range(layers)),
-        neighbour_cosines=(0.0, *[0.87] * (layers - 1)),
-        previous_cosines=() if first else (0.93,) * layers,
-    )
-
-
-def measured(step: int) -> ev.SteeringMeasured:
-    return ev.SteeringMeasured(
-        step=step,
-        attempt=1,
-        tokens=480,
-        kl=0.314,
-        changed=0.12,
-        raised=((" blue", 0.12), ("   ", 0.05), ("\n", 0.034), ("\x1b[2J\u202e", 0.01)),
-        lowered=((" photo", -0.21), ("[b]", -0.1)),
-    )
-
-
 def steered(step: int, alpha: float, hits: int) -> list[ev.Event]:
     """A steered step whose one new template has these hits of 10."""
     events = one_step(step, {f"template {step} <category>": hits})
-    return [*events[:2], prepared(step, alpha), measured(step), *events[2:]]
+    return [*events[:2], steering_prepared(step, alpha, BEST), steering_measured(step), *events[2:]]
 
 
 def a_session(folder: Path, *events: ev.Event, config: RunConfig | None = None) -> HeldSession:
