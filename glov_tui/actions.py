@@ -5,9 +5,11 @@ Screens are imported when they are opened, to keep the first paint quick.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from textual.app import App
+from textual.screen import Screen
 
 from engine.commands import (
     Command,
@@ -20,14 +22,18 @@ from engine.commands import (
 )
 from engine.edits import ChooseAnchors, Edit
 from engine.files import write_atomic
+from engine.prompt_template import normalise
 from engine.result import summarise
 from engine.session import Session
 from engine.state import RunState
 from glov_tui import choices
 from glov_tui.external_editor import edit_text
+from glov_tui.text import clean
 
 if TYPE_CHECKING:
     from glov_tui.lab.settings import LabValues
+
+T = TypeVar("T")
 
 ANSWER_POLL_SECONDS, ANSWER_POLLS = 0.01, 200  # how closely a command's effect is awaited
 
@@ -58,6 +64,7 @@ class RunActions(App[None]):
     session: Session
     ascii_only: bool
     _lab_values: LabValues | None = None
+    _injected: dict[str, bool]  # by key; whether the template was scored before
 
     def _repaint(self, state: RunState, *, by_user: bool = False) -> None:
         raise NotImplementedError
@@ -65,9 +72,17 @@ class RunActions(App[None]):
     def _selected(self) -> str | None:
         raise NotImplementedError
 
+    def _select(self, key: str) -> None:
+        raise NotImplementedError
+
     def may_drive(self) -> bool:
         """Whether this screen may drive the run now; where it may not, the person is told."""
         raise NotImplementedError
+
+    def _open(self, screen: Screen[T], callback: Callable[[T | None], None] | None = None) -> None:
+        """Open a screen, unless one of its kind is there: keys may come twice in one read."""
+        if not any(type(shown) is type(screen) for shown in self.screen_stack):
+            self.push_screen(screen, callback)
 
     def _send(self, command: Command) -> None:
         """Send a command, and show what it does as soon as the engine has obeyed it."""
@@ -114,22 +129,44 @@ class RunActions(App[None]):
         def done(edits: list[Edit] | None) -> None:
             self._edit(*(edits or []))
 
-        self.push_screen(
-            EditorScreen(self.session.state, self.may_drive, self._edit_externally), done
-        )
+        self._open(EditorScreen(self.session.state, self.may_drive, self._edit_externally), done)
 
     def _edit_externally(self, text: str) -> str | None:
         return edit_text(self, text)
 
     def action_inject(self) -> None:
-        """Type a template to be scored at once."""
+        """Type templates to be scored at once; the field begins with the selected one."""
         from glov_tui.screens.inject import InjectScreen
 
-        def done(text: str | None) -> None:
-            if text:
-                self._send(InjectTemplate(text=text))
+        def done(lines: list[str] | None) -> None:
+            for line in lines or []:
+                self._inject(line)
 
-        self.push_screen(InjectScreen(self.may_drive), done)
+        selected = self.session.state.find(self._selected() or "")
+        template = selected.text if selected is not None else ""
+        self._open(InjectScreen(self.may_drive, template), done)
+
+    def _inject(self, text: str) -> None:
+        """Send a template, and show what comes of it as soon as it is known."""
+        from engine.reply import parse_reply  # hundreds of patterns
+
+        key = normalise(parse_reply(text).template or text)
+        known = key in self.session.state.keys
+        self._send(InjectTemplate(text=text))
+        self._injected[key] = known
+
+    def _show_injected(self, state: RunState) -> None:
+        """Select templates of a person that were scored, and say where they stand."""
+        for key, known in list(self._injected.items()):
+            template = state.find(key)
+            if template is None:
+                continue
+            del self._injected[key]
+            self._select(key)
+            rank = 1 + next(i for i, t in enumerate(state.ranking) if t.key == key)
+            title = f"Repeats rank {rank}" if known else f"Injected: rank {rank}"
+            text = f"{template.accuracy:.1%} {clean(template.text)}"
+            self.notify(text, title=title, markup=False, timeout=6)
 
     def action_options(self) -> None:
         """Change options of the run."""
@@ -141,7 +178,7 @@ class RunActions(App[None]):
         def done(edits: list[Edit] | None) -> None:
             self._edit(*(edits or []))
 
-        self.push_screen(OptionsScreen(self.session.state, self.may_drive), done)
+        self._open(OptionsScreen(self.session.state, self.may_drive), done)
 
     def action_lab(self) -> None:
         """Open the steering lab."""
@@ -154,7 +191,7 @@ class RunActions(App[None]):
         if self._lab_values is None:
             self._lab_values = LabValues()
         lab = LabScreen(self.session, self._send, self._edit, self._lab_values, self.ascii_only)
-        self.push_screen(lab, closed)
+        self._open(lab, closed)
 
     def action_pin(self) -> None:
         """Pin the selected template, or unpin it."""

@@ -76,6 +76,7 @@ class GlovApp(AttachedActions):
         self.governor = Governor(kib_per_second)
         self.ascii_only = ascii_only
         self._glyphs = ASCII if ascii_only else UNICODE
+        self._injected = {}
         self._fingerprints: WeakKeyDictionary[Pane, Hashable] = WeakKeyDictionary()
         self._shown_at: WeakKeyDictionary[Pane, float] = WeakKeyDictionary()
         self._cells = (80, 24)
@@ -201,8 +202,11 @@ class GlovApp(AttachedActions):
     def _pump(self) -> None:
         state = self.shown
         self._announce(self.session.state)
+        late = bool(self._injected)  # shown once the table has it
         if self._controls_changed() or state.status == "running" or state is not self._drawn:
             self._repaint(state)
+        if late and self._drawn is state is self.session.state:
+            self._show_injected(state)
 
     def _repaint(self, state: RunState, *, by_user: bool = False) -> None:
         if not by_user and not self.governor.may_repaint(queued_frames(self)):
@@ -305,7 +309,7 @@ class GlovApp(AttachedActions):
         from glov_tui.screens.help import HelpScreen
 
         self.clear_notifications()  # they would lie on the text where the screen is small
-        self.push_screen(HelpScreen(self._binding_groups()))
+        self._open(HelpScreen(self._binding_groups()))
 
     def _binding_groups(self) -> list[tuple[str, list[Binding]]]:
         from glov_tui.screens.editor import EditorScreen
@@ -360,7 +364,7 @@ class GlovApp(AttachedActions):
         state = self.shown
         template = state.find(message.key)
         if template is not None:
-            self.push_screen(DetailsScreen(template, state))
+            self._open(DetailsScreen(template, state))
 
     def on_key(self, event: Any) -> None:
         """1 to 6 go to a pane."""
@@ -375,6 +379,9 @@ class GlovApp(AttachedActions):
 
     def _selected(self) -> str | None:
         return self._examples.selected_key
+
+    def _select(self, key: str) -> None:
+        self._examples.table.select(key)
 
 
 def _keys_depend_on(state: RunState) -> Hashable:

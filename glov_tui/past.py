@@ -142,7 +142,7 @@ class PastActions(RunActions):
         if state.test("seed") is None:
             self.notify("A run can be forked once its seed template is scored.", timeout=6)
             return
-        self.push_screen(ForkScreen(self.session.folder, step, self._write_fork))
+        self._open(ForkScreen(self.session.folder, step, self._write_fork))
 
     def _write_fork(self, step: int, folder_text: str) -> str | None:
         from engine.fork import write_fork

@@ -6,10 +6,10 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
 from engine.history import ScoredTemplate
 from engine.state import RunState
+from glov_tui.screens.dialog import Dialog
 from glov_tui.text import clean
 from glov_tui.widgets.key_bar import KeyBar
 from glov_tui.widgets.spans import Line
@@ -18,7 +18,7 @@ from glov_tui.widgets.text_view import TextView
 BAR_CELLS = 10
 
 
-class DetailsScreen(ModalScreen[None]):
+class DetailsScreen(Dialog[None]):
     """Read only; the keys that act on the template work here too."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -10,13 +10,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.events import Key, Paste
-from textual.screen import ModalScreen
 from textual.widgets import Label, Tab, Tabs, TextArea
 
 from engine.edits import Edit, SetNextPrompt, SetOption
 from engine.errors import UserError
 from engine.metaprompt import SYSTEM_PROMPT, TASK, compose_for, load_meta_prompt
 from engine.state import RunState
+from glov_tui.screens.dialog import Dialog
 from glov_tui.screens.question import QuestionScreen
 from glov_tui.text import clean
 from glov_tui.widgets.key_bar import KeyBar
@@ -24,7 +24,7 @@ from glov_tui.widgets.key_bar import KeyBar
 SYSTEM_MARK, USER_MARK = "--- system ---", "--- user ---"
 
 
-class EditorScreen(ModalScreen[list[Edit]]):
+class EditorScreen(Dialog[list[Edit]]):
     """Three texts on three tabs; saving makes one edit for each that was changed.
 
     Typed text is kept in the editor whatever the run does meanwhile.

@@ -11,11 +11,11 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
 from engine.run_folder import runs_folder
 from engine.user_path import user_path
+from glov_tui.screens.dialog import Dialog
 from glov_tui.text import clean
 
 
@@ -25,7 +25,7 @@ def fork_folder(text: str) -> Path:
     return path if os.sep in text or text.startswith("~") else runs_folder() / path
 
 
-class ForkScreen(ModalScreen[None]):
+class ForkScreen(Dialog[None]):
     """One line for a name or path; stays open and says why where it can't be written."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
+from glov_tui.screens.dialog import Dialog
 from glov_tui.widgets.key_bar import KeyBar
 from glov_tui.widgets.spans import Line
 from glov_tui.widgets.text_view import TextView
@@ -23,7 +23,7 @@ ABOUT = (
 )
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Dialog[None]):
     """All keys by group, and what the panes show."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

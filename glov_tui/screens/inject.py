@@ -1,4 +1,4 @@
-"""Typing a template of one's own, which is scored at once."""
+"""Typing templates of one's own, which are scored at once."""
 
 from __future__ import annotations
 
@@ -9,53 +9,110 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
-from textual.widgets import Input, Label
+from textual.message import Message
+from textual.widgets import Label, TextArea
 
 from engine.prompt_template import PLACEHOLDER
 from engine.reply import parse_reply
+from glov_tui.screens.dialog import Dialog
+from glov_tui.text import clean
 
 
-class InjectScreen(ModalScreen[str | None]):
-    """One line to type a template into; says while typing whether it can be scored."""
+class TemplatesArea(TextArea):
+    """Lines of text; enter is done with them, ctrl+j begins another. A paste keeps its lines."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "done", "Score", priority=True),
+        Binding("ctrl+j", "new_line", "New line", priority=True),
+    ]
+
+    class Done(Message):
+        """Enter was pressed."""
+
+    def action_done(self) -> None:
+        """Tell that the templates are typed."""
+        self.post_message(self.Done())
+
+    def action_new_line(self) -> None:
+        """Begin another line."""
+        self.insert("\n")
+
+
+class InjectScreen(Dialog[list[str]]):
+    """One template a line; says while typing whether they can be scored.
+
+    The result are the templates as they were typed; none where the dialog was cancelled.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss([])", "Cancel")]
     DEFAULT_CSS = """
     InjectScreen { align: center middle; }
     InjectScreen > Vertical {
         width: 90%; max-width: 100; height: auto; border: round $accent;
         padding: 0 1; background: $surface;
-        #problem { color: $text-muted; height: auto; }
+        TextArea, TextArea:focus { height: auto; max-height: 10; border: none; padding: 0; }
+        #problem { color: $text-muted; height: auto; width: 1fr; }
     }
     """
 
-    def __init__(self, may_save: Callable[[], bool]) -> None:
-        """``may_save`` says, and tells the person, where nothing can be sent from here now."""
+    def __init__(self, may_save: Callable[[], bool], template: str = "") -> None:
+        """``may_save`` says, and tells the person, where nothing can be sent from here now.
+
+        ``template``: to begin with; typing replaces it.
+        """
         super().__init__()
         self._may_save = may_save
+        self._template = template
 
     def compose(self) -> ComposeResult:
-        """The input and a line on what is typed."""
+        """The lines, and what is to be said of them."""
         with Vertical() as box:
-            box.border_title = "inject a template"
-            box.border_subtitle = "enter: score it, escape: cancel"
-            yield Input(placeholder=f"a photo of a {PLACEHOLDER}.", id="template", compact=True)
-            yield Label(f"Write {PLACEHOLDER} where the class name goes.", id="problem")
+            box.border_title = "inject templates"
+            box.border_subtitle = "enter: score, ctrl+j: one more line, escape: cancel"
+            yield TemplatesArea(self._template, id="template", soft_wrap=True, compact=True)
+            yield Label("", id="problem", markup=False)
 
-    @on(Input.Changed)
-    def _changed(self, event: Input.Changed) -> None:
-        self.query_one("#problem", Label).update(self._problem(event.value) or "Can be scored.")
+    def on_mount(self) -> None:
+        """Typing replaces what the field begins with."""
+        area = self.query_one(TemplatesArea)
+        area.select_all()
+        area.focus()
+        self._say()
 
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        problem = self._problem(event.value)
-        if problem:
-            self.notify(problem, severity="warning", markup=False)
+    def _lines(self) -> list[str]:
+        lines = self.query_one(TemplatesArea).text.splitlines()
+        return [line.strip() for line in lines if line.strip()]
+
+    @on(TextArea.Changed)
+    def _say(self) -> None:
+        lines = self._lines()
+        said = problem_of(lines)
+        if said is None:
+            said = "Can be scored." if len(lines) == 1 else f"{len(lines)} templates to score."
+        self.query_one("#problem", Label).update(said)
+
+    @on(TemplatesArea.Done)
+    def _done(self) -> None:
+        lines = self._lines()
+        problem = problem_of(lines)
+        if problem is not None:
+            self.notify(problem, severity="warning", markup=False, timeout=4)
         elif self._may_save():
-            self.dismiss(event.value)
+            self.dismiss(lines)
 
-    def _problem(self, text: str) -> str | None:
-        parsed = parse_reply(text)
-        if parsed.template is not None:
-            return None
-        return parsed.reason.explanation if parsed.reason else "This is no template."
+
+def problem_of(lines: list[str]) -> str | None:
+    """What is wrong with the first line that can't be scored; None if all can be."""
+    if not lines:
+        return f"Write {PLACEHOLDER} where the class name goes; one template a line."
+    for number, line in enumerate(lines, 1):
+        parsed = parse_reply(line)
+        if parsed.template is None:
+            which = f"Line {number}: the" if len(lines) > 1 else "The"
+            if PLACEHOLDER not in line:
+                return f"{which} template lacks the placeholder {PLACEHOLDER}."
+            reason = parsed.reason.explanation if parsed.reason else "This is no template."
+            detail = f" ({clean(parsed.note)})" if parsed.note else ""
+            text = reason.replace("The reply", "The template").rstrip(".") + detail + "."
+            return f"Line {number}: {text}" if len(lines) > 1 else text
+    return None

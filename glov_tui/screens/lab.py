@@ -23,6 +23,7 @@ from glov_tui.lab.grid import GridView
 from glov_tui.lab.settings import LabValues, Typed, TypedWrong, edits_towards, obstacle
 from glov_tui.lab.views import KINDS, CompareView, LabHead, LabMessage, LensView
 from glov_tui.panes.pane import Pane, PaneScreen
+from glov_tui.screens.dialog import LeftOnce
 from glov_tui.text import clean
 from glov_tui.widgets.fields import Choice, ValueField
 from glov_tui.widgets.key_bar import KeyBar
@@ -30,7 +31,7 @@ from glov_tui.widgets.key_bar import KeyBar
 VIEWS = ("compare", "grid", "lens")
 
 
-class LabScreen(PaneScreen):
+class LabScreen(LeftOnce[None], PaneScreen):
     """Three views over one form: compare two settings, scan a grid, read the lens.
 
     It sends experiments to the session and shows what comes back; the app's pump repaints it.

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.events import DescendantFocus
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Label
 
@@ -21,13 +20,14 @@ from engine.edit_check import edit_problem
 from engine.edits import EDITABLE, Edit, SetOption
 from engine.state import RunState
 from engine.steering.modes import MODES
+from glov_tui.screens.dialog import Dialog
 from glov_tui.widgets.fields import Choice, ValueField
 from glov_tui.widgets.key_bar import KeyBar
 
 KEYS = tuple(k for k in EDITABLE if k not in ("proposal.system_prompt", "proposal.task"))
 
 
-class OptionsScreen(ModalScreen[list[Edit]]):
+class OptionsScreen(Dialog[list[Edit]]):
     """One line per option; saving makes one edit for each that was changed and is allowed."""
 
     AUTO_FOCUS = "Input, Choice"

@@ -10,11 +10,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.events import Key
-from textual.screen import ModalScreen
 from textual.widgets import Button, Label
 
+from glov_tui.screens.dialog import Dialog
 
-class QuestionScreen(ModalScreen[str]):
+
+class QuestionScreen(Dialog[str]):
     """Asks one question; the result is the key of an answer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -48,7 +48,7 @@ def test_pause_edit_inject_steer_resume_and_find_it_all_in_the_journal(run_folde
         terminal.press("ctrl+s")
         terminal.wait_gone("edit the meta-prompt")
         terminal.press("i")
-        terminal.wait_for("inject a template")
+        terminal.wait_for("inject templates")
         terminal.send("one <category> of my own.")
         terminal.wait_for("Can be scored.")
         terminal.press("enter")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from textual.events import Key
+from textual.events import Key, Paste
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
@@ -49,6 +50,14 @@ async def cockpit(session: HeldSession, size: tuple[int, int] = (120, 40)):
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
         yield pilot, app
+
+
+async def until_true(pilot: Pilot, condition: Callable[[], object]) -> None:
+    for _ in range(500):
+        if condition():
+            return
+        await pilot.pause(0.02)
+    raise AssertionError("it never came true")
 
 
 async def settle(pilot: Pilot) -> None:
@@ -146,13 +155,83 @@ async def test_inject_says_what_is_wrong_and_keeps_the_text(session) -> None:
         await pilot.press("i")
         await pilot.press(*"no slot", "enter")
         assert isinstance(app.screen, InjectScreen)
-        assert app.screen.query_one(Input).value == "no slot"
-        app.screen.query_one(Input).value = "my <category>."
+        area, said = app.screen.query_one(TextArea), app.screen.query_one("#problem")
+        assert area.text == "no slot"
+        assert str(said.content) == "The template lacks the placeholder <category>."
+        area.text = "my <category>."
         session.apply(*one_step(2, {"another <category>": 5}))
         await pilot.pause(0.3)
-        assert app.screen.query_one(Input).value == "my <category>."  # redraws leave it alone
+        assert area.text == "my <category>."  # redraws leave it alone
         await pilot.press("enter")
     assert session.sent == [InjectTemplate(text="my <category>.")]
+
+
+async def test_inject_begins_with_the_selected_template_which_typing_replaces(session) -> None:
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("down", "down", "i")
+        assert app.screen.query_one(TextArea).text == OTHER
+        await pilot.press("end", "backspace", *"!", "enter", "i", *"its <category>", "enter")
+    assert session.sent == [
+        InjectTemplate(text=OTHER[:-1] + "!"),
+        InjectTemplate(text="its <category>"),
+    ]
+
+
+async def test_several_lines_are_several_templates(session) -> None:
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("i", *"a <category>", "ctrl+j", *"bad")
+        assert str(app.screen.query_one("#problem").content).startswith("Line 2: the template")
+        await pilot.press("enter")
+        assert not session.sent
+        app.screen.query_one(TextArea).text = ""
+        app.post_message(Paste("one <category>.\n\n  two <category>.\n"))
+        await pilot.pause()
+        await pilot.press("enter")
+    assert session.sent == [
+        InjectTemplate(text="one <category>."),
+        InjectTemplate(text="two <category>."),
+    ]
+
+
+async def test_what_came_of_an_injected_template_is_seen(session) -> None:
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("i", *"my <category>.", "enter")
+        session.apply(scored("my <category>.", 5, 1, "human"))
+        await settle(pilot)
+        table = app.query_one(RowTable)
+        await until_true(pilot, lambda: table.selected_key == "my <category>")
+        assert "Injected: rank 2" in [note.title for note in app._notifications]
+        await pilot.press("i", *OTHER, "enter")
+        await until_true(pilot, lambda: table.selected_key == normalise(OTHER))
+        assert "Repeats rank 4" in [note.title for note in app._notifications]
+
+
+@pytest.mark.parametrize(
+    ("keys", "twice"),
+    [
+        pytest.param(["i"], "enter", id="inject"),
+        pytest.param(["o"], "ctrl+s", id="options"),
+        pytest.param(["e"], "ctrl+s", id="editor"),
+        pytest.param(["question_mark"], "q", id="help"),
+        pytest.param(["enter"], "enter", id="details"),
+        pytest.param(["q"], "n", id="question"),
+        pytest.param(["f"], "escape", id="fork"),
+        pytest.param(["t"], "t", id="lab"),
+    ],
+)
+async def test_a_dialog_is_left_once_however_keys_come(session, keys, twice) -> None:
+    async with cockpit(session) as (pilot, app):
+        await pilot.press(*keys)
+        assert len(app.screen_stack) == 2
+        for _ in range(3):  # in one read, as on a slow line or in a paste
+            app.post_message(Key(twice, twice if len(twice) == 1 else None))
+        await pilot.pause()
+        await pilot.pause()
+        assert app.is_running and app._exception is None
+        if len(app.screen_stack) == 2:  # a key that opens it as well came once more
+            await pilot.press("escape")
+        assert len(app.screen_stack) == 1
+    assert len(session.sent) <= 1
 
 
 async def test_the_editor_makes_one_edit_for_each_changed_text(session) -> None:

@@ -1,0 +1,31 @@
+"""What all dialogs are: left once, however many keys come in one read."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from textual.await_complete import AwaitComplete
+from textual.screen import ModalScreen, Screen
+
+T = TypeVar("T")
+
+
+class LeftOnce(Screen[T], Generic[T]):
+    """A screen whose first dismissal counts.
+
+    On a slow line, or in a paste, two keys arrive in one read: both are handled before the screen
+    is gone, and Textual fails at the second dismissal.
+    """
+
+    _is_left = False
+
+    def dismiss(self, result: T | None = None) -> AwaitComplete:
+        """Leave with a result; nothing the second time."""
+        if self._is_left:
+            return AwaitComplete()
+        self._is_left = True
+        return super().dismiss(result)
+
+
+class Dialog(LeftOnce[T], ModalScreen[T], Generic[T]):
+    """A modal screen that is left once."""
