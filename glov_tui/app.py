@@ -18,7 +18,6 @@ from textual import on
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.dom import DOMNode
 from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Static
@@ -306,24 +305,11 @@ class GlovApp(AttachedActions):
 
     def action_help(self) -> None:
         """Show all keys."""
+        from glov_tui.all_keys import key_groups
         from glov_tui.screens.help import HelpScreen
 
         self.clear_notifications()  # they would lie on the text where the screen is small
-        self._open(HelpScreen(self._binding_groups()))
-
-    def _binding_groups(self) -> list[tuple[str, list[Binding]]]:
-        from glov_tui.screens.editor import EditorScreen
-        from glov_tui.screens.lab import LabScreen
-
-        groups = [("everywhere", KEYS), ("replay and history", PAST_KEYS)]
-        kinds: dict[str, type[DOMNode]] = {
-            "templates": ExamplesPane,
-            "editor": EditorScreen,
-            "steering lab": LabScreen,
-        }
-        for name, kind in kinds.items():
-            groups.append((name, [b for b in kind.BINDINGS if isinstance(b, Binding)]))
-        return groups
+        self._open(HelpScreen(key_groups(), self._glyphs))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every action of the cockpit, and Textual's theme and screenshot commands."""
@@ -336,14 +322,21 @@ class GlovApp(AttachedActions):
                 continue
             if name != "pane" and (lab is None or name in lab.APP_ACTIONS):
                 about = key.tooltip or ""
-                yield SystemCommand(key.description, about, self._runner(key.action))
+                yield SystemCommand(
+                    f"{key.description} ({self.get_key_display(key)})",
+                    about,
+                    self._runner(key.action),
+                )
         if lab is None:
-            for name in PANES:
-                yield SystemCommand(f"Pane: {name}", "", self._runner(f"show_pane('{name}')"))
+            for number, name in enumerate(PANES, 1):
+                yield SystemCommand(
+                    f"Pane: {name} ({number})", "", self._runner(f"show_pane('{name}')")
+                )
             return
         for binding in screen.BINDINGS:
             if isinstance(binding, Binding):
-                title, about = f"Lab: {binding.description}", binding.tooltip or ""
+                title = f"Lab: {binding.description} ({self.get_key_display(binding)})"
+                about = binding.tooltip or ""
                 yield SystemCommand(title, about, self._runner(binding.action, screen))
 
     def _runner(self, action: str, within: Screen[Any] | None = None) -> Any:

@@ -23,6 +23,9 @@ class Glyphs:
     done: str = "━"
     here: str = "●"
     ahead: str = "─"
+    layer: str = "◆"
+    shade: str = "░"
+    points: tuple[str, str, str] = ("●", "×", "◆")
     states: Mapping[str, str] = field(
         default_factory=lambda: {
             "new": " ",
@@ -50,6 +53,9 @@ ASCII = Glyphs(
     done="=",
     here="O",
     ahead="-",
+    layer="*",
+    shade=".",
+    points=("o", "x", "#"),
     states={
         "new": " ",
         "loading": "~",

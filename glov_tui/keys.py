@@ -6,6 +6,24 @@ from textual.binding import Binding
 
 from glov_tui.choices import ALPHA_STEP
 
+TASKS: dict[str, tuple[str, ...]] = {
+    "drive": (
+        "pause",
+        "resume",
+        "step_once",
+        "ask_for_controls",
+        "give_controls",
+        "keep_controls",
+        "leave",
+        "suspend_process",
+    ),
+    "edit": ("edit", "inject", "pin", "ban", "options", "undo"),
+    "steer": ("layer", "alpha", "mode", "anchor", "hand_back", "lab"),
+    "look": ("pane", "zoom", "filter", "history", "redraw", "help", "command_palette"),
+    "keep": ("export", "fork"),
+}
+"""The actions of the cockpit by what one wants to do, for the help."""
+
 PAST_KEYS: list[Binding] = [
     Binding("space", "play", "Play", priority=True, tooltip="Play, or hold"),
     Binding("left", "go_by(-1)", "Back", key_display="←", priority=True, tooltip="Back one step"),
@@ -111,5 +129,11 @@ KEYS: list[Binding] = [
         tooltip="Go to a pane: meta-prompt, templates, steering, candidates, chart, log",
     ),
     Binding("ctrl+l", "redraw", "Redraw", show=False, tooltip="Write the whole screen again"),
+    Binding(
+        "ctrl+z", "suspend_process", "Suspend", show=False, tooltip="To the shell; fg comes back"
+    ),
+    Binding(
+        "ctrl+p", "command_palette", "Commands", show=False, tooltip="All commands, by their names"
+    ),
     Binding("z", "zoom", "Zoom", show=False, tooltip="Show one pane only, or all that fit"),
 ]

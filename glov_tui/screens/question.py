@@ -20,8 +20,8 @@ class QuestionScreen(Dialog[str]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "harmless", "No"),
-        Binding("left", "app.focus_previous", show=False),
-        Binding("right", "app.focus_next", show=False),
+        Binding("left", "app.focus_previous", "Answer before", show=False),
+        Binding("right", "app.focus_next", "Next answer", show=False),
     ]
     DEFAULT_CSS = """
     QuestionScreen { align: center middle; }

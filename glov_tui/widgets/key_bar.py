@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
@@ -10,7 +11,8 @@ from textual.widgets import Static
 class KeyBar(Static):
     """Keys and their descriptions; a click on one does what the key does.
 
-    What doesn't fit is left out from the end. It repaints only when the keys that work change.
+    What doesn't fit is left out from the end, and counted there: help (``?``) has them all. It
+    repaints only when the keys that work change.
     """
 
     DEFAULT_CSS = """
@@ -45,13 +47,18 @@ class KeyBar(Static):
 
     def _draw(self) -> None:
         width = self.size.width
+        sizes = [cell_len(key) + cell_len(about) + 3 for key, about, _ in self._keys]
+        fitting = len(sizes)
+        while fitting and sum(sizes[:fitting]) + len(self._rest(fitting)) > width:
+            fitting -= 1
         parts: list[Content] = []
-        used = 0
-        for key, description, name in self._keys:
-            cells = len(key) + len(description) + 3
-            if used + cells > width:
-                break
-            used += cells
+        for key, description, name in self._keys[:fitting]:
             markup = f"[@click=app.simulate_key('{name}')] [b $accent]$key[/] $description [/]"
             parts.append(Content.from_markup(markup, key=key, description=description))
+        parts.append(Content.styled(self._rest(fitting), "$text-muted"))
         self.update(Content("").join(parts), layout=False)
+
+    def _rest(self, fitting: int) -> str:
+        """What is said of the keys that do not fit."""
+        more = len(self._keys) - fitting
+        return f" +{more} (?)" if more else ""

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from textual.events import Key, Paste
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
+import glov_tui
 from engine import events as ev
 from engine.commands import InjectTemplate, MakeEdit, Pause, Resume, StepOnce, Stop, UndoEdit
 from engine.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
 from engine.prompt_template import normalise
+from glov_tui.all_keys import key_groups
 from glov_tui.app import PANES, GlovApp
+from glov_tui.glyphs import UNICODE
 from glov_tui.keys import KEYS
 from glov_tui.panes.accuracy import AccuracyPane
 from glov_tui.panes.candidates import CandidatesPane
@@ -31,6 +37,7 @@ from glov_tui.screens.inject import InjectScreen
 from glov_tui.screens.options import OptionsScreen
 from glov_tui.screens.question import QuestionScreen
 from glov_tui.widgets.hbars import HBars
+from glov_tui.widgets.key_bar import KeyBar
 from glov_tui.widgets.row_table import RowTable
 from tests.glov_tui.sessions import HeldSession, loaded, one_step, scored
 
@@ -372,20 +379,62 @@ async def test_export_writes_the_result(session) -> None:
     assert result["best"]["template"] == BEST
 
 
-async def test_help_lists_every_binding(session) -> None:
-    async with cockpit(session) as (pilot, app):
+def every_key() -> set[tuple[str, str]]:
+    """Key and meaning of every binding of every class of the cockpit's own."""
+    found = set()
+    for module in pkgutil.walk_packages(glov_tui.__path__, "glov_tui."):
+        for kind in vars(importlib.import_module(module.name)).values():
+            if isinstance(kind, type) and kind.__module__.startswith("glov_tui"):
+                for binding in kind.__dict__.get("BINDINGS", ()):
+                    found.add((binding.key, binding.tooltip or binding.description))
+    return found
+
+
+async def test_help_has_every_key_and_symbol(session) -> None:
+    async with cockpit(session, (200, 50)) as (pilot, app):
         await pilot.press("question_mark")
-        assert isinstance(app.screen, HelpScreen)
+        shown = {
+            (key.key, key.tooltip or key.description) for _, keys in key_groups() for key in keys
+        }
+        assert every_key() <= shown
+        text = " ".join(app.screen.query_one("TextView").plain.split())
+        for _, about in shown:
+            assert about.split()[0] in text
+        for sign in (*UNICODE.states.values(), UNICODE.pinned, UNICODE.layer, "P+", "P-"):
+            assert sign.strip() in text
+
+
+async def test_help_is_filtered(session) -> None:
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("question_mark", "slash", *"alpha lower")
         text = app.screen.query_one("TextView").plain
-        for binding in app.BINDINGS:
-            assert (binding.tooltip or binding.description) in text
+        assert "Lower alpha" in text and "Pause" not in text
+        await pilot.press("escape")
+        assert "Pause within" in app.screen.query_one("TextView").plain
+        await pilot.press("escape")
+        assert len(app.screen_stack) == 1
 
 
-async def test_every_action_is_in_the_command_palette(session) -> None:
+async def test_the_footer_says_how_many_keys_did_not_fit(session) -> None:
+    for width in (60, 80, 200):
+        async with cockpit(session, (width, 40)) as (_, app):
+            text = str(app.query_one(KeyBar).content)
+            shown = {
+                b.binding.action: b.binding.description
+                for b in app.screen.active_bindings.values()
+                if b.enabled and b.binding.show
+            }
+            missing = [about for about in shown.values() if f" {about} " not in text]
+            assert (f"+{len(missing)} (?)" in text) == bool(missing) == (width < 200)
+            assert cell_len(text) <= width
+
+
+async def test_every_action_is_in_the_command_palette_with_its_key(session) -> None:
     async with cockpit(session) as (_, app):
         titles = {command.title for command in app.get_system_commands(app.screen)}
         hidden = lambda b: b.action == "pane" or b.action.endswith("_controls")  # noqa: E731
-        assert {b.description for b in KEYS if not hidden(b)} <= titles
+        wanted = {f"{b.description} ({app.get_key_display(b)})" for b in KEYS if not hidden(b)}
+        assert wanted <= titles
         assert "Theme" in titles
 
 

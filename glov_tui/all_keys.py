@@ -1,0 +1,53 @@
+"""Every key there is, by task and then by screen: what the help shows."""
+
+from __future__ import annotations
+
+from textual.binding import Binding
+from textual.dom import DOMNode
+
+from glov_tui.keys import KEYS, PAST_KEYS, TASKS
+from glov_tui.lab.grid import GridView
+from glov_tui.panes.accuracy import AccuracyPane
+from glov_tui.panes.examples import ExamplesPane
+from glov_tui.screens.details import DetailsScreen
+from glov_tui.screens.editor import EditorScreen
+from glov_tui.screens.fork import ForkScreen
+from glov_tui.screens.help import HelpScreen
+from glov_tui.screens.inject import InjectScreen, TemplatesArea
+from glov_tui.screens.lab import LabScreen
+from glov_tui.screens.options import OptionsScreen
+from glov_tui.screens.question import QuestionScreen
+from glov_tui.widgets.fields import Choice, ValueField
+from glov_tui.widgets.hbars import HBars
+from glov_tui.widgets.heat_table import HeatTable
+from glov_tui.widgets.line_chart import LineChart
+from glov_tui.widgets.row_table import RowTable
+from glov_tui.widgets.text_view import TextView
+
+KINDS: dict[str, tuple[type[DOMNode], ...]] = {
+    "templates": (ExamplesPane, RowTable),
+    "chart": (AccuracyPane, LineChart),
+    "steering": (HBars,),
+    "texts": (TextView,),
+    "inject": (TemplatesArea, InjectScreen),
+    "editor": (EditorScreen,),
+    "options": (OptionsScreen, Choice, ValueField),
+    "details": (DetailsScreen,),
+    "fork, questions": (ForkScreen, QuestionScreen),
+    "steering lab": (LabScreen, GridView, HeatTable),
+    "help": (HelpScreen,),
+}
+"""The widgets and screens with keys of their own."""
+
+
+def key_groups() -> list[tuple[str, list[Binding]]]:
+    """Titles and the keys under them: those of the cockpit by task, then those of each kind."""
+    groups = [
+        (task, [key for key in KEYS if key.action.partition("(")[0] in actions])
+        for task, actions in TASKS.items()
+    ]
+    groups.append(("replay and history", PAST_KEYS))
+    for name, kinds in KINDS.items():
+        keys = [key for kind in kinds for key in kind.__dict__.get("BINDINGS", ())]
+        groups.append((name, [key for key in keys if isinstance(key, Binding)]))
+    return groups
