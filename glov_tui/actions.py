@@ -5,10 +5,11 @@ Screens are imported when they are opened, to keep the first paint quick.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from textual.app import App
 from textual.screen import Screen
 
 from engine.commands import (
@@ -28,6 +29,7 @@ from engine.session import Session
 from engine.state import RunState
 from glov_tui import choices
 from glov_tui.external_editor import edit_text
+from glov_tui.notices import NoticesApp
 from glov_tui.text import clean
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ DRIVING = frozenset(
 """Actions that need an engine to obey."""
 
 
-class RunActions(App[None]):
+class RunActions(NoticesApp):
     """The actions that drive a session; ``GlovApp`` lays out the panes and repaints them."""
 
     session: Session
@@ -231,15 +233,40 @@ class RunActions(App[None]):
         """Let the optimiser choose P+ and P- again."""
         self._edit(ChooseAnchors(positive=None, negative=None))
 
+    @property
+    def shown(self) -> RunState:
+        """The state that the screen shows."""
+        raise NotImplementedError
+
     def action_export(self) -> None:
-        """Write the result so far into the run's folder."""
+        """Write the result of what is shown into the run's folder."""
         import json
 
-        path = self.session.folder / "result.json"
-        result = json.dumps(summarise(self.session.state), indent=2, ensure_ascii=False)
+        state = self.shown
+        present = state is self.session.state
+        step = state.steps_done
+        name = "result.json" if present else f"result-at-step-{step}.json"
+        of = "the run so far" if present else f"the run at the end of step {step}"
+        result = json.dumps(summarise(state), indent=2, ensure_ascii=False)
+        self._write(self.session.folder / name, result, f"The result of {of}")
+
+    def deliver_screenshot(
+        self,
+        filename: str | None = None,
+        path: str | None = None,
+        time_format: str | None = None,
+    ) -> str | None:
+        """Write the screen as a picture into the run's folder, and say where it is."""
+        name = filename or f"screen-{time.strftime('%Y%m%d-%H%M%S')}.svg"
+        folder = Path(path) if path else self.session.folder
+        self._write(folder / name, self.export_screenshot(), "The screen")
+        return None
+
+    def _write(self, path: Path, text: str, what: str) -> None:
         try:
-            write_atomic(path, result)
+            write_atomic(path, text)
         except OSError as error:
-            self.notify(f"{path}: {error.strerror}", severity="error", markup=False)
+            message = f"{clean(str(path))} can't be written: {error.strerror}"
+            self.notify(message, severity="error")
         else:
-            self.notify(str(path), title="Exported", markup=False)
+            self.notify(clean(str(path)), title=f"{what} is in", timeout=8)

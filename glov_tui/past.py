@@ -20,7 +20,7 @@ from glov_tui.panes.steering import SteeringPane
 from glov_tui.text import clean
 
 _PAST_ACTIONS = frozenset(key.action.partition("(")[0] for key in PAST_KEYS)
-_LIVE_ACTIONS = DRIVING | {"lab", "export"}
+_LIVE_ACTIONS = DRIVING | {"lab"}
 """Actions that are for the present of a run."""
 
 

@@ -223,10 +223,13 @@ def grid_of(state: RunState) -> tuple[tuple[int, ...], tuple[float, ...]]:
     return tuple(sorted(spread | set(now.layers))), tuple(sorted(alphas))
 
 
-def obstacle(state: RunState, ended: bool) -> str | None:
-    """Why nothing can be tried at present, and what to do about it; None if it can."""
+def obstacle(state: RunState, ended: bool, run: str) -> str | None:
+    """Why nothing can be tried at present, and what to do about it; None if it can.
+
+    ``run``: as a shell takes it.
+    """
     if ended or state.status in ENDED:
-        return "The run has ended: nothing can be tried any more."
+        return f"The run has ended, and its models are gone: `glov steer {run}` loads them again."
     if state.models is None:
         return "The models are still loading."
     if not state.models.llm_layers:

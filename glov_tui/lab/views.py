@@ -92,9 +92,9 @@ class LabMessage(Static):
     }
     """
 
-    def __init__(self, ended: Callable[[], bool], ascii_only: bool) -> None:
+    def __init__(self, ended: Callable[[], bool], run: str, ascii_only: bool) -> None:
         super().__init__("", markup=False)
-        self._ended = ended
+        self._ended, self._run = ended, run
         self._full, self._empty = ("#", ".") if ascii_only else ("█", "░")
         self._typed_wrong = ""
         self._long = True
@@ -121,7 +121,7 @@ class LabMessage(Static):
         tried = state.experiment
         if tried is not None and tried.running:
             return self._progress(tried), ""
-        obstacle = settings.obstacle(state, self._ended())
+        obstacle = settings.obstacle(state, self._ended(), self._run)
         if obstacle is not None:
             return obstacle, "obstacle"
         if tried is not None and tried.problem is not None:

@@ -15,6 +15,7 @@ from engine.commands import Command, EndExperiment, RunExperiment
 from engine.edit_check import edit_problem
 from engine.edits import Edit
 from engine.experiment import SteeringSetting
+from engine.run_folder import run_argument
 from engine.session import Session
 from engine.state import ENDED
 from glov_tui.glyphs import ASCII, UNICODE
@@ -136,7 +137,7 @@ class LabScreen(LeftOnce[None], PaneScreen):
         yield Static("", id="views", markup=False)
         yield LabHead()
         yield LabForm(self._values)
-        yield LabMessage(lambda: self._session.ended, self._ascii)
+        yield LabMessage(lambda: self._session.ended, self._run, self._ascii)
         yield CompareView(self._ascii)
         yield GridView(ASCII if self._ascii else UNICODE, self._ascii)
         yield LensView(self._ascii)
@@ -156,6 +157,11 @@ class LabScreen(LeftOnce[None], PaneScreen):
         if self._ready:
             for kind in (LabHead, LabForm, LabMessage, CompareView, GridView, LensView):
                 yield from cast(Iterable[Pane], self.query(kind))
+
+    @property
+    def _run(self) -> str:
+        """The run as a shell takes it."""
+        return clean(run_argument(self._session.folder))
 
     @property
     def _form(self) -> LabForm:
@@ -234,7 +240,7 @@ class LabScreen(LeftOnce[None], PaneScreen):
     def action_try(self) -> None:
         """Send the experiment, if the run is paused and what is typed is right."""
         state = self._session.state
-        problem = obstacle(state, self._session.ended)
+        problem = obstacle(state, self._session.ended, self._run)
         if problem is not None:
             self._say("")
             self.notify(problem, severity="warning", markup=False, timeout=4)

@@ -1,10 +1,14 @@
-"""The keys that work now, in one line: Textual's footer without a widget for each key."""
+"""The keys that work now, in one line, or for a while a notice: it never covers data.
+
+Textual's footer has a widget for each key, and its toasts lie on the panes.
+"""
 
 from __future__ import annotations
 
 from rich.cells import cell_len
 from textual.content import Content
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import Static
 
 
@@ -17,7 +21,10 @@ class KeyBar(Static):
 
     DEFAULT_CSS = """
     KeyBar {
-        height: 1; dock: bottom; background: $panel; text-wrap: nowrap;
+        height: auto; max-height: 4; dock: bottom; background: $panel; text-wrap: nowrap;
+        &.-notice { text-wrap: wrap; padding: 0 1; }
+        &.-warning { background: $warning-muted; color: $text-warning; }
+        &.-error { background: $error-muted; color: $text-error; }
         link-style: none; link-color: $foreground; link-background: transparent;
     }
     """
@@ -25,6 +32,8 @@ class KeyBar(Static):
     def __init__(self) -> None:
         super().__init__("", markup=False)
         self._keys: list[tuple[str, str, str]] = []
+        self._notice: Content | None = None
+        self._timer: Timer | None = None
 
     def on_mount(self) -> None:
         """Follow the bindings of the screen."""
@@ -45,7 +54,29 @@ class KeyBar(Static):
             self._keys = list(found.values())
             self._draw()
 
+    def show_notice(self, title: str, message: str, severity: str, seconds: float) -> None:
+        """Show a notice in place of the keys for some seconds; a later one replaces it."""
+        if self._timer is not None:
+            self._timer.stop()
+        self._notice = Content.assemble((title, "bold"), "  " if title else "", message.strip())
+        self.set_class(True, "-notice")
+        self.set_class(severity == "warning", "-warning")
+        self.set_class(severity == "error", "-error")
+        self._timer = self.set_timer(seconds, self.end_notice)
+        self._draw()
+
+    def end_notice(self) -> None:
+        """Show the keys again."""
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self._notice = None
+        self.remove_class("-notice", "-warning", "-error")
+        self._draw()
+
     def _draw(self) -> None:
+        if self._notice is not None:
+            self.update(self._notice)
+            return
         width = self.size.width
         sizes = [cell_len(key) + cell_len(about) + 3 for key, about, _ in self._keys]
         fitting = len(sizes)
@@ -56,7 +87,7 @@ class KeyBar(Static):
             markup = f"[@click=app.simulate_key('{name}')] [b $accent]$key[/] $description [/]"
             parts.append(Content.from_markup(markup, key=key, description=description))
         parts.append(Content.styled(self._rest(fitting), "$text-muted"))
-        self.update(Content("").join(parts), layout=False)
+        self.update(Content("").join(parts), layout=self.size.height != 1)
 
     def _rest(self, fitting: int) -> str:
         """What is said of the keys that do not fit."""

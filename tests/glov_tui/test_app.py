@@ -438,6 +438,35 @@ async def test_every_action_is_in_the_command_palette_with_its_key(session) -> N
         assert "Theme" in titles
 
 
+async def test_notices_are_on_the_line_of_the_keys(session) -> None:
+    async with cockpit(session, (80, 24)) as (pilot, app):
+        bar = app.query_one(KeyBar)
+        panes = app.query_one("#panes").region
+        app.notify("what [b]happened[/b]", title="News", timeout=60)
+        await pilot.pause()
+        assert str(bar.content) == "News  what [b]happened[/b]" and bar.size.height == 1
+        assert app.query_one("#panes").region == panes
+        await pilot.press("question_mark")  # the dialog's own line is the one that is read
+        app.notify("more", severity="error", timeout=60)
+        await pilot.pause()
+        assert str(app.screen.query_one(KeyBar).content) == "more"
+        app.clear_notifications()
+        await pilot.pause()
+        assert "Close" in str(app.screen.query_one(KeyBar).content)
+
+
+async def test_the_screen_is_written_into_the_run_s_folder_or_it_says_why_not(session) -> None:
+    async with cockpit(session) as (pilot, app):
+        app.action_screenshot("one.svg")
+        await pilot.pause()
+        assert "<svg" in (session.folder / "one.svg").read_text()
+        assert "one.svg" in str(app.query_one(KeyBar).content)
+        session.folder = session.folder / "gone" / "away"
+        app.deliver_screenshot("two.svg")
+        await pilot.pause()
+        assert "can't be written: No such file" in str(app.query_one(KeyBar).content)
+
+
 async def test_quitting_asks_while_the_run_is_under_way(session) -> None:
     async with cockpit(session) as (pilot, app):
         await pilot.press("q")
