@@ -458,6 +458,12 @@ class LocalSession:
                     )
                 )
                 continue
+            check = self._optimizer.fitness.check(parsed.template)
+            if check.reason is not None:
+                self._publish(ev.Warned(message=f"template refused: {check.sentence} ({text})"))
+                continue
+            if check.note is not None:
+                self._publish(ev.Warned(message=f"injected template: {check.note}"))
             self._drive(self._optimizer.score_human(self.state, parsed.template), obeying=False)
 
     def _how_to_mend(self) -> str:

@@ -99,6 +99,10 @@ class Optimizer:
         """Step 0: the seed template on the training split, then on the test split."""
         seed = self.config.seed_template
         state = yield from _emit(state, ev.Progress(phase="seed template"))
+        check = self.fitness.check(seed)
+        if check.note is not None:
+            warning = ev.Warned(message=f"seed template: {check.sentence}")
+            state = yield from _emit(state, warning)
         state, scores = yield from self._score(state, [seed])
         event = _scored(seed, scores[seed], "seed", step=0, attempt=1, candidate=0)
         state = yield from _emit(state, event)
@@ -283,14 +287,19 @@ class Optimizer:
             parsed = parse_reply(reply.text, finish=reply.finish)
             outcome: ev.Outcome = "rejected"
             reason = str(parsed.reason) if parsed.reason is not None else None
-            note = parsed.note or None
+            note, template = parsed.note or None, parsed.template
             if parsed.template is not None:
                 key = normalise(parsed.template)
                 known = state.find(key)
                 first = known.text if known else fresh[key][0] if key in fresh else None
                 outcome = "new" if first is None else "duplicate"
                 if first is None:
-                    fresh[key] = (parsed.template, candidate)
+                    check = self.fitness.check(parsed.template)
+                    note = "; ".join(filter(None, (note, check.note))) or None
+                    if check.reason is not None:
+                        outcome, reason, template = "rejected", str(check.reason), None
+                    else:
+                        fresh[key] = (parsed.template, candidate)
                 else:
                     note = f"repeats: {first}"
             tally.count(outcome, reply.tokens)
@@ -302,7 +311,7 @@ class Optimizer:
                 tokens=reply.tokens,
                 finish=reply.finish,
                 outcome=outcome,
-                template=parsed.template,
+                template=template,
                 reason=reason,
                 note=note,
             )

@@ -61,6 +61,7 @@ class RejectReason(StrEnum):
     OPEN_SLOT = "open-slot"
     UNFINISHED = "unfinished"
     TOO_LONG = "too-long"
+    CUT_OFF = "cut-off"
 
     @property
     def explanation(self) -> str:
@@ -76,4 +77,5 @@ _EXPLANATIONS = {
     RejectReason.OPEN_SLOT: f"The template has a blank to fill in other than {PLACEHOLDER}.",
     RejectReason.UNFINISHED: "The sentence with the placeholder is unfinished.",
     RejectReason.TOO_LONG: "The template is longer than allowed.",
+    RejectReason.CUT_OFF: f"What the VLM reads of the template ends before {PLACEHOLDER}.",
 }

@@ -5,6 +5,7 @@ Screens are imported when they are opened, to keep the first paint quick.
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Literal
 
 from textual.app import App
@@ -25,6 +26,7 @@ from engine.session import Session
 from engine.state import RunState
 from glov_tui import choices
 from glov_tui.external_editor import edit_text
+from glov_tui.text import clean
 
 ANSWER_POLL_SECONDS, ANSWER_POLLS = 0.01, 200  # how closely a command's effect is awaited
 
@@ -82,10 +84,18 @@ class RunActions(App[None]):
             )
             if obeyed:
                 self._repaint(state, by_user=True)
+                self._tell_warnings(before, state)
             if obeyed or polls >= ANSWER_POLLS:
                 timer.stop()
 
         timer = self.set_interval(ANSWER_POLL_SECONDS, look)
+
+    def _tell_warnings(self, before: RunState, now: RunState) -> None:
+        """Say at once what the engine answered to a command: the log may not be in view."""
+        last = before.log[-1] if before.log else None
+        for line in takewhile(lambda line: line is not last, reversed(now.log)):
+            if line.level == "warning":
+                self.notify(clean(line.text), severity="warning", markup=False, timeout=8)
 
     def _edit(self, *edits: Edit) -> None:
         for edit in edits:

@@ -7,6 +7,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from engine.prompt_template import RejectReason
+
 Split = Literal["train", "test"]
 
 
@@ -38,6 +40,25 @@ class ScoringProgress:
     total: int
 
 
+@dataclass(frozen=True, slots=True)
+class TemplateCheck:
+    """What the VLM can make of a template, known before it is scored.
+
+    ``note`` is a clause that a person should read; ``reason`` says why its score would say nothing,
+    so that it should not be scored.
+    """
+
+    note: str | None = None
+    reason: RejectReason | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The reason, if there is one, and the note."""
+        if self.reason is None:
+            return self.note or ""
+        return f"{self.reason.explanation} ({self.note})" if self.note else self.reason.explanation
+
+
 class Fitness(Protocol):
     """Scores templates. A score is of a stated split; the search asks for ``train`` only."""
 
@@ -62,6 +83,12 @@ class Fitness(Protocol):
 
     def size(self, split: Split) -> int:
         """Number of images that a score on this split rests on."""
+        ...
+
+    def check(self, template: str) -> TemplateCheck:
+        """Whether the VLM reads the whole template. What that means is the VLM's family's to say:
+        a dual encoder cuts class texts, another may have room for any question.
+        """
         ...
 
     def score(

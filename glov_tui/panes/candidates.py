@@ -57,6 +57,7 @@ class CandidatesPane(TextView):
                 (f"{reason} ", "bad"),
                 (clean(candidate.reply), "dim"),
             )
+        note = f" ({clean(candidate.note)})" if candidate.note else ""
         text = candidate.template or ""
         scored = state.find(normalise(text))
         accuracy = f"{scored.accuracy:>6.1%} " if scored else "     - "
@@ -72,4 +73,5 @@ class CandidatesPane(TextView):
             (f"{glyphs.new} ", "good"),
             (accuracy, "good" if better else "strong"),
             (clean(text), ""),
+            (note, "dim"),
         )
