@@ -64,6 +64,7 @@ class ModelsLoaded(_Event):
     test_size: int
     seconds: float
     versions: dict[str, str] = Field(default_factory=dict)  # of libraries behind the numbers
+    threads: str = ""  # how the CPU was used, for the log
 
 
 class StepStarted(_Event):

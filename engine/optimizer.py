@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
 from engine import events as ev
+from engine import threads
 from engine.config import RunConfig, SteeringConfig
 from engine.errors import ModelError
 from engine.history import find_anchors
@@ -91,6 +92,7 @@ class Optimizer:
             test_size=self.fitness.size("test"),
             seconds=seconds,
             versions=versions(),
+            threads=threads.describe(),
         )
 
     # -- what a session runs ---------------------------------------------------------------

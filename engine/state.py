@@ -149,7 +149,7 @@ class RunState:
                     event,
                     f"{event.llm} and {event.vlm} ready; {event.dataset_name}: "
                     f"{len(event.class_names)} classes, {event.train_size} training and "
-                    f"{event.test_size} test images",
+                    f"{event.test_size} test images{'; ' if event.threads else ''}{event.threads}",
                 )
             case ev.StepStarted():
                 return self._step_started(event)

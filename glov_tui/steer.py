@@ -12,6 +12,7 @@ from rich.status import Status
 from rich.text import Text
 
 from engine import events as ev
+from engine import threads
 from engine.config import RunConfig
 from engine.config_file import load_config
 from engine.errors import ConfigError
@@ -78,6 +79,7 @@ def steer(request: Request) -> None:
             share = f" {done}/{total}" if total else ""
             status.update(Text(clean(f"loading {what}{share}")))
 
+        threads.prepare()
         from engine.llm.local import LocalLLM  # with torch
         from engine.steering.lab import Subject
         from engine.vlm.loading import load_fitness
