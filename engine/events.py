@@ -4,22 +4,34 @@
 is their fold. *Telemetry* (progress, tokens as they stream) is shown and forgotten. ``time`` is
 Unix time in seconds; together with ``seconds`` it is all that may differ between two runs of the
 same configuration on the same machine.
+
+Numbers have the ranges that an engine can give them: a journal with others is damaged, and is
+known to be when it is read, not when a chart is drawn.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 
-from engine.config import AlphaUnit, Pooling, SteeringMode
+from engine.config import Alpha, AlphaUnit, Pooling, SteeringMode
 from engine.edits import Edit
 from engine.experiment import CellMeasured, Experiment, LayerLens, TracedReply
 from engine.llm.base import Message
-from engine.record import Record, to_json
+from engine.record import (
+    Count,
+    LogLikelihood,
+    Positive,
+    Record,
+    Seconds,
+    Share,
+    UnixTime,
+    to_json,
+)
 
-JOURNAL_VERSION = 1
+JOURNAL_VERSION = 2
 
 Phase = Literal[
     "loading", "seed template", "meta-prompt", "steering", "proposing", "scoring", "testing", "idle"
@@ -32,11 +44,16 @@ Outcome = Literal["new", "duplicate", "rejected"]
 class _Event(Record):
     is_fact: ClassVar[bool] = True
 
-    time: float = Field(default_factory=time.time)
+    time: UnixTime = Field(default_factory=time.time)
 
     def comparable(self) -> dict[str, Any]:
         """Everything but clock readings: equal for equal runs."""
         return self.model_dump(mode="json", exclude={"time", "seconds"})
+
+
+def _check_hits(hits: int, n: int) -> None:
+    if hits > n:
+        raise ValueError(f"{hits} hits of {n} images")
 
 
 class RunStarted(_Event):
@@ -54,15 +71,16 @@ class ModelsLoaded(_Event):
 
     kind: Literal["models-loaded"] = "models-loaded"
     llm: str
-    llm_layers: int
+    llm_layers: Count
     vlm: str
     dataset_name: str
     dataset_description: str
     dataset_fingerprint: str  # of files and splits: equal where numbers are comparable
     class_names: tuple[str, ...]
-    train_size: int
-    test_size: int
-    seconds: float
+    class_sizes: tuple[Count, ...] = ()  # training images of each class, in the same order
+    train_size: Count
+    test_size: Count
+    seconds: Seconds
     versions: dict[str, str] = Field(default_factory=dict)  # of libraries behind the numbers
     threads: str = ""  # how the CPU was used, for the log
 
@@ -71,15 +89,15 @@ class StepStarted(_Event):
     """Step ``step`` (from 1; the seed template is step 0) begins, or begins again."""
 
     kind: Literal["step-started"] = "step-started"
-    step: int
+    step: Count
 
 
 class MetaPromptComposed(_Event):
     """The very messages that the LLM is asked with, and the templates shown in them."""
 
     kind: Literal["meta-prompt-composed"] = "meta-prompt-composed"
-    step: int
-    attempt: int
+    step: Count
+    attempt: Count
     messages: tuple[Message, ...]
     best: tuple[str, ...]  # identities, from low to high accuracy
     worst: tuple[str, ...]
@@ -92,8 +110,8 @@ class AlphaTrial(Record):
     without a template counts as accuracy 0.
     """
 
-    alpha: float
-    replies: int
+    alpha: Alpha
+    replies: Count
     reward: float  # mean, -1 to 1
     spread: float  # standard deviation of the rewards
 
@@ -102,13 +120,13 @@ class SteeringPrepared(_Event):
     """The offsets of a step: tuples of numbers have one entry per decoder layer."""
 
     kind: Literal["steering-prepared"] = "steering-prepared"
-    step: int
+    step: Count
     positive: str
     negative: str
     mode: SteeringMode
     pool: Pooling
-    layers: tuple[int, ...]
-    alpha: float
+    layers: tuple[Count, ...]
+    alpha: Alpha
     norms: tuple[float, ...]  # of H+ - H-
     ratios: tuple[float, ...]  # the same over the mean hidden-state norm
     alpha_unit: AlphaUnit = "absolute"
@@ -126,11 +144,11 @@ class SteeringMeasured(_Event):
     """
 
     kind: Literal["steering-measured"] = "steering-measured"
-    step: int
-    attempt: int
-    tokens: int
+    step: Count
+    attempt: Count
+    tokens: Count
     kl: float  # KL(steered || unsteered), nats
-    changed: float  # share of tokens that would have been others without steering, 0 to 1
+    changed: Share  # share of tokens that would have been others without steering, 0 to 1
     raised: tuple[tuple[str, float], ...]  # the tokens that gained most, and their mean gain
     lowered: tuple[tuple[str, float], ...]  # the tokens that lost most, mean change below 0
 
@@ -139,11 +157,11 @@ class CandidateProposed(_Event):
     """One reply, and what was made of it."""
 
     kind: Literal["candidate-proposed"] = "candidate-proposed"
-    step: int
-    attempt: int
-    candidate: int
+    step: Count
+    attempt: Count
+    candidate: Count
     reply: str
-    tokens: int
+    tokens: Count
     finish: Literal["stop", "length"]
     outcome: Outcome
     template: str | None = None
@@ -155,33 +173,38 @@ class TemplateScored(_Event):
     """A template's few-shot accuracy: ``hits`` of ``n`` training images, margin in nats."""
 
     kind: Literal["template-scored"] = "template-scored"
-    step: int
-    attempt: int
-    candidate: int
+    step: Count
+    attempt: Count
+    candidate: Count
     template: str
     origin: Origin
-    hits: int
-    n: int
-    margin: float
-    class_hits: dict[str, tuple[int, int]]
+    hits: Count
+    n: Positive
+    margin: LogLikelihood
+    class_hits: tuple[Count, ...]  # of each class, in the order of models-loaded
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        _check_hits(self.hits, self.n)
+        return self
 
 
 class StepRetried(_Event):
     """Too few new templates: the step asks again."""
 
     kind: Literal["step-retried"] = "step-retried"
-    step: int
-    attempt: int  # the attempt that fell short
-    new: int
+    step: Count
+    attempt: Count  # the attempt that fell short
+    new: Count
     needed: int
-    attempts: int
+    attempts: Count
 
 
 class AnchorsMoved(_Event):
     """A new best was found: P+ and P- are now these (identities of templates)."""
 
     kind: Literal["anchors-moved"] = "anchors-moved"
-    step: int
+    step: Count
     positive: str
     negative: str
 
@@ -190,16 +213,16 @@ class StepFinished(_Event):
     """Sums of a step. Accuracies are shares, 0 to 1, None where nothing new was scored."""
 
     kind: Literal["step-finished"] = "step-finished"
-    step: int
-    attempts: int
-    new: int
-    duplicates: int
-    rejected: int
-    tokens: int
-    step_best: float | None
-    step_mean: float | None
-    best: float
-    seconds: float
+    step: Count
+    attempts: Count
+    new: Count
+    duplicates: Count
+    rejected: Count
+    tokens: Count
+    step_best: Share | None
+    step_mean: Share | None
+    best: Share
+    seconds: Seconds
 
 
 class TestMeasured(_Event):
@@ -208,27 +231,32 @@ class TestMeasured(_Event):
     __test__: ClassVar[bool] = False  # not a test case, whatever pytest thinks of its name
 
     kind: Literal["test-measured"] = "test-measured"
-    step: int
+    step: Count
     subject: Subject
     templates: tuple[str, ...]
-    hits: int
-    n: int
-    seconds: float
+    hits: Count
+    n: Positive
+    seconds: Seconds
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        _check_hits(self.hits, self.n)
+        return self
 
 
 class RunPaused(_Event):
     """The engine holds, between two tokens or two facts, until told to go on."""
 
     kind: Literal["run-paused"] = "run-paused"
-    step: int
+    step: Count
 
 
 class Edited(_Event):
     """A person's edit, numbered from 1; it holds from ``step`` on."""
 
     kind: Literal["edited"] = "edited"
-    number: int
-    step: int
+    number: Count
+    step: Count
     edit: Edit
 
 
@@ -236,7 +264,7 @@ class EditUndone(_Event):
     """An edit was taken back before it took effect."""
 
     kind: Literal["edit-undone"] = "edit-undone"
-    number: int
+    number: Count
 
 
 class RunForked(_Event):
@@ -244,7 +272,7 @@ class RunForked(_Event):
 
     kind: Literal["run-forked"] = "run-forked"
     parent: str  # the name of its folder
-    step: int  # the last one that both runs share; 0: only the seed template was scored
+    step: Count  # the last one that both runs share; 0: only the seed template was scored
 
 
 class RunReopened(_Event):
@@ -258,14 +286,14 @@ class RunResumed(_Event):
     """The engine goes on after a pause."""
 
     kind: Literal["run-resumed"] = "run-resumed"
-    step: int
+    step: Count
 
 
 class RunStopped(_Event):
     """Stopped on request; the run can be resumed."""
 
     kind: Literal["run-stopped"] = "run-stopped"
-    step: int
+    step: Count
 
 
 class Warned(_Event):
@@ -286,7 +314,7 @@ class RunFinished(_Event):
     """All steps are done and the final ensemble was measured."""
 
     kind: Literal["run-finished"] = "run-finished"
-    step: int
+    step: Count
 
 
 class Progress(_Event):
@@ -296,8 +324,8 @@ class Progress(_Event):
     is_fact: ClassVar[bool] = False
     phase: Phase
     detail: str = ""
-    done: int = 0
-    total: int = 0
+    done: Count = 0
+    total: Count = 0
 
 
 class TokensStreamed(_Event):
@@ -305,8 +333,8 @@ class TokensStreamed(_Event):
 
     kind: Literal["tokens-streamed"] = "tokens-streamed"
     is_fact: ClassVar[bool] = False
-    step: int
-    attempt: int
+    step: Count
+    attempt: Count
     texts: tuple[str, ...]
 
 
@@ -323,8 +351,8 @@ class ExperimentProgress(_Event):
 
     kind: Literal["experiment-progress"] = "experiment-progress"
     is_fact: ClassVar[bool] = False
-    done: int
-    total: int
+    done: Count
+    total: Count
 
 
 class RepliesCompared(_Event):
@@ -358,7 +386,7 @@ class ExperimentEnded(_Event):
     kind: Literal["experiment-ended"] = "experiment-ended"
     is_fact: ClassVar[bool] = False
     problem: str | None = None
-    seconds: float = 0.0
+    seconds: Seconds = 0.0
 
 
 Event = Annotated[

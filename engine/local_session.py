@@ -152,8 +152,7 @@ class LocalSession:
             for e in content.events
             if isinstance(e, ev.TemplateScored)
         }
-        if content.torn_bytes:
-            journal.cut(content.torn_bytes)
+        journal.make_appendable(content)
         session = cls(journal, state, scores, on_event, kept)
         if state.status == "finished":
             return session  # there is nothing left to do: the result is shown again
@@ -164,6 +163,10 @@ class LocalSession:
         if content.torn_bytes:
             session._publish(
                 ev.Warned(message=f"the journal's last line was torn; cut {content.torn_bytes} B")
+            )
+        if content.version != ev.JOURNAL_VERSION:
+            session._publish(
+                ev.Warned(message=f"the journal was of version {content.version}; rewritten")
             )
         if journal.left_by is not None:
             session._publish(

@@ -88,6 +88,7 @@ class Optimizer:
             dataset_description=self.fitness.dataset_description,
             dataset_fingerprint=self.fitness.dataset_fingerprint,
             class_names=self.fitness.class_names,
+            class_sizes=self.fitness.class_sizes("train"),
             train_size=self.fitness.size("train"),
             test_size=self.fitness.size("test"),
             seconds=seconds,

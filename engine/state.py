@@ -6,6 +6,7 @@ forking and attaching are folds of the same events elsewhere.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -22,10 +23,11 @@ from engine.edits import (
     with_option,
 )
 from engine.experiment_state import ExperimentState
-from engine.history import Proposal, ScoredTemplate, anchors_after, ranked, ranked_with
+from engine.history import Proposal, ScoredTemplate, anchors_after
 from engine.llm.base import Message
 from engine.prompt_template import normalise
 from engine.steering.alpha_search import TrialSetting, with_rewards
+from engine.template_log import TemplateLog
 
 Status = Literal["new", "loading", "running", "paused", "stopped", "failed", "finished"]
 ENDED: tuple[Status, ...] = ("stopped", "failed", "finished")
@@ -69,9 +71,7 @@ class RunState:
     streams: tuple[str, ...] = ()  # replies as they arrive, one per candidate of the attempt
     candidates: tuple[ev.CandidateProposed, ...] = ()
     # The whole run
-    templates: tuple[ScoredTemplate, ...] = ()  # first seen first, distinct by key
-    keys: dict[str, int] = field(default_factory=dict)  # key -> index in templates
-    ranking: tuple[ScoredTemplate, ...] = ()  # the same templates, best first
+    scored: TemplateLog = field(default_factory=TemplateLog)  # templates, distinct by key
     anchors: tuple[str, str] | None = None  # keys of P+ and P-
     trials: dict[TrialSetting, tuple[ev.AlphaTrial, ...]] = field(default_factory=dict)
     # What a person changed
@@ -93,6 +93,16 @@ class RunState:
     def steps_done(self) -> int:
         """Number of finished steps, 0 while only the seed template was scored."""
         return self.steps[-1].step if self.steps else 0
+
+    @property
+    def templates(self) -> tuple[ScoredTemplate, ...]:
+        """All scored templates, first seen first."""
+        return self.scored.all
+
+    @property
+    def ranking(self) -> tuple[ScoredTemplate, ...]:
+        """The same templates, best first."""
+        return self.scored.ranking
 
     @property
     def allowed(self) -> list[ScoredTemplate]:
@@ -118,8 +128,16 @@ class RunState:
 
     def find(self, key: str) -> ScoredTemplate | None:
         """The template with this identity, if it was scored."""
-        index = self.keys.get(key)
-        return None if index is None else self.templates[index]
+        return self.scored.find(key)
+
+    def class_hits(self, template: ScoredTemplate) -> list[tuple[str, int, int]]:
+        """Name, hits and training images of each class that has any, in the data set's order."""
+        if self.models is None:
+            return []
+        counted = zip(
+            self.models.class_names, template.class_hits, self.models.class_sizes, strict=False
+        )
+        return [(name, hits, n) for name, hits, n in counted if n]
 
     def test(self, subject: ev.Subject) -> ev.TestMeasured | None:
         """The latest test measurement of this subject."""
@@ -249,8 +267,9 @@ class RunState:
             pending=self._still_pending(self.step_begin.pending),
         )
         for template in self.templates:
-            if template.origin == "human" and template.key not in before.keys:
-                before = before._added(template)  # scored once and for all
+            if template.origin == "human" and template.key not in before.scored:
+                # scored once and for all
+                before = replace(before, scored=before.scored.with_template(template))
         return before
 
     def _step_started(self, event: ev.StepStarted) -> RunState:
@@ -316,19 +335,16 @@ class RunState:
     def _candidate(self, event: ev.CandidateProposed) -> RunState:
         state = replace(self, candidates=(*self.candidates, event))
         if event.outcome == "duplicate" and event.template is not None:
-            index = self.keys.get(normalise(event.template))
-            if index is not None:
-                known = self.templates[index]
-                seen = Proposal(event.step, event.attempt, event.candidate)
-                repeated = replace(known, again=(*known.again, seen))
-                templates = (*self.templates[:index], repeated, *self.templates[index + 1 :])
-                state = replace(state, templates=templates, ranking=tuple(ranked(templates)))
+            seen = Proposal(event.step, event.attempt, event.candidate)
+            scored = self.scored.with_repeat(normalise(event.template), seen)
+            state = replace(state, scored=scored)
         return state
 
     def _scored(self, event: ev.TemplateScored) -> RunState:
         key = normalise(event.template)
-        if key in self.keys:
+        if key in self.scored:
             return self
+        self._check_class_hits(event)
         scored = ScoredTemplate(
             key=key,
             text=event.template,
@@ -341,11 +357,25 @@ class RunState:
             reply=self._reply(event),
             again=self._repeats(key),
         )
-        state = self._added(scored)
+        state = replace(self, scored=self.scored.with_template(scored))
         if event.origin == "llm":
             return state
         who = "seed template" if event.origin == "seed" else "injected"
         return state._logged(event, f"{who}: {scored.accuracy:.1%} {scored.text}")
+
+    def _check_class_hits(self, event: ev.TemplateScored) -> None:
+        """
+        Raises:
+            ValueError: if they are not of the classes of this run.
+        """
+        if self.models is None or not event.class_hits:
+            return
+        if len(event.class_hits) != len(self.models.class_names):
+            raise ValueError(
+                f"hits of {len(event.class_hits)} classes, of {len(self.models.class_names)}"
+            )
+        if any(map(operator.gt, event.class_hits, self.models.class_sizes)):
+            raise ValueError("more hits of a class than it has images")
 
     def _reply(self, event: ev.TemplateScored) -> str:
         source = (event.attempt, event.candidate)
@@ -358,14 +388,6 @@ class RunState:
             Proposal(c.step, c.attempt, c.candidate)
             for c in self.candidates
             if c.outcome == "duplicate" and c.template and normalise(c.template) == key
-        )
-
-    def _added(self, scored: ScoredTemplate) -> RunState:
-        return replace(
-            self,
-            templates=(*self.templates, scored),
-            keys={**self.keys, scored.key: len(self.templates)},
-            ranking=ranked_with(self.ranking, scored),
         )
 
     def _anchors(self, event: ev.AnchorsMoved) -> RunState:

@@ -20,7 +20,7 @@ def demo(*overrides: str) -> RunConfig:
 
 def drive(session: LocalSession) -> RunState:
     session.start()
-    assert session.wait(60), "the engine hangs"
+    assert session.wait(600), "the engine hangs"
     return session.state
 
 

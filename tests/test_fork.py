@@ -110,7 +110,7 @@ def test_a_step_that_was_cut_off_and_edits_before_the_next_one_are_told_apart(
             hits=50,
             n=80,
             margin=-1.0,
-            class_hits={},
+            class_hits=(),
         ),
         ev.RunResumed(step=1),
         ev.StepStarted(step=2),

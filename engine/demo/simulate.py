@@ -52,6 +52,10 @@ class WorldFitness:
         """As many images on either split."""
         return self.world.n
 
+    def class_sizes(self, split: Split) -> tuple[int, ...]:
+        """Not known: hits are drawn for all classes together."""
+        return ()
+
     def check(self, template: str) -> TemplateCheck:
         """Everything is read."""
         return TemplateCheck()
@@ -69,13 +73,13 @@ class WorldFitness:
         """The mean of the templates' accuracies, without noise."""
         yield ScoringProgress(1, 1)
         accuracy = fmean(self.world.expected(named_phrases(text)) for text in templates)
-        return Score(round(accuracy * 1000), 1000, 0.0, {})
+        return Score(round(accuracy * 1000), 1000, 0.0, ())
 
     def _score(self, text: str) -> Score:
         phrases = named_phrases(text)
         rng = random.Random(f"{self._seed}/{text}")
         hits = self.world.hits(phrases, rng)
-        return Score(hits, self.world.n, self.world.expected(phrases) - 1, {})
+        return Score(hits, self.world.n, self.world.expected(phrases) - 1, ())
 
 
 def named_phrases(text: str) -> Phrases:

@@ -95,6 +95,11 @@ class DualEncoder:
         """Number of readable images that a score on this split rests on."""
         return len(self._images[split].labels)
 
+    def class_sizes(self, split: Split) -> tuple[int, ...]:
+        """The same of each class; 0 where none of its images is labelled."""
+        labels = self._images[split].labels
+        return tuple(torch.bincount(labels, minlength=len(self.class_names)).tolist())
+
     def check(self, template: str) -> TemplateCheck:
         """Whether the text tower reads the template's class texts to their ends.
 
@@ -181,7 +186,6 @@ class DualEncoder:
                 images.labels,
                 texts,
                 scale=self._logit_scale,
-                class_names=self.class_names,
             )
         except NotFiniteError:
             raise ModelError(

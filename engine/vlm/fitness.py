@@ -17,14 +17,14 @@ class Score:
     """The accuracy of one template, or of one ensemble, on one split.
 
     ``hits`` of ``n`` images were classified right; ``margin`` is the mean log-likelihood of the
-    true class in nats (at most 0, higher is better), which breaks ties; ``class_hits[name]`` is
-    ``(hits, n)`` of one class.
+    true class in nats (at most 0, higher is better), which breaks ties; ``class_hits`` are
+    the hits of each class, in the order of ``Fitness.class_names``.
     """
 
     hits: int
     n: int
     margin: float
-    class_hits: dict[str, tuple[int, int]]
+    class_hits: tuple[int, ...]
 
     @property
     def accuracy(self) -> float:
@@ -83,6 +83,10 @@ class Fitness(Protocol):
 
     def size(self, split: Split) -> int:
         """Number of images that a score on this split rests on."""
+        ...
+
+    def class_sizes(self, split: Split) -> tuple[int, ...]:
+        """The same of each class, in the order of ``class_names``; 0 where none is labelled."""
         ...
 
     def check(self, template: str) -> TemplateCheck:

@@ -147,7 +147,7 @@ def scored(text: str, hits: int, step: int, origin: ev.Origin = "llm") -> ev.Tem
         hits=hits,
         n=10,
         margin=-1.0,
-        class_hits={},
+        class_hits=(),
     )
 
 
