@@ -12,6 +12,7 @@ from engine.edits import (
     with_option,
 )
 from engine.errors import ConfigError
+from engine.llm.base import prefix_refused
 from engine.state import RunState
 
 
@@ -28,6 +29,13 @@ def edit_problem(state: RunState, edit: Edit) -> str | None:
                 deep = [n for n in layers if isinstance(n, int) and n >= state.models.llm_layers]
                 if deep:
                     return f"the LLM's decoder layers are 0 to {state.models.llm_layers - 1}"
+            if (
+                edit.key == "proposal.reply_prefix"
+                and edit.value
+                and state.models is not None
+                and state.models.llm_thinks_first
+            ):
+                return prefix_refused(state.models.llm)
             try:
                 config = state.config
                 for earlier in state.pending:

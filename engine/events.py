@@ -19,7 +19,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 from engine.config import Alpha, AlphaUnit, Pooling, SteeringMode
 from engine.edits import Edit
 from engine.experiment import CellMeasured, Experiment, LayerLens, TracedReply
-from engine.llm.base import Message
+from engine.llm.base import Finish, Message
 from engine.record import (
     Count,
     LogLikelihood,
@@ -83,6 +83,7 @@ class ModelsLoaded(_Event):
     seconds: Seconds
     versions: dict[str, str] = Field(default_factory=dict)  # of libraries behind the numbers
     threads: str = ""  # how the CPU was used, for the log
+    llm_thinks_first: bool = False  # a thought begins each reply, so that it can't be begun for it
 
 
 class StepStarted(_Event):
@@ -162,11 +163,13 @@ class CandidateProposed(_Event):
     candidate: Count
     reply: str
     tokens: Count
-    finish: Literal["stop", "length"]
+    finish: Finish
     outcome: Outcome
     template: str | None = None
     reason: str | None = None  # why it was rejected, one of engine.reply's
     note: str | None = None  # what was cleaned, or which template it repeats
+    thought: str = ""  # what the LLM thought before the reply
+    thought_tokens: Count = 0
 
 
 class TemplateScored(_Event):
@@ -336,6 +339,7 @@ class TokensStreamed(_Event):
     step: Count
     attempt: Count
     texts: tuple[str, ...]
+    thoughts: tuple[str, ...] = ()  # and to its thought; empty where nothing was added to any
 
 
 class ExperimentStarted(_Event):

@@ -40,6 +40,7 @@ from engine.journal_lines import (
     whole_lines,
 )
 from engine.journal_v1 import upgraded
+from engine.old_config import written_config
 from engine.ownership import why_denied
 from engine.run_folder import CONFIG, EVENTS, run_argument
 from engine.run_lock import Owner
@@ -391,7 +392,7 @@ def _check_head(path: Path, event: Event) -> None:
     if not isinstance(event, RunStarted):
         raise JournalError(f"{path}, line 1: a journal begins with run-started, not {event.kind}")
     try:
-        RunConfig.model_validate(event.config)
+        written_config(event.config)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))

@@ -408,6 +408,7 @@ class LocalSession:
             positive=positive.text,
             negative=negative.text,
             fitness=optimizer.fitness,
+            accept=state.config.proposal.accept,
         )
         yield from run_experiment(experiment, subject)
 
@@ -447,7 +448,8 @@ class LocalSession:
 
         while self._injected:
             text = self._injected.pop(0)
-            parsed = parse_reply(text)
+            assert self.state.config is not None
+            parsed = parse_reply(text, accept=self.state.config.proposal.accept)
             if parsed.template is None:
                 reason = parsed.reason.explanation if parsed.reason else "it is no template"
                 self._publish(ev.Warned(message=f"template refused: {reason} ({text})"))

@@ -135,19 +135,23 @@ def examples_for(state: RunState, step: int) -> tuple[list[ScoredTemplate], list
 def compose_for(prompt: MetaPrompt, state: RunState, step: int) -> tuple[Message, ...]:
     """The messages that the LLM is asked with in ``step``, a person's own where there are any.
 
+    The last one is what the reply shall begin with, where ``proposal.reply_prefix`` says so.
+
     Raises:
         ConfigError: if the meta-prompt template can't be rendered.
     """
+    assert state.config is not None
+    prefix = state.config.proposal.reply_prefix
     if state.next_messages is not None:
-        return state.next_messages
-    assert state.config is not None and state.models is not None
+        return with_prefix(state.next_messages, prefix)
+    assert state.models is not None
     best, worst = examples_for(state, step)
     edited = replace(
         prompt,
         system_prompt=state.config.proposal.system_prompt or SYSTEM_PROMPT,
         task=state.config.proposal.task or TASK,
     )
-    return edited.compose(
+    messages = edited.compose(
         dataset_name=state.models.dataset_name,
         dataset_description=state.models.dataset_description,
         class_names=state.models.class_names,
@@ -155,6 +159,14 @@ def compose_for(prompt: MetaPrompt, state: RunState, step: int) -> tuple[Message
         worst=[Example(t.text, 100 * t.accuracy) for t in worst],
         step=step,
     )
+    return with_prefix(messages, prefix)
+
+
+def with_prefix(messages: Sequence[Message], prefix: str | None) -> tuple[Message, ...]:
+    """The messages, and what the reply to them shall begin with."""
+    if not prefix:
+        return tuple(messages)
+    return (*messages, {"role": "assistant", "content": prefix})
 
 
 @lru_cache(maxsize=8)

@@ -26,10 +26,18 @@ from engine import threads
 from engine.config import RunConfig, SteeringConfig
 from engine.errors import ModelError
 from engine.history import find_anchors
-from engine.llm.base import LanguageModel, Message, Reply, Steering, SteeringShift, TokenColumn
+from engine.llm.base import (
+    LanguageModel,
+    Message,
+    Reply,
+    Steering,
+    SteeringShift,
+    TokenColumn,
+    prefix_refused,
+)
 from engine.metaprompt import MetaPrompt, compose_for, examples_for
 from engine.prompt_template import normalise
-from engine.reply import parse_reply
+from engine.reading import read_reply
 from engine.state import RunState
 from engine.steering.alpha_search import TrialSetting, choose_alpha
 from engine.steering.direction import Direction
@@ -68,6 +76,8 @@ class Optimizer:
     _directions: dict[tuple[str, str, str, bool], Direction] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.config.proposal.reply_prefix and self.llm.thinks_first:
+            raise ModelError(prefix_refused(self.llm.name))
         steering = self.config.steering
         if steering.mode == "off":
             return
@@ -83,6 +93,7 @@ class Optimizer:
         return ev.ModelsLoaded(
             llm=self.llm.name,
             llm_layers=self.llm.layers,
+            llm_thinks_first=self.llm.thinks_first,
             vlm=self.fitness.name,
             dataset_name=self.fitness.dataset_name,
             dataset_description=self.fitness.dataset_description,
@@ -266,7 +277,7 @@ class Optimizer:
         sampling = _config(state).sampling
         n = _config(state).proposal.candidates
         seeds = [derive_seed(self.config.seed, step, attempt, i) for i in range(n)]
-        total = sampling.max_new_tokens
+        total = self.llm.most_tokens(sampling)
         state = yield from _emit(state, ev.Progress(phase="proposing", total=total))
         columns = self.llm.propose(messages, sampling, seeds, steering)
         done = itertools.count(1)
@@ -275,7 +286,9 @@ class Optimizer:
             if isinstance(news, SteeringShift):
                 return (ev.SteeringMeasured(step=step, attempt=attempt, **asdict(news)),)
             return (
-                ev.TokensStreamed(step=step, attempt=attempt, texts=news.texts),
+                ev.TokensStreamed(
+                    step=step, attempt=attempt, texts=news.texts, thoughts=news.thoughts
+                ),
                 ev.Progress(phase="proposing", done=min(next(done), total), total=total),
             )
 
@@ -286,8 +299,9 @@ class Optimizer:
     ) -> Events:
         """Parse the replies, tell new templates from known ones, score the new ones."""
         fresh: dict[str, tuple[str, int]] = {}  # key -> (text, candidate)
+        accept = _config(state).proposal.accept
         for candidate, reply in enumerate(replies):
-            parsed = parse_reply(reply.text, finish=reply.finish)
+            parsed = read_reply(reply, accept)
             outcome: ev.Outcome = "rejected"
             reason = str(parsed.reason) if parsed.reason is not None else None
             note, template = parsed.note or None, parsed.template
@@ -305,7 +319,7 @@ class Optimizer:
                         fresh[key] = (parsed.template, candidate)
                 else:
                     note = f"repeats: {first}"
-            tally.count(outcome, reply.tokens)
+            tally.count(outcome, reply.tokens + reply.thought_tokens)
             event = ev.CandidateProposed(
                 step=step,
                 attempt=attempt,
@@ -317,6 +331,8 @@ class Optimizer:
                 template=template,
                 reason=reason,
                 note=note,
+                thought=reply.thought,
+                thought_tokens=reply.thought_tokens,
             )
             state = yield from _emit(state, event)
         if not fresh:

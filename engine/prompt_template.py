@@ -26,8 +26,9 @@ _NAME = alternatives(
     |categor[ií]as?|clase|категори[яию]|класс|类别|類別|类名|カテゴリー?|クラス|카테고리|클래스|فئة|الفئة|קטגוריה"""
 )
 PLACEHOLDER_SPELLINGS = re.compile(
-    rf"[<‹＜〈《{{｛\[［【]{{1,2}}\|?\s?(?:the |a )?{_NAME}(?: here)?"
-    r"\s?\|?[>›＞〉》}｝\]］】]{1,2}"
+    r"<category>[^<>\n]{0,40}</category>"
+    rf"|\$?[<‹＜〈《{{｛\[［【]{{1,2}}\|?\s?(?:the |a )?{_NAME}(?: here)?"
+    r"\s?[|/]?[>›＞〉》}｝\]］】]{1,2}"
     r"|\{{1,2}\s?0?\s?\}{1,2}",
     re.IGNORECASE,
 )
@@ -62,6 +63,8 @@ class RejectReason(StrEnum):
     UNFINISHED = "unfinished"
     TOO_LONG = "too-long"
     CUT_OFF = "cut-off"
+    THOUGHT_TOO_LONG = "thought-too-long"
+    ONLY_THOUGHT = "only-thought"
 
     @property
     def explanation(self) -> str:
@@ -78,4 +81,6 @@ _EXPLANATIONS = {
     RejectReason.UNFINISHED: "The sentence with the placeholder is unfinished.",
     RejectReason.TOO_LONG: "The template is longer than allowed.",
     RejectReason.CUT_OFF: f"What the VLM reads of the template ends before {PLACEHOLDER}.",
+    RejectReason.THOUGHT_TOO_LONG: "The thought did not end: raise sampling.thinking_tokens.",
+    RejectReason.ONLY_THOUGHT: "The LLM thought, and then said nothing.",
 }

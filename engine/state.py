@@ -25,6 +25,7 @@ from engine.edits import (
 from engine.experiment_state import ExperimentState
 from engine.history import Proposal, ScoredTemplate, anchors_after
 from engine.llm.base import Message
+from engine.old_config import written_config
 from engine.prompt_template import normalise
 from engine.steering.alpha_search import TrialSetting, with_rewards
 from engine.template_log import TemplateLog
@@ -69,6 +70,7 @@ class RunState:
     steering_effect: ev.SteeringMeasured | None = None  # of the step under way, or the last one
     experiment: ExperimentState | None = None  # of the steering lab; no part of the run
     streams: tuple[str, ...] = ()  # replies as they arrive, one per candidate of the attempt
+    thoughts: tuple[str, ...] = ()  # their thoughts, where there are any
     candidates: tuple[ev.CandidateProposed, ...] = ()
     # The whole run
     scored: TemplateLog = field(default_factory=TemplateLog)  # templates, distinct by key
@@ -153,12 +155,12 @@ class RunState:
             case ev.TokensStreamed():
                 streams = self.streams or ("",) * len(event.texts)
                 joined = tuple(a + b for a, b in zip(streams, event.texts, strict=True))
-                return replace(self, streams=joined)
+                return replace(self, streams=joined, thoughts=self._thoughts_with(event.thoughts))
             case ev.RunStarted():
                 return replace(
                     self,
                     run=event.run,
-                    config=RunConfig.model_validate(event.config),
+                    config=written_config(event.config),
                     status="loading",
                     started_at=event.time,
                 )
@@ -172,7 +174,7 @@ class RunState:
             case ev.StepStarted():
                 return self._step_started(event)
             case ev.MetaPromptComposed():
-                return replace(self, prompt=event, attempt=event.attempt, streams=())
+                return replace(self, prompt=event, attempt=event.attempt, streams=(), thoughts=())
             case ev.SteeringPrepared():
                 return replace(self, steering=event)
             case ev.SteeringMeasured():
@@ -287,6 +289,7 @@ class RunState:
             steering_effect=None,
             candidates=(),
             streams=(),
+            thoughts=(),
         )
         due = [edited for edited in state.pending if edited.step <= event.step]
         for edited in due:
@@ -331,6 +334,10 @@ class RunState:
 
     def _without(self, number: int) -> RunState:
         return replace(self, pending=tuple(e for e in self.pending if e.number != number))
+
+    def _thoughts_with(self, added: tuple[str, ...]) -> tuple[str, ...]:
+        thoughts = self.thoughts or ("",) * len(added)
+        return tuple(a + b for a, b in zip(thoughts, added, strict=True)) if added else thoughts
 
     def _candidate(self, event: ev.CandidateProposed) -> RunState:
         state = replace(self, candidates=(*self.candidates, event))

@@ -135,7 +135,9 @@ class RunActions(App[None]):
             if text:
                 self._send(InjectTemplate(text=text))
 
-        self.push_screen(InjectScreen(self.may_drive), done)
+        config = self.session.state.config
+        accept = config.proposal.accept if config else "usable"
+        self.push_screen(InjectScreen(self.may_drive, accept), done)
 
     def action_options(self) -> None:
         """Change options of the run."""

@@ -91,7 +91,8 @@ def steer(request: Request) -> None:
             fitness = load_fitness(
                 config, progress, lambda warning: console.print(Text(clean(warning)))
             )
-        subject = Subject(llm, messages, config.sampling, positive, negative, fitness)
+        accept = config.proposal.accept
+        subject = Subject(llm, messages, config.sampling, positive, negative, fitness, accept)
         report = _report(request, setting, subject, status)
     if request.as_json:
         about = {"llm": config.llm.model, "positive": positive, "negative": negative}
@@ -121,7 +122,10 @@ def _subject(request: Request) -> tuple[RunConfig, str, str, tuple[Message, ...]
     else:
         config = load_config(request.config, list(request.overrides))
     if request.prompt is not None:
-        messages = ({"role": "user", "content": request.prompt},)
+        from engine.metaprompt import with_prefix  # with jinja
+
+        asked: Message = {"role": "user", "content": request.prompt}
+        messages = with_prefix([asked], config.proposal.reply_prefix)
     if positive is None or negative is None:
         where = "the run has no P+ and P- yet" if request.run else "there is no run to take them of"
         raise ConfigError(f"{where}; give --positive TEXT and --negative TEXT")

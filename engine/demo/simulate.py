@@ -97,6 +97,11 @@ class RandomProposer:
 
     name = "random proposer"
     layers = 0
+    thinks_first = False
+
+    def most_tokens(self, sampling: SamplingConfig) -> int:
+        """All of them come at once."""
+        return 1
 
     def propose(
         self,

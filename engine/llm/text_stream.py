@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 _REPLACEMENT = "\ufffd"  # what a decoder puts where bytes are no UTF-8 (yet)
@@ -15,11 +16,13 @@ class TextStream:
     while the text ends inside a character. Special tokens are left out.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, before: Sequence[int] = ()) -> None:
+        """``before``: tokens whose text the reply goes on from; no part of it."""
         self._tokenizer = tokenizer
-        self._ids: list[int] = []
+        self._ids: list[int] = list(before)
         self._context = 0  # decoding starts here ...
-        self._shown = 0  # ... and the text up to here was handed out
+        self._shown = len(before)  # ... and the text up to here was handed out
+        self._before = len(before)
         self._pieces: list[str] = []
 
     @property
@@ -30,7 +33,7 @@ class TextStream:
     @property
     def tokens(self) -> int:
         """Number of tokens read."""
-        return len(self._ids)
+        return len(self._ids) - self._before
 
     def push(self, token: int) -> str:
         """The text that this token completes; empty while a character is unfinished."""

@@ -12,6 +12,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
+from engine.config import Accept
 from engine.prompt_template import PLACEHOLDER
 from engine.reply import parse_reply
 
@@ -29,10 +30,15 @@ class InjectScreen(ModalScreen[str | None]):
     }
     """
 
-    def __init__(self, may_save: Callable[[], bool]) -> None:
-        """``may_save`` says, and tells the person, where nothing can be sent from here now."""
+    def __init__(self, may_save: Callable[[], bool], accept: Accept) -> None:
+        """
+        Args:
+            may_save: says, and tells the person, where nothing can be sent from here now.
+            accept: as ``proposal.accept`` of the run.
+        """
         super().__init__()
         self._may_save = may_save
+        self._accept = accept
 
     def compose(self) -> ComposeResult:
         """The input and a line on what is typed."""
@@ -55,7 +61,7 @@ class InjectScreen(ModalScreen[str | None]):
             self.dismiss(event.value)
 
     def _problem(self, text: str) -> str | None:
-        parsed = parse_reply(text)
+        parsed = parse_reply(text, accept=self._accept)
         if parsed.template is not None:
             return None
         return parsed.reason.explanation if parsed.reason else "This is no template."

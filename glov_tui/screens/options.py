@@ -41,6 +41,7 @@ class OptionsScreen(ModalScreen[list[Edit]]):
         .key { width: 26; }
         .about { color: $text-muted; width: 1fr; height: 1; }
         Input { width: 18; height: 1; border: none; padding: 0 1; background: $boost; }
+        Input.-text { width: 45; }
         Input.-wrong { background: $error-muted; }
         #problem { color: $text-error; height: auto; }
     }
@@ -62,7 +63,9 @@ class OptionsScreen(ModalScreen[list[Edit]]):
             for key in KEYS:
                 with Horizontal():
                     yield Label(key, classes="key")
-                    yield Input(_format(_value(self._config, key)), id=_id(key), compact=True)
+                    value = _format(_value(self._config, key))
+                    classes = "-text" if key == "proposal.reply_prefix" else ""
+                    yield Input(value, id=_id(key), classes=classes, compact=True)
                     yield Label(_about(key), classes="about", markup=False)
             yield Label("", id="problem", markup=False)
         yield KeyBar()
@@ -76,7 +79,8 @@ class OptionsScreen(ModalScreen[list[Edit]]):
             field.remove_class("-wrong")
             if field.value.strip() == _format(_value(self._config, key)):
                 continue
-            edit = SetOption(key=key, value=_parse(field.value, key))
+            empty = not field.value.strip()
+            edit = SetOption(key=key, value=None if empty else _parse(field.value, key))
             problem = edit_problem(self._state, edit)
             if problem is None:
                 edits.append(edit)
@@ -109,6 +113,8 @@ def _about(key: str) -> str:
 
 
 def _format(value: Any) -> str:
+    if value is None:
+        return ""
     if isinstance(value, tuple):
         return str(value[0]) if len(value) == 1 else str(list(value))
     return str(value)
