@@ -125,6 +125,7 @@ def child(llm: str | None) -> None:
     begun = time.perf_counter()
     from engine import events as ev
     from engine.config_file import load_config
+    from engine.emitting import one_by_one
     from engine.loading import load_optimizer
     from engine.state import RunState
 
@@ -134,7 +135,7 @@ def child(llm: str | None) -> None:
     begins = ev.RunStarted(run="busy", config=config.model_dump(mode="json"), versions={})
     state = RunState().apply(begins)
     state = state.apply(optimizer.models_loaded(seconds=0.0))
-    for event in optimizer.score_seed(state):
+    for event in one_by_one(optimizer.score_seed(state)):
         state = state.apply(event)
     for _line in sys.stdin:
         optimizer.scores.clear()
@@ -143,9 +144,11 @@ def child(llm: str | None) -> None:
 
 def one_step(optimizer: Any, state: Any, whole: bool) -> float:
     """Seconds of a step, or of one with ``TOKENS`` tokens judged by those of some seconds."""
+    from engine.emitting import one_by_one
+
     begun = time.perf_counter()
     came: list[float] = []
-    with contextlib.closing(optimizer.step(state)) as events:
+    with contextlib.closing(one_by_one(optimizer.step(state))) as events:
         for event in events:
             if event.kind == "tokens-streamed":
                 came.append(time.perf_counter() - begun)

@@ -193,7 +193,7 @@ class TemplateScored(_Event):
 
 
 class StepRetried(_Event):
-    """Too few new templates: the step asks again."""
+    """Too few new templates: the step asks again, if it can."""
 
     kind: Literal["step-retried"] = "step-retried"
     step: Count
@@ -201,6 +201,7 @@ class StepRetried(_Event):
     new: Count
     needed: int
     attempts: Count
+    again: bool = True  # False: no attempt is left, or it would be the same question
 
 
 class AnchorsMoved(_Event):
@@ -245,6 +246,29 @@ class TestMeasured(_Event):
     def _possible(self) -> Self:
         _check_hits(self.hits, self.n)
         return self
+
+
+class FinishStarted(_Event):
+    """All steps are done. What was edited since the last one began takes effect now."""
+
+    kind: Literal["finish-started"] = "finish-started"
+    step: Count  # the last one
+
+
+class TemplateInjected(_Event):
+    """A person's template was accepted; it is scored as soon as the models are there."""
+
+    kind: Literal["template-injected"] = "template-injected"
+    step: Count  # the one under way, or the last one done
+    template: str
+
+
+class InjectionRefused(_Event):
+    """A person's template that was accepted can't be scored after all, and waits no longer."""
+
+    kind: Literal["injection-refused"] = "injection-refused"
+    template: str
+    reason: str
 
 
 class RunPaused(_Event):
@@ -406,6 +430,9 @@ Event = Annotated[
     | AnchorsMoved
     | StepFinished
     | TestMeasured
+    | FinishStarted
+    | TemplateInjected
+    | InjectionRefused
     | Edited
     | EditUndone
     | RunForked

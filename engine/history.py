@@ -48,12 +48,21 @@ class ScoredTemplate:
 
 
 def ranked(templates: Iterable[ScoredTemplate]) -> list[ScoredTemplate]:
-    """Best first: by accuracy, then margin, then first seen (``templates`` is in that order)."""
+    """Best first: by accuracy, then margin, then first seen (``templates`` is in that order).
+
+    Of templates of one step a person's count as seen first: when within the step one was injected
+    must not matter, since a step that is cut off begins again with it.
+    """
     return sorted(templates, key=_rank)
 
 
-def _rank(template: ScoredTemplate) -> tuple[float, float]:
-    return -template.accuracy, -template.margin
+def _rank(template: ScoredTemplate) -> tuple[float, float, int, bool]:
+    return (
+        -template.accuracy,
+        -template.margin,
+        template.first.step,
+        template.origin == "llm",
+    )
 
 
 def best_and_worst(

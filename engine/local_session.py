@@ -12,7 +12,7 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,25 +30,26 @@ from engine.commands import (
     UndoEdit,
 )
 from engine.config import RunConfig
-from engine.edit_check import edit_problem
+from engine.edit_check import edit_problem, injection_problem
 from engine.edits import Edit
-from engine.errors import ModelError, UserError
+from engine.emitting import Emitted, Steps, together
+from engine.errors import JournalError, ModelError, UserError
 from engine.experiment import Experiment
 from engine.files import append_traceback
 from engine.journal import Journal, fold_journal, read_journal
 from engine.kept import Kept
 from engine.loading import load_optimizer
-from engine.prompt_template import normalise
 from engine.run_folder import CONFIG, LOG, run_argument
 from engine.run_trust import check_trust
 from engine.session import Published
+from engine.session_experiments import experiment_events
 from engine.stalling import why_stalled
 from engine.state import RunState
 from engine.versions import own_versions
 from engine.vlm.fitness import Score
 
 if TYPE_CHECKING:
-    from engine.optimizer import Events, Optimizer
+    from engine.optimizer import Optimizer
 
 
 class _StopRequested(BaseException):
@@ -78,7 +79,6 @@ class LocalSession:
         self.unattended = False  # nobody watches: what asks for a person ends the run
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._optimizer: Optimizer | None = None
-        self._injected: list[str] = []  # a person's templates that wait for the models
         self._hold = False  # paused, or to be paused at the next safe point
         self._hold_after_step = False
         self._told = False  # a pause was asked for and is not announced yet
@@ -240,15 +240,19 @@ class LocalSession:
             if self._on_event is not None:
                 self._on_event(event, self.state)
 
+    def _is_finished(self) -> bool:
+        return self.state.status == "finished"
+
     def _run(self) -> None:
-        if self.state.status == "finished":
+        if self._is_finished():
             return
         if not (self.folder / CONFIG).exists() and self.state.config is not None:
             self._journal.write_config(self.state.config)
         optimizer = self._optimizer = self._load()
         if self.state.test("seed") is None:
             self._drive(optimizer.score_seed(self.state))
-        self._inject_waiting()
+        self._drive(optimizer.catch_up(self.state))
+        self._score_waiting()
         while self.state.steps_done < optimizer.config.steps:
             self._drive(optimizer.step(self.state))
             self._journal.sync()
@@ -256,7 +260,35 @@ class LocalSession:
             if self._hold_after_step:
                 self._hold_after_step, self._hold = False, True
                 self._obey()
-        self._drive(optimizer.finish(self.state))
+        while not self._is_finished():
+            self._wait_for_a_template()
+            self._drive(optimizer.finish(self.state))
+        self._refuse_what_is_late()
+
+    def _wait_for_a_template(self) -> None:
+        """Pause where every template is banned, as there is none to measure at the end.
+
+        Raises:
+            ModelError: the same, where nobody is there to allow one.
+        """
+        while not self.state.with_pending().allowed:
+            reason = "every template is banned, so there is none to finish with"
+            if self.unattended:
+                raise ModelError(
+                    f"{reason}. `glov resume {run_argument(self.folder)}` in the cockpit (without "
+                    "--headless) pauses here: allow one there (b), or inject one (i)"
+                )
+            self._publish(
+                ev.Warned(message=f"{reason}: allow one (b) or inject one (i), then resume")
+            )
+            self._hold = True
+            self._obey()
+
+    def _refuse_what_is_late(self) -> None:
+        """Say of what was asked for in the run's last moment that it is not done."""
+        while (command := self._next_command(wait=False)) is not None:
+            if isinstance(command, MakeEdit | InjectTemplate):
+                self._do(command)
 
     def _look_for_stalling(self) -> None:
         """Pause where step after step gives nothing new, as going on would be without end.
@@ -291,25 +323,32 @@ class LocalSession:
         self._publish(optimizer.models_loaded(time.monotonic() - begun))
         return optimizer
 
-    def _drive(self, steps: Events, obeying: bool = True) -> None:
+    def _drive(self, steps: Steps[RunState], obeying: bool = True) -> None:
         """Run one generator of the optimiser; each of its yields is a safe point."""
         with contextlib.closing(steps):
             try:
-                event = next(steps)
+                emitted: Emitted = next(steps)
                 while True:
-                    self._publish(event)
+                    self._publish(*together(emitted))
                     if obeying:
                         self._obey()
-                    event = steps.send(self.state)
+                    emitted = steps.send(self.state)
             except StopIteration:
                 return
 
-    def _publish(self, event: ev.Event) -> None:
-        if event.is_fact:
-            self._journal.append(event)
-        self._published = Published(self._journal.size, self.state.apply(event))
+    def _publish(self, *events: ev.Event) -> None:
+        """Fold, then append, then show: what can't be folded must not get into the journal."""
+        state, states = self.state, []
+        for event in events:
+            state = state.apply(event)
+            states.append(state)
+        facts = [event for event in events if event.is_fact]
+        if facts:
+            self._journal.append(*facts)
+        self._published = Published(self._journal.size, state)
         if self._on_event is not None:
-            self._on_event(event, self.state)
+            for event, after in zip(events, states, strict=True):
+                self._on_event(event, after)
 
     def _obey(self) -> None:
         """Do what was asked since the last safe point; while paused, wait here.
@@ -354,12 +393,7 @@ class LocalSession:
             case UndoEdit():
                 self._undo()
             case InjectTemplate():
-                self._injected.append(command.text)
-                self._inject_waiting()
-                if self._injected:
-                    self._publish(
-                        ev.Warned(message=f"scored once models are there: {command.text}")
-                    )
+                self._inject(command.text)
             case RunExperiment():
                 self._experiment(command.experiment)
             case EndExperiment():
@@ -371,7 +405,8 @@ class LocalSession:
         self._publish(ev.ExperimentStarted(experiment=experiment))
         problem: str | None = None
         try:
-            with contextlib.closing(self._experiment_events(experiment)) as work:
+            events = experiment_events(experiment, self.state, self._optimizer, self._hold)
+            with contextlib.closing(events) as work:
                 for event in work:
                     self._publish(event)
                     if self._experiment_ended():
@@ -384,33 +419,6 @@ class LocalSession:
             problem = f"{type(error).__name__}: {error} (details in {self.folder / LOG})"
         seconds = time.monotonic() - begun
         self._publish(ev.ExperimentEnded(problem=problem, seconds=seconds))
-
-    def _experiment_events(self, experiment: Experiment) -> Generator[ev.Event, None, None]:
-        state, optimizer = self.state, self._optimizer
-        if not self._hold:
-            raise UserError("the lab works while the run is paused")
-        if optimizer is None or state.config is None:
-            raise UserError("the models are still being loaded")
-        anchors = state.with_pending().anchors  # two held by hand a moment ago count
-        if anchors is None:
-            raise UserError(
-                "there is no P+ and P- yet: steering begins with the first improvement over the "
-                "seed template; or hold two templates by hand"
-            )
-        from engine.steering.lab import Subject, run_experiment
-
-        positive, negative = (state.find(key) for key in anchors)
-        assert positive is not None and negative is not None
-        subject = Subject(
-            llm=optimizer.llm,
-            messages=optimizer.messages(state),
-            sampling=state.config.sampling,
-            positive=positive.text,
-            negative=negative.text,
-            fitness=optimizer.fitness,
-            accept=state.config.proposal.accept,
-        )
-        yield from run_experiment(experiment, subject)
 
     def _experiment_ended(self) -> bool:
         """Look at what was asked meanwhile; whatever moves the run on ends the experiment."""
@@ -440,36 +448,51 @@ class LocalSession:
         else:
             self._publish(ev.Warned(message="nothing to undo: every edit has taken effect"))
 
-    def _inject_waiting(self) -> None:
+    def _inject(self, text: str) -> None:
+        """Accept a person's template: from then on it is in the journal, whatever happens."""
+        from engine.reply import parse_reply  # with many patterns: not before the first paint
+
+        assert self.state.config is not None
+        parsed = parse_reply(text, accept=self.state.config.proposal.accept)
+        if parsed.template is None:
+            reason = parsed.reason.explanation if parsed.reason else "it is no template"
+            self._publish(ev.Warned(message=f"template refused: {reason} ({text})"))
+            return
+        problem = injection_problem(self.state, parsed.template)
+        if problem is not None:
+            self._publish(ev.Warned(message=problem))
+            return
+        self._publish(ev.TemplateInjected(step=self.state.step, template=parsed.template))
+        self._score_waiting()
+
+    def _score_waiting(self) -> None:
         """Score a person's templates, as soon as the models and the seed's score are there."""
         if self._optimizer is None or self.state.test("seed") is None:
             return
-        from engine.reply import parse_reply  # with many patterns: not before the first paint
+        while self.state.waiting:
+            injected = self.state.waiting[0]
+            try:
+                self._score_injected(self._optimizer, injected)
+            except JournalError:
+                raise
+            except Exception as error:
+                # It is let go: a run that fails of it would fail of it again at each resume.
+                if not isinstance(error, UserError):
+                    append_traceback(self.folder / LOG, error)
+                reason = str(error) or type(error).__name__
+                self._publish(ev.InjectionRefused(template=injected.template, reason=reason))
 
-        while self._injected:
-            text = self._injected.pop(0)
-            assert self.state.config is not None
-            parsed = parse_reply(text, accept=self.state.config.proposal.accept)
-            if parsed.template is None:
-                reason = parsed.reason.explanation if parsed.reason else "it is no template"
-                self._publish(ev.Warned(message=f"template refused: {reason} ({text})"))
-                continue
-            known = self.state.find(normalise(parsed.template))
-            if known is not None:
-                self._publish(
-                    ev.Warned(
-                        message=f"scored before, in step {known.first.step}: "
-                        f"{known.accuracy:.1%} {known.text}"
-                    )
-                )
-                continue
-            check = self._optimizer.fitness.check(parsed.template)
-            if check.reason is not None:
-                self._publish(ev.Warned(message=f"template refused: {check.sentence} ({text})"))
-                continue
-            if check.note is not None:
-                self._publish(ev.Warned(message=f"injected template: {check.note}"))
-            self._drive(self._optimizer.score_human(self.state, parsed.template), obeying=False)
+    def _score_injected(self, optimizer: Optimizer, injected: ev.TemplateInjected) -> None:
+        """
+        Raises:
+            UserError: if it can't be scored.
+        """
+        check = optimizer.fitness.check(injected.template)
+        if check.reason is not None:
+            raise UserError(check.sentence)
+        if check.note is not None:
+            self._publish(ev.Warned(message=f"injected template: {check.note}"))
+        self._drive(optimizer.score_injected(self.state, injected), obeying=False)
 
     def _how_to_mend(self) -> str:
         if self.state.step_begin is None:

@@ -84,6 +84,7 @@ class RunState:
     banned: frozenset[str] = frozenset()
     anchors_held: bool = False  # chosen by a person: the optimiser leaves them alone
     next_messages: tuple[Message, ...] | None = None  # sent in place of the composed ones
+    waiting: tuple[ev.TemplateInjected, ...] = ()  # a person's templates that are to be scored
     steps: tuple[ev.StepFinished, ...] = ()
     tests: tuple[ev.TestMeasured, ...] = ()
     log: tuple[LogLine, ...] = ()
@@ -122,6 +123,11 @@ class RunState:
         for edited in self.pending:
             state = state._take_effect(edited.edit)
         return replace(state, pending=())
+
+    def when(self, step: int) -> str:
+        """When an edit takes effect that holds from ``step`` on, in words."""
+        last = self.config.steps if self.config is not None else step
+        return f"from step {step} on" if step <= last else "when the run finishes"
 
     @property
     def seed(self) -> ScoredTemplate | None:
@@ -197,7 +203,7 @@ class RunState:
                 return self._logged(
                     event,
                     f"step {event.step}: attempt {event.attempt} of {event.attempts} gave "
-                    f"{event.new} new templates, {event.needed} needed; asking again",
+                    f"{event.new} new templates, {event.needed} needed; {_what_next(event)}",
                     "warning",
                 )
             case ev.AnchorsMoved():
@@ -217,9 +223,20 @@ class RunState:
                     edits_made=event.number,
                     pending=(*self.pending, event),
                 )
-                return state._logged(event, f"{event.edit.describe()} (from step {event.step} on)")
+                return state._logged(event, f"{event.edit.describe()} ({self.when(event.step)})")
             case ev.EditUndone():
                 return self._undone(event)
+            case ev.FinishStarted():
+                return self.with_pending()
+            case ev.TemplateInjected():
+                state = replace(self, waiting=(*self.waiting, event))
+                if self.test("seed") is not None and self.status != "loading":
+                    return state  # its score is next
+                text = f"injected, to be scored once the models are there: {event.template}"
+                return state._logged(event, text)
+            case ev.InjectionRefused():
+                text = f"template refused: {event.reason} ({event.template})"
+                return self._without_waiting(event.template)._logged(event, text, "warning")
             case ev.RunPaused():
                 return replace(self, status="paused")._logged(event, "paused")
             case ev.RunResumed():
@@ -267,6 +284,7 @@ class RunState:
             edits=self.edits,
             edits_made=self.edits_made,
             pending=self._still_pending(self.step_begin.pending),
+            waiting=self.waiting,
         )
         for template in self.templates:
             if template.origin == "human" and template.key not in before.scored:
@@ -339,6 +357,13 @@ class RunState:
         thoughts = self.thoughts or ("",) * len(added)
         return tuple(a + b for a, b in zip(thoughts, added, strict=True)) if added else thoughts
 
+    def _without_waiting(self, template: str) -> RunState:
+        if not self.waiting:
+            return self
+        key = normalise(template)
+        left = tuple(e for e in self.waiting if normalise(e.template) != key)
+        return replace(self, waiting=left)
+
     def _candidate(self, event: ev.CandidateProposed) -> RunState:
         state = replace(self, candidates=(*self.candidates, event))
         if event.outcome == "duplicate" and event.template is not None:
@@ -365,6 +390,7 @@ class RunState:
             again=self._repeats(key),
         )
         state = replace(self, scored=self.scored.with_template(scored))
+        state = state._without_waiting(event.template)
         if event.origin == "llm":
             return state
         who = "seed template" if event.origin == "seed" else "injected"
@@ -438,6 +464,14 @@ class RunState:
         """Of a reply's template, 0 without one."""
         found = self.find(normalise(template)) if template is not None else None
         return found.accuracy if found is not None else 0.0
+
+
+def _what_next(event: ev.StepRetried) -> str:
+    if event.attempt >= event.attempts:
+        return "no attempt is left"
+    if event.again:
+        return "asking again"
+    return "at temperature 0 the same question gets the same replies, so it is not asked again"
 
 
 def _toggled(keys: frozenset[str], key: str, on: bool) -> frozenset[str]:

@@ -10,6 +10,7 @@ import pytest
 
 from engine import events as ev
 from engine.commands import InjectTemplate
+from engine.emitting import one_by_one
 from engine.kept import Kept
 from engine.llm.base import Reply, TokenColumn
 from engine.local_session import LocalSession
@@ -48,7 +49,7 @@ def run_step(optimizer: Optimizer) -> tuple[RunState, list[Any]]:
     )
     facts = []
     for part in (optimizer.score_seed, optimizer.step):
-        for event in part(state):
+        for event in one_by_one(part(state)):
             state = state.apply(event)
             if event.is_fact:
                 facts.append(event)

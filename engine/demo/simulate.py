@@ -15,6 +15,7 @@ from engine.config import Pooling, RunConfig, SamplingConfig, SteeringConfig
 from engine.demo.dialogues import random_phrases, render
 from engine.demo.vocabulary import FACTORS, named_values
 from engine.demo.worlds import Phrases, World, random_world
+from engine.emitting import one_by_one
 from engine.errors import ModelError
 from engine.experiment import LayerLens
 from engine.history import ScoredTemplate
@@ -156,7 +157,7 @@ def simulate(
     state = RunState(config=config).apply(optimizer.models_loaded(seconds=0.0))
     generators = [optimizer.score_seed, *[optimizer.step] * steps, optimizer.finish]
     for part in generators:
-        for event in part(state):
+        for event in one_by_one(part(state)):
             state = state.apply(event)
     rejected = sum(step.rejected for step in state.steps)
     new = sum(step.new for step in state.steps)
