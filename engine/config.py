@@ -252,8 +252,10 @@ class SteeringConfig(_Section):
     )
     pool: Pooling = Field(
         "no-bos",
-        description="hidden state of a template: mean over its tokens without BOS (no-bos), with "
-        "it (paper, equation 3) or padded (reference), or its last token's (last)",
+        description="hidden state of a template: mean over its own tokens, behind a BOS (or EOS) "
+        "that is put there if the tokenizer adds none and takes the attention sink (no-bos), over "
+        "all that the tokenizer gives (paper, equation 3), the same padded to one length "
+        "(reference), or the last token's (last)",
     )
 
     @field_validator("alphas", mode="before")

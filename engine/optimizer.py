@@ -259,11 +259,8 @@ class Optimizer:
             pool=config.pool,
             layers=layers,
             alpha=alpha,
-            norms=tuple(direction.norms),
-            ratios=tuple(direction.ratios),
             alpha_unit=config.alpha_unit,
-            hidden_norms=tuple(direction.hidden_norms),
-            neighbour_cosines=direction.neighbour_cosines(),
+            **direction.figures(layers),
             previous_cosines=self._previous_cosines(state, direction),
             trials=trials,
         )

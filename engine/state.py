@@ -28,6 +28,8 @@ from engine.llm.base import Message
 from engine.old_config import written_config
 from engine.prompt_template import normalise
 from engine.steering.alpha_search import TrialSetting, with_rewards
+from engine.steering.breaking import ReplyCount, breaking
+from engine.steering.soundness import Remark, remarks
 from engine.template_log import TemplateLog
 
 Status = Literal["new", "loading", "running", "paused", "stopped", "failed", "finished"]
@@ -76,6 +78,8 @@ class RunState:
     scored: TemplateLog = field(default_factory=TemplateLog)  # templates, distinct by key
     anchors: tuple[str, str] | None = None  # keys of P+ and P-
     trials: dict[TrialSetting, tuple[ev.AlphaTrial, ...]] = field(default_factory=dict)
+    unsteered: ReplyCount = field(default_factory=ReplyCount)  # of all steps that were not steered
+    remarked: frozenset[str] = frozenset()  # keys of what was said of the steering
     # What a person changed
     edits: tuple[ev.Edited, ...] = ()  # all that were not undone
     edits_made: int = 0  # with those that were undone
@@ -182,7 +186,7 @@ class RunState:
             case ev.MetaPromptComposed():
                 return replace(self, prompt=event, attempt=event.attempt, streams=(), thoughts=())
             case ev.SteeringPrepared():
-                return replace(self, steering=event)
+                return replace(self, steering=event)._remarked(event, remarks(event))
             case ev.SteeringMeasured():
                 return replace(self, steering_effect=event)
             case ev.ExperimentStarted():
@@ -274,6 +278,15 @@ class RunState:
         line = LogLine(event.time, level, text)
         return replace(self, log=(*self.log[-LOG_LINES + 1 :], line))
 
+    def _remarked(self, event: ev.Event, said: Iterable[Remark]) -> RunState:
+        """With those in the log that were not there before."""
+        state = self
+        for remark in said:
+            if remark.key not in state.remarked:
+                state = replace(state, remarked=state.remarked | {remark.key})
+                state = state._logged(event, remark.text, remark.level)
+        return state
+
     def _before_step(self) -> RunState:
         """Without the step that was cut off, which begins again, but with what a person did."""
         if self.step_begin is None:
@@ -281,6 +294,7 @@ class RunState:
         before = replace(
             self.step_begin,
             log=self.log,
+            remarked=self.remarked,
             edits=self.edits,
             edits_made=self.edits_made,
             pending=self._still_pending(self.step_begin.pending),
@@ -431,9 +445,8 @@ class RunState:
         return state._logged(event, f"new best {best.accuracy:.1%}: {best.text}")
 
     def _step_finished(self, event: ev.StepFinished) -> RunState:
-        return replace(
-            self,
-            trials=self._trials_after(event.step),
+        state = replace(
+            self._replies_counted(event.step),
             step=event.step,
             steps=(*self.steps, event),
             progress=None,
@@ -444,21 +457,24 @@ class RunState:
             f"step {event.step}: {event.new} new, {event.duplicates} repeated, "
             f"{event.rejected} rejected; best {event.best:.1%}",
         )
+        return state._remarked(event, breaking(state, state.steering))
 
-    def _trials_after(self, step: int) -> dict[TrialSetting, tuple[ev.AlphaTrial, ...]]:
-        """The trials with the replies of all attempts of the step that ends, if it was steered."""
-        steering = self.steering
+    def _replies_counted(self, step: int) -> RunState:
+        """With the replies of all attempts of the step that ends, steered or not."""
+        replies = [c for c in self.candidates if c.step == step]
+        rejected = sum(c.outcome == "rejected" for c in replies)
+        steering = self.steering if self.steering and self.steering.step == step else None
         positive = self.find(steering.positive) if steering is not None else None
-        if steering is None or positive is None or steering.step != step:
-            return self.trials
-        rewards = [
-            self._accuracy(c.template) - positive.accuracy
-            for c in self.candidates
-            if c.step == step
-        ]
-        setting = TrialSetting(steering.mode, steering.pool, steering.layers, steering.alpha_unit)
-        trials = with_rewards(self.trials.get(setting, ()), steering.alpha, rewards)
-        return {**self.trials, setting: trials}
+        state = self
+        if steering is None or steering.alpha == 0:
+            state = replace(state, unsteered=self.unsteered.plus(len(replies), rejected))
+        if steering is None or positive is None:
+            return state
+        rewards = [self._accuracy(c.template) - positive.accuracy for c in replies]
+        setting = TrialSetting.of(steering)
+        known = self.trials.get(setting, ())
+        trials = with_rewards(known, steering.alpha, rewards, rejected)
+        return replace(state, trials={**self.trials, setting: trials})
 
     def _accuracy(self, template: str | None) -> float:
         """Of a reply's template, 0 without one."""

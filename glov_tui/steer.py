@@ -32,6 +32,7 @@ from engine.run_folder import find_run
 from engine.run_trust import check_trust
 from engine.state import RunState
 from engine.steering.layers import resolve_layers
+from engine.steering.soundness import Remark, remarks
 from glov_tui.printing import print_json
 from glov_tui.steer_report import SteerReport, print_report, report_as_dict
 from glov_tui.text import clean
@@ -196,6 +197,7 @@ def _report(
         experiments.append(ReadLens(pool=setting.pool))
     from engine.steering.lab import run_experiment
 
+    said = _remarks(setting, subject, not (several or request.fitness))
     pairs: list[tuple[TracedReply, TracedReply]] = []
     cells: list[CellMeasured] = []
     lens: tuple[LayerLens, ...] = ()
@@ -216,4 +218,19 @@ def _report(
         setting=setting,
         cells=cells,
         lens=lens,
+        remarks=said,
     )
+
+
+def _remarks(setting: SteeringSetting, subject: Subject, strength: bool) -> tuple[Remark, ...]:
+    """What a user should know of the direction; ``strength``: of alpha too, where there is one."""
+    actadd = setting.mode == "actadd"
+    direction = subject.llm.direction(subject.positive, subject.negative, setting.pool, actadd)
+    prepared = ev.SteeringPrepared(
+        step=0,
+        positive=subject.positive,
+        negative=subject.negative,
+        **setting.model_dump(),
+        **direction.figures(setting.layers),
+    )
+    return tuple(r for r in remarks(prepared) if strength or not r.key.startswith("strength"))

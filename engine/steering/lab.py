@@ -30,6 +30,7 @@ from engine.llm.base import LanguageModel, Message, Reply, Steering, TokenColumn
 from engine.prompt_template import normalise
 from engine.reading import read_reply
 from engine.steering.direction import Direction
+from engine.steering.soundness import strength
 from engine.vlm.fitness import Fitness
 
 Telemetry = Generator[ev.Event, None, None]
@@ -99,6 +100,9 @@ def _scan(experiment: ScanSettings, subject: Subject) -> Telemetry:
                 kl=math.fsum(kl) / max(1, len(kl)),
                 fluency=math.fsum(fluency) / max(1, len(fluency)),
                 templates=len(templates),
+                strength=strength(
+                    setting.mode, (layer,), alpha, setting.alpha_unit, direction.ratios
+                ),
                 accuracy=accuracy,
             )
             yield ev.SettingMeasured(cell=cell)
