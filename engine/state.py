@@ -27,8 +27,8 @@ from engine.history import Proposal, ScoredTemplate, anchors_after
 from engine.llm.base import Message
 from engine.old_config import written_config
 from engine.prompt_template import normalise
-from engine.steering.alpha_search import TrialSetting, with_rewards
-from engine.steering.breaking import ReplyCount, breaking
+from engine.steering.alpha_search import TrialSetting
+from engine.steering.breaking import ReplyCount, breaking, with_replies_counted
 from engine.steering.soundness import Remark, remarks
 from engine.template_log import TemplateLog
 
@@ -446,7 +446,7 @@ class RunState:
 
     def _step_finished(self, event: ev.StepFinished) -> RunState:
         state = replace(
-            self._replies_counted(event.step),
+            with_replies_counted(self, event.step),
             step=event.step,
             steps=(*self.steps, event),
             progress=None,
@@ -458,28 +458,6 @@ class RunState:
             f"{event.rejected} rejected; best {event.best:.1%}",
         )
         return state._remarked(event, breaking(state, state.steering))
-
-    def _replies_counted(self, step: int) -> RunState:
-        """With the replies of all attempts of the step that ends, steered or not."""
-        replies = [c for c in self.candidates if c.step == step]
-        rejected = sum(c.outcome == "rejected" for c in replies)
-        steering = self.steering if self.steering and self.steering.step == step else None
-        positive = self.find(steering.positive) if steering is not None else None
-        state = self
-        if steering is None or steering.alpha == 0:
-            state = replace(state, unsteered=self.unsteered.plus(len(replies), rejected))
-        if steering is None or positive is None:
-            return state
-        rewards = [self._accuracy(c.template) - positive.accuracy for c in replies]
-        setting = TrialSetting.of(steering)
-        known = self.trials.get(setting, ())
-        trials = with_rewards(known, steering.alpha, rewards, rejected)
-        return replace(state, trials={**self.trials, setting: trials})
-
-    def _accuracy(self, template: str | None) -> float:
-        """Of a reply's template, 0 without one."""
-        found = self.find(normalise(template)) if template is not None else None
-        return found.accuracy if found is not None else 0.0
 
 
 def _what_next(event: ev.StepRetried) -> str:

@@ -108,13 +108,12 @@ def _show_progress(session: LocalSession, console: Console, readers: Readers) ->
 
 
 def _print_log(state: RunState, console: Console, after: float) -> float:
-    for line in state.log:
-        if line.time > after:
-            style = {"info": "", "warning": "yellow", "error": "red"}[line.level]
-            if line.level != "error":  # errors are said once, at the end
-                console.print(Text(clean(line.text)), style=style, soft_wrap=True)
-            after = line.time
-    return after
+    new = [line for line in state.log if line.time > after]  # those of one event share its time
+    for line in new:
+        style = {"info": "", "warning": "yellow", "error": "red"}[line.level]
+        if line.level != "error":  # errors are said once, at the end
+            console.print(Text(clean(line.text)), style=style, soft_wrap=True)
+    return max((line.time for line in new), default=after)
 
 
 def _update(bar: Progress, task: TaskID, state: RunState) -> None:

@@ -1,11 +1,13 @@
-"""Whether steered replies break: their rejected share beside that of the run's un-steered ones."""
+"""What became of steered and of un-steered replies: whether far more of the steered break."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from engine.steering.alpha_search import TrialSetting
+from engine.prompt_template import normalise
+from engine.steering.alpha_search import TrialSetting, with_rewards
 from engine.steering.soundness import Remark
 from engine.vlm.fitness import wilson_interval
 
@@ -44,6 +46,29 @@ def breaks(steered: ReplyCount, unsteered: ReplyCount) -> bool:
     if steered.share - unsteered.share < LEAST_DIFFERENCE:
         return False
     return wilson_interval(*reversed(steered))[0] > wilson_interval(*reversed(unsteered))[1]
+
+
+def with_replies_counted(state: RunState, step: int) -> RunState:
+    """With the replies of all attempts of the step that ends, steered or not."""
+    replies = [c for c in state.candidates if c.step == step]
+    rejected = sum(c.outcome == "rejected" for c in replies)
+    steering = state.steering if state.steering and state.steering.step == step else None
+    positive = state.find(steering.positive) if steering is not None else None
+    if steering is None or steering.alpha == 0:
+        state = replace(state, unsteered=state.unsteered.plus(len(replies), rejected))
+    if steering is None or positive is None:
+        return state
+    rewards = [_accuracy(state, c.template) - positive.accuracy for c in replies]
+    setting = TrialSetting.of(steering)
+    known = state.trials.get(setting, ())
+    trials = with_rewards(known, steering.alpha, rewards, rejected)
+    return replace(state, trials={**state.trials, setting: trials})
+
+
+def _accuracy(state: RunState, template: str | None) -> float:
+    """Of a reply's template, 0 without one."""
+    found = state.find(normalise(template)) if template is not None else None
+    return found.accuracy if found is not None else 0.0
 
 
 def breaking(state: RunState, steering: SteeringPrepared | None) -> Iterator[Remark]:

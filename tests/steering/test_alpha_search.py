@@ -404,7 +404,7 @@ def test_alphas_can_be_one_number(text: str) -> None:
 
 @pytest.mark.parametrize("accuracy", [0.02, 0.2, 0.7])
 def test_an_alpha_that_breaks_the_replies_is_soon_left_alone(accuracy: float) -> None:
-    """A reply without a template has accuracy 0, so that its reward is all of P+'s accuracy less."""
+    """A reply without a template has accuracy 0: its reward is what P+ has, less."""
     world = random.Random("world")
     known: tuple[ev.AlphaTrial, ...] = ()
     chosen = []

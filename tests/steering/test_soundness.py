@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from engine import events as ev
 from engine.config_file import load_config
@@ -14,6 +16,7 @@ from engine.prompt_template import normalise
 from engine.state import RunState
 from engine.steering.breaking import ReplyCount, breaks
 from engine.steering.soundness import BREAKING, Register, remarks, strength
+from glov_tui.headless import _print_log
 from tests.glov_tui.sessions import loaded, one_step
 
 BEST = "the best <category>"
@@ -199,3 +202,13 @@ def test_the_demos_own_alpha_is_not_called_strong():
     steering = load_config("demo").steering
     largest = 0.75  # of its pairs' ratios at layer 3; most are 0.2 to 0.4
     assert strength(steering.mode, (3,), steering.alpha, "absolute", (largest,) * 6) < BREAKING
+
+
+def test_headless_prints_all_that_one_event_says() -> None:
+    event = prepared(alpha=4.0, front="<s>", pool="paper", sink_shares=(0.99,) * 4)
+    stream = io.StringIO()
+    state = run_with(*step(2, event))
+    after = _print_log(state, Console(file=stream, width=200), 0.0)
+    for words in ("<s>", "attention sink, makes up", "is strong"):
+        assert words in stream.getvalue()
+    assert _print_log(state, Console(file=stream), after) == after
