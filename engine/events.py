@@ -116,7 +116,7 @@ class AlphaTrial(Record):
     replies: Count
     reward: float  # mean, -1 to 1
     spread: float  # standard deviation of the rewards
-    rejected: int = 0  # replies without a template
+    rejected: Count = 0  # replies without a template
 
 
 class SteeringPrepared(_Event):
@@ -138,7 +138,7 @@ class SteeringPrepared(_Event):
     previous_cosines: tuple[float, ...] = ()  # with the last steered step's; empty at the first
     trials: tuple[AlphaTrial, ...] = ()  # with alpha = auto: what the choice rests on
     front: str | None = None  # the token put in front of both texts; None: the tokenizer's own
-    sink_shares: tuple[float, ...] = ()  # of the first position, in the squared norm of H+ - H-
+    sink_shares: tuple[Share, ...] = ()  # of the first position, in the squared norm of H+ - H-
     registers: tuple[Register, ...] = ()  # states of the steered layers that stand out
 
 

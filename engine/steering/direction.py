@@ -156,8 +156,8 @@ def compute_direction(
         offsets = (whole[0].mean(1) - whole[1].mean(1)).contiguous()  # (L, d)
         norms = offsets.norm(dim=-1)
         hidden_norms = torch.cat(own, dim=1).norm(dim=-1).mean(-1)
-        squares = [part.square().sum(-1) for part in (sinks, offsets - sinks)]
-        shares = squares[0] / (squares[0] + squares[1]).clamp_min(1e-30)
+        squares = [part.double().square().sum(-1) for part in (sinks, offsets - sinks)]
+        shares = (squares[0] / (squares[0] + squares[1])).nan_to_num(0.0)  # 0 / 0: equal texts
     return Direction(
         positive=positive,
         negative=negative,

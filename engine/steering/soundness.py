@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from engine.config import AlphaUnit, Pooling, SteeringMode
-from engine.record import Record
+from engine.record import Count, Record
 from engine.steering.modes import MODES
 
 REGISTER_TIMES = 10
@@ -33,7 +33,7 @@ class Register(Record):
     their own in such states (registers, massive activations), the first token apart.
     """
 
-    layer: int
+    layer: Count
     template: Literal["P+", "P-"]
     token: str
     times: float
