@@ -13,6 +13,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ from engine.emitting import Emitted, Steps, together
 from engine.errors import JournalError, ModelError, UserError
 from engine.experiment import Experiment
 from engine.files import append_traceback
+from engine.giving_up import Load
 from engine.journal import Journal, fold_journal, read_journal
 from engine.kept import Kept
 from engine.loading import load_optimizer
@@ -45,11 +47,22 @@ from engine.session import Published
 from engine.session_experiments import experiment_events
 from engine.stalling import why_stalled
 from engine.state import RunState
+from engine.stop_signals import ENGINE_THREAD
 from engine.versions import own_versions
 from engine.vlm.fitness import Score
 
 if TYPE_CHECKING:
     from engine.optimizer import Optimizer
+
+
+_LOOK_SECONDS = 0.1  # of whoever waits for the engine's end
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """A warning of another thread."""
+
+    message: str
 
 
 class _StopRequested(BaseException):
@@ -77,14 +90,15 @@ class LocalSession:
         self._on_event = on_event
         self._kept = kept
         self.unattended = False  # nobody watches: what asks for a person ends the run
-        self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._commands: queue.SimpleQueue[Command | _Report] = queue.SimpleQueue()
         self._optimizer: Optimizer | None = None
         self._hold = False  # paused, or to be paused at the next safe point
         self._hold_after_step = False
         self._told = False  # a pause was asked for and is not announced yet
-        self._deferred: collections.deque[Command] = collections.deque()
+        self._deferred: collections.deque[Command | _Report] = collections.deque()
+        self._load_watch = Load()
         # A daemon, so that a model that hangs in native code can't keep the process alive.
-        self._thread = threading.Thread(target=self._main, name="glov-engine", daemon=True)
+        self._thread = threading.Thread(target=self._main, name=ENGINE_THREAD, daemon=True)
 
     @classmethod
     def create(
@@ -191,8 +205,14 @@ class LocalSession:
 
     @property
     def ended(self) -> bool:
-        """Whether the engine thread was started and has ended."""
-        return self._thread.ident is not None and not self._thread.is_alive()
+        """Whether the engine thread was started and has ended, or was given up."""
+        alive = self._thread.is_alive() and not self._load_watch.given_up
+        return self._thread.ident is not None and not alive
+
+    @property
+    def is_told_to_stop(self) -> bool:
+        """Whether it was told to stop, which it does at its next safe point."""
+        return self._load_watch.is_told_to_stop
 
     def start(self) -> None:
         """Start the engine thread, once: it loads the models, then runs until done or stopped."""
@@ -201,7 +221,13 @@ class LocalSession:
 
     def send(self, command: Command) -> None:
         """Queue a command; it is obeyed at the next safe point."""
+        if isinstance(command, Stop):
+            self._load_watch.ask_to_stop()
         self._commands.put(command)
+
+    def report(self, message: str) -> None:
+        """Journal a warning at the next safe point; from any thread."""
+        self._commands.put(_Report(message))
 
     def warn(self, message: str) -> None:
         """Journal a warning; before ``start``."""
@@ -212,25 +238,52 @@ class LocalSession:
         self._journal.close()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait for the engine's end; returns whether it has ended."""
-        if self._thread.ident is not None:  # a screen may end before it started the engine
-            self._thread.join(seconds)
+        """Wait for the engine's end; returns whether it has ended.
+
+        One that is told to stop while it loads models is given up: that can't be interrupted.
+        The process should then end by ``engine.stop_signals.leave``.
+        """
+        if self._thread.ident is None:  # a screen may end before it started the engine
+            return False
+        end = None if seconds is None else time.monotonic() + seconds
+        while not self.ended:
+            left = _LOOK_SECONDS if end is None else end - time.monotonic()
+            self._thread.join(max(0.0, min(left, _LOOK_SECONDS)))
+            self._give_up_loading()
+            if left <= 0:
+                break
         return self.ended
+
+    def _give_up_loading(self) -> None:
+        with self._load_watch.lock:
+            if self._load_watch.give_up():
+                self._finally(ev.RunStopped(step=self.state.steps_done))
 
     # -- on the engine thread ----------------------------------------------------------------
 
     def _main(self) -> None:
+        end: ev.Event | None = None
+        try:
+            self._run()
+        except _StopRequested:
+            end = ev.RunStopped(step=self.state.steps_done)
+        except ModelError as error:
+            end = ev.RunFailed(message=f"{error}{self._how_to_mend()}")
+        except UserError as error:
+            end = ev.RunFailed(message=str(error))
+        except Exception as error:
+            end = self._failure(error)
+        finally:
+            with self._load_watch.lock:
+                if not self._load_watch.given_up:  # who gave up on it has said how the run ended
+                    self._finally(end)
+
+    def _finally(self, event: ev.Event | None) -> None:
+        """Say how the run ended, if that is not said yet, and close its journal."""
         try:
             try:
-                self._run()
-            except _StopRequested:
-                self._publish(ev.RunStopped(step=self.state.steps_done))
-            except ModelError as error:
-                self._publish(ev.RunFailed(message=f"{error}{self._how_to_mend()}"))
-            except UserError as error:
-                self._publish(ev.RunFailed(message=str(error)))
-            except Exception as error:
-                self._fail(error)
+                if event is not None:
+                    self._say(event)
             finally:
                 self._journal.close()
         except UserError as error:  # the journal itself can't be written
@@ -319,7 +372,10 @@ class LocalSession:
 
         assert self.state.config is not None
         begun = time.monotonic()
-        optimizer = load_optimizer(self.state.config, progress, report, self._scores, self._kept)
+        with self._load_watch.under_way():
+            optimizer = load_optimizer(
+                self.state.config, progress, report, self._scores, self._kept
+            )
         self._publish(optimizer.models_loaded(time.monotonic() - begun))
         return optimizer
 
@@ -337,6 +393,12 @@ class LocalSession:
                 return
 
     def _publish(self, *events: ev.Event) -> None:
+        with self._load_watch.lock:
+            if self._load_watch.given_up:
+                raise _StopRequested
+            self._say(*events)
+
+    def _say(self, *events: ev.Event) -> None:
         """Fold, then append, then show: what can't be folded must not get into the journal."""
         state, states = self.state, []
         for event in events:
@@ -370,7 +432,7 @@ class LocalSession:
         if paused:
             self._publish(ev.RunResumed(step=self.state.step))
 
-    def _next_command(self, wait: bool) -> Command | None:
+    def _next_command(self, wait: bool) -> Command | _Report | None:
         if self._deferred:
             return self._deferred.popleft()
         try:
@@ -378,8 +440,10 @@ class LocalSession:
         except queue.Empty:
             return None
 
-    def _do(self, command: Command) -> None:
+    def _do(self, command: Command | _Report) -> None:
         match command:
+            case _Report():
+                self._publish(ev.Warned(message=command.message))
             case Stop():
                 raise _StopRequested
             case Pause():
@@ -502,11 +566,9 @@ class LocalSession:
             "what is edited or undone while its models load counts for it)"
         )
 
-    def _fail(self, error: Exception) -> None:
+    def _failure(self, error: Exception) -> ev.RunFailed:
         append_traceback(self.folder / LOG, error)
-        self._publish(
-            ev.RunFailed(
-                message=f"{type(error).__name__}: {error} (details in {self.folder / LOG}; "
-                f"nothing is lost, `glov resume {run_argument(self.folder)}` goes on)"
-            )
+        return ev.RunFailed(
+            message=f"{type(error).__name__}: {error} (details in {self.folder / LOG}; "
+            f"nothing is lost, `glov resume {run_argument(self.folder)}` goes on)"
         )
