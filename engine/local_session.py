@@ -340,7 +340,7 @@ class LocalSession:
     def _refuse_what_is_late(self) -> None:
         """Say of what was asked for in the run's last moment that it is not done."""
         while (command := self._next_command(wait=False)) is not None:
-            if isinstance(command, MakeEdit | InjectTemplate):
+            if isinstance(command, MakeEdit | InjectTemplate | _Report):
                 self._do(command)
 
     def _look_for_stalling(self) -> None:
