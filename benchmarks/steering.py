@@ -19,6 +19,7 @@ from torch import Tensor
 
 from engine import events as ev
 from engine.config_file import load_config
+from engine.emitting import one_by_one
 from engine.llm import decoding
 from engine.loading import load_optimizer
 from engine.optimizer import Optimizer
@@ -29,7 +30,7 @@ def step_seconds(optimizer: Optimizer, state: RunState) -> tuple[float, RunState
     """Processor time of one step, and the state after it."""
     optimizer.scores.clear()  # each step scores its templates
     begun = time.process_time()
-    for event in optimizer.step(state):
+    for event in one_by_one(optimizer.step(state)):
         state = state.apply(event)
     return time.process_time() - begun, state
 
@@ -59,7 +60,7 @@ def main() -> None:
         ev.RunStarted(run="demo", config=config.model_dump(mode="json"), versions={})
     )
     state = state.apply(optimizer.models_loaded(seconds=0.0))
-    for event in optimizer.score_seed(state):
+    for event in one_by_one(optimizer.score_seed(state)):
         state = state.apply(event)
     for _ in range(3):  # until there are anchors
         _, state = step_seconds(optimizer, state)

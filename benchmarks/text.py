@@ -139,12 +139,9 @@ def compare_scoring(images: int, classes: int, templates: int) -> None:
     image = nn.functional.normalize(torch.randn(images, 512), dim=-1)
     text = nn.functional.normalize(torch.randn(templates, classes, 512), dim=-1)
     labels = torch.arange(images) % classes
-    names = [str(index) for index in range(classes)]
 
     def product() -> list[int]:
-        return [
-            score_features(image, labels, own, scale=100.0, class_names=names).hits for own in text
-        ]
+        return [score_features(image, labels, own, scale=100.0).hits for own in text]
 
     def loop() -> list[int]:
         hits = []

@@ -56,6 +56,7 @@ def scripted_events(seed: int = 0) -> Iterator[ev.Event]:
         dataset_description="twenty made-up classes",
         dataset_fingerprint="",
         class_names=CLASSES,
+        class_sizes=(TRAIN // len(CLASSES),) * len(CLASSES),
         train_size=TRAIN,
         test_size=TRAIN,
         seconds=1.0,
@@ -143,7 +144,7 @@ def _scored(
         hits=int(share * TRAIN),
         n=TRAIN,
         margin=-pick.uniform(0.5, 2),
-        class_hits={name: (pick.randint(0, 20), 20) for name in CLASSES},
+        class_hits=tuple(pick.randint(0, 20) for _ in CLASSES),
     )
 
 

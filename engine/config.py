@@ -34,6 +34,7 @@ SteeringMode = Literal[
 ]
 Pooling = Literal["no-bos", "paper", "reference", "last"]
 AlphaUnit = Literal["absolute", "relative"]
+Accept = Literal["usable", "verbatim", "clean"]
 
 
 class _Section(BaseModel):
@@ -159,6 +160,13 @@ class SamplingConfig(_Section):
     top_p: float = Field(0.9, gt=0, le=1, description="1 is off")
     top_k: int = Field(50, ge=0, description="0 is off")
     max_new_tokens: int = Field(50, ge=1, le=4096, description="longest reply, in tokens")
+    thinking_tokens: int = Field(
+        1024,
+        ge=0,
+        le=65536,
+        description="longest thought of an LLM that thinks before it replies, in tokens, beside "
+        "max_new_tokens; 0: thoughts count in max_new_tokens",
+    )
 
 
 class ProposalConfig(_Section):
@@ -176,11 +184,30 @@ class ProposalConfig(_Section):
         description="steps in a row without any new template, after which the run pauses and says "
         "why (headless: ends, to be resumed); 0: never",
     )
+    accept: Accept = Field(
+        "usable",
+        description="which replies are templates: usable (what can be scored: blanks in it stay, a "
+        "cut-off end goes back to its last clause), verbatim (as it came, quotes off; the paper's) "
+        "or clean (whole sentences without blanks only)",
+    )
+    reply_prefix: str | None = Field(
+        None,
+        max_length=300,
+        description="what each reply is begun with, e.g. a photo of a <category>: the LLM goes on "
+        "from there. Makes small LLMs useful, and freezes a part of the template",
+    )
     system_prompt: str | None = Field(None, description="replaces the built-in system prompt")
     task: str | None = Field(None, description="replaces the built-in description of the task")
     template_file: Given | None = Field(
         None, description="a meta-prompt template file of your own (see engine/templates)"
     )
+
+    @field_validator("reply_prefix")
+    @classmethod
+    def _one_line(cls, prefix: str | None) -> str | None:
+        if prefix is not None and not prefix.isprintable():
+            raise ValueError("should be one line of text")
+        return (prefix or "").strip() or None
 
 
 def _check_layers(value: Any) -> Any:
@@ -225,8 +252,10 @@ class SteeringConfig(_Section):
     )
     pool: Pooling = Field(
         "no-bos",
-        description="hidden state of a template: mean over its tokens without BOS (no-bos), with "
-        "it (paper, equation 3) or padded (reference), or its last token's (last)",
+        description="hidden state of a template: mean over its own tokens, behind a BOS (or EOS) "
+        "that is put there if the tokenizer adds none and takes the attention sink (no-bos), over "
+        "all that the tokenizer gives (paper, equation 3), the same padded to one length "
+        "(reference), or the last token's (last)",
     )
 
     @field_validator("alphas", mode="before")

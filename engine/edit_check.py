@@ -1,4 +1,4 @@
-"""Whether an edit can be made in a run as it is."""
+"""Whether an edit can be made in a run as it is, and a template of one's own injected."""
 
 from __future__ import annotations
 
@@ -12,11 +12,51 @@ from engine.edits import (
     with_option,
 )
 from engine.errors import ConfigError
+from engine.llm.base import prefix_refused
+from engine.prompt_template import normalise
 from engine.state import RunState
 
 
 def edit_problem(state: RunState, edit: Edit) -> str | None:
     """Why an edit can't be made, None if it can."""
+    return _too_late(state, edit) or _wrong(state, edit)
+
+
+def injection_problem(state: RunState, template: str) -> str | None:
+    """Why a person's template, as it was read, is not scored; None if it is to be."""
+    key = normalise(template)
+    known = state.find(key)
+    if known is not None:
+        return f"scored before, in step {known.first.step}: {known.accuracy:.1%} {known.text}"
+    if state.status == "finished":
+        return f"template refused: {_FINISHED} ({template})"
+    if any(normalise(waiting.template) == key for waiting in state.waiting):
+        return f"it waits to be scored already: {template}"
+    if state.config is not None and normalise(state.config.seed_template) == key:
+        return f"it is the seed template, which is scored anyway: {template}"
+    proposed = (c.template for c in state.candidates if state.step_begin and c.outcome == "new")
+    if any(text is not None and normalise(text) == key for text in proposed):
+        return f"the LLM has just proposed it, and it is being scored: {template}"
+    return None
+
+
+_FINISHED = "the run is finished; a fork of it with more steps can go on"
+
+
+def _too_late(state: RunState, edit: Edit) -> str | None:
+    """Bans take effect in the final ensemble too; all other edits need a step."""
+    if state.status == "finished":
+        return _FINISHED
+    steps = state.config.steps if state.config is not None else None
+    if steps is None or state.next_step <= steps or isinstance(edit, BanTemplate):
+        return None
+    return (
+        f"step {steps} is the last one, so there is no step left that it could change; a fork "
+        "with more steps can have it (--set steps=N)"
+    )
+
+
+def _wrong(state: RunState, edit: Edit) -> str | None:
     match edit:
         case SetOption():
             if state.config is None:
@@ -28,6 +68,13 @@ def edit_problem(state: RunState, edit: Edit) -> str | None:
                 deep = [n for n in layers if isinstance(n, int) and n >= state.models.llm_layers]
                 if deep:
                     return f"the LLM's decoder layers are 0 to {state.models.llm_layers - 1}"
+            if (
+                edit.key == "proposal.reply_prefix"
+                and edit.value
+                and state.models is not None
+                and state.models.llm_thinks_first
+            ):
+                return prefix_refused(state.models.llm)
             try:
                 config = state.config
                 for earlier in state.pending:

@@ -20,10 +20,13 @@ EDITABLE = (
     "proposal.task",
     "proposal.candidates",
     "proposal.examples",
+    "proposal.accept",
+    "proposal.reply_prefix",
     "sampling.temperature",
     "sampling.top_p",
     "sampling.top_k",
     "sampling.max_new_tokens",
+    "sampling.thinking_tokens",
     "steering.mode",
     "steering.layers",
     "steering.alpha",
@@ -43,7 +46,7 @@ class SetOption(Record):
 
     def describe(self) -> str:
         """One line for the log."""
-        if isinstance(self.value, str) and self.key.startswith("proposal."):
+        if isinstance(self.value, str) and self.key in ("proposal.system_prompt", "proposal.task"):
             return f"{self.key} rewritten"
         return f"{self.key} = {'default' if self.value is None else self.value}"
 

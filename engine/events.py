@@ -4,22 +4,35 @@
 is their fold. *Telemetry* (progress, tokens as they stream) is shown and forgotten. ``time`` is
 Unix time in seconds; together with ``seconds`` it is all that may differ between two runs of the
 same configuration on the same machine.
+
+Numbers have the ranges that an engine can give them: a journal with others is damaged, and is
+known to be when it is read, not when a chart is drawn.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 
-from engine.config import AlphaUnit, Pooling, SteeringMode
+from engine.config import Alpha, AlphaUnit, Pooling, SteeringMode
 from engine.edits import Edit
 from engine.experiment import CellMeasured, Experiment, LayerLens, TracedReply
-from engine.llm.base import Message
-from engine.record import Record, to_json
+from engine.llm.base import Finish, Message
+from engine.record import (
+    Count,
+    LogLikelihood,
+    Positive,
+    Record,
+    Seconds,
+    Share,
+    UnixTime,
+    to_json,
+)
+from engine.steering.soundness import Register
 
-JOURNAL_VERSION = 1
+JOURNAL_VERSION = 2
 
 Phase = Literal[
     "loading", "seed template", "meta-prompt", "steering", "proposing", "scoring", "testing", "idle"
@@ -32,11 +45,16 @@ Outcome = Literal["new", "duplicate", "rejected"]
 class _Event(Record):
     is_fact: ClassVar[bool] = True
 
-    time: float = Field(default_factory=time.time)
+    time: UnixTime = Field(default_factory=time.time)
 
     def comparable(self) -> dict[str, Any]:
         """Everything but clock readings: equal for equal runs."""
         return self.model_dump(mode="json", exclude={"time", "seconds"})
+
+
+def _check_hits(hits: int, n: int) -> None:
+    if hits > n:
+        raise ValueError(f"{hits} hits of {n} images")
 
 
 class RunStarted(_Event):
@@ -54,31 +72,34 @@ class ModelsLoaded(_Event):
 
     kind: Literal["models-loaded"] = "models-loaded"
     llm: str
-    llm_layers: int
+    llm_layers: Count
     vlm: str
     dataset_name: str
     dataset_description: str
     dataset_fingerprint: str  # of files and splits: equal where numbers are comparable
     class_names: tuple[str, ...]
-    train_size: int
-    test_size: int
-    seconds: float
+    class_sizes: tuple[Count, ...] = ()  # training images of each class, in the same order
+    train_size: Count
+    test_size: Count
+    seconds: Seconds
     versions: dict[str, str] = Field(default_factory=dict)  # of libraries behind the numbers
+    threads: str = ""  # how the CPU was used, for the log
+    llm_thinks_first: bool = False  # a thought begins each reply, so that it can't be begun for it
 
 
 class StepStarted(_Event):
     """Step ``step`` (from 1; the seed template is step 0) begins, or begins again."""
 
     kind: Literal["step-started"] = "step-started"
-    step: int
+    step: Count
 
 
 class MetaPromptComposed(_Event):
     """The very messages that the LLM is asked with, and the templates shown in them."""
 
     kind: Literal["meta-prompt-composed"] = "meta-prompt-composed"
-    step: int
-    attempt: int
+    step: Count
+    attempt: Count
     messages: tuple[Message, ...]
     best: tuple[str, ...]  # identities, from low to high accuracy
     worst: tuple[str, ...]
@@ -91,23 +112,24 @@ class AlphaTrial(Record):
     without a template counts as accuracy 0.
     """
 
-    alpha: float
-    replies: int
+    alpha: Alpha
+    replies: Count
     reward: float  # mean, -1 to 1
     spread: float  # standard deviation of the rewards
+    rejected: Count = 0  # replies without a template
 
 
 class SteeringPrepared(_Event):
     """The offsets of a step: tuples of numbers have one entry per decoder layer."""
 
     kind: Literal["steering-prepared"] = "steering-prepared"
-    step: int
+    step: Count
     positive: str
     negative: str
     mode: SteeringMode
     pool: Pooling
-    layers: tuple[int, ...]
-    alpha: float
+    layers: tuple[Count, ...]
+    alpha: Alpha
     norms: tuple[float, ...]  # of H+ - H-
     ratios: tuple[float, ...]  # the same over the mean hidden-state norm
     alpha_unit: AlphaUnit = "absolute"
@@ -115,6 +137,9 @@ class SteeringPrepared(_Event):
     neighbour_cosines: tuple[float, ...] = ()  # with the layer below; layer 0 has 0
     previous_cosines: tuple[float, ...] = ()  # with the last steered step's; empty at the first
     trials: tuple[AlphaTrial, ...] = ()  # with alpha = auto: what the choice rests on
+    front: str | None = None  # the token put in front of both texts; None: the tokenizer's own
+    sink_shares: tuple[Share, ...] = ()  # of the first position, in the squared norm of H+ - H-
+    registers: tuple[Register, ...] = ()  # states of the steered layers that stand out
 
 
 class SteeringMeasured(_Event):
@@ -125,11 +150,11 @@ class SteeringMeasured(_Event):
     """
 
     kind: Literal["steering-measured"] = "steering-measured"
-    step: int
-    attempt: int
-    tokens: int
+    step: Count
+    attempt: Count
+    tokens: Count
     kl: float  # KL(steered || unsteered), nats
-    changed: float  # share of tokens that would have been others without steering, 0 to 1
+    changed: Share  # share of tokens that would have been others without steering, 0 to 1
     raised: tuple[tuple[str, float], ...]  # the tokens that gained most, and their mean gain
     lowered: tuple[tuple[str, float], ...]  # the tokens that lost most, mean change below 0
 
@@ -138,49 +163,57 @@ class CandidateProposed(_Event):
     """One reply, and what was made of it."""
 
     kind: Literal["candidate-proposed"] = "candidate-proposed"
-    step: int
-    attempt: int
-    candidate: int
+    step: Count
+    attempt: Count
+    candidate: Count
     reply: str
-    tokens: int
-    finish: Literal["stop", "length"]
+    tokens: Count
+    finish: Finish
     outcome: Outcome
     template: str | None = None
     reason: str | None = None  # why it was rejected, one of engine.reply's
     note: str | None = None  # what was cleaned, or which template it repeats
+    thought: str = ""  # what the LLM thought before the reply
+    thought_tokens: Count = 0
 
 
 class TemplateScored(_Event):
     """A template's few-shot accuracy: ``hits`` of ``n`` training images, margin in nats."""
 
     kind: Literal["template-scored"] = "template-scored"
-    step: int
-    attempt: int
-    candidate: int
+    step: Count
+    attempt: Count
+    candidate: Count
     template: str
     origin: Origin
-    hits: int
-    n: int
-    margin: float
-    class_hits: dict[str, tuple[int, int]]
+    hits: Count
+    n: Positive
+    margin: LogLikelihood
+    class_hits: tuple[Count, ...]  # of each class, in the order of models-loaded
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        _check_hits(self.hits, self.n)
+        return self
 
 
 class StepRetried(_Event):
-    """Too few new templates: the step asks again."""
+    """Too few new templates: the step asks again, if it can."""
 
     kind: Literal["step-retried"] = "step-retried"
-    step: int
-    attempt: int  # the attempt that fell short
-    new: int
+    step: Count
+    attempt: Count  # the attempt that fell short
+    new: Count
     needed: int
-    attempts: int
+    attempts: Count
+    again: bool = True  # False: no attempt is left, or it would be the same question
 
 
 class AnchorsMoved(_Event):
     """A new best was found: P+ and P- are now these (identities of templates)."""
 
     kind: Literal["anchors-moved"] = "anchors-moved"
-    step: int
+    step: Count
     positive: str
     negative: str
 
@@ -189,16 +222,16 @@ class StepFinished(_Event):
     """Sums of a step. Accuracies are shares, 0 to 1, None where nothing new was scored."""
 
     kind: Literal["step-finished"] = "step-finished"
-    step: int
-    attempts: int
-    new: int
-    duplicates: int
-    rejected: int
-    tokens: int
-    step_best: float | None
-    step_mean: float | None
-    best: float
-    seconds: float
+    step: Count
+    attempts: Count
+    new: Count
+    duplicates: Count
+    rejected: Count
+    tokens: Count
+    step_best: Share | None
+    step_mean: Share | None
+    best: Share
+    seconds: Seconds
 
 
 class TestMeasured(_Event):
@@ -207,27 +240,55 @@ class TestMeasured(_Event):
     __test__: ClassVar[bool] = False  # not a test case, whatever pytest thinks of its name
 
     kind: Literal["test-measured"] = "test-measured"
-    step: int
+    step: Count
     subject: Subject
     templates: tuple[str, ...]
-    hits: int
-    n: int
-    seconds: float
+    hits: Count
+    n: Positive
+    seconds: Seconds
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        _check_hits(self.hits, self.n)
+        return self
+
+
+class FinishStarted(_Event):
+    """All steps are done. What was edited since the last one began takes effect now."""
+
+    kind: Literal["finish-started"] = "finish-started"
+    step: Count  # the last one
+
+
+class TemplateInjected(_Event):
+    """A person's template was accepted; it is scored as soon as the models are there."""
+
+    kind: Literal["template-injected"] = "template-injected"
+    step: Count  # the one under way, or the last one done
+    template: str
+
+
+class InjectionRefused(_Event):
+    """A person's template that was accepted can't be scored after all, and waits no longer."""
+
+    kind: Literal["injection-refused"] = "injection-refused"
+    template: str
+    reason: str
 
 
 class RunPaused(_Event):
     """The engine holds, between two tokens or two facts, until told to go on."""
 
     kind: Literal["run-paused"] = "run-paused"
-    step: int
+    step: Count
 
 
 class Edited(_Event):
     """A person's edit, numbered from 1; it holds from ``step`` on."""
 
     kind: Literal["edited"] = "edited"
-    number: int
-    step: int
+    number: Count
+    step: Count
     edit: Edit
 
 
@@ -235,7 +296,7 @@ class EditUndone(_Event):
     """An edit was taken back before it took effect."""
 
     kind: Literal["edit-undone"] = "edit-undone"
-    number: int
+    number: Count
 
 
 class RunForked(_Event):
@@ -243,7 +304,7 @@ class RunForked(_Event):
 
     kind: Literal["run-forked"] = "run-forked"
     parent: str  # the name of its folder
-    step: int  # the last one that both runs share; 0: only the seed template was scored
+    step: Count  # the last one that both runs share; 0: only the seed template was scored
 
 
 class RunReopened(_Event):
@@ -257,14 +318,14 @@ class RunResumed(_Event):
     """The engine goes on after a pause."""
 
     kind: Literal["run-resumed"] = "run-resumed"
-    step: int
+    step: Count
 
 
 class RunStopped(_Event):
     """Stopped on request; the run can be resumed."""
 
     kind: Literal["run-stopped"] = "run-stopped"
-    step: int
+    step: Count
 
 
 class Warned(_Event):
@@ -285,7 +346,7 @@ class RunFinished(_Event):
     """All steps are done and the final ensemble was measured."""
 
     kind: Literal["run-finished"] = "run-finished"
-    step: int
+    step: Count
 
 
 class Progress(_Event):
@@ -295,8 +356,8 @@ class Progress(_Event):
     is_fact: ClassVar[bool] = False
     phase: Phase
     detail: str = ""
-    done: int = 0
-    total: int = 0
+    done: Count = 0
+    total: Count = 0
 
 
 class TokensStreamed(_Event):
@@ -304,9 +365,10 @@ class TokensStreamed(_Event):
 
     kind: Literal["tokens-streamed"] = "tokens-streamed"
     is_fact: ClassVar[bool] = False
-    step: int
-    attempt: int
+    step: Count
+    attempt: Count
     texts: tuple[str, ...]
+    thoughts: tuple[str, ...] = ()  # and to its thought; empty where nothing was added to any
 
 
 class ExperimentStarted(_Event):
@@ -322,8 +384,8 @@ class ExperimentProgress(_Event):
 
     kind: Literal["experiment-progress"] = "experiment-progress"
     is_fact: ClassVar[bool] = False
-    done: int
-    total: int
+    done: Count
+    total: Count
 
 
 class RepliesCompared(_Event):
@@ -357,7 +419,7 @@ class ExperimentEnded(_Event):
     kind: Literal["experiment-ended"] = "experiment-ended"
     is_fact: ClassVar[bool] = False
     problem: str | None = None
-    seconds: float = 0.0
+    seconds: Seconds = 0.0
 
 
 Event = Annotated[
@@ -373,6 +435,9 @@ Event = Annotated[
     | AnchorsMoved
     | StepFinished
     | TestMeasured
+    | FinishStarted
+    | TemplateInjected
+    | InjectionRefused
     | Edited
     | EditUndone
     | RunForked

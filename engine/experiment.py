@@ -91,6 +91,7 @@ class CellMeasured(Record):
     kl: float  # nats
     fluency: float  # mean log-likelihood of a token under the unsteered model, nats
     templates: int  # distinct templates among the replies
+    strength: float | None = None  # norm of what is added over the hidden state's, where known
     accuracy: float | None = None  # mean few-shot accuracy of these templates, 0 to 1
 
 

@@ -103,7 +103,7 @@ def append_private(path: Path, text: str) -> None:
         file.write(text.encode(errors="backslashreplace"))
 
 
-def append_traceback(path: Path, error: Exception) -> None:
+def append_traceback(path: Path, error: BaseException) -> None:
     """Add the traceback of an error to a log, if that can be written."""
     with contextlib.suppress(OSError):
         append_private(path, "".join(traceback.format_exception(error)))

@@ -32,6 +32,7 @@ _OF_THE_PROCESS = (
     ev.RunStopped,
     ev.RunReopened,
     ev.RunFailed,
+    ev.FinishStarted,  # what was edited since the last step takes effect in the next one
     ev.RunFinished,
 )
 
@@ -128,19 +129,19 @@ def _facts(events: Sequence[ev.Event], step: int, config: RunConfig) -> list[ev.
     end = next(ends) + 1
     following = (i for i in range(end, len(events)) if isinstance(events[i], ev.StepStarted))
     end = next(following, len(events))
+    finishes = (i for i in range(end) if isinstance(events[i], ev.FinishStarted))
+    finish = next(finishes, end)
     every = config.evaluation.every
     measured_again = step == config.steps or not every or step % every > 0
-    return [
-        event
-        for event in events[:end]
-        if not isinstance(event, _OF_THE_PROCESS)
-        and not (isinstance(event, ev.TestMeasured) and event.subject == "best")
-        and not (
-            isinstance(event, ev.TestMeasured)
-            and (event.subject, event.step) == ("ensemble", step)
-            and measured_again
-        )
-    ]
+
+    def is_kept(place: int) -> bool:
+        event = events[place]
+        if not isinstance(event, ev.TestMeasured):
+            return not isinstance(event, _OF_THE_PROCESS)
+        of_this_step = (event.subject, event.step) == ("ensemble", step)
+        return place < finish and event.subject != "best" and not (of_this_step and measured_again)
+
+    return [events[place] for place in range(end) if is_kept(place)]
 
 
 def _ends(event: ev.Event, step: int) -> bool:

@@ -5,7 +5,6 @@ Pure functions over immutable records, used by the fold and by the optimiser.
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
@@ -33,7 +32,7 @@ class ScoredTemplate:
     hits: int
     n: int
     margin: float  # mean log-likelihood of the true class, nats
-    class_hits: dict[str, tuple[int, int]]
+    class_hits: tuple[int, ...]  # in the order of the data set's classes
     reply: str = ""  # the raw reply it was parsed from
     again: tuple[Proposal, ...] = ()  # later replies with the same normalised text
 
@@ -49,20 +48,21 @@ class ScoredTemplate:
 
 
 def ranked(templates: Iterable[ScoredTemplate]) -> list[ScoredTemplate]:
-    """Best first: by accuracy, then margin, then first seen (``templates`` is in that order)."""
+    """Best first: by accuracy, then margin, then first seen (``templates`` is in that order).
+
+    Of templates of one step a person's count as seen first: when within the step one was injected
+    must not matter, since a step that is cut off begins again with it.
+    """
     return sorted(templates, key=_rank)
 
 
-def ranked_with(
-    ranking: Sequence[ScoredTemplate], template: ScoredTemplate
-) -> tuple[ScoredTemplate, ...]:
-    """A ranking with one more template, which was seen last of all."""
-    place = bisect.bisect_right(ranking, _rank(template), key=_rank)
-    return (*ranking[:place], template, *ranking[place:])
-
-
-def _rank(template: ScoredTemplate) -> tuple[float, float]:
-    return -template.accuracy, -template.margin
+def _rank(template: ScoredTemplate) -> tuple[float, float, int, bool]:
+    return (
+        -template.accuracy,
+        -template.margin,
+        template.first.step,
+        template.origin == "llm",
+    )
 
 
 def best_and_worst(

@@ -2,11 +2,10 @@
 
 The journal is only ever appended to. Each append is one ``write`` call, so that a process that is
 killed leaves whole lines; a power cut or a full disk may tear the last one, which is cut off when
-the run is taken up again.
+the run is taken up again. Facts that belong together are one append: where a part of it is missing
+all of it is cut off. ``engine.journal_lines`` says what a line looks like.
 
-Facts that belong together are one append. Each line of it but the last ends in a space, which JSON
-passes over: more of the same append follows. Where that is missing, the append was torn, and all
-of it is cut off.
+A journal of an older version is rewritten as one of this version, once, when its run is taken up.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import collections
 import contextlib
 import errno
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +25,22 @@ from engine import run_lock
 from engine.config import RunConfig
 from engine.config_file import format_config
 from engine.errors import JournalError
-from engine.events import JOURNAL_VERSION, Event, RunStarted, format_event, parse_event
+from engine.events import JOURNAL_VERSION, Event, RunStarted
 from engine.files import make_private_folder, open_private, sync_folder, write_atomic
+from engine.journal_guard import JournalGuard
+from engine.journal_lines import (
+    MORE,
+    Damage,
+    last_crc,
+    parse_body,
+    parse_lines,
+    sealed,
+    stated_version,
+    unsealed,
+    whole_lines,
+)
+from engine.journal_v1 import upgraded
+from engine.old_config import written_config
 from engine.ownership import why_denied
 from engine.run_folder import CONFIG, EVENTS, run_argument
 from engine.run_lock import Owner
@@ -38,12 +52,9 @@ def is_begun(folder: Path) -> bool:
     """Whether the folder holds a journal with at least one whole append."""
     try:
         with (folder / EVENTS).open("rb") as file:
-            return any(line.endswith(b"\n") and not line.endswith(_MORE) for line in file)
+            return any(line.endswith(b"\n") and not line.endswith(MORE + b"\n") for line in file)
     except OSError:
         return False
-
-
-_MORE = b" \n"  # ends a line that another one of the same append follows
 
 
 class Journal:
@@ -58,6 +69,7 @@ class Journal:
         self.folder = folder
         self.left_by: Owner | None = None  # a process that died while it drove the run
         self._broken: str | None = None  # why nothing can be appended any more
+        self._crc: int | None = None  # of the last line; None before that is looked at
         try:
             self._file = open_private(folder / EVENTS)
         except OSError as error:
@@ -65,6 +77,9 @@ class Journal:
         try:
             self.left_by = run_lock.take(folder, self._file)
             self.size = os.fstat(self._file).st_size
+            self._guard = JournalGuard(folder / EVENTS, self._file)
+            if self._guard.deleted:  # since it was opened
+                raise JournalError(f"{folder / EVENTS} was replaced just now; try again")
         except OSError as error:
             os.close(self._file)
             raise JournalError(self._unwritable(error)) from error
@@ -129,16 +144,16 @@ class Journal:
         """Write facts, one line each, all of them or none: also where the write is torn.
 
         Raises:
-            JournalError: if they can't be written in whole (disk full, folder gone). What was
-                written of them is taken back, so that the next line begins on its own.
+            JournalError: if they can't be written in whole (disk full, folder gone), or others
+                have changed the file. What was written of them is taken back, so that the next
+                line begins on its own.
         """
-        if self._broken is not None:
-            raise JournalError(self._broken)
-        lines = _MORE.join(format_event(event).encode() for event in events) + b"\n"
-        left = memoryview(lines)
+        self._check_untouched()
+        if self._crc is None:
+            self._crc = last_crc(self.folder / EVENTS, self.size)
+        lines, crc = sealed(events, self._crc)
         try:
-            while left:  # the system writes less where the disk is full, and says so the next time
-                left = left[os.write(self._file, left) :]
+            _write(self._file, lines)
         except OSError as error:
             message = self._unwritable(error)
             try:
@@ -147,6 +162,18 @@ class Journal:
                 self._broken = message  # a torn line is last, or it would look like damage
             raise JournalError(message) from error
         self.size += len(lines)
+        self._crc = crc
+
+    def make_appendable(self, content: JournalContent) -> None:
+        """Have the journal go on after what was read of it: without a torn end, in this version.
+
+        Raises:
+            JournalError: if the file can't be changed.
+        """
+        if content.version != JOURNAL_VERSION:
+            self._rewrite(content.events)
+        elif content.torn_bytes:
+            self.cut(content.torn_bytes)
 
     def cut(self, torn_bytes: int) -> None:
         """Remove what is left of a torn last append, so that the journal can be appended to.
@@ -159,13 +186,15 @@ class Journal:
         except OSError as error:
             raise JournalError(self._unwritable(error)) from error
         self.size -= torn_bytes
+        self._crc = None
 
     def sync(self) -> None:
         """Wait until all facts are on the disk itself, safe from a power cut.
 
         Raises:
-            JournalError: if the disk did not take them.
+            JournalError: if the disk did not take them, or others have changed the file.
         """
+        self._check_untouched()
         try:
             os.fsync(self._file)
         except OSError as error:
@@ -190,6 +219,47 @@ class Journal:
         with contextlib.suppress(OSError):
             os.close(self._file)
 
+    def _check_untouched(self) -> None:
+        """See that nobody else has deleted, replaced, cut or written the file.
+
+        Raises:
+            JournalError: saying what was done to it; from then on always, and for whatever it is
+                that nothing can be appended any more.
+        """
+        if self._broken is None:
+            try:
+                self._broken = self._guard.problem(self.size)
+            except OSError as error:
+                self._broken = self._unwritable(error)
+        if self._broken is not None:
+            raise JournalError(self._broken)
+
+    def _rewrite(self, events: Sequence[Event]) -> None:
+        """Put a journal with these facts in place of the file, whole or not at all.
+
+        The lock goes over to the new file before that has its name.
+        """
+        path = self.folder / EVENTS
+        aside = path.with_name(f".{EVENTS}.{os.getpid()}")
+        try:
+            aside.unlink(missing_ok=True)
+            file = open_private(aside)
+            try:
+                run_lock.lock(file)
+                lines, crc = sealed(events, 0, together=False)
+                _write(file, lines)
+                os.fsync(file)
+                aside.replace(path)
+                sync_folder(self.folder)
+                os.dup2(file, self._file, inheritable=False)
+                self._guard = JournalGuard(path, self._file)
+            finally:
+                os.close(file)
+                aside.unlink(missing_ok=True)
+        except OSError as error:
+            raise JournalError(self._unwritable(error)) from error
+        self.size, self._crc = len(lines), crc
+
     def _unwritable(self, error: OSError) -> str:
         return (
             f"{self.folder / EVENTS}: can't be written: {why_denied(error, self.folder / EVENTS)}. "
@@ -198,12 +268,19 @@ class Journal:
         )
 
 
+def _write(descriptor: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:  # the system writes less where the disk is full, and says so the next time
+        left = left[os.write(descriptor, left) :]
+
+
 @dataclass(frozen=True, slots=True)
 class JournalContent:
     """The facts of a journal, and how many bytes of a torn last append follow them."""
 
     events: tuple[Event, ...]
     torn_bytes: int
+    version: int = JOURNAL_VERSION  # of the file; the facts are always those of this one
 
 
 def is_driven(folder: Path) -> bool:
@@ -234,33 +311,43 @@ def read_journal(folder: Path) -> JournalContent:
         data = path.read_bytes()
     except OSError as error:
         raise JournalError(f"{path} can't be read: {why_denied(error, path)}") from error
-    lines, torn_bytes = _whole_lines(data)
-    events: list[Event] = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            events.append(parse_event(line))
-        except ValidationError as error:
-            raise JournalError(
-                f"{path}, line {number} of {len(lines)} is damaged: {_problem(error)}. The run "
-                "can't be taken up as it is; a copy cut before that line can"
-            ) from None
-        if number == 1:
-            _check_head(path, events[0])
-    if not events:
+    lines, torn_bytes = whole_lines(data)
+    if not lines:
         raise JournalError(
             f"{path} holds no event: the run ended before it began. Start it anew; the same "
             "folder will do"
         )
-    return JournalContent(tuple(events), torn_bytes)
+    version, found = read_lines(path, lines)
+    events: list[Event] = []
+    for event in found:
+        if isinstance(event, Damage):
+            raise JournalError(
+                f"{path}, line {event.line} of {len(lines)} is damaged: {event.what}. The run "
+                "can't be taken up as it is; a copy cut before that line can"
+            )
+        if not events:
+            _check_head(path, event)
+        events.append(event)
+    return JournalContent(tuple(events), torn_bytes, version)
 
 
-def _whole_lines(data: bytes) -> tuple[list[bytes], int]:
-    """The lines of all appends that are whole, and how many bytes of a torn one follow them."""
-    *lines, torn = data.split(b"\n")
-    torn_bytes = len(torn)
-    while lines and lines[-1].endswith(b" "):
-        torn_bytes += len(lines.pop()) + 1
-    return lines, torn_bytes
+def read_lines(path: Path, lines: Sequence[bytes]) -> tuple[int, Iterator[Event | Damage]]:
+    """The version of a journal, and what each of its lines says or what is wrong with it.
+
+    Raises:
+        JournalError: if it is of a version that this glov does not know.
+    """
+    body, crc = unsealed(lines[0])
+    version = stated_version(body)
+    if version == 1 and crc is None:
+        bodies = enumerate(upgraded(lines), start=1)
+        return 1, (parse_body(body, number) for number, body in bodies)
+    if version not in (None, JOURNAL_VERSION) and crc in (None, zlib.crc32(body)):
+        raise JournalError(
+            f"{path} is a journal of version {version}; this glov reads version 1 to "
+            f"{JOURNAL_VERSION}. Use the glov that wrote it"
+        )
+    return JOURNAL_VERSION, parse_lines(lines)
 
 
 def read_state(folder: Path) -> RunState:
@@ -301,25 +388,11 @@ def _what_to_see_to(error: OSError) -> str:
     return "the disk and its free space" if full else "that"
 
 
-def _problem(error: ValidationError) -> str:
-    """What is wrong with a line; text of the line itself is escaped."""
-    first = error.errors()[0]
-    if first["type"] == "union_tag_invalid":
-        return f"this glov knows no event of kind {first['ctx']['tag']!r}"
-    place = ".".join(map(str, first["loc"][1:]))
-    return f"{place!r}: {first['msg']}" if place else first["msg"]
-
-
 def _check_head(path: Path, event: Event) -> None:
     if not isinstance(event, RunStarted):
         raise JournalError(f"{path}, line 1: a journal begins with run-started, not {event.kind}")
-    if event.journal_version != JOURNAL_VERSION:
-        raise JournalError(
-            f"{path} is a journal of version {event.journal_version}; this glov reads version "
-            f"{JOURNAL_VERSION}. Use the glov that wrote it"
-        )
     try:
-        RunConfig.model_validate(event.config)
+        written_config(event.config)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))

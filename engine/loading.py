@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine import threads
 from engine.config import RunConfig
 from engine.data.registry import find_dataset
 from engine.errors import ConfigError
@@ -68,10 +69,12 @@ def load_optimizer(
 
     meta_prompt = load_meta_prompt(config.proposal.template_file)
     progress("libraries", 0, 0)
+    threads.prepare()
     from engine.llm.halving import HalvingLLM
     from engine.llm.local import LocalLLM
     from engine.vlm.loading import load_fitness
 
+    threads.fit()
     kept = kept or Kept()
     if config.llm.trust_remote_code:
         report(

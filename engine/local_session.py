@@ -12,7 +12,8 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,25 +31,38 @@ from engine.commands import (
     UndoEdit,
 )
 from engine.config import RunConfig
-from engine.edit_check import edit_problem
+from engine.edit_check import edit_problem, injection_problem
 from engine.edits import Edit
-from engine.errors import ModelError, UserError
+from engine.emitting import Emitted, Steps, together
+from engine.errors import JournalError, ModelError, UserError
 from engine.experiment import Experiment
 from engine.files import append_traceback
+from engine.giving_up import Load
 from engine.journal import Journal, fold_journal, read_journal
 from engine.kept import Kept
 from engine.loading import load_optimizer
-from engine.prompt_template import normalise
 from engine.run_folder import CONFIG, LOG, run_argument
 from engine.run_trust import check_trust
 from engine.session import Published
+from engine.session_experiments import experiment_events
 from engine.stalling import why_stalled
 from engine.state import RunState
+from engine.stop_signals import ENGINE_THREAD
 from engine.versions import own_versions
 from engine.vlm.fitness import Score
 
 if TYPE_CHECKING:
-    from engine.optimizer import Events, Optimizer
+    from engine.optimizer import Optimizer
+
+
+_LOOK_SECONDS = 0.1  # of whoever waits for the engine's end
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """A warning of another thread."""
+
+    message: str
 
 
 class _StopRequested(BaseException):
@@ -76,15 +90,15 @@ class LocalSession:
         self._on_event = on_event
         self._kept = kept
         self.unattended = False  # nobody watches: what asks for a person ends the run
-        self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._commands: queue.SimpleQueue[Command | _Report] = queue.SimpleQueue()
         self._optimizer: Optimizer | None = None
-        self._injected: list[str] = []  # a person's templates that wait for the models
         self._hold = False  # paused, or to be paused at the next safe point
         self._hold_after_step = False
         self._told = False  # a pause was asked for and is not announced yet
-        self._deferred: collections.deque[Command] = collections.deque()
+        self._deferred: collections.deque[Command | _Report] = collections.deque()
+        self._load_watch = Load()
         # A daemon, so that a model that hangs in native code can't keep the process alive.
-        self._thread = threading.Thread(target=self._main, name="glov-engine", daemon=True)
+        self._thread = threading.Thread(target=self._main, name=ENGINE_THREAD, daemon=True)
 
     @classmethod
     def create(
@@ -152,8 +166,7 @@ class LocalSession:
             for e in content.events
             if isinstance(e, ev.TemplateScored)
         }
-        if content.torn_bytes:
-            journal.cut(content.torn_bytes)
+        journal.make_appendable(content)
         session = cls(journal, state, scores, on_event, kept)
         if state.status == "finished":
             return session  # there is nothing left to do: the result is shown again
@@ -164,6 +177,10 @@ class LocalSession:
         if content.torn_bytes:
             session._publish(
                 ev.Warned(message=f"the journal's last line was torn; cut {content.torn_bytes} B")
+            )
+        if content.version != ev.JOURNAL_VERSION:
+            session._publish(
+                ev.Warned(message=f"the journal was of version {content.version}; rewritten")
             )
         if journal.left_by is not None:
             session._publish(
@@ -188,8 +205,14 @@ class LocalSession:
 
     @property
     def ended(self) -> bool:
-        """Whether the engine thread was started and has ended."""
-        return self._thread.ident is not None and not self._thread.is_alive()
+        """Whether the engine thread was started and has ended, or was given up."""
+        alive = self._thread.is_alive() and not self._load_watch.given_up
+        return self._thread.ident is not None and not alive
+
+    @property
+    def is_told_to_stop(self) -> bool:
+        """Whether it was told to stop, which it does at its next safe point."""
+        return self._load_watch.is_told_to_stop
 
     def start(self) -> None:
         """Start the engine thread, once: it loads the models, then runs until done or stopped."""
@@ -198,7 +221,13 @@ class LocalSession:
 
     def send(self, command: Command) -> None:
         """Queue a command; it is obeyed at the next safe point."""
+        if isinstance(command, Stop):
+            self._load_watch.ask_to_stop()
         self._commands.put(command)
+
+    def report(self, message: str) -> None:
+        """Journal a warning at the next safe point; from any thread."""
+        self._commands.put(_Report(message))
 
     def warn(self, message: str) -> None:
         """Journal a warning; before ``start``."""
@@ -209,25 +238,52 @@ class LocalSession:
         self._journal.close()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait for the engine's end; returns whether it has ended."""
-        if self._thread.ident is not None:  # a screen may end before it started the engine
-            self._thread.join(seconds)
+        """Wait for the engine's end; returns whether it has ended.
+
+        One that is told to stop while it loads models is given up: that can't be interrupted.
+        The process should then end by ``engine.stop_signals.leave``.
+        """
+        if self._thread.ident is None:  # a screen may end before it started the engine
+            return False
+        end = None if seconds is None else time.monotonic() + seconds
+        while not self.ended:
+            left = _LOOK_SECONDS if end is None else end - time.monotonic()
+            self._thread.join(max(0.0, min(left, _LOOK_SECONDS)))
+            self._give_up_loading()
+            if left <= 0:
+                break
         return self.ended
+
+    def _give_up_loading(self) -> None:
+        with self._load_watch.lock:
+            if self._load_watch.give_up():
+                self._finally(ev.RunStopped(step=self.state.steps_done))
 
     # -- on the engine thread ----------------------------------------------------------------
 
     def _main(self) -> None:
+        end: ev.Event | None = None
+        try:
+            self._run()
+        except _StopRequested:
+            end = ev.RunStopped(step=self.state.steps_done)
+        except ModelError as error:
+            end = ev.RunFailed(message=f"{error}{self._how_to_mend()}")
+        except UserError as error:
+            end = ev.RunFailed(message=str(error))
+        except Exception as error:
+            end = self._failure(error)
+        finally:
+            with self._load_watch.lock:
+                if not self._load_watch.given_up:  # who gave up on it has said how the run ended
+                    self._finally(end)
+
+    def _finally(self, event: ev.Event | None) -> None:
+        """Say how the run ended, if that is not said yet, and close its journal."""
         try:
             try:
-                self._run()
-            except _StopRequested:
-                self._publish(ev.RunStopped(step=self.state.steps_done))
-            except ModelError as error:
-                self._publish(ev.RunFailed(message=f"{error}{self._how_to_mend()}"))
-            except UserError as error:
-                self._publish(ev.RunFailed(message=str(error)))
-            except Exception as error:
-                self._fail(error)
+                if event is not None:
+                    self._say(event)
             finally:
                 self._journal.close()
         except UserError as error:  # the journal itself can't be written
@@ -237,15 +293,19 @@ class LocalSession:
             if self._on_event is not None:
                 self._on_event(event, self.state)
 
+    def _is_finished(self) -> bool:
+        return self.state.status == "finished"
+
     def _run(self) -> None:
-        if self.state.status == "finished":
+        if self._is_finished():
             return
         if not (self.folder / CONFIG).exists() and self.state.config is not None:
             self._journal.write_config(self.state.config)
         optimizer = self._optimizer = self._load()
         if self.state.test("seed") is None:
             self._drive(optimizer.score_seed(self.state))
-        self._inject_waiting()
+        self._drive(optimizer.catch_up(self.state))
+        self._score_waiting()
         while self.state.steps_done < optimizer.config.steps:
             self._drive(optimizer.step(self.state))
             self._journal.sync()
@@ -253,7 +313,35 @@ class LocalSession:
             if self._hold_after_step:
                 self._hold_after_step, self._hold = False, True
                 self._obey()
-        self._drive(optimizer.finish(self.state))
+        while not self._is_finished():
+            self._wait_for_a_template()
+            self._drive(optimizer.finish(self.state))
+        self._refuse_what_is_late()
+
+    def _wait_for_a_template(self) -> None:
+        """Pause where every template is banned, as there is none to measure at the end.
+
+        Raises:
+            ModelError: the same, where nobody is there to allow one.
+        """
+        while not self.state.with_pending().allowed:
+            reason = "every template is banned, so there is none to finish with"
+            if self.unattended:
+                raise ModelError(
+                    f"{reason}. `glov resume {run_argument(self.folder)}` in the cockpit (without "
+                    "--headless) pauses here: allow one there (b), or inject one (i)"
+                )
+            self._publish(
+                ev.Warned(message=f"{reason}: allow one (b) or inject one (i), then resume")
+            )
+            self._hold = True
+            self._obey()
+
+    def _refuse_what_is_late(self) -> None:
+        """Say of what was asked for in the run's last moment that it is not done."""
+        while (command := self._next_command(wait=False)) is not None:
+            if isinstance(command, MakeEdit | InjectTemplate | _Report):
+                self._do(command)
 
     def _look_for_stalling(self) -> None:
         """Pause where step after step gives nothing new, as going on would be without end.
@@ -284,29 +372,45 @@ class LocalSession:
 
         assert self.state.config is not None
         begun = time.monotonic()
-        optimizer = load_optimizer(self.state.config, progress, report, self._scores, self._kept)
+        with self._load_watch.under_way():
+            optimizer = load_optimizer(
+                self.state.config, progress, report, self._scores, self._kept
+            )
         self._publish(optimizer.models_loaded(time.monotonic() - begun))
         return optimizer
 
-    def _drive(self, steps: Events, obeying: bool = True) -> None:
+    def _drive(self, steps: Steps[RunState], obeying: bool = True) -> None:
         """Run one generator of the optimiser; each of its yields is a safe point."""
         with contextlib.closing(steps):
             try:
-                event = next(steps)
+                emitted: Emitted = next(steps)
                 while True:
-                    self._publish(event)
+                    self._publish(*together(emitted))
                     if obeying:
                         self._obey()
-                    event = steps.send(self.state)
+                    emitted = steps.send(self.state)
             except StopIteration:
                 return
 
-    def _publish(self, event: ev.Event) -> None:
-        if event.is_fact:
-            self._journal.append(event)
-        self._published = Published(self._journal.size, self.state.apply(event))
+    def _publish(self, *events: ev.Event) -> None:
+        with self._load_watch.lock:
+            if self._load_watch.given_up:
+                raise _StopRequested
+            self._say(*events)
+
+    def _say(self, *events: ev.Event) -> None:
+        """Fold, then append, then show: what can't be folded must not get into the journal."""
+        state, states = self.state, []
+        for event in events:
+            state = state.apply(event)
+            states.append(state)
+        facts = [event for event in events if event.is_fact]
+        if facts:
+            self._journal.append(*facts)
+        self._published = Published(self._journal.size, state)
         if self._on_event is not None:
-            self._on_event(event, self.state)
+            for event, after in zip(events, states, strict=True):
+                self._on_event(event, after)
 
     def _obey(self) -> None:
         """Do what was asked since the last safe point; while paused, wait here.
@@ -328,7 +432,7 @@ class LocalSession:
         if paused:
             self._publish(ev.RunResumed(step=self.state.step))
 
-    def _next_command(self, wait: bool) -> Command | None:
+    def _next_command(self, wait: bool) -> Command | _Report | None:
         if self._deferred:
             return self._deferred.popleft()
         try:
@@ -336,8 +440,10 @@ class LocalSession:
         except queue.Empty:
             return None
 
-    def _do(self, command: Command) -> None:
+    def _do(self, command: Command | _Report) -> None:
         match command:
+            case _Report():
+                self._publish(ev.Warned(message=command.message))
             case Stop():
                 raise _StopRequested
             case Pause():
@@ -351,12 +457,7 @@ class LocalSession:
             case UndoEdit():
                 self._undo()
             case InjectTemplate():
-                self._injected.append(command.text)
-                self._inject_waiting()
-                if self._injected:
-                    self._publish(
-                        ev.Warned(message=f"scored once models are there: {command.text}")
-                    )
+                self._inject(command.text)
             case RunExperiment():
                 self._experiment(command.experiment)
             case EndExperiment():
@@ -368,7 +469,8 @@ class LocalSession:
         self._publish(ev.ExperimentStarted(experiment=experiment))
         problem: str | None = None
         try:
-            with contextlib.closing(self._experiment_events(experiment)) as work:
+            events = experiment_events(experiment, self.state, self._optimizer, self._hold)
+            with contextlib.closing(events) as work:
                 for event in work:
                     self._publish(event)
                     if self._experiment_ended():
@@ -381,32 +483,6 @@ class LocalSession:
             problem = f"{type(error).__name__}: {error} (details in {self.folder / LOG})"
         seconds = time.monotonic() - begun
         self._publish(ev.ExperimentEnded(problem=problem, seconds=seconds))
-
-    def _experiment_events(self, experiment: Experiment) -> Generator[ev.Event, None, None]:
-        state, optimizer = self.state, self._optimizer
-        if not self._hold:
-            raise UserError("the lab works while the run is paused")
-        if optimizer is None or state.config is None:
-            raise UserError("the models are still being loaded")
-        anchors = state.with_pending().anchors  # two held by hand a moment ago count
-        if anchors is None:
-            raise UserError(
-                "there is no P+ and P- yet: steering begins with the first improvement over the "
-                "seed template; or hold two templates by hand"
-            )
-        from engine.steering.lab import Subject, run_experiment
-
-        positive, negative = (state.find(key) for key in anchors)
-        assert positive is not None and negative is not None
-        subject = Subject(
-            llm=optimizer.llm,
-            messages=optimizer.messages(state),
-            sampling=state.config.sampling,
-            positive=positive.text,
-            negative=negative.text,
-            fitness=optimizer.fitness,
-        )
-        yield from run_experiment(experiment, subject)
 
     def _experiment_ended(self) -> bool:
         """Look at what was asked meanwhile; whatever moves the run on ends the experiment."""
@@ -436,29 +512,51 @@ class LocalSession:
         else:
             self._publish(ev.Warned(message="nothing to undo: every edit has taken effect"))
 
-    def _inject_waiting(self) -> None:
+    def _inject(self, text: str) -> None:
+        """Accept a person's template: from then on it is in the journal, whatever happens."""
+        from engine.reply import parse_reply  # with many patterns: not before the first paint
+
+        assert self.state.config is not None
+        parsed = parse_reply(text, accept=self.state.config.proposal.accept)
+        if parsed.template is None:
+            reason = parsed.reason.explanation if parsed.reason else "it is no template"
+            self._publish(ev.Warned(message=f"template refused: {reason} ({text})"))
+            return
+        problem = injection_problem(self.state, parsed.template)
+        if problem is not None:
+            self._publish(ev.Warned(message=problem))
+            return
+        self._publish(ev.TemplateInjected(step=self.state.step, template=parsed.template))
+        self._score_waiting()
+
+    def _score_waiting(self) -> None:
         """Score a person's templates, as soon as the models and the seed's score are there."""
         if self._optimizer is None or self.state.test("seed") is None:
             return
-        from engine.reply import parse_reply  # with many patterns: not before the first paint
+        while self.state.waiting:
+            injected = self.state.waiting[0]
+            try:
+                self._score_injected(self._optimizer, injected)
+            except JournalError:
+                raise
+            except Exception as error:
+                # It is let go: a run that fails of it would fail of it again at each resume.
+                if not isinstance(error, UserError):
+                    append_traceback(self.folder / LOG, error)
+                reason = str(error) or type(error).__name__
+                self._publish(ev.InjectionRefused(template=injected.template, reason=reason))
 
-        while self._injected:
-            text = self._injected.pop(0)
-            parsed = parse_reply(text)
-            if parsed.template is None:
-                reason = parsed.reason.explanation if parsed.reason else "it is no template"
-                self._publish(ev.Warned(message=f"template refused: {reason} ({text})"))
-                continue
-            known = self.state.find(normalise(parsed.template))
-            if known is not None:
-                self._publish(
-                    ev.Warned(
-                        message=f"scored before, in step {known.first.step}: "
-                        f"{known.accuracy:.1%} {known.text}"
-                    )
-                )
-                continue
-            self._drive(self._optimizer.score_human(self.state, parsed.template), obeying=False)
+    def _score_injected(self, optimizer: Optimizer, injected: ev.TemplateInjected) -> None:
+        """
+        Raises:
+            UserError: if it can't be scored.
+        """
+        check = optimizer.fitness.check(injected.template)
+        if check.reason is not None:
+            raise UserError(check.sentence)
+        if check.note is not None:
+            self._publish(ev.Warned(message=f"injected template: {check.note}"))
+        self._drive(optimizer.score_injected(self.state, injected), obeying=False)
 
     def _how_to_mend(self) -> str:
         if self.state.step_begin is None:
@@ -468,11 +566,9 @@ class LocalSession:
             "what is edited or undone while its models load counts for it)"
         )
 
-    def _fail(self, error: Exception) -> None:
+    def _failure(self, error: Exception) -> ev.RunFailed:
         append_traceback(self.folder / LOG, error)
-        self._publish(
-            ev.RunFailed(
-                message=f"{type(error).__name__}: {error} (details in {self.folder / LOG}; "
-                f"nothing is lost, `glov resume {run_argument(self.folder)}` goes on)"
-            )
+        return ev.RunFailed(
+            message=f"{type(error).__name__}: {error} (details in {self.folder / LOG}; "
+            f"nothing is lost, `glov resume {run_argument(self.folder)}` goes on)"
         )

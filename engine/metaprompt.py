@@ -6,6 +6,7 @@ it by a file of their own. Templates are data: they are rendered in Jinja's sand
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -20,6 +21,8 @@ from engine.llm.base import Message
 from engine.state import RunState
 from engine.template_limits import limited_rendering
 from engine.text_file import read_text
+
+_SHOWN_OF_A_REPLY = 300  # characters
 
 BUILT_IN = Path(__file__).parent / "templates" / "metaprompt.jinja"
 
@@ -132,22 +135,31 @@ def examples_for(state: RunState, step: int) -> tuple[list[ScoredTemplate], list
     return best_and_worst(known, state.config.proposal.examples, state.pinned)
 
 
-def compose_for(prompt: MetaPrompt, state: RunState, step: int) -> tuple[Message, ...]:
+def compose_for(
+    prompt: MetaPrompt, state: RunState, step: int, attempt: int = 1
+) -> tuple[Message, ...]:
     """The messages that the LLM is asked with in ``step``, a person's own where there are any.
+
+    The last one is what the reply shall begin with, where ``proposal.reply_prefix`` says so.
+
+    Another attempt is the same question, whose replies are drawn anew. At temperature 0 there is
+    nothing to draw, so the question says what was replied to it and is to be avoided.
 
     Raises:
         ConfigError: if the meta-prompt template can't be rendered.
     """
+    assert state.config is not None
+    prefix = state.config.proposal.reply_prefix
     if state.next_messages is not None:
-        return state.next_messages
-    assert state.config is not None and state.models is not None
+        return with_prefix(state.next_messages, prefix)
+    assert state.models is not None
     best, worst = examples_for(state, step)
     edited = replace(
         prompt,
         system_prompt=state.config.proposal.system_prompt or SYSTEM_PROMPT,
         task=state.config.proposal.task or TASK,
     )
-    return edited.compose(
+    messages = edited.compose(
         dataset_name=state.models.dataset_name,
         dataset_description=state.models.dataset_description,
         class_names=state.models.class_names,
@@ -155,6 +167,43 @@ def compose_for(prompt: MetaPrompt, state: RunState, step: int) -> tuple[Message
         worst=[Example(t.text, 100 * t.accuracy) for t in worst],
         step=step,
     )
+    if attempt > 1 and state.config.sampling.temperature == 0:
+        replies = [(c.attempt, c.reply) for c in state.candidates if c.step == step]
+        messages = _without_replies(messages, replies)
+    return with_prefix(messages, prefix)
+
+
+def with_prefix(messages: Sequence[Message], prefix: str | None) -> tuple[Message, ...]:
+    """The messages, and what the reply to them shall begin with."""
+    if not prefix:
+        return tuple(messages)
+    return (*messages, {"role": "assistant", "content": prefix})
+
+
+def can_ask_again(state: RunState) -> bool:
+    """Whether another attempt can get other replies than the one before it."""
+    assert state.config is not None
+    return state.config.sampling.temperature > 0 or state.next_messages is None
+
+
+def _without_replies(
+    messages: tuple[Message, ...], replies: Sequence[tuple[int, str]]
+) -> tuple[Message, ...]:
+    """The same question for a reply that is none of these, which are given with their attempts.
+
+    Equal ones of an attempt are one; those of two are not, or it would be the same question.
+    """
+    listed = "\n".join(
+        f"- {' '.join(reply.split())[:_SHOWN_OF_A_REPLY]}"
+        for (_attempt, reply), _equal in itertools.groupby(replies)
+    )
+    *before, last = messages
+    asked: Message = {
+        "role": last["role"],
+        "content": f"{last['content']}\n\nYou have replied this already:\n{listed}\n"
+        "Write another template, which is none of these.",
+    }
+    return (*before, asked)
 
 
 @lru_cache(maxsize=8)

@@ -4,6 +4,7 @@
         state = state.apply(event)
 
 Every yield is a safe point: the caller may wait there, or close the generator and drop the step.
+What belongs together is one yield, a tuple of events (``engine.emitting``).
 A caller that folds further events of its own between two yields (a person's edits) sends the
 state back: ``event = generator.send(state)``; otherwise the optimiser folds its own events.
 
@@ -17,18 +18,28 @@ import hashlib
 import itertools
 import math
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
 from engine import events as ev
+from engine import threads
 from engine.config import RunConfig, SteeringConfig
+from engine.emitting import Events, Steps, emit, relay
 from engine.errors import ModelError
 from engine.history import find_anchors
-from engine.llm.base import LanguageModel, Message, Reply, Steering, SteeringShift, TokenColumn
-from engine.metaprompt import MetaPrompt, compose_for, examples_for
+from engine.llm.base import (
+    LanguageModel,
+    Message,
+    Reply,
+    Steering,
+    SteeringShift,
+    TokenColumn,
+    prefix_refused,
+)
+from engine.metaprompt import MetaPrompt, can_ask_again, compose_for, examples_for
 from engine.prompt_template import normalise
-from engine.reply import parse_reply
+from engine.reading import read_reply
 from engine.state import RunState
 from engine.steering.alpha_search import TrialSetting, choose_alpha
 from engine.steering.direction import Direction
@@ -37,12 +48,8 @@ from engine.versions import versions
 from engine.vlm.fitness import Fitness, Score, ScoringProgress
 
 T = TypeVar("T")
-Y = TypeVar("Y")
 
 _KEPT_DIRECTIONS = 2  # of the step before and of this one
-
-Events = Generator[ev.Event, RunState | None, RunState]
-"""Yields events, may be sent the caller's state, returns the state at its end."""
 
 
 def derive_seed(run_seed: int, step: int, attempt: int, candidate: int) -> int:
@@ -67,6 +74,8 @@ class Optimizer:
     _directions: dict[tuple[str, str, str, bool], Direction] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.config.proposal.reply_prefix and self.llm.thinks_first:
+            raise ModelError(prefix_refused(self.llm.name))
         steering = self.config.steering
         if steering.mode == "off":
             return
@@ -82,15 +91,18 @@ class Optimizer:
         return ev.ModelsLoaded(
             llm=self.llm.name,
             llm_layers=self.llm.layers,
+            llm_thinks_first=self.llm.thinks_first,
             vlm=self.fitness.name,
             dataset_name=self.fitness.dataset_name,
             dataset_description=self.fitness.dataset_description,
             dataset_fingerprint=self.fitness.dataset_fingerprint,
             class_names=self.fitness.class_names,
+            class_sizes=self.fitness.class_sizes("train"),
             train_size=self.fitness.size("train"),
             test_size=self.fitness.size("test"),
             seconds=seconds,
             versions=versions(),
+            threads=threads.describe(),
         )
 
     # -- what a session runs ---------------------------------------------------------------
@@ -98,11 +110,25 @@ class Optimizer:
     def score_seed(self, state: RunState) -> Events:
         """Step 0: the seed template on the training split, then on the test split."""
         seed = self.config.seed_template
-        state = yield from _emit(state, ev.Progress(phase="seed template"))
+        state = yield from emit(state, ev.Progress(phase="seed template"))
+        check = self.fitness.check(seed)
+        if check.note is not None:
+            warning = ev.Warned(message=f"seed template: {check.sentence}")
+            state = yield from emit(state, warning)
         state, scores = yield from self._score(state, [seed])
         event = _scored(seed, scores[seed], "seed", step=0, attempt=1, candidate=0)
-        state = yield from _emit(state, event)
-        return (yield from self._measure(state, "seed", (seed,)))
+        state = yield from emit(state, event)
+        state, measured = yield from self._measured(state, 0, "seed")
+        return (yield from emit(state, measured))
+
+    def catch_up(self, state: RunState) -> Events:
+        """The test measurement that is due since the last step, where a fork asks for one anew."""
+        step = state.steps_done
+        known = any(t.step == step and t.subject == "ensemble" for t in state.tests)
+        if not known and self._is_due(step) and state.allowed:
+            state, measured = yield from self._measured(state, step, "ensemble")
+            state = yield from emit(state, measured)
+        return state
 
     def step(self, state: RunState) -> Events:
         """One step: compose, propose, parse, score, rank, move the anchors.
@@ -112,7 +138,7 @@ class Optimizer:
         begun = time.monotonic()
         number = state.steps_done + 1
         tally = _Tally()
-        state = yield from _emit(state, ev.StepStarted(step=number))
+        state = yield from emit(state, ev.StepStarted(step=number))
         proposal = _config(state).proposal
         for attempt in range(1, proposal.attempts + 1):
             state = yield from self._compose(state, number, attempt)
@@ -121,19 +147,29 @@ class Optimizer:
             state = yield from self._read(state, number, attempt, replies, tally)
             if tally.new >= proposal.min_new:
                 break
+            again = attempt < proposal.attempts and can_ask_again(state)
             event = ev.StepRetried(
                 step=number,
                 attempt=attempt,
                 new=tally.new,
                 needed=proposal.min_new,
                 attempts=proposal.attempts,
+                again=again,
             )
-            state = yield from _emit(state, event)
-        state = yield from self._move_anchors(state, number)
+            state = yield from emit(state, event)
+            if not again:
+                break
+        seconds = time.monotonic() - begun
+        measured: tuple[ev.TestMeasured, ...] = ()
+        if self._is_due(number) and state.allowed:
+            state, found = yield from self._measured(state, number, "ensemble")
+            measured = (found,)
+        # The end of a step is one append, made of what is there now: no safe point is in it.
+        moved = _anchors_moved(state, number)
         accuracies = [
             t.accuracy for t in state.templates if t.first.step == number and t.origin == "llm"
         ]
-        event_finished = ev.StepFinished(
+        finished = ev.StepFinished(
             step=number,
             attempts=attempt,
             new=tally.new,
@@ -143,30 +179,38 @@ class Optimizer:
             step_best=max(accuracies, default=None),
             step_mean=math.fsum(accuracies) / len(accuracies) if accuracies else None,
             best=state.allowed[0].accuracy if state.allowed else 0.0,
-            seconds=time.monotonic() - begun,
+            seconds=seconds,
         )
-        state = yield from _emit(state, event_finished)
-        every = self.config.evaluation.every
-        if every and number % every == 0 and number < self.config.steps:
-            state = yield from self._measure(state, "ensemble", self._top(state))
-        return state
+        return (yield from emit(state, *moved, finished, *measured))
 
     def finish(self, state: RunState) -> Events:
-        """The best template and the final ensemble on the test split (PAPER, 5)."""
-        state = yield from self._measure(state, "best", self._top(state)[:1])
-        state = yield from self._measure(state, "ensemble", self._top(state))
-        return (yield from _emit(state, ev.RunFinished(step=state.steps_done)))
+        """The best template and the final ensemble on the test split (PAPER, 5).
 
-    def score_human(self, state: RunState, template: str) -> Events:
-        """A person's template, scored at once; a new best moves the anchors between two steps."""
-        state, scores = yield from self._score(state, [template])
-        event = _scored(
-            template, scores[template], "human", step=state.step, attempt=1, candidate=0
-        )
-        state = yield from _emit(state, event)
-        if state.step_begin is None:
-            state = yield from self._move_anchors(state, state.step)
-        return state
+        A step like others: edits take effect at its begin. The run is not finished at its end if
+        every template is banned, or something was edited meanwhile: then it is to be done again.
+        """
+        state = yield from emit(state, ev.FinishStarted(step=state.steps_done))
+        if not state.allowed:
+            return state
+        state, best = yield from self._measured(state, state.steps_done, "best")
+        state, ensemble = yield from self._measured(state, state.steps_done, "ensemble")
+        changed = any(t.templates != self._top(state, t.subject) for t in (best, ensemble))
+        if state.pending or changed:
+            return state
+        return (yield from emit(state, best, ensemble, ev.RunFinished(step=state.steps_done)))
+
+    def score_injected(self, state: RunState, injected: ev.TemplateInjected) -> Events:
+        """A person's template; a new best moves the anchors, at once if it came between two steps.
+
+        One that came within a step leaves them to the end of that step, which may begin again.
+        """
+        text = injected.template
+        state, scores = yield from self._score(state, [text])
+        event = _scored(text, scores[text], "human", injected.step, attempt=1, candidate=0)
+        moved: tuple[ev.AnchorsMoved, ...] = ()
+        if state.step_begin is None and injected.step <= state.steps_done:
+            moved = _anchors_moved(state.apply(event), state.step)
+        return (yield from emit(state, event, *moved))
 
     def messages(self, state: RunState) -> tuple[Message, ...]:
         """The meta-prompt of the step under way, or what the next step would be asked."""
@@ -177,9 +221,9 @@ class Optimizer:
     # -- the parts of a step ---------------------------------------------------------------
 
     def _compose(self, state: RunState, step: int, attempt: int) -> Events:
-        state = yield from _emit(state, ev.Progress(phase="meta-prompt"))
+        state = yield from emit(state, ev.Progress(phase="meta-prompt"))
         best, worst = examples_for(state, step)
-        messages = compose_for(self.meta_prompt, state, step)
+        messages = compose_for(self.meta_prompt, state, step, attempt)
         event = ev.MetaPromptComposed(
             step=step,
             attempt=attempt,
@@ -187,11 +231,9 @@ class Optimizer:
             best=tuple(t.key for t in best),
             worst=tuple(t.key for t in worst),
         )
-        return (yield from _emit(state, event))
+        return (yield from emit(state, event))
 
-    def _steer(
-        self, state: RunState, step: int
-    ) -> Generator[ev.Event, RunState | None, tuple[RunState, Steering | None]]:
+    def _steer(self, state: RunState, step: int) -> Steps[tuple[RunState, Steering | None]]:
         config = _config(state).steering
         if config.mode == "off" or state.anchors is None:
             return state, None  # no steering until the first improvement over the seed
@@ -199,7 +241,7 @@ class Optimizer:
         positive, negative = (state.find(key) for key in state.anchors)
         if positive is None or negative is None:
             raise ValueError(f"anchors {state.anchors} are not among the scored templates")
-        state = yield from _emit(state, ev.Progress(phase="steering"))
+        state = yield from emit(state, ev.Progress(phase="steering"))
         direction = self._direction(positive.text, negative.text, config)
         trials: tuple[ev.AlphaTrial, ...] = ()
         if config.alpha == "auto":
@@ -217,15 +259,12 @@ class Optimizer:
             pool=config.pool,
             layers=layers,
             alpha=alpha,
-            norms=tuple(direction.norms),
-            ratios=tuple(direction.ratios),
             alpha_unit=config.alpha_unit,
-            hidden_norms=tuple(direction.hidden_norms),
-            neighbour_cosines=direction.neighbour_cosines(),
+            **direction.figures(layers),
             previous_cosines=self._previous_cosines(state, direction),
             trials=trials,
         )
-        state = yield from _emit(state, event)
+        state = yield from emit(state, event)
         return state, Steering(direction, layers, alpha, config.mode, config.alpha_unit)
 
     def _direction(self, positive: str, negative: str, steering: SteeringConfig) -> Direction:
@@ -253,14 +292,14 @@ class Optimizer:
 
     def _propose(
         self, state: RunState, step: int, attempt: int, steering: Steering | None
-    ) -> Generator[ev.Event, RunState | None, tuple[RunState, list[Reply]]]:
+    ) -> Steps[tuple[RunState, list[Reply]]]:
         assert state.prompt is not None
         messages = state.prompt.messages
         sampling = _config(state).sampling
         n = _config(state).proposal.candidates
         seeds = [derive_seed(self.config.seed, step, attempt, i) for i in range(n)]
-        total = sampling.max_new_tokens
-        state = yield from _emit(state, ev.Progress(phase="proposing", total=total))
+        total = self.llm.most_tokens(sampling)
+        state = yield from emit(state, ev.Progress(phase="proposing", total=total))
         columns = self.llm.propose(messages, sampling, seeds, steering)
         done = itertools.count(1)
 
@@ -268,32 +307,40 @@ class Optimizer:
             if isinstance(news, SteeringShift):
                 return (ev.SteeringMeasured(step=step, attempt=attempt, **asdict(news)),)
             return (
-                ev.TokensStreamed(step=step, attempt=attempt, texts=news.texts),
+                ev.TokensStreamed(
+                    step=step, attempt=attempt, texts=news.texts, thoughts=news.thoughts
+                ),
                 ev.Progress(phase="proposing", done=min(next(done), total), total=total),
             )
 
-        return (yield from _relay(state, columns, tell))
+        return (yield from relay(state, columns, tell))
 
     def _read(
         self, state: RunState, step: int, attempt: int, replies: Iterable[Reply], tally: _Tally
     ) -> Events:
         """Parse the replies, tell new templates from known ones, score the new ones."""
         fresh: dict[str, tuple[str, int]] = {}  # key -> (text, candidate)
+        accept = _config(state).proposal.accept
         for candidate, reply in enumerate(replies):
-            parsed = parse_reply(reply.text, finish=reply.finish)
+            parsed = read_reply(reply, accept)
             outcome: ev.Outcome = "rejected"
             reason = str(parsed.reason) if parsed.reason is not None else None
-            note = parsed.note or None
+            note, template = parsed.note or None, parsed.template
             if parsed.template is not None:
                 key = normalise(parsed.template)
                 known = state.find(key)
                 first = known.text if known else fresh[key][0] if key in fresh else None
                 outcome = "new" if first is None else "duplicate"
                 if first is None:
-                    fresh[key] = (parsed.template, candidate)
+                    check = self.fitness.check(parsed.template)
+                    note = "; ".join(filter(None, (note, check.note))) or None
+                    if check.reason is not None:
+                        outcome, reason, template = "rejected", str(check.reason), None
+                    else:
+                        fresh[key] = (parsed.template, candidate)
                 else:
                     note = f"repeats: {first}"
-            tally.count(outcome, reply.tokens)
+            tally.count(outcome, reply.tokens + reply.thought_tokens)
             event = ev.CandidateProposed(
                 step=step,
                 attempt=attempt,
@@ -302,37 +349,26 @@ class Optimizer:
                 tokens=reply.tokens,
                 finish=reply.finish,
                 outcome=outcome,
-                template=parsed.template,
+                template=template,
                 reason=reason,
                 note=note,
+                thought=reply.thought,
+                thought_tokens=reply.thought_tokens,
             )
-            state = yield from _emit(state, event)
+            state = yield from emit(state, event)
         if not fresh:
             return state
         state, scores = yield from self._score(state, [text for text, _ in fresh.values()])
         for text, candidate in fresh.values():
             scored = _scored(text, scores[text], "llm", step, attempt, candidate)
-            state = yield from _emit(state, scored)
+            state = yield from emit(state, scored)
         return state
-
-    def _move_anchors(self, state: RunState, step: int) -> Events:
-        """P+ and P- move together, and only on a new best (PAPER, 4)."""
-        if state.anchors_held:
-            return state
-        ranking = state.allowed
-        before = state.find(state.anchors[0]) if state.anchors else state.seed
-        found = find_anchors(ranking)
-        if found is None or before is None or found[0].accuracy <= before.accuracy:
-            return state
-        positive, negative = found
-        event = ev.AnchorsMoved(step=step, positive=positive.key, negative=negative.key)
-        return (yield from _emit(state, event))
 
     # -- scoring ---------------------------------------------------------------------------
 
     def _score(
         self, state: RunState, templates: list[str]
-    ) -> Generator[ev.Event, RunState | None, tuple[RunState, Mapping[str, Score]]]:
+    ) -> Steps[tuple[RunState, Mapping[str, Score]]]:
         missing = [text for text in templates if text not in self.scores]
         if missing:
             work = self.fitness.score(missing, split="train")
@@ -340,22 +376,36 @@ class Optimizer:
             self.scores.update(zip(missing, scores, strict=True))
         return state, self.scores
 
-    def _measure(self, state: RunState, subject: ev.Subject, templates: tuple[str, ...]) -> Events:
+    def _is_due(self, step: int) -> bool:
+        """Whether the test ensemble is measured at the end of this step; the last one's is not."""
+        every = self.config.evaluation.every
+        return every > 0 and 0 < step < self.config.steps and step % every == 0
+
+    def _measured(
+        self, state: RunState, step: int, subject: ev.Subject
+    ) -> Steps[tuple[RunState, ev.TestMeasured]]:
+        """Measured, and not yet emitted: of what is best when the measurement is done."""
         begun = time.monotonic()
-        work = self.fitness.score_ensemble(templates, split="test")
-        state, score = yield from _with_progress(state, work, "testing")
+        templates: tuple[str, ...] = ()
+        while templates != self._top(state, subject):  # a person's template may be added meanwhile
+            templates = self._top(state, subject)
+            work = self.fitness.score_ensemble(templates, split="test")
+            state, score = yield from _with_progress(state, work, "testing")
         event = ev.TestMeasured(
-            step=state.steps_done,
+            step=step,
             subject=subject,
             templates=templates,
             hits=score.hits,
             n=score.n,
             seconds=time.monotonic() - begun,
         )
-        return (yield from _emit(state, event))
+        return state, event
 
-    def _top(self, state: RunState) -> tuple[str, ...]:
-        return tuple(t.text for t in state.allowed[: self.config.evaluation.ensemble])
+    def _top(self, state: RunState, subject: ev.Subject) -> tuple[str, ...]:
+        if subject == "seed":
+            return (self.config.seed_template,)
+        count = 1 if subject == "best" else self.config.evaluation.ensemble
+        return tuple(t.text for t in state.allowed[:count])
 
 
 @dataclass
@@ -381,33 +431,25 @@ def _config(state: RunState) -> RunConfig:
     return state.config
 
 
-def _emit(state: RunState, event: ev.Event) -> Events:
-    """Yield one event; the caller's state if it sent one, else our own fold."""
-    sent = yield event
-    return state.apply(event) if sent is None else sent
-
-
-def _relay(
-    state: RunState, work: Generator[Y, None, T], tell: Callable[[Y], Iterable[ev.Event]]
-) -> Generator[ev.Event, RunState | None, tuple[RunState, T]]:
-    """Run a model's generator to its end, and emit what ``tell`` makes of each of its yields."""
-    try:
-        while True:
-            for event in tell(next(work)):
-                state = yield from _emit(state, event)
-    except StopIteration as finished:
-        return state, finished.value
-    finally:
-        work.close()
+def _anchors_moved(state: RunState, step: int) -> tuple[ev.AnchorsMoved, ...]:
+    """P+ and P- move together, and only on a new best (PAPER, 4): the event, or none."""
+    before = state.find(state.anchors[0]) if state.anchors else state.seed
+    found = find_anchors(state.allowed)
+    if state.anchors_held or found is None or before is None:
+        return ()
+    positive, negative = found
+    if positive.accuracy <= before.accuracy:
+        return ()
+    return (ev.AnchorsMoved(step=step, positive=positive.key, negative=negative.key),)
 
 
 def _with_progress(
     state: RunState, work: Generator[ScoringProgress, None, T], phase: ev.Phase
-) -> Generator[ev.Event, RunState | None, tuple[RunState, T]]:
+) -> Steps[tuple[RunState, T]]:
     def tell(now: ScoringProgress) -> tuple[ev.Event, ...]:
         return (ev.Progress(phase=phase, done=now.done, total=now.total),)
 
-    return (yield from _relay(state, work, tell))
+    return (yield from relay(state, work, tell))
 
 
 def _scored(

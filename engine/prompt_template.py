@@ -26,8 +26,9 @@ _NAME = alternatives(
     |categor[ií]as?|clase|категори[яию]|класс|类别|類別|类名|カテゴリー?|クラス|카테고리|클래스|فئة|الفئة|קטגוריה"""
 )
 PLACEHOLDER_SPELLINGS = re.compile(
-    rf"[<‹＜〈《{{｛\[［【]{{1,2}}\|?\s?(?:the |a )?{_NAME}(?: here)?"
-    r"\s?\|?[>›＞〉》}｝\]］】]{1,2}"
+    r"<category>[^<>\n]{0,40}</category>"
+    rf"|\$?[<‹＜〈《{{｛\[［【]{{1,2}}\|?\s?(?:the |a )?{_NAME}(?: here)?"
+    r"\s?[|/]?[>›＞〉》}｝\]］】]{1,2}"
     r"|\{{1,2}\s?0?\s?\}{1,2}",
     re.IGNORECASE,
 )
@@ -61,6 +62,9 @@ class RejectReason(StrEnum):
     OPEN_SLOT = "open-slot"
     UNFINISHED = "unfinished"
     TOO_LONG = "too-long"
+    CUT_OFF = "cut-off"
+    THOUGHT_TOO_LONG = "thought-too-long"
+    ONLY_THOUGHT = "only-thought"
 
     @property
     def explanation(self) -> str:
@@ -76,4 +80,7 @@ _EXPLANATIONS = {
     RejectReason.OPEN_SLOT: f"The template has a blank to fill in other than {PLACEHOLDER}.",
     RejectReason.UNFINISHED: "The sentence with the placeholder is unfinished.",
     RejectReason.TOO_LONG: "The template is longer than allowed.",
+    RejectReason.CUT_OFF: f"What the VLM reads of the template ends before {PLACEHOLDER}.",
+    RejectReason.THOUGHT_TOO_LONG: "The thought did not end: raise sampling.thinking_tokens.",
+    RejectReason.ONLY_THOUGHT: "The LLM thought, and then said nothing.",
 }

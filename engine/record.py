@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticSerializationError
 
 from engine.data.names import readable_name
+
+_MOST = 2**53  # what any reader of JSON takes exactly
+Count = Annotated[int, Field(ge=0, le=_MOST)]
+Positive = Annotated[int, Field(ge=1, le=_MOST)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, Field(ge=0, le=_MOST)]
+UnixTime = Annotated[float, Field(ge=0, le=253_402_300_799)]  # up to the end of the year 9999
+LogLikelihood = Annotated[float, Field(ge=-_MOST, le=_MOST)]  # mean, nats
 
 
 class Record(BaseModel):

@@ -11,18 +11,27 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from engine import reply_patterns as pat
-from engine.prompt_template import FINAL_PUNCTUATION, PLACEHOLDER, RejectReason
+from engine.prompt_template import PLACEHOLDER, RejectReason
+from engine.reply_ends import ends_loosely, without_cut_end
+from engine.reply_quotes import quoted, without_outer_quotes, without_stray_quotes
 from engine.reply_text import has_words, is_finished, plain_text, sentence_spans, split_lines
+from engine.thoughts import part
+
+if TYPE_CHECKING:
+    from engine.config import Accept
+    from engine.llm.base import Finish
 
 MAX_LENGTH = 300  # characters of a template: about CLIP's 77 tokens
+MAX_VERBATIM = 1000
 
 _MAX_LINES = 50  # lines with the placeholder that are read
 _MAX_EXTRA = 120  # characters of a descriptive sentence kept after the one with the placeholder
 _MAX_ROUNDS = 4
 _ECHO = "an accuracy"
+_CUT_END = "a cut-off end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +50,39 @@ class Parsed:
 
 
 def parse_reply(
-    text: str, *, finish: Literal["stop", "length"] = "stop", max_length: int = MAX_LENGTH
+    text: str,
+    *,
+    finish: Finish = "stop",
+    max_length: int = MAX_LENGTH,
+    accept: Accept = "clean",
 ) -> Parsed:
     """Read the template out of a reply.
 
     Of several listed templates the first valid one is taken. Sentences around the placeholder's
-    belong to the template if they are short and describe; explanations do not.
+    belong to the template if they are short and describe; explanations do not. Thoughts are never
+    templates.
 
     Args:
         text: the reply, any text of any length; never raises.
-        finish: "length" if the LLM ran out of tokens, so that the last sentence may be cut off:
-            then only whole sentences count.
+        finish: "length" if the LLM ran out of tokens, so that the last sentence may be cut off;
+            "thinking" if it ran out of them in its thought, so that there is no reply.
         max_length: longest template in characters, at least 10 (the placeholder alone).
+        accept: "clean" takes whole sentences only, without blanks other than the placeholder.
+            "usable" takes what can be scored: blanks stay, and what is cut off or too long goes
+            back to its last clause. "verbatim" takes the text as it came: only thoughts, markup, a
+            preface that ends in a colon and quotation marks around it come off, and it may have
+            ``MAX_VERBATIM`` characters.
     """
-    first = result = _parse_once(text, finish == "length", max_length)
+    if finish == "thinking":
+        return Parsed(reason=RejectReason.THOUGHT_TOO_LONG)
+    read = _read_verbatim if accept == "verbatim" else _read_sentences
+    lenient = accept == "usable"
+    first = result = read(text, finish == "length", max_length, lenient)
     for _ in range(_MAX_ROUNDS):
         if result.template is None:
             return result
         # A template read again must stay as it is: nested wrapping comes off layer by layer.
-        again = _parse_once(result.template, False, max_length)
+        again = read(result.template, False, max_length, lenient)
         if again.template == result.template:
             return replace(first, template=result.template)
         result = again
@@ -69,17 +92,33 @@ def parse_reply(
 # --- The reply as a whole -----------------------------------------------------------------------
 
 
-def _parse_once(text: str, cut: bool, max_length: int) -> Parsed:
+def _read_verbatim(text: str, cut: bool, max_length: int, lenient: bool) -> Parsed:
     body, cut = plain_text(text, cut)
     if not has_words(body):
-        only_thought = cut and pat.THOUGHT.search(text)
-        return Parsed(reason=RejectReason.UNFINISHED if only_thought else RejectReason.EMPTY)
+        return Parsed(reason=_reason_without_words(text, cut))
+    lines = [" ".join(line.split()) for line in body.split("\n")]
+    while len(lines) > 1 and PLACEHOLDER not in lines[0] and lines[0][-1:] in ("", ":", "："):
+        lines.pop(0)
+    line = _without_preface(" ".join(" ".join(lines).split()).strip("\u200c\u200d "))
+    if PLACEHOLDER not in line:
+        return Parsed(reason=_reason_without_placeholder([line], cut))
+    unquoted = without_outer_quotes(line)
+    if len(unquoted) > MAX_VERBATIM:
+        return Parsed(reason=RejectReason.TOO_LONG, note=_too_long(unquoted, MAX_VERBATIM))
+    return Parsed(template=unquoted, note=None if unquoted == line else "removed quotes")
+
+
+def _read_sentences(text: str, cut: bool, max_length: int, lenient: bool) -> Parsed:
+    body, cut = plain_text(text, cut)
+    if not has_words(body):
+        return Parsed(reason=_reason_without_words(text, cut))
     lines = split_lines(body)
     found: list[_Line] = []
     for i, line in enumerate(lines):
         if PLACEHOLDER in line and len(found) < _MAX_LINES:
             announced = bool(pat.ANNOUNCED.search(lines[i - 1] + "\n" if i else ""))
-            found.append(_read_line(line, cut and i == len(lines) - 1, max_length, announced))
+            cut_here = cut and i == len(lines) - 1
+            found.append(_read_line(line, cut_here, max_length, announced, lenient))
     if not found:
         return Parsed(reason=_reason_without_placeholder(lines, cut))
     good = [line for line in found if line.template is not None]
@@ -88,13 +127,26 @@ def _parse_once(text: str, cut: bool, max_length: int) -> Parsed:
         real = [line for line in found if line.reason is not RejectReason.NOT_A_TEMPLATE]
         telling = (real or found)[0]
         return Parsed(reason=telling.reason, note=telling.detail)
-    # A line with an accuracy repeats the meta-prompt; "Final template:" comes after a draft.
-    best = min(good, key=lambda line: (_ECHO in line.removed, not line.announced))
+    best = min(good, key=_demerits)
     notes = [f"removed {', '.join(best.removed)}"] if best.removed else []
     if len(good) > 1:
         which = "the first" if best is good[0] else f"number {good.index(best) + 1}"
         notes.append(f"took {which} of {len(good)} listed templates")
     return Parsed(template=best.template, note="; ".join(notes) or None)
+
+
+def _demerits(line: _Line) -> tuple[bool, bool, bool]:
+    """A line with an accuracy repeats the meta-prompt; "Final template:" comes after a draft."""
+    blank = bool(line.template and pat.SLOT.search(line.template))
+    return _ECHO in line.removed, not line.announced, blank
+
+
+def _reason_without_words(text: str, cut: bool) -> RejectReason:
+    parted = part(text)
+    if not has_words(parted.thought):
+        return RejectReason.EMPTY
+    unfinished = parted.inside and cut
+    return RejectReason.UNFINISHED if unfinished else RejectReason.ONLY_THOUGHT
 
 
 def _reason_without_placeholder(lines: list[str], cut: bool) -> RejectReason:
@@ -117,7 +169,7 @@ class _Line:
     announced: bool = False
 
 
-def _read_line(line: str, cut: bool, max_length: int, announced: bool) -> _Line:
+def _read_line(line: str, cut: bool, max_length: int, announced: bool, lenient: bool) -> _Line:
     """The template in a line.
 
     Args:
@@ -125,6 +177,7 @@ def _read_line(line: str, cut: bool, max_length: int, announced: bool) -> _Line:
         cut: whether its end is missing.
         max_length: of the template, in characters.
         announced: whether the line before it says that the final template comes.
+        lenient: whether blanks stay, and what is cut off or too long goes back to a clause.
     """
     removed: list[str] = []
     announced = announced or bool(pat.ANNOUNCED.search(line[: line.index(PLACEHOLDER)]))
@@ -141,18 +194,24 @@ def _read_line(line: str, cut: bool, max_length: int, announced: bool) -> _Line:
         step("", lambda text: _strip_start(pat.BULLET, text))
         step("a preface", _without_preface)
     step(_ECHO, _without_echo)
-    cut = cut and _quoted(line) is None  # a closing quotation mark ends the template
-    step("quotes", lambda text: _quoted(text) or _without_stray_quotes(text))
+    cut = cut and quoted(line) is None  # a closing quotation mark ends the template
+    step("quotes", lambda text: quoted(text) or without_stray_quotes(text))
     step(_ECHO, _without_echo)
     step("an explanation", lambda text: _strip_end(pat.TRAILERS, text))
 
+    if lenient and cut and not is_finished(line):
+        removed.append(_CUT_END)
+        shortened = without_cut_end(line, max_length)
+        if shortened is None:
+            return _Line(reason=RejectReason.UNFINISHED, detail=_shorten(line))
+        line, cut = shortened, False
     spans = sentence_spans(line)
     if cut and not is_finished(line):
         spans = spans[:-1]
         removed.append("an unfinished sentence")
         if not any(PLACEHOLDER in line[a:b] for a, b in spans):
             return _Line(reason=RejectReason.UNFINISHED, detail=_shorten(line))
-    kept = _template_sentences(line, spans, max_length)
+    kept = _template_sentences(line, spans, max_length, lenient)
     if kept is None:
         reason = RejectReason.NOT_A_TEMPLATE
         if pat.REFUSAL.match(line):
@@ -162,22 +221,32 @@ def _read_line(line: str, cut: bool, max_length: int, announced: bool) -> _Line:
     line = line[kept[0] : kept[1]].strip()
     if len(line) < len(whole.strip()):
         removed.append("an explanation")
-    step("quotes", _without_stray_quotes)
+    step("quotes", without_stray_quotes)
     if not cut:
         line = line.rstrip(" ,;、，")  # between two of a list
-    return replace(_checked(line, max_length), removed=tuple(removed), announced=announced)
+    if lenient:
+        step(_CUT_END, lambda text: _without_loose_end(text, max_length))
+    checked = _checked(line, max_length, lenient)
+    return replace(checked, removed=tuple(removed), announced=announced)
 
 
-def _checked(line: str, max_length: int) -> _Line:
-    if slot := pat.SLOT.search(line):
+def _without_loose_end(line: str, max_length: int) -> str:
+    """Back to the last clause, where a line ends as nothing ends, or is too long."""
+    if len(line) > max_length or ends_loosely(line):
+        return without_cut_end(line, max_length) or line
+    return line
+
+
+def _checked(line: str, max_length: int, lenient: bool) -> _Line:
+    slot = None if lenient else pat.SLOT.search(line)
+    if slot:
         return _Line(reason=RejectReason.OPEN_SLOT, detail=slot[0].strip())
     if PLACEHOLDER not in line:
         return _Line(reason=RejectReason.NO_PLACEHOLDER)
-    if pat.DANGLING.search(line):
+    if pat.DANGLING.search(line) and not lenient:
         return _Line(reason=RejectReason.UNFINISHED, detail=_shorten(line))
     if len(line) > max_length:
-        detail = f"{len(line)} characters, at most {max_length} are allowed"
-        return _Line(reason=RejectReason.TOO_LONG, detail=detail)
+        return _Line(reason=RejectReason.TOO_LONG, detail=_too_long(line, max_length))
     return _Line(template=line)
 
 
@@ -214,93 +283,47 @@ def _without_preface(line: str) -> str:
     return line
 
 
-def _quoted(line: str) -> str | None:
-    """The quoted part with the placeholder, if nothing but talk stands before it."""
-    for at, char in enumerate(line[:200]):
-        head = line[:at].strip()
-        if char not in pat.QUOTES or (at and line[at - 1].isalnum()):
-            continue
-        if head and not (
-            pat.ABOUT.search(head) or pat.EXPLAINS.match(head) or pat.PROPOSES.search(head)
-        ):
-            break
-        end = _closing(line, at)
-        inner = line[at + 1 : end].strip() if end else ""
-        around = (head + line[end + 1 :]) if end else ""
-        if inner == PLACEHOLDER and any(c.isalpha() for c in around):
-            continue  # only the placeholder is quoted
-        if PLACEHOLDER in inner:
-            return inner
-    return None
-
-
-def _closing(line: str, at: int) -> int:
-    """Where the quotation mark at ``at`` is closed, 0 if nowhere."""
-    opener, end, depth = line[at], 0, 1
-    for i in range(at + 1, len(line)):
-        char = line[i]
-        before, after = line[i - 1], line[i + 1 : i + 2]
-        if char not in pat.QUOTES[opener] and char != opener:
-            continue
-        opens = (before.isspace() or before in "([") and bool(after.strip())
-        if opener in pat.SINGLE_QUOTES:
-            if not opens and not after.isalnum():
-                end = i  # the last one: those before may be apostrophes ("the birds' nest")
-        elif opens or char not in pat.QUOTES[opener]:
-            depth += 1
-        else:
-            depth -= 1
-            if not depth:
-                return i
-    return end
-
-
-def _without_stray_quotes(line: str) -> str:
-    """Without a first or last quotation mark that has no partner."""
-    if line and line[0] in pat.QUOTES and not pat.ELISION.match(line):
-        partners = sum(line.count(c) for c in set(pat.QUOTES[line[0]] + line[0]))
-        if partners % 2 or (line[0] in pat.SINGLE_QUOTES and not _closing(line, 0)):
-            line = line[1:].lstrip()
-    if line and line[-1] in '"”“»」』》' and sum(line.count(c) for c in '"”“„»«「」『』《》') % 2:
-        line = line[:-1].rstrip()
-    if line[-1:] in ("'", "’") and line[-2:-1] in (*FINAL_PUNCTUATION, ">"):
-        line = line[:-1].rstrip()
-    return line
-
-
 # --- Sentences ----------------------------------------------------------------------------------
 
 
 def _template_sentences(
-    line: str, spans: list[tuple[int, int]], max_length: int
+    line: str, spans: list[tuple[int, int]], max_length: int, lenient: bool
 ) -> tuple[int, int] | None:
     """Start and end of the sentences that make the template, None if all are talk."""
     texts = [line[a:b].strip() for a, b in spans]
     main = next(
-        (i for i, text in enumerate(texts) if PLACEHOLDER in text and not _is_talk(text)), None
+        (i for i, text in enumerate(texts) if PLACEHOLDER in text and not _is_talk(text, lenient)),
+        None,
     )
     if main is None:
         return None
-    first = max((i + 1 for i in range(main) if _is_talk(texts[i])), default=0)
+    first = max((i + 1 for i in range(main) if _is_talk(texts[i], lenient)), default=0)
     last = main
     for i in range(main + 1, len(texts)):
         extra = PLACEHOLDER in texts[i] or len(texts[i]) <= _MAX_EXTRA
-        if _is_talk(texts[i]) or not extra or spans[i][1] - spans[first][0] > max_length:
+        if _is_talk(texts[i], lenient) or not extra or spans[i][1] - spans[first][0] > max_length:
             break
         last = i
     return spans[first][0], spans[last][1]
 
 
-def _is_talk(sentence: str) -> bool:
+def _is_talk(sentence: str, lenient: bool) -> bool:
     """About the template rather than part of it."""
     if PLACEHOLDER in sentence:  # "This is a photo of a <category>." is a template
-        return bool(pat.ABOUT.search(sentence) or pat.REFUSAL.match(sentence))
+        about = pat.ABOUT.search(sentence)
+        if about and lenient:
+            about = pat.ABOUT.search(sentence[: sentence.index(PLACEHOLDER)])
+        return bool(about or pat.REFUSAL.match(sentence) or pat.MUSES.match(sentence))
     return not has_words(sentence) or bool(
         pat.EXPLAINS.match(sentence)
         or pat.ABOUT.search(sentence)
         or pat.SCORES.search(sentence)
         or pat.REFUSAL.match(sentence)
     )
+
+
+def _too_long(text: str, max_length: int) -> str:
+    return f"{len(text)} characters, at most {max_length} are allowed"
 
 
 def _shorten(text: str) -> str:

@@ -24,7 +24,6 @@ ANSI = re.compile(
     r"|\x1b\][^\x07\x1b\n]{0,400}(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]"
 )
 BREAKS = re.compile(r"\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]|\\n")
-THOUGHT = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
 TURN_END = re.compile(
     r"<\|(?:eot_id|im_end|end_of_text|endoftext|end|eom_id)\|>|</s>|<eos>|<end_of_turn>"
     r"|<｜end▁of▁sentence｜>|(?<=[.!?\"”。>])assistant(?=\n|$)"
@@ -47,7 +46,7 @@ INLINE_TAG = re.compile(
 )
 BOXED = re.compile(r"\$?\\(?:boxed|text\w{0,4})\{(.{1,400})\}\$?")
 FENCE = re.compile(r"(?:```|~~~)[\w+-]{0,20}(?=\n|$)|```|~~~")
-EMPHASIS = re.compile(r"(?<!_)__(?!_)|(?<![^\W_])_(?=[^\s_])|(?<=[^\s_])_(?!\w)")
+EMPHASIS = re.compile(r"(?<!_)__(?!_)|(?<!\w)_(?=[^\s_])|(?<=[^\s_])_(?!\w)")
 
 # --- Before the template ------------------------------------------------------------------------
 
@@ -133,7 +132,8 @@ ECHOES = tuple(  # the meta-prompt's "template -> accuracy", in the ways it is i
         r" ?(?:-{1,3}>|={1,2}>|[→⇒➜➔➡]).*$",
         rf" ?[(\[（][^()\[\]（）]{{0,40}}?{_ACCURACY}[^()\[\]（）]{{0,40}}[)\]）]?\.?$",
         r"[ ,;|–—-]{0,4}(?:(?:with|an|expected|estimated|predicted) ){0,3}"
-        rf"{_ACCURACY} ?[:：=] ?{_NUMBER}\.?$",
+        rf"{_ACCURACY}(?: ?[:：=]| of| is)? ?{_NUMBER}\.?$",
+        rf"[ ,;|–—-]{{1,4}}{_EXACT} {_ACCURACY}\.?$",
         rf" ?[(\[] ?{_EXACT} ?[)\]]\.?$",
         rf"(?<=[.!?\"'”’»。]) ?[:：|–—-]? ?{_EXACT}\.?$",
         rf"(?<=>) ?[:：|] ?{_EXACT}\.?$",
@@ -179,6 +179,17 @@ REFUSAL = re.compile(
     re.IGNORECASE,
 )
 
+MUSES = re.compile(  # how a sentence begins that thinks aloud about what was asked
+    alternatives(
+        r"""(?:(?:okay|ok|alright|so|well|now|first)[,.]? ){0,2}(?:
+        (?:the |this )?(?:user|person|human|task|question|instruction)s?(?: here)?
+        [ ](?:wants?|asks?|asked|needs?|says?|is asking|are asking|requires?|gave|provided)
+        |(?:we|i) (?:need|have to|should|must|could|want to|think|might)|let me|let's (?:think|see)
+        |they (?:want|ask|need)|my task|hmm+|wait)\b"""
+    ),
+    re.IGNORECASE,
+)
+
 # --- Sentences and quotation marks --------------------------------------------------------------
 
 CLOSERS = "\"'”’“»«›」』》〉)）]"
@@ -186,6 +197,13 @@ _AFTER = rf"[{re.escape(CLOSERS)}]{{0,3}}"
 SENTENCE = re.compile(rf"[.!?…؟।॥۔]{{1,6}}{_AFTER}(?=\s|$)|[。！？．｡]{{1,6}}{_AFTER}")
 ABBREVIATION = re.compile(
     r"\b(?:e\.g|i\.e|vs|approx|incl|cf|dr|st|mr|mrs|no|z\.b|ca)\.$", re.IGNORECASE
+)
+CLAUSE = re.compile(  # where a text may end if the rest of it is missing
+    r" ?[,;:，、；：]| ?[–—]| -(?= )|(?<=[.!?])(?= )|(?<=[。！？])| [(（]"
+    r"| (?:and|or|but|while|with|without|in|on|at|of|for|from|by|to|into|near|under|over|against"
+    r"|among|between|through|during|showing|featuring|that|which|who|where|when|whose|as|like"
+    r"|und|oder|mit|auf|et|ou|avec|dans|y|con|en)(?= |$)",
+    re.IGNORECASE,
 )
 DANGLING = re.compile(  # what no sentence ends with
     r"(?:[,;、，(\-–—&]|\b(?:an?|the|of|with|and|or|from|its|und|mit|et|de|con))$", re.IGNORECASE

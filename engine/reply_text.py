@@ -9,8 +9,10 @@ import unicodedata
 
 from engine import reply_patterns as pat
 from engine.prompt_template import FINAL_PUNCTUATION, PLACEHOLDER, PLACEHOLDER_SPELLINGS
+from engine.thoughts import part
 
 MAX_BODY = 10_000  # characters of a reply that are read, its thinking left out
+_MAX_JOINED = 400  # characters of a line that others were added to which are looked at
 
 
 def plain_text(text: str, cut: bool) -> tuple[str, bool]:
@@ -20,7 +22,7 @@ def plain_text(text: str, cut: bool) -> tuple[str, bool]:
         text: a raw reply of any length.
         cut: whether the end of ``text`` was cut off.
     """
-    text = _without_thoughts(text)
+    text = part(text).reply
     cut = cut or len(text) > MAX_BODY
     text = pat.ANSI.sub("", pat.BREAKS.sub("\n", text[:MAX_BODY]))
     text = "".join(c for c in text.replace("\t", " ") if _is_visible(c))
@@ -34,13 +36,15 @@ def plain_text(text: str, cut: bool) -> tuple[str, bool]:
 
 
 def split_lines(body: str) -> list[str]:
-    """Non-empty lines with single spaces. A line that ends inside quotes or with a comma goes on
-    in the next one; a numbered list on one line is split.
+    """Non-empty lines with single spaces. A line goes on in the next one where it ends inside
+    quotes or a sentence that the next one continues; a numbered list on one line is split.
     """
     lines: list[str] = []
     goes_on = False
+    before = ""  # the last line, as it was before others were added to it
     for raw in body.split("\n"):
         line = " ".join(raw.split()).strip("\u200c\u200d")
+        goes_on = goes_on or (bool(lines) and _continues(lines[-1][-_MAX_JOINED:], before, line))
         if goes_on and line and not pat.BULLET.match(line):
             lines[-1] += " " + line
         elif line:
@@ -48,7 +52,27 @@ def split_lines(body: str) -> list[str]:
         quote = pat.QUOTES[line[0]] if line[:1] in tuple('"“„«「') else ""
         open_quote = bool(quote) and not any(c in quote for c in line[1:])
         goes_on = PLACEHOLDER in line and (open_quote or line.endswith(","))
+        before = line
     return lines
+
+
+def _continues(so_far: str, before: str, line: str) -> bool:
+    """Whether a line is in the middle of a sentence that was broken before it.
+
+    Args:
+        so_far: the end of what it would be added to.
+        before: the line before it, empty if there is an empty one between them.
+        line: the line.
+    """
+    if not before or not line or (PLACEHOLDER in so_far and PLACEHOLDER in line):
+        return False  # a list, one template a line
+    if so_far[-1] in FINAL_PUNCTUATION + pat.CLOSERS + ":：;|":
+        return False
+    for text in (before[:_MAX_JOINED], line[:_MAX_JOINED]):
+        begins = pat.SURE.match(text) or pat.OPENER.match(text) or pat.EXPLAINS.match(text)
+        if begins or pat.ABOUT.search(text) or pat.SCORES.search(text):
+            return False
+    return bool(pat.DANGLING.search(before)) or line[0].islower() or line.startswith(PLACEHOLDER)
 
 
 def has_words(text: str) -> bool:
@@ -77,23 +101,6 @@ def is_finished(line: str) -> bool:
     """Whether the line ends where a sentence ends."""
     end = line.rstrip(pat.CLOSERS)
     return end[-1:] in tuple(FINAL_PUNCTUATION) and not pat.ABBREVIATION.search(end[-10:])
-
-
-def _without_thoughts(text: str) -> str:
-    """Text outside of <think>...</think>; an unopened block began in the prompt, an unclosed one
-    reaches to the end.
-    """
-    parts: list[str] = []
-    start, inside = 0, False
-    for tag in pat.THOUGHT.finditer(text):
-        if tag[1]:
-            if not inside:
-                parts.clear()
-            start, inside = tag.end(), False
-        elif not inside:
-            parts.append(text[start : tag.start()])
-            inside = True
-    return "".join(parts if inside else [*parts, text[start:]])
 
 
 def _is_visible(char: str) -> bool:

@@ -54,7 +54,7 @@ def take(folder: Path, descriptor: int) -> Owner | None:
         OSError: if the folder can't be written.
     """
     try:
-        held = _lock(descriptor)
+        held = lock(descriptor)
     except OSError:
         raise JournalError(refusal(folder, read_owner(folder))) from None
     owner, me = read_owner(folder), Owner(os.getpid(), socket.gethostname())
@@ -69,8 +69,8 @@ def take(folder: Path, descriptor: int) -> Owner | None:
     return None if owner == me else owner
 
 
-def _lock(descriptor: int) -> bool:
-    """Lock the journal; False where the file system has no locks.
+def lock(descriptor: int) -> bool:
+    """Lock an open journal; False where the file system has no locks.
 
     Raises:
         OSError: if another process holds it.

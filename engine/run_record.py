@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 from engine import events as ev
 from engine.config import RunConfig
 from engine.journal import fold_journal, read_journal
+from engine.old_config import written_config
 from engine.state import RunState, Status
 
 Metric = Literal["best_train_accuracy", "best_test_accuracy", "ensemble_test_accuracy", "area"]
@@ -72,7 +73,7 @@ def begun_config(events: Sequence[ev.Event]) -> RunConfig:
     """The configuration that a run began with, from the facts of a journal that was read."""
     begun = events[0]
     assert isinstance(begun, ev.RunStarted)  # read_journal refuses others
-    return RunConfig.model_validate(begun.config)
+    return written_config(begun.config)
 
 
 def record_of(folder: Path, state: RunState, config: RunConfig) -> RunRecord:

@@ -6,6 +6,7 @@ forking and attaching are folds of the same events elsewhere.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -22,10 +23,14 @@ from engine.edits import (
     with_option,
 )
 from engine.experiment_state import ExperimentState
-from engine.history import Proposal, ScoredTemplate, anchors_after, ranked, ranked_with
+from engine.history import Proposal, ScoredTemplate, anchors_after
 from engine.llm.base import Message
+from engine.old_config import written_config
 from engine.prompt_template import normalise
-from engine.steering.alpha_search import TrialSetting, with_rewards
+from engine.steering.alpha_search import TrialSetting
+from engine.steering.breaking import ReplyCount, breaking, with_replies_counted
+from engine.steering.soundness import Remark, remarks
+from engine.template_log import TemplateLog
 
 Status = Literal["new", "loading", "running", "paused", "stopped", "failed", "finished"]
 ENDED: tuple[Status, ...] = ("stopped", "failed", "finished")
@@ -67,13 +72,14 @@ class RunState:
     steering_effect: ev.SteeringMeasured | None = None  # of the step under way, or the last one
     experiment: ExperimentState | None = None  # of the steering lab; no part of the run
     streams: tuple[str, ...] = ()  # replies as they arrive, one per candidate of the attempt
+    thoughts: tuple[str, ...] = ()  # their thoughts, where there are any
     candidates: tuple[ev.CandidateProposed, ...] = ()
     # The whole run
-    templates: tuple[ScoredTemplate, ...] = ()  # first seen first, distinct by key
-    keys: dict[str, int] = field(default_factory=dict)  # key -> index in templates
-    ranking: tuple[ScoredTemplate, ...] = ()  # the same templates, best first
+    scored: TemplateLog = field(default_factory=TemplateLog)  # templates, distinct by key
     anchors: tuple[str, str] | None = None  # keys of P+ and P-
     trials: dict[TrialSetting, tuple[ev.AlphaTrial, ...]] = field(default_factory=dict)
+    unsteered: ReplyCount = field(default_factory=ReplyCount)  # of all steps that were not steered
+    remarked: frozenset[str] = frozenset()  # keys of what was said of the steering
     # What a person changed
     edits: tuple[ev.Edited, ...] = ()  # all that were not undone
     edits_made: int = 0  # with those that were undone
@@ -82,6 +88,7 @@ class RunState:
     banned: frozenset[str] = frozenset()
     anchors_held: bool = False  # chosen by a person: the optimiser leaves them alone
     next_messages: tuple[Message, ...] | None = None  # sent in place of the composed ones
+    waiting: tuple[ev.TemplateInjected, ...] = ()  # a person's templates that are to be scored
     steps: tuple[ev.StepFinished, ...] = ()
     tests: tuple[ev.TestMeasured, ...] = ()
     log: tuple[LogLine, ...] = ()
@@ -93,6 +100,16 @@ class RunState:
     def steps_done(self) -> int:
         """Number of finished steps, 0 while only the seed template was scored."""
         return self.steps[-1].step if self.steps else 0
+
+    @property
+    def templates(self) -> tuple[ScoredTemplate, ...]:
+        """All scored templates, first seen first."""
+        return self.scored.all
+
+    @property
+    def ranking(self) -> tuple[ScoredTemplate, ...]:
+        """The same templates, best first."""
+        return self.scored.ranking
 
     @property
     def allowed(self) -> list[ScoredTemplate]:
@@ -111,6 +128,11 @@ class RunState:
             state = state._take_effect(edited.edit)
         return replace(state, pending=())
 
+    def when(self, step: int) -> str:
+        """When an edit takes effect that holds from ``step`` on, in words."""
+        last = self.config.steps if self.config is not None else step
+        return f"from step {step} on" if step <= last else "when the run finishes"
+
     @property
     def seed(self) -> ScoredTemplate | None:
         """The seed template with its score, the baseline of the run."""
@@ -118,8 +140,16 @@ class RunState:
 
     def find(self, key: str) -> ScoredTemplate | None:
         """The template with this identity, if it was scored."""
-        index = self.keys.get(key)
-        return None if index is None else self.templates[index]
+        return self.scored.find(key)
+
+    def class_hits(self, template: ScoredTemplate) -> list[tuple[str, int, int]]:
+        """Name, hits and training images of each class that has any, in the data set's order."""
+        if self.models is None:
+            return []
+        counted = zip(
+            self.models.class_names, template.class_hits, self.models.class_sizes, strict=False
+        )
+        return [(name, hits, n) for name, hits, n in counted if n]
 
     def test(self, subject: ev.Subject) -> ev.TestMeasured | None:
         """The latest test measurement of this subject."""
@@ -135,12 +165,12 @@ class RunState:
             case ev.TokensStreamed():
                 streams = self.streams or ("",) * len(event.texts)
                 joined = tuple(a + b for a, b in zip(streams, event.texts, strict=True))
-                return replace(self, streams=joined)
+                return replace(self, streams=joined, thoughts=self._thoughts_with(event.thoughts))
             case ev.RunStarted():
                 return replace(
                     self,
                     run=event.run,
-                    config=RunConfig.model_validate(event.config),
+                    config=written_config(event.config),
                     status="loading",
                     started_at=event.time,
                 )
@@ -149,14 +179,14 @@ class RunState:
                     event,
                     f"{event.llm} and {event.vlm} ready; {event.dataset_name}: "
                     f"{len(event.class_names)} classes, {event.train_size} training and "
-                    f"{event.test_size} test images",
+                    f"{event.test_size} test images{'; ' if event.threads else ''}{event.threads}",
                 )
             case ev.StepStarted():
                 return self._step_started(event)
             case ev.MetaPromptComposed():
-                return replace(self, prompt=event, attempt=event.attempt, streams=())
+                return replace(self, prompt=event, attempt=event.attempt, streams=(), thoughts=())
             case ev.SteeringPrepared():
-                return replace(self, steering=event)
+                return replace(self, steering=event)._remarked(event, remarks(event))
             case ev.SteeringMeasured():
                 return replace(self, steering_effect=event)
             case ev.ExperimentStarted():
@@ -177,7 +207,7 @@ class RunState:
                 return self._logged(
                     event,
                     f"step {event.step}: attempt {event.attempt} of {event.attempts} gave "
-                    f"{event.new} new templates, {event.needed} needed; asking again",
+                    f"{event.new} new templates, {event.needed} needed; {_what_next(event)}",
                     "warning",
                 )
             case ev.AnchorsMoved():
@@ -197,9 +227,20 @@ class RunState:
                     edits_made=event.number,
                     pending=(*self.pending, event),
                 )
-                return state._logged(event, f"{event.edit.describe()} (from step {event.step} on)")
+                return state._logged(event, f"{event.edit.describe()} ({self.when(event.step)})")
             case ev.EditUndone():
                 return self._undone(event)
+            case ev.FinishStarted():
+                return self.with_pending()
+            case ev.TemplateInjected():
+                state = replace(self, waiting=(*self.waiting, event))
+                if self.test("seed") is not None and self.status != "loading":
+                    return state  # its score is next
+                text = f"injected, to be scored once the models are there: {event.template}"
+                return state._logged(event, text)
+            case ev.InjectionRefused():
+                text = f"template refused: {event.reason} ({event.template})"
+                return self._without_waiting(event.template)._logged(event, text, "warning")
             case ev.RunPaused():
                 return replace(self, status="paused")._logged(event, "paused")
             case ev.RunResumed():
@@ -237,6 +278,15 @@ class RunState:
         line = LogLine(event.time, level, text)
         return replace(self, log=(*self.log[-LOG_LINES + 1 :], line))
 
+    def _remarked(self, event: ev.Event, said: Iterable[Remark]) -> RunState:
+        """With those in the log that were not there before."""
+        state = self
+        for remark in said:
+            if remark.key not in state.remarked:
+                state = replace(state, remarked=state.remarked | {remark.key})
+                state = state._logged(event, remark.text, remark.level)
+        return state
+
     def _before_step(self) -> RunState:
         """Without the step that was cut off, which begins again, but with what a person did."""
         if self.step_begin is None:
@@ -244,13 +294,16 @@ class RunState:
         before = replace(
             self.step_begin,
             log=self.log,
+            remarked=self.remarked,
             edits=self.edits,
             edits_made=self.edits_made,
             pending=self._still_pending(self.step_begin.pending),
+            waiting=self.waiting,
         )
         for template in self.templates:
-            if template.origin == "human" and template.key not in before.keys:
-                before = before._added(template)  # scored once and for all
+            if template.origin == "human" and template.key not in before.scored:
+                # scored once and for all
+                before = replace(before, scored=before.scored.with_template(template))
         return before
 
     def _step_started(self, event: ev.StepStarted) -> RunState:
@@ -268,6 +321,7 @@ class RunState:
             steering_effect=None,
             candidates=(),
             streams=(),
+            thoughts=(),
         )
         due = [edited for edited in state.pending if edited.step <= event.step]
         for edited in due:
@@ -313,22 +367,30 @@ class RunState:
     def _without(self, number: int) -> RunState:
         return replace(self, pending=tuple(e for e in self.pending if e.number != number))
 
+    def _thoughts_with(self, added: tuple[str, ...]) -> tuple[str, ...]:
+        thoughts = self.thoughts or ("",) * len(added)
+        return tuple(a + b for a, b in zip(thoughts, added, strict=True)) if added else thoughts
+
+    def _without_waiting(self, template: str) -> RunState:
+        if not self.waiting:
+            return self
+        key = normalise(template)
+        left = tuple(e for e in self.waiting if normalise(e.template) != key)
+        return replace(self, waiting=left)
+
     def _candidate(self, event: ev.CandidateProposed) -> RunState:
         state = replace(self, candidates=(*self.candidates, event))
         if event.outcome == "duplicate" and event.template is not None:
-            index = self.keys.get(normalise(event.template))
-            if index is not None:
-                known = self.templates[index]
-                seen = Proposal(event.step, event.attempt, event.candidate)
-                repeated = replace(known, again=(*known.again, seen))
-                templates = (*self.templates[:index], repeated, *self.templates[index + 1 :])
-                state = replace(state, templates=templates, ranking=tuple(ranked(templates)))
+            seen = Proposal(event.step, event.attempt, event.candidate)
+            scored = self.scored.with_repeat(normalise(event.template), seen)
+            state = replace(state, scored=scored)
         return state
 
     def _scored(self, event: ev.TemplateScored) -> RunState:
         key = normalise(event.template)
-        if key in self.keys:
+        if key in self.scored:
             return self
+        self._check_class_hits(event)
         scored = ScoredTemplate(
             key=key,
             text=event.template,
@@ -341,11 +403,26 @@ class RunState:
             reply=self._reply(event),
             again=self._repeats(key),
         )
-        state = self._added(scored)
+        state = replace(self, scored=self.scored.with_template(scored))
+        state = state._without_waiting(event.template)
         if event.origin == "llm":
             return state
         who = "seed template" if event.origin == "seed" else "injected"
         return state._logged(event, f"{who}: {scored.accuracy:.1%} {scored.text}")
+
+    def _check_class_hits(self, event: ev.TemplateScored) -> None:
+        """
+        Raises:
+            ValueError: if they are not of the classes of this run.
+        """
+        if self.models is None or not event.class_hits:
+            return
+        if len(event.class_hits) != len(self.models.class_names):
+            raise ValueError(
+                f"hits of {len(event.class_hits)} classes, of {len(self.models.class_names)}"
+            )
+        if any(map(operator.gt, event.class_hits, self.models.class_sizes)):
+            raise ValueError("more hits of a class than it has images")
 
     def _reply(self, event: ev.TemplateScored) -> str:
         source = (event.attempt, event.candidate)
@@ -360,14 +437,6 @@ class RunState:
             if c.outcome == "duplicate" and c.template and normalise(c.template) == key
         )
 
-    def _added(self, scored: ScoredTemplate) -> RunState:
-        return replace(
-            self,
-            templates=(*self.templates, scored),
-            keys={**self.keys, scored.key: len(self.templates)},
-            ranking=ranked_with(self.ranking, scored),
-        )
-
     def _anchors(self, event: ev.AnchorsMoved) -> RunState:
         state = replace(self, anchors=(event.positive, event.negative))
         best = state.find(event.positive)
@@ -376,9 +445,8 @@ class RunState:
         return state._logged(event, f"new best {best.accuracy:.1%}: {best.text}")
 
     def _step_finished(self, event: ev.StepFinished) -> RunState:
-        return replace(
-            self,
-            trials=self._trials_after(event.step),
+        state = replace(
+            with_replies_counted(self, event.step),
             step=event.step,
             steps=(*self.steps, event),
             progress=None,
@@ -389,26 +457,15 @@ class RunState:
             f"step {event.step}: {event.new} new, {event.duplicates} repeated, "
             f"{event.rejected} rejected; best {event.best:.1%}",
         )
+        return state._remarked(event, breaking(state, state.steering))
 
-    def _trials_after(self, step: int) -> dict[TrialSetting, tuple[ev.AlphaTrial, ...]]:
-        """The trials with the replies of all attempts of the step that ends, if it was steered."""
-        steering = self.steering
-        positive = self.find(steering.positive) if steering is not None else None
-        if steering is None or positive is None or steering.step != step:
-            return self.trials
-        rewards = [
-            self._accuracy(c.template) - positive.accuracy
-            for c in self.candidates
-            if c.step == step
-        ]
-        setting = TrialSetting(steering.mode, steering.pool, steering.layers, steering.alpha_unit)
-        trials = with_rewards(self.trials.get(setting, ()), steering.alpha, rewards)
-        return {**self.trials, setting: trials}
 
-    def _accuracy(self, template: str | None) -> float:
-        """Of a reply's template, 0 without one."""
-        found = self.find(normalise(template)) if template is not None else None
-        return found.accuracy if found is not None else 0.0
+def _what_next(event: ev.StepRetried) -> str:
+    if event.attempt >= event.attempts:
+        return "no attempt is left"
+    if event.again:
+        return "asking again"
+    return "at temperature 0 the same question gets the same replies, so it is not asked again"
 
 
 def _toggled(keys: frozenset[str], key: str, on: bool) -> frozenset[str]:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
+
+ENGINE_THREAD = "glov-engine"  # name of the thread that may be in native code when all ends
 
 
 @contextmanager
@@ -23,3 +30,17 @@ def stop_on_signal(stop: Callable[[], None]) -> Iterator[None]:
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process.
+
+    Where an engine's thread is still at work in a library, that is done without taking the
+    interpreter apart, which such a thread would crash in.
+    """
+    if any(thread.name == ENGINE_THREAD for thread in threading.enumerate()):
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or none
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -24,6 +24,7 @@ from engine.grid import Grid, describe, format_value
 from engine.journal import is_begun
 from engine.kept import Kept
 from engine.local_session import LocalSession
+from engine.old_config import WrittenConfig
 from engine.remote.server import attachable
 from engine.run_folder import EVENTS, find_run, runs_folder
 from engine.run_record import Metric, RunRecord, read_record
@@ -146,7 +147,7 @@ class _PlannedCell(BaseModel):
 
     folder: str
     values: dict[str, Any]
-    config: RunConfig
+    config: WrittenConfig
 
     @field_validator("folder")
     @classmethod

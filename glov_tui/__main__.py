@@ -1,6 +1,11 @@
 """``python -m glov_tui`` is ``glov``."""
 
-from glov_tui.cli import main
+import sys
 
 if __name__ == "__main__":
-    main()
+    try:
+        from glov_tui.cli import main
+
+        main()
+    except KeyboardInterrupt:  # while that is imported
+        sys.exit(130)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -21,6 +22,7 @@ from engine.commands import (
     StepOnce,
     UndoEdit,
 )
+from engine.config import Accept
 from engine.edits import ChooseAnchors, Edit
 from engine.files import write_atomic
 from engine.prompt_template import normalise
@@ -103,10 +105,18 @@ class RunActions(NoticesApp):
             )
             if obeyed:
                 self._repaint(state, by_user=True)
+                self._tell_warnings(before, state)
             if obeyed or polls >= ANSWER_POLLS:
                 timer.stop()
 
         timer = self.set_interval(ANSWER_POLL_SECONDS, look)
+
+    def _tell_warnings(self, before: RunState, now: RunState) -> None:
+        """Say at once what the engine answered to a command: the log may not be in view."""
+        last = before.log[-1] if before.log else None
+        for line in takewhile(lambda line: line is not last, reversed(now.log)):
+            if line.level == "warning":
+                self.notify(clean(line.text), severity="warning", markup=False, timeout=8)
 
     def _edit(self, *edits: Edit) -> None:
         for edit in edits:
@@ -140,20 +150,23 @@ class RunActions(NoticesApp):
         """Type templates to be scored at once; the field begins with the selected one."""
         from glov_tui.screens.inject import InjectScreen
 
+        config = self.session.state.config
+        accept = config.proposal.accept if config else "usable"
+
         def done(lines: list[str] | None) -> None:
             for line in lines or []:
-                self._inject(line)
+                self._inject(line, accept)
 
         selected = self.session.state.find(self._selected() or "")
         template = selected.text if selected is not None else ""
-        self._open(InjectScreen(self.may_drive, template), done)
+        self._open(InjectScreen(self.may_drive, accept, template), done)
 
-    def _inject(self, text: str) -> None:
+    def _inject(self, text: str, accept: Accept) -> None:
         """Send a template, and show what comes of it as soon as it is known."""
         from engine.reply import parse_reply  # hundreds of patterns
 
-        key = normalise(parse_reply(text).template or text)
-        known = key in self.session.state.keys
+        key = normalise(parse_reply(text, accept=accept).template or text)
+        known = self.session.state.find(key) is not None
         self._send(InjectTemplate(text=text))
         self._injected[key] = known
 

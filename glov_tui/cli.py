@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -388,6 +387,7 @@ def main() -> None:
     # Looking for pydantic plugins reads the metadata of every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from engine.errors import UserError
+    from engine.stop_signals import leave
 
     code: str | int | None = 0
     lost = None
@@ -408,7 +408,7 @@ def main() -> None:
     if lost is not None:
         tell(f"glov: standard output can't be written: {lost}")
         code = 1
-    sys.exit(code)
+    leave(code if isinstance(code, int) else int(code is not None))
 
 
 if __name__ == "__main__":

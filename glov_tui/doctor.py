@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from engine import threads
 from engine.run_folder import runs_folder
 from engine.versions import versions
 from glov_tui.printing import print_json
@@ -64,6 +65,7 @@ def _extras() -> dict[str, str]:
 
 
 def _devices() -> list[dict[str, Any]]:
+    threads.prepare()
     import psutil
     import torch
 
@@ -72,7 +74,9 @@ def _devices() -> list[dict[str, Any]]:
         {
             "name": "cpu",
             "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(),
+            "usable": threads.usable_cores(),
+            "load": round(os.getloadavg()[0], 1),
+            "threads": threads.describe_choice(),
             "memory": _gib(memory.total),
             "free": _gib(memory.available),
         }

@@ -25,6 +25,7 @@ from glov_tui.progress import format_seconds, seconds_left
 from glov_tui.text import clean
 
 POLL_SECONDS = 0.1
+STOPPING = "stopping at the next safe point; once more ends the process at once"
 EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
 
@@ -84,9 +85,18 @@ def conclude(session: Session, as_json: bool) -> int:
 def _show_progress(session: LocalSession, console: Console, readers: Readers) -> None:
     """Until the run ends, or a terminal to show it on is gone."""
     printed = 0.0  # time of the last log line shown
+    stopping = False
+
+    def say_stopping() -> None:
+        nonlocal stopping
+        if session.is_told_to_stop and not stopping:
+            stopping = True
+            console.print(STOPPING, soft_wrap=True)
+
     if not console.is_terminal:
         while not session.wait(POLL_SECONDS):
             printed = _print_log(session.state, console, printed)
+            say_stopping()
         _print_log(session.state, console, printed)
         return
     bar = Progress(
@@ -104,17 +114,17 @@ def _show_progress(session: LocalSession, console: Console, readers: Readers) ->
             state = session.state
             printed = _print_log(state, console, printed)
             _update(bar, task, state)
+            say_stopping()
         _print_log(session.state, console, printed)
 
 
 def _print_log(state: RunState, console: Console, after: float) -> float:
-    for line in state.log:
-        if line.time > after:
-            style = {"info": "", "warning": "yellow", "error": "red"}[line.level]
-            if line.level != "error":  # errors are said once, at the end
-                console.print(Text(clean(line.text)), style=style, soft_wrap=True)
-            after = line.time
-    return after
+    new = [line for line in state.log if line.time > after]  # those of one event share its time
+    for line in new:
+        style = {"info": "", "warning": "yellow", "error": "red"}[line.level]
+        if line.level != "error":  # errors are said once, at the end
+            console.print(Text(clean(line.text)), style=style, soft_wrap=True)
+    return max((line.time for line in new), default=after)
 
 
 def _update(bar: Progress, task: TaskID, state: RunState) -> None:

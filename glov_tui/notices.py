@@ -37,7 +37,7 @@ class NoticesApp(App[None]):
     @property
     def _key_bar(self) -> KeyBar | None:
         for screen in reversed(self.screen_stack):
-            bar = next(iter(screen.query(KeyBar)), None)
+            bar: KeyBar | None = next(iter(screen.query(KeyBar)), None)
             if bar is not None:
                 return bar
         return None

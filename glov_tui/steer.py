@@ -12,6 +12,7 @@ from rich.status import Status
 from rich.text import Text
 
 from engine import events as ev
+from engine import threads
 from engine.config import RunConfig
 from engine.config_file import load_config
 from engine.errors import ConfigError
@@ -31,6 +32,7 @@ from engine.run_folder import find_run
 from engine.run_trust import check_trust
 from engine.state import RunState
 from engine.steering.layers import resolve_layers
+from engine.steering.soundness import Remark, remarks
 from glov_tui.printing import print_json
 from glov_tui.steer_report import SteerReport, print_report, report_as_dict
 from glov_tui.text import clean
@@ -78,6 +80,7 @@ def steer(request: Request) -> None:
             share = f" {done}/{total}" if total else ""
             status.update(Text(clean(f"loading {what}{share}")))
 
+        threads.prepare()
         from engine.llm.local import LocalLLM  # with torch
         from engine.steering.lab import Subject
         from engine.vlm.loading import load_fitness
@@ -89,7 +92,8 @@ def steer(request: Request) -> None:
             fitness = load_fitness(
                 config, progress, lambda warning: console.print(Text(clean(warning)))
             )
-        subject = Subject(llm, messages, config.sampling, positive, negative, fitness)
+        accept = config.proposal.accept
+        subject = Subject(llm, messages, config.sampling, positive, negative, fitness, accept)
         report = _report(request, setting, subject, status)
     if request.as_json:
         about = {"llm": config.llm.model, "positive": positive, "negative": negative}
@@ -119,7 +123,10 @@ def _subject(request: Request) -> tuple[RunConfig, str, str, tuple[Message, ...]
     else:
         config = load_config(request.config, list(request.overrides))
     if request.prompt is not None:
-        messages = ({"role": "user", "content": request.prompt},)
+        from engine.metaprompt import with_prefix  # with jinja
+
+        asked: Message = {"role": "user", "content": request.prompt}
+        messages = with_prefix([asked], config.proposal.reply_prefix)
     if positive is None or negative is None:
         where = "the run has no P+ and P- yet" if request.run else "there is no run to take them of"
         raise ConfigError(f"{where}; give --positive TEXT and --negative TEXT")
@@ -190,6 +197,7 @@ def _report(
         experiments.append(ReadLens(pool=setting.pool))
     from engine.steering.lab import run_experiment
 
+    said = _remarks(setting, subject, not (several or request.fitness))
     pairs: list[tuple[TracedReply, TracedReply]] = []
     cells: list[CellMeasured] = []
     lens: tuple[LayerLens, ...] = ()
@@ -210,4 +218,19 @@ def _report(
         setting=setting,
         cells=cells,
         lens=lens,
+        remarks=said,
     )
+
+
+def _remarks(setting: SteeringSetting, subject: Subject, strength: bool) -> tuple[Remark, ...]:
+    """What a user should know of the direction; ``strength``: of alpha too, where there is one."""
+    actadd = setting.mode == "actadd"
+    direction = subject.llm.direction(subject.positive, subject.negative, setting.pool, actadd)
+    prepared = ev.SteeringPrepared(
+        step=0,
+        positive=subject.positive,
+        negative=subject.negative,
+        **setting.model_dump(),
+        **direction.figures(setting.layers),
+    )
+    return tuple(r for r in remarks(prepared) if strength or not r.key.startswith("strength"))

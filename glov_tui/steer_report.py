@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from engine.experiment import CellMeasured, LayerLens, SteeringSetting, TracedReply
+from engine.steering.soundness import BREAKING, Remark
 from glov_tui.lab.heat import kl_legend, kl_level, ramp
 from glov_tui.lab.traces import (
     comparison_lines,
@@ -20,6 +21,7 @@ from glov_tui.lab.traces import (
     mean_kl,
     number,
 )
+from glov_tui.text import clean
 from glov_tui.widgets.spans import Line
 
 _STYLES = {
@@ -39,7 +41,7 @@ class SteerReport:
     """What an experiment of the lab found; empty parts were not tried.
 
     ``settings`` are those of the left and the right replies of ``pairs``. ``setting`` holds what
-    all cells have in common, and the run's own layers and alpha.
+    all cells have in common, and the run's own layers and alpha. ``remarks``: on the direction.
     """
 
     settings: tuple[SteeringSetting, SteeringSetting] | None = None
@@ -47,6 +49,7 @@ class SteerReport:
     setting: SteeringSetting | None = None
     cells: Sequence[CellMeasured] = ()
     lens: Sequence[LayerLens] = ()
+    remarks: Sequence[Remark] = ()
 
 
 def print_report(report: SteerReport, console: Console) -> None:
@@ -57,6 +60,8 @@ def print_report(report: SteerReport, console: Console) -> None:
     ascii_only = not console.encoding.lower().startswith("utf")
     width = console.width
     parts: list[list[Line]] = []
+    if report.remarks:
+        parts.append([_remark_line(remark) for remark in report.remarks])
     if report.settings is not None and report.pairs:
         left, right = zip(*report.pairs, strict=True)
         parts.append(comparison_lines(left, right, report.settings, width, ascii_only))
@@ -72,6 +77,11 @@ def print_report(report: SteerReport, console: Console) -> None:
             console.print()
         for line in lines:
             console.print(_text(line), soft_wrap=True)
+
+
+def _remark_line(remark: Remark) -> Line:
+    warning = remark.level == "warning"
+    return ((f"{'! ' if warning else ''}{clean(remark.text)}", "note" if warning else "dim"),)
 
 
 def _text(line: Line) -> Text:
@@ -93,14 +103,17 @@ def grid_lines(
         about = f"{setting.mode}, alpha {unit}, pool {setting.pool}"
         lines.append(((about, "strong"),))
     accuracy = "  accuracy" if scored else ""
-    lines.append(((f"  layer   alpha        KL   fluency  templates{accuracy}", "strong"),))
+    known = any(cell.strength is not None for cell in cells)
+    adds = "    adds" if known else ""
+    lines.append(((f"  layer   alpha{adds}        KL   fluency  templates{accuracy}", "strong"),))
     before: int | None = None
     for cell in cells:
         own = _is_own(cell, setting)
         layer = str(cell.layer) if cell.layer != before else ""
         level = kl_level(cell.kl)
         text = (
-            f"{'*' if own else ' '} {layer:>5} {cell.alpha:>7g} {ramp(ascii_only)[level]}"
+            f"{'*' if own else ' '} {layer:>5} {cell.alpha:>7g}{_adds(cell) if known else ' '}"
+            f"{ramp(ascii_only)[level]}"
             f" {number(cell.kl, 3):>7}  {number(cell.fluency, 2):>8}  {cell.templates:>9}"
         )
         if scored:
@@ -110,8 +123,18 @@ def grid_lines(
         before = cell.layer
     if any(_is_own(cell, setting) for cell in cells):
         lines.append((("* what the run steers with", "dim"),))
+    if known:
+        about = f"adds: norm of what is added over the hidden state's; !: {BREAKING:.0%} or more, "
+        lines.append(((f"{about}which breaks replies", "dim"),))
     lines.append(((kl_legend(ascii_only), "dim"),))
     return lines
+
+
+def _adds(cell: CellMeasured) -> str:
+    """The strength of a cell, marked where it is likely to break replies."""
+    if cell.strength is None:
+        return f"{'-':>8} "
+    return f"{cell.strength:>8.0%}{'!' if cell.strength >= BREAKING else ' '}"
 
 
 def _is_own(cell: CellMeasured, setting: SteeringSetting | None) -> bool:
@@ -122,6 +145,8 @@ def _is_own(cell: CellMeasured, setting: SteeringSetting | None) -> bool:
 def report_as_dict(report: SteerReport) -> dict[str, Any]:
     """The same, ready for JSON: what is measured in nats ends in ``_nats``; NaN becomes None."""
     result: dict[str, Any] = {}
+    if report.remarks:
+        result["warnings"] = [r.text for r in report.remarks if r.level == "warning"]
     if report.settings is not None and report.pairs:
         left, right = zip(*report.pairs, strict=True)
         result["comparison"] = {
@@ -165,6 +190,7 @@ def _cell(cell: CellMeasured) -> dict[str, Any]:
         "kl_nats": _finite(cell.kl),
         "fluency_nats": _finite(cell.fluency),
         "templates": cell.templates,
+        "strength": cell.strength,
         "accuracy": cell.accuracy,
     }
 

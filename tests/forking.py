@@ -37,6 +37,7 @@ IMPORTS = (
     "engine.vlm.image_features",
     "engine.vlm.open_clip_model",
     "engine.vlm.text_features",
+    "engine.reply",
     "glov_tui.headless",
     "rich._emoji_codes",
     "tomlkit",
@@ -46,6 +47,10 @@ IMPORTS = (
 POLL_SECONDS = 0.001
 LIMIT_SECONDS = 60
 NEVER = KillPoint("", 1, 0)
+_MEDDLED = (
+    "from glov_tui.cli import main; from tests.person import meddle_with_all; "
+    "meddle_with_all(); main()"
+)
 
 
 class Glov:
@@ -66,13 +71,18 @@ class Glov:
         arguments: list[str],
         point: KillPoint | None = None,
         fresh: bool = False,
+        meddled: bool = False,
     ) -> int | None:
-        """Run a command line, ``fresh`` in a new interpreter; returns its code as said above."""
+        """Run a command line, ``fresh`` in a new interpreter; returns its code as said above.
+
+        ``meddled``: somebody does to the run what ``tests.person`` says.
+        """
         request = {
             "output": str(output),
             "journal": str(journal),
             "arguments": arguments,
             "fresh": fresh,
+            "meddled": meddled,
             "point": point and asdict(point),
         }
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -85,18 +95,22 @@ class Glov:
         self._process.stdout.close()
 
 
-def _child(arguments: list[str], output: str, fresh: bool, point: KillPoint) -> None:
+def _child(arguments: list[str], output: str, fresh: bool, meddled: bool, point: KillPoint) -> None:
     from glov_tui import cli
+    from tests.person import meddle_with_all
 
     if point.at_once:
         _die_after(point.kind, point.count)
+    if meddled:
+        meddle_with_all()
     code: object = 1
     try:
         descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
         if fresh:
-            os.execv(sys.executable, [sys.executable, "-m", "glov_tui", *arguments])
+            start = ["-c", _MEDDLED] if meddled else ["-m", "glov_tui"]
+            os.execv(sys.executable, [sys.executable, *start, *arguments])
         sys.argv = ["glov", *arguments]
         cli.main()
         code = 0
@@ -159,7 +173,8 @@ def _main() -> None:
         facts = _NewFacts(request["journal"], point.kind)
         pid = os.fork()
         if pid == 0:
-            _child(request["arguments"], request["output"], request["fresh"], point)
+            options = (request[name] for name in ("arguments", "output", "fresh", "meddled"))
+            _child(*options, point)
         limit = time.monotonic() + LIMIT_SECONDS
         end = math.inf
         done = 0

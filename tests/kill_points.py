@@ -41,7 +41,10 @@ class KillPoints:
         self._facts = read_journal(undisturbed).events
         times = [begun, *(fact.time for fact in self._facts), ended]
         self._gaps = [max(b - a, 1e-4) for a, b in pairwise(times)]  # the first one before all
-        self._ends = [n for n, fact in enumerate(self._facts) if _ends_step(fact)]
+        self._loaded = next(n for n, fact in enumerate(self._facts) if fact.kind == "models-loaded")
+        self._ends = [
+            n for n, (fact, after) in enumerate(pairwise(self._facts)) if _ends_step(fact, after)
+        ]
 
     def choose(self, folder: Path, chosen: Counter[str], chance: random.Random) -> KillPoint | None:
         """For a process that starts this run or takes it up; None where there is nothing to do.
@@ -67,25 +70,27 @@ class KillPoints:
 
         Each has the seconds from it to the next one.
         """
-        first, start = 2, "run-started"
+        ahead = {NOTHING: [KillPoint(NOTHING, 0, self._gaps[0])]}
+        first, done = 0, []
         if is_begun(folder):
             facts = read_journal(folder).events
             state = fold_journal(folder, facts)
             if state.status == "finished":
                 return {}
+            done = [fact.comparable() for fact in facts if _is_a_persons(fact)]
             start = "run-reopened" if len(facts) > 1 else "warned"
+            ahead[start] = [KillPoint(start, 1, self._gaps[1])]
+            ahead["models-loaded"] = [KillPoint("models-loaded", 1, self._gaps[self._loaded + 1])]
+            first = self._loaded + 1
             if state.test("seed") is not None:  # a step under way is begun anew
                 first = self._ends[state.steps_done] + 1
-        ahead = {
-            NOTHING: [KillPoint(NOTHING, 0, self._gaps[0])],
-            start: [KillPoint(start, 1, self._gaps[1])],
-            "models-loaded": [KillPoint("models-loaded", 1, self._gaps[2])],
-        }
         counts: Counter[str] = Counter()
         for fact, seconds in zip(self._facts[first:], self._gaps[first + 1 :], strict=True):
+            if _is_a_persons(fact) and fact.comparable() in done:
+                continue
             counts[fact.kind] += 1
             point = KillPoint(fact.kind, counts[fact.kind], seconds)
-            ahead.setdefault(f"{fact.kind} {fact.step}", []).append(point)
+            ahead.setdefault(f"{fact.kind} {getattr(fact, 'step', '')}", []).append(point)
         return ahead
 
 
@@ -94,8 +99,15 @@ def kinds(folder: Path) -> list[str]:
     return [fact.kind for fact in read_journal(folder).events] if is_begun(folder) else []
 
 
-def _ends_step(fact: Event) -> bool:
-    """Whether a run that is killed after this fact goes on from there: step 0 is the seed."""
-    if fact.kind == "test-measured":
-        return fact.subject == "seed"
-    return fact.kind == "step-finished"
+def _ends_step(fact: Event, after: Event) -> bool:
+    """Whether a run that is killed between these two goes on from there: step 0 is the seed."""
+    if fact.kind == "test-measured":  # of the step's end, with which it is one append
+        return fact.subject == "seed" or after.kind not in ("test-measured", "run-finished")
+    return fact.kind == "step-finished" and after.kind != "test-measured"
+
+
+def _is_a_persons(fact: Event) -> bool:
+    """Whether it is there for good, whatever step it was in."""
+    if fact.kind == "template-scored":
+        return fact.origin == "human"
+    return fact.kind in ("template-injected", "edited")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from engine import events as ev
 from engine.config import RunConfig
 from engine.config_file import load_config
 from engine.journal import fold_journal, read_journal
 from engine.local_session import LocalSession
 from engine.state import RunState
 
-OVERRIDES = ("steps=2", "data.shots=1", "sampling.max_new_tokens=30")
+# With a test measurement after each step; P+ and P- move in step 1, so that step 3 compares its
+# direction with that of step 2.
+OVERRIDES = ("steps=3", "data.shots=1", "sampling.max_new_tokens=30", "evaluation.every=1")
 
 
 def demo(*overrides: str) -> RunConfig:
@@ -20,7 +24,7 @@ def demo(*overrides: str) -> RunConfig:
 
 def drive(session: LocalSession) -> RunState:
     session.start()
-    assert session.wait(60), "the engine hangs"
+    assert session.wait(600), "the engine hangs"
     return session.state
 
 
@@ -33,6 +37,35 @@ def outcome(folder: Path) -> dict[str, Any]:
     return {
         "ranking": state.ranking,
         "anchors": state.anchors,
-        "tests": {s: state.test(s).comparable() for s in ("seed", "best", "ensemble")},
+        "tests": [test.comparable() for test in state.tests],
         "steps": [step.comparable() for step in state.steps],
+        "facts": facts_of_steps(content.events),
     }
+
+
+OF_A_STEP = (
+    ev.MetaPromptComposed,
+    ev.SteeringPrepared,
+    ev.SteeringMeasured,
+    ev.CandidateProposed,
+    ev.TemplateScored,
+    ev.StepRetried,
+    ev.AnchorsMoved,
+    ev.StepFinished,
+    ev.TestMeasured,
+)
+
+
+def facts_of_steps(events: Iterable[ev.Event]) -> dict[int, list[dict[str, Any]]]:
+    """What each step asked, got, measured and decided, where it was done to its end."""
+    found: dict[int, list[dict[str, Any]]] = {0: []}
+    step = 0
+    for event in events:
+        if isinstance(event, ev.StepStarted):
+            step = event.step
+            found[step] = []
+        elif isinstance(event, ev.TemplateScored) and event.origin == "human":
+            continue  # once and for all, whenever that was
+        elif isinstance(event, OF_A_STEP) and event.comparable() not in found[step]:
+            found[step].append(event.comparable())
+    return found

@@ -11,6 +11,7 @@ from engine.config_file import load_config
 from engine.errors import UserError
 from engine.fork import write_fork
 from engine.journal import Journal, read_journal, read_state
+from engine.kept import Kept
 from engine.local_session import LocalSession
 from engine.result import summarise
 from engine.run_folder import EVENTS
@@ -47,6 +48,31 @@ def test_real_forks_end_as_their_parent_does_unless_something_is_changed(tmp_pat
     again = {t.key: (t.hits, t.class_hits) for t in other.templates}
     shared = [t for t in parent.templates if t.key in again]
     assert all(again[t.key] == (t.hits, t.class_hits) for t in shared)  # on the parent's sample
+
+
+def test_a_fork_of_a_finished_run_measures_what_is_due_at_its_step(
+    tmp_path: Path, kept: Kept
+) -> None:
+    options = ["steps=2", "data.shots=1", "sampling.max_new_tokens=30"]
+    short = load_config("demo", options)
+    run_to_end(LocalSession.create(short, tmp_path / "short", kept=kept))
+    longer = ["steps=3", "evaluation.every=2"]
+    long = load_config("demo", [*options, *longer])
+    whole = run_to_end(LocalSession.create(long, tmp_path / "long", kept=kept))
+    write_fork(tmp_path / "short", 2, tmp_path / "fork", longer)
+    before = read_state(tmp_path / "fork")
+    assert [t.subject for t in before.tests] == ["seed"]  # that of the end is the parent's
+    forked = run_to_end(LocalSession.resume(tmp_path / "fork", kept=kept))
+    assert [t.comparable() for t in forked.tests] == [t.comparable() for t in whole.tests]
+    assert [t.step for t in forked.tests] == [0, 2, 3, 3]
+
+
+def test_edits_of_a_fork_need_a_step_that_is_left(tmp_path: Path) -> None:
+    parent = write_run(tmp_path / "parent")
+    with pytest.raises(UserError, match="step 2 is the last one"):
+        write_fork(parent, 2, tmp_path / "fork", ["steering.alpha=0.25"])
+    write_fork(parent, 2, tmp_path / "fork", ["steering.alpha=0.25", "steps=3"])
+    assert [e.step for e in state_of(tmp_path / "fork").pending] == [3]
 
 
 def test_a_fork_has_the_facts_up_to_its_step_and_says_where_it_came_from(tmp_path: Path) -> None:
@@ -110,7 +136,7 @@ def test_a_step_that_was_cut_off_and_edits_before_the_next_one_are_told_apart(
             hits=50,
             n=80,
             margin=-1.0,
-            class_hits={},
+            class_hits=(),
         ),
         ev.RunResumed(step=1),
         ev.StepStarted(step=2),

@@ -7,12 +7,11 @@ from engine.history import (
     best_and_worst,
     find_anchors,
     ranked,
-    ranked_with,
 )
 
 
 def template(key: str, hits: int, margin: float = -1.0, n: int = 10) -> ScoredTemplate:
-    return ScoredTemplate(key, key, "llm", Proposal(1, 1, 0), hits, n, margin, {})
+    return ScoredTemplate(key, key, "llm", Proposal(1, 1, 0), hits, n, margin, ())
 
 
 scores = st.lists(st.tuples(st.integers(0, 10), st.sampled_from([-2.0, -1.0])), max_size=30)
@@ -52,12 +51,3 @@ def test_negative_anchor_is_the_best_one_strictly_below(pairs) -> None:
         assert anchors is None
     else:
         assert anchors == (ranking[0], below[0])
-
-
-@given(scores)
-def test_a_ranking_with_one_more_is_that_of_all(pairs) -> None:
-    templates = [template(str(i), h, m) for i, (h, m) in enumerate(pairs)]
-    ranking: tuple[ScoredTemplate, ...] = ()
-    for one in templates:
-        ranking = ranked_with(ranking, one)
-    assert list(ranking) == ranked(templates)

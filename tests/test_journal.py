@@ -5,9 +5,11 @@ import json
 import math
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,10 @@ from engine.config import RunConfig
 from engine.config_file import load_config
 from engine.errors import JournalError, UserError
 from engine.journal import Journal, fold_journal, read_journal
+from engine.journal_lines import unsealed
 from engine.run_folder import EVENTS, find_run
 from engine.run_lock import OWNER, Owner
+from tests.sealing import resealed
 
 CONFIG = RunConfig.model_validate({"data": {"path": "/images"}})
 
@@ -124,9 +128,14 @@ def test_damage_in_the_middle_is_refused_with_its_line(tmp_path: Path) -> None:
 
 def test_other_version_is_refused(tmp_path: Path) -> None:
     folder = written(tmp_path / "run")
-    text = (folder / EVENTS).read_text()
-    (folder / EVENTS).write_text(text.replace('"journal_version":1', '"journal_version":99'))
-    with pytest.raises(JournalError, match="version 99"):
+    (line,) = (folder / EVENTS).read_bytes().splitlines()
+    other = line.replace(b'"journal_version":2', b'"journal_version":99')
+    for text in (resealed([other]), unsealed(other)[0] + b"\n"):  # it may have no such checksums
+        (folder / EVENTS).write_bytes(text)
+        with pytest.raises(JournalError, match="version 99"):
+            read_journal(folder)
+    (folder / EVENTS).write_bytes(other + b"\n")
+    with pytest.raises(JournalError, match="line 1 of 1 is damaged: its checksum"):
         read_journal(folder)
 
 
@@ -202,9 +211,12 @@ def test_events_that_can_not_follow_each_other_are_refused_with_their_line(tmp_p
 
 def test_a_configuration_that_this_version_does_not_know_names_the_key(tmp_path: Path) -> None:
     folder = written(tmp_path / "run")
-    text = (folder / EVENTS).read_text()
-    for new, what in (('"warp":9', r"no key 'proposal\.warp'"), ('"examples":0', "'proposal.exam")):
-        (folder / EVENTS).write_text(text.replace('"examples":5', new))
+    text = (folder / EVENTS).read_bytes()
+    for new, what in (
+        (b'"warp":9', r"no key 'proposal\.warp'"),
+        (b'"examples":0', "'proposal.exam"),
+    ):
+        (folder / EVENTS).write_bytes(resealed([text.replace(b'"examples":5', new)]))
         with pytest.raises(JournalError, match=f"line 1: .*{what}.*Use the glov that wrote it"):
             read_journal(folder)
 
@@ -278,3 +290,200 @@ def test_without_locks_a_live_owner_of_this_host_is_refused_and_a_dead_one_taken
     journal = Journal(folder)
     assert journal.left_by == Owner(process.pid, host)
     journal.close()
+
+
+# -- what others do to the file ----------------------------------------------------------------
+
+
+def test_every_byte_that_is_changed_in_the_last_lines_is_noticed(tmp_path: Path) -> None:
+    last = [ev.Warned(message="last but one"), ev.RunStopped(step=0)]
+    folder = written(tmp_path / "run", ev.StepStarted(step=1), *last)
+    path = folder / EVENTS
+    whole = path.read_bytes()
+    begin = len(b"".join(whole.splitlines(keepends=True)[:-3]))
+    for at in range(begin, len(whole)):
+        for new in {whole[at] ^ 1, whole[at] ^ 32, 10, 32, 34} - {whole[at]}:
+            path.write_bytes(whole[:at] + bytes([new]) + whole[at + 1 :])
+            if at == len(whole) - 1:  # the line end itself: the last line is torn, and is said so
+                assert read_journal(folder).torn_bytes > 0
+                continue
+            with pytest.raises(JournalError, match=r"line \d of \d is damaged"):
+                read_journal(folder)
+
+
+def test_lines_that_are_missing_doubled_moved_or_put_in_are_noticed(tmp_path: Path) -> None:
+    folder = written(tmp_path / "run", *(ev.Warned(message=f"{i}") for i in range(4)))
+    path = folder / EVENTS
+    a, b, c, d, e = path.read_bytes().splitlines(keepends=True)
+    other = ev.format_event(ev.Warned(message="not ours")).encode() + b"\n"
+    for lines, line, what in (
+        ([a, b, d, e], 3, "does not match"),
+        ([a, b, b, c, d, e], 3, "does not match"),
+        ([a, c, b, d, e], 2, "does not match"),
+        ([a, b, c, other, d, e], 4, "has no checksum"),
+        ([a, b, c, d, e, other], 6, "has no checksum"),
+        ([b, c, d, e], 1, "does not match"),
+    ):
+        path.write_bytes(b"".join(lines))
+        with pytest.raises(JournalError, match=f"line {line} of {len(lines)} is damaged: .*{what}"):
+            read_journal(folder)
+
+
+def test_lines_are_json_that_any_reader_takes(tmp_path: Path) -> None:
+    folder = written(tmp_path / "run", ev.Warned(message='ends like one: ,"crc":"00000000"}'))
+    facts = [json.loads(line) for line in (folder / EVENTS).read_bytes().splitlines()]
+    assert [fact["kind"] for fact in facts] == ["run-started", "warned"]
+    assert all(re.fullmatch("[0-9a-f]{8}", fact["crc"]) for fact in facts)
+    assert read_journal(folder).events[1].message == facts[1]["message"]
+
+
+def deleted(path: Path) -> None:
+    path.unlink()
+
+
+def moved(path: Path) -> None:
+    path.parent.rename(path.parent.with_name("elsewhere"))
+
+
+def replaced(path: Path) -> None:
+    other = path.with_name("other")
+    other.write_bytes(path.read_bytes())
+    other.replace(path)
+
+
+def truncated(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 7)
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def added_to(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"x\n")
+
+
+@pytest.mark.parametrize(
+    ("harm", "what"),
+    [
+        (deleted, "was deleted or moved"),
+        (moved, "was deleted or moved"),
+        (replaced, "was replaced by another file"),
+        (truncated, r"was cut from \d+ to \d+ bytes by somebody else"),
+        (emptied, "was cut from .* to 0 bytes"),
+        (added_to, "2 bytes were written to .* by somebody else"),
+    ],
+)
+def test_what_is_done_to_an_open_journal_ends_it(
+    tmp_path: Path, harm: Callable[[Path], None], what: str
+) -> None:
+    for ends in (Journal.sync, lambda journal: journal.append(ev.StepStarted(step=1))):
+        folder = written(tmp_path / "run")
+        journal = Journal(folder)
+        journal.append(ev.Warned(message="before"))
+        journal.sync()
+        harm(folder / EVENTS)
+        left = [path.read_bytes() for path in tmp_path.rglob(EVENTS)]
+        with pytest.raises(JournalError, match=what) as caught:
+            ends(journal)
+        assert str(caught.value).isprintable()
+        with pytest.raises(JournalError, match=what):
+            journal.append(ev.RunFinished(step=1))
+        with pytest.raises(JournalError, match=what):
+            journal.close()
+        assert [path.read_bytes() for path in tmp_path.rglob(EVENTS)] == left
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(tmp_path / "elsewhere", ignore_errors=True)
+
+
+# -- numbers that no run has ---------------------------------------------------------------------
+
+SCORED = ev.TemplateScored(
+    step=0,
+    attempt=1,
+    candidate=0,
+    template="a <category>",
+    origin="seed",
+    hits=3,
+    n=4,
+    margin=-1.5,
+    class_hits=(2, 1),
+)
+FINISHED = ev.StepFinished(
+    step=1,
+    attempts=1,
+    new=1,
+    duplicates=0,
+    rejected=0,
+    tokens=9,
+    step_best=0.5,
+    step_mean=0.25,
+    best=0.75,
+    seconds=1.0,
+)
+TESTED = ev.TestMeasured(step=0, subject="seed", templates=("t",), hits=3, n=4, seconds=1.0)
+
+
+@pytest.mark.parametrize("number", ["-1", "1e308", "-1e308", "NaN", "Infinity", "1" * 400, "1e400"])
+@pytest.mark.parametrize(
+    ("event", "key"),
+    [
+        *((SCORED, key) for key in ("step", "attempt", "candidate", "hits", "n", "margin", "time")),
+        *((FINISHED, key) for key in ("step", "new", "tokens", "step_best", "step_mean", "best")),
+        *((TESTED, key) for key in ("hits", "n", "seconds")),
+        (ev.RunForked(parent="p", step=1), "step"),
+    ],
+)
+def test_impossible_numbers_are_damage_with_its_line(
+    tmp_path: Path, event: ev.Event, key: str, number: str
+) -> None:
+    if (key, number) == ("margin", "-1"):
+        return
+    folder = written(tmp_path / "run", event, ev.StepStarted(step=1))
+    lines = (folder / EVENTS).read_bytes().splitlines()
+    value = json.dumps(getattr(event, key))
+    odd = lines[1].replace(f'"{key}":{value}'.encode(), f'"{key}":{number}'.encode())
+    assert odd != lines[1]
+    (folder / EVENTS).write_bytes(resealed([lines[0], odd, lines[2]]))
+    with pytest.raises(JournalError, match="line 2 of 3 is damaged"):
+        read_journal(folder)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"hits":3', b'"hits":5'),
+        (b'"n":4', b'"n":0'),
+        (b'"class_hits":[2,1]', b'"class_hits":[2,-1]'),
+        (b'"class_hits":[2,1]', b'"class_hits":{"a":[2,2]}'),
+    ],
+)
+def test_hits_that_can_not_be_are_damage(tmp_path: Path, old: bytes, new: bytes) -> None:
+    folder = written(tmp_path / "run", SCORED)
+    lines = (folder / EVENTS).read_bytes().splitlines()
+    (folder / EVENTS).write_bytes(resealed([lines[0], lines[1].replace(old, new)]))
+    with pytest.raises(JournalError, match="line 2 of 2 is damaged"):
+        read_journal(folder)
+
+
+@pytest.mark.parametrize("hits", [(3, 0), (1, 1, 1), (3,)])
+def test_hits_by_class_that_can_not_be_of_this_data_set_are_refused(
+    tmp_path: Path, hits: tuple[int, ...]
+) -> None:
+    models = ev.ModelsLoaded(
+        llm="llm",
+        llm_layers=6,
+        vlm="vlm",
+        dataset_name="d",
+        dataset_description="",
+        dataset_fingerprint="f",
+        class_names=("a", "b"),
+        class_sizes=(2, 2),
+        train_size=4,
+        test_size=4,
+        seconds=0.0,
+    )
+    folder = written(tmp_path / "run", models, SCORED.model_copy(update={"class_hits": hits}))
+    with pytest.raises(JournalError, match="line 3 of 3: template-scored can't be here"):
+        fold_journal(folder, read_journal(folder).events)

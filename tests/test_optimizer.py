@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from engine import events as ev
+from engine.edits import SetNextPrompt
+from engine.emitting import one_by_one
 from engine.errors import ModelError
 from engine.optimizer import Optimizer, derive_seed
 from engine.state import RunState
@@ -28,7 +30,7 @@ def run(optimizer: Optimizer, steps: int) -> tuple[RunState, list[ev.Event]]:
     facts: list[ev.Event] = []
     parts = [optimizer.score_seed, *[optimizer.step] * steps, optimizer.finish]
     for part in parts:
-        for event in part(state):
+        for event in one_by_one(part(state)):
             if event.is_fact:
                 facts.append(event)
             state = state.apply(event)
@@ -109,7 +111,43 @@ def test_too_few_new_templates_are_asked_for_again_up_to_the_limit(demo_models) 
     retried = of(facts, ev.StepRetried)
     assert [e.attempt for e in retried] == [1, 2, 3]
     assert of(facts, ev.StepFinished)[0].attempts == 3
-    assert any("asking again" in line.text for line in state.log)
+    said = [line.text for line in state.log if "new templates" in line.text]
+    assert [text.endswith("asking again") for text in said] == [True, True, False]
+    assert said[-1].endswith("no attempt is left")
+
+
+def test_at_temperature_0_a_retry_is_another_question(demo_models) -> None:
+    greedy = (
+        "proposal.candidates=3",
+        "proposal.min_new=3",
+        "proposal.attempts=3",
+        "sampling.temperature=0",
+    )
+    _, facts = run(demo_models(*greedy), 1)
+    asked = [e.messages[-1]["content"] for e in of(facts, ev.MetaPromptComposed)]
+    replies = {e.attempt: e.reply for e in of(facts, ev.CandidateProposed)}
+    assert len(set(asked)) == 3
+    assert replies[1] not in asked[0]
+    assert asked[1].count(f"- {replies[1]}\n") == 1 and asked[1].startswith(asked[0])
+    assert f"- {replies[1]}\n- {replies[2]}\n" in asked[2]
+    warm = [option.replace("temperature=0", "temperature=0.01") for option in greedy]
+    _, facts = run(demo_models(*warm), 1)
+    asked = [e.messages for e in of(facts, ev.MetaPromptComposed)]
+    assert len(asked) > 1 and len({str(messages) for messages in asked}) == 1
+
+
+def test_at_temperature_0_a_prompt_of_ones_own_is_not_asked_twice(demo_models) -> None:
+    options = ("proposal.candidates=2", "proposal.min_new=2", "sampling.temperature=0")
+    optimizer = demo_models(*options)
+    state = begin(optimizer)
+    for event in one_by_one(optimizer.score_seed(state)):
+        state = state.apply(event)
+    edit = SetNextPrompt(system="", user="Write a template with <category>.")
+    state = state.apply(ev.Edited(number=1, step=1, edit=edit))
+    for event in one_by_one(optimizer.step(state)):
+        state = state.apply(event)
+    assert state.steps[0].attempts == 1
+    assert any("the same question gets the same replies" in line.text for line in state.log)
 
 
 def test_a_repeated_template_is_scored_once_and_keeps_its_provenance(demo_models) -> None:
@@ -155,15 +193,15 @@ def test_closing_between_two_tokens_drops_the_step_and_leaves_no_trace(demo_mode
     optimizer = demo_models("seed=1")
     state = begin(optimizer)
     for part in (optimizer.score_seed, optimizer.step, optimizer.step):
-        for event in part(state):
+        for event in one_by_one(part(state)):
             state = state.apply(event)
     step = optimizer.step(state)
-    for event in step:
+    for event in one_by_one(step):
         if isinstance(event, ev.TokensStreamed):
             break
     step.close()
     for part in (optimizer.step, optimizer.finish):
-        for event in part(state):
+        for event in one_by_one(part(state)):
             state = state.apply(event)
     assert state.ranking == whole.ranking
     assert state.tests[-1].hits == whole.tests[-1].hits

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 import unicodedata
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.config import Accept
 from engine.prompt_template import PLACEHOLDER, RejectReason, normalise
 from engine.reply import Parsed, parse_reply
 
@@ -473,12 +475,15 @@ def test_a_wrapped_template_comes_back_exactly(template, preface, bullet, wrap, 
         "&amp;", "_", "*", "`", "<category>", "<category> ", "<category>\n", '"<category>" ',
         "<category>. ", "<think>", "</think>", "\x1b[", "\x1b]", "<|", "1. ", "Template: ",
         "Here is a template ", "(accuracy ", "-> ", "e.g. ", "Sure! ", "，", "。", "|", "&",
-        "\u202e", "<category>: ", "a: ", "{c", "‘<category> ",
+        "\u202e", "<category>: ", "a: ", "{c", "‘<category> ", "a\n", "of\n", "a of ", "a, (",
+        "<|channel|>", "<|start|>", "<|message|>", "<|end|>", "[THINK]", "◁", "analysisA",
+        "assistantfinal", "<category></category>", "</category>", "${category}", "accuracy 80 ",
     ],
 )  # fmt: skip
-def test_adversarial_replies_take_linear_time(text):
+@pytest.mark.parametrize("accept", get_args(Accept))
+def test_adversarial_replies_take_linear_time(accept, text):
     reply = text * (100_000 // len(text))
-    start = time.perf_counter()
+    start = time.process_time()  # whatever else the machine does
     for reply_ in (reply, reply + PLACEHOLDER, "A <category> " + reply, f'"{reply}'):
-        parse_reply(reply_)
-    assert time.perf_counter() - start < 2.0  # under 0.5 s each
+        parse_reply(reply_, accept=accept)
+    assert time.process_time() - start < 2.0  # under 0.5 s each

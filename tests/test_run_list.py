@@ -14,6 +14,7 @@ from engine.journal import Journal
 from engine.run_folder import EVENTS
 from engine.run_list import list_runs
 from engine.sweep import open_sweep
+from tests.sealing import resealed
 from tests.written_runs import write_run
 
 
@@ -66,8 +67,10 @@ def test_damaged_journals_are_one_line_each_and_hide_no_other(tmp_path: Path) ->
     (tmp_path / "cut" / EVENTS).write_bytes(b"\n".join([lines[0], lines[1][:9], *lines[2:]]))
     (tmp_path / "empty" / EVENTS).write_bytes(b"")
     (tmp_path / "binary" / EVENTS).write_bytes(b"\xff\x00\n" * 5)
-    (tmp_path / "odd" / EVENTS).write_bytes(text.replace(b'"n":960', b'"n":0'))
-    (tmp_path / "config" / EVENTS).write_bytes(text.replace(b'"steps":2', b'"steps":"many"'))
+    odd = text.replace(b'"n":960', b'"n":0').splitlines()
+    (tmp_path / "odd" / EVENTS).write_bytes(resealed(odd))
+    config = text.replace(b'"steps":2', b'"steps":"many"').splitlines()
+    (tmp_path / "config" / EVENTS).write_bytes(resealed(config))
     found = {run.folder.name: run for run in list_runs([str(tmp_path)])}
     assert len(found) == 7
     assert found["whole"].status == "finished" and found["torn"].status == "interrupted"
@@ -110,7 +113,8 @@ def test_a_long_run_takes_little_time(tmp_path: Path) -> None:
     lines = path.read_text().splitlines()
     scored = next(line for line in lines if "template 1 of" in line)
     replies = [scored.replace("template 1 of", f"reply {n} of") for n in range(1000)]
-    path.write_text("\n".join([*lines[:-3], *replies, *lines[-3:]]) + "\n")
+    text = [line.encode() for line in (*lines[:-3], *replies, *lines[-3:])]
+    path.write_bytes(resealed(text))
     begun = time.perf_counter()
     assert [run.status for run in list_runs([str(path.parent)])] == ["finished"]
     assert time.perf_counter() - begun < 1.0

@@ -23,8 +23,12 @@ from engine.config import RunConfig
 from engine.config_file import load_config
 from engine.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
 from engine.journal import read_journal
+from engine.kept import Kept
 from engine.local_session import LocalSession
+from engine.prompt_template import normalise
+from engine.run_folder import LOG
 from engine.state import RunState
+from engine.vlm.text_features import TextFeatures
 
 Hook = Callable[[ev.Event, RunState], None]
 
@@ -107,6 +111,18 @@ def is_kind(kind: type, step: int | None = None) -> Callable[[ev.Event], bool]:
     return lambda e: isinstance(e, kind) and (step is None or e.step == step)
 
 
+def is_testing(after: int) -> Callable[[ev.Event], bool]:
+    """In the middle of a measurement on the test split, when so many steps are done."""
+    done = 0
+
+    def when(event: ev.Event) -> bool:
+        nonlocal done
+        done = max(done, event.step if isinstance(event, ev.StepFinished) else 0)
+        return isinstance(event, ev.Progress) and event.phase == "testing" and done == after
+
+    return when
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "undisturbed"
@@ -162,9 +178,10 @@ def test_single_steps(run_folder: Path, undisturbed: Path) -> None:
         is_kind(ev.AnchorsMoved),
         is_kind(ev.StepFinished, 2),
         is_kind(ev.StepFinished, 3),
-        lambda e: isinstance(e, ev.TestMeasured) and e.subject == "best",
+        is_kind(ev.FinishStarted),
+        is_testing(3),
     ],
-    ids=["token", "reply", "score", "anchors", "step-end", "last-step-end", "final-test"],
+    ids=["token", "reply", "score", "anchors", "step-end", "last-step-end", "finish", "final-test"],
 )
 def test_stopped_anywhere_and_resumed_ends_the_same(
     run_folder: Path, undisturbed: Path, when: Callable[[ev.Event], bool]
@@ -362,8 +379,135 @@ def test_a_template_injected_while_models_load_is_in_the_journal_and_scored_late
     watch.at(is_kind(ev.Progress), InjectTemplate(text=text))
     finish(start(run_folder, watch))
     events = read_journal(run_folder).events
-    said = next(i for i, e in enumerate(events) if isinstance(e, ev.Warned) and text in e.message)
+    said = next(i for i, e in enumerate(events) if isinstance(e, ev.TemplateInjected))
+    assert events[said].template == text
     scored = next(
         i for i, e in enumerate(events) if isinstance(e, ev.TemplateScored) and e.template == text
     )
     assert said < scored and events[scored].origin == "human"
+
+
+def warnings(state: RunState) -> list[str]:
+    return [line.text for line in state.log if line.level == "warning"]
+
+
+def test_a_ban_in_the_last_step_holds_in_the_final_ensemble(
+    run_folder: Path, undisturbed: Path
+) -> None:
+    before = RunState().apply_all(read_journal(undisturbed).events)
+    banned = before.test("best").templates[0]
+    key = next(t.key for t in before.templates if t.text == banned)
+    watch = Watch()
+    watch.at(
+        lambda e: isinstance(e, ev.TemplateScored) and e.step == 3 and e.template == banned,
+        MakeEdit(edit=BanTemplate(key=key, banned=True)),
+        MakeEdit(edit=SetOption(key="steering.alpha", value=0.1)),
+        MakeEdit(edit=PinTemplate(key=key, pinned=True)),
+    )
+    state = finish(start(run_folder, watch))
+    assert state.ranking == before.ranking  # it is no other search
+    assert banned not in (*state.test("best").templates, *state.test("ensemble").templates)
+    assert [e.edit.kind for e in state.edits] == ["ban-template"] and not state.pending
+    assert any("(when the run finishes)" in line.text for line in state.log)
+    late = [text for text in warnings(state) if "step 3 is the last one" in text]
+    assert len(late) == 2 and all("no step left" in text and "fork" in text for text in late)
+
+
+def test_a_run_whose_templates_are_all_banned_pauses_and_can_be_finished(run_folder: Path) -> None:
+    watch = Watch()
+    watch.at(is_kind(ev.TestMeasured), *ban_all(["a photo of a <category>."]))
+    session = start(run_folder, watch, "steps=0")
+    watch.wait_for(is_kind(ev.RunPaused))
+    assert any("every template is banned" in text for text in warnings(session.state))
+    session.send(Resume())  # nothing was changed: it pauses again
+    watch.wait_for_many(ev.RunPaused, 2)
+    session.send(InjectTemplate(text="a drawing of a <category>."))
+    session.send(Resume())
+    state = finish(session)
+    assert state.test("ensemble").templates == ("a drawing of a <category>.",)
+    again = LocalSession.resume(run_folder)
+    assert again.state.status == "finished"
+    again.close()
+
+
+def test_a_run_without_allowed_templates_that_nobody_watches_fails_and_can_be_taken_up(
+    run_folder: Path,
+) -> None:
+    watch = Watch()
+    (ban,) = ban_all(["a photo of a <category>."])
+    watch.at(is_kind(ev.TestMeasured), ban)
+    watch.session = LocalSession.create(demo("steps=0"), run_folder, watch)
+    watch.session.unattended = True
+    watch.session.start()
+    assert watch.session.wait(60) and watch.session.state.status == "failed"
+    assert "every template is banned" in watch.session.state.error
+    again = Watch()
+    again.at(is_kind(ev.Progress), MakeEdit(edit=ban.edit.model_copy(update={"banned": False})))
+    again.session = LocalSession.resume(run_folder, again)
+    again.session.start()
+    assert finish(again.session).test("best").templates == ("a photo of a <category>.",)
+
+
+def ban_all(texts: list[str]) -> list[Command]:
+    return [MakeEdit(edit=BanTemplate(key=normalise(text), banned=True)) for text in texts]
+
+
+def test_a_run_is_not_held_up_where_no_template_is_allowed_in_the_middle(run_folder: Path) -> None:
+    watch = Watch()
+    watch.at(is_kind(ev.TestMeasured), *ban_all(["a photo of a <category>."]))
+    state = finish(start(run_folder, watch, "steps=2", "evaluation.every=1"))
+    assert "a photo of a <category>." not in state.test("ensemble").templates
+
+
+def test_a_template_that_can_not_be_scored_is_let_go(
+    run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "a <category> that breaks the model."
+    encode = TextFeatures.encode
+
+    def broken(self: TextFeatures, template: str, names: tuple[str, ...]) -> object:
+        if template == text:
+            raise RuntimeError("no such kernel")
+        return encode(self, template, names)
+
+    monkeypatch.setattr(TextFeatures, "encode", broken)
+    watch = Watch()
+    watch.at(is_token(1, step=1), InjectTemplate(text=text))
+    state = finish(start(run_folder, watch))
+    assert not state.waiting and text not in [t.text for t in state.templates]
+    assert any("template refused: no such kernel" in message for message in warnings(state))
+    assert "no such kernel" in (run_folder / LOG).read_text()
+
+
+def test_a_template_that_waits_or_is_proposed_just_now_is_not_injected_twice(
+    run_folder: Path, undisturbed: Path
+) -> None:
+    text = "a <category> in my own words."
+    scored = [e for e in read_journal(undisturbed).events if isinstance(e, ev.TemplateScored)]
+    theirs = next(e.template for e in scored if e.origin == "llm" and e.step == 2)
+    watch = Watch()
+    twice = [InjectTemplate(text=text), InjectTemplate(text=text.upper())]
+    seed = InjectTemplate(text="A photo of a <category>")
+    watch.at(is_kind(ev.Progress), *twice, seed)
+    watch.at(
+        lambda e: isinstance(e, ev.CandidateProposed) and e.template == theirs,
+        InjectTemplate(text=theirs),
+    )
+    state = finish(start(run_folder, watch))
+    kinds = [e.kind for e in read_journal(run_folder).events]
+    assert kinds.count("template-injected") == 1
+    said = " ".join(warnings(state))
+    assert "it waits to be scored already" in said
+    assert "it is the seed template" in said
+    assert "the LLM has just proposed it" in said or state.find(normalise(theirs)) is None
+
+
+def test_what_can_not_be_folded_is_not_journaled(run_folder: Path, kept: Kept) -> None:
+    session = LocalSession.create(demo(), run_folder, kept=kept)
+    before = read_journal(run_folder).events
+    streams = ev.TokensStreamed(step=1, attempt=1, texts=("a",))
+    session._publish(streams)
+    with pytest.raises(ValueError):
+        session._publish(ev.Warned(message="with it"), streams.model_copy(update={"texts": ()}))
+    assert read_journal(run_folder).events == before
+    session.close()

@@ -20,7 +20,7 @@ def scored(template: str, hits: int, step: int, origin: ev.Origin = "llm") -> ev
         hits=hits,
         n=10,
         margin=-1.0,
-        class_hits={"cat": (hits, 10)},
+        class_hits=(hits,),
     )
 
 
@@ -104,7 +104,8 @@ def test_a_step_that_begins_again_forgets_what_it_did() -> None:
     )
     fresh = before.apply(ev.StepStarted(step=2))
     assert cut_off.templates == fresh.templates
-    assert cut_off.keys == fresh.keys
+    assert all(cut_off.find(t.key) == t for t in fresh.templates)
+    assert cut_off.find("y <category>") is None
     assert cut_off.anchors == fresh.anchors
     assert cut_off.candidates == ()
 
@@ -158,11 +159,12 @@ def test_templates_are_distinct_and_indexed(sequence) -> None:
     state = RunState().apply_all([*START, *sequence])
     keys = [t.key for t in state.templates]
     assert len(set(keys)) == len(keys)
-    assert state.keys == {key: i for i, key in enumerate(keys)}
+    assert [state.find(key) for key in keys] == list(state.templates)
 
 
 def test_states_are_never_changed() -> None:
     state = RunState().apply_all(START)
-    before = (state.templates, dict(state.keys), state.log)
+    before = (state.templates, state.ranking, state.log)
     state.apply_all([ev.StepStarted(step=1), scored("z <category>", 9, 1), finished(1)])
-    assert (state.templates, dict(state.keys), state.log) == before
+    assert (state.templates, state.ranking, state.log) == before
+    assert state.find("z <category>") is None

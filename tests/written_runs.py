@@ -89,7 +89,7 @@ def _scored(step: int, template: str, hits: int, origin: ev.Origin) -> ev.Templa
         hits=hits,
         n=TRAIN_IMAGES,
         margin=-1.0,
-        class_hits={},
+        class_hits=(),
     )
 
 

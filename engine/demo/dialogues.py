@@ -180,7 +180,7 @@ def _names_right(world: World, factor: str, words: str) -> bool:
 def scored(text: str, hits: int, n: int, step: int, margin: float = 0.0) -> ScoredTemplate:
     """A scored template as the optimiser keeps it."""
     first = Proposal(step, 1, 0)
-    return ScoredTemplate(normalise(text), text, "llm", first, hits, n, margin, {})
+    return ScoredTemplate(normalise(text), text, "llm", first, hits, n, margin, ())
 
 
 def imagine_run(world: World, rng: random.Random) -> tuple[list[ScoredTemplate], dict[str, Draft]]:

@@ -15,6 +15,7 @@ from engine.config import Pooling, RunConfig, SamplingConfig, SteeringConfig
 from engine.demo.dialogues import random_phrases, render
 from engine.demo.vocabulary import FACTORS, named_values
 from engine.demo.worlds import Phrases, World, random_world
+from engine.emitting import one_by_one
 from engine.errors import ModelError
 from engine.experiment import LayerLens
 from engine.history import ScoredTemplate
@@ -23,7 +24,7 @@ from engine.metaprompt import Example, load_meta_prompt
 from engine.optimizer import Optimizer
 from engine.state import RunState
 from engine.steering.direction import Direction
-from engine.vlm.fitness import Score, ScoringProgress, Split
+from engine.vlm.fitness import Score, ScoringProgress, Split, TemplateCheck
 
 
 def standard_world(rng: random.Random) -> World:
@@ -52,6 +53,14 @@ class WorldFitness:
         """As many images on either split."""
         return self.world.n
 
+    def class_sizes(self, split: Split) -> tuple[int, ...]:
+        """Not known: hits are drawn for all classes together."""
+        return ()
+
+    def check(self, template: str) -> TemplateCheck:
+        """Everything is read."""
+        return TemplateCheck()
+
     def score(
         self, templates: Sequence[str], *, split: Split
     ) -> Generator[ScoringProgress, None, list[Score]]:
@@ -65,13 +74,13 @@ class WorldFitness:
         """The mean of the templates' accuracies, without noise."""
         yield ScoringProgress(1, 1)
         accuracy = fmean(self.world.expected(named_phrases(text)) for text in templates)
-        return Score(round(accuracy * 1000), 1000, 0.0, {})
+        return Score(round(accuracy * 1000), 1000, 0.0, ())
 
     def _score(self, text: str) -> Score:
         phrases = named_phrases(text)
         rng = random.Random(f"{self._seed}/{text}")
         hits = self.world.hits(phrases, rng)
-        return Score(hits, self.world.n, self.world.expected(phrases) - 1, {})
+        return Score(hits, self.world.n, self.world.expected(phrases) - 1, ())
 
 
 def named_phrases(text: str) -> Phrases:
@@ -89,6 +98,11 @@ class RandomProposer:
 
     name = "random proposer"
     layers = 0
+    thinks_first = False
+
+    def most_tokens(self, sampling: SamplingConfig) -> int:
+        """All of them come at once."""
+        return 1
 
     def propose(
         self,
@@ -143,7 +157,7 @@ def simulate(
     state = RunState(config=config).apply(optimizer.models_loaded(seconds=0.0))
     generators = [optimizer.score_seed, *[optimizer.step] * steps, optimizer.finish]
     for part in generators:
-        for event in part(state):
+        for event in one_by_one(part(state)):
             state = state.apply(event)
     rejected = sum(step.rejected for step in state.steps)
     new = sum(step.new for step in state.steps)

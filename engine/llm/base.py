@@ -18,11 +18,27 @@ if TYPE_CHECKING:
     from engine.steering.direction import Direction
 
 
+Finish = Literal["stop", "length", "thinking"]
+"""How a reply ended: at an end-of-turn token, at its token limit, or at that of its thought."""
+
+
 class Message(TypedDict):
-    """One chat message, as chat templates take it."""
+    """One chat message, as chat templates take it.
+
+    A last message of the assistant is what the reply shall begin with.
+    """
 
     role: Literal["system", "user", "assistant"]
     content: str
+
+
+def prefix_refused(name: str) -> str:
+    """Why the replies of an LLM that thinks first can't be begun for it."""
+    return (
+        f"proposal.reply_prefix can't be used with {name}: it begins its replies with a thought "
+        "that can't be switched off, and nothing can be put before that. Leave "
+        "proposal.reply_prefix empty, or choose another llm.model"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +54,25 @@ class Steering:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One finished reply. ``finish`` is ``stop`` at an end-of-turn token, else ``length``."""
+    """One finished reply. ``text`` has what it was begun with, and no thought."""
 
     text: str
-    tokens: int
-    finish: Literal["stop", "length"]
+    tokens: int  # of the text, without what it was begun with
+    finish: Finish
     trace: TracedReply | None = None  # token by token, where it was asked for
+    thought: str = ""
+    thought_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class TokenColumn:
-    """The text that one decoding step added to each reply; ``""`` for a row that has ended."""
+    """The text that one decoding step added to each reply; ``""`` for a row that has ended.
+
+    ``thoughts`` is what it added to their thoughts: empty if it added nothing to any.
+    """
 
     texts: tuple[str, ...]
+    thoughts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +95,15 @@ class LanguageModel(Protocol):
     @property
     def layers(self) -> int:
         """Number of decoder layers, 0 where hidden states can't be reached (no steering)."""
+        ...
+
+    @property
+    def thinks_first(self) -> bool:
+        """Whether its replies begin with a thought, so that they can't be begun for it."""
+        ...
+
+    def most_tokens(self, sampling: SamplingConfig) -> int:
+        """How many tokens a reply may have: with a thought, where one is expected."""
         ...
 
     def propose(

@@ -1,5 +1,8 @@
 """From chat messages to a prompt, and the tokens that end a reply.
 
+A last message of the assistant is what the reply shall begin with: it is put right after the
+header of the reply, and the LLM goes on from there.
+
 A tokenizer without a chat template belongs to a base model. It gets this plain format, after the
 tokenizer's own BOS:
 
@@ -13,29 +16,97 @@ tokenizer's own BOS:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from engine.errors import ModelError
 from engine.llm.base import Message
+from engine.llm.rendering import Rendered, render, rendered
+from engine.thoughts import ThoughtStream, has_channels, mentions_thoughts
 
-_PROBE = "glov"  # a reply to find the end-of-turn token after
+_PROBE = "glov"  # a reply to find what stands before and after one
+_CHAT: tuple[Message, ...] = (
+    {"role": "system", "content": "You answer."},
+    {"role": "user", "content": "What is glov?"},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the LLM reads before its reply."""
+
+    ids: list[int]
+    prefix: str = ""  # what the reply is begun with; ``ids`` end with it
+    thought: str | None = None  # the kind of thought that the chat template begins, if it does
+
+    @property
+    def before(self) -> list[int]:
+        """The last tokens, as the context in which the first token of the reply is decoded."""
+        return self.ids[-8:] if self.prefix else []
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """Whether an LLM thinks before it replies, as its chat template says.
+
+    ``possible``: it has markers for thoughts. ``expected``: it thinks, and can't be told not to.
+    ``first``: its thought begins in the prompt or has a channel of its own, so a reply can't be
+    begun for it.
+    """
+
+    possible: bool = False
+    expected: bool = False
+    first: bool = False
+
+
+def compose_prompt(tokenizer: Any, messages: Sequence[Message]) -> Prompt:
+    """The chat as tokens, ending with the header of the assistant's reply and its beginning.
+
+    Where the chat template refuses or drops messages, their text is given to it in other ways
+    (``engine.llm.rendering``). Thinking is switched off in templates that know a switch.
+
+    Raises:
+        ModelError: if the chat template can't render the messages, or leaves one out.
+    """
+    asked = list(messages)
+    prefix = asked.pop()["content"].rstrip() if asked and asked[-1]["role"] == "assistant" else ""
+    if not tokenizer.chat_template:
+        plain = [f"{m['role'].capitalize()}: {m['content'].strip()}" for m in asked]
+        text = "\n\n".join([*plain, f"Assistant: {prefix}".rstrip()])
+        return Prompt(_without_eos(tokenizer, list(tokenizer(text)["input_ids"])), prefix)
+    chat = rendered(tokenizer, asked)
+    text = chat.text
+    if prefix:
+        # As one text, so that the tokens at the seam are those of a reply that was written so. A
+        # space at its end is the next token's in most tokenizers: it was taken off.
+        text += _seam(tokenizer, chat) + prefix
+    ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])  # BOS is the template's
+    return Prompt(_with_one_bos(tokenizer, ids), prefix, _tail(chat).open_kind)
 
 
 def prompt_tokens(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
-    """Token ids of the chat, ending with the header of the assistant's reply.
+    """The tokens of ``compose_prompt``."""
+    return compose_prompt(tokenizer, messages).ids
 
-    Where the chat template refuses or drops system messages (Gemma), they are put at the head of
-    the first user message. Thinking is switched off in templates that know the switch, because a
-    reply has room for a template only.
 
-    Raises:
-        ModelError: if the chat template can't render the messages.
-    """
+def thinking(tokenizer: Any) -> Thinking:
+    """What the chat template and the tokens tell of an LLM's thoughts."""
     if not tokenizer.chat_template:
-        plain = [f"{m['role'].capitalize()}: {m['content'].strip()}" for m in messages]
-        return list(tokenizer("\n\n".join([*plain, "Assistant:"]))["input_ids"])
-    text = _rendered_with_system(tokenizer, messages)
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])  # BOS is the template's
+        return Thinking()
+    source = str(tokenizer.chat_template)
+    names = _added_names(tokenizer)
+    if not mentions_thoughts(source) and not mentions_thoughts(names):
+        return Thinking()
+    try:
+        chat = rendered(tokenizer, _CHAT)
+        with_thoughts = render(tokenizer, chat.messages, switches=None)
+    except Exception:  # said with the first prompt
+        return Thinking(possible=True)
+    tail = _tail(chat)
+    channels = has_channels(source) or has_channels(names)
+    first = tail.inside or (channels and not has_channels(chat.text))
+    switched_off = tail.seen or with_thoughts != chat.text
+    expected = first or (mentions_thoughts(source) and not switched_off)
+    return Thinking(possible=True, expected=expected, first=first)
 
 
 def stop_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
@@ -51,7 +122,12 @@ def stop_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
         eos = getattr(source, "eos_token_id", None)
         found.update(eos if isinstance(eos, Iterable) else () if eos is None else (eos,))
     turn = end_of_turn(tokenizer)
-    return frozenset(found if turn is None else found | {turn})
+    if turn is not None:
+        found.add(turn)
+    if has_channels(_added_names(tokenizer)):
+        # In harmony a message ends with it, also a thought; the text says which one it was.
+        found.discard(tokenizer.convert_tokens_to_ids("<|end|>"))
+    return frozenset(found)
 
 
 def end_of_turn(tokenizer: Any) -> int | None:
@@ -63,7 +139,7 @@ def end_of_turn(tokenizer: Any) -> int | None:
         {"role": "assistant", "content": _PROBE},
     ]
     try:
-        text = _rendered(tokenizer, messages, reply=False)
+        text = render(tokenizer, messages, reply=False)
     except Exception:  # the template refuses such a chat; the end-of-sequence tokens are left
         return None
     tail = text[text.rfind(_PROBE) + len(_PROBE) :].lstrip()
@@ -73,36 +149,37 @@ def end_of_turn(tokenizer: Any) -> int | None:
     return ids[0] if ids and ids[0] in special else None
 
 
-def _rendered_with_system(tokenizer: Any, messages: Sequence[Message]) -> str:
-    system = [m["content"].strip() for m in messages if m["role"] == "system"]
+def _added_names(tokenizer: Any) -> str:
+    return " ".join(str(token) for token in tokenizer.get_added_vocab())
+
+
+def _tail(chat: Rendered) -> ThoughtStream:
+    """The thoughts, open or closed, of what the chat template puts after the last message."""
+    stream = ThoughtStream()
+    at = chat.text.rfind(chat.last)
+    stream.push(chat.text[at + len(chat.last) :] if at >= 0 else chat.text[-200:])
+    stream.flush()
+    return stream
+
+
+def _seam(tokenizer: Any, chat: Rendered) -> str:
+    """The white space that the template puts between the header of a reply and the reply."""
+    reply = {"role": "assistant", "content": _PROBE}
     try:
-        text = _rendered(tokenizer, messages)
-        if all(content in text for content in system):
-            return text
-    except Exception as error:
-        if not system:
-            raise _refused(error) from error
-    try:
-        return _rendered(tokenizer, _merged(messages, system))
-    except Exception as error:
-        raise _refused(error) from error
+        text = render(tokenizer, [*chat.messages, reply], reply=False)
+    except Exception:  # it takes no replies
+        return ""
+    between = text[len(chat.text) :].partition(_PROBE)[0]
+    return between if text.startswith(chat.text) and not between.strip() else ""
 
 
-def _rendered(tokenizer: Any, messages: Sequence[Message], reply: bool = True) -> str:
-    text: str = tokenizer.apply_chat_template(
-        list(messages), tokenize=False, add_generation_prompt=reply, enable_thinking=False
-    )
-    return text
+def _with_one_bos(tokenizer: Any, ids: list[int]) -> list[int]:
+    """Some tokenizers add their own BOS whatever they are asked."""
+    bos = tokenizer.bos_token_id
+    doubled = bos is not None and ids[:2] == [bos, bos]
+    return ids[1:] if doubled else ids
 
 
-def _merged(messages: Sequence[Message], system: Sequence[str]) -> list[Message]:
-    """The messages without system messages, whose text goes into the first of the user."""
-    rest = [m for m in messages if m["role"] != "system"]
-    if not rest or rest[0]["role"] != "user":
-        return [{"role": "user", "content": "\n\n".join(system)}, *rest]
-    content = "\n\n".join([*system, rest[0]["content"]])
-    return [{"role": "user", "content": content}, *rest[1:]]
-
-
-def _refused(error: Exception) -> ModelError:
-    return ModelError(f"the LLM's chat template can't render the meta-prompt: {error}")
+def _without_eos(tokenizer: Any, ids: list[int]) -> list[int]:
+    """Some tokenizers end every text; a reply shall follow here."""
+    return ids[:-1] if len(ids) > 1 and ids[-1] == tokenizer.eos_token_id else ids

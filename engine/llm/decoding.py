@@ -18,10 +18,11 @@ from engine.config import SamplingConfig
 from engine.errors import ModelError, OutOfMemoryError
 from engine.experiment import TracedReply
 from engine.llm.base import Reply, SteeringShift, TokenColumn
+from engine.llm.chat import Prompt
 from engine.llm.meter import SteeringMeter
 from engine.llm.readers import Reader
+from engine.llm.reply_stream import ReplyStream, thought_tokens
 from engine.llm.sampling import draw, uniforms
-from engine.llm.text_stream import TextStream
 from engine.memory import is_out_of_memory
 
 
@@ -33,15 +34,19 @@ def decode(
     stop_tokens: frozenset[int],
     prompt_start: str,
     trace: bool = False,
+    prompt: Prompt | None = None,
+    max_thought: int = 0,
 ) -> Generator[TokenColumn | SteeringShift, None, list[Reply]]:
     """One reply per seed; yields a column of texts after each step of the batch.
 
     Where the reader has the un-steered logits as well, it yields the shift between the two at the
     end, and with ``trace`` the replies have it token by token.
 
-    ``reader`` was made for ``len(seeds)`` rows of ``sampling.max_new_tokens``. A row ends at a
+    ``reader`` was made for ``len(seeds)`` rows of ``sampling.max_new_tokens`` and ``max_thought``
+    tokens: those of a row's thoughts, which count in its reply where that is 0. A row ends at a
     token of ``stop_tokens``, which is no part of its text or its count; rows that have ended are
-    read no further. ``prompt_start`` names the prompt in errors.
+    read no further. ``prompt_start`` names the prompt in errors; ``prompt`` says how the reply was
+    begun, and whether with a thought.
 
     Raises:
         ModelError: if the logits are not finite.
@@ -49,20 +54,24 @@ def decode(
     """
     if not seeds:
         return []
-    streams = [TextStream(tokenizer) for _ in seeds]
-    finished = [False] * len(seeds)
+    marks = thought_tokens(tokenizer)
+    longest = sampling.max_new_tokens + max_thought
+    streams = [
+        ReplyStream(tokenizer, prompt or Prompt([]), marks, max_thought, sampling.max_new_tokens)
+        for _ in seeds
+    ]
     alive = list(range(len(seeds)))  # the candidates that the reader still has, in its order
     numbers: Tensor | None = None
     tokens: Tensor | None = None
     meter = SteeringMeter()
-    for step in range(sampling.max_new_tokens):
+    for step in range(longest):
         with memory_explained(prompt_start):
             logits = reader.first() if tokens is None else reader.next(tokens)  # (1 or alive, V)
             if numbers is None:
-                numbers = uniforms(seeds, sampling.max_new_tokens).to(logits.device)
+                numbers = uniforms(seeds, longest).to(logits.device)
             tokens, drawn = _draw(logits, reader.unsteered, sampling, numbers[:, step], meter)
         meter.note(alive, drawn)
-        texts = [""] * len(seeds)
+        texts, thoughts = [""] * len(seeds), [""] * len(seeds)
         for candidate, token in zip(alive, drawn, strict=True):
             if token < 0:
                 raise ModelError(
@@ -70,12 +79,11 @@ def decode(
                     f"{prompt_start!r}. Try llm.dtype = 'float32' or 'bfloat16', or a smaller "
                     "steering.alpha."
                 )
-            if token in stop_tokens:
-                finished[candidate] = True
-            else:
-                texts[candidate] = streams[candidate].push(token)
-        yield TokenColumn(tuple(texts))
-        going = [place for place, candidate in enumerate(alive) if not finished[candidate]]
+            stream = streams[candidate]
+            added = stream.stop() if token in stop_tokens else stream.push(token)
+            thoughts[candidate], texts[candidate] = added
+        yield TokenColumn(tuple(texts), tuple(thoughts) if any(thoughts) else ())
+        going = [place for place, candidate in enumerate(alive) if not streams[candidate].finish]
         if not going:
             break
         if len(going) < len(alive):
@@ -91,8 +99,15 @@ def decode(
     if trace:
         traces = [*meter.traces(tokenizer, [stream.text for stream in streams])]
     return [
-        Reply(stream.text, stream.tokens, "stop" if ended else "length", traced)
-        for stream, ended, traced in zip(streams, finished, traces, strict=True)
+        Reply(
+            text=stream.text,
+            tokens=stream.tokens,
+            finish=stream.finish or "length",
+            trace=traced,
+            thought=stream.thought,
+            thought_tokens=stream.thought_tokens,
+        )
+        for stream, traced in zip(streams, traces, strict=True)
     ]
 
 

@@ -46,6 +46,15 @@ class HalvingLLM:
         """Number of decoder layers, 0 where hidden states can't be reached."""
         return self._llm.layers
 
+    @property
+    def thinks_first(self) -> bool:
+        """As ``LanguageModel.thinks_first``."""
+        return self._llm.thinks_first
+
+    def most_tokens(self, sampling: SamplingConfig) -> int:
+        """As ``LanguageModel.most_tokens``."""
+        return self._llm.most_tokens(sampling)
+
     def propose(
         self,
         messages: Sequence[Message],
@@ -111,13 +120,14 @@ def _within(
         if isinstance(news, SteeringShift):
             shifts.append(news)
             continue
-        texts = [""] * len(shown)
-        for place, text in enumerate(news.texts, start):
+        texts, thoughts = [""] * len(shown), [""] * len(shown)
+        added = zip(news.texts, news.thoughts or ("",) * len(news.texts), strict=True)
+        for place, (text, thought) in enumerate(added, start):
             if column >= shown[place]:
-                texts[place] = text
+                texts[place], thoughts[place] = text, thought
                 shown[place] = column + 1
         column += 1
-        yield TokenColumn(tuple(texts))
+        yield TokenColumn(tuple(texts), tuple(thoughts) if any(thoughts) else ())
 
 
 def _mean(shifts: Sequence[SteeringShift]) -> SteeringShift:

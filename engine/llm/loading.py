@@ -18,6 +18,7 @@ import torch
 import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from engine import threads
 from engine.config import LLMConfig, names_gguf
 from engine.errors import ModelError
 from engine.llm.gguf import gguf_folder, unpacking
@@ -63,6 +64,7 @@ def load_model(config: LLMConfig, progress: Progress) -> tuple[Any, Any]:
             if device.type != "cpu":
                 progress(f"moving {config.model} to {device}")
             model.to(device)
+    threads.fit(model)
     return model, tokenizer
 
 

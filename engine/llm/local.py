@@ -14,8 +14,15 @@ import torch
 from engine.config import LLMConfig, Pooling, SamplingConfig
 from engine.errors import ModelError
 from engine.experiment import LayerLens
-from engine.llm.base import Message, Reply, Steering, SteeringShift, TokenColumn
-from engine.llm.chat import end_of_turn, prompt_tokens, stop_tokens
+from engine.llm.base import (
+    Message,
+    Reply,
+    Steering,
+    SteeringShift,
+    TokenColumn,
+    prefix_refused,
+)
+from engine.llm.chat import Prompt, compose_prompt, end_of_turn, stop_tokens, thinking
 from engine.llm.decoding import decode, memory_explained
 from engine.llm.loading import Progress, load_model
 from engine.llm.meter import named_extremes
@@ -48,6 +55,7 @@ class LocalLLM:
         check_causal(self._decoder)
         self._layouts = find_layouts(self._decoder)
         self._stops = stop_tokens(model, tokenizer)
+        self._thinking = thinking(tokenizer)
 
     @classmethod
     def load(cls, config: LLMConfig, progress: Progress | None = None) -> LocalLLM:
@@ -75,6 +83,16 @@ class LocalLLM:
         return len(self._decoder.layers)
 
     @property
+    def thinks_first(self) -> bool:
+        """Whether its replies begin with a thought, so that they can't be begun for it."""
+        return self._thinking.first
+
+    def most_tokens(self, sampling: SamplingConfig) -> int:
+        """How many tokens a reply may have: with a thought, where one is expected."""
+        thought = sampling.thinking_tokens if self._thinking.expected else 0
+        return sampling.max_new_tokens + thought
+
+    @property
     def layouts(self) -> Layouts:
         """The decoding layouts that are right for this model, fastest first."""
         return self._layouts
@@ -98,21 +116,32 @@ class LocalLLM:
                 not exist, or the logits are not finite.
             OutOfMemoryError: if memory runs out; with fewer seeds it may not.
         """
-        prompt = prompt_tokens(self._tokenizer, messages)
-        self._check_length(len(prompt), sampling.max_new_tokens)
-        rows, longest = len(seeds), sampling.max_new_tokens
+        prompt = compose_prompt(self._tokenizer, messages)
+        max_thought = self._room_for_thought(prompt, sampling)
+        rows, expected = len(seeds), self.most_tokens(sampling)
 
         def read(injection: Injection | None) -> Reader:
             clean = injection is not None and injection.clean_cache
-            layout = self._layouts.choose(clean, len(prompt), rows, longest)
-            return make_reader(layout, self._decoder, prompt, rows, longest, injection)
+            layout = self._layouts.choose(clean, len(prompt.ids), rows, expected)
+            longest = sampling.max_new_tokens + max_thought
+            return make_reader(layout, self._decoder, prompt.ids, rows, longest, injection)
 
         start = " ".join(message["content"] for message in messages)[:60]
         with memory_explained(start):
             reader = read(None if steering is None else self._injection(steering))
             if trace:
                 reader = PairedReader(reader, read(None))
-        columns = decode(reader, self._tokenizer, sampling, seeds, self._stops, start, trace)
+        columns = decode(
+            reader,
+            self._tokenizer,
+            sampling,
+            seeds,
+            self._stops,
+            start,
+            trace,
+            prompt,
+            max_thought,
+        )
         return (yield from columns)
 
     def direction(
@@ -196,11 +225,25 @@ class LocalLLM:
             for layer, change in enumerate(logits[:-1] - logits[-1])
         )
 
-    def _check_length(self, prompt: int, new: int) -> None:
+    def _room_for_thought(self, prompt: Prompt, sampling: SamplingConfig) -> int:
+        """The longest thought of a reply, in tokens.
+
+        Raises:
+            ModelError: if prompt, thought and reply exceed the model's context, or the reply is
+                begun for a model that begins it with a thought.
+        """
+        if prompt.prefix and self.thinks_first:
+            raise ModelError(prefix_refused(self._name))
+        new, thought = sampling.max_new_tokens, sampling.thinking_tokens
         longest = getattr(text_config(self._model), "max_position_embeddings", None)
-        if longest is not None and prompt + new > longest:
+        left = thought if longest is None else longest - len(prompt.ids) - new
+        needed = thought if self._thinking.expected else 0
+        if left < needed or left < 0:
+            room = f" and its thought {needed} more" if needed else ""
+            lower = "sampling.thinking_tokens, " if needed else ""
             raise ModelError(
-                f"the meta-prompt has {prompt} tokens and a reply may have {new}, but {self._name} "
-                f"reads {longest} at most. Lower proposal.examples or sampling.max_new_tokens, or "
-                "choose an LLM with a longer context."
+                f"the meta-prompt has {len(prompt.ids)} tokens and a reply may have {new}{room}, "
+                f"but {self._name} reads {longest} at most. Lower {lower}proposal.examples or "
+                "sampling.max_new_tokens, or choose an LLM with a longer context."
             )
+        return min(thought, left) if self._thinking.possible else 0

@@ -12,10 +12,11 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from engine.commands import Command
 from engine.events import Event
+from engine.journal_lines import unsealed
 from engine.record import Record, to_json
 from engine.remote.controls import Controls
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 LONGEST_NAME = 40
 LONGEST_LINE = 256 * 1024  # bytes
 
@@ -104,7 +105,7 @@ def parse_message(line: bytes) -> Message:
     Raises:
         pydantic.ValidationError: if it is no JSON, of an unknown kind, or malformed.
     """
-    return _MESSAGES.validate_json(line)
+    return _MESSAGES.validate_json(unsealed(line)[0])  # facts come as the journal has them
 
 
 def format_line(message: Record) -> bytes:

@@ -98,4 +98,6 @@ def _answer(descriptor: int, said: bytes) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), TRUST_FLAG in sys.argv[3:]))
+    from engine.stop_signals import leave
+
+    leave(main(Path(sys.argv[1]), int(sys.argv[2]), TRUST_FLAG in sys.argv[3:]))

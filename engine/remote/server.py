@@ -14,6 +14,7 @@ import contextlib
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -56,6 +57,7 @@ JOURNAL_BYTES = 64 * 1024  # at once
 LINES_PER_SECOND, LINES_AT_ONCE, BYTES_PER_LINE = 50.0, 100.0, 4096  # a longer line counts as more
 BAD_LINES = 20  # then the connection is closed
 JOIN_SECONDS = 10.0  # to say who one is, or be disconnected
+LIVES, REST_SECONDS = 5, 0.5  # how often what serves screens is begun, and the time between
 FAREWELL_SECONDS = 2.0  # for screens to read how the run ended
 
 
@@ -70,7 +72,8 @@ class ControlServer:
         self._session = session
         self._listener = address.listen(session.folder)
         self._mark = address.mark(session.folder)
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = threading.Event()  # told to close, whatever the loop does
         self._closing = asyncio.Event()
         self._controls = Controls()
         self._connections: dict[int, _Connection] = {}
@@ -92,18 +95,50 @@ class ControlServer:
         """Tell screens what is left to tell, and remove the socket."""
         # Only this one: the run is given back, and another process may listen there already.
         address.remove(self._session.folder, self._mark)
-        self._loop.call_soon_threadsafe(self._closing.set)
+        self._closed.set()
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has died
+                self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join(2 * FAREWELL_SECONDS)
 
     # -- on its own thread -------------------------------------------------------------------
 
     def _main(self) -> None:
-        with contextlib.closing(self._loop), self._listener:
-            self._loop.run_until_complete(self._serve())
+        with self._listener:
+            for left in reversed(range(LIVES)):
+                try:
+                    with asyncio.Runner() as runner:
+                        self._loop = runner.get_loop()
+                        runner.run(self._serve())
+                    return
+                except BaseException as error:  # a defect of ours, or no memory: the run goes on
+                    self._died(error, left)
+                    if self._closed.wait(REST_SECONDS):
+                        return
+                self._closing, self._asked = asyncio.Event(), asyncio.Event()
+                self._controls = Controls()  # screens connect again by themselves
+                self._connections.clear()
+
+    def _died(self, error: BaseException, lives_left: int) -> None:
+        """Say in the run that its screens have lost it, which they can't know."""
+        log = self._session.folder / LOG
+        append_traceback(log, error)
+        reason = f"{type(error).__name__}: {error}"
+        what = f"what serves the screens has died: {reason} (details in {log})"
+        if lives_left:
+            self._session.report(f"{what}; it is begun again, and screens come back by themselves")
+        else:
+            address.remove(self._session.folder, self._mark)
+            self._session.report(f"{what}, again and again; no screen can attach any more")
 
     async def _serve(self) -> None:
+        if self._closed.is_set():
+            self._closing.set()
         accepting = asyncio.create_task(self._accept())
-        await self._closing.wait()
+        closing = asyncio.create_task(self._closing.wait())
+        await asyncio.wait([accepting, closing], return_when=asyncio.FIRST_COMPLETED)
+        if accepting.done():
+            await accepting  # raises what ended it
         accepting.cancel()
         for connection in self._connections.values():
             if not connection.joined.is_set():
@@ -117,15 +152,19 @@ class ControlServer:
 
     async def _accept(self) -> None:
         self._listener.setblocking(False)
-        rate = _Rate(ACCEPTED_AT_ONCE, ACCEPTED_PER_SECOND, self._loop.time())
+        loop = asyncio.get_running_loop()
+        rate = _Rate(ACCEPTED_AT_ONCE, ACCEPTED_PER_SECOND, time.monotonic())
         while True:
             with contextlib.suppress(OSError):  # gone already, or no file descriptors left
-                accepted, _ = await self._loop.sock_accept(self._listener)
-                if address.same_user(accepted):
+                accepted, _ = await loop.sock_accept(self._listener)
+                try:
+                    if not address.same_user(accepted):
+                        raise PermissionError("it belongs to another user")
                     await self._connected(accepted)
-                else:
+                except BaseException:
                     accepted.close()
-            await asyncio.sleep(max(ACCEPT_SECONDS, rate.wait(1.0, self._loop.time())))
+                    raise
+            await asyncio.sleep(max(ACCEPT_SECONDS, rate.wait(1.0, time.monotonic())))
 
     async def _connected(self, accepted: socket.socket) -> None:
         accepted.setblocking(False)
@@ -157,11 +196,11 @@ class ControlServer:
                     append_traceback(self._session.folder / LOG, end)
             connection.close()
             del self._connections[connection.number]
-            self._controls = self._controls.left(connection.number, self._loop.time())
+            self._controls = self._controls.left(connection.number, time.monotonic())
 
     async def _read(self, connection: _Connection) -> None:
         """Obey a screen until it goes, or sends what no screen sends."""
-        rate = _Rate(LINES_AT_ONCE, LINES_PER_SECOND, self._loop.time())
+        rate = _Rate(LINES_AT_ONCE, LINES_PER_SECOND, time.monotonic())
         bad = 0
         while bad < BAD_LINES:
             try:
@@ -171,7 +210,7 @@ class ControlServer:
             if not line.endswith(b"\n"):  # the other side has closed; half a line is none
                 return
             size = max(1.0, len(line) / BYTES_PER_LINE)
-            await asyncio.sleep(rate.wait(size, self._loop.time()))
+            await asyncio.sleep(rate.wait(size, time.monotonic()))
             try:
                 request = parse_request(line)
             except ValidationError as error:
@@ -181,7 +220,7 @@ class ControlServer:
             self._obey(connection, request)
 
     def _obey(self, connection: _Connection, request: Request) -> None:
-        now = self._loop.time()
+        now = time.monotonic()
         self._close_look_until = now + CLOSE_LOOK_FOR
         self._asked.set()  # screens look at once
         self._asked = asyncio.Event()
@@ -225,7 +264,7 @@ class ControlServer:
                 await connection.joined.wait()
             while True:
                 ended = self._closing.is_set()  # looked at first: nothing is published after it
-                self._controls = self._controls.at(self._loop.time())
+                self._controls = self._controls.at(time.monotonic())
                 news = connection.news(self._session.published, self._controls)
                 if news:
                     connection.writer.write(news)
@@ -236,7 +275,7 @@ class ControlServer:
                     await self._wait_for_news()
 
     async def _wait_for_news(self) -> None:
-        close = self._loop.time() < self._close_look_until
+        close = time.monotonic() < self._close_look_until
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_LOOK_SECONDS if close else LOOK_SECONDS):
                 await self._asked.wait()

@@ -22,8 +22,12 @@ def telemetry_since(shown: RunState, now: RunState) -> list[ev.Event]:
     if now.progress is not None and now.progress is not shown.progress:
         events.append(now.progress)
     news = _streamed(shown, now)
-    if any(news):
-        events.append(ev.TokensStreamed(step=now.step, attempt=now.attempt, texts=news))
+    thoughts = _thought(shown, now)
+    if any(news) or any(thoughts):
+        streamed = ev.TokensStreamed(
+            step=now.step, attempt=now.attempt, texts=news, thoughts=thoughts
+        )
+        events.append(streamed)
     if now.experiment is not None and now.experiment is not shown.experiment:
         events.extend(_experiment_since(shown.experiment, now.experiment))
     return events
@@ -31,9 +35,18 @@ def telemetry_since(shown: RunState, now: RunState) -> list[ev.Event]:
 
 def _streamed(shown: RunState, now: RunState) -> tuple[str, ...]:
     """What was added to each reply. Each meta-prompt begins anew."""
-    known = shown.streams if shown.prompt is now.prompt else ()
-    known = known or ("",) * len(now.streams)
-    return tuple(text[len(before) :] for before, text in zip(known, now.streams, strict=False))
+    return _added(shown.streams if shown.prompt is now.prompt else (), now.streams)
+
+
+def _thought(shown: RunState, now: RunState) -> tuple[str, ...]:
+    """What was added to each thought; empty where there are none."""
+    added = _added(shown.thoughts if shown.prompt is now.prompt else (), now.thoughts)
+    return added if any(added) else ()
+
+
+def _added(before: tuple[str, ...], now: tuple[str, ...]) -> tuple[str, ...]:
+    before = before or ("",) * len(now)
+    return tuple(text[len(known) :] for known, text in zip(before, now, strict=False))
 
 
 def _experiment_since(shown: ExperimentState | None, now: ExperimentState) -> list[ev.Event]:

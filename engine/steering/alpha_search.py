@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from engine.config import AlphaUnit, Pooling, SteeringMode
-from engine.events import AlphaTrial
+from engine.events import AlphaTrial, SteeringPrepared
 
 PRIOR_SPREAD = 0.2
 """Spread of rewards (accuracies, 0 to 1) that is assumed before replies tell."""
@@ -28,6 +28,11 @@ class TrialSetting(NamedTuple):
     pool: Pooling
     layers: tuple[int, ...]
     alpha_unit: AlphaUnit
+
+    @classmethod
+    def of(cls, steering: SteeringPrepared) -> TrialSetting:
+        """What a step was steered with."""
+        return cls(steering.mode, steering.pool, steering.layers, steering.alpha_unit)
 
 
 def choose_alpha(alphas: Sequence[float], trials: Iterable[AlphaTrial], seed: int) -> float:
@@ -69,9 +74,12 @@ def standard_error(trial: AlphaTrial, spread: float) -> float:
 
 
 def with_rewards(
-    trials: tuple[AlphaTrial, ...], alpha: float, rewards: Sequence[float]
+    trials: tuple[AlphaTrial, ...], alpha: float, rewards: Sequence[float], rejected: int = 0
 ) -> tuple[AlphaTrial, ...]:
-    """The trials with the rewards of one more step of this alpha, in the order of first trial."""
+    """The trials with the rewards of one more step of this alpha, in the order of first trial.
+
+    ``rejected``: how many of the replies had no template.
+    """
     if not rewards:
         return trials
     index = next((i for i, trial in enumerate(trials) if trial.alpha == alpha), len(trials))
@@ -81,7 +89,11 @@ def with_rewards(
     squares = before.replies * (before.spread**2 + (before.reward - reward) ** 2)
     squares += math.fsum((value - reward) ** 2 for value in rewards)
     after = AlphaTrial(
-        alpha=alpha, replies=replies, reward=reward, spread=math.sqrt(squares / replies)
+        alpha=alpha,
+        replies=replies,
+        reward=reward,
+        spread=math.sqrt(squares / replies),
+        rejected=before.rejected + rejected,
     )
     return (*trials[:index], after, *trials[index + 1 :])
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.config import Pooling
+from engine.steering.soundness import REGISTER_TIMES, Register
+from engine.steering.text_tokens import TextTokens, find_front, split_tokens
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,9 +28,13 @@ class Direction:
 
     ``offsets``: (L, d), float32, on the CPU; alpha is not in it. ``norms[l]``: Euclidean norm of
     d_l. ``ratios[l]``: ``norms[l]`` over ``hidden_norms[l]``, so alpha times it is the strength of
-    the steering. ``hidden_norms[l]``: mean norm of the hidden states of both texts at layer l, BOS
-    left out, as its state is an attention sink of many times the usual norm. ``states``: of the
-    tokens of P+ and of P-, (L, S+, d) and (L, S-, d), with BOS where ``start`` is 1.
+    the steering. ``hidden_norms[l]``: mean norm of the hidden states of both texts' own tokens at
+    layer l, so without the attention sink. ``states``: what both texts are read as, (L, S+, d) and
+    (L, S-, d); the first ``start`` of each, 1 or more, stand in front of the text and are equal in
+    both, ``front`` is their token where the tokenizer adds none by itself.
+
+    ``sink_shares[l]``: the part that the first position has in d_l, as a share of the squared norm,
+    0 to 1; 0 in pools that leave it out. ``peaks[l]``: the own token whose state stands out most.
     """
 
     positive: str
@@ -40,11 +46,30 @@ class Direction:
     ratios: tuple[float, ...]
     states: tuple[Tensor, Tensor]
     start: int
+    front: str | None
+    sink_shares: tuple[float, ...]
+    peaks: tuple[Register, ...]
+
+    def registers(self, layers: Sequence[int]) -> tuple[Register, ...]:
+        """Of these layers, the states that stand out so much that they speak for the text."""
+        return tuple(p for p in self.peaks if p.layer in layers and p.times >= REGISTER_TIMES)
 
     @property
     def layers(self) -> int:
         """Number of decoder layers, L."""
         return len(self.norms)
+
+    def figures(self, layers: Sequence[int]) -> dict[str, Any]:
+        """What ``SteeringPrepared`` says of a direction that steers these layers."""
+        return {
+            "norms": self.norms,
+            "ratios": self.ratios,
+            "hidden_norms": self.hidden_norms,
+            "neighbour_cosines": self.neighbour_cosines(),
+            "front": self.front,
+            "sink_shares": self.sink_shares,
+            "registers": self.registers(layers),
+        }
 
     def neighbour_cosines(self) -> tuple[float, ...]:
         """Cosine of each layer's vector with the layer below, -1 to 1; layer 0 has 0."""
@@ -82,69 +107,105 @@ def compute_direction(
     """Read both bare template texts and subtract their mean hidden states, layer by layer.
 
     ``layers`` are the model's decoder layers in order. ``pool`` says which tokens the mean is
-    over: ``no-bos`` all but the BOS (all, where the tokenizer adds none), ``paper`` all of them,
-    each text at its own length (equation 3), ``reference`` all of them after the shorter text is
-    padded with ``padding_token`` (the end of a turn) to the length of the longer, unmasked;
-    ``last`` takes the last token in place of a mean. With ``aligned`` the shorter text is padded
-    with spaces, as ActAdd does, so that ``states`` can be subtracted token by token; the means
-    are over the text's own tokens all the same.
+    over: ``no-bos`` the text's own ones, behind a special token that takes the attention sink
+    (``engine.steering.text_tokens``); ``paper`` all that the tokenizer gives, each text at its own
+    length (equation 3); ``reference`` all of them after the shorter text is padded with
+    ``padding_token`` (the end of a turn) to the length of the longer, unmasked; ``last`` takes the
+    text's last token in place of a mean. With ``aligned`` the shorter text is padded with spaces,
+    as ActAdd does, so that ``states`` can be subtracted token by token; the means are over the
+    text's own tokens all the same.
 
     Raises:
-        ValueError: if a text has no token, or there is no token to pad with.
+        ValueError: if a text has no token, or there is no token to pad with or to put in front.
     """
     import torch  # here, so that the optimiser can import Direction without torch
 
-    texts = [_token_ids(tokenizer, text) for text in (positive, negative)]
-    starts = [_content_start(tokenizer, ids) for ids in texts]
-    for text, ids, start in zip((positive, negative), texts, starts, strict=True):
-        if len(ids) <= start:
-            raise ValueError(f"the text {text!r} has no token to take a hidden state of")
-    lengths = [len(ids) for ids in texts]
-    if pool == "reference":
-        if padding_token is None:
-            raise ValueError("pool = 'reference' pads with the end-of-turn token; there is none")
-        texts = _padded(texts, padding_token)
-    elif aligned:
-        texts = _padded(texts, _space_token(tokenizer, padding_token))
+    from engine.steering.injection import text_config
 
-    means: list[Tensor] = []
-    norms: list[Tensor] = []
-    states: list[Tensor] = []
+    texts = [split_tokens(tokenizer, text) for text in (positive, negative)]
+    for text, tokens in zip((positive, negative), texts, strict=True):
+        if not tokens.own:
+            raise ValueError(f"the text {text!r} has no token to take a hidden state of")
+    front = find_front(tokenizer, texts, text_config(model).vocab_size)
+    start = len(front.ids)
+    ends = [start + len(tokens.own) for tokens in texts]
+    fronted = [[*front.ids, *tokens.own] for tokens in texts]
+    if aligned:
+        fronted = _padded(fronted, _space_token(tokenizer, padding_token))
+    literal = _literal_tokens(texts, pool, padding_token)
+
+    def read(ids: list[int]) -> Tensor:  # (L, S, d); the layers may be on several devices
+        return torch.stack([h.cpu() for h in layer_outputs(model, layers, ids)])
+
     with torch.inference_mode():
-        for ids, start, length in zip(texts, starts, lengths, strict=True):
-            # (L, S, d); the layers may be on several devices
-            read = torch.stack([h.cpu() for h in layer_outputs(model, layers, ids)])
-            means.append(_pooled(read, pool, start, length))
-            norms.append(read[:, start:length].norm(dim=-1).sum(-1))
-            states.append(read)
-        offsets = (means[0] - means[1]).contiguous()  # (L, d)
-        tokens = sum(length - start for length, start in zip(lengths, starts, strict=True))
-        hidden_norms = ((norms[0] + norms[1]) / tokens).tolist()
-        vector_norms = offsets.norm(dim=-1).tolist()
+        states = [read(ids) for ids in fronted]
+        own = [s[:, start:end] for s, end in zip(states, ends, strict=True)]
+        sinks = torch.zeros_like(own[0][:, 0])  # what the first position adds to the offsets
+        if literal is not None:
+            # Only where they differ from the others: where the tokenizer adds no BOS, or padded.
+            whole = [
+                s if ids == known else read(ids)
+                for ids, known, s in zip(literal, fronted, states, strict=True)
+            ]
+            first = [s[:, 0] / s.shape[1] for s in whole]
+            sinks = first[0] - first[1]
+        elif pool == "last":
+            whole = [s[:, -1:] for s in own]
+        else:
+            whole = own
+        offsets = (whole[0].mean(1) - whole[1].mean(1)).contiguous()  # (L, d)
+        norms = offsets.norm(dim=-1)
+        hidden_norms = torch.cat(own, dim=1).norm(dim=-1).mean(-1)
+        squares = [part.double().square().sum(-1) for part in (sinks, offsets - sinks)]
+        shares = (squares[0] / (squares[0] + squares[1])).nan_to_num(0.0)  # 0 / 0: equal texts
     return Direction(
         positive=positive,
         negative=negative,
         pool=pool,
         # A clone made outside inference mode is an ordinary tensor, which any caller can use.
         offsets=offsets.clone(),
-        norms=tuple(vector_norms),
-        hidden_norms=tuple(hidden_norms),
+        norms=tuple(norms.tolist()),
+        hidden_norms=tuple(hidden_norms.tolist()),
         ratios=tuple(
             d / h if h > 0 else math.inf if d > 0 else 0.0
-            for d, h in zip(vector_norms, hidden_norms, strict=True)
+            for d, h in zip(norms.tolist(), hidden_norms.tolist(), strict=True)
         ),
         states=(states[0].clone(), states[1].clone()),
-        start=starts[0],
+        start=start,
+        front=front.put,
+        sink_shares=tuple(shares.tolist()),
+        peaks=_peaks(tokenizer, [tokens.own for tokens in texts], own),
     )
 
 
-def _pooled(states: Tensor, pool: Pooling, start: int, length: int) -> Tensor:
-    """One state a layer, (L, d), of the states (L, S, d) of a text of ``length`` tokens."""
-    if pool == "last":
-        return states[:, length - 1]
-    if pool == "reference":
-        return states.mean(1)
-    return states[:, start if pool == "no-bos" else 0 : length].mean(1)
+def _literal_tokens(
+    texts: Sequence[TextTokens], pool: Pooling, padding_token: int | None
+) -> list[list[int]] | None:
+    """What equation 3, or the reference code, takes the mean of; None for the other pools."""
+    if pool not in ("paper", "reference"):
+        return None
+    whole = [tokens.whole for tokens in texts]
+    if pool == "paper":
+        return whole
+    if padding_token is None:
+        raise ValueError("pool = 'reference' pads with the end-of-turn token; there is none")
+    return _padded(whole, padding_token)
+
+
+def _peaks(tokenizer: Any, ids: Sequence[Sequence[int]], own: list[Tensor]) -> tuple[Register, ...]:
+    """Of every layer, the state with the largest norm among both texts' own, (L, S, d) each."""
+    import torch
+
+    norms = torch.cat(own, dim=1).norm(dim=-1)  # (L, S+ + S-)
+    largest, places = norms.max(-1)
+    times = largest / norms.median(-1).values.clamp_min(1e-30)
+    tokens = [("P+", i) for i in ids[0]] + [("P-", i) for i in ids[1]]
+    peaks = []
+    for layer, (place, value) in enumerate(zip(places.tolist(), times.tolist(), strict=True)):
+        template, token = tokens[place]
+        text = str(tokenizer.decode([token]))
+        peaks.append(Register(layer=layer, template=template, token=text, times=value))
+    return tuple(peaks)
 
 
 def _padded(texts: list[list[int]], token: int) -> list[list[int]]:
@@ -187,14 +248,3 @@ def layer_outputs(model: Any, layers: Sequence[nn.Module], ids: Sequence[int]) -
     if len(read) != len(layers):
         raise RuntimeError(f"only {len(read)} of {len(layers)} decoder layers ran")
     return read
-
-
-def _token_ids(tokenizer: Any, text: str) -> list[int]:
-    """The bare text as the tokenizer reads text: with BOS where it adds one, no chat template."""
-    return list(tokenizer(text, add_special_tokens=True)["input_ids"])
-
-
-def _content_start(tokenizer: Any, ids: Sequence[int]) -> int:
-    """1 where the text begins with BOS, else 0."""
-    bos = tokenizer.bos_token_id
-    return int(bos is not None and bool(ids) and ids[0] == bos)

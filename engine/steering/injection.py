@@ -243,14 +243,18 @@ def _offset(mode: Mode, steering: Steering, layer: int) -> Offset:
     relative = steering.alpha_unit == "relative"
     factor = 1.0 if relative else steering.alpha
     positive, negative = (states[layer] for states in direction.states)
+    first = direction.start  # what stands in front of both texts is in no offset
     offset: Offset
     if mode.offset == "mean":
         offset = FixedOffset(factor * direction.offsets[layer])
     elif mode.offset == "attention":
-        first = direction.start  # the BOS state would draw all attention
+        # The sink would draw all attention.
         offset = CrossAttention(positive[first:], negative[first:], factor)
     else:
-        offset = TokenOffsets(factor * (positive - negative))
+        difference = factor * (positive - negative)
+        # Zero but for rounding, which is no small thing at a sink's norm or with a relative alpha.
+        difference[:first] = 0
+        offset = TokenOffsets(difference)
     return RelativeOffset(offset, steering.alpha) if relative else offset
 
 

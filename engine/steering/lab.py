@@ -15,7 +15,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from engine import events as ev
-from engine.config import SamplingConfig
+from engine.config import Accept, SamplingConfig
 from engine.errors import ModelError
 from engine.experiment import (
     CellMeasured,
@@ -28,8 +28,9 @@ from engine.experiment import (
 )
 from engine.llm.base import LanguageModel, Message, Reply, Steering, TokenColumn
 from engine.prompt_template import normalise
-from engine.reply import parse_reply
+from engine.reading import read_reply
 from engine.steering.direction import Direction
+from engine.steering.soundness import strength
 from engine.vlm.fitness import Fitness
 
 Telemetry = Generator[ev.Event, None, None]
@@ -45,6 +46,7 @@ class Subject:
     positive: str
     negative: str
     fitness: Fitness | None = None  # needed for a scan with fitness only
+    accept: Accept = "usable"  # as proposal.accept
 
 
 def run_experiment(experiment: Experiment, subject: Subject) -> Telemetry:
@@ -64,7 +66,7 @@ def run_experiment(experiment: Experiment, subject: Subject) -> Telemetry:
 
 
 def _compare(experiment: CompareSettings, subject: Subject) -> Telemetry:
-    count = _Count(2 * subject.sampling.max_new_tokens)
+    count = _Count(2 * subject.llm.most_tokens(subject.sampling))
     replies = []
     for setting in (experiment.left, experiment.right):
         steering = _steering(setting, subject)
@@ -75,7 +77,7 @@ def _compare(experiment: CompareSettings, subject: Subject) -> Telemetry:
 
 def _scan(experiment: ScanSettings, subject: Subject) -> Telemetry:
     cells = len(experiment.layers) * len(experiment.alphas)
-    count = _Count(cells * subject.sampling.max_new_tokens)
+    count = _Count(cells * subject.llm.most_tokens(subject.sampling))
     accuracies: dict[str, float] = {}  # by template, for this experiment only
     direction = _direction(experiment.setting, subject)
     for layer in experiment.layers:
@@ -84,7 +86,7 @@ def _scan(experiment: ScanSettings, subject: Subject) -> Telemetry:
             steering = _steering(setting, subject, direction)
             work = _replies(subject, steering, experiment.replies, experiment.seed, count)
             replies = yield from work
-            templates = _templates(replies)
+            templates = _templates(replies, subject.accept)
             accuracy = None
             if experiment.fitness and templates:
                 yield from _score(templates, accuracies, subject, count)
@@ -98,6 +100,9 @@ def _scan(experiment: ScanSettings, subject: Subject) -> Telemetry:
                 kl=math.fsum(kl) / max(1, len(kl)),
                 fluency=math.fsum(fluency) / max(1, len(fluency)),
                 templates=len(templates),
+                strength=strength(
+                    setting.mode, (layer,), alpha, setting.alpha_unit, direction.ratios
+                ),
                 accuracy=accuracy,
             )
             yield ev.SettingMeasured(cell=cell)
@@ -120,7 +125,7 @@ def _replies(
     """Replies with their traces, the same random numbers for every setting."""
     seeds = [_reply_seed(seed, i) for i in range(replies)]
     work = subject.llm.propose(subject.messages, subject.sampling, seeds, steering, trace=True)
-    until = count.done + subject.sampling.max_new_tokens
+    until = count.done + subject.llm.most_tokens(subject.sampling)
     try:
         while True:
             if isinstance(next(work), TokenColumn):
@@ -174,11 +179,11 @@ def _steering(
     )
 
 
-def _templates(replies: Sequence[Reply]) -> list[str]:
+def _templates(replies: Sequence[Reply], accept: Accept) -> list[str]:
     """The distinct templates among the replies, in order."""
     found: dict[str, str] = {}
     for reply in replies:
-        template = parse_reply(reply.text, finish=reply.finish).template
+        template = read_reply(reply, accept).template
         if template is not None:
             found.setdefault(normalise(template), template)
     return list(found.values())

@@ -13,10 +13,11 @@ from engine.data.dataset import Dataset, LabelledImage
 from engine.data.feature_cache import FeatureSet
 from engine.data.sampling import sample_few_shot
 from engine.errors import DataError, ModelError, UserError
-from engine.prompt_template import PLACEHOLDER
-from engine.vlm.fitness import Score, ScoringProgress, Split
+from engine.prompt_template import PLACEHOLDER, RejectReason
+from engine.vlm.fitness import Score, ScoringProgress, Split, TemplateCheck
 from engine.vlm.image_features import ImageFeatures
 from engine.vlm.scoring import NotFiniteError, ensemble_features, score_features
+from engine.vlm.text_context import TextContext
 from engine.vlm.text_features import TextFeatures
 
 OnProgress = Callable[[str, int, int], None]
@@ -50,12 +51,14 @@ class DualEncoder:
         name: str,
         dataset: Dataset,
         texts: TextFeatures,
+        context: TextContext,
         images: dict[Split, LabelledFeatures],
         logit_scale: float,
     ) -> None:
         self._name = name
         self._dataset = dataset
         self._texts = texts
+        self._context = context
         self._images = images
         self._logit_scale = logit_scale
         # Scores of a call that was closed before its end, for the call that asks again.
@@ -91,6 +94,27 @@ class DualEncoder:
     def size(self, split: Split) -> int:
         """Number of readable images that a score on this split rests on."""
         return len(self._images[split].labels)
+
+    def class_sizes(self, split: Split) -> tuple[int, ...]:
+        """The same of each class; 0 where none of its images is labelled."""
+        labels = self._images[split].labels
+        return tuple(torch.bincount(labels, minlength=len(self.class_names)).tolist())
+
+    def check(self, template: str) -> TemplateCheck:
+        """Whether the text tower reads the template's class texts to their ends.
+
+        A template is no use where most classes (more than half) can't be told apart any more,
+        because their names come after what is read; elsewhere its score is what the VLM makes of
+        it, cut as it is.
+        """
+        fit = self._context.fit(template)
+        if not fit.cut:
+            return TemplateCheck()
+        cut = f"cut for {fit.cut} of {fit.classes} classes"
+        note = f"the VLM reads {fit.limit} tokens of a text: {cut}"
+        if fit.lost:
+            note += f", {fit.lost} of them the same as another"
+        return TemplateCheck(note, RejectReason.CUT_OFF if 2 * fit.lost > fit.classes else None)
 
     def score(
         self, templates: Sequence[str], *, split: Split
@@ -162,7 +186,6 @@ class DualEncoder:
                 images.labels,
                 texts,
                 scale=self._logit_scale,
-                class_names=self.class_names,
             )
         except NotFiniteError:
             raise ModelError(

@@ -7,6 +7,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from engine.prompt_template import RejectReason
+
 Split = Literal["train", "test"]
 
 
@@ -15,14 +17,14 @@ class Score:
     """The accuracy of one template, or of one ensemble, on one split.
 
     ``hits`` of ``n`` images were classified right; ``margin`` is the mean log-likelihood of the
-    true class in nats (at most 0, higher is better), which breaks ties; ``class_hits[name]`` is
-    ``(hits, n)`` of one class.
+    true class in nats (at most 0, higher is better), which breaks ties; ``class_hits`` are
+    the hits of each class, in the order of ``Fitness.class_names``.
     """
 
     hits: int
     n: int
     margin: float
-    class_hits: dict[str, tuple[int, int]]
+    class_hits: tuple[int, ...]
 
     @property
     def accuracy(self) -> float:
@@ -36,6 +38,25 @@ class ScoringProgress:
 
     done: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateCheck:
+    """What the VLM can make of a template, known before it is scored.
+
+    ``note`` is a clause that a person should read; ``reason`` says why its score would say nothing,
+    so that it should not be scored.
+    """
+
+    note: str | None = None
+    reason: RejectReason | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The reason, if there is one, and the note."""
+        if self.reason is None:
+            return self.note or ""
+        return f"{self.reason.explanation} ({self.note})" if self.note else self.reason.explanation
 
 
 class Fitness(Protocol):
@@ -62,6 +83,16 @@ class Fitness(Protocol):
 
     def size(self, split: Split) -> int:
         """Number of images that a score on this split rests on."""
+        ...
+
+    def class_sizes(self, split: Split) -> tuple[int, ...]:
+        """The same of each class, in the order of ``class_names``; 0 where none is labelled."""
+        ...
+
+    def check(self, template: str) -> TemplateCheck:
+        """Whether the VLM reads the whole template. What that means is the VLM's family's to say:
+        a dual encoder cuts class texts, another may have room for any question.
+        """
         ...
 
     def score(

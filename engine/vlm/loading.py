@@ -40,6 +40,7 @@ def load_fitness(
     from engine.vlm.dual_encoder import DualEncoder, collect_features
     from engine.vlm.image_features import ImageFeatures
     from engine.vlm.open_clip_model import OpenClipModel, load_open_clip
+    from engine.vlm.text_context import TextContext
     from engine.vlm.text_features import TextFeatures
 
     def load() -> tuple[OpenClipModel, list[str]]:
@@ -72,10 +73,14 @@ def load_fitness(
     texts = TextFeatures(
         loaded.model, loaded.tokenizer, loaded.device, batch=config.vlm.text_batch, report=report
     )
+    context = TextContext(loaded.tokenizer, dataset.class_names)
+    for remark in context.remarks():
+        report(remark)
     return DualEncoder(
         name=loaded.name,
         dataset=dataset,
         texts=texts,
+        context=context,
         images=features,
         logit_scale=loaded.logit_scale,
     )

@@ -18,6 +18,7 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
+from engine import threads
 from engine.config import VLMConfig
 from engine.errors import ModelError
 from engine.model_code import check_kernels, check_tokenizer_options, no_questions
@@ -74,6 +75,7 @@ def load_open_clip(config: VLMConfig, report: Callable[[str], None]) -> OpenClip
         )
         tokenizer = open_clip.get_tokenizer(name, **tokenizer_options)
     model.eval()
+    threads.fit(model)
     return OpenClipModel(
         name=shown,
         model=model,

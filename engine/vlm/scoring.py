@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -17,9 +15,7 @@ class NotFiniteError(Exception):
     """A similarity is NaN or infinite."""
 
 
-def score_features(
-    images: Tensor, labels: Tensor, texts: Tensor, *, scale: float, class_names: Sequence[str]
-) -> Score:
+def score_features(images: Tensor, labels: Tensor, texts: Tensor, *, scale: float) -> Score:
     """Classify every image by its nearest text.
 
     The result depends on these arguments alone, bit by bit: each template gets a matrix product
@@ -31,35 +27,29 @@ def score_features(
         labels: (n,) int64, the images' true classes.
         texts: (classes, d) float32, L2-normalised, one text per class.
         scale: the model's logit scale; a logit bias would cancel in the softmax.
-        class_names: of the rows of ``texts``.
 
     Raises:
         NotFiniteError: if a similarity isn't a number.
     """
-    hits_by_class = torch.zeros(len(class_names), dtype=torch.int64, device=images.device)
+    hits_by_class = torch.zeros(len(texts), dtype=torch.int64, device=images.device)
     log_likelihood = torch.zeros((), dtype=torch.float64, device="cpu")
     step = max(1, _LOGITS_AT_ONCE // max(1, len(texts)))
     for start in range(0, len(images), step):
         truth = labels[start : start + step]
         logits = (images[start : start + step] @ texts.T) * scale  # (images, classes)
         predicted = logits.argmax(dim=1)
-        hits_by_class += torch.bincount(truth[predicted == truth], minlength=len(class_names))
+        hits_by_class += torch.bincount(truth[predicted == truth], minlength=len(texts))
         own = logits.log_softmax(dim=1).gather(1, truth[:, None])
         log_likelihood += own.cpu().double().sum()
     margin = float(log_likelihood) / len(images)
     if not torch.isfinite(log_likelihood):
         raise NotFiniteError
-    hits = hits_by_class.tolist()
-    counts = torch.bincount(labels, minlength=len(class_names)).tolist()
+    hits = tuple(hits_by_class.tolist())
     return Score(
         hits=sum(hits),
         n=len(images),
         margin=min(0.0, round(margin, 6)),
-        class_hits={
-            name: (right, count)
-            for name, right, count in zip(class_names, hits, counts, strict=True)
-            if count
-        },
+        class_hits=hits,
     )
 
 

@@ -13,9 +13,14 @@ from glov_tui.text import clean
 from glov_tui.widgets.spans import Line, Span
 from glov_tui.widgets.text_view import TextView
 
+THOUGHT_CHARACTERS = 160  # of a thought's end that are shown
+
 
 class CandidatesPane(TextView):
-    """One line per reply: the text while it streams, then its template, outcome and score."""
+    """One line per reply: the text while it streams, then its template, outcome and score.
+
+    While the LLM thinks, the line has the end of its thought.
+    """
 
     TITLE: ClassVar[str] = "candidates"
     INTERVAL: ClassVar[float] = 0.25
@@ -27,7 +32,8 @@ class CandidatesPane(TextView):
 
     def fingerprint(self, state: RunState) -> Hashable:
         """Streams grow, candidates and scores come one by one."""
-        return state.step, state.attempt, state.streams, state.candidates, len(state.templates)
+        streamed = state.streams, state.thoughts
+        return state.step, state.attempt, streamed, state.candidates, len(state.templates)
 
     def show(self, state: RunState) -> None:
         """Draw what is known of each reply of the current attempt."""
@@ -45,19 +51,34 @@ class CandidatesPane(TextView):
             if i in read:
                 lines.append((number, *self._outcome(read[i], state)))
             else:
-                stream = clean(state.streams[i]) if i < len(state.streams) else ""
-                lines.append((number, (f"{self._glyphs.writing} ", "dim"), (stream, "dim")))
+                lines.append((number, (f"{self._glyphs.writing} ", "dim"), self._stream(state, i)))
         self.set_lines(lines)
+
+    def _stream(self, state: RunState, i: int) -> Span:
+        """What reply ``i`` is so far: its thought, dim, until it has words of its own."""
+        text = state.streams[i] if i < len(state.streams) else ""
+        thought = state.thoughts[i] if i < len(state.thoughts) else ""
+        if thought and not text.strip():
+            return self._thought(thought), "dim"
+        return clean(text), "" if thought else "dim"
+
+    def _thought(self, thought: str) -> str:
+        end = clean(thought[-THOUGHT_CHARACTERS:]).strip()
+        left_out = self._glyphs.writing if len(thought) > THOUGHT_CHARACTERS else ""
+        return f"thinks: {left_out}{end}"
 
     def _outcome(self, candidate: CandidateProposed, state: RunState) -> Line:
         glyphs = self._glyphs
         if candidate.outcome == "rejected":
             reason = RejectReason(candidate.reason).explanation if candidate.reason else ""
+            only_thought = candidate.thought and not candidate.reply.strip()
+            said = self._thought(candidate.thought) if only_thought else clean(candidate.reply)
             return (
                 (f"{glyphs.rejected} ", "bad"),
                 (f"{reason} ", "bad"),
-                (clean(candidate.reply), "dim"),
+                (said, "dim"),
             )
+        note = f" ({clean(candidate.note)})" if candidate.note else ""
         text = candidate.template or ""
         scored = state.find(normalise(text))
         accuracy = f"{scored.accuracy:>6.1%} " if scored else "     - "
@@ -73,4 +94,5 @@ class CandidatesPane(TextView):
             (f"{glyphs.new} ", "good"),
             (accuracy, "good" if better else "strong"),
             (clean(text), ""),
+            (note, "dim"),
         )

@@ -56,7 +56,8 @@ class MetaPromptPane(TextView):
         self._step = state.prompt.step
         lines: list[Line] = []
         for message in self._shown:
-            lines.append(((message["role"], "mark"),))
+            begun = message["role"] == "assistant"
+            lines.append((("the reply is begun with" if begun else message["role"], "mark"),))
             for text in message["content"].splitlines():
                 changed = bool(self._before) and bool(text) and text not in self._before
                 gutter = self._glyphs.changed if changed else " "

@@ -21,6 +21,7 @@ from glov_tui.panes.steering_lines import (
     shown_effect,
     shown_steering,
     shown_trials,
+    shown_warnings,
     steering_lines,
 )
 from glov_tui.widgets.hbars import Bar, HBars
@@ -92,6 +93,7 @@ class SteeringPane(Vertical):
             state.steering_before,
             shown_effect(state, self.past),
             shown_trials(state),
+            shown_warnings(state),
             state.pending,
             state.config and state.config.steering,
             state.models,

@@ -14,7 +14,9 @@ from engine.config import SteeringConfig
 from engine.events import AlphaTrial, SteeringMeasured, SteeringPrepared
 from engine.state import RunState
 from engine.steering.alpha_search import TrialSetting, pooled_spread, standard_error
+from engine.steering.breaking import breaking
 from engine.steering.modes import MODES
+from engine.steering.soundness import remarks, strength_remarks
 from glov_tui.choices import steered_layers
 from glov_tui.text import clean
 
@@ -65,6 +67,25 @@ def shown_trials(state: RunState) -> tuple[AlphaTrial, ...]:
     return state.trials.get(setting, ())
 
 
+def shown_warnings(state: RunState) -> tuple[str, ...]:
+    """What is wrong with the steering, worst first, and what edits that wait will make too strong.
+
+    Each in few words; the log has the sentences.
+    """
+    last = shown_steering(state)
+    if last is None or state.config is None or state.config.steering.mode == "off":
+        return ()
+    found = [*breaking(state, last), *remarks(last)]
+    later = state.with_pending()
+    if state.pending and later.config is not None:
+        steering, layers = later.config.steering, steered_layers(later)
+        ratios = last.ratios if steering.pool == last.pool else ()
+        if steering.alpha != "auto":
+            setting = steering.mode, layers, steering.alpha, steering.alpha_unit
+            found += strength_remarks(*setting, ratios)
+    return tuple(dict.fromkeys(clean(r.short) for r in found if r.level == "warning"))
+
+
 def steering_lines(
     state: RunState, width: int, height: int, marks: Marks, past: bool = False
 ) -> tuple[list[str], list[str]]:
@@ -72,7 +93,7 @@ def steering_lines(
 
     Where rows are few, the bars come first; then the trials of the alphas, several to a row; then
     the effect, in one row at least. How many lines there are depends on the configuration and the
-    size alone, so that nothing moves while values come.
+    size alone, so that nothing moves while values come; a warning adds one.
     """
     if state.config is None or width < 1:
         return [], []
@@ -83,6 +104,8 @@ def steering_lines(
     above += [shortened(line, width, marks) for line in _anchors(state)]
 
     layers = state.models.llm_layers if state.models is not None else LEAST_BARS
+    warnings = [shortened(f"! {text}", width, marks) for text in shown_warnings(state)]
+    above += warnings[: _taken(height - len(above) - min(layers, LEAST_BARS), len(warnings))]
     rest = height - len(above) - min(layers, LEAST_BARS)
     trials = _Trials(state, steering, width, marks) if steering.alpha == "auto" else None
     trial_rows = _taken(rest, trials.packed_rows if trials else 0)

@@ -78,12 +78,12 @@ def details(t: ScoredTemplate, state: RunState) -> list[Line]:
         lines += [(("", ""),), (("reply it was read from", "mark"),)]
         lines += [((clean(text), "dim"),) for text in t.reply.splitlines()]
     lines += [(("", ""),), (("hits by class, lowest first", "mark"),)]
-    width = max((len(clean(name)) for name in t.class_hits), default=0)
-    by_share = sorted(t.class_hits.items(), key=lambda item: item[1][0] / max(1, item[1][1]))
-    for name, (hits, n) in by_share:
-        filled = round(BAR_CELLS * hits / n) if n else 0
+    counted = state.class_hits(t)
+    width = max((len(clean(name)) for name, _, _ in counted), default=0)
+    for name, hits, n in sorted(counted, key=lambda item: item[1] / item[2]):
+        filled = round(BAR_CELLS * hits / n)
         bar = "#" * filled + "." * (BAR_CELLS - filled)
-        style = "bad" if n and hits / n < t.accuracy / 2 else ""
+        style = "bad" if hits / n < t.accuracy / 2 else ""
         lines.append(((f"{clean(name):<{width}} {bar} {hits}/{n}", style),))
     return lines
 

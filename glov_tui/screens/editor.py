@@ -193,7 +193,9 @@ def _texts(state: RunState) -> dict[str, str]:
         except UserError as error:
             texts["next"] = str(error)
         else:
-            parts = [f"--- {m['role']} ---\n{m['content']}" for m in messages]
+            # How the reply is begun is an option of its own.
+            asked = [m for m in messages if m["role"] != "assistant"]
+            parts = [f"--- {m['role']} ---\n{m['content']}" for m in asked]
             texts["next"] = "\n\n".join(parts)
     return {name: clean(text, keep_newlines=True) for name, text in texts.items()}
 

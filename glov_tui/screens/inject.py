@@ -12,6 +12,7 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Label, TextArea
 
+from engine.config import Accept
 from engine.prompt_template import PLACEHOLDER
 from engine.reply import parse_reply
 from glov_tui.screens.dialog import Dialog
@@ -55,13 +56,16 @@ class InjectScreen(Dialog[list[str]]):
     }
     """
 
-    def __init__(self, may_save: Callable[[], bool], template: str = "") -> None:
-        """``may_save`` says, and tells the person, where nothing can be sent from here now.
-
-        ``template``: to begin with; typing replaces it.
+    def __init__(self, may_save: Callable[[], bool], accept: Accept, template: str = "") -> None:
+        """
+        Args:
+            may_save: says, and tells the person, where nothing can be sent from here now.
+            accept: as ``proposal.accept`` of the run.
+            template: to begin with; typing replaces it.
         """
         super().__init__()
         self._may_save = may_save
+        self._accept = accept
         self._template = template
 
     def compose(self) -> ComposeResult:
@@ -86,7 +90,7 @@ class InjectScreen(Dialog[list[str]]):
     @on(TextArea.Changed)
     def _say(self) -> None:
         lines = self._lines()
-        said = problem_of(lines)
+        said = problem_of(lines, self._accept)
         if said is None:
             said = "Can be scored." if len(lines) == 1 else f"{len(lines)} templates to score."
         self.query_one("#problem", Label).update(said)
@@ -94,19 +98,19 @@ class InjectScreen(Dialog[list[str]]):
     @on(TemplatesArea.Done)
     def _done(self) -> None:
         lines = self._lines()
-        problem = problem_of(lines)
+        problem = problem_of(lines, self._accept)
         if problem is not None:
             self.notify(problem, severity="warning", markup=False, timeout=4)
         elif self._may_save():
             self.dismiss(lines)
 
 
-def problem_of(lines: list[str]) -> str | None:
+def problem_of(lines: list[str], accept: Accept) -> str | None:
     """What is wrong with the first line that can't be scored; None if all can be."""
     if not lines:
         return f"Write {PLACEHOLDER} where the class name goes; one template a line."
     for number, line in enumerate(lines, 1):
-        parsed = parse_reply(line)
+        parsed = parse_reply(line, accept=accept)
         if parsed.template is None:
             which = f"Line {number}: the" if len(lines) > 1 else "The"
             if PLACEHOLDER not in line:

@@ -47,6 +47,7 @@ class OptionsScreen(Dialog[list[Edit]]):
         Horizontal { height: 1; }
         .key { width: 26; }
         .value { width: 22; margin-right: 1; }
+        .value.-text { width: 45; }
         .short { color: $text-muted; width: 1fr; height: 1; text-overflow: ellipsis;
             text-wrap: nowrap; }
         #about { border-top: solid $foreground 35%; height: 4; }
@@ -83,7 +84,8 @@ class OptionsScreen(Dialog[list[Edit]]):
         values = _choices(key)
         if values:
             return Choice(values, value, id=_id(key), classes="value")
-        return ValueField(value, id=_id(key), classes="value")
+        text = " -text" if key == "proposal.reply_prefix" else ""
+        return ValueField(value, id=_id(key), classes=f"value{text}")
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         """Say all about the option that has the focus."""
@@ -111,7 +113,8 @@ class OptionsScreen(Dialog[list[Edit]]):
             field.remove_class("-wrong")
             if field.value.strip() == _format(_value(self._config, key)):
                 continue
-            edit = SetOption(key=key, value=_parse(field.value, key))
+            empty = not field.value.strip()
+            edit = SetOption(key=key, value=None if empty else _parse(field.value, key))
             problem = edit_problem(self._state, edit)
             if problem is None:
                 edits.append(edit)
@@ -154,6 +157,8 @@ def _choices(key: str) -> tuple[str, ...]:
 
 
 def _format(value: Any) -> str:
+    if value is None:
+        return ""
     if isinstance(value, tuple):
         return str(value[0]) if len(value) == 1 else str(list(value))
     return str(value)

@@ -51,6 +51,7 @@ def loaded(config: RunConfig | None = None) -> list[ev.Event]:
             dataset_description="Things.",
             dataset_fingerprint="00",
             class_names=("cup", "bell"),
+            class_sizes=(5, 5),
             train_size=10,
             test_size=100,
             seconds=1.0,
@@ -79,7 +80,7 @@ def scored(
         hits=hits,
         n=10,
         margin=-1.0,
-        class_hits={"cup": (hits // 2, 5), "bell": (hits - hits // 2, 5)},
+        class_hits=(hits // 2, hits - hits // 2),
     )
 
 

@@ -241,6 +241,33 @@ async def test_a_dialog_is_left_once_however_keys_come(session, keys, twice) -> 
     assert len(session.sent) <= 1
 
 
+async def test_a_person_is_told_at_once_what_an_injected_template_lacks(session) -> None:
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("i")
+        app.screen.query_one(TextArea).text = "my <category>."
+        await pilot.press("enter")
+        session.apply(ev.Warned(message="template refused: too \x1b[31m long"))
+        while not app._notifications:
+            await pilot.pause(0.02)
+        (told,) = app._notifications
+        assert told.message == "template refused: too \ufffd[31m long"
+
+
+async def test_notes_on_candidates_are_shown(session) -> None:
+    note = "the VLM reads 77 tokens of a text: cut for 3 of 16 classes"
+    events = one_step(2, {"another <category>": 5})
+    noted = [
+        e.model_copy(update={"note": note}) if isinstance(e, ev.CandidateProposed) else e
+        for e in events
+    ]
+    async with cockpit(session) as (pilot, app):
+        session.apply(*noted)
+        pane = app.query_one(CandidatesPane)
+        pane.show(session.state)
+        await settle(pilot)
+        assert f"another <category> ({note})" in pane.plain
+
+
 async def test_the_editor_makes_one_edit_for_each_changed_text(session) -> None:
     async with cockpit(session) as (pilot, app):
         await pilot.press("e")

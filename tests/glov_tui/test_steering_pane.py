@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,9 +19,16 @@ from engine.config import RunConfig
 from engine.config_file import load_config
 from engine.edits import SetOption
 from engine.state import RunState
+from engine.steering.soundness import Register
 from glov_tui.app import GlovApp
 from glov_tui.panes.steering import SteeringPane
-from glov_tui.panes.steering_lines import ASCII_MARKS, Marks, quoted, steering_lines
+from glov_tui.panes.steering_lines import (
+    ASCII_MARKS,
+    Marks,
+    quoted,
+    shown_warnings,
+    steering_lines,
+)
 from glov_tui.widgets.hbars import HBars
 from tests.glov_tui.sessions import (
     HeldSession,
@@ -228,3 +236,53 @@ def test_tokens_are_harmless_and_visible(token) -> None:
     assert not any(c in text for c in "\x1b\n\t\u202e\x07\x85")
     assert cell_len(text) <= 14
     assert quoted(" ", Marks()) != quoted("  ", Marks()) != quoted("\n", Marks())
+
+
+def warned(**changes: Any) -> RunState:
+    """A steered step that all there is to warn of is wrong with, but for ``changes``."""
+    wrong = {
+        "alpha": 4.0,
+        "pool": "paper",
+        "sink_shares": (0.993,) * LAYERS,
+        "registers": (Register(layer=3, template="P+", token="\x1b[2J\u202e", times=42),),
+    }
+    event = steering_prepared(2, 0.5, BEST).model_copy(update={**wrong, **changes})
+    events = [*steered(2, 0.5, 3)]
+    events[2] = event
+    return RunState().apply_all(
+        [*loaded(load_config("demo")), *one_step(1, {BEST: 7}, BEST), *events]
+    )
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_warnings_are_shown_with_their_figures(tmp_path, size) -> None:
+    session = a_session(tmp_path)
+    session.state = warned()
+    async with cockpit(session, size) as (_, pane):
+        text = "\n".join(rows(pane))
+    assert "! alpha 4 adds 160% of the norm; 40% breaks replies" in text
+    assert "! sink: 99% of the squared norm; no-bos drops it" in text
+    assert "register: '\\x1b[2J\\u202e' in P+, 42 times" in text
+    assert "\x1b" not in text and "\u202e" not in text
+
+
+def test_no_warnings_where_nothing_is_wrong() -> None:
+    state = warned(alpha=0.5, sink_shares=(0.1,) * LAYERS, registers=())
+    assert shown_warnings(state) == ()
+    above, _ = steering_lines(state, 60, 30, Marks())
+    assert len(above) == 3
+
+
+def test_a_strong_alpha_is_said_before_it_takes_effect() -> None:
+    state = warned(alpha=0.5, pool="no-bos", sink_shares=(), registers=())
+    edit = ev.Edited(number=1, step=3, edit=SetOption(key="steering.alpha", value=1.25))
+    assert shown_warnings(state.apply(edit)) == (
+        "alpha 1.25 adds 50% of the norm; 40% breaks replies",
+    )
+
+
+def test_warnings_leave_rows_for_bars() -> None:
+    for height in range(1, 20):
+        above, below = steering_lines(warned(), 60, height, ASCII_MARKS)
+        assert len(above) <= 3 or len(above) + len(below) + 5 <= height
+        assert all(line.isascii() for line in above)

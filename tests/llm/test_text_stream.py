@@ -39,6 +39,20 @@ def test_half_a_character_at_the_end_is_dropped():
     assert pieces(ids[:-1]) == ["a", "b", "", "", ""]
 
 
+def test_a_token_that_ends_inside_a_character_gives_the_characters_before_it():
+    """As SmolLM2 and GPT-2 have them: one token for a Cyrillic letter and half of the next."""
+    token = pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str("оо")[0][0][:3]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {text: i for i, text in enumerate([*alphabet, token])}
+    backend = Tokenizer(models.BPE(vocabulary, merges=[]))
+    backend.decoder = decoders.ByteLevel()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend)
+    rest = [vocabulary[byte] for byte in ("¾", "!")]
+    assert pieces([256], tokenizer) == ["о"]
+    assert pieces([256, 256, *rest], tokenizer) == ["о", "\ufffdо", "о", "!"]
+    assert pieces([256, *rest], tokenizer) == ["о", "о", "!"]
+
+
 def test_bytes_that_are_no_text_do_not_hold_up_what_follows():
     continuation = TOKENIZER("é")["input_ids"][1]
     assert pieces([continuation, *TOKENIZER("ab")["input_ids"]]) == ["", "\ufffda", "b"]

@@ -120,10 +120,10 @@ def test_a_run_that_is_driven_without_a_socket(folder: Path) -> None:
 
 
 def test_an_engine_of_another_protocol(folder: Path, facts: bytes) -> None:
-    hello = format_line(Greeting(glov="9.9", pid=1, protocol=2))
+    hello = format_line(Greeting(glov="9.9", pid=1, protocol=3))
     with engine_that_says(folder, hello + facts + CONTROLS, stays=True):
         said = refusal(folder)
-    assert "driven by glov 9.9, which speaks protocol 2 and this one 1" in said
+    assert "driven by glov 9.9, which speaks protocol 3 and this one 2" in said
 
 
 @pytest.mark.parametrize(

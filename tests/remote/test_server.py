@@ -23,7 +23,7 @@ from engine.remote.client import RemoteSession
 from engine.remote.messages import AskForControls, GiveControls, KeepControls
 from engine.remote.process import start_engine
 from engine.remote.stopping import stop_engine
-from engine.run_folder import EVENTS, SOCKET
+from engine.run_folder import EVENTS, LOG, SOCKET
 from engine.run_lock import OWNER
 from tests.remote.screens import At, Screen, plain, served, shut_out, wait_until
 from tests.small_runs import demo, outcome
@@ -334,3 +334,54 @@ def test_an_engine_is_stopped_also_where_nobody_more_is_let_in(
         assert bystander.poll() is None
         bystander.kill()
     assert read_journal(folder).events[-1].kind == "run-stopped"
+
+
+# -- a server that dies ---------------------------------------------------------------------------
+
+
+def test_a_server_that_has_died_is_begun_again_and_says_so(
+    tmp_path: Path, kept: Kept, undisturbed: Path
+) -> None:
+    folder = tmp_path / "run"
+    pause = paused_in(1)
+    session = pause.session = LocalSession.create(demo(), folder, pause, kept)
+
+    def die() -> None:
+        raise SystemExit("no more of it")
+
+    with server.ControlServer(session) as serving, Screen(folder, "one") as one:
+        to_the_pause(session)
+        serving._loop.call_soon_threadsafe(die)
+        one.to_the_end()
+        with Screen(folder, "two") as two:
+            two.until(
+                lambda: any("SystemExit: no more of it" in line.text for line in two.state.log)
+            )
+            assert two.holds
+            two.send(Resume())
+            two.until(lambda: two.state.status == "finished")
+        assert session.wait(60)
+    assert outcome(folder) == outcome(undisturbed)
+    assert "SystemExit" in (folder / LOG).read_text() and not (folder / SOCKET).exists()
+
+
+def test_a_server_that_dies_again_and_again_is_given_up_and_the_run_is_not(
+    tmp_path: Path, kept: Kept, undisturbed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def defect(_: socket.socket) -> bool:
+        raise ValueError("a defect")
+
+    monkeypatch.setattr(server, "REST_SECONDS", 0.0)
+    monkeypatch.setattr("engine.remote.server.address.same_user", defect)
+    folder = tmp_path / "run"
+    with served(folder, kept, paused_in(1)) as session:
+        to_the_pause(session)
+        for _ in range(server.LIVES):
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as here:
+                here.connect(str((folder / SOCKET).resolve()))
+                assert shut_out(here)
+        wait_until(lambda: any("no screen can attach" in line.text for line in session.state.log))
+        assert not (folder / SOCKET).exists()
+        session.send(Resume())
+        assert session.wait(60)
+    assert outcome(folder) == outcome(undisturbed)

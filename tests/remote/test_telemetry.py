@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from engine import events as ev
 from engine.commands import MakeEdit, Pause, Resume, RunExperiment, UndoEdit
 from engine.edits import ChooseAnchors, SetOption
-from engine.events import parse_event
 from engine.experiment import (
     CompareSettings,
     Experiment,
@@ -22,7 +21,7 @@ from engine.experiment import (
 )
 from engine.kept import Kept
 from engine.local_session import LocalSession
-from engine.remote.messages import format_line
+from engine.remote.messages import format_line, parse_message
 from engine.remote.telemetry import telemetry_since
 from engine.run_folder import EVENTS
 from engine.session import Published
@@ -92,7 +91,7 @@ class Shown:
         self._offset = now.journal_bytes
         telemetry = [format_line(event) for event in telemetry_since(self._sent, now.state)]
         self._sent = now.state
-        self.state = self.state.apply_all(parse_event(line) for line in (*facts, *telemetry))
+        self.state = self.state.apply_all(parse_message(line) for line in (*facts, *telemetry))
         assert plain(self.state) == plain(now.state)
 
 

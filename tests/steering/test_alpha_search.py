@@ -147,7 +147,7 @@ def scored(text: str, hits: int, step: int, origin: ev.Origin = "llm") -> ev.Tem
         hits=hits,
         n=10,
         margin=-1.0,
-        class_hits={},
+        class_hits=(),
     )
 
 
@@ -400,3 +400,19 @@ def _last_tries(events: list[dict]) -> list[dict]:
 def test_alphas_can_be_one_number(text: str) -> None:
     config = demo(f"steering.alphas={text}", "steering.alpha=auto")
     assert config.steering.alphas[0] == 0.5
+
+
+@pytest.mark.parametrize("accuracy", [0.02, 0.2, 0.7])
+def test_an_alpha_that_breaks_the_replies_is_soon_left_alone(accuracy: float) -> None:
+    """A reply without a template has accuracy 0: its reward is what P+ has, less."""
+    world = random.Random("world")
+    known: tuple[ev.AlphaTrial, ...] = ()
+    chosen = []
+    for step in range(60):
+        alpha = choose_alpha((0.5, 4.0), known, step)
+        chosen.append(alpha)
+        broken = 10 if alpha == 4 else 1
+        good = [accuracy * world.uniform(-0.6, 0) for _ in range(10 - broken)]
+        known = with_rewards(known, alpha, [*good, *[-accuracy] * broken], broken)
+    assert {trial.alpha: trial.rejected / trial.replies for trial in known} == {0.5: 0.1, 4.0: 1.0}
+    assert chosen[10:].count(4.0) <= 5

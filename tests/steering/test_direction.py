@@ -67,10 +67,11 @@ def test_no_bos_leaves_out_the_bos_only():
     torch.testing.assert_close(direction("no-bos").offsets, expected, atol=1e-5, rtol=0)
 
 
-def test_no_bos_takes_all_tokens_where_the_tokenizer_adds_no_bos():
-    expected = slow_offsets(byte_ids(POSITIVE, bos=False), byte_ids(NEGATIVE, bos=False), first=0)
-    ours = direction("no-bos", bos=False).offsets
-    torch.testing.assert_close(ours, expected, atol=1e-5, rtol=0)
+def test_no_bos_reads_the_texts_behind_a_bos_where_the_tokenizer_adds_none():
+    expected = slow_offsets(byte_ids(POSITIVE), byte_ids(NEGATIVE), first=1)
+    ours = direction("no-bos", bos=False)
+    torch.testing.assert_close(ours.offsets, expected, atol=1e-5, rtol=0)
+    assert ours.front == "<s>" and direction("no-bos").front is None
 
 
 def test_paper_is_equation_3():
@@ -118,7 +119,9 @@ def test_cosines():
     assert result.neighbour_cosines() == pytest.approx([0.0, *below.tolist()], abs=1e-6)
     states = (torch.zeros(2, 3, 32),) * 2
     zeros = torch.zeros(2, 32)
-    other = Direction("", "", "paper", zeros, (0.0,) * 2, (1.0,) * 2, (0.0,) * 2, states, 1)
+    numbers = dict.fromkeys(("norms", "hidden_norms", "ratios", "sink_shares"), (0.0,) * 2)
+    rest = {"states": states, "start": 1, "front": None, "peaks": ()}
+    other = Direction("", "", "paper", zeros, **numbers, **rest)
     with pytest.raises(ValueError, match="shapes differ"):
         result.cosines(other)
 

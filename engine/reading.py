@@ -1,0 +1,18 @@
+"""What a run makes of an LLM's reply: a template or the reason for rejecting it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from engine.config import Accept
+from engine.llm.base import Reply
+from engine.prompt_template import RejectReason
+from engine.reply import Parsed, parse_reply
+
+
+def read_reply(reply: Reply, accept: Accept) -> Parsed:
+    """The template in a reply, as ``proposal.accept`` wants it."""
+    parsed = parse_reply(reply.text, finish=reply.finish, accept=accept)
+    if parsed.reason is RejectReason.EMPTY and reply.thought.strip():
+        return replace(parsed, reason=RejectReason.ONLY_THOUGHT)
+    return parsed

@@ -1,0 +1,48 @@
+"""What the steering lab needs of a run to try something on its models."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+from engine import events as ev
+from engine.errors import UserError
+from engine.experiment import Experiment
+from engine.state import RunState
+
+if TYPE_CHECKING:
+    from engine.optimizer import Optimizer
+
+
+def experiment_events(
+    experiment: Experiment, state: RunState, optimizer: Optimizer | None, held: bool
+) -> Generator[ev.Event, None, None]:
+    """The telemetry of an experiment on a run that is ``held`` still.
+
+    Raises:
+        UserError: if the run is under way, or has no models or no P+ and P- yet.
+    """
+    if not held:
+        raise UserError("the lab works while the run is paused")
+    if optimizer is None or state.config is None:
+        raise UserError("the models are still being loaded")
+    anchors = state.with_pending().anchors  # two held by hand a moment ago count
+    if anchors is None:
+        raise UserError(
+            "there is no P+ and P- yet: steering begins with the first improvement over the "
+            "seed template; or hold two templates by hand"
+        )
+    from engine.steering.lab import Subject, run_experiment
+
+    positive, negative = (state.find(key) for key in anchors)
+    assert positive is not None and negative is not None
+    subject = Subject(
+        llm=optimizer.llm,
+        messages=optimizer.messages(state),
+        sampling=state.config.sampling,
+        positive=positive.text,
+        negative=negative.text,
+        fitness=optimizer.fitness,
+        accept=state.config.proposal.accept,
+    )
+    yield from run_experiment(experiment, subject)

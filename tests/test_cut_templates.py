@@ -1,0 +1,94 @@
+"""Templates that are longer than the VLM reads: noted, or not scored, and said to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import events as ev
+from engine.commands import InjectTemplate
+from engine.emitting import one_by_one
+from engine.kept import Kept
+from engine.llm.base import Reply, TokenColumn
+from engine.local_session import LocalSession
+from engine.optimizer import Optimizer
+from engine.prompt_template import RejectReason
+from engine.state import RunState
+from tests.small_runs import demo, drive
+
+PLAIN = "a photo of a <category>."
+TAIL = f"a photo of a <category> with the number {'7' * 80}."  # a token for each digit
+OFF = f"a photo with the number {'7' * 80} and a <category>."
+CUT = "the VLM reads 64 tokens of a text: cut for 16 of 16 classes"
+
+
+class Says:
+    """The real LLM, whose replies are these texts."""
+
+    def __init__(self, inner: Any, *texts: str) -> None:
+        self._inner = inner
+        self._texts = texts
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def propose(self, *_: Any) -> Generator[TokenColumn, None, list[Reply]]:
+        yield TokenColumn(self._texts)
+        return [Reply(text, 9, "stop") for text in self._texts]
+
+
+def run_step(optimizer: Optimizer) -> tuple[RunState, list[Any]]:
+    state = RunState().apply_all(
+        [
+            ev.RunStarted(run="r", config=optimizer.config.model_dump(mode="json"), versions={}),
+            optimizer.models_loaded(seconds=0.0),
+        ]
+    )
+    facts = []
+    for part in (optimizer.score_seed, optimizer.step):
+        for event in one_by_one(part(state)):
+            state = state.apply(event)
+            if event.is_fact:
+                facts.append(event)
+    return state, facts
+
+
+def test_what_is_cut_is_noted_and_what_loses_its_classes_is_not_scored(demo_models) -> None:
+    optimizer = demo_models("steps=1", "proposal.attempts=1")
+    optimizer.llm = Says(optimizer.llm, "a drawing of a <category>.", f'"{TAIL}"', OFF)
+    state, facts = run_step(optimizer)
+    plain, tail, off = (e for e in facts if isinstance(e, ev.CandidateProposed))
+    assert (plain.outcome, plain.note) == ("new", None)
+    assert (tail.outcome, tail.template, tail.reason) == ("new", TAIL, None)
+    assert tail.note.endswith(CUT) and "quotes" in tail.note
+    assert (off.outcome, off.template) == ("rejected", None)
+    assert off.reason == RejectReason.CUT_OFF
+    assert off.note == f"{CUT}, 16 of them the same as another"
+    assert {t.text for t in state.templates} == {PLAIN, "a drawing of a <category>.", TAIL}
+    (finished,) = (e for e in facts if isinstance(e, ev.StepFinished))
+    assert (finished.new, finished.rejected) == (2, 1)
+
+
+@pytest.mark.parametrize(("seed", "said"), [(PLAIN, None), (TAIL, CUT), (OFF, "ends before <cat")])
+def test_the_seed_template_is_scored_and_said_to_be_cut(demo_models, seed, said) -> None:
+    state, _ = run_step(demo_models("steps=1", f"seed_template={seed}"))
+    assert state.seed is not None and state.seed.text == seed
+    warnings = [line.text for line in state.log if line.text.startswith("seed template: ")][:1]
+    assert [said in line for line in warnings if said] == ([True] if said else [])
+    assert any(line.level == "warning" for line in state.log) == bool(said)
+
+
+def test_a_person_is_told(run_folder: Path, kept: Kept) -> None:
+    session = LocalSession.create(demo("steps=1"), run_folder, kept=kept)
+    for text in (TAIL, OFF):
+        session.send(InjectTemplate(text=text))
+    state = drive(session)
+    assert state.status == "finished"
+    said = [line.text for line in state.log if line.level == "warning"]
+    assert f"injected template: {CUT}" in said
+    (refused,) = (line for line in said if line.startswith("template refused: "))
+    assert CUT in refused and OFF in refused
+    assert {t.text for t in state.templates if t.origin == "human"} == {TAIL}

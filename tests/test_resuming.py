@@ -1,0 +1,115 @@
+"""A run that ends behind any of its facts and is resumed ends as one that was never killed.
+
+What a killed process leaves is the first appends of its journal, so a journal that is cut behind
+one of them is a kill at that moment. ``GLOV_CUTS=all`` cuts behind every one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from engine import events as ev
+from engine.journal import read_journal, read_state
+from engine.kept import Kept
+from engine.local_session import LocalSession
+from engine.prompt_template import normalise
+from engine.run_folder import EVENTS
+from engine.state import RunState
+from tests import person
+from tests.person import Person
+from tests.small_runs import demo, drive, outcome
+
+
+def met(session: LocalSession, somebody: Person) -> RunState:
+    somebody.session = session
+    return drive(session)
+
+
+@pytest.fixture(scope="module")
+def meddled(tmp_path_factory: pytest.TempPathFactory, kept: Kept) -> Path:
+    """A run in which somebody injects and edits, and that nothing else has happened to."""
+    folder, somebody = tmp_path_factory.mktemp("runs") / "meddled", Person()
+    met(LocalSession.create(demo(), folder, somebody, kept), somebody)
+    return folder
+
+
+def appends(folder: Path) -> list[bytes]:
+    """Of a journal, each with all of its lines."""
+    found, append = [], b""
+    for line in (folder / EVENTS).read_bytes().splitlines(keepends=True):
+        append += line
+        if not line.endswith(b" \n"):
+            found.append(append)
+            append = b""
+    assert not append
+    return found
+
+
+def kinds(append: bytes) -> list[str]:
+    return [json.loads(line)["kind"] for line in append.splitlines()]
+
+
+def cut(folder: Path, count: int, to: Path) -> Path:
+    shutil.copytree(folder, to)
+    (to / EVENTS).write_bytes(b"".join(appends(folder)[:count]))
+    return to
+
+
+def test_what_belongs_together_is_one_append(meddled: Path) -> None:
+    found = [kinds(append) for append in appends(meddled)]
+    together = [kind for kind in found if len(kind) > 1]
+    end = ["step-finished", "test-measured"]
+    assert together == [
+        ["anchors-moved", *end],
+        ["template-scored", "anchors-moved"],  # a person's, after step 1
+        end,
+        ["test-measured", "test-measured", "run-finished"],
+    ]
+    assert ["step-finished"] in found  # the last step's end; the final ensemble is measured then
+
+
+def test_somebody_meddles_in_every_way(meddled: Path) -> None:
+    state = read_state(meddled)
+    first = {t.text: t.first.step for t in state.templates if t.origin == "human"}
+    assert first == {
+        person.WHILE_LOADING: 0,
+        person.WITHIN_STEP_1: 1,
+        person.AFTER_STEP_1: 1,
+        person.WHILE_FINISHING: 3,
+    }
+    steered = [e for e in read_journal(meddled).events if isinstance(e, ev.SteeringPrepared)]
+    assert [e.positive for e in steered] == [normalise(person.AFTER_STEP_1)] * 2
+    assert [len(e.previous_cosines) for e in steered] == [0, 6]
+    moved = [e for e in read_journal(meddled).events if isinstance(e, ev.AnchorsMoved)]
+    better = person.WITHIN_STEP_1, person.AFTER_STEP_1
+    assert [e.positive for e in moved] == [normalise(text) for text in better]
+    assert [(e.step, e.edit) for e in state.edits] == [
+        (3, person.COOLER),
+        (4, person.BAN),
+        (4, person.ALLOW),
+    ]
+    assert person.AFTER_STEP_1 in state.test("ensemble").templates
+    finishes = [e for e in read_journal(meddled).events if isinstance(e, ev.FinishStarted)]
+    assert len(finishes) == 2  # somebody edited meanwhile
+    assert [t.subject for t in state.tests] == ["seed", "ensemble", "ensemble", "best", "ensemble"]
+
+
+def test_resumed_behind_any_fact_ends_the_same(meddled: Path, tmp_path: Path, kept: Kept) -> None:
+    whole = [kinds(append) for append in appends(meddled)]
+    special = {"template-injected", "edited", "step-finished", "anchors-moved", "finish-started"}
+    places = set()
+    for place, found in enumerate(whole, start=1):
+        if special & set(found):
+            places |= {place - 1, place, place + 1}
+    if os.environ.get("GLOV_CUTS") == "all":
+        places = set(range(len(whole)))
+    for place in sorted(places & set(range(1, len(whole)))):
+        somebody = Person()
+        folder = cut(meddled, place, tmp_path / f"cut-{place}")
+        met(LocalSession.resume(folder, somebody, kept), somebody)
+        assert outcome(folder) == outcome(meddled), f"cut behind {whole[place - 1]}"

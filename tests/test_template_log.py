@@ -1,0 +1,107 @@
+"""Templates as a value: whatever grows from it, and in whichever thread, it stays as it was."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.history import Proposal, ScoredTemplate, ranked
+from engine.template_log import TemplateLog
+
+
+def template(number: int, hits: int = 0) -> ScoredTemplate:
+    return ScoredTemplate(
+        f"t{number}", f"t{number}", "llm", Proposal(1, 1, number), hits, 10, -1.0, ()
+    )
+
+
+def seen(number: int) -> Proposal:
+    return Proposal(2, 1, number)
+
+
+class Plain:
+    """The same by copying everything each time."""
+
+    def __init__(self, templates: tuple[ScoredTemplate, ...] = ()) -> None:
+        self.templates = templates
+
+    def with_template(self, one: ScoredTemplate) -> Plain:
+        return Plain((*self.templates, one))
+
+    def with_repeat(self, key: str, where: Proposal) -> Plain:
+        return Plain(
+            tuple(
+                replace(t, again=(*t.again, where)) if t.key == key else t for t in self.templates
+            )
+        )
+
+
+def same(log: TemplateLog, plain: Plain) -> bool:
+    keys = [t.key for t in plain.templates]
+    return (
+        log.all == plain.templates
+        and log.ranking == tuple(ranked(plain.templates))
+        and len(log) == len(keys)
+        and [log.find(key) for key in keys] == list(plain.templates)
+        and all((f"t{n}" in log) == (f"t{n}" in keys) for n in range(40))
+    )
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.booleans(), st.integers(0, 10)), max_size=40))
+def test_every_value_is_what_copies_would_be_whatever_grew_from_it(operations) -> None:
+    """Each operation goes on from any value that there is: most of them make branches."""
+    values = [(TemplateLog(), Plain())]
+    for number, (base, repeats, hits) in enumerate(operations):
+        log, plain = values[-1 - base % len(values)]
+        if repeats and plain.templates:
+            key = plain.templates[hits % len(plain.templates)].key
+            values.append(
+                (log.with_repeat(key, seen(number)), plain.with_repeat(key, seen(number)))
+            )
+        else:
+            new = template(len(plain.templates), hits)  # the same key in several branches
+            values.append((log.with_template(new), plain.with_template(new)))
+    for log, plain in values:
+        assert same(log, plain)
+
+
+def test_growing_on_shares_what_there_is() -> None:
+    log = TemplateLog()
+    for number in range(100):
+        log = log.with_template(template(number))
+    more = log.with_template(template(100))
+    assert more._log is log._log
+    assert log.with_template(template(101))._log is not log._log  # what is not its own is no part
+    assert len(log) == 100 and log.find("t100") is None and more.find("t100") is not None
+
+
+def test_a_repeat_of_what_is_not_there_is_none() -> None:
+    log = TemplateLog().with_template(template(0))
+    assert log.with_repeat("t1", seen(1)) is log
+    log.with_template(template(1))
+    assert log.with_repeat("t1", seen(1)) is log  # it is there in another value only
+
+
+def test_two_threads_that_go_on_from_one_value_get_each_their_own() -> None:
+    base = TemplateLog().with_template(template(0))
+    grown: dict[int, TemplateLog] = {}
+    ready = threading.Barrier(4)
+
+    def grow(name: int) -> None:
+        log = base
+        ready.wait()
+        for number in range(200):
+            log = log.with_template(template(1000 * name + number + 1))
+        grown[name] = log
+
+    threads = [threading.Thread(target=grow, args=(name,)) for name in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for name, log in grown.items():
+        expected = [0, *(1000 * name + number + 1 for number in range(200))]
+        assert [t.key for t in log.all] == [f"t{number}" for number in expected]
