@@ -438,9 +438,10 @@ async def test_keys_of_the_cockpit_that_make_no_sense_here_do_nothing(session) -
 async def test_the_palette_has_the_lab_s_actions(session) -> None:
     async with lab(session) as (pilot, screen):
         commands = {c.title: c for c in pilot.app.get_system_commands(screen)}
-        assert {f"Lab: {b.description}" for b in LabScreen.BINDINGS} <= set(commands)
-        assert "Pause" in commands and "Pin" not in commands
-        await commands["Lab: Grid view"].callback()
+        keys = [(b.description, pilot.app.get_key_display(b)) for b in LabScreen.BINDINGS]
+        assert {f"Lab: {about} ({key})" for about, key in keys} <= set(commands)
+        assert "Pause (space)" in commands and "Pin (p)" not in commands
+        await commands["Lab: Grid view (2)"].callback()
         assert screen.query_one(GridView).display
 
 

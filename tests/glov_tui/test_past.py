@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -179,17 +180,30 @@ async def test_keys_of_an_engine_are_hidden_in_a_replay(replay: ReplaySession) -
         assert footer(app) == {
             *("Play", "Back", "On", "Slow", "Fast", "Help", "Quit", "Fork"),
         }
-        await pilot.press("n", "p", "b", "e", "i", "o", "t", "u", "m", "x", "h")
+        await pilot.press("n", "p", "b", "e", "i", "o", "t", "u", "m", "h")
         assert len(app.screen_stack) == 1
         titles = {command.title for command in app.get_system_commands(app.screen)}
-        assert "Back" in titles and "Inject" not in titles and "Pause" not in titles
+        assert "Back (←)" in titles
+        assert "Inject (i)" not in titles and "Pause (space)" not in titles
         await pilot.press("slash", *"number 2")  # keys that are typed are text
         assert app.query_one("Input").value == "number 2"
         await pilot.press("escape", "q")
         await pilot.pause()
         assert not app.is_running
     assert (replay.folder / EVENTS).read_bytes() == before
-    assert not (replay.folder / "result.json").exists()
+
+
+async def test_what_is_exported_says_of_which_step_it_is(folder: Path) -> None:
+    session = HeldSession(folder, *facts())
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("x", "h", "left", "x")
+        said = [(note.title, Path(note.message).name) for note in app._notifications]
+    assert said == [
+        ("The result of the run so far is in", "result.json"),
+        ("The result of the run at the end of step 2 is in", "result-at-step-2.json"),
+    ]
+    steps = [json.loads((folder / name).read_text())["steps"] for _, name in said]
+    assert steps == [3, 2]
 
 
 @pytest.mark.parametrize("size", [(200, 50), (80, 24), (60, 20)])
@@ -239,7 +253,8 @@ async def test_the_command_palette_has_what_the_keys_do(replay: ReplaySession) -
         await pilot.press("ctrl+p")
         await pilot.pause()
         titles = {command.title for command in app.get_system_commands(app.screen_stack[0])}
-        assert {"Play", "Back", "End", "Fork"} <= titles and "History" not in titles
+        wanted = {"Play (space)", "Back (←)", "End (end)", "Fork (f)"}
+        assert wanted <= titles and "History (h)" not in titles
         await pilot.press(*"end")
         for _ in range(50):
             await pilot.pause(0.05)

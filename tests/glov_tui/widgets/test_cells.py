@@ -82,8 +82,8 @@ def test_text_is_cut_at_the_end_and_wide_characters_are_not_halved() -> None:
     assert grid.row_text(0) == " a a "
 
 
-def test_graphemes_keep_accents_and_drop_joiners_and_controls() -> None:
+def test_graphemes_keep_accents_and_mark_joiners_and_controls() -> None:
     assert graphemes("e\u0301x") == [("e\u0301", 1), ("x", 1)]
-    assert graphemes("🙂\u200d🙂") == [("🙂", 2), ("🙂", 2)]
+    assert graphemes("🙂\u200d🙂") == [("🙂", 2), ("\ufffd", 1), ("🙂", 2)]
     assert graphemes("\x1b[1mü", ascii_only=True) == [(c, 1) for c in "?[1m?"]
     assert text_width("图a") == 3
