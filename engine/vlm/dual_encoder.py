@@ -11,6 +11,7 @@ from torch import Tensor
 from engine.data.copies import TestCopies
 from engine.data.dataset import Dataset, LabelledImage
 from engine.data.feature_cache import FeatureSet
+from engine.data.names import readable_name
 from engine.data.sampling import sample_few_shot
 from engine.errors import DataError, ModelError, UserError
 from engine.prompt_template import PLACEHOLDER, RejectReason
@@ -275,6 +276,6 @@ def _stacked(
 
 def _report_unreadable(dataset: Dataset, reasons: dict[str, str], report: Report) -> None:
     for path, reason in list(reasons.items())[:_NAMED_IMAGES]:
-        report(f"{str(dataset.root / path)!r} was skipped: {reason}")
+        report(f"'{readable_name(str(dataset.root / path))}' was skipped: {reason}")
     if len(reasons) > _NAMED_IMAGES:
         report(f"{len(reasons) - _NAMED_IMAGES} more images were skipped: they can't be read")
