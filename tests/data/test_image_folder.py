@@ -136,6 +136,14 @@ def test_settings_file(tmp_path):
     assert dataset.class_names == ("great_tit", "caf\u00e9 {x} <category>", "other thing")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_settings_file_of_windows_editors(tmp_path, encoding):
+    text = 'name = "Caf\u00e9"\r\n[classes]\r\ncat = "feline"\r\n'
+    (classes(tmp_path) / "dataset.toml").write_bytes(text.encode(encoding))
+    dataset = read_image_folder(tmp_path)
+    assert (dataset.name, dataset.class_names) == ("Caf\u00e9", ("feline", "dog"))
+
+
 def test_default_name_is_the_folder(tmp_path):
     dataset = read_image_folder(classes(tmp_path / "garden_birds"))
     assert (dataset.name, dataset.description) == ("garden birds", "")
