@@ -83,6 +83,7 @@ class ModelsLoaded(_Event):
     test_size: Count
     seconds: Seconds
     versions: dict[str, str] = Field(default_factory=dict)  # of libraries behind the numbers
+    cache_entries: tuple[str, ...] = ()  # keys of the image features that scores rest on
     threads: str = ""  # how the CPU was used, for the log
     llm_thinks_first: bool = False  # a thought begins each reply, so that it can't be begun for it
 

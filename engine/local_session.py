@@ -42,6 +42,7 @@ from engine.journal import Journal, fold_journal, read_journal
 from engine.kept import Kept
 from engine.loading import load_optimizer
 from engine.run_folder import CONFIG, LOG, run_argument
+from engine.run_summary import keep_summary_of
 from engine.run_trust import check_trust
 from engine.session import Published
 from engine.session_experiments import experiment_events
@@ -285,6 +286,7 @@ class LocalSession:
                 if event is not None:
                     self._say(event)
             finally:
+                keep_summary_of(self.folder, self._published)  # while nobody else can go on
                 self._journal.close()
         except UserError as error:  # the journal itself can't be written
             event = ev.RunFailed(message=str(error))

@@ -102,6 +102,7 @@ class Optimizer:
             test_size=self.fitness.size("test"),
             seconds=seconds,
             versions=versions(),
+            cache_entries=self.fitness.cache_entries,
             threads=threads.describe(),
         )
 

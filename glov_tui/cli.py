@@ -242,6 +242,14 @@ def runs(
 
 
 @app.command()
+def check(run: RunArgument, as_json: AsJson = False) -> None:
+    """Say whether a run's journal, and the caches it rests on, are what was written."""
+    from glov_tui.check import print_check
+
+    raise typer.Exit(print_check(run, as_json))
+
+
+@app.command()
 def replay(
     run: RunArgument,
     speed: Annotated[

@@ -12,7 +12,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,9 +69,15 @@ class FeatureCache:
         whole = sorted([*found.kept.tolist(), *found.unreadable]) == list(range(count))
         return found if whole else None
 
-    def damaged(self) -> list[Path]:
-        """The entries whose content is not what was stored, or can't be read."""
-        return [path for path in sorted(self.folder.glob("*.safetensors")) if _is_damaged(path)]
+    def damaged(self, keys: Iterable[str] | None = None) -> list[Path]:
+        """The entries whose content is not what was stored, or can't be read; of all, or of
+        those with these keys that are there.
+        """
+        if keys is None:
+            paths = sorted(self.folder.glob("*.safetensors"))
+        else:
+            paths = [path for path in map(self._path, keys) if os.path.lexists(path)]
+        return [path for path in paths if _is_damaged(path)]
 
     def store(self, key: str, found: FeatureSet) -> None:
         """Write ``found`` under ``key``, atomically.

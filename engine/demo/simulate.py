@@ -44,6 +44,7 @@ class WorldFitness:
     dataset_description = "Small things from a collector's cabinet."
     dataset_fingerprint = "none"
     class_names = ("cup", "bell")
+    cache_entries: tuple[str, ...] = ()
 
     def __init__(self, world: World, seed: int = 0) -> None:
         self.world = world

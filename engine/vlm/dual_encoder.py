@@ -55,8 +55,10 @@ class DualEncoder:
         context: TextContext,
         images: dict[Split, LabelledFeatures],
         logit_scale: float,
+        cache_entries: Sequence[str] = (),
     ) -> None:
         self._name = name
+        self.cache_entries = tuple(cache_entries)
         self._dataset = dataset
         self._texts = texts
         self._context = context

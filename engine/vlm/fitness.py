@@ -79,6 +79,11 @@ class Fitness(Protocol):
         ...
 
     @property
+    def cache_entries(self) -> tuple[str, ...]:
+        """Keys of the entries of the feature cache that scores rest on."""
+        ...
+
+    @property
     def class_names(self) -> tuple[str, ...]: ...
 
     def size(self, split: Split) -> int:

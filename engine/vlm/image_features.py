@@ -60,6 +60,7 @@ class ImageFeatures:
         self._model_key = model_key
         self._cache = cache
         self._report = report
+        self.entries: list[str] = []  # keys of the cache that features came from or went to
 
     def of(self, root: Path, paths: Sequence[str], advance: Advance) -> FeatureSet:
         """Features of the files ``root / path``, from the cache or computed now.
@@ -69,6 +70,8 @@ class ImageFeatures:
                 a single image.
         """
         key = cache_key(self._model_key, root, paths)
+        if self._cache is not None and paths:
+            self.entries.append(key)
         stored = self._cache.load(key, len(paths)) if self._cache else None
         if stored is not None:
             advance(len(paths), len(paths))

@@ -23,7 +23,7 @@ from engine.remote.client import RemoteSession
 from engine.remote.messages import AskForControls, GiveControls, KeepControls
 from engine.remote.process import start_engine
 from engine.remote.stopping import stop_engine
-from engine.run_folder import EVENTS, LOG, SOCKET
+from engine.run_folder import EVENTS, LOG, SOCKET, SUMMARY
 from engine.run_lock import OWNER
 from tests.remote.screens import At, Screen, plain, served, shut_out, wait_until
 from tests.small_runs import demo, outcome
@@ -236,7 +236,7 @@ def test_the_socket_is_gone_and_the_last_fact_is_told(
         assert one.state.status == "finished"
         assert plain(one.state) == plain(session.state)
     assert not (folder / SOCKET).exists()
-    assert {path.name for path in folder.iterdir()} == {"config.toml", "events.jsonl"}
+    assert {path.name for path in folder.iterdir()} == {"config.toml", EVENTS, SUMMARY}
     assert outcome(folder) == outcome(undisturbed)
 
 
