@@ -21,6 +21,7 @@ from engine.commands import (
 )
 from engine.edits import ChooseAnchors, Edit
 from engine.files import write_atomic
+from engine.ownership import why_denied
 from engine.result import summarise
 from engine.session import Session
 from engine.state import RunState
@@ -208,6 +209,7 @@ class RunActions(App[None]):
         try:
             write_atomic(path, result)
         except OSError as error:
-            self.notify(f"{path}: {error.strerror}", severity="error", markup=False)
+            reason = why_denied(error, path)
+            self.notify(clean(f"{path}: {reason}"), severity="error", markup=False)
         else:
-            self.notify(str(path), title="Exported", markup=False)
+            self.notify(clean(str(path)), title="Exported", markup=False)
