@@ -12,10 +12,10 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine import events as ev
 from engine.commands import (
@@ -31,6 +31,7 @@ from engine.commands import (
     UndoEdit,
 )
 from engine.config import RunConfig
+from engine.contract import Expected, going_on
 from engine.edit_check import edit_problem, injection_problem
 from engine.edits import Edit
 from engine.emitting import Emitted, Steps, together
@@ -41,6 +42,7 @@ from engine.giving_up import Load
 from engine.journal import Journal, fold_journal, read_journal
 from engine.kept import Kept
 from engine.loading import load_optimizer
+from engine.places import with_places
 from engine.run_folder import CONFIG, LOG, run_argument
 from engine.run_summary import keep_summary_of
 from engine.run_trust import check_trust
@@ -90,6 +92,7 @@ class LocalSession:
         self._scores = scores or {}
         self._on_event = on_event
         self._kept = kept
+        self._places: dict[str, Any] = {}  # that were said when it was taken up
         self.unattended = False  # nobody watches: what asks for a person ends the run
         self._commands: queue.SimpleQueue[Command | _Report] = queue.SimpleQueue()
         self._optimizer: Optimizer | None = None
@@ -125,8 +128,11 @@ class LocalSession:
         on_event: Callable[[ev.Event, RunState], None] | None = None,
         kept: Kept | None = None,
         trusted: bool = False,
+        places: Mapping[str, Any] | None = None,
     ) -> LocalSession:
         """Take up a run where its journal ends; ``kept`` as in ``create``.
+
+        ``places`` say where its data and models are now: see ``engine.places``.
 
         Raises:
             JournalError: if the journal is damaged or of another version, another process drives
@@ -134,7 +140,9 @@ class LocalSession:
             UserError: as ``check_trust``, if it is not ``trusted``.
         """
         # Opened first of all: nobody else may append to what is read.
-        return cls._opened(Journal(folder), on_event, kept, trusted)
+        session = cls._opened(Journal(folder), on_event, kept, trusted)
+        session._places = dict(places or {})
+        return session
 
     @classmethod
     def _opened(
@@ -373,12 +381,25 @@ class LocalSession:
             self._publish(ev.Warned(message=message))
 
         assert self.state.config is not None
-        begun = time.monotonic()
+        begun, before = time.monotonic(), self.state.models
+        run = run_argument(self.folder)
+        expected = Expected(before, run, self.state.steps_done) if before is not None else None
         with self._load_watch.under_way():
             optimizer = load_optimizer(
-                self.state.config, progress, report, self._scores, self._kept
+                with_places(self.state.config, self._places),
+                progress,
+                report,
+                self._scores,
+                self._kept,
+                expected,
             )
-        self._publish(optimizer.models_loaded(time.monotonic() - begun))
+        loaded = optimizer.models_loaded(time.monotonic() - begun)
+        if before is not None:
+            loaded, remarks = going_on(before, loaded)
+            for remark in remarks:
+                report(remark)
+        places = (ev.PlacesSet(places=self._places),) if self._places else ()
+        self._publish(*places, loaded)  # said for good once the run goes on with it
         return optimizer
 
     def _drive(self, steps: Steps[RunState], obeying: bool = True) -> None:

@@ -25,6 +25,7 @@ from typing import TypeVar
 from engine import events as ev
 from engine import threads
 from engine.config import RunConfig, SteeringConfig
+from engine.contract import facts_of_fitness, facts_of_llm
 from engine.emitting import Events, Steps, emit, relay
 from engine.errors import ModelError
 from engine.history import find_anchors
@@ -89,17 +90,8 @@ class Optimizer:
     def models_loaded(self, seconds: float) -> ev.ModelsLoaded:
         """The fact that both models and the data are ready, after ``seconds`` of loading."""
         return ev.ModelsLoaded(
-            llm=self.llm.name,
-            llm_layers=self.llm.layers,
-            llm_thinks_first=self.llm.thinks_first,
-            vlm=self.fitness.name,
-            dataset_name=self.fitness.dataset_name,
-            dataset_description=self.fitness.dataset_description,
-            dataset_fingerprint=self.fitness.dataset_fingerprint,
-            class_names=self.fitness.class_names,
-            class_sizes=self.fitness.class_sizes("train"),
-            train_size=self.fitness.size("train"),
-            test_size=self.fitness.size("test"),
+            **facts_of_llm(self.llm),
+            **facts_of_fitness(self.fitness),
             seconds=seconds,
             versions=versions(),
             cache_entries=self.fitness.cache_entries,

@@ -26,6 +26,7 @@ from engine.experiment_state import ExperimentState
 from engine.history import Proposal, ScoredTemplate, anchors_after
 from engine.llm.base import Message
 from engine.old_config import written_config
+from engine.places import with_places
 from engine.prompt_template import normalise
 from engine.steering.alpha_search import TrialSetting
 from engine.steering.breaking import ReplyCount, breaking, with_replies_counted
@@ -181,6 +182,11 @@ class RunState:
                     f"{len(event.class_names)} classes, {event.train_size} training and "
                     f"{event.test_size} test images{'; ' if event.threads else ''}{event.threads}",
                 )
+            case ev.PlacesSet():
+                assert self.config is not None
+                said = ", ".join(f"{key} = {value}" for key, value in event.places.items())
+                config = with_places(self.config, event.places)
+                return replace(self, config=config)._logged(event, f"taken up with {said}")
             case ev.StepStarted():
                 return self._step_started(event)
             case ev.MetaPromptComposed():

@@ -58,6 +58,12 @@ class WorldFitness:
         """Not known: hits are drawn for all classes together."""
         return ()
 
+    revision = weights = ""
+
+    def fingerprint(self, split: Split) -> str:
+        """There are no images."""
+        return ""
+
     def check(self, template: str) -> TemplateCheck:
         """Everything is read."""
         return TemplateCheck()
@@ -98,6 +104,7 @@ class RandomProposer:
     """A `LanguageModel` that never looks at the meta-prompt; what any search must beat."""
 
     name = "random proposer"
+    revision = ""
     layers = 0
     thinks_first = False
 

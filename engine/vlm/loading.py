@@ -78,6 +78,8 @@ def load_fitness(
         report(remark)
     return DualEncoder(
         name=loaded.name,
+        revision=loaded.revision,
+        weights=loaded.weights,
         dataset=dataset,
         texts=texts,
         context=context,
