@@ -83,8 +83,23 @@ class ModelsLoaded(_Event):
     test_size: Count
     seconds: Seconds
     versions: dict[str, str] = Field(default_factory=dict)  # of libraries behind the numbers
+    cache_entries: tuple[str, ...] = ()  # keys of the image features that scores rest on
     threads: str = ""  # how the CPU was used, for the log
+    # What tells these from others: of the models' files, of what was loaded, of the images that
+    # scores rest on and their content. Nothing where it is not known.
+    llm_revision: str = ""
+    vlm_revision: str = ""
+    vlm_weights: str = ""
+    train_fingerprint: str = ""
+    test_fingerprint: str = ""
     llm_thinks_first: bool = False  # a thought begins each reply, so that it can't be begun for it
+
+
+class PlacesSet(_Event):
+    """It was said anew where the data and models are, or how they run: values by dotted key."""
+
+    kind: Literal["places-set"] = "places-set"
+    places: dict[str, Any]
 
 
 class StepStarted(_Event):
@@ -425,6 +440,7 @@ class ExperimentEnded(_Event):
 Event = Annotated[
     RunStarted
     | ModelsLoaded
+    | PlacesSet
     | StepStarted
     | MetaPromptComposed
     | SteeringPrepared

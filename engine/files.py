@@ -18,10 +18,11 @@ from engine.ownership import why_denied
 _ONLY_FILES = os.O_NOFOLLOW | os.O_NONBLOCK
 
 
-def write_atomic(path: Path, data: str | bytes) -> None:
+def write_atomic(path: Path, data: str | bytes, durable: bool = True) -> None:
     """Write to a temporary file beside ``path``, flush it to disk, rename it over ``path``.
 
-    Only its owner can read the file. When this returns, a power cut can't undo it.
+    Only its owner can read the file. When this returns, a power cut can't undo it; unless it need
+    not be ``durable``, as what can be made again at any time.
 
     Raises:
         OSError: if the folder can't be written or is full; ``path`` is then as it was.
@@ -32,9 +33,11 @@ def write_atomic(path: Path, data: str | bytes) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         Path(temporary).replace(path)
-        sync_folder(path.parent)
+        if durable:
+            sync_folder(path.parent)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -18,10 +18,14 @@ from engine.edit_check import edit_problem
 from engine.edits import EDITABLE, SetOption
 from engine.errors import ConfigError, JournalError, UserError
 from engine.journal import Journal, fold_journal, read_journal
+from engine.places import PLACE_KEYS, with_places
 from engine.run_folder import EVENTS
 from engine.run_record import begun_config
 from engine.run_trust import check_trust
 from engine.state import RunState
+
+LLM_KEYS = ("llm.model", "llm.revision")
+"""Scores do not depend on the LLM, so a fork may have another one."""
 
 RUN_KEYS = ("steps", "seed", *(f"evaluation.{name}" for name in EvaluationConfig.model_fields))
 """Keys, beside ``EDITABLE``, that a fork may have otherwise than its parent."""
@@ -32,6 +36,7 @@ _OF_THE_PROCESS = (
     ev.RunStopped,
     ev.RunReopened,
     ev.RunFailed,
+    ev.PlacesSet,  # the fork begins with them
     ev.FinishStarted,  # what was edited since the last step takes effect in the next one
     ev.RunFinished,
 )
@@ -46,13 +51,16 @@ def write_fork(
 ) -> None:
     """Write the journal of a fork, to be taken up as any run; ``parent`` may be under way.
 
+    It goes on with its parent's data and models, which are compared when it is loaded, but with
+    another LLM if ``overrides`` name one.
+
     Args:
         parent: folder of the run that is forked.
         step: the last step that both share; 0: only the seed template was scored. What was edited
             or injected after it and before the next step is copied too.
         folder: of the fork.
-        overrides: ``key.path=value`` of ``EDITABLE`` and ``RUN_KEYS``; they hold from the next
-            step on.
+        overrides: ``key.path=value`` of ``EDITABLE``, ``RUN_KEYS`` and ``PLACE_KEYS``; they hold
+            from the next step on.
         trusted: the user has said that the parent is to be trusted: a fork is this user's own.
 
     Raises:
@@ -60,11 +68,18 @@ def write_fork(
             or a value is not allowed, or if the folder can't be written or holds a run; and as
             ``check_trust``.
     """
+    overrides = list(overrides)
     events = read_journal(parent).events
     check_trust(parent, begun_config(events), trusted)
     _check_step(parent, fold_journal(parent, events), step)
-    config, options = _changes(begun_config(events), parent, step, overrides)
+    begun_with = begun_config(events)
+    for event in events:
+        if isinstance(event, ev.PlacesSet):
+            begun_with = with_places(begun_with, event.places)
+    config, options = _changes(begun_with, parent, step, overrides)
     facts = _facts(events, step, config)
+    if any(override.partition("=")[0].strip() in LLM_KEYS for override in overrides):
+        facts = [_with_any_llm(fact, config) for fact in facts]
     begun = facts[0]
     assert isinstance(begun, ev.RunStarted)  # read_journal refuses others
     begun = begun.model_copy(update={"run": folder.name, "config": config.model_dump(mode="json")})
@@ -92,14 +107,14 @@ def _changes(
         changed = with_value(config, key, value, f"--set {override}")  # says what is no key
         if key in EDITABLE:
             options.append((key, value))
-        elif key in RUN_KEYS:
+        elif key in RUN_KEYS or key in PLACE_KEYS:
             config = changed
         else:
             raise ConfigError(
                 f"--set {override}: {key} can't change in a fork, since scores before and after "
                 f"step {step} would no longer be comparable. These can: "
-                f"{', '.join((*RUN_KEYS, *EDITABLE))}. For other keys start a new run: "
-                f"glov run {parent / 'config.toml'} --set {override}"
+                f"{', '.join((*RUN_KEYS, *EDITABLE, *PLACE_KEYS))}. For other keys start a new "
+                f"run: glov run {parent / 'config.toml'} --set {override}"
             )
     if config.steps < step:
         raise ConfigError(
@@ -142,6 +157,13 @@ def _facts(events: Sequence[ev.Event], step: int, config: RunConfig) -> list[ev.
         return place < finish and event.subject != "best" and not (of_this_step and measured_again)
 
     return [events[place] for place in range(end) if is_kept(place)]
+
+
+def _with_any_llm(fact: ev.Event, config: RunConfig) -> ev.Event:
+    """The fact for a fork that has another LLM: what is known of the parent's holds no more."""
+    if not isinstance(fact, ev.ModelsLoaded):
+        return fact
+    return fact.model_copy(update={"llm": config.llm.model, "llm_revision": ""})
 
 
 def _ends(event: ev.Event, step: int) -> bool:

@@ -14,12 +14,9 @@ import collections
 import contextlib
 import errno
 import os
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from engine import run_lock
 from engine.config import RunConfig
@@ -28,19 +25,8 @@ from engine.errors import JournalError
 from engine.events import JOURNAL_VERSION, Event, RunStarted
 from engine.files import make_private_folder, open_private, sync_folder, write_atomic
 from engine.journal_guard import JournalGuard
-from engine.journal_lines import (
-    MORE,
-    Damage,
-    last_crc,
-    parse_body,
-    parse_lines,
-    sealed,
-    stated_version,
-    unsealed,
-    whole_lines,
-)
-from engine.journal_v1 import upgraded
-from engine.old_config import written_config
+from engine.journal_lines import MORE, Damage, last_crc, sealed, whole_lines
+from engine.journal_versions import check_head, read_lines
 from engine.ownership import why_denied
 from engine.run_folder import CONFIG, EVENTS, run_argument
 from engine.run_lock import Owner
@@ -326,28 +312,9 @@ def read_journal(folder: Path) -> JournalContent:
                 "can't be taken up as it is; a copy cut before that line can"
             )
         if not events:
-            _check_head(path, event)
+            check_head(path, event)
         events.append(event)
     return JournalContent(tuple(events), torn_bytes, version)
-
-
-def read_lines(path: Path, lines: Sequence[bytes]) -> tuple[int, Iterator[Event | Damage]]:
-    """The version of a journal, and what each of its lines says or what is wrong with it.
-
-    Raises:
-        JournalError: if it is of a version that this glov does not know.
-    """
-    body, crc = unsealed(lines[0])
-    version = stated_version(body)
-    if version == 1 and crc is None:
-        bodies = enumerate(upgraded(lines), start=1)
-        return 1, (parse_body(body, number) for number, body in bodies)
-    if version not in (None, JOURNAL_VERSION) and crc in (None, zlib.crc32(body)):
-        raise JournalError(
-            f"{path} is a journal of version {version}; this glov reads version 1 to "
-            f"{JOURNAL_VERSION}. Use the glov that wrote it"
-        )
-    return JOURNAL_VERSION, parse_lines(lines)
 
 
 def read_state(folder: Path) -> RunState:
@@ -386,21 +353,3 @@ def journal_states(folder: Path, events: Sequence[Event]) -> Iterator[RunState]:
 def _what_to_see_to(error: OSError) -> str:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO)
     return "the disk and its free space" if full else "that"
-
-
-def _check_head(path: Path, event: Event) -> None:
-    if not isinstance(event, RunStarted):
-        raise JournalError(f"{path}, line 1: a journal begins with run-started, not {event.kind}")
-    try:
-        written_config(event.config)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        unknown = first["type"] == "extra_forbidden"
-        what = f"it has no key {key!r}" if unknown else f"{key or 'config'!r}: {first['msg']}"
-        version = event.versions.get("glov-tui")
-        writer = f" (version {version!r})" if version else ""
-        raise JournalError(
-            f"{path}, line 1: this glov doesn't understand the run's configuration: {what}. Use "
-            f"the glov that wrote it{writer}"
-        ) from None

@@ -11,7 +11,6 @@ passes over: more of the same append follows.
 
 from __future__ import annotations
 
-import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -99,15 +98,6 @@ def parse_body(body: bytes, number: int) -> Event | Damage:
         return parse_event(body)
     except ValidationError as error:
         return Damage(number, _problem(error))
-
-
-def stated_version(line: bytes) -> int | None:
-    """The version of the journal that a first line says; None where it says none."""
-    try:
-        version = json.loads(line)["journal_version"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return version if isinstance(version, int) else None
 
 
 def _problem(error: ValidationError) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine import threads
 from engine.config import RunConfig
+from engine.contract import Expected, check_fitness, check_llm
 from engine.data.registry import find_dataset
 from engine.errors import ConfigError
 from engine.kept import Kept
@@ -51,6 +52,7 @@ def load_optimizer(
     report: Report,
     scores: Mapping[str, Score] | None = None,
     kept: Kept | None = None,
+    expected: Expected | None = None,
 ) -> Optimizer:
     """Load the meta-prompt template, the VLM with its images, and the LLM, cheapest first.
 
@@ -60,9 +62,11 @@ def load_optimizer(
         report: called with problems that were worked around.
         scores: train scores known from an earlier part of the run, by template text.
         kept: models and data of earlier runs, which are used again where their sections are equal.
+        expected: what the run rests on, which is to be found again.
 
     Raises:
         UserError: naming the key, file or model that can't be used and what to do.
+        ContractError: saying what is not as it was.
     """
     from engine.metaprompt import load_meta_prompt
     from engine.optimizer import Optimizer
@@ -82,11 +86,15 @@ def load_optimizer(
             "with your rights"
         )
     fitness = load_fitness(config, progress, report, kept)
+    if expected is not None:  # before the LLM, which takes longest
+        check_fitness(expected, fitness)
     llm = kept.get(
         "LLM",
         config.llm,
         lambda: LocalLLM.load(config.llm, lambda what: progress(what, 0, 0)),
     )
+    if expected is not None:
+        check_llm(expected, llm)
     return Optimizer(
         config=config,
         llm=HalvingLLM(llm, report),

@@ -12,10 +12,10 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine import events as ev
 from engine.commands import (
@@ -31,6 +31,7 @@ from engine.commands import (
     UndoEdit,
 )
 from engine.config import RunConfig
+from engine.contract import Expected, going_on
 from engine.edit_check import edit_problem, injection_problem
 from engine.edits import Edit
 from engine.emitting import Emitted, Steps, together
@@ -41,7 +42,9 @@ from engine.giving_up import Load
 from engine.journal import Journal, fold_journal, read_journal
 from engine.kept import Kept
 from engine.loading import load_optimizer
+from engine.places import with_places
 from engine.run_folder import CONFIG, LOG, run_argument
+from engine.run_summary import keep_summary_of
 from engine.run_trust import check_trust
 from engine.session import Published
 from engine.session_experiments import experiment_events
@@ -89,9 +92,11 @@ class LocalSession:
         self._scores = scores or {}
         self._on_event = on_event
         self._kept = kept
+        self._places: dict[str, Any] = {}  # that were said when it was taken up
         self.unattended = False  # nobody watches: what asks for a person ends the run
         self._commands: queue.SimpleQueue[Command | _Report] = queue.SimpleQueue()
         self._optimizer: Optimizer | None = None
+        self._held_seconds = 0.0  # of all pauses: waiting is not work
         self._hold = False  # paused, or to be paused at the next safe point
         self._hold_after_step = False
         self._told = False  # a pause was asked for and is not announced yet
@@ -124,8 +129,11 @@ class LocalSession:
         on_event: Callable[[ev.Event, RunState], None] | None = None,
         kept: Kept | None = None,
         trusted: bool = False,
+        places: Mapping[str, Any] | None = None,
     ) -> LocalSession:
         """Take up a run where its journal ends; ``kept`` as in ``create``.
+
+        ``places`` say where its data and models are now: see ``engine.places``.
 
         Raises:
             JournalError: if the journal is damaged or of another version, another process drives
@@ -133,7 +141,9 @@ class LocalSession:
             UserError: as ``check_trust``, if it is not ``trusted``.
         """
         # Opened first of all: nobody else may append to what is read.
-        return cls._opened(Journal(folder), on_event, kept, trusted)
+        session = cls._opened(Journal(folder), on_event, kept, trusted)
+        session._places = dict(places or {})
+        return session
 
     @classmethod
     def _opened(
@@ -285,6 +295,7 @@ class LocalSession:
                 if event is not None:
                     self._say(event)
             finally:
+                keep_summary_of(self.folder, self._published)  # while nobody else can go on
                 self._journal.close()
         except UserError as error:  # the journal itself can't be written
             event = ev.RunFailed(message=str(error))
@@ -302,6 +313,7 @@ class LocalSession:
         if not (self.folder / CONFIG).exists() and self.state.config is not None:
             self._journal.write_config(self.state.config)
         optimizer = self._optimizer = self._load()
+        optimizer.clock = lambda: time.monotonic() - self._held_seconds
         if self.state.test("seed") is None:
             self._drive(optimizer.score_seed(self.state))
         self._drive(optimizer.catch_up(self.state))
@@ -371,12 +383,25 @@ class LocalSession:
             self._publish(ev.Warned(message=message))
 
         assert self.state.config is not None
-        begun = time.monotonic()
+        begun, before = time.monotonic(), self.state.models
+        run = run_argument(self.folder)
+        expected = Expected(before, run, self.state.steps_done) if before is not None else None
         with self._load_watch.under_way():
             optimizer = load_optimizer(
-                self.state.config, progress, report, self._scores, self._kept
+                with_places(self.state.config, self._places),
+                progress,
+                report,
+                self._scores,
+                self._kept,
+                expected,
             )
-        self._publish(optimizer.models_loaded(time.monotonic() - begun))
+        loaded = optimizer.models_loaded(time.monotonic() - begun)
+        if before is not None:
+            loaded, remarks = going_on(before, loaded)
+            for remark in remarks:
+                report(remark)
+        places = (ev.PlacesSet(places=self._places),) if self._places else ()
+        self._publish(*places, loaded)  # said for good once the run goes on with it
         return optimizer
 
     def _drive(self, steps: Steps[RunState], obeying: bool = True) -> None:
@@ -420,16 +445,18 @@ class LocalSession:
         """
         told = self._hold  # a hold set at a step's end is announced like a pause
         paused = False
+        begun = time.monotonic()
         while True:
             if (told or self._told) and self._hold and not paused:
                 self._publish(ev.RunPaused(step=self.state.step))
-                paused = True
+                paused, begun = True, time.monotonic()
             command = self._next_command(wait=self._hold)
             if command is None:
                 break
             self._do(command)
         self._told = False
         if paused:
+            self._held_seconds += time.monotonic() - begun
             self._publish(ev.RunResumed(step=self.state.step))
 
     def _next_command(self, wait: bool) -> Command | _Report | None:

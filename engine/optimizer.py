@@ -18,13 +18,14 @@ import hashlib
 import itertools
 import math
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
 from engine import events as ev
 from engine import threads
 from engine.config import RunConfig, SteeringConfig
+from engine.contract import facts_of_fitness, facts_of_llm
 from engine.emitting import Events, Steps, emit, relay
 from engine.errors import ModelError
 from engine.history import find_anchors
@@ -71,6 +72,8 @@ class Optimizer:
     fitness: Fitness
     meta_prompt: MetaPrompt
     scores: dict[str, Score] = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
+    """Seconds of work, for what a step and a measurement took; what holds a run stops it."""
     _directions: dict[tuple[str, str, str, bool], Direction] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -89,19 +92,11 @@ class Optimizer:
     def models_loaded(self, seconds: float) -> ev.ModelsLoaded:
         """The fact that both models and the data are ready, after ``seconds`` of loading."""
         return ev.ModelsLoaded(
-            llm=self.llm.name,
-            llm_layers=self.llm.layers,
-            llm_thinks_first=self.llm.thinks_first,
-            vlm=self.fitness.name,
-            dataset_name=self.fitness.dataset_name,
-            dataset_description=self.fitness.dataset_description,
-            dataset_fingerprint=self.fitness.dataset_fingerprint,
-            class_names=self.fitness.class_names,
-            class_sizes=self.fitness.class_sizes("train"),
-            train_size=self.fitness.size("train"),
-            test_size=self.fitness.size("test"),
+            **facts_of_llm(self.llm),
+            **facts_of_fitness(self.fitness),
             seconds=seconds,
             versions=versions(),
+            cache_entries=self.fitness.cache_entries,
             threads=threads.describe(),
         )
 
@@ -135,7 +130,7 @@ class Optimizer:
 
         ``state`` must have a scored seed template and no step under way.
         """
-        begun = time.monotonic()
+        begun = self.clock()
         number = state.steps_done + 1
         tally = _Tally()
         state = yield from emit(state, ev.StepStarted(step=number))
@@ -159,7 +154,7 @@ class Optimizer:
             state = yield from emit(state, event)
             if not again:
                 break
-        seconds = time.monotonic() - begun
+        seconds = self.clock() - begun
         measured: tuple[ev.TestMeasured, ...] = ()
         if self._is_due(number) and state.allowed:
             state, found = yield from self._measured(state, number, "ensemble")
@@ -385,7 +380,7 @@ class Optimizer:
         self, state: RunState, step: int, subject: ev.Subject
     ) -> Steps[tuple[RunState, ev.TestMeasured]]:
         """Measured, and not yet emitted: of what is best when the measurement is done."""
-        begun = time.monotonic()
+        begun = self.clock()
         templates: tuple[str, ...] = ()
         while templates != self._top(state, subject):  # a person's template may be added meanwhile
             templates = self._top(state, subject)
@@ -397,7 +392,7 @@ class Optimizer:
             templates=templates,
             hits=score.hits,
             n=score.n,
-            seconds=time.monotonic() - begun,
+            seconds=self.clock() - begun,
         )
         return state, event
 

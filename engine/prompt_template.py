@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from enum import StrEnum
@@ -37,6 +38,7 @@ _SAME_QUOTE = str.maketrans(
 )
 
 
+@functools.lru_cache(maxsize=4096)  # asked several times for each reply, by each who folds
 def normalise(template: str) -> str:
     """The key by which templates count as the same: letter case, width, spacing, kinds of quotes,
     outer quotes, final punctuation and the placeholder's spelling don't matter. Idempotent.

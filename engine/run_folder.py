@@ -13,6 +13,7 @@ from engine.user_path import environment_path, user_path
 
 EVENTS = "events.jsonl"
 CONFIG = "config.toml"
+SUMMARY = "summary.json"
 LOG = "log.txt"
 SOCKET = "control.sock"
 

@@ -1,6 +1,7 @@
 """The runs in a folder, at a glance: how far each is, and whether it is under way.
 
-From journals alone: no model is loaded, and a damaged journal is a line that says so.
+From summaries and journals alone: no model is loaded, and what can't be read is a line that says
+so and hides no other.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.errors import JournalError
-from engine.journal import fold_journal, is_begun, is_driven, read_journal
-from engine.run_folder import EVENTS, runs_folder
-from engine.run_record import Metric, RunRecord, begun_config, record_of
-from engine.state import RunState
+from engine.journal import is_begun, is_driven
+from engine.run_folder import EVENTS, run_argument, runs_folder
+from engine.run_record import Metric
+from engine.run_summary import read_summary
+from engine.state import Status
 from engine.sweep import is_sweep, read_sweep
 from engine.user_path import user_path
 
@@ -105,37 +107,39 @@ def _is_listed(folder: Path) -> bool:
 
 def _run(folder: Path) -> ListedRun:
     try:
-        state, record, last_event = _read(folder)
-        driven = is_driven(folder)
+        found = read_summary(folder)
+        status = _status(found.status, folder)
     except JournalError as error:
         return ListedRun(folder, "damaged", problem=str(error))
+    except Exception as error:  # whatever is wrong with one run, the others are shown
+        return ListedRun(folder, "damaged", problem=_unforeseen(folder, error))
     return ListedRun(
         folder=folder,
-        status=_status(state, driven),
-        done=state.steps_done,
-        planned=state.config.steps if state.config else 0,
-        train_accuracy=record.values["best_train_accuracy"],
-        test_accuracy=record.values["ensemble_test_accuracy"],
-        last_event=last_event,
-        parent=state.forked.parent if state.forked else None,
-        parent_step=state.forked.step if state.forked else None,
-        problem=state.error,
+        status=status,
+        done=found.done,
+        planned=found.planned,
+        train_accuracy=found.train_accuracy,
+        test_accuracy=found.test_accuracy,
+        last_event=found.last_event,
+        parent=found.parent,
+        parent_step=found.parent_step,
+        problem=found.problem,
     )
 
 
-def _read(folder: Path) -> tuple[RunState, RunRecord, float]:
-    events = read_journal(folder).events
-    state = fold_journal(folder, events)
-    return state, record_of(folder, state, begun_config(events)), events[-1].time
+def _unforeseen(folder: Path, error: Exception) -> str:
+    what = str(error) or type(error).__name__
+    return f"{folder} can't be read: {what}. `glov check {run_argument(folder)}` may say more"
 
 
-def _status(state: RunState, driven: bool) -> RunStatus:
-    match state.status:
+def _status(at_end: Status, folder: Path) -> RunStatus:
+    """What a run does now whose journal ends so."""
+    match at_end:
         case "stopped" | "failed" | "finished":
-            return state.status
-        case "paused" if driven:
+            return at_end
+        case "paused" if is_driven(folder):
             return "paused"
-    return "running" if driven else "interrupted"
+    return "running" if is_driven(folder) else "interrupted"
 
 
 def _sweep(folder: Path) -> ListedRun:
@@ -143,6 +147,9 @@ def _sweep(folder: Path) -> ListedRun:
         jobs = read_sweep(folder).jobs
     except JournalError as error:
         return ListedRun(folder, "damaged", is_sweep=True, problem=str(error))
+    except Exception as error:
+        problem = _unforeseen(folder, error)
+        return ListedRun(folder, "damaged", is_sweep=True, problem=problem)
     runs = [_run(job.folder) for job in jobs if is_begun(job.folder)]
     finished = sum(run.status == "finished" for run in runs)
     return ListedRun(
@@ -153,9 +160,16 @@ def _sweep(folder: Path) -> ListedRun:
         is_sweep=True,
         train_accuracy=_highest(runs, "best_train_accuracy"),
         test_accuracy=_highest(runs, "ensemble_test_accuracy"),
-        last_event=max((run.last_event or 0.0 for run in runs), default=folder.stat().st_mtime),
+        last_event=max((run.last_event or 0.0 for run in runs), default=_changed(folder)),
         problem=next((run.problem for run in runs if run.problem), None),
     )
+
+
+def _changed(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _sweep_status(runs: Sequence[ListedRun], planned: int) -> RunStatus:

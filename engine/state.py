@@ -26,6 +26,7 @@ from engine.experiment_state import ExperimentState
 from engine.history import Proposal, ScoredTemplate, anchors_after
 from engine.llm.base import Message
 from engine.old_config import written_config
+from engine.places import with_places
 from engine.prompt_template import normalise
 from engine.steering.alpha_search import TrialSetting
 from engine.steering.breaking import ReplyCount, breaking, with_replies_counted
@@ -46,6 +47,8 @@ class LogLine:
     time: float
     level: Literal["info", "warning", "error"]
     text: str
+    option: str = ""  # that was edited
+    times: int = 1  # so often, one edit right after the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,8 @@ class RunState:
     # Where the engine is
     step: int = 0  # the step under way, or the last one done
     attempt: int = 0
-    step_started_at: float = 0.0
+    step_started_at: float = 0.0  # Unix time, later by as much as was paused since
+    paused_at: float = 0.0  # Unix time; 0 while not paused
     progress: ev.Progress | None = None
     # What was asked and answered in the step under way
     step_begin: RunState | None = None  # the state before the step under way; None between steps
@@ -181,6 +185,11 @@ class RunState:
                     f"{len(event.class_names)} classes, {event.train_size} training and "
                     f"{event.test_size} test images{'; ' if event.threads else ''}{event.threads}",
                 )
+            case ev.PlacesSet():
+                assert self.config is not None
+                said = ", ".join(f"{key} = {value}" for key, value in event.places.items())
+                config = with_places(self.config, event.places)
+                return replace(self, config=config)._logged(event, f"taken up with {said}")
             case ev.StepStarted():
                 return self._step_started(event)
             case ev.MetaPromptComposed():
@@ -227,7 +236,8 @@ class RunState:
                     edits_made=event.number,
                     pending=(*self.pending, event),
                 )
-                return state._logged(event, f"{event.edit.describe()} ({self.when(event.step)})")
+                said = f"{event.edit.describe()} ({self.when(event.step)})"
+                return state._logged_in_a_row(event, event.edit, said)
             case ev.EditUndone():
                 return self._undone(event)
             case ev.FinishStarted():
@@ -242,10 +252,15 @@ class RunState:
                 text = f"template refused: {event.reason} ({event.template})"
                 return self._without_waiting(event.template)._logged(event, text, "warning")
             case ev.RunPaused():
-                return replace(self, status="paused")._logged(event, "paused")
+                paused = replace(self, status="paused", paused_at=event.time)
+                return paused._logged(event, "paused")
             case ev.RunResumed():
                 status: Status = "running" if self.models else "loading"
-                return replace(self, status=status)._logged(event, "resumed")
+                # Waiting is not work: the step counts as begun that much later.
+                waited = max(0.0, event.time - self.paused_at) if self.paused_at else 0.0
+                begun = self.step_started_at + waited
+                resumed = replace(self, status=status, step_started_at=begun, paused_at=0.0)
+                return resumed._logged(event, "resumed")
             case ev.RunForked():
                 return replace(self, status="stopped", forked=event)._logged(
                     event, f"forked from {event.parent} at step {event.step}"
@@ -277,6 +292,19 @@ class RunState:
     ) -> RunState:
         line = LogLine(event.time, level, text)
         return replace(self, log=(*self.log[-LOG_LINES + 1 :], line))
+
+    def _logged_in_a_row(self, event: ev.Event, edit: Edit, text: str) -> RunState:
+        """One line for edits of one option that follow each other, with how many there were."""
+        last = self.log[-1] if self.log else None
+        if last is None or not isinstance(edit, SetOption) or last.option != edit.key:
+            state = self._logged(event, text)
+            option = edit.key if isinstance(edit, SetOption) else ""
+            line = replace(state.log[-1], option=option)
+        else:
+            times = last.times + 1
+            line = LogLine(event.time, "info", f"{text} x{times}", edit.key, times)
+            state = self
+        return replace(state, log=(*state.log[:-1], line))
 
     def _remarked(self, event: ev.Event, said: Iterable[Remark]) -> RunState:
         """With those in the log that were not there before."""

@@ -23,8 +23,11 @@ from engine.commands import (
     UndoEdit,
 )
 from engine.config import Accept
+from engine.edit_check import edit_problem
 from engine.edits import ChooseAnchors, Edit
+from engine.events import Edited, EditUndone
 from engine.files import write_atomic
+from engine.ownership import why_denied
 from engine.prompt_template import normalise
 from engine.result import summarise
 from engine.session import Session
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+EXPECTED_SECONDS = 10.0  # after which what was asked for counts as lost
 ANSWER_POLL_SECONDS, ANSWER_POLLS = 0.01, 200  # how closely a command's effect is awaited
 
 DRIVING = frozenset(
@@ -68,6 +72,8 @@ class RunActions(NoticesApp):
     session: Session
     ascii_only: bool
     _lab_values: LabValues | None = None
+    _expected: RunState | None = None
+    _expected_at = 0.0
     _injected: dict[str, bool]  # by key; whether the template was scored before
 
     def _repaint(self, state: RunState, *, by_user: bool = False) -> None:
@@ -88,9 +94,42 @@ class RunActions(NoticesApp):
         if not any(type(shown) is type(screen) for shown in self.screen_stack):
             self.push_screen(screen, callback)
 
+    @property
+    def expected(self) -> RunState:
+        """The state as all that was asked for will leave it: keys count on it.
+
+        The engine obeys at its next safe point, and a line may be slow; four quick presses of +
+        are four steps.
+        """
+        state, asked = self.session.state, self._expected
+        if asked is None:
+            return state
+        waits = [edited.edit for edited in state.pending]
+        obeyed = state.edits_made >= asked.edits_made
+        obeyed = obeyed and waits == [edited.edit for edited in asked.pending]
+        if obeyed or time.monotonic() - self._expected_at > EXPECTED_SECONDS:
+            self._expected = None
+            return state
+        return asked
+
+    def _expect(self, command: Command) -> None:
+        """Count with what a command will change."""
+        state = self.expected
+        match command:
+            case MakeEdit(edit=edit) if edit_problem(state, edit) is None:
+                number = state.edits_made + 1
+                made = Edited(number=number, step=state.next_step, edit=edit)
+                self._expected = state.apply(made)
+            case UndoEdit() if state.pending:
+                self._expected = state.apply(EditUndone(number=state.pending[-1].number))
+            case _:
+                return
+        self._expected_at = time.monotonic()
+
     def _send(self, command: Command) -> None:
         """Send a command, and show what it does as soon as the engine has obeyed it."""
         before = self.session.state
+        self._expect(command)
         self.session.send(command)
         polls = 0
 
@@ -212,13 +251,13 @@ class RunActions(NoticesApp):
         """Pin the selected template, or unpin it."""
         key = self._selected()
         if key is not None:
-            self._edit(choices.pin_toggled(self.session.state, key))
+            self._edit(choices.pin_toggled(self.expected, key))
 
     def action_ban(self) -> None:
         """Ban the selected template, or allow it again."""
         key = self._selected()
         if key is not None:
-            self._edit(choices.ban_toggled(self.session.state, key))
+            self._edit(choices.ban_toggled(self.expected, key))
 
     def action_undo(self) -> None:
         """Take back the latest edit that still waits."""
@@ -226,21 +265,21 @@ class RunActions(NoticesApp):
 
     def action_layer(self, by: int) -> None:
         """Steer another layer."""
-        self._edit(*choices.another_layer(self.session.state, by))
+        self._edit(*choices.another_layer(self.expected, by))
 
     def action_alpha(self, by: int) -> None:
         """Change alpha by one step."""
-        self._edit(*choices.another_alpha(self.session.state, by))
+        self._edit(*choices.another_alpha(self.expected, by))
 
     def action_mode(self) -> None:
         """Change to the next steering mode."""
-        self._edit(*choices.another_mode(self.session.state))
+        self._edit(*choices.another_mode(self.expected))
 
     def action_anchor(self, which: Literal["positive", "negative"]) -> None:
         """Hold the selected template as P+ or P-."""
         key = self._selected()
         if key is not None:
-            self._edit(*choices.anchor_held(self.session.state, key, which))
+            self._edit(*choices.anchor_held(self.expected, key, which))
 
     def action_hand_back(self) -> None:
         """Let the optimiser choose P+ and P- again."""
@@ -279,7 +318,7 @@ class RunActions(NoticesApp):
         try:
             write_atomic(path, text)
         except OSError as error:
-            message = f"{clean(str(path))} can't be written: {error.strerror}"
+            message = clean(f"{path}: {why_denied(error, path)}")
             self.notify(message, severity="error")
         else:
             self.notify(clean(str(path)), title=f"{what} is in", timeout=8)

@@ -54,6 +54,12 @@ LowBandwidth = Annotated[
 Detach = Annotated[
     bool, typer.Option("--detach", help="No screen, and return at once: `glov attach` shows it.")
 ]
+Places = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY.PATH=VALUE", help="Where the same data or model is now, or a device."
+    ),
+]
 RunArgument = Annotated[str, typer.Argument(help="A run's folder, or its name in runs/.")]
 TrustRun = Annotated[
     bool,
@@ -102,6 +108,7 @@ def run(
 @app.command()
 def resume(
     run: RunArgument,
+    override: Places = None,
     headless: Headless = False,
     detach: Detach = False,
     as_json: AsJson = False,
@@ -110,10 +117,12 @@ def resume(
 ) -> None:
     """Take up a run where it ended, whatever ended it."""
     from engine.run_folder import find_run
-    from glov_tui.driving import How, drive
+    from glov_tui.driving import How, drive, places_of
 
-    how = How(headless, detach, as_json, low_bandwidth, trusted=trust_run)
-    raise typer.Exit(drive(find_run(run), how))
+    folder = find_run(run)
+    places = places_of(folder, override or [])
+    how = How(headless, detach, as_json, low_bandwidth, places, trusted=trust_run)
+    raise typer.Exit(drive(folder, how))
 
 
 @app.command()
@@ -239,6 +248,14 @@ def runs(
     from glov_tui.runs import print_runs
 
     print_runs(folders or [], as_json)
+
+
+@app.command()
+def check(run: RunArgument, as_json: AsJson = False) -> None:
+    """Say whether a run's journal, and the caches it rests on, are what was written."""
+    from glov_tui.check import print_check
+
+    raise typer.Exit(print_check(run, as_json))
 
 
 @app.command()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from engine.errors import UserError
 from engine.journal import read_state
@@ -118,7 +120,12 @@ def _say_how_it_is(session: Session, told_to_stop: bool) -> int:
     return EXIT_DONE
 
 
-def detach(folder: Path, as_json: bool, trusted: bool = False) -> int:
+def detach(
+    folder: Path,
+    as_json: bool,
+    trusted: bool = False,
+    places: Mapping[str, Any] | None = None,
+) -> int:
     """Start the engine of a run without a screen, and say how to come to it.
 
     Raises:
@@ -133,7 +140,7 @@ def detach(folder: Path, as_json: bool, trusted: bool = False) -> int:
         raise UserError(
             f"{folder} is finished: `glov resume {run_argument(folder)}` shows the result"
         )
-    process = start_engine(folder, trusted)
+    process = start_engine(folder, trusted, places)
     if as_json:
         print_json({"run": folder.name, "folder": str(folder), "pid": process.pid})
     else:

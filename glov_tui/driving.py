@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from engine.errors import UserError
 from glov_tui.streams import tell
@@ -23,6 +25,7 @@ class How:
     detach: bool
     as_json: bool
     low_bandwidth: bool
+    places: Mapping[str, Any] = field(default_factory=dict)  # see ``engine.places``
     trusted: bool = False  # also where somebody else may have written the run
 
     def __post_init__(self) -> None:
@@ -48,6 +51,22 @@ def new_run(source: str, overrides: list[str], run_dir: Path | None, how: How) -
     return drive(folder, replace(how, trusted=True))
 
 
+def places_of(folder: Path, overrides: list[str]) -> Mapping[str, Any]:
+    """What ``--set`` says of a run that is taken up.
+
+    Raises:
+        UserError: if a key can't be set or a value is not allowed, or the run can't be read.
+    """
+    if not overrides:
+        return {}
+    from engine.journal import read_state
+    from engine.places import read_places
+
+    config = read_state(folder).config
+    assert config is not None  # a journal begins with it
+    return read_places(config, overrides)
+
+
 def drive(folder: Path, how: How) -> int:
     """Take up a run; returns the exit code of the command line contract.
 
@@ -57,7 +76,7 @@ def drive(folder: Path, how: How) -> int:
     if how.detach:
         from glov_tui.cockpit import detach
 
-        return detach(folder, how.as_json, how.trusted)
+        return detach(folder, how.as_json, how.trusted, how.places)
     headless = how.headless or how.as_json
     if not headless and not has_terminal():
         tell("glov: no terminal here, so this runs headless")
@@ -67,12 +86,13 @@ def drive(folder: Path, how: How) -> int:
         from glov_tui.headless import drive as drive_headless
 
         gc.enable()
-        return drive_headless(LocalSession.resume(folder, trusted=how.trusted), how.as_json)
+        session = LocalSession.resume(folder, trusted=how.trusted, places=how.places)
+        return drive_headless(session, how.as_json)
     from engine.remote.client import RemoteSession
     from glov_tui.cockpit import drive_on_screen, screen_name
 
-    session = RemoteSession.of_new_engine(folder, screen_name(), how.trusted)
-    return drive_on_screen(session, how.low_bandwidth)
+    screen = RemoteSession.of_new_engine(folder, screen_name(), how.trusted, how.places)
+    return drive_on_screen(screen, how.low_bandwidth)
 
 
 def has_terminal() -> bool:

@@ -43,9 +43,15 @@ class Readers:
         self._terminals = [descriptor for descriptor in (1, 2) if os.isatty(descriptor)]
 
     def replace(self) -> None:
-        """Send to the log what would go to a terminal, or to a pipe that nobody reads."""
+        """Send to the log what would go to a terminal, or to a pipe that nobody reads.
+
+        To nowhere, where the log can't be written or is a link: the run goes on.
+        """
         self.gone = True
-        log = open_private(self._log_path)
+        try:
+            log = open_private(self._log_path)
+        except OSError:
+            log = os.open(os.devnull, os.O_WRONLY)
         for descriptor in (1, 2):
             if descriptor in self._terminals or hung_up(descriptor):
                 os.dup2(log, descriptor)

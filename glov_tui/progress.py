@@ -13,7 +13,8 @@ def seconds_left(state: RunState) -> float | None:
         return None
     recent = [step.seconds for step in state.steps[-10:]]
     per_step = sum(recent) / len(recent)
-    begun = time.time() - state.step_started_at if state.step_begin else 0.0
+    now = state.paused_at or time.time()
+    begun = now - state.step_started_at if state.step_begin else 0.0
     left = (state.config.steps - state.steps_done) * per_step - min(begun, per_step)
     return max(0.0, left)
 

@@ -33,7 +33,7 @@ from engine.llm.readers import Decoder
 from engine.loading import load_optimizer
 from engine.local_session import LocalSession
 from engine.result import summarise
-from engine.run_folder import EVENTS, LOG
+from engine.run_folder import EVENTS, LOG, SUMMARY
 from engine.state import RunState
 from engine.steering import direction
 from engine.vlm.text_features import TextFeatures
@@ -293,8 +293,45 @@ def test_files_of_a_run_are_its_owners(undisturbed: Path, tmp_path: Path, kept: 
         patch.setattr(LocalLLM, "propose", raising(RuntimeError("no such kernel")))
         drive(session)
     names = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
-    assert names == {EVENTS: 0o600, "config.toml": 0o600, LOG: 0o600}
+    assert names == {EVENTS: 0o600, "config.toml": 0o600, LOG: 0o600, SUMMARY: 0o600}
     assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def deleted(path: Path) -> None:
+    path.unlink()
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def written_to(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"hello\n")
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (deleted, "was deleted or moved while the run was driven"),
+        (cut, "was cut from"),
+        (written_to, "6 bytes were written to"),
+    ],
+)
+def test_a_journal_that_others_harm_ends_the_run_loudly(
+    tmp_path: Path, kept: Kept, harm: Callable[[Path], None], said: str
+) -> None:
+    folder = tmp_path / "run"
+
+    def watch(event: ev.Event, state: RunState) -> None:
+        if isinstance(event, ev.MetaPromptComposed) and event.step == 2:
+            harm(folder / EVENTS)
+
+    session = LocalSession.create(demo(), folder, watch, kept)
+    state = drive(session)
+    assert state.status == "failed" and state.steps_done < 2
+    assert said in state.error and session.published.unwritten is not None
+    assert not (folder / SUMMARY).exists()
 
 
 # -- models that fail ------------------------------------------------------------------------

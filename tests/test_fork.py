@@ -158,7 +158,7 @@ def test_a_step_that_was_cut_off_and_edits_before_the_next_one_are_told_apart(
     [
         (3, [], "2 steps are done; --at-step can be 0"),
         (1, ["data.shots=2"], "data.shots can't change in a fork"),
-        (1, ["llm.model=other"], "These can: steps, seed, evaluation"),
+        (1, ["llm.dtype=float16"], "These can: steps, seed, evaluation"),
         (1, ["seed_template=a <category>"], "glov run .*parent/config.toml --set seed_template"),
         (1, ["steering.alpa=1"], "did you mean steering.alpha"),
         (1, ["steering.alpha=big"], "steering.alpha = 'big'"),

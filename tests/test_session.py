@@ -78,7 +78,7 @@ def start(folder: Path, watch: Watch, *overrides: str) -> LocalSession:
 
 
 def finish(session: LocalSession) -> RunState:
-    assert session.wait(60), "the engine did not end"
+    assert session.wait(600), "the engine did not end"
     assert session.state.status == "finished", session.state.error
     return session.state
 
@@ -155,6 +155,28 @@ def test_pause_holds_within_one_token_and_changes_nothing(
     assert facts(run_folder) == facts(undisturbed)
 
 
+def test_waiting_is_not_work(run_folder: Path, kept: Kept) -> None:
+    held = 1.5
+
+    def hold(event: ev.Event, state: RunState) -> None:
+        if isinstance(event, ev.CandidateProposed) and event.step == 1 and event.candidate == 0:
+            session.send(Pause())
+        if isinstance(event, ev.RunPaused):
+            threading.Timer(held, session.send, [Resume()]).start()  # to be told from work
+
+    session = LocalSession.create(demo("steps=1"), run_folder, hold, kept)
+    session.start()
+    assert session.wait(600)
+    state = session.state
+    times = {event.kind: event.time for event in read_journal(run_folder).events}
+    assert times["run-resumed"] - times["run-paused"] >= held - 0.1
+    took = times["step-finished"] - times["step-started"]
+    assert 0 < state.steps[0].seconds <= took - held + 0.1
+    assert state.step_started_at - times["step-started"] == pytest.approx(
+        times["run-resumed"] - times["run-paused"]
+    )
+
+
 def test_single_steps(run_folder: Path, undisturbed: Path) -> None:
     watch = Watch()
     watch.at(is_kind(ev.StepStarted, 1), Pause())
@@ -189,7 +211,7 @@ def test_stopped_anywhere_and_resumed_ends_the_same(
     watch = Watch()
     watch.at(when, Stop())
     session = start(run_folder, watch)
-    assert session.wait(60)
+    assert session.wait(600)
     assert session.state.status == "stopped"
     resumed = LocalSession.resume(run_folder)
     resumed.start()
@@ -206,7 +228,7 @@ def test_a_resumed_step_scores_nothing_twice(run_folder: Path) -> None:
     watch = Watch()
     watch.at(is_kind(ev.AnchorsMoved), Stop())
     session = start(run_folder, watch)
-    assert session.wait(60)
+    assert session.wait(600)
     scored = {e.template for e in watch.seen if isinstance(e, ev.TemplateScored)}
     again = Watch()
     resumed = LocalSession.resume(run_folder, again)
@@ -311,7 +333,7 @@ def test_edits_made_in_a_step_that_is_cut_off_are_kept(run_folder: Path) -> None
         InjectTemplate(text="a drawing of a <category> in blue light"),
         Stop(),
     )
-    assert start(run_folder, watch).wait(60)
+    assert start(run_folder, watch).wait(600)
     resumed = LocalSession.resume(run_folder)
     resumed.start()
     state = finish(resumed)
@@ -327,7 +349,7 @@ def test_edits_made_in_a_step_that_is_cut_off_are_kept(run_folder: Path) -> None
 
 def test_a_model_that_is_not_there_ends_the_run_with_what_to_do(run_folder: Path) -> None:
     session = start(run_folder, Watch(), "llm.model=/nowhere")
-    assert session.wait(60)
+    assert session.wait(600)
     assert session.state.status == "failed"
     assert "/nowhere" in session.state.error
     assert "Traceback" not in session.state.error
@@ -337,7 +359,7 @@ def test_stop_while_loading(run_folder: Path) -> None:
     watch = Watch()
     watch.at(is_kind(ev.Progress), Stop())
     session = start(run_folder, watch)
-    assert session.wait(60)
+    assert session.wait(600)
     assert session.state.status == "stopped"
 
 
@@ -352,7 +374,7 @@ def test_a_step_that_failed_for_an_edit_is_mended_while_models_load(
     watch = Watch()
     watch.at(is_kind(ev.StepStarted, 2), MakeEdit(edit=too_long))
     session = start(run_folder, watch)
-    assert session.wait(60) and session.state.status == "failed"
+    assert session.wait(600) and session.state.status == "failed"
     assert "4000" in session.state.error and "step 3 again" in session.state.error
     again = Watch()
     again.at(is_kind(ev.Progress), mending)
@@ -367,7 +389,7 @@ def test_stopping_while_models_load_is_no_failure(run_folder: Path, what: str) -
     watch = Watch()
     watch.at(lambda e: isinstance(e, ev.Progress) and what in e.detail, Stop())
     session = start(run_folder, watch)
-    assert session.wait(60)
+    assert session.wait(600)
     assert session.state.status == "stopped", session.state.error
 
 
@@ -439,7 +461,7 @@ def test_a_run_without_allowed_templates_that_nobody_watches_fails_and_can_be_ta
     watch.session = LocalSession.create(demo("steps=0"), run_folder, watch)
     watch.session.unattended = True
     watch.session.start()
-    assert watch.session.wait(60) and watch.session.state.status == "failed"
+    assert watch.session.wait(600) and watch.session.state.status == "failed"
     assert "every template is banned" in watch.session.state.error
     again = Watch()
     again.at(is_kind(ev.Progress), MakeEdit(edit=ban.edit.model_copy(update={"banned": False})))

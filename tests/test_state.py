@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from engine import events as ev
 from engine.config import RunConfig
+from engine.edits import SetOption
 from engine.state import RunState
 
 CONFIG = RunConfig.model_validate({"data": {"path": "/images"}})
@@ -168,3 +169,19 @@ def test_states_are_never_changed() -> None:
     state.apply_all([ev.StepStarted(step=1), scored("z <category>", 9, 1), finished(1)])
     assert (state.templates, state.ranking, state.log) == before
     assert state.find("z <category>") is None
+
+
+def test_edits_of_one_option_in_a_row_are_one_line_of_the_log() -> None:
+    state = RunState().apply_all(START)
+    lines = len(state.log)
+    for number, alpha in enumerate((0.75, 1.0, 1.25), 1):
+        edit = SetOption(key="steering.alpha", value=alpha)
+        state = state.apply(ev.Edited(number=number, step=1, edit=edit))
+    assert len(state.log) == lines + 1
+    assert state.log[-1].text == "steering.alpha = 1.25 (from step 1 on) x3"
+    edit = SetOption(key="sampling.top_k", value=7)
+    state = state.apply(ev.Edited(number=4, step=1, edit=edit))
+    assert [line.text for line in state.log[lines:]] == [
+        "steering.alpha = 1.25 (from step 1 on) x3",
+        "sampling.top_k = 7 (from step 1 on)",
+    ]

@@ -27,3 +27,13 @@ def cache_folder() -> Path:
     if os.environ.get("XDG_CACHE_HOME", "").startswith("~"):  # platformdirs passes that over
         return user_path(os.environ["XDG_CACHE_HOME"]) / "glov"
     return user_path(user_cache_dir("glov"))
+
+
+def features_folder() -> Path:
+    """Where image features are kept."""
+    return cache_folder() / "features"
+
+
+def datasets_folder() -> Path:
+    """Where generated data sets are kept."""
+    return cache_folder() / "datasets"

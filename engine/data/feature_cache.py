@@ -12,7 +12,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,7 @@ class FeatureSet:
     features: NDArray[np.float32]  # (readable files, dimension)
     kept: NDArray[np.int64]  # (readable files,)
     unreadable: dict[int, str]
+    digests: NDArray[np.uint64] | None = None  # (readable files,): hashes of the files' content
 
 
 class FeatureCache:
@@ -68,9 +70,15 @@ class FeatureCache:
         whole = sorted([*found.kept.tolist(), *found.unreadable]) == list(range(count))
         return found if whole else None
 
-    def damaged(self) -> list[Path]:
-        """The entries whose content is not what was stored, or can't be read."""
-        return [path for path in sorted(self.folder.glob("*.safetensors")) if _is_damaged(path)]
+    def damaged(self, keys: Iterable[str] | None = None) -> list[Path]:
+        """The entries whose content is not what was stored, or can't be read; of all, or of
+        those with these keys that are there.
+        """
+        if keys is None:
+            paths = sorted(self.folder.glob("*.safetensors"))
+        else:
+            paths = [path for path in map(self._path, keys) if os.path.lexists(path)]
+        return [path for path in paths if _is_damaged(path)]
 
     def store(self, key: str, found: FeatureSet) -> None:
         """Write ``found`` under ``key``, atomically.
@@ -81,9 +89,11 @@ class FeatureCache:
         make_folder(self.folder)
         close_to_others(self.folder)
         features = np.ascontiguousarray(found.features)
-        found = FeatureSet(features, found.kept.astype(np.int64), found.unreadable)
+        kept = found.kept.astype(np.int64)
+        found = FeatureSet(features, kept, found.unreadable, found.digests)
+        digests = {} if found.digests is None else {"digests": found.digests}
         content = save(
-            {"features": found.features, "kept": found.kept},
+            {"features": found.features, "kept": found.kept, **digests},
             metadata={
                 "unreadable": json.dumps(found.unreadable),
                 "content": _content_hash(key, found),
@@ -106,7 +116,7 @@ def _read(path: Path, key: str) -> FeatureSet:
     """The entry in a file, checked against the hash in it; raises one of ``_DAMAGE``."""
     path.stat()  # safetensors has its own error for a missing file
     with safe_open(path, framework="numpy") as file:
-        metadata = file.metadata() or {}
+        metadata, names = file.metadata() or {}, set(file.keys())
         found = FeatureSet(
             features=file.get_tensor("features"),
             kept=file.get_tensor("kept"),
@@ -114,6 +124,7 @@ def _read(path: Path, key: str) -> FeatureSet:
                 int(index): str(reason)
                 for index, reason in json.loads(metadata["unreadable"]).items()
             },
+            digests=file.get_tensor("digests") if "digests" in names else None,
         )
     if "content" not in metadata:
         raise _OldEntryError
@@ -144,6 +155,8 @@ def _content_hash(key: str, found: FeatureSet) -> str:
     digest = hashlib.sha256(json.dumps(described).encode())
     digest.update(np.ascontiguousarray(found.features).data)
     digest.update(np.ascontiguousarray(found.kept).data)
+    if found.digests is not None:
+        digest.update(np.ascontiguousarray(found.digests).data)
     digest.update(json.dumps(sorted(found.unreadable.items())).encode())
     return digest.hexdigest()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from engine.data.cache_folder import cache_folder
+from engine.data.cache_folder import datasets_folder
 from engine.errors import DataError
 from engine.files import close_to_others, make_folder
 from engine.ownership import why_denied
@@ -35,7 +36,7 @@ def ensure_written(name: str, write: Callable[[Path], object], sources: Sequence
         DataError: if the cache folder can't be written.
     """
     version = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
-    parent = cache_folder() / "datasets"
+    parent = datasets_folder()
     folder = parent / f"{name}-{version}"
     if is_as_written(folder):
         return folder
@@ -64,6 +65,12 @@ def ensure_written(name: str, write: Callable[[Path], object], sources: Sequence
             "set GLOV_CACHE_DIR to a folder that can be written"
         ) from error
     return folder
+
+
+def changed(name: str) -> list[Path]:
+    """Folders of the generated data set ``name``, of any version, that are not as written."""
+    folders = sorted(datasets_folder().glob(f"{glob.escape(name)}-*"))
+    return [folder for folder in folders if not is_as_written(folder)]
 
 
 def is_as_written(folder: Path) -> bool:

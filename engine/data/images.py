@@ -7,6 +7,7 @@ Only the formats listed here are opened, whatever a file is called: others start
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 from pathlib import Path
 
@@ -50,6 +51,20 @@ def is_image_file(path: str | Path) -> bool:
             return _BEGINNINGS.match(file.read(32)) is not None
     except OSError:
         return False
+
+
+def file_digest(path: Path) -> int:
+    """A 64-bit hash of a file's content.
+
+    Raises:
+        UnreadableImageError: if it can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8))
+    except OSError as error:
+        raise UnreadableImageError(_reason(error, path)) from error
+    return int.from_bytes(digest.digest())
 
 
 def read_image(path: Path) -> Image.Image:

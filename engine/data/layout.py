@@ -225,13 +225,15 @@ class _Finder:
     def _look_for_splits(self, base: str, classes: Sequence[str]) -> None:
         """Splits and domains under names that nobody knows hold the same folders each."""
         inside = [self._inner_names(_join(base, name)) for name in classes]
-        if len(inside[0]) < 2 or any(names != inside[0] for names in inside):
+        shared, union = set.intersection(*inside), set.union(*inside)
+        if len(shared) < 2 or 2 * len(shared) < len(union):
             return
         what = (
             f"{self._where(base)}: {some_names(classes)} hold the same folders "
-            f"({some_names(sorted(inside[0]))}) and no images of their own"
+            f"({some_names(sorted(shared))}) and no images of their own"
         )
-        if len(classes) <= 3 and not any(same_name(name) in self._named for name in classes):
+        named = any(same_name(name) in self._named for name in classes)
+        if len(classes) <= max(3, len(shared)) and not named:
             raise DataError(
                 f"{what}: they look like splits or domains rather than classes. "
                 f"{self._ways_out(classes)}"

@@ -44,6 +44,7 @@ class WorldFitness:
     dataset_description = "Small things from a collector's cabinet."
     dataset_fingerprint = "none"
     class_names = ("cup", "bell")
+    cache_entries: tuple[str, ...] = ()
 
     def __init__(self, world: World, seed: int = 0) -> None:
         self.world = world
@@ -56,6 +57,12 @@ class WorldFitness:
     def class_sizes(self, split: Split) -> tuple[int, ...]:
         """Not known: hits are drawn for all classes together."""
         return ()
+
+    revision = weights = ""
+
+    def fingerprint(self, split: Split) -> str:
+        """There are no images."""
+        return ""
 
     def check(self, template: str) -> TemplateCheck:
         """Everything is read."""
@@ -97,6 +104,7 @@ class RandomProposer:
     """A `LanguageModel` that never looks at the meta-prompt; what any search must beat."""
 
     name = "random proposer"
+    revision = ""
     layers = 0
     thinks_first = False
 

@@ -93,6 +93,11 @@ class LanguageModel(Protocol):
     def name(self) -> str: ...
 
     @property
+    def revision(self) -> str:
+        """What tells the model's files from others (``engine.model_identity``), or nothing."""
+        ...
+
+    @property
     def layers(self) -> int:
         """Number of decoder layers, 0 where hidden states can't be reached (no steering)."""
         ...

@@ -42,6 +42,11 @@ class HalvingLLM:
         return self._llm.name
 
     @property
+    def revision(self) -> str:
+        """As ``LanguageModel.revision``."""
+        return self._llm.revision
+
+    @property
     def layers(self) -> int:
         """Number of decoder layers, 0 where hidden states can't be reached."""
         return self._llm.layers

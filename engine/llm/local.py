@@ -7,11 +7,12 @@ over the layout that the model supports (``probe``), and steering (``engine.stee
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from engine.config import LLMConfig, Pooling, SamplingConfig
+from engine.config import LLMConfig, Pooling, SamplingConfig, names_gguf
 from engine.errors import ModelError
 from engine.experiment import LayerLens
 from engine.llm.base import (
@@ -28,6 +29,7 @@ from engine.llm.loading import Progress, load_model
 from engine.llm.meter import named_extremes
 from engine.llm.probe import Layouts, check_causal, find_layouts
 from engine.llm.readers import Decoder, PairedReader, Reader, make_reader
+from engine.model_identity import identify
 from engine.steering.direction import Direction, compute_direction
 from engine.steering.injection import (
     Injection,
@@ -42,13 +44,14 @@ from engine.steering.injection import (
 class LocalLLM:
     """A ``LanguageModel`` that runs in this process, with its hidden states in reach."""
 
-    def __init__(self, name: str, model: Any, tokenizer: Any) -> None:
+    def __init__(self, name: str, model: Any, tokenizer: Any, revision: str = "") -> None:
         """Take a loaded model and tokenizer, and find out how it can be decoded and steered.
 
         Raises:
             ModelError: if it is not decoder-only, or its decoder layers can't be found.
         """
         self._name = name
+        self._revision = revision
         self._model = model
         self._tokenizer = tokenizer
         self._decoder = Decoder.of(model, find_decoder_layers(model))
@@ -67,7 +70,7 @@ class LocalLLM:
         tell = progress or (lambda _stage: None)
         model, tokenizer = load_model(config, tell)
         tell(f"finding the decoder layers of {config.model}")
-        llm = cls(config.model, model, tokenizer)
+        llm = cls(config.model, model, tokenizer, _revision(config))
         if not tokenizer.chat_template:
             tell(f"{config.model} has no chat template: prompts are plain System/User/Assistant")
         return llm
@@ -76,6 +79,11 @@ class LocalLLM:
     def name(self) -> str:
         """As in ``llm.model``."""
         return self._name
+
+    @property
+    def revision(self) -> str:
+        """Of the files that it was loaded from; see ``engine.model_identity``."""
+        return self._revision
 
     @property
     def layers(self) -> int:
@@ -247,3 +255,10 @@ class LocalLLM:
                 "sampling.max_new_tokens, or choose an LLM with a longer context."
             )
         return min(thought, left) if self._thinking.possible else 0
+
+
+def _revision(config: LLMConfig) -> str:
+    if names_gguf(config.model) and not Path(config.model).expanduser().is_file():
+        owner, name, file = config.model.split("/", 2)
+        return identify(f"{owner}/{name}", config.revision, [file])
+    return identify(config.model, config.revision, ["config.json"])

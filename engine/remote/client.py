@@ -9,7 +9,9 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -60,6 +62,7 @@ class RemoteSession:
         self.engine_pid: int | None = None
         self.refused_start: str | None = None  # why no engine could be started
         self._trusted = False
+        self._places: Mapping[str, Any] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._controls: ControlsChanged | None = None
         self._refused = ""  # why, if it was turned away
@@ -76,7 +79,13 @@ class RemoteSession:
         self._thread = threading.Thread(target=self._main, name="glov-screen", daemon=True)
 
     @classmethod
-    def of_new_engine(cls, folder: Path, name: str, trusted: bool = False) -> RemoteSession:
+    def of_new_engine(
+        cls,
+        folder: Path,
+        name: str,
+        trusted: bool = False,
+        places: Mapping[str, Any] | None = None,
+    ) -> RemoteSession:
         """For a run whose engine ``start`` starts, in a process of its own.
 
         Raises:
@@ -87,7 +96,7 @@ class RemoteSession:
         if is_driven(folder):
             raise JournalError(refusal(folder, read_owner(folder)))
         session = cls(folder, name, state, starts_engine=True)
-        session._trusted = trusted
+        session._trusted, session._places = trusted, places
         if state.status == "finished":
             session._ended.set()  # there is nothing left to do: the result is shown again
         else:
@@ -192,7 +201,7 @@ class RemoteSession:
 
     def _started(self) -> subprocess.Popen[bytes]:
         try:
-            return start_engine(self._folder, self._trusted)
+            return start_engine(self._folder, self._trusted, self._places)
         except UserError as error:
             self.refused_start = str(error)
             raise

@@ -1,18 +1,21 @@
 """The process that an engine has to itself: it goes on when screens and terminals are gone.
 
-``python -m engine.remote.process FOLDER DESCRIPTOR [--trust-run]`` takes up the run in FOLDER and
-drives it to its end. It says ``READY`` on the descriptor once screens can attach, or why it can't
-be.
+``python -m engine.remote.process FOLDER DESCRIPTOR PLACES [--trust-run]`` takes up the run in
+FOLDER and drives it to its end. PLACES are ``engine.places`` as JSON. It says ``READY`` on the
+descriptor once screens can attach, or why it can't be.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from engine.commands import Stop
 from engine.errors import ModelError, UserError
@@ -24,7 +27,9 @@ from engine.run_trust import TRUST_FLAG
 READY = b"ready"
 
 
-def start_engine(folder: Path, trusted: bool = False) -> subprocess.Popen[bytes]:
+def start_engine(
+    folder: Path, trusted: bool = False, places: Mapping[str, Any] | None = None
+) -> subprocess.Popen[bytes]:
     """Start the engine of a run, and return when screens can attach to it.
 
     It has no terminal and a session of its own; what libraries print goes to the run's log. A run
@@ -40,7 +45,7 @@ def start_engine(folder: Path, trusted: bool = False) -> subprocess.Popen[bytes]
             # -P: a folder named engine where the user happens to be is not this package.
             command = [sys.executable, "-P", "-m", "engine.remote.process", str(folder), str(write)]
             process = subprocess.Popen(
-                [*command, *([TRUST_FLAG] if trusted else [])],
+                [*command, json.dumps(dict(places or {})), *([TRUST_FLAG] if trusted else [])],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -68,7 +73,7 @@ def start_engine(folder: Path, trusted: bool = False) -> subprocess.Popen[bytes]
     return process
 
 
-def main(folder: Path, descriptor: int, trusted: bool) -> int:
+def main(folder: Path, descriptor: int, places: Mapping[str, Any], trusted: bool) -> int:
     """Drive the run in ``folder``; returns 0 if it came to its end, 1 if it failed or stopped."""
     from engine.local_session import LocalSession
     from engine.remote.server import ControlServer
@@ -76,7 +81,7 @@ def main(folder: Path, descriptor: int, trusted: bool) -> int:
 
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        session = LocalSession.resume(folder, trusted=trusted)
+        session = LocalSession.resume(folder, trusted=trusted, places=places)
         try:
             server = ControlServer(session)
         except BaseException:
@@ -100,4 +105,5 @@ def _answer(descriptor: int, said: bytes) -> None:
 if __name__ == "__main__":
     from engine.stop_signals import leave
 
-    leave(main(Path(sys.argv[1]), int(sys.argv[2]), TRUST_FLAG in sys.argv[3:]))
+    _, _folder, _descriptor, _places, *_flags = sys.argv
+    leave(main(Path(_folder), int(_descriptor), json.loads(_places), TRUST_FLAG in _flags))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from engine.data.copies import TestCopies
 from engine.data.dataset import Dataset, LabelledImage
 from engine.data.feature_cache import FeatureSet
+from engine.data.names import encode_name, readable_name, same_name
 from engine.data.sampling import sample_few_shot
 from engine.errors import DataError, ModelError, UserError
 from engine.prompt_template import PLACEHOLDER, RejectReason
@@ -32,6 +34,7 @@ class LabelledFeatures:
 
     features: Tensor  # (n, d) float32, L2-normalised
     labels: Tensor  # (n,) int64
+    fingerprint: str = ""  # of which images these are, and of their content
 
 
 class DualEncoder:
@@ -49,13 +52,18 @@ class DualEncoder:
         self,
         *,
         name: str,
+        revision: str = "",
+        weights: str = "",
         dataset: Dataset,
         texts: TextFeatures,
         context: TextContext,
         images: dict[Split, LabelledFeatures],
         logit_scale: float,
+        cache_entries: Sequence[str] = (),
     ) -> None:
         self._name = name
+        self.cache_entries = tuple(cache_entries)
+        self._revision, self._weights = revision, weights
         self._dataset = dataset
         self._texts = texts
         self._context = context
@@ -68,6 +76,20 @@ class DualEncoder:
     def name(self) -> str:
         """The model, as a person would name it."""
         return self._name
+
+    @property
+    def revision(self) -> str:
+        """Of the model's files; see ``engine.model_identity``."""
+        return self._revision
+
+    @property
+    def weights(self) -> str:
+        """The precision, and a hash of the loaded model."""
+        return self._weights
+
+    def fingerprint(self, split: Split) -> str:
+        """Hash of which images a score on this split rests on, and of their content."""
+        return self._images[split].fingerprint
 
     @property
     def dataset_name(self) -> str:
@@ -216,7 +238,7 @@ def collect_features(
     """
     for problem in dataset.problems:
         report(problem)
-    found: dict[LabelledImage, Tensor] = {}
+    found: dict[LabelledImage, tuple[Tensor, int]] = {}
     reasons: dict[str, str] = {}
 
     def encode(items: Sequence[LabelledImage], phase: str) -> None:
@@ -254,27 +276,35 @@ def collect_features(
 def _note(
     some: FeatureSet,
     items: Sequence[LabelledImage],
-    found: dict[LabelledImage, Tensor],
+    found: dict[LabelledImage, tuple[Tensor, int]],
     reasons: dict[str, str],
 ) -> None:
     features = torch.from_numpy(some.features)
+    assert some.digests is not None  # ImageFeatures gives them
     for row, index in enumerate(some.kept.tolist()):
-        found[items[index]] = features[row]
+        found[items[index]] = features[row], int(some.digests[row])
     for index, reason in some.unreadable.items():
         reasons[items[index].path] = reason
 
 
 def _stacked(
-    items: Sequence[LabelledImage], found: dict[LabelledImage, Tensor], device: torch.device
+    items: Sequence[LabelledImage],
+    found: dict[LabelledImage, tuple[Tensor, int]],
+    device: torch.device,
 ) -> LabelledFeatures:
+    digest = hashlib.sha256()
+    for item in sorted(items, key=lambda item: same_name(item.path)):
+        name = f"{same_name(item.path)}\0{item.label}\0{found[item][1]}\0"
+        digest.update(encode_name(name))
     return LabelledFeatures(
-        torch.stack([found[item] for item in items]).to(device),
+        torch.stack([found[item][0] for item in items]).to(device),
         torch.tensor([item.label for item in items], dtype=torch.int64, device=device),
+        digest.hexdigest()[:16],
     )
 
 
 def _report_unreadable(dataset: Dataset, reasons: dict[str, str], report: Report) -> None:
     for path, reason in list(reasons.items())[:_NAMED_IMAGES]:
-        report(f"{str(dataset.root / path)!r} was skipped: {reason}")
+        report(f"'{readable_name(str(dataset.root / path))}' was skipped: {reason}")
     if len(reasons) > _NAMED_IMAGES:
         report(f"{len(reasons) - _NAMED_IMAGES} more images were skipped: they can't be read")

@@ -66,6 +66,20 @@ class Fitness(Protocol):
     def name(self) -> str: ...
 
     @property
+    def revision(self) -> str:
+        """What tells the model's files from others (``engine.model_identity``), or nothing."""
+        ...
+
+    @property
+    def weights(self) -> str:
+        """The precision and a hash of the loaded model, with a space between; or nothing."""
+        ...
+
+    def fingerprint(self, split: Split) -> str:
+        """Hash of which images a score on this split rests on, and of their content."""
+        ...
+
+    @property
     def dataset_name(self) -> str: ...
 
     @property
@@ -76,6 +90,11 @@ class Fitness(Protocol):
     @property
     def dataset_fingerprint(self) -> str:
         """Hash of the files and splits: accuracies are comparable where it is equal."""
+        ...
+
+    @property
+    def cache_entries(self) -> tuple[str, ...]:
+        """Keys of the entries of the feature cache that scores rest on."""
         ...
 
     @property

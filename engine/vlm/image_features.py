@@ -14,13 +14,16 @@ import torch
 from torch import Tensor, nn
 
 from engine.data.feature_cache import FeatureCache, FeatureSet, cache_key
-from engine.data.images import UnreadableImageError, read_image
+from engine.data.images import UnreadableImageError, file_digest, read_image
 from engine.errors import ModelError
 from engine.memory import free_memory, is_out_of_memory
 from engine.ownership import why_denied
 
 _DECODING_THREADS = min(8, os.cpu_count() or 1)
 _BATCHES_AHEAD = 2
+
+_Prepared = tuple[Tensor, int]
+"""An image as the model takes it, and the hash of its file's content."""
 
 Advance = Callable[[int, int], None]
 """Takes how many images are through, of how many."""
@@ -60,6 +63,7 @@ class ImageFeatures:
         self._model_key = model_key
         self._cache = cache
         self._report = report
+        self.entries: list[str] = []  # keys of the cache that features came from or went to
 
     def of(self, root: Path, paths: Sequence[str], advance: Advance) -> FeatureSet:
         """Features of the files ``root / path``, from the cache or computed now.
@@ -69,8 +73,10 @@ class ImageFeatures:
                 a single image.
         """
         key = cache_key(self._model_key, root, paths)
+        if self._cache is not None and paths:
+            self.entries.append(key)
         stored = self._cache.load(key, len(paths)) if self._cache else None
-        if stored is not None:
+        if stored is not None and stored.digests is not None:
             advance(len(paths), len(paths))
             return stored
         found = self._compute(root, paths, advance)
@@ -87,15 +93,17 @@ class ImageFeatures:
     def _compute(self, root: Path, paths: Sequence[str], advance: Advance) -> FeatureSet:
         parts: list[Tensor] = []
         kept: list[int] = []
+        digests: list[int] = []
         unreadable: dict[int, str] = {}
         done = 0
         advance(0, len(paths))
         for decoded in self._decoded([root / path for path in paths]):
             good = [
-                (done + index, image)
+                (done + index, image[0])
                 for index, image in enumerate(decoded)
-                if isinstance(image, Tensor)
+                if not isinstance(image, str)
             ]
+            digests += [image[1] for image in decoded if not isinstance(image, str)]
             for index, image in enumerate(decoded):
                 if isinstance(image, str):
                     unreadable[done + index] = image
@@ -112,13 +120,18 @@ class ImageFeatures:
             done += len(decoded)
             advance(done, len(paths))
         features = torch.cat(parts) if parts else torch.zeros(0, 0)
-        return FeatureSet(features.numpy(), np.array(kept, dtype=np.int64), unreadable)
+        return FeatureSet(
+            features.numpy(),
+            np.array(kept, dtype=np.int64),
+            unreadable,
+            np.array(digests, dtype=np.uint64),
+        )
 
-    def _decoded(self, paths: Sequence[Path]) -> Iterator[list[Tensor | str]]:
+    def _decoded(self, paths: Sequence[Path]) -> Iterator[list[_Prepared | str]]:
         """Batches of prepared images, or of reasons why there is none; decoded a little ahead."""
         size = self._batch
         starts = range(0, len(paths), size)
-        pending: deque[list[Future[Tensor | str]]] = deque()
+        pending: deque[list[Future[_Prepared | str]]] = deque()
         pool = ThreadPoolExecutor(_DECODING_THREADS, thread_name_prefix="decode")
         try:
             for start in starts:
@@ -130,9 +143,9 @@ class ImageFeatures:
         finally:  # also when loading is given up half way
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _prepare(self, path: Path) -> Tensor | str:
+    def _prepare(self, path: Path) -> _Prepared | str:
         try:
-            return self._preprocess(read_image(path))
+            return self._preprocess(read_image(path)), file_digest(path)
         except UnreadableImageError as error:
             return str(error)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine.config import RunConfig
-from engine.data.cache_folder import cache_folder
+from engine.data.cache_folder import features_folder
 from engine.data.feature_cache import FeatureCache
 from engine.data.registry import load_dataset
 from engine.kept import Kept
@@ -57,7 +57,7 @@ def load_fitness(
         dtype=loaded.dtype,
         batch=config.vlm.image_batch,
         model_key=loaded.key,
-        cache=FeatureCache(cache_folder() / "features", report) if config.vlm.cache else None,
+        cache=FeatureCache(features_folder(), report) if config.vlm.cache else None,
         report=report,
     )
     features = collect_features(
@@ -78,9 +78,12 @@ def load_fitness(
         report(remark)
     return DualEncoder(
         name=loaded.name,
+        revision=loaded.revision,
+        weights=loaded.weights,
         dataset=dataset,
         texts=texts,
         context=context,
         images=features,
         logit_scale=loaded.logit_scale,
+        cache_entries=images.entries,
     )

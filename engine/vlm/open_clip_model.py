@@ -22,9 +22,11 @@ from engine import threads
 from engine.config import VLMConfig
 from engine.errors import ModelError
 from engine.model_code import check_kernels, check_tokenizer_options, no_questions
+from engine.model_identity import identify
 from engine.user_path import user_path
 
 _HUB = "hf-hub:"
+_HUB_FILES = ("open_clip_config.json", "open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _FOLDER = "local-dir:"
 _SAMPLED_WEIGHTS = 65536
 _NETWORK_HELP = (
@@ -49,6 +51,8 @@ class OpenClipModel:
     dtype: torch.dtype  # of the images that the model takes
     logit_scale: float
     key: str
+    revision: str  # of the files, where it is known
+    weights: str  # the precision, and a hash of what was loaded
 
 
 def load_open_clip(config: VLMConfig, report: Callable[[str], None]) -> OpenClipModel:
@@ -91,9 +95,11 @@ def load_open_clip(config: VLMConfig, report: Callable[[str], None]) -> OpenClip
                 device.type,
                 open_clip.__version__,
                 repr(preprocess),
-                _weights(model),
+                _weights(model.visual),
             )
         ),
+        revision=_revision(name, pretrained),
+        weights=f"{precision} {_hash_of_all(model, preprocess, tokenizer)}",
     )
 
 
@@ -264,15 +270,37 @@ def _logit_scale(model: nn.Module, shown: str) -> float:
     return value
 
 
+def _revision(name: str, pretrained: str | None) -> str:
+    if name.startswith(_FOLDER):
+        return identify(name.removeprefix(_FOLDER))
+    if name.startswith(_HUB):
+        return identify(name.removeprefix(_HUB), files=_HUB_FILES)
+    assert pretrained is not None
+    tag = open_clip.get_pretrained_cfg(name, pretrained)
+    if not tag:
+        return identify(pretrained)
+    repository = "/".join(str(tag.get("hf_hub") or "").split("/")[:2])
+    commit = identify(repository, files=_HUB_FILES) if repository.count("/") == 1 else ""
+    return commit or f"tag {pretrained}"
+
+
+def _hash_of_all(
+    model: nn.Module, preprocess: object, tokenizer: Callable[[list[str]], Tensor]
+) -> str:
+    """Hash of both towers, of what is done to an image before, and of how a text is read."""
+    tokens = tokenizer(["a photo of 2 Things, seen from above."])
+    described = (_weights(model), repr(preprocess), tokens.tolist())
+    return hashlib.sha256(repr(described).encode()).hexdigest()[:16]
+
+
 def _weights(model: nn.Module) -> str:
-    """Hash of a sample of the image tower's weights: at most 65536 evenly spaced of each tensor.
+    """Hash of a sample of a model's weights: at most 65536 evenly spaced of each tensor.
 
     Training changes practically all weights, so this tells any two models apart at a fraction of
     the cost of hashing gigabytes, also where a folder's content was replaced under one name.
     """
     digest = hashlib.sha256()
-    tower: nn.Module = model.visual  # type: ignore[assignment]
-    for name, tensor in tower.state_dict().items():
+    for name, tensor in model.state_dict().items():
         flat = tensor.detach().reshape(-1)
         sample = flat[:: max(1, flat.numel() // _SAMPLED_WEIGHTS)]
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())

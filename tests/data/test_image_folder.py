@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 from pathlib import Path
 
 import pytest
 
 from engine.data.image_folder import read_image_folder
+from engine.data.sampling import sample_few_shot
 from engine.errors import DataError
 
 
@@ -134,6 +136,14 @@ def test_settings_file(tmp_path):
     assert dataset.class_names == ("great_tit", "caf\u00e9 {x} <category>", "other thing")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_settings_file_of_windows_editors(tmp_path, encoding):
+    text = 'name = "Caf\u00e9"\r\n[classes]\r\ncat = "feline"\r\n'
+    (classes(tmp_path) / "dataset.toml").write_bytes(text.encode(encoding))
+    dataset = read_image_folder(tmp_path)
+    assert (dataset.name, dataset.class_names) == ("Caf\u00e9", ("feline", "dog"))
+
+
 def test_default_name_is_the_folder(tmp_path):
     dataset = read_image_folder(classes(tmp_path / "garden_birds"))
     assert (dataset.name, dataset.description) == ("garden birds", "")
@@ -246,3 +256,40 @@ def test_fingerprint_follows_content_not_place(tmp_path):
     changed = read_image_folder(tmp_path / "b").fingerprint()
     assert changed != first.fingerprint()
     assert read_image_folder(tmp_path / "a", test_fraction=0.25).fingerprint() != changed
+
+
+@pytest.mark.parametrize(
+    ("split", "fingerprint", "drawn"),
+    [(False, "857fba4c5d1ec192", "0 6 4 1 6 5"), (True, "52af79975decb85c", "0 2 3 0 3 3")],
+)
+def test_runs_of_before_keep_their_names_fingerprint_and_sample(
+    tmp_path, split, fingerprint, drawn
+):
+    """What the reader of the first release gave, on which journals rest."""
+    names = ("AnnualCrop", "Type_1", "001.Black_footed", "caf\u00e9", "type 10", "golden_retriever")
+    for part, count in (("train", 4), ("test", 3)) if split else (("", 7),):
+        for name in names:
+            for i in range(count):
+                make(tmp_path, f"{part}/{name}/{i}.png".lstrip("/"))
+                (tmp_path / part / name / f"{i}.png").write_bytes(b"x" * (i + 1))
+    dataset = read_image_folder(tmp_path)
+    assert dataset.class_names == (
+        "001.Black footed", "AnnualCrop", "caf\u00e9", "golden retriever", "type 10", "Type 1",
+    )  # fmt: skip
+    assert dataset.fingerprint() == fingerprint
+    sample = sample_few_shot(dataset, shots=1, seed=3, usable=lambda items: [True] * len(items))
+    assert [Path(item.path).stem for item in sample.items] == drawn.split()
+
+
+def test_no_file_is_opened_whose_ending_says_what_it_is(tmp_path, monkeypatch):
+    make(classes(tmp_path, count=50), *(f"cat/{i}.txt" for i in range(50)), "dog/x", "dog/y.heic")
+    opened: list[str] = []
+    real = builtins.open
+
+    def watched(path, *rest, **more):
+        opened.append(Path(str(path)).name)
+        return real(path, *rest, **more)
+
+    monkeypatch.setattr(builtins, "open", watched)
+    assert len(read_image_folder(tmp_path).train) == 50
+    assert opened == ["x", "y.heic"]

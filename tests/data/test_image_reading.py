@@ -179,6 +179,37 @@ def test_decompression_bomb_is_unreadable(tmp_path):
         read_image(tmp_path / "bomb.png")
 
 
+def test_a_phone_s_photo_with_a_second_picture_in_it(tmp_path):
+    """An MPO file, which is called .jpg."""
+    second = Image.new("RGB", (16, 16), GREEN)
+    path = tmp_path / "photo.jpg"
+    Image.new("RGB", (16, 16), RED).save(path, "MPO", save_all=True, append_images=[second])
+    assert Image.open(path).format == "MPO"
+    assert np.abs(np.subtract(pixel(path), RED)).max() <= 3
+
+
+def test_sixteen_bit_colour(tmp_path):
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + checksum
+
+    row = b"\0" + struct.pack(">3H", 257 * 64, 257 * 128, 257 * 255)
+    (tmp_path / "wide.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(row))
+        + chunk(b"IEND", b"")
+    )
+    assert pixel(tmp_path / "wide.png") == (64, 128, 255)
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "PNG", "AVIF", "TIFF"])
+def test_first_frame_of_other_animations(tmp_path, kind):
+    frames = [Image.new("RGB", (16, 16), colour) for colour in (RED, GREEN)]
+    frames[0].save(tmp_path / "moving", kind, save_all=True, append_images=frames[1:])
+    assert np.abs(np.subtract(pixel(tmp_path / "moving"), RED)).max() <= 3
+
+
 @pytest.mark.parametrize("name", ["post.eps", "post.png", "post.jpg"])
 def test_no_program_is_started_for_an_image(tmp_path, monkeypatch, name):
     """An EPS file under any name would have Pillow start Ghostscript."""

@@ -150,6 +150,21 @@ def test_splits_and_domains_under_unknown_names(tmp_path, within):
     assert "hold the same folders ('bird', 'cat', 'dog')" in dataset.problems[0]
 
 
+def test_folds_and_many_classes_with_the_same_folders(tmp_path):
+    for i in range(4):
+        classes(tmp_path / "folds", f"fold_{i}/", ("a", "b", "c", "d", "e")[i == 0 :])
+    with pytest.raises(DataError, match="'fold_0', 'fold_1', 'fold_2', 'fold_3' hold the same"):
+        read_image_folder(tmp_path / "folds")
+    for name in ("ash", "elm", "fir", "oak"):
+        classes(tmp_path / "trees", f"{name}/", ("summer", "winter"))
+    dataset = read_image_folder(tmp_path / "trees")
+    assert dataset.class_names == ("ash", "elm", "fir", "oak")
+    assert "hold the same folders ('summer', 'winter')" in dataset.problems[0]
+    classes(tmp_path / "two", "cat/", ("indoor", "garden"))
+    classes(tmp_path / "two", "dog/", ("beach", "garden"))
+    assert read_image_folder(tmp_path / "two").class_names == ("cat", "dog")
+
+
 def test_classes_only_in_one_split_are_named_with_the_way_out(tmp_path):
     classes(classes(tmp_path, "train/"), "test/", names=(*CLASSES, "cow"))
     with pytest.raises(DataError, match=r"'cow' only in test.*ignore = \[\"cow\"\]"):

@@ -53,7 +53,8 @@ def test_a_run_whose_line_dropped_is_edited_and_seen_through_from_another_termin
     assert all((alpha == 0.75) == (step >= edited.step) for step, alpha in steered.items())
     assert "run-reopened" not in kinds(run_folder)
     assert kinds(run_folder)[-1] == "run-finished"
-    assert sorted(p.name for p in run_folder.iterdir()) == ["config.toml", EVENTS, "log.txt"]
+    names = sorted(p.name for p in run_folder.iterdir())
+    assert names == ["config.toml", EVENTS, "log.txt", "summary.json"]
 
 
 def test_detached_while_paused_attached_again_and_stopped_from_outside(run_folder: Path) -> None:

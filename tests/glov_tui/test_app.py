@@ -121,11 +121,34 @@ async def test_layer_alpha_and_mode_keys_make_edits(session) -> None:
         await pilot.press("left_square_bracket", "right_square_bracket", "plus", "minus", "m")
     assert edits(session) == [
         SetOption(key="steering.layers", value=[2]),
-        SetOption(key="steering.layers", value=[4]),
+        SetOption(key="steering.layers", value=[3]),
         SetOption(key="steering.alpha", value=0.75),
-        SetOption(key="steering.alpha", value=0.25),
+        SetOption(key="steering.alpha", value=0.5),
         SetOption(key="steering.mode", value="generated-tokens"),
     ]
+
+
+async def test_quick_presses_count_on_what_was_asked_for(session) -> None:
+    async with cockpit(session) as (pilot, _):
+        await pilot.press("plus", "plus", "plus", "plus", "u", "u", "minus", "p", "p")
+        await pilot.press(*["right_square_bracket"] * 3)
+        assert [type(command) for command in session.sent] == [
+            *[MakeEdit] * 4,
+            *[UndoEdit] * 2,
+            *[MakeEdit] * 5,  # three layers up, but there are six
+        ]
+        changes = [(e.key, getattr(e, "value", None)) for e in edits(session)]
+        alphas = [value for key, value in changes if key == "steering.alpha"]
+        assert alphas == [0.75, 1.0, 1.25, 1.5, 0.75]
+        pins = [e.pinned for e in edits(session) if isinstance(e, PinTemplate)]
+        assert pins == [True, False]
+        assert [v for k, v in changes if k == "steering.layers"] == [[4], [5]]
+        # The engine obeys, slowly: nothing counts twice.
+        for number, alpha in enumerate(alphas[:2], 1):
+            edit = SetOption(key="steering.alpha", value=alpha)
+            session.apply(ev.Edited(number=number, step=2, edit=edit))
+        await pilot.press("plus")
+        assert edits(session)[-1] == SetOption(key="steering.alpha", value=1.0)
 
 
 async def test_edits_build_on_those_that_wait(session) -> None:
@@ -145,7 +168,7 @@ async def test_pin_ban_and_anchors_act_on_the_selected_row(session) -> None:
     assert edits(session) == [
         PinTemplate(key=SEED, pinned=True),
         BanTemplate(key=SEED, banned=True),
-        ChooseAnchors(positive=SEED, negative=normalise(BEST)),
+        ChooseAnchors(positive=SEED, negative=normalise(OTHER)),  # the ban has moved it
         ChooseAnchors(positive=normalise(BEST), negative=SEED),
         ChooseAnchors(positive=None, negative=None),
     ]
@@ -491,7 +514,7 @@ async def test_the_screen_is_written_into_the_run_s_folder_or_it_says_why_not(se
         session.folder = session.folder / "gone" / "away"
         app.deliver_screenshot("two.svg")
         await pilot.pause()
-        assert "can't be written: No such file" in str(app.query_one(KeyBar).content)
+        assert "away/two.svg: No such file" in str(app.query_one(KeyBar).content)
 
 
 async def test_quitting_asks_while_the_run_is_under_way(session) -> None:

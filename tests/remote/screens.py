@@ -26,7 +26,7 @@ from tests.small_runs import demo
 
 Hook = Callable[[ev.Event, RunState], None]
 
-DEADLINE = 20.0  # seconds for anything that is waited for
+DEADLINE = 600.0  # seconds for anything that is waited for
 
 
 def plain(state: RunState) -> RunState:
@@ -77,7 +77,7 @@ def served(
     finally:
         session.send(Stop())
         session.start()
-        thread.join(60)
+        thread.join(600)
         assert not thread.is_alive(), "the engine hangs"
 
 

@@ -233,7 +233,7 @@ def going_on(session: LocalSession, holder: Screen) -> None:
             holder.send(Resume())
     if not session.ended:
         holder.send(Stop())
-        assert session.wait(60)
+        assert session.wait(600)
 
 
 # -- floods, and readers that do not read ---------------------------------------------------------
@@ -286,7 +286,7 @@ class Flood:
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
-        self._thread.join(20)
+        self._thread.join(600)
 
 
 def test_a_reader_that_stalls_and_a_flood_of_garbage_do_not_matter(

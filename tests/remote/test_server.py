@@ -23,7 +23,7 @@ from engine.remote.client import RemoteSession
 from engine.remote.messages import AskForControls, GiveControls, KeepControls
 from engine.remote.process import start_engine
 from engine.remote.stopping import stop_engine
-from engine.run_folder import EVENTS, LOG, SOCKET
+from engine.run_folder import EVENTS, LOG, SOCKET, SUMMARY
 from engine.run_lock import OWNER
 from tests.remote.screens import At, Screen, plain, served, shut_out, wait_until
 from tests.small_runs import demo, outcome
@@ -64,7 +64,7 @@ def test_two_screens_see_the_same_and_one_drives(
         assert session.state.status == "paused"
         one.send(Resume())
         for screen in (one, two):
-            assert screen.wait(60) and screen.ended
+            assert screen.wait(600) and screen.ended
             assert screen.state.status == "finished" and screen.state.error is None
     assert plain(one.state) == plain(session.state)
     # What it was refused is all that differs for the other.
@@ -160,7 +160,7 @@ def test_stop_is_obeyed_from_whoever_asks(
                 if waits:
                     two.to_the_end()
             one.to_the_end()
-        assert session.wait(60)
+        assert session.wait(600)
         assert session.state.status == "stopped"
     assert one.state.status == "stopped" and plain(one.state) == plain(session.state)
 
@@ -236,7 +236,7 @@ def test_the_socket_is_gone_and_the_last_fact_is_told(
         assert one.state.status == "finished"
         assert plain(one.state) == plain(session.state)
     assert not (folder / SOCKET).exists()
-    assert {path.name for path in folder.iterdir()} == {"config.toml", "events.jsonl"}
+    assert {path.name for path in folder.iterdir()} == {"config.toml", EVENTS, SUMMARY}
     assert outcome(folder) == outcome(undisturbed)
 
 
@@ -273,7 +273,7 @@ def test_a_run_that_was_finished_can_still_be_shown(undisturbed: Path) -> None:
         with Screen(folder, "one") as one:
             assert plain(one.state) == plain(session.state)
         session.start()
-        assert session.wait(20)
+        assert session.wait(600)
 
 
 def test_who_lets_go_of_nothing_keeps_nothing_of_ours(
@@ -307,7 +307,7 @@ def test_the_socket_of_the_next_engine_is_left_alone(
     with server.ControlServer(first):
         first.send(Stop())
         first.start()
-        assert first.wait(20)
+        assert first.wait(600)
         second = LocalSession.resume(folder, kept=kept)
         following = server.ControlServer(second)
     with following, Screen(folder, "one") as one:
@@ -360,7 +360,7 @@ def test_a_server_that_has_died_is_begun_again_and_says_so(
             assert two.holds
             two.send(Resume())
             two.until(lambda: two.state.status == "finished")
-        assert session.wait(60)
+        assert session.wait(600)
     assert outcome(folder) == outcome(undisturbed)
     assert "SystemExit" in (folder / LOG).read_text() and not (folder / SOCKET).exists()
 
@@ -383,5 +383,5 @@ def test_a_server_that_dies_again_and_again_is_given_up_and_the_run_is_not(
         wait_until(lambda: any("no screen can attach" in line.text for line in session.state.log))
         assert not (folder / SOCKET).exists()
         session.send(Resume())
-        assert session.wait(60)
+        assert session.wait(600)
     assert outcome(folder) == outcome(undisturbed)

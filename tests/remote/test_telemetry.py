@@ -48,7 +48,7 @@ class Recorded:
         self._experiments: Iterator[Experiment] = iter(EXPERIMENTS)
         self._session = LocalSession.create(demo(), folder, self._hear, kept)
         self._session.start()
-        assert self._session.wait(60) and self._session.state.status == "finished"
+        assert self._session.wait(600) and self._session.state.status == "finished"
         self.journal = (folder / EVENTS).read_bytes()
 
     def _hear(self, event: ev.Event, state: RunState) -> None:

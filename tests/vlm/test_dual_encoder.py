@@ -288,6 +288,19 @@ def test_unreadable_images_are_named_skipped_and_replaced(run_config, image_root
     assert "fewer than data.shots = 3 training images of 'cat'" in said[-1]
 
 
+def test_unreadable_images_whose_names_are_no_utf8(run_config, image_root, tmp_path):
+    root = shutil.copytree(image_root, tmp_path / "bytes")
+    try:
+        (root / "test" / "dog" / "caf\udce9.png").write_bytes(b"no image")
+    except OSError:
+        pytest.skip("this file system allows Unicode names only")
+    said: list[str] = []
+    fitness = load_fitness(run_config(path=str(root)), quiet, said.append)
+    assert fitness.size("test") == 28
+    (line,) = said
+    assert "caf\\xe9.png' was skipped: it is not an image" in line.encode().decode()
+
+
 def test_many_unreadable_images_are_counted(run_config, image_root, tmp_path):
     root = tmp_path / "broken"
     shutil.copytree(image_root, root)

@@ -1,0 +1,63 @@
+"""What may be said anew when a run is taken up: where its data and models are, and how they run.
+
+None of it may change what the run rests on: that is compared when it is loaded (``contract``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from engine.config import RunConfig
+from engine.config_file import parse_override, validate, with_value
+from engine.errors import ConfigError
+
+PLACE_KEYS = (
+    "data.path",
+    "vlm.model",
+    "vlm.pretrained",
+    "vlm.device",
+    "vlm.image_batch",
+    "vlm.text_batch",
+    "vlm.cache",
+    "llm.model",
+    "llm.revision",
+    "llm.device",
+    "llm.device_map",
+    "llm.attention",
+)
+
+
+def read_places(config: RunConfig, overrides: Iterable[str]) -> dict[str, Any]:
+    """``key.path=value`` of a command line, by key; paths are made absolute.
+
+    Raises:
+        ConfigError: naming a key that can't be set, or a value that is not allowed.
+    """
+    found: dict[str, Any] = {}
+    for override in overrides:
+        key, value = parse_override(override)
+        config = with_value(config, key, value, f"--set {override}")  # says what is no key
+        if key not in PLACE_KEYS:
+            raise ConfigError(
+                f"--set {override}: {key} can't change when a run is taken up. These can: "
+                f"{', '.join(PLACE_KEYS)}. A fork can have others (glov fork)"
+            )
+        section, name = key.split(".")
+        found[key] = getattr(getattr(config, section), name)
+    return found
+
+
+def with_places(config: RunConfig, places: Mapping[str, Any]) -> RunConfig:
+    """``config`` with what ``read_places`` found.
+
+    Raises:
+        ConfigError: if a key or value is none that it finds.
+    """
+    values = config.model_dump()
+    for key, value in places.items():
+        if key not in PLACE_KEYS:
+            raise ConfigError(f"{key} is no key of a place")
+        section, name = key.split(".")
+        values[section][name] = value
+    return validate(values, "places")

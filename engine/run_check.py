@@ -1,0 +1,237 @@
+"""Whether a run on disk is what an engine wrote, and what it rests on: nothing is changed.
+
+Its journal line by line, what the journal leads to, the files beside it, and the entries of the
+caches that its numbers rest on. No model is loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from engine import journal_lines
+from engine.config import RunConfig
+from engine.config_file import load_config
+from engine.data.cache_folder import features_folder
+from engine.errors import JournalError, UserError
+from engine.events import Event
+from engine.journal import fold_journal, is_driven
+from engine.journal_versions import check_head, read_lines
+from engine.ownership import user_name, why_denied, why_foreign
+from engine.run_folder import CONFIG, EVENTS, LOG, SOCKET, SUMMARY, run_argument
+from engine.run_lock import OWNER
+from engine.run_record import begun_config
+from engine.run_summary import kept_summary, summary_of_journal
+from engine.state import RunState
+
+Level = Literal["error", "warning", "note"]
+MOST_LINES = 20  # that are named; of more only the number is
+_OURS = {EVENTS, CONFIG, LOG, SUMMARY, OWNER, SOCKET}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as it should be. Its texts are untrusted: clean before showing.
+
+    An ``error`` is content that is not what was written; a ``warning`` may come to be one.
+    """
+
+    level: Level
+    where: str  # a file, and the line in it
+    what: str
+    todo: str  # what can be done about it
+
+
+@dataclass(frozen=True)
+class RunCheck:
+    """What was found in a run's folder."""
+
+    folder: Path
+    facts: int  # lines of the journal that are as they were written
+    state: RunState | None  # that they lead to; None where the journal is damaged
+    findings: tuple[Finding, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Whether everything is what was written."""
+        return all(finding.level != "error" for finding in self.findings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for ``--json``."""
+        return {
+            "run": self.folder.name,
+            "folder": str(self.folder),
+            "sound": self.sound,
+            "facts": self.facts,
+            "status": self.state.status if self.state else None,
+            "steps": self.state.steps_done if self.state else None,
+            "findings": [
+                {"level": f.level, "where": f.where, "what": f.what, "todo": f.todo}
+                for f in self.findings
+            ],
+        }
+
+
+def check_run(folder: Path) -> RunCheck:
+    """Look at all that a run left and rests on.
+
+    Raises:
+        JournalError: if there is no journal, or it can't be read.
+    """
+    path = folder / EVENTS
+    driven = is_driven(folder)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise JournalError(f"{path} can't be read: {why_denied(error, path)}") from error
+    events, findings = _journal(folder, data, driven)
+    state: RunState | None = None
+    if all(finding.level != "error" for finding in findings):
+        try:
+            state = fold_journal(folder, events)
+        except JournalError as error:
+            findings.append(Finding("error", str(path), str(error), _fork_todo(folder)))
+    if state is not None:
+        findings += _beside(folder, events, state, driven)
+        findings += _caches(begun_config(events), state)
+    findings += _files(folder)
+    return RunCheck(folder, len(events), state, tuple(findings))
+
+
+def _journal(folder: Path, data: bytes, driven: bool) -> tuple[list[Event], list[Finding]]:
+    path, name = folder / EVENTS, run_argument(folder)
+    lines, torn = journal_lines.whole_lines(data)
+    events: list[Event] = []
+    findings: list[Finding] = []
+    damaged: list[journal_lines.Damage] = []
+    try:
+        if not lines:
+            raise JournalError(f"{path} holds no event: the run ended before it began")
+        version, found = read_lines(path, lines)
+        for each in found:
+            if isinstance(each, journal_lines.Damage):
+                damaged.append(each)
+            else:
+                if not events and not damaged:
+                    check_head(path, each)
+                events.append(each)
+    except JournalError as error:
+        return [], [Finding("error", str(path), str(error), "")]
+    for one in damaged[:MOST_LINES]:
+        findings.append(Finding("error", f"{path}, line {one.line}", one.what, ""))
+    if damaged:
+        first = damaged[0].line
+        todo = (
+            f"put {EVENTS} back from a backup; or `head -n {first - 1} {EVENTS}` into a copy of "
+            "the folder, which can be resumed"
+            if first > 1
+            else f"put {EVENTS} back from a backup: nothing before the damage is left"
+        )
+        what = (
+            f"{len(damaged)} of {len(lines)} lines are damaged; {first - 1} are whole before them"
+        )
+        findings.append(Finding("error", str(path), what, todo))
+    elif version == 1:
+        what = "a journal of version 1 has no checksums: only what can't be is noticed"
+        findings.append(Finding("note", str(path), what, f"`glov resume {name}` writes them"))
+    if torn and not driven:
+        what = f"the last append is torn: {torn} bytes of it are there"
+        findings.append(Finding("warning", str(path), what, f"`glov resume {name}` cuts them off"))
+    return events, findings
+
+
+def _fork_todo(folder: Path) -> str:
+    return f"a copy of {folder.name} whose {EVENTS} is cut before that line can be resumed"
+
+
+def _beside(
+    folder: Path, events: Sequence[Event], state: RunState, driven: bool
+) -> Iterator[Finding]:
+    """The files that say again what the journal says."""
+    if driven:
+        what = "a process drives the run: what it writes from now on is not looked at"
+        yield Finding("note", str(folder), what, "check again when it has ended")
+    kept = kept_summary(folder)
+    if kept is not None and not driven:
+        now = summary_of_journal(folder)
+        if kept.journal_bytes == now.journal_bytes and kept != now.model_copy(
+            update={"journal_changed": kept.journal_changed}
+        ):
+            yield Finding(
+                "error",
+                str(folder / SUMMARY),
+                "it says something else than the journal",
+                "delete it; `glov runs` writes it anew",
+            )
+    elif kept is None and os.path.lexists(folder / SUMMARY):
+        what, todo = "it can't be read as a summary", "delete it; `glov runs` writes it anew"
+        yield Finding("warning", str(folder / SUMMARY), what, todo)
+    if not (folder / CONFIG).exists():
+        return
+    try:
+        same = load_config(str(folder / CONFIG)) == begun_config(events)
+    except UserError as error:
+        same, what = False, str(error)
+    else:
+        what = "it is not the configuration that the run began with"
+    if not same:
+        todo = "the one in the journal counts; `glov export` and `glov fork` read that"
+        yield Finding("warning", str(folder / CONFIG), what, todo)
+
+
+def _caches(config: RunConfig, state: RunState) -> Iterator[Finding]:
+    """Entries of the caches that the run's numbers rest on, where they are still there."""
+    from engine.data.feature_cache import FeatureCache  # with numpy
+    from engine.data.generated import changed
+
+    keys = state.models.cache_entries if state.models else ()
+    for path in FeatureCache(features_folder()).damaged(keys):
+        yield Finding(
+            "error",
+            str(path),
+            "the image features in it are not those that were kept there",
+            "delete it: they are computed anew when they are needed",
+        )
+    for path in changed(config.data.dataset):
+        what = "the generated data set in it was changed"
+        yield Finding("error", str(path), what, "delete it: it is written anew when it is needed")
+
+
+def _files(folder: Path) -> Iterator[Finding]:
+    """Links, files of others, and what no engine put there."""
+    foreign = why_foreign(folder, folder / EVENTS)
+    if foreign is not None:
+        what = f"others can have written it: {foreign}"
+        yield Finding("warning", str(folder), what, "trust it as far as you trust them")
+    try:
+        found = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        yield Finding("warning", str(folder), why_denied(error, folder), "")
+        return
+    for entry in found:
+        finding = _file(entry)
+        if finding is not None:
+            yield finding
+
+
+def _file(entry: os.DirEntry[str]) -> Finding | None:
+    status = entry.stat(follow_symlinks=False)
+    socket = entry.name == SOCKET  # may be a link to where a socket can be
+    if entry.is_symlink() and not socket:
+        what = f"it is a link to {Path(entry.path).readlink()}"
+        return Finding("warning", entry.path, what, "put the file itself there")
+    if entry.name in _OURS and not socket and not stat.S_ISREG(status.st_mode):
+        return Finding("warning", entry.path, "it is no file", "delete it")
+    if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
+        what = f"it has {status.st_nlink} names: what is written to one is written to all"
+        return Finding("warning", entry.path, what, "keep a copy of its own, not a hard link")
+    if status.st_uid != os.geteuid():
+        what = f"it belongs to {user_name(status.st_uid)}"
+        return Finding("note", entry.path, what, "see that this is what you expect")
+    if entry.name not in _OURS and not entry.name.startswith(tuple(f".{name}." for name in _OURS)):
+        return Finding("note", entry.path, "no engine put it there", "leave it, or delete it")
+    return None

@@ -1,0 +1,123 @@
+"""What a list of runs shows of one, kept beside its journal so that it need not be read again.
+
+A summary holds as long as the journal has the size and the time of change that it names; else the
+journal is read, and the summary written anew. It is no part of the run: it can be deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from engine.errors import JournalError
+from engine.files import read_small, write_atomic
+from engine.journal import fold_journal, read_journal
+from engine.ownership import why_denied
+from engine.record import Count, Record, Share, UnixTime, to_json
+from engine.run_folder import EVENTS, SUMMARY
+from engine.session import Published
+from engine.state import ENDED, RunState, Status
+
+_LONGEST = 64 * 1024  # bytes
+
+
+class RunSummary(Record):
+    """How far a run is. Its texts are untrusted: clean before showing."""
+
+    version: Literal[1] = 1
+    journal_bytes: Count
+    journal_changed: int  # Unix time, nanoseconds
+    status: Status  # as its journal ends
+    done: Count  # steps
+    planned: Count
+    train_accuracy: Share | None = None
+    test_accuracy: Share | None = None  # of the ensemble
+    last_event: UnixTime
+    parent: str | None = None
+    parent_step: Count | None = None
+    problem: str | None = None  # why it failed
+
+    def holds(self, journal: os.stat_result) -> bool:
+        """Whether it is of the journal that is there."""
+        return (self.journal_bytes, self.journal_changed) == (journal.st_size, journal.st_mtime_ns)
+
+
+def read_summary(folder: Path) -> RunSummary:
+    """The summary of a run: the one that is kept, or one of its journal, which is kept then.
+
+    Raises:
+        JournalError: if the journal is damaged or can't be read.
+    """
+    journal = _looked_at(folder)
+    kept = kept_summary(folder)
+    if kept is not None and kept.holds(journal):
+        return kept
+    summary = summary_of_journal(folder)
+    if summary.holds(_looked_at(folder)):  # nothing was added meanwhile
+        keep_summary(folder, summary)
+    return summary
+
+
+def kept_summary(folder: Path) -> RunSummary | None:
+    """The summary that is kept in a run's folder, which may be of an earlier journal."""
+    try:
+        return RunSummary.model_validate_json(read_small(folder / SUMMARY, _LONGEST))
+    except (OSError, ValidationError):
+        return None
+
+
+def summary_of_journal(folder: Path) -> RunSummary:
+    """The summary that a run's journal gives now.
+
+    Raises:
+        JournalError: if the journal is damaged or can't be read.
+    """
+    journal = _looked_at(folder)
+    events = read_journal(folder).events
+    return summarise(fold_journal(folder, events), events[-1].time, journal)
+
+
+def summarise(state: RunState, last_event: float, journal: os.stat_result) -> RunSummary:
+    """The summary of a state, to which a journal that looks like this leads."""
+    ensemble = state.test("ensemble")
+    return RunSummary(
+        journal_bytes=journal.st_size,
+        journal_changed=journal.st_mtime_ns,
+        status=state.status,
+        done=state.steps_done,
+        planned=state.config.steps if state.config else 0,
+        train_accuracy=state.ranking[0].accuracy if state.ranking else None,
+        test_accuracy=ensemble.hits / ensemble.n if ensemble else None,
+        last_event=last_event,
+        parent=state.forked.parent if state.forked else None,
+        parent_step=state.forked.step if state.forked else None,
+        problem=state.error,
+    )
+
+
+def keep_summary(folder: Path, summary: RunSummary) -> None:
+    """Write a summary into a run's folder, whole or not at all, if the folder is one's own."""
+    with contextlib.suppress(OSError):
+        if folder.stat().st_uid == os.geteuid():  # root leaves nothing in others' folders
+            write_atomic(folder / SUMMARY, to_json(summary) + "\n", durable=False)
+
+
+def keep_summary_of(folder: Path, published: Published) -> None:
+    """The same of a run that has ended, by the process that drove it and still holds it."""
+    state = published.state
+    with contextlib.suppress(OSError):
+        journal = (folder / EVENTS).stat()
+        if state.status in ENDED and journal.st_size == published.journal_bytes:
+            keep_summary(folder, summarise(state, state.log[-1].time, journal))  # it is logged
+
+
+def _looked_at(folder: Path) -> os.stat_result:
+    path = folder / EVENTS
+    try:
+        return path.stat()
+    except OSError as error:
+        raise JournalError(f"{path} can't be read: {why_denied(error, path)}") from error
