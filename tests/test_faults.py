@@ -466,8 +466,9 @@ def useless(reply: Reply) -> Callable[..., Any]:
 
 
 USELESS = {
-    "empty": (Reply("", 0, "stop"), "edit the meta-prompt"),
+    "empty": (Reply("", 0, "stop"), "begin the replies for the LLM (proposal.reply_prefix), edit"),
     "endless": (Reply("and so on " * 10, 30, "length"), "raise sampling.max_new_tokens"),
+    "thinking": (Reply("", 0, "thinking", thought="hm"), "raise sampling.thinking_tokens"),
     "known": (Reply("a photo of a <category>.", 8, "stop"), "raise sampling.temperature"),
 }
 
