@@ -13,7 +13,7 @@ from engine.config_file import load_config
 from engine.edit_check import edit_problem
 from engine.edits import SetNextPrompt, SetOption
 from engine.errors import ConfigError, ModelError
-from engine.experiment import CompareSettings, SteeringSetting
+from engine.experiment import CompareSettings, ScanSettings, SteeringSetting
 from engine.journal import read_journal
 from engine.kept import Kept
 from engine.local_session import LocalSession
@@ -24,6 +24,7 @@ from engine.state import RunState
 from engine.steering.lab import Subject, run_experiment
 from tests.glov_tui.sessions import loaded
 from tests.small_runs import demo, drive, outcome
+from tests.test_optimizer import run
 
 PREFIX = "a photo of a <category> in"
 BEGUN = {"role": "assistant", "content": PREFIX}
@@ -104,17 +105,7 @@ def test_how_much_is_accepted_follows_the_configuration(demo_models) -> None:
     accepted = {}
     for accept in ("usable", "verbatim", "clean"):
         optimizer: Optimizer = demo_models(*overrides, f"proposal.accept={accept}")
-        state = RunState().apply_all(
-            [
-                ev.RunStarted(
-                    run="r", config=optimizer.config.model_dump(mode="json"), versions={}
-                ),
-                optimizer.models_loaded(seconds=0.0),
-            ]
-        )
-        for work in (optimizer.score_seed, optimizer.step):
-            for event in work(state):
-                state = state.apply(event)
+        state, _ = run(optimizer, 1)
         accepted[accept] = [c.template for c in state.candidates if c.template is not None]
         assert any(c.finish == "length" for c in state.candidates)
     assert len(accepted["clean"]) < len(accepted["usable"]) == len(accepted["verbatim"])
@@ -131,8 +122,6 @@ def test_how_much_is_accepted_follows_the_configuration(demo_models) -> None:
             fitness=optimizer.fitness,
             accept=accept,
         )
-        from engine.experiment import ScanSettings
-
         setting = SteeringSetting(layers=(3,), alpha=0.1)
         scan = ScanSettings(setting=setting, layers=(3,), alphas=(0.1,), replies=8)
         found = [e for e in run_experiment(scan, subject) if isinstance(e, ev.SettingMeasured)]
