@@ -14,7 +14,7 @@ test: $(VENV)/.installed-dev
 	$(BIN)/pytest -n 2 --dist worksteal
 
 test-real: $(VENV)/.installed-dev
-	$(BIN)/pytest -rs --durations=5 tests/real
+	$(BIN)/pytest -n 2 --dist loadfile -rs --durations=5 tests/real
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from engine.reply import Parsed, parse_reply
 
 def read_reply(reply: Reply, accept: Accept) -> Parsed:
     """The template in a reply, as ``proposal.accept`` wants it."""
-    parsed = parse_reply(reply.text, finish=reply.finish, accept=accept)
+    parsed = parse_reply(reply.text, finish=reply.finish, accept=accept, begun=reply.begun)
     if parsed.reason is RejectReason.EMPTY and reply.thought.strip():
         return replace(parsed, reason=RejectReason.ONLY_THOUGHT)
     return parsed

@@ -55,10 +55,12 @@ def parse_reply(
     finish: Finish = "stop",
     max_length: int = MAX_LENGTH,
     accept: Accept = "clean",
+    begun: str = "",
 ) -> Parsed:
     """Read the template out of a reply.
 
-    Of several listed templates the first valid one is taken. Sentences around the placeholder's
+    Of several listed templates the first valid one is taken, or that which begins as the reply was
+    begun. Sentences around the placeholder's
     belong to the template if they are short and describe; explanations do not. Thoughts are never
     templates.
 
@@ -72,17 +74,18 @@ def parse_reply(
             back to its last clause. "verbatim" takes the text as it came: only thoughts, markup, a
             preface that ends in a colon and quotation marks around it come off, and it may have
             ``MAX_VERBATIM`` characters.
+        begun: what the reply was begun with, for the LLM.
     """
     if finish == "thinking":
         return Parsed(reason=RejectReason.THOUGHT_TOO_LONG)
+    rules = _Rules(max_length, accept == "usable", begun)
     read = _read_verbatim if accept == "verbatim" else _read_sentences
-    lenient = accept == "usable"
-    first = result = read(text, finish == "length", max_length, lenient)
+    first = result = read(text, finish == "length", rules)
     for _ in range(_MAX_ROUNDS):
         if result.template is None:
             return result
         # A template read again must stay as it is: nested wrapping comes off layer by layer.
-        again = read(result.template, False, max_length, lenient)
+        again = read(result.template, False, rules)
         if again.template == result.template:
             return replace(first, template=result.template)
         result = again
@@ -92,7 +95,16 @@ def parse_reply(
 # --- The reply as a whole -----------------------------------------------------------------------
 
 
-def _read_verbatim(text: str, cut: bool, max_length: int, lenient: bool) -> Parsed:
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """How replies are read; ``lenient``: blanks stay, and loose ends go back to a clause."""
+
+    max_length: int
+    lenient: bool
+    begun: str
+
+
+def _read_verbatim(text: str, cut: bool, _rules: _Rules) -> Parsed:
     body, cut = plain_text(text, cut)
     if not has_words(body):
         return Parsed(reason=_reason_without_words(text, cut))
@@ -108,7 +120,7 @@ def _read_verbatim(text: str, cut: bool, max_length: int, lenient: bool) -> Pars
     return Parsed(template=unquoted, note=None if unquoted == line else "removed quotes")
 
 
-def _read_sentences(text: str, cut: bool, max_length: int, lenient: bool) -> Parsed:
+def _read_sentences(text: str, cut: bool, rules: _Rules) -> Parsed:
     body, cut = plain_text(text, cut)
     if not has_words(body):
         return Parsed(reason=_reason_without_words(text, cut))
@@ -118,7 +130,7 @@ def _read_sentences(text: str, cut: bool, max_length: int, lenient: bool) -> Par
         if PLACEHOLDER in line and len(found) < _MAX_LINES:
             announced = bool(pat.ANNOUNCED.search(lines[i - 1] + "\n" if i else ""))
             cut_here = cut and i == len(lines) - 1
-            found.append(_read_line(line, cut_here, max_length, announced, lenient))
+            found.append(_read_line(line, cut_here, announced, rules))
     if not found:
         return Parsed(reason=_reason_without_placeholder(lines, cut))
     good = [line for line in found if line.template is not None]
@@ -127,7 +139,7 @@ def _read_sentences(text: str, cut: bool, max_length: int, lenient: bool) -> Par
         real = [line for line in found if line.reason is not RejectReason.NOT_A_TEMPLATE]
         telling = (real or found)[0]
         return Parsed(reason=telling.reason, note=telling.detail)
-    best = min(good, key=_demerits)
+    best = min(good, key=lambda line: _demerits(line, rules.begun))
     notes = [f"removed {', '.join(best.removed)}"] if best.removed else []
     if len(good) > 1:
         which = "the first" if best is good[0] else f"number {good.index(best) + 1}"
@@ -135,10 +147,13 @@ def _read_sentences(text: str, cut: bool, max_length: int, lenient: bool) -> Par
     return Parsed(template=best.template, note="; ".join(notes) or None)
 
 
-def _demerits(line: _Line) -> tuple[bool, bool, bool]:
-    """A line with an accuracy repeats the meta-prompt; "Final template:" comes after a draft."""
-    blank = bool(line.template and pat.SLOT.search(line.template))
-    return _ECHO in line.removed, not line.announced, blank
+def _demerits(line: _Line, begun: str) -> tuple[bool, ...]:
+    """Why another line may be meant: a line with an accuracy repeats the meta-prompt, and "Final
+    template:" comes after a draft.
+    """
+    template = line.template or ""
+    elsewhere = not template.startswith(begun)
+    return elsewhere, _ECHO in line.removed, not line.announced, bool(pat.SLOT.search(template))
 
 
 def _reason_without_words(text: str, cut: bool) -> RejectReason:
@@ -169,16 +184,16 @@ class _Line:
     announced: bool = False
 
 
-def _read_line(line: str, cut: bool, max_length: int, announced: bool, lenient: bool) -> _Line:
+def _read_line(line: str, cut: bool, announced: bool, rules: _Rules) -> _Line:
     """The template in a line.
 
     Args:
         line: with the placeholder.
         cut: whether its end is missing.
-        max_length: of the template, in characters.
         announced: whether the line before it says that the final template comes.
-        lenient: whether blanks stay, and what is cut off or too long goes back to a clause.
+        rules: how to read it.
     """
+    max_length, lenient = rules.max_length, rules.lenient
     removed: list[str] = []
     announced = announced or bool(pat.ANNOUNCED.search(line[: line.index(PLACEHOLDER)]))
 

@@ -136,7 +136,7 @@ ECHOES = tuple(  # the meta-prompt's "template -> accuracy", in the ways it is i
         rf"[ ,;|–—-]{{1,4}}{_EXACT} {_ACCURACY}\.?$",
         rf" ?[(\[] ?{_EXACT} ?[)\]]\.?$",
         rf"(?<=[.!?\"'”’»。]) ?[:：|–—-]? ?{_EXACT}\.?$",
-        rf"(?<=>) ?[:：|] ?{_EXACT}\.?$",
+        rf"(?<=>) ?[:：|–—-]? ?{_EXACT}\.?$",
     )
 )
 TRAILERS = tuple(

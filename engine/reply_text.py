@@ -48,7 +48,8 @@ def split_lines(body: str) -> list[str]:
         if goes_on and line and not pat.BULLET.match(line):
             lines[-1] += " " + line
         elif line:
-            lines += pat.NEXT_NUMBER.split(line) if pat.FIRST_NUMBER.match(line) else [line]
+            listed = pat.FIRST_NUMBER.match(line) or PLACEHOLDER in line
+            lines += pat.NEXT_NUMBER.split(line) if listed else [line]
         quote = pat.QUOTES[line[0]] if line[:1] in tuple('"“„«「') else ""
         open_quote = bool(quote) and not any(c in quote for c in line[1:])
         goes_on = PLACEHOLDER in line and (open_quote or line.endswith(","))

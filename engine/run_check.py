@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from engine import journal_lines
 from engine.config import RunConfig
-from engine.config_file import load_config
 from engine.data.cache_folder import features_folder
-from engine.errors import JournalError, UserError
+from engine.errors import JournalError
 from engine.events import Event
 from engine.journal import fold_journal, is_driven
 from engine.journal_versions import check_head, read_lines
+from engine.old_config import written_config
 from engine.ownership import user_name, why_denied, why_foreign
 from engine.run_folder import CONFIG, EVENTS, LOG, SOCKET, SUMMARY, run_argument
 from engine.run_lock import OWNER
@@ -170,17 +171,34 @@ def _beside(
     elif kept is None and os.path.lexists(folder / SUMMARY):
         what, todo = "it can't be read as a summary", "delete it; `glov runs` writes it anew"
         yield Finding("warning", str(folder / SUMMARY), what, todo)
-    if not (folder / CONFIG).exists():
-        return
+    problem = _config_problem(folder / CONFIG, begun_config(events))
+    if problem is not None:
+        todo = "the one in the journal counts; this is for people to read"
+        yield Finding("warning", str(folder / CONFIG), problem, todo)
+
+
+def _config_problem(path: Path, begun: RunConfig) -> str | None:
     try:
-        same = load_config(str(folder / CONFIG)) == begun_config(events)
-    except UserError as error:
-        same, what = False, str(error)
-    else:
-        what = "it is not the configuration that the run began with"
-    if not same:
-        todo = "the one in the journal counts; `glov export` and `glov fork` read that"
-        yield Finding("warning", str(folder / CONFIG), what, todo)
+        found = written_config(tomllib.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None  # nothing rests on it
+    except (OSError, ValueError):
+        return "it can't be read as a configuration of this glov"
+    before, now = begun.model_dump(mode="json"), found.model_dump(mode="json")
+    keys = ", ".join(_different(before, now))
+    return f"it is not what the run began with: {keys}" if keys else None
+
+
+def _different(one: Mapping[str, Any], other: Mapping[str, Any], section: str = "") -> list[str]:
+    """The keys that differ, by their paths."""
+    found: list[str] = []
+    for key in sorted({*one, *other}):
+        a, b = one.get(key), other.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            found += _different(a, b, f"{section}{key}.")
+        elif a != b:
+            found.append(f"{section}{key}")
+    return found
 
 
 def _caches(config: RunConfig, state: RunState) -> Iterator[Finding]:

@@ -27,7 +27,9 @@ def why_stalled(state: RunState) -> str | None:
     often = f" (in the last step most often: {reasons.most_common(1)[0][0]})" if reasons else ""
     if rejected > repeated:
         advice = "edit the meta-prompt, lower steering.alpha, or choose another llm.model"
-        advice = f"begin the replies by proposal.reply_prefix, {advice}"
+        thinks_first = state.models is not None and state.models.llm_thinks_first
+        if not thinks_first and not state.config.proposal.reply_prefix:
+            advice = f"begin the replies for the LLM (proposal.reply_prefix), {advice}"
         if any(c.finish == "length" for c in state.candidates):
             advice = f"raise sampling.max_new_tokens, {advice}"
         if any(c.finish == "thinking" for c in state.candidates):

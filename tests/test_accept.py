@@ -139,7 +139,10 @@ def test_replies_of_today_are_read(reply, finish, template, accept) -> None:
         ("A grey photo of a <category>, accuracy: 80", "A grey photo of a <category>"),
         ("A grey photo of a <category> with an accuracy of 80.5 %", "A grey photo of a <category>"),
         ("A grey photo of a <category> - 80% accuracy", "A grey photo of a <category>"),
-        # one template a line
+        ("A grey photo of a <category> - 80%", "A grey photo of a <category>"),
+        ("A grey photo of a <category> 80.0", "A grey photo of a <category>"),
+        # one template a line, or a list that begins with its second
+        ("A grey photo of a <category>. 2. A photo of a cup. 3. A photo of a <category>.", GREY),
         ("a photo of a <category>\nan image of a <category>", "a photo of a <category>"),
         ("Sure here it is\na photo of a <category>", "a photo of a <category>"),
         ("a photo of a <category>\nthis keeps it short", "a photo of a <category>"),
@@ -205,3 +208,10 @@ def test_the_papers_presets_take_replies_as_they_come() -> None:
     assert load_config("demo").proposal.accept == "usable"
     paper = load_config("clip-paper", ["data.path=/images"])
     assert paper.proposal.accept == "verbatim" and paper.proposal.reply_prefix is None
+
+
+def test_of_several_templates_the_one_that_was_begun_is_meant() -> None:
+    reply = "a <category> in the rain.\nMy new template: a <category> at dusk."
+    assert parse_reply(reply).template == "a <category> at dusk."
+    assert parse_reply(reply, begun="a <category> in").template == "a <category> in the rain."
+    assert parse_reply(reply, begun="elsewhere").template == "a <category> at dusk."

@@ -33,12 +33,16 @@ from engine.llm.readers import Decoder
 from engine.loading import load_optimizer
 from engine.local_session import LocalSession
 from engine.result import summarise
+from engine.run_check import check_run
 from engine.run_folder import EVENTS, LOG, SUMMARY
+from engine.run_list import list_runs
 from engine.state import RunState
 from engine.steering import direction
 from engine.vlm.text_features import TextFeatures
+from glov_tui.screens.details import details
 from tests.forking import Glov
 from tests.kill_points import NOTHING, KillPoint, KillPoints, kinds
+from tests.sealing import resealed
 from tests.small_runs import OVERRIDES, demo, drive, outcome
 
 
@@ -148,7 +152,10 @@ def test_torn_anywhere_and_resumed_ends_the_same(
         assert outcome(folder) == outcome(undisturbed)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+NUMBERS = (b":0", b":-1", b":1e400", b":1e308", b":NaN", b":null", b":[]", b":10000000000000000")
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_fuzzed_journals_are_read_or_refused(
     undisturbed: Path, tmp_path: Path, data: st.DataObject
@@ -172,7 +179,7 @@ def test_fuzzed_journals_are_read_or_refused(
             case "cut":
                 lines[place] = line[: data.draw(st.integers(0, len(line)))]
             case "number":
-                new = data.draw(st.sampled_from([b":0", b":-1", b":1e400", b":null", b":[]"]))
+                new = data.draw(st.sampled_from(NUMBERS))
                 digits = [i for i, c in enumerate(line) if c == ord(":")]
                 if digits:
                     at = data.draw(st.sampled_from(digits))
@@ -180,15 +187,25 @@ def test_fuzzed_journals_are_read_or_refused(
                     lines[place] = line[:at] + new + line[end:]
     folder = tmp_path / "fuzzed"
     folder.mkdir(exist_ok=True)
-    (folder / EVENTS).write_bytes(b"".join(lines))
+    # Checksums that fit let it through to what is behind them.
+    text = resealed(lines) if data.draw(st.booleans()) else b"".join(lines)
+    (folder / EVENTS).write_bytes(text)
+    (listed,) = list_runs([str(folder)])
+    checked = check_run(folder)
+    assert all(f"{f.where}{f.what}{f.todo}".isprintable() for f in checked.findings)
+    assert checked.sound == (listed.status != "damaged")
     try:
         session = LocalSession.resume(folder)
     except UserError as error:
-        assert str(error).isprintable()
+        assert str(error).isprintable() and not checked.sound
     else:
+        assert checked.sound
         summarise(session.state)
         session.close()
         assert read_journal(folder).torn_bytes == 0
+        for template in session.state.ranking:
+            details(template, session.state)
+    (folder / SUMMARY).unlink(missing_ok=True)
 
 
 # -- disks that are full or broken -----------------------------------------------------------
@@ -466,8 +483,9 @@ def useless(reply: Reply) -> Callable[..., Any]:
 
 
 USELESS = {
-    "empty": (Reply("", 0, "stop"), "edit the meta-prompt"),
+    "empty": (Reply("", 0, "stop"), "begin the replies for the LLM (proposal.reply_prefix), edit"),
     "endless": (Reply("and so on " * 10, 30, "length"), "raise sampling.max_new_tokens"),
+    "thinking": (Reply("", 0, "thinking", thought="hm"), "raise sampling.thinking_tokens"),
     "known": (Reply("a photo of a <category>.", 8, "stop"), "raise sampling.temperature"),
 }
 

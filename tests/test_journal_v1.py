@@ -20,6 +20,7 @@ from engine.journal import Journal, read_journal, read_state
 from engine.journal_lines import unsealed
 from engine.kept import Kept
 from engine.local_session import LocalSession
+from engine.remote.messages import parse_message
 from engine.replay import ReplaySession
 from engine.result import summarise
 from engine.run_folder import EVENTS
@@ -127,6 +128,19 @@ def test_a_run_of_then_is_resumed_to_its_end(tmp_path: Path, kept: Kept) -> None
     seed = state.seed
     assert seed is not None and before.seed is not None
     assert state.class_hits(seed) == before.class_hits(before.seed)
+
+
+def test_screens_that_attach_read_what_was_rewritten(tmp_path: Path) -> None:
+    folder = copied(tmp_path / "run", part_way())
+    before = read_state(folder)
+    journal = Journal(folder)
+    journal.make_appendable(read_journal(folder))
+    journal.close()
+    sent = (folder / EVENTS).read_bytes().splitlines()  # as the engine's socket sends it
+    shown = RunState()
+    for line in sent:
+        shown = shown.apply(parse_message(line))
+    assert known(shown) == known(before)
 
 
 def test_every_reader_takes_it(tmp_path: Path) -> None:

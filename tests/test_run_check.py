@@ -116,7 +116,9 @@ def test_a_summary_that_says_otherwise_is_named(run: Path) -> None:
 
 def test_another_configuration_beside_the_journal_is_a_warning(run: Path) -> None:
     (run / CONFIG).write_text((run / CONFIG).read_text().replace("steps = 2", "steps = 3"))
-    assert levels(check_run(run)) == {("warning", CONFIG)}
+    found = check_run(run)
+    assert levels(found) == {("warning", CONFIG)}
+    assert found.findings[0].what.endswith("began with: steps")
     (run / CONFIG).write_text("steps = [")
     assert levels(check_run(run)) == {("warning", CONFIG)}
 

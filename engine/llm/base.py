@@ -62,6 +62,7 @@ class Reply:
     trace: TracedReply | None = None  # token by token, where it was asked for
     thought: str = ""
     thought_tokens: int = 0
+    begun: str = ""  # what the text was begun with
 
 
 @dataclass(frozen=True, slots=True)

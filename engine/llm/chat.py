@@ -98,7 +98,7 @@ def thinking(tokenizer: Any) -> Thinking:
         return Thinking()
     try:
         chat = rendered(tokenizer, _CHAT)
-        with_thoughts = render(tokenizer, chat.messages, switches=None)
+        with_thoughts = render(tokenizer, chat.messages, think=True)
     except Exception:  # said with the first prompt
         return Thinking(possible=True)
     tail = _tail(chat)

@@ -106,6 +106,7 @@ def decode(
             trace=traced,
             thought=stream.thought,
             thought_tokens=stream.thought_tokens,
+            begun=prompt.prefix if prompt else "",
         )
         for stream, traced in zip(streams, traces, strict=True)
     ]

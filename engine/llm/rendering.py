@@ -23,6 +23,7 @@ _NO_THINKING: Mapping[str, Any] = {
     "thinking": False,  # DeepSeek V3.1, Granite, Kimi K3
     "thinking_budget": 0,  # Seed-OSS
 }
+_THINKING: Mapping[str, Any] = {"enable_thinking": True, "thinking": True}
 _NO_THINK_WORD = "/no_think"  # templates of Nemotron look for it in the messages
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 
@@ -74,7 +75,7 @@ def render(
     tokenizer: Any,
     messages: Sequence[Any],
     reply: bool = True,
-    switches: Mapping[str, Any] | None = _NO_THINKING,
+    think: bool = False,
 ) -> str:
     """What the template makes of the messages; raises whatever it raises.
 
@@ -82,13 +83,13 @@ def render(
         tokenizer: with a chat template.
         messages: in any form.
         reply: whether to end with the header of the assistant's reply.
-        switches: variables that switch thinking off.
+        think: whether thinking is switched on or off, where the template knows a switch.
     """
-    given = dict(switches or {})
     source = str(tokenizer.chat_template)
-    if given and "reasoning_effort" in source:  # gpt-oss knows no "none"
+    given = dict(_THINKING if think else _NO_THINKING)
+    if not think and "reasoning_effort" in source:  # gpt-oss knows no "none"
         given["reasoning_effort"] = "none" if re.search(r"['\"]none['\"]", source) else "low"
-    for variables in (given, {"enable_thinking": False} if given else {}):
+    for variables in (given, {"enable_thinking": think}):
         try:
             text: str = tokenizer.apply_chat_template(
                 list(messages), tokenize=False, add_generation_prompt=reply, **variables

@@ -191,6 +191,12 @@ THINKING = {
         "{% if thinking is not false %}<think>{% endif %}" + CHAT_TEMPLATE,
         Thinking(possible=True),
     ),
+    "off unless asked for": (
+        "{# reads <channel|> and <|channel> in replies #}"
+        "{% if enable_thinking is defined and enable_thinking %}<|think|>{% endif %}"
+        + CHAT_TEMPLATE,
+        Thinking(possible=True),
+    ),
     "opened by the prompt": (OPENS, Thinking(True, True, True)),
     "opened, and switched off by a word": (
         "{% set ns = namespace(off=false) %}{% for m in messages %}{% if '/no_think' in m.content"

@@ -1,0 +1,98 @@
+"""Runs on the demo's images whose templates a real LLM proposes: to the end, and killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from engine.config import RunConfig
+from engine.config_file import load_config
+from engine.journal import read_journal
+from engine.kept import Kept
+from engine.llm.local import LocalLLM
+from engine.local_session import LocalSession
+from tests.small_runs import drive, outcome
+
+ROOT = Path(__file__).parents[2]
+PREFIX = "a photo of a <category>"
+REPLIES = 4
+
+
+def overrides(model: Path) -> list[str]:
+    return [
+        "steps=3",
+        "data.shots=1",
+        f"llm.model={model}",
+        f"proposal.reply_prefix={PREFIX}",
+        f"proposal.candidates={REPLIES}",
+        "proposal.attempts=1",
+        "sampling.max_new_tokens=16",
+        "steering.alpha=0.5",
+    ]
+
+
+@pytest.fixture(scope="module")
+def config(smollm2: Path) -> RunConfig:
+    return load_config("demo", overrides(smollm2))
+
+
+@pytest.fixture(scope="module")
+def models(config: RunConfig, real_llm: LocalLLM) -> Kept:
+    kept = Kept()
+    kept.get("LLM", config.llm, lambda: real_llm)
+    return kept
+
+
+@pytest.fixture(scope="module")
+def undisturbed(config: RunConfig, models: Kept, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("real") / "undisturbed"
+    drive(LocalSession.create(config, folder, kept=models))
+    return folder
+
+
+def test_three_steps(undisturbed: Path) -> None:
+    facts = read_journal(undisturbed).events
+    replies = [fact for fact in facts if fact.kind == "candidate-proposed"]
+    assert len(replies) == 3 * REPLIES
+    usable = [reply for reply in replies if reply.outcome != "rejected"]
+    assert len(usable) >= 0.8 * len(replies)
+    assert all(reply.template.lower().startswith(PREFIX) for reply in usable)
+    scored = [fact for fact in facts if fact.kind == "template-scored" and fact.origin == "llm"]
+    assert len(scored) >= len(replies) / 2
+    found = outcome(undisturbed)
+    assert len(found["steps"]) == 3 and len(found["ranking"]) == len(scored) + 1
+
+
+def test_killed_and_resumed_it_ends_the_same(
+    smollm2: Path, models: Kept, undisturbed: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "killed"
+    sets = [part for override in overrides(smollm2) for part in ("--set", override)]
+    command = [sys.executable, "-m", "glov_tui", "run", "demo", "--headless", *sets]
+    process = subprocess.Popen(
+        [*command, "--run-dir", str(folder)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        journal = folder / "events.jsonl"
+        while not journal.exists() or journal.read_text().count('"step-started"') < 2:
+            assert process.poll() is None, process.stdout.read()
+            time.sleep(0.05)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+    done = [fact for fact in read_journal(folder).events if fact.kind == "step-finished"]
+    assert 1 <= len(done) < 3
+    drive(LocalSession.resume(folder, kept=models))
+    assert outcome(folder) == outcome(undisturbed)
