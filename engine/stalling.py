@@ -5,7 +5,10 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 
+from engine.prompt_template import RejectReason
 from engine.state import RunState
+
+_TOO_LONG = (RejectReason.CUT_OFF, RejectReason.TOO_LONG)
 
 
 def why_stalled(state: RunState) -> str | None:
@@ -30,6 +33,8 @@ def why_stalled(state: RunState) -> str | None:
         thinks_first = state.models is not None and state.models.llm_thinks_first
         if not thinks_first and not state.config.proposal.reply_prefix:
             advice = f"begin the replies for the LLM (proposal.reply_prefix), {advice}"
+        if any(c.reason in _TOO_LONG for c in state.candidates):
+            advice = f"ask for shorter templates (proposal.task), {advice}"
         if any(c.finish == "length" for c in state.candidates):
             advice = f"raise sampling.max_new_tokens, {advice}"
         if any(c.finish == "thinking" for c in state.candidates):

@@ -16,6 +16,7 @@ from engine.llm.base import Reply, TokenColumn
 from engine.local_session import LocalSession
 from engine.optimizer import Optimizer
 from engine.prompt_template import RejectReason
+from engine.stalling import why_stalled
 from engine.state import RunState
 from tests.small_runs import demo, drive
 
@@ -70,6 +71,15 @@ def test_what_is_cut_is_noted_and_what_loses_its_classes_is_not_scored(demo_mode
     assert {t.text for t in state.templates} == {PLAIN, "a drawing of a <category>.", TAIL}
     (finished,) = (e for e in facts if isinstance(e, ev.StepFinished))
     assert (finished.new, finished.rejected) == (2, 1)
+
+
+def test_a_run_that_gets_nothing_but_long_templates_says_what_to_do(demo_models) -> None:
+    optimizer = demo_models("steps=2", "proposal.attempts=1", "proposal.patience=1")
+    optimizer.llm = Says(optimizer.llm, OFF, OFF)
+    reason = why_stalled(run_step(optimizer)[0])
+    assert reason is not None
+    assert "most often: cut-off" in reason
+    assert "ask for shorter templates" in reason
 
 
 @pytest.mark.parametrize(("seed", "said"), [(PLAIN, None), (TAIL, CUT), (OFF, "ends before <cat")])
