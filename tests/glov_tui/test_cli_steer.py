@@ -70,3 +70,21 @@ def test_wrong_calls(tmp_path: Path, arguments: tuple[str, ...], expected: str) 
     assert done.returncode == 2
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_is_wrong_with_a_steering_is_said(tmp_path: Path) -> None:
+    strong = ("--alpha", "3", "--replies", "1", "--pool", "paper", "--json")
+    done = glov("steer", *TEXTS, *PROMPT, *strong, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (warning,) = json.loads(done.stdout)["warnings"]
+    assert "steering.alpha = 3 is strong" in warning and "% of the hidden states' norm" in warning
+
+
+def test_a_grid_says_how_strong_each_cell_is(tmp_path: Path) -> None:
+    grid = ("--alpha", "0.25", "--alpha", "3.5", "--replies", "1")
+    done = glov("steer", *TEXTS, *PROMPT, *grid, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    mild, strong = (next(line for line in lines if f" {a} " in line) for a in ("0.25", "3.5"))
+    assert "%!" in strong and "%!" not in mild and "% " in mild
+    assert any("which breaks replies" in line for line in lines)
