@@ -125,7 +125,7 @@ def grid_lines(
         lines.append((("* what the run steers with", "dim"),))
     if known:
         about = f"adds: norm of what is added over the hidden state's; !: {BREAKING:.0%} or more, "
-        lines.append(((f"{about}which breaks replies", "dim"),))
+        lines.append(((f"{about}may break replies", "dim"),))
     lines.append(((kl_legend(ascii_only), "dim"),))
     return lines
 

@@ -19,10 +19,10 @@ REGISTER_TIMES = 10
 SINK_DOMINATES = 0.5
 """Share of the squared norm of H+ - H- from which on it is more about the sink than the texts."""
 BREAKING = 0.4
-"""Norm of what is added over that of the hidden state, from which on replies are likely to break.
+"""Norm of what is added over that of the hidden state, from which on replies may break.
 
-Measured (docs/steering.md): SmolLM2-135M is hardly moved at 0.1, loses fluency at 0.4 and is noise
-at 0.9; the demo's LLM keeps writing templates up to 0.6, and no more from 1.
+Measured (docs/steering.md): SmolLM2-135M is moved at 0.1, loses fluency at 0.4 and is noise at 0.8;
+the demo's LLM, which knows nothing else, writes templates up to 0.7.
 """
 
 
@@ -131,9 +131,9 @@ def strength_remarks(
         f"strength/{mode}/{where}/{alpha}/{unit}",
         "warning",
         f"steering.alpha = {alpha:g} is strong: {added} is {value:.0%} of the hidden states' norm "
-        f"at layer{plural} {where}, and from {BREAKING:.0%} on replies are likely to break. "
+        f"at layer{plural} {where}, and from {BREAKING:.0%} on replies may break. "
         f"Up to {most:g} is safer",
-        f"alpha {alpha:g} adds {value:.0%} of the norm; {BREAKING:.0%} breaks replies",
+        f"alpha {alpha:g}: {value:.0%} of norm, replies may break from {BREAKING:.0%}",
     )
 
 

@@ -260,7 +260,7 @@ async def test_warnings_are_shown_with_their_figures(tmp_path, size) -> None:
     session.state = warned()
     async with cockpit(session, size) as (_, pane):
         text = "\n".join(rows(pane))
-    assert "! alpha 4 adds 160% of the norm; 40% breaks replies" in text
+    assert "! alpha 4: 160% of norm, replies may break from 40%" in text
     assert "! sink: 99% of the squared norm; no-bos drops it" in text
     assert "register: '\\x1b[2J\\u202e' in P+, 42 times" in text
     assert "\x1b" not in text and "\u202e" not in text
@@ -277,7 +277,7 @@ def test_a_strong_alpha_is_said_before_it_takes_effect() -> None:
     state = warned(alpha=0.5, pool="no-bos", sink_shares=(), registers=())
     edit = ev.Edited(number=1, step=3, edit=SetOption(key="steering.alpha", value=1.25))
     assert shown_warnings(state.apply(edit)) == (
-        "alpha 1.25 adds 50% of the norm; 40% breaks replies",
+        "alpha 1.25: 50% of norm, replies may break from 40%",
     )
 
 
