@@ -199,6 +199,7 @@ def test_no_more_than_so_many_at_once(
     folder = tmp_path / "run"
     with served(folder, kept, None, "steps=0"), Screen(folder, "one") as one:
         with Screen(folder, "two"), Screen(folder) as three:
+            one.until(lambda: len(one.controls.screens) == 2)
             three.to_the_end()
             assert three.refused == ["2 are connected to this run already; close one first"]
             with pytest.raises(Exception, match="2 are connected to this run already"):
