@@ -29,6 +29,15 @@ def is_table(key: str) -> bool:
     return _is_section(_annotations().get(key))
 
 
+def few_values(key: str) -> tuple[str, ...]:
+    """The values of a key that has few of them, in their order; none where it takes any."""
+    annotation = _annotations().get(key)
+    if annotation is bool:
+        return ("true", "false")
+    values = get_args(annotation) if get_origin(annotation) is Literal else ()
+    return tuple(value for value in values if isinstance(value, str))
+
+
 def key_hint(key: str) -> str:
     """Where a key that does not exist may belong, or what may be meant; empty where nothing is."""
     name = key.rpartition(".")[2]

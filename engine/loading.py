@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import threads
+from engine import hub, threads
 from engine.config import RunConfig
 from engine.contract import Expected, check_fitness, check_llm
 from engine.data.registry import find_dataset
 from engine.errors import ConfigError
 from engine.kept import Kept
+from engine.user_path import user_path
 from engine.vlm.fitness import Score
 
 if TYPE_CHECKING:
@@ -46,6 +47,17 @@ def check_config(config: RunConfig) -> None:
         load_meta_prompt(config.proposal.template_file)
 
 
+def _look_for_hub(config: RunConfig, report: Report) -> None:
+    """Where models are hub names and the hub can't be reached, look in its cache only."""
+    names = (config.llm.model, config.vlm.model)
+    if all(user_path(name).exists() for name in names) or hub.is_switched_off():
+        return
+    problem = hub.why_unreachable()
+    if problem is not None:
+        report(f"{hub.endpoint()} can't be reached ({problem}): models come from its cache only")
+        hub.do_without()
+
+
 def load_optimizer(
     config: RunConfig,
     progress: OnProgress,
@@ -72,6 +84,7 @@ def load_optimizer(
     from engine.optimizer import Optimizer
 
     meta_prompt = load_meta_prompt(config.proposal.template_file)
+    _look_for_hub(config, report)
     progress("libraries", 0, 0)
     threads.prepare()
     from engine.llm.halving import HalvingLLM

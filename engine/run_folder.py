@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from engine.errors import ConfigError, JournalError
@@ -20,7 +21,8 @@ SOCKET = "control.sock"
 _LONGEST_NAME = 200
 """Bytes: what comes after a name, and a file's own name, have room in the 255 of most disks."""
 
-_RESERVED = ("latest",)
+LATEST = "latest"
+"""On a command line: the run that was written to last."""
 
 
 def runs_folder() -> Path:
@@ -49,7 +51,7 @@ def check_name(name: str) -> None:
         wrong = f"begins with {name[0]}"
     elif len(name.encode()) > _LONGEST_NAME:
         wrong = f"has {len(name.encode())} bytes; {_LONGEST_NAME} is the most"
-    elif name.lower() in _RESERVED:
+    elif name.lower() == LATEST:
         wrong = "is a word of the command line"
     if wrong is not None:
         raise ConfigError(
@@ -68,22 +70,76 @@ def new_run_folder(name: str) -> Path:
     return path
 
 
-def find_run(run: str) -> Path:
-    """The folder of a run given by path, or by name within the runs folder.
+def find_folder(text: str, is_wanted: Callable[[Path], bool]) -> Path | None:
+    """The folder that is named on a command line; None if there is none.
+
+    It is named by its path, its name in the runs folder, the beginning of that name where no other
+    wanted folder has the same, or ``latest``: the one there that was written to last.
+
+    Args:
+        text: as it was typed.
+        is_wanted: whether a folder is of the kind that is looked for.
 
     Raises:
-        UserError: if there is no such run.
+        JournalError: if several names begin like that, or a folder can't be read.
     """
-    for path in (user_path(run), runs_folder() / run):
+    for path in (user_path(text), runs_folder() / text):
         try:
-            if (path / EVENTS).is_file():
+            if is_wanted(path):
                 return path
         except PermissionError as error:
             raise JournalError(f"{path} can't be read: {why_denied(error, path)}") from error
         except OSError:  # a name that is too long
             continue
+    if not text or "/" in text:
+        return None
+    found = [path for path in _in_runs_folder() if text == LATEST or path.name.startswith(text)]
+    found = [path for path in found if _is_wanted(path, is_wanted)]
+    if text == LATEST:
+        return max(found, key=_written, default=None)
+    if len(found) > 1:
+        names = sorted(path.name for path in found)
+        shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        raise JournalError(f"{text}: several names in {runs_folder()}/ begin so: {shown}")
+    return found[0] if found else None
+
+
+def _in_runs_folder() -> list[Path]:
+    try:
+        return list(runs_folder().iterdir())
+    except OSError:
+        return []
+
+
+def _is_wanted(path: Path, is_wanted: Callable[[Path], bool]) -> bool:
+    try:
+        return is_wanted(path)
+    except OSError:  # somebody else's
+        return False
+
+
+def _written(folder: Path) -> float:
+    """When a run or a sweep was written to last, Unix time in seconds."""
+    try:
+        return max(path.stat().st_mtime for path in (folder, folder / EVENTS) if path.exists())
+    except OSError:
+        return 0.0
+
+
+def find_run(run: str) -> Path:
+    """The folder of a run: see ``find_folder``.
+
+    Raises:
+        UserError: if there is no such run, or several may be meant.
+    """
+    folder = find_folder(run, lambda path: (path / EVENTS).is_file())
+    if folder is not None:
+        return folder
+    if run == LATEST:
+        raise JournalError(f"there is no run in {runs_folder()}/ yet; `glov demo` makes one")
     raise JournalError(
-        f"{run}: no run there (no {EVENTS}); give a run's folder, or its name in {runs_folder()}/"
+        f"{run}: no run there (no {EVENTS}); give a run's folder, its name in {runs_folder()}/ or "
+        f"the beginning of it, or {LATEST}"
     )
 
 

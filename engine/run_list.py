@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from engine.errors import JournalError
 from engine.journal import is_begun, is_driven
-from engine.run_folder import EVENTS, run_argument, runs_folder
+from engine.run_folder import EVENTS, find_folder, run_argument, runs_folder
 from engine.run_record import Metric
 from engine.run_summary import read_summary
 from engine.state import Status
@@ -38,7 +38,8 @@ class ListedRun:
     planned: int = 0
     is_sweep: bool = False
     train_accuracy: float | None = None
-    test_accuracy: float | None = None  # of the ensemble
+    best_test_accuracy: float | None = None
+    ensemble_test_accuracy: float | None = None
     last_event: float | None = None  # Unix time, seconds
     parent: str | None = None
     parent_step: int | None = None
@@ -54,7 +55,8 @@ class ListedRun:
             "done": self.done,
             "planned": self.planned,
             "best_train_accuracy": self.train_accuracy,
-            "ensemble_test_accuracy": self.test_accuracy,
+            "best_test_accuracy": self.best_test_accuracy,
+            "ensemble_test_accuracy": self.ensemble_test_accuracy,
             "last_event": self.last_event,
             "parent": self.parent,
             "parent_step": self.parent_step,
@@ -85,8 +87,11 @@ def list_runs(names: Sequence[str] = ()) -> list[ListedRun]:
 
 
 def _find(name: str) -> Path | None:
-    paths = (user_path(name), runs_folder() / name)
-    return next((path for path in paths if path.is_dir()), None)
+    folder = find_folder(name, _is_listed)
+    if folder is None:
+        paths = (user_path(name), runs_folder() / name)  # a folder of runs
+        folder = next((path for path in paths if path.is_dir()), None)
+    return folder
 
 
 def _runs_in(base: Path) -> list[Path]:
@@ -119,7 +124,8 @@ def _run(folder: Path) -> ListedRun:
         done=found.done,
         planned=found.planned,
         train_accuracy=found.train_accuracy,
-        test_accuracy=found.test_accuracy,
+        best_test_accuracy=found.best_test_accuracy,
+        ensemble_test_accuracy=found.ensemble_test_accuracy,
         last_event=found.last_event,
         parent=found.parent,
         parent_step=found.parent_step,
@@ -159,7 +165,8 @@ def _sweep(folder: Path) -> ListedRun:
         planned=len(jobs),
         is_sweep=True,
         train_accuracy=_highest(runs, "best_train_accuracy"),
-        test_accuracy=_highest(runs, "ensemble_test_accuracy"),
+        best_test_accuracy=_highest(runs, "best_test_accuracy"),
+        ensemble_test_accuracy=_highest(runs, "ensemble_test_accuracy"),
         last_event=max((run.last_event or 0.0 for run in runs), default=_changed(folder)),
         problem=next((run.problem for run in runs if run.problem), None),
     )

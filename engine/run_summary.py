@@ -35,7 +35,8 @@ class RunSummary(Record):
     done: Count  # steps
     planned: Count
     train_accuracy: Share | None = None
-    test_accuracy: Share | None = None  # of the ensemble
+    best_test_accuracy: Share | None = None
+    ensemble_test_accuracy: Share | None = None
     last_event: UnixTime
     parent: str | None = None
     parent_step: Count | None = None
@@ -83,7 +84,7 @@ def summary_of_journal(folder: Path) -> RunSummary:
 
 def summarise(state: RunState, last_event: float, journal: os.stat_result) -> RunSummary:
     """The summary of a state, to which a journal that looks like this leads."""
-    ensemble = state.test("ensemble")
+    best, ensemble = state.test("best"), state.test("ensemble")
     return RunSummary(
         journal_bytes=journal.st_size,
         journal_changed=journal.st_mtime_ns,
@@ -91,7 +92,8 @@ def summarise(state: RunState, last_event: float, journal: os.stat_result) -> Ru
         done=state.steps_done,
         planned=state.config.steps if state.config else 0,
         train_accuracy=state.ranking[0].accuracy if state.ranking else None,
-        test_accuracy=ensemble.hits / ensemble.n if ensemble else None,
+        best_test_accuracy=best.hits / best.n if best else None,
+        ensemble_test_accuracy=ensemble.hits / ensemble.n if ensemble else None,
         last_event=last_event,
         parent=state.forked.parent if state.forked else None,
         parent_step=state.forked.step if state.forked else None,

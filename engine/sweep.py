@@ -26,11 +26,10 @@ from engine.kept import Kept
 from engine.local_session import LocalSession
 from engine.old_config import WrittenConfig
 from engine.remote.server import attachable
-from engine.run_folder import EVENTS, find_run, runs_folder
+from engine.run_folder import EVENTS, LATEST, find_folder, runs_folder
 from engine.run_record import Metric, RunRecord, read_record
 from engine.state import RunState
 from engine.statistics import Spread, spread
-from engine.user_path import user_path
 
 SWEEP = "sweep.json"
 
@@ -236,19 +235,18 @@ def run_folders(name: str) -> list[Path]:
     Raises:
         JournalError: if there is no such run or sweep, or a sweep in which no run was begun.
     """
-    for folder in (user_path(name), runs_folder() / name):
-        if is_sweep(folder):
-            begun = [job.folder for job in read_sweep(folder).jobs if is_begun(job.folder)]
-            if not begun:
-                raise JournalError(f"{folder}: no run of this sweep was begun")
-            return begun
-    try:
-        return [find_run(name)]
-    except JournalError:
+    folder = find_folder(name, lambda path: is_sweep(path) or (path / EVENTS).is_file())
+    if folder is None:
         raise JournalError(
             f"{name}: there is no run (no {EVENTS}) and no sweep (no {SWEEP}); give the folder of "
-            f"one, or its name in {runs_folder()}/"
-        ) from None
+            f"one, its name in {runs_folder()}/ or the beginning of it, or {LATEST}"
+        )
+    if not is_sweep(folder):
+        return [folder]
+    begun = [job.folder for job in read_sweep(folder).jobs if is_begun(job.folder)]
+    if not begun:
+        raise JournalError(f"{folder}: no run of this sweep was begun")
+    return begun
 
 
 def _sweep(folder: Path, plan: _Plan) -> Sweep:

@@ -9,6 +9,25 @@ from typing import Annotated
 
 import typer
 
+from glov_tui.arguments import (
+    AsJson,
+    ConfigArgument,
+    Detach,
+    Headless,
+    LowBandwidth,
+    Override,
+    Places,
+    RunArgument,
+    RunDir,
+    TrustRun,
+    parse_path,
+)
+from glov_tui.completion import (
+    complete_dataset,
+    complete_preset,
+    complete_run,
+    complete_run_or_sweep,
+)
 from glov_tui.streams import lost_output, prepare_streams, tell
 from glov_tui.text import escape_json, escape_toml
 from glov_tui.wrong_calls import CleaningGroup
@@ -23,48 +42,23 @@ app = typer.Typer(
 config_app = typer.Typer(help="Write and inspect configurations.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 
-Headless = Annotated[bool, typer.Option("--headless", help="No screen: progress on stderr.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from engine.versions import own_versions
+
+        typer.echo(f"glov {own_versions()['glov-tui']}")
+        raise typer.Exit
 
 
-def _path(text: str) -> Path:
-    from engine.user_path import user_path
-
-    return user_path(text)
-
-
-RunDir = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder for the run.",
-        show_default="runs/NAME-DATE-TIME",
-        parser=_path,
-        metavar="FOLDER",
-    ),
-]
-Override = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override a configuration key."),
-]
-
-
-LowBandwidth = Annotated[
-    bool, typer.Option("--low-bandwidth", help="Repaint less: at most 5 KiB/s in place of 12.")
-]
-Detach = Annotated[
-    bool, typer.Option("--detach", help="No screen, and return at once: `glov attach` shows it.")
-]
-Places = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY.PATH=VALUE", help="Where the same data or model is now, or a device."
-    ),
-]
-RunArgument = Annotated[str, typer.Argument(help="A run's folder, or its name in runs/.")]
-TrustRun = Annotated[
-    bool,
-    typer.Option("--trust-run", help="Use the files and code that somebody else's run names."),
-]
+@app.callback()
+def top(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Say the version.", callback=_say_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Optimise the prompts of a vision-language model with GLOV, and watch it live."""
 
 
 @app.command()
@@ -74,7 +68,10 @@ def demo(
     as_json: AsJson = False,
     steps: Annotated[int | None, typer.Option(min=0, help="Optimisation steps.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the run.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="A demo data set: `glov datasets`.")] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="A demo data set: `glov datasets`.", autocompletion=complete_dataset),
+    ] = None,
     run_dir: RunDir = None,
     override: Override = None,
     low_bandwidth: LowBandwidth = False,
@@ -90,7 +87,7 @@ def demo(
 
 @app.command()
 def run(
-    config: Annotated[str, typer.Argument(help="A TOML file, or the name of a preset.")],
+    config: ConfigArgument,
     headless: Headless = False,
     detach: Detach = False,
     as_json: AsJson = False,
@@ -183,7 +180,7 @@ def fork(
 
 @app.command()
 def sweep(
-    config: Annotated[str, typer.Argument(help="A TOML file, or the name of a preset.")],
+    config: ConfigArgument,
     grid: Annotated[
         list[str],
         typer.Option(
@@ -197,7 +194,7 @@ def sweep(
         typer.Option(
             help="Folder for the runs; an unfinished sweep's to go on with it.",
             show_default="runs/NAME-sweep-DATE-TIME",
-            parser=_path,
+            parser=parse_path,
             metavar="FOLDER",
         ),
     ] = None,
@@ -217,7 +214,11 @@ def sweep(
 @app.command()
 def compare(
     runs: Annotated[
-        list[str], typer.Argument(help="Folders of runs or sweeps, or names in runs/.")
+        list[str],
+        typer.Argument(
+            help="Folders of runs or sweeps, names in runs/ or the beginnings of them, or latest.",
+            autocompletion=complete_run_or_sweep,
+        ),
     ],
     baseline: Annotated[
         list[str] | None,
@@ -240,7 +241,11 @@ def compare(
 def runs(
     folders: Annotated[
         list[str] | None,
-        typer.Argument(help="Folders with runs, runs or sweeps.", show_default="runs/"),
+        typer.Argument(
+            help="Folders with runs, runs or sweeps.",
+            show_default="runs/",
+            autocompletion=complete_run_or_sweep,
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -285,7 +290,10 @@ def replay(
 @app.command()
 def steer(
     run: Annotated[
-        str | None, typer.Argument(help="A run, for its models, prompt, P+ and P-.")
+        str | None,
+        typer.Argument(
+            help="A run, for its models, prompt, P+ and P-.", autocompletion=complete_run
+        ),
     ] = None,
     positive: Annotated[str | None, typer.Option(help="The text to steer towards.")] = None,
     negative: Annotated[str | None, typer.Option(help="The text to steer away from.")] = None,
@@ -337,9 +345,11 @@ def steer(
 @config_app.command("init")
 def config_init(
     path: Annotated[
-        Path, typer.Argument(help="File to write; - for standard output.", parser=_path)
+        Path, typer.Argument(help="File to write; - for standard output.", parser=parse_path)
     ],
-    preset: Annotated[str, typer.Option(help="Preset to start from.")] = "clip-paper",
+    preset: Annotated[
+        str, typer.Option(help="Preset to start from.", autocompletion=complete_preset)
+    ] = "clip-paper",
     force: Annotated[bool, typer.Option(help="Replace the file if it exists.")] = False,
 ) -> None:
     """Write a configuration in which every key is explained."""
@@ -365,7 +375,7 @@ def config_init(
 
 @config_app.command("show")
 def config_show(
-    config: Annotated[str, typer.Argument(help="A TOML file, or the name of a preset.")],
+    config: ConfigArgument,
     override: Override = None,
     as_json: AsJson = False,
 ) -> None:

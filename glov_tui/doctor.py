@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,13 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from engine import threads
+from engine import hub, threads
 from engine.run_folder import runs_folder
 from engine.versions import versions
 from glov_tui.printing import print_json
 from glov_tui.text import clean
-
-HUB_TIMEOUT_SECONDS = 4.0
 
 
 def report(as_json: bool) -> None:
@@ -129,18 +126,14 @@ def _folder(path: Path) -> dict[str, Any]:
 
 
 def _hub() -> dict[str, Any]:
-    from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
-
-    if HF_HUB_OFFLINE:
-        return {"address": ENDPOINT, "reachable": False, "reason": "HF_HUB_OFFLINE is set"}
-    host = ENDPOINT.split("//")[-1].split("/")[0]
-    name, _, port = host.partition(":")
-    try:
-        socket.create_connection((name, int(port or 443)), HUB_TIMEOUT_SECONDS).close()
-    except (OSError, ValueError) as error:
-        reason = f"{error}; models must be in the hub cache, or given by path"
-        return {"address": ENDPOINT, "reachable": False, "reason": reason}
-    return {"address": ENDPOINT, "reachable": True}
+    address = hub.endpoint()
+    if hub.is_switched_off():
+        return {"address": address, "reachable": False, "reason": "HF_HUB_OFFLINE is set"}
+    problem = hub.why_unreachable()
+    if problem is not None:
+        reason = f"{problem}; models must be in the hub cache, or given by path"
+        return {"address": address, "reachable": False, "reason": reason}
+    return {"address": address, "reachable": True}
 
 
 def _terminal() -> dict[str, Any]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from rich import box
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -32,7 +33,11 @@ def print_runs(names: Sequence[str], as_json: bool) -> None:
         say(f"no runs in {', '.join(names) or f'{runs_folder()}/'} yet; `glov demo` makes one")
         return
     console, _ = result_console()
-    console.print(_table(runs))
+    table = _table(runs)
+    # A name is never broken: it is there to be copied. The terminal wraps what is too wide.
+    room = console.options.update(width=10_000, max_width=10_000)
+    console.width = max(console.width, Measurement.get(console, room, table).maximum)
+    console.print(table, crop=False)
     for run in runs:
         if run.problem is not None:
             console.print(Text(clean(f"- {run.folder.name}: {run.problem}")))
@@ -40,12 +45,14 @@ def print_runs(names: Sequence[str], as_json: bool) -> None:
 
 def _table(runs: Sequence[ListedRun]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, collapse_padding=True, pad_edge=False)
-    table.add_column("run", overflow="fold")
+    # Accuracies are in percent.
+    table.add_column("run", no_wrap=True)
     table.add_column("state", no_wrap=True)
-    for heading in ("steps", "train %", "test %", "age"):
+    for heading in ("steps", "best\nfew-shot", "best\ntest", "ensemble\ntest", "age"):
         table.add_column(heading, justify="right", no_wrap=True)
-    if any(run.parent is not None for run in runs):
-        table.add_column("forked from", overflow="fold")
+    has_parents = any(run.parent is not None for run in runs)
+    if has_parents:
+        table.add_column("forked from", no_wrap=True)
     now = time.time()
     for run in runs:
         parent = f"{run.parent} at step {run.parent_step}" if run.parent is not None else ""
@@ -54,9 +61,10 @@ def _table(runs: Sequence[ListedRun]) -> Table:
             Text(run.status, style=_STYLES.get(run.status, "")),
             _done(run),
             percent(run.train_accuracy),
-            percent(run.test_accuracy),
+            percent(run.best_test_accuracy),
+            percent(run.ensemble_test_accuracy),
             _age(now, run.last_event),
-            *([Text(clean(parent))] if len(table.columns) > 6 else []),
+            *([Text(clean(parent))] if has_parents else []),
         )
     return table
 

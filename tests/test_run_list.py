@@ -46,8 +46,13 @@ def test_every_state_is_told_from_the_journal_and_its_lock(tmp_path: Path) -> No
         "was-paused": "interrupted",
     }
     done = found["finished"]
-    assert (done.done, done.planned, done.train_accuracy, done.test_accuracy) == (2, 2, 0.75, 0.75)
-    assert (found["running"].done, found["running"].test_accuracy) == (1, None)
+    assert (done.done, done.planned, done.train_accuracy, done.ensemble_test_accuracy) == (
+        2,
+        2,
+        0.75,
+        0.75,
+    )
+    assert (found["running"].done, found["running"].ensemble_test_accuracy) == (1, None)
     assert found["failed"].problem == "no memory"
 
 
@@ -95,7 +100,7 @@ def test_a_sweep_is_one_line(tmp_path: Path) -> None:
     (line,) = list_runs([str(tmp_path)])
     assert line.is_sweep and (line.done, line.planned) == (2, 3)
     assert line.status == "interrupted"
-    assert (line.train_accuracy, line.test_accuracy) == (0.75, 660 / 960)
+    assert (line.train_accuracy, line.ensemble_test_accuracy) == (0.75, 660 / 960)
     runs = list_runs([str(tmp_path / "modes")])  # named, it is a folder with runs
     assert [run.status for run in runs] == ["finished", "finished"]
 

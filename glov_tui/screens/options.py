@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, cast, get_args, get_origin
+from typing import Any, ClassVar, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -15,7 +15,7 @@ from textual.widgets import Label
 
 from engine.config import RunConfig
 from engine.config_file import parse_value
-from engine.config_keys import is_text
+from engine.config_keys import few_values, is_text
 from engine.edit_check import edit_problem
 from engine.edits import EDITABLE, Edit, SetOption
 from engine.state import RunState
@@ -81,7 +81,7 @@ class OptionsScreen(Dialog[list[Edit]]):
 
     def _field(self, key: str) -> Choice | ValueField:
         value = _format(_value(self._config, key))
-        values = _choices(key)
+        values = few_values(key)
         if values:
             return Choice(values, value, id=_id(key), classes="value")
         text = " -text" if key == "proposal.reply_prefix" else ""
@@ -145,15 +145,6 @@ def _about(key: str) -> str:
     section, name = key.split(".")
     model = RunConfig.model_fields[section].annotation
     return (model.model_fields[name].description or "") if model else ""
-
-
-def _choices(key: str) -> tuple[str, ...]:
-    """The values of an option that has few of them, none where it is typed."""
-    section, name = key.split(".")
-    model = RunConfig.model_fields[section].annotation
-    annotation = model.model_fields[name].annotation if model else None
-    values = get_args(annotation) if get_origin(annotation) is Literal else ()
-    return tuple(value for value in values if isinstance(value, str))
 
 
 def _format(value: Any) -> str:

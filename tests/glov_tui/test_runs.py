@@ -15,7 +15,7 @@ from glov_tui.runs import print_runs
 from tests.written_runs import write_run
 
 
-def test_the_table_fits_80_columns_and_is_harmless(
+def test_no_name_is_broken_and_all_is_harmless(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GLOV_RUNS_DIR", str(tmp_path))
@@ -30,13 +30,27 @@ def test_the_table_fits_80_columns_and_is_harmless(
     print_runs([], as_json=False)
     text = capsys.readouterr().out
     assert "\x1b" not in text and "[bold]" in text
-    table = text.partition("\n- ")[0].splitlines()
-    assert max(map(len, table)) <= 80
+    lines = text.partition("\n- ")[0].splitlines()
+    assert [line.split()[0] for line in lines if line.startswith("clip")] == [name, f"{name}-fork"]
+    assert "\ufffd[2J[bold]other[/bold] at step 1" in text and "…" not in text
     assert "75.0" in text and "failed" in text and "1/2" in text
     print_runs([], as_json=True)
     runs = json.loads(capsys.readouterr().out)
     assert [run["status"] for run in runs] == ["finished", "failed"]
     assert runs[1]["parent"] == hostile and runs[1]["parent_step"] == 1
+
+
+def test_runs_with_ordinary_names_fit_80_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GLOV_RUNS_DIR", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "80")
+    write_run(tmp_path / "demo-20261128-120000")
+    print_runs([], as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split() == ["best", "best", "ensemble"]
+    assert lines[1].split() == ["run", "state", "steps", "few-shot", "test", "test", "age"]
 
 
 def test_no_runs_says_how_to_make_one(

@@ -1,0 +1,72 @@
+"""What commands of ``glov`` take: arguments and options that several of them share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from glov_tui.completion import complete_key, complete_preset, complete_run
+
+Headless = Annotated[bool, typer.Option("--headless", help="No screen: progress on stderr.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+
+
+def parse_path(text: str) -> Path:
+    """A path as it was typed, ``~`` included."""
+    from engine.user_path import user_path
+
+    return user_path(text)
+
+
+RunDir = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder for the run.",
+        show_default="runs/NAME-DATE-TIME",
+        parser=parse_path,
+        metavar="FOLDER",
+    ),
+]
+Override = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY.PATH=VALUE",
+        help="Override a configuration key.",
+        autocompletion=complete_key,
+    ),
+]
+
+
+LowBandwidth = Annotated[
+    bool, typer.Option("--low-bandwidth", help="Repaint less: at most 5 KiB/s in place of 12.")
+]
+Detach = Annotated[
+    bool, typer.Option("--detach", help="No screen, and return at once: `glov attach` shows it.")
+]
+Places = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY.PATH=VALUE",
+        help="Where the same data or model is now, or a device.",
+        autocompletion=complete_key,
+    ),
+]
+RunArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A run's folder, its name in runs/ or the beginning of it, or latest.",
+        autocompletion=complete_run,
+    ),
+]
+ConfigArgument = Annotated[
+    str,
+    typer.Argument(help="A TOML file, or the name of a preset.", autocompletion=complete_preset),
+]
+TrustRun = Annotated[
+    bool,
+    typer.Option("--trust-run", help="Use the files and code that somebody else's run names."),
+]
