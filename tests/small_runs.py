@@ -40,6 +40,11 @@ def outcome(folder: Path) -> dict[str, Any]:
         "tests": [test.comparable() for test in state.tests],
         "steps": [step.comparable() for step in state.steps],
         "facts": facts_of_steps(content.events),
+        "asked": sorted(
+            (event.kind, str(event.comparable()))
+            for event in content.events  # once each: what was accepted is not asked for again
+            if isinstance(event, ev.TemplateInjected | ev.Edited)
+        ),
     }
 
 

@@ -83,13 +83,15 @@ def test_somebody_meddles_in_every_way(meddled: Path) -> None:
         person.WHILE_FINISHING: 3,
     }
     steered = [e for e in read_journal(meddled).events if isinstance(e, ev.SteeringPrepared)]
-    assert [e.positive for e in steered] == [normalise(person.AFTER_STEP_1)] * 2
+    assert [e.positive for e in steered] == [person.BAN.key, person.OTHERS.positive]
     assert [len(e.previous_cosines) for e in steered] == [0, 6]
+    assert max(steered[1].previous_cosines) < 0.99
     moved = [e for e in read_journal(meddled).events if isinstance(e, ev.AnchorsMoved)]
     better = person.WITHIN_STEP_1, person.AFTER_STEP_1
     assert [e.positive for e in moved] == [normalise(text) for text in better]
     assert [(e.step, e.edit) for e in state.edits] == [
         (3, person.COOLER),
+        (3, person.OTHERS),
         (4, person.BAN),
         (4, person.ALLOW),
     ]
