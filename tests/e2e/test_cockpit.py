@@ -29,11 +29,7 @@ def test_a_replay_plays_to_the_end_and_leaves_the_terminal_as_it_was(run_folder:
         assert terminal.wait_exit() == 0
         assert not terminal.alternate_screen and terminal.cursor_shown
         assert terminal.attributes == terminal.attributes_before
-    assert sorted(p.name for p in run_folder.iterdir()) == [
-        "config.toml",
-        "events.jsonl",
-        "summary.json",
-    ]
+    assert sorted(p.name for p in run_folder.iterdir()) == ["config.toml", "events.jsonl"]
 
 
 def test_pause_edit_inject_steer_resume_and_find_it_all_in_the_journal(run_folder: Path) -> None:
