@@ -108,6 +108,11 @@ def load_optimizer(
     )
     if expected is not None:
         check_llm(expected, llm)
+    if not llm.chats:
+        report(
+            f"{config.llm.model} has no chat template, so it is asked in plain System/User/"
+            "Assistant lines; models made for chats (often named instruct or chat) do better"
+        )
     return Optimizer(
         config=config,
         llm=HalvingLLM(llm, report),

@@ -39,19 +39,18 @@ from engine.errors import JournalError, ModelError, UserError
 from engine.experiment import Experiment
 from engine.files import append_traceback
 from engine.giving_up import Load
-from engine.journal import Journal, fold_journal, read_journal
+from engine.journal import Journal
 from engine.kept import Kept
 from engine.loading import load_optimizer
 from engine.places import with_places
 from engine.run_folder import CONFIG, LOG, run_argument
 from engine.run_summary import keep_summary_of
-from engine.run_trust import check_trust
 from engine.session import Published
 from engine.session_experiments import experiment_events
 from engine.stalling import why_stalled
 from engine.state import RunState
 from engine.stop_signals import ENGINE_THREAD
-from engine.versions import own_versions
+from engine.taking_up import take_up
 from engine.vlm.fitness import Score
 
 if TYPE_CHECKING:
@@ -154,48 +153,15 @@ class LocalSession:
         trusted: bool,
     ) -> LocalSession:
         try:
-            return cls._taken_up(journal, on_event, kept, trusted)
+            taken = take_up(journal, trusted)
+            session = cls(journal, taken.state, taken.scores, on_event, kept)
+            if taken.begun is not None and on_event is not None:
+                on_event(taken.begun, taken.state)
+            for event in taken.news:
+                session._publish(event)
         except BaseException:
             journal.abandon()
             raise
-
-    @classmethod
-    def _taken_up(
-        cls,
-        journal: Journal,
-        on_event: Callable[[ev.Event, RunState], None] | None,
-        kept: Kept | None,
-        trusted: bool,
-    ) -> LocalSession:
-        content = read_journal(journal.folder)
-        state = fold_journal(journal.folder, content.events)
-        if state.config is not None and state.status != "finished":
-            check_trust(journal.folder, state.config, trusted)
-        scores = {
-            e.template: Score(e.hits, e.n, e.margin, e.class_hits)
-            for e in content.events
-            if isinstance(e, ev.TemplateScored)
-        }
-        journal.make_appendable(content)
-        session = cls(journal, state, scores, on_event, kept)
-        if state.status == "finished":
-            return session  # there is nothing left to do: the result is shown again
-        if len(content.events) > 1:
-            session._publish(ev.RunReopened(versions=own_versions()))
-        elif on_event is not None:  # no engine has had it yet
-            on_event(content.events[0], state)
-        if content.torn_bytes:
-            session._publish(
-                ev.Warned(message=f"the journal's last line was torn; cut {content.torn_bytes} B")
-            )
-        if content.version != ev.JOURNAL_VERSION:
-            session._publish(
-                ev.Warned(message=f"the journal was of version {content.version}; rewritten")
-            )
-        if journal.left_by is not None:
-            session._publish(
-                ev.Warned(message=f"{journal.left_by} died while it drove this run; taken over")
-            )
         return session
 
     @property

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import math
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -28,7 +27,6 @@ from engine.config import RunConfig, SteeringConfig
 from engine.contract import facts_of_fitness, facts_of_llm
 from engine.emitting import Events, Steps, emit, relay
 from engine.errors import ModelError
-from engine.history import find_anchors
 from engine.llm.base import (
     LanguageModel,
     Message,
@@ -45,6 +43,7 @@ from engine.state import RunState
 from engine.steering.alpha_search import TrialSetting, choose_alpha
 from engine.steering.direction import Direction
 from engine.steering.layers import resolve_layers
+from engine.step_facts import Tally, anchors_moved, step_finished, template_scored
 from engine.versions import versions
 from engine.vlm.fitness import Fitness, Score, ScoringProgress
 
@@ -111,7 +110,7 @@ class Optimizer:
             warning = ev.Warned(message=f"seed template: {check.sentence}")
             state = yield from emit(state, warning)
         state, scores = yield from self._score(state, [seed])
-        event = _scored(seed, scores[seed], "seed", step=0, attempt=1, candidate=0)
+        event = template_scored(seed, scores[seed], "seed", step=0, attempt=1, candidate=0)
         state = yield from emit(state, event)
         state, measured = yield from self._measured(state, 0, "seed")
         return (yield from emit(state, measured))
@@ -132,7 +131,7 @@ class Optimizer:
         """
         begun = self.clock()
         number = state.steps_done + 1
-        tally = _Tally()
+        tally = Tally()
         state = yield from emit(state, ev.StepStarted(step=number))
         proposal = _config(state).proposal
         for attempt in range(1, proposal.attempts + 1):
@@ -160,22 +159,8 @@ class Optimizer:
             state, found = yield from self._measured(state, number, "ensemble")
             measured = (found,)
         # The end of a step is one append, made of what is there now: no safe point is in it.
-        moved = _anchors_moved(state, number)
-        accuracies = [
-            t.accuracy for t in state.templates if t.first.step == number and t.origin == "llm"
-        ]
-        finished = ev.StepFinished(
-            step=number,
-            attempts=attempt,
-            new=tally.new,
-            duplicates=tally.duplicates,
-            rejected=tally.rejected,
-            tokens=tally.tokens,
-            step_best=max(accuracies, default=None),
-            step_mean=math.fsum(accuracies) / len(accuracies) if accuracies else None,
-            best=state.allowed[0].accuracy if state.allowed else 0.0,
-            seconds=seconds,
-        )
+        moved = anchors_moved(state, number)
+        finished = step_finished(state, number, attempt, tally, seconds)
         return (yield from emit(state, *moved, finished, *measured))
 
     def finish(self, state: RunState) -> Events:
@@ -201,10 +186,10 @@ class Optimizer:
         """
         text = injected.template
         state, scores = yield from self._score(state, [text])
-        event = _scored(text, scores[text], "human", injected.step, attempt=1, candidate=0)
+        event = template_scored(text, scores[text], "human", injected.step, attempt=1, candidate=0)
         moved: tuple[ev.AnchorsMoved, ...] = ()
         if state.step_begin is None and injected.step <= state.steps_done:
-            moved = _anchors_moved(state.apply(event), state.step)
+            moved = anchors_moved(state.apply(event), state.step)
         return (yield from emit(state, event, *moved))
 
     def messages(self, state: RunState) -> tuple[Message, ...]:
@@ -311,7 +296,7 @@ class Optimizer:
         return (yield from relay(state, columns, tell))
 
     def _read(
-        self, state: RunState, step: int, attempt: int, replies: Iterable[Reply], tally: _Tally
+        self, state: RunState, step: int, attempt: int, replies: Iterable[Reply], tally: Tally
     ) -> Events:
         """Parse the replies, tell new templates from known ones, score the new ones."""
         fresh: dict[str, tuple[str, int]] = {}  # key -> (text, candidate)
@@ -355,7 +340,7 @@ class Optimizer:
             return state
         state, scores = yield from self._score(state, [text for text, _ in fresh.values()])
         for text, candidate in fresh.values():
-            scored = _scored(text, scores[text], "llm", step, attempt, candidate)
+            scored = template_scored(text, scores[text], "llm", step, attempt, candidate)
             state = yield from emit(state, scored)
         return state
 
@@ -403,39 +388,10 @@ class Optimizer:
         return tuple(t.text for t in state.allowed[:count])
 
 
-@dataclass
-class _Tally:
-    new: int = 0
-    duplicates: int = 0
-    rejected: int = 0
-    tokens: int = 0
-
-    def count(self, outcome: ev.Outcome, tokens: int) -> None:
-        self.tokens += tokens
-        if outcome == "new":
-            self.new += 1
-        elif outcome == "duplicate":
-            self.duplicates += 1
-        else:
-            self.rejected += 1
-
-
 def _config(state: RunState) -> RunConfig:
     """The configuration as a person's edits left it."""
     assert state.config is not None
     return state.config
-
-
-def _anchors_moved(state: RunState, step: int) -> tuple[ev.AnchorsMoved, ...]:
-    """P+ and P- move together, and only on a new best (PAPER, 4): the event, or none."""
-    before = state.find(state.anchors[0]) if state.anchors else state.seed
-    found = find_anchors(state.allowed)
-    if state.anchors_held or found is None or before is None:
-        return ()
-    positive, negative = found
-    if positive.accuracy <= before.accuracy:
-        return ()
-    return (ev.AnchorsMoved(step=step, positive=positive.key, negative=negative.key),)
 
 
 def _with_progress(
@@ -445,19 +401,3 @@ def _with_progress(
         return (ev.Progress(phase=phase, done=now.done, total=now.total),)
 
     return (yield from relay(state, work, tell))
-
-
-def _scored(
-    text: str, score: Score, origin: ev.Origin, step: int, attempt: int, candidate: int
-) -> ev.TemplateScored:
-    return ev.TemplateScored(
-        step=step,
-        attempt=attempt,
-        candidate=candidate,
-        template=text,
-        origin=origin,
-        hits=score.hits,
-        n=score.n,
-        margin=score.margin,
-        class_hits=score.class_hits,
-    )

@@ -15,6 +15,7 @@ from engine import events as ev
 from engine import threads
 from engine.config import RunConfig
 from engine.config_file import load_config
+from engine.contract import Expected, check_fitness, check_llm
 from engine.errors import ConfigError
 from engine.experiment import (
     CellMeasured,
@@ -28,7 +29,7 @@ from engine.experiment import (
 )
 from engine.journal import read_state
 from engine.llm.base import Message
-from engine.run_folder import find_run
+from engine.run_folder import find_run, run_argument
 from engine.run_trust import check_trust
 from engine.state import RunState
 from engine.steering.layers import resolve_layers
@@ -73,6 +74,7 @@ def steer(request: Request) -> None:
         UserError: naming what is missing or can't be used.
     """
     config, positive, negative, messages = _subject(request)
+    expected = _expected(request)
     console = Console(stderr=True, highlight=False)
     with console.status("loading libraries") as status:
 
@@ -86,12 +88,16 @@ def steer(request: Request) -> None:
         from engine.vlm.loading import load_fitness
 
         llm = LocalLLM.load(config.llm, progress)
+        if expected is not None:
+            check_llm(expected, llm)
         setting = _setting(request, config, llm.layers)
         fitness = None
         if request.fitness:
             fitness = load_fitness(
                 config, progress, lambda warning: console.print(Text(clean(warning)))
             )
+            if expected is not None:
+                check_fitness(expected, fitness)
         accept = config.proposal.accept
         subject = Subject(llm, messages, config.sampling, positive, negative, fitness, accept)
         report = _report(request, setting, subject, status)
@@ -133,6 +139,17 @@ def _subject(request: Request) -> tuple[RunConfig, str, str, tuple[Message, ...]
     if messages is None:
         raise ConfigError("there is no prompt to answer; give --prompt TEXT, or a run that has one")
     return config, positive, negative, messages
+
+
+def _expected(request: Request) -> Expected | None:
+    """The models and data of the run, where there is one that was loaded."""
+    if request.run is None:
+        return None
+    folder = find_run(request.run)
+    state = read_state(folder)
+    if state.models is None:
+        return None
+    return Expected(state.models, run_argument(folder), state.steps_done)
 
 
 def _run_messages(state: RunState) -> tuple[Message, ...] | None:

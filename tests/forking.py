@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.kill_points import KillPoint
+from tests.patience import CEILING_SECONDS
 
 # What a run of the demo imports when it needs it.
 IMPORTS = (
@@ -45,7 +46,7 @@ IMPORTS = (
     "transformers.models.llama.modeling_llama",
 )
 POLL_SECONDS = 0.001
-LIMIT_SECONDS = 60
+LIMIT_SECONDS = CEILING_SECONDS
 NEVER = KillPoint("", 1, 0)
 _MEDDLED = (
     "from glov_tui.cli import main; from tests.person import meddle_with_all; "

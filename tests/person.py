@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from engine import events as ev
 from engine.commands import Command, InjectTemplate, MakeEdit
-from engine.edits import BanTemplate, SetOption
+from engine.edits import BanTemplate, ChooseAnchors, SetOption
 from engine.local_session import LocalSession
 from engine.prompt_template import normalise
 from engine.state import RunState
@@ -28,6 +28,9 @@ WHILE_FINISHING = (
     "a photo of a <category>, with the bottom at the top, lit in blue, reflected in a mirror."
 )
 COOLER = SetOption(key="sampling.temperature", value=0.9)
+OTHERS = ChooseAnchors(
+    positive=normalise(WITHIN_STEP_1), negative=normalise("a photo of a <category>.")
+)  # so that step 3 compares its direction with another one, of step 2
 BAN = BanTemplate(key=normalise(AFTER_STEP_1), banned=True)
 ALLOW = BanTemplate(key=normalise(AFTER_STEP_1), banned=False)
 
@@ -90,6 +93,7 @@ _RULES = (
     (_within(1, ev.TokensStreamed), InjectTemplate(text=WITHIN_STEP_1)),
     (_after_step_1, InjectTemplate(text=AFTER_STEP_1)),
     (_within(2, ev.CandidateProposed), MakeEdit(edit=COOLER)),
+    (_within(2, ev.CandidateProposed), MakeEdit(edit=OTHERS)),
     (_within(3, ev.CandidateProposed), MakeEdit(edit=BAN)),
     (_while_finishing, InjectTemplate(text=WHILE_FINISHING)),
     (_while_finishing, MakeEdit(edit=ALLOW)),

@@ -12,6 +12,7 @@ from engine.config_file import load_config
 from engine.journal import fold_journal, read_journal
 from engine.local_session import LocalSession
 from engine.state import RunState
+from tests.patience import CEILING_SECONDS
 
 # With a test measurement after each step; P+ and P- move in step 1, so that step 3 compares its
 # direction with that of step 2.
@@ -24,7 +25,7 @@ def demo(*overrides: str) -> RunConfig:
 
 def drive(session: LocalSession) -> RunState:
     session.start()
-    assert session.wait(600), "the engine hangs"
+    assert session.wait(CEILING_SECONDS), "the engine hangs"
     return session.state
 
 
@@ -40,6 +41,11 @@ def outcome(folder: Path) -> dict[str, Any]:
         "tests": [test.comparable() for test in state.tests],
         "steps": [step.comparable() for step in state.steps],
         "facts": facts_of_steps(content.events),
+        "asked": sorted(
+            (event.kind, str(event.comparable()))
+            for event in content.events  # once each: what was accepted is not asked for again
+            if isinstance(event, ev.TemplateInjected | ev.Edited)
+        ),
     }
 
 

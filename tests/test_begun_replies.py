@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from engine import events as ev
 from engine.commands import MakeEdit, Pause, Resume, RunExperiment, Stop
@@ -18,7 +19,7 @@ from engine.journal import read_journal
 from engine.kept import Kept
 from engine.local_session import LocalSession
 from engine.metaprompt import with_prefix
-from engine.old_config import written_config
+from engine.old_config import WrittenConfig, written_config
 from engine.optimizer import Optimizer
 from engine.state import RunState
 from engine.steering.lab import Subject, run_experiment
@@ -141,6 +142,8 @@ def test_what_earlier_runs_did_is_what_they_go_on_with() -> None:
     assert config.sampling.thinking_tokens == 0
     state = RunState().apply(ev.RunStarted(run="r", config=values, versions={}))
     assert state.config == config
+    assert TypeAdapter(WrittenConfig).validate_python(values) == config  # the plan of a sweep
+    assert TypeAdapter(WrittenConfig).validate_python(load_config("demo")) == load_config("demo")
 
 
 @pytest.mark.parametrize(

@@ -245,6 +245,19 @@ def screen(folder: Path, places: dict[str, str]) -> RunState:
     return session.state
 
 
+def test_steer_is_of_the_runs_own_llm(
+    places: Places, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = settled(places)
+    change_a_file(places.llm / "model.safetensors")
+    texts = ["--positive", "a dark <category>", "--negative", "a <category>"]
+    monkeypatch.setattr("sys.argv", ["glov", "steer", str(folder), *texts])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    said = capsys.readouterr().err
+    assert end.value.code == 2 and "the LLM that is there now" in said and "Traceback" not in said
+
+
 def test_resume_takes_places_from_the_command_line(
     places: Places, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

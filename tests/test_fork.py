@@ -17,6 +17,7 @@ from engine.result import summarise
 from engine.run_folder import EVENTS
 from engine.run_record import read_record
 from engine.state import RunState
+from tests.patience import CEILING_SECONDS
 from tests.written_runs import write_run
 
 
@@ -26,7 +27,7 @@ def state_of(folder: Path) -> RunState:
 
 def run_to_end(session: LocalSession) -> RunState:
     session.start()
-    assert session.wait(60)
+    assert session.wait(CEILING_SECONDS)
     assert session.state.status == "finished", session.state.error
     return session.state
 

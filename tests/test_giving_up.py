@@ -21,6 +21,7 @@ from engine.metaprompt import BUILT_IN
 from engine.remote.process import start_engine
 from engine.remote.stopping import stop_engine
 from engine.run_folder import EVENTS, SOCKET
+from tests.patience import CEILING_SECONDS
 from tests.small_runs import demo, drive, outcome
 
 
@@ -32,7 +33,7 @@ class Stuck:
 
     def __call__(self, *_: object) -> None:
         self.begun.set()
-        self.let_go.wait(600)
+        self.let_go.wait(CEILING_SECONDS)
         raise ValueError("nobody is to hear of this")
 
 
@@ -51,15 +52,15 @@ def test_a_load_is_given_up_and_has_no_say_any_more(
     monkeypatch.setattr("threading.excepthook", unheard.append)
     session = LocalSession.create(demo(), run_folder, kept=kept)
     session.start()
-    assert stuck.begun.wait(600) and not session.wait(0.0)
+    assert stuck.begun.wait(CEILING_SECONDS) and not session.wait(0.0)
     session.send(Stop())
-    assert session.is_told_to_stop and session.wait(600) and session.ended
+    assert session.is_told_to_stop and session.wait(CEILING_SECONDS) and session.ended
     assert session.state.status == "stopped"
     assert read_journal(run_folder).events[-1].kind == "run-stopped"
     assert not is_driven(run_folder)
     written = (run_folder / EVENTS).read_bytes()
     stuck.let_go.set()
-    session._thread.join(600)
+    session._thread.join(CEILING_SECONDS)
     assert (run_folder / EVENTS).read_bytes() == written and not unheard
     assert session.state.status == "stopped"
     monkeypatch.undo()
@@ -70,10 +71,10 @@ def test_a_load_is_given_up_and_has_no_say_any_more(
 def test_a_load_is_waited_for_where_nobody_said_stop(run_folder: Path, stuck: Stuck) -> None:
     session = LocalSession.create(demo(), run_folder)
     session.start()
-    assert stuck.begun.wait(600)
+    assert stuck.begun.wait(CEILING_SECONDS)
     assert not session.wait(1.0) and session.state.status != "stopped"
     stuck.let_go.set()
-    assert session.wait(600) and session.state.status == "failed"
+    assert session.wait(CEILING_SECONDS) and session.state.status == "failed"
 
 
 @pytest.fixture
@@ -105,5 +106,5 @@ def test_the_first_ctrl_c_ends_a_command_whatever_it_loads(hanging: Path, number
 def test_an_engine_that_loads_is_stopped_from_outside(hanging: Path) -> None:
     process = start_engine(hanging)
     stop_engine(hanging, 60)
-    assert process.wait(600) == 1
+    assert process.wait(CEILING_SECONDS) == 1
     assert read_state(hanging).status == "stopped" and not (hanging / SOCKET).exists()

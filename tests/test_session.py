@@ -29,6 +29,7 @@ from engine.prompt_template import normalise
 from engine.run_folder import LOG
 from engine.state import RunState
 from engine.vlm.text_features import TextFeatures
+from tests.patience import CEILING_SECONDS
 
 Hook = Callable[[ev.Event, RunState], None]
 
@@ -62,12 +63,14 @@ class Watch:
     def wait_for_many(self, kind: type, n: int) -> None:
         with self._arrived:
             assert self._arrived.wait_for(
-                lambda: sum(isinstance(e, kind) for e in self.seen) >= n, timeout=60
+                lambda: sum(isinstance(e, kind) for e in self.seen) >= n, timeout=CEILING_SECONDS
             )
 
     def wait_for(self, when: Callable[[ev.Event], bool]) -> None:
         with self._arrived:
-            found = self._arrived.wait_for(lambda: any(when(e) for e in self.seen), timeout=60)
+            found = self._arrived.wait_for(
+                lambda: any(when(e) for e in self.seen), timeout=CEILING_SECONDS
+            )
         assert found, f"never seen; last: {self.seen[-3:]}"
 
 
@@ -78,7 +81,7 @@ def start(folder: Path, watch: Watch, *overrides: str) -> LocalSession:
 
 
 def finish(session: LocalSession) -> RunState:
-    assert session.wait(600), "the engine did not end"
+    assert session.wait(CEILING_SECONDS), "the engine did not end"
     assert session.state.status == "finished", session.state.error
     return session.state
 
@@ -211,7 +214,7 @@ def test_stopped_anywhere_and_resumed_ends_the_same(
     watch = Watch()
     watch.at(when, Stop())
     session = start(run_folder, watch)
-    assert session.wait(600)
+    assert session.wait(CEILING_SECONDS)
     assert session.state.status == "stopped"
     resumed = LocalSession.resume(run_folder)
     resumed.start()
@@ -228,7 +231,7 @@ def test_a_resumed_step_scores_nothing_twice(run_folder: Path) -> None:
     watch = Watch()
     watch.at(is_kind(ev.AnchorsMoved), Stop())
     session = start(run_folder, watch)
-    assert session.wait(600)
+    assert session.wait(CEILING_SECONDS)
     scored = {e.template for e in watch.seen if isinstance(e, ev.TemplateScored)}
     again = Watch()
     resumed = LocalSession.resume(run_folder, again)
@@ -333,7 +336,7 @@ def test_edits_made_in_a_step_that_is_cut_off_are_kept(run_folder: Path) -> None
         InjectTemplate(text="a drawing of a <category> in blue light"),
         Stop(),
     )
-    assert start(run_folder, watch).wait(600)
+    assert start(run_folder, watch).wait(CEILING_SECONDS)
     resumed = LocalSession.resume(run_folder)
     resumed.start()
     state = finish(resumed)
@@ -349,7 +352,7 @@ def test_edits_made_in_a_step_that_is_cut_off_are_kept(run_folder: Path) -> None
 
 def test_a_model_that_is_not_there_ends_the_run_with_what_to_do(run_folder: Path) -> None:
     session = start(run_folder, Watch(), "llm.model=/nowhere")
-    assert session.wait(600)
+    assert session.wait(CEILING_SECONDS)
     assert session.state.status == "failed"
     assert "/nowhere" in session.state.error
     assert "Traceback" not in session.state.error
@@ -359,7 +362,7 @@ def test_stop_while_loading(run_folder: Path) -> None:
     watch = Watch()
     watch.at(is_kind(ev.Progress), Stop())
     session = start(run_folder, watch)
-    assert session.wait(600)
+    assert session.wait(CEILING_SECONDS)
     assert session.state.status == "stopped"
 
 
@@ -374,7 +377,7 @@ def test_a_step_that_failed_for_an_edit_is_mended_while_models_load(
     watch = Watch()
     watch.at(is_kind(ev.StepStarted, 2), MakeEdit(edit=too_long))
     session = start(run_folder, watch)
-    assert session.wait(600) and session.state.status == "failed"
+    assert session.wait(CEILING_SECONDS) and session.state.status == "failed"
     assert "4000" in session.state.error and "step 3 again" in session.state.error
     again = Watch()
     again.at(is_kind(ev.Progress), mending)
@@ -389,7 +392,7 @@ def test_stopping_while_models_load_is_no_failure(run_folder: Path, what: str) -
     watch = Watch()
     watch.at(lambda e: isinstance(e, ev.Progress) and what in e.detail, Stop())
     session = start(run_folder, watch)
-    assert session.wait(600)
+    assert session.wait(CEILING_SECONDS)
     assert session.state.status == "stopped", session.state.error
 
 
@@ -461,7 +464,7 @@ def test_a_run_without_allowed_templates_that_nobody_watches_fails_and_can_be_ta
     watch.session = LocalSession.create(demo("steps=0"), run_folder, watch)
     watch.session.unattended = True
     watch.session.start()
-    assert watch.session.wait(600) and watch.session.state.status == "failed"
+    assert watch.session.wait(CEILING_SECONDS) and watch.session.state.status == "failed"
     assert "every template is banned" in watch.session.state.error
     again = Watch()
     again.at(is_kind(ev.Progress), MakeEdit(edit=ban.edit.model_copy(update={"banned": False})))

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import copy
 import os
-import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from engine import events as ev
 from engine.errors import JournalError, UserError
 from engine.files import append_private, append_traceback, read_small
 from engine.fork import write_fork
-from engine.journal import Journal
+from engine.journal import Journal, read_journal
 from engine.local_session import LocalSession
 from engine.ownership import why_foreign
 from engine.remote.client import RemoteSession
@@ -162,19 +162,25 @@ def test_a_name_that_is_a_folder_here_stands_for_it(
     assert named_things(demo("llm.model=org/name")) == ["llm.model = 'org/name'"]
 
 
+def unfinished(folder: Path, facts: Sequence[ev.Event]) -> Path:
+    """A run that anybody can have written, without its end."""
+    journal = Journal.create(folder)
+    journal.append(*facts[: [fact.kind for fact in facts].index("step-started", 5)])
+    journal.close()
+    folder.chmod(0o777)
+    return folder
+
+
 @pytest.fixture
 def foreign(run_folder: Path, undisturbed: Path, tmp_path: Path) -> Path:
     """A run that anybody can have written, with a file of the user's in its configuration."""
     secret = tmp_path / "secret.jinja"
     built_in = ROOT / "engine" / "templates" / "metaprompt.jinja"
     secret.write_text(built_in.read_text())
-    shutil.copytree(undisturbed, run_folder)
-    first, *lines = (run_folder / EVENTS).read_text().splitlines(keepends=True)
-    begun = json.loads(first)
-    begun["config"]["proposal"]["template_file"] = str(secret)
-    (run_folder / EVENTS).write_text("".join([json.dumps(begun) + "\n", *lines[:-1]]))
-    run_folder.chmod(0o777)
-    return run_folder
+    begun, *facts = read_journal(undisturbed).events
+    config = copy.deepcopy(begun.config)
+    config["proposal"]["template_file"] = str(secret)
+    return unfinished(run_folder, [begun.model_copy(update={"config": config}), *facts])
 
 
 REFUSED = r"everybody can write .*proposal\.template_file = '.*secret\.jinja'.*--trust-run"
@@ -200,11 +206,7 @@ def test_a_run_of_others_is_not_taken_up_with_files_of_ours(foreign: Path, tmp_p
 def test_a_run_of_others_that_names_nothing_of_ours_is_taken_up(
     run_folder: Path, undisturbed: Path
 ) -> None:
-    shutil.copytree(undisturbed, run_folder)
-    lines = (run_folder / EVENTS).read_text().splitlines(keepends=True)
-    (run_folder / EVENTS).write_text("".join(lines[:-1]))
-    run_folder.chmod(0o777)
-    LocalSession.resume(run_folder).close()
+    LocalSession.resume(unfinished(run_folder, read_journal(undisturbed).events)).close()
 
 
 def test_the_flag_is_one_of_the_command_line(foreign: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from engine.sweep import (
     read_sweep,
     run_folders,
 )
+from tests.patience import CEILING_SECONDS
 from tests.written_runs import write_run
 
 SETTINGS = ["steps=1", "data.shots=1", "proposal.candidates=4"]
@@ -83,7 +84,7 @@ def test_a_sweep_goes_on_where_it_was_stopped(
     last = again.jobs[-1]
     alone = LocalSession.create(last.config, tmp_path / "alone")
     alone.start()
-    assert alone.wait(60)
+    assert alone.wait(CEILING_SECONDS)
     assert facts(tmp_path / "alone") == facts(last.folder)
 
 

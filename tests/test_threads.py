@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from engine import threads
+from tests.patience import CEILING_SECONDS
 
 ROOT = Path(__file__).parents[1]
-CEILING_SECONDS = 600
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def load_model(config: LLMConfig, progress: Progress) -> tuple[Any, Any]:
     """
     device = pick_device(config.device)
     with _quiet(), _explained(config), no_questions(), _source(config) as (source, common):
-        progress(f"reading the tokenizer of {config.model}")
+        progress(f"the tokenizer of {config.model}")
         model_config = AutoConfig.from_pretrained(source, **common)
         if getattr(model_config, "is_encoder_decoder", False):
             raise ModelError(_not_causal(config.model, model_config))
@@ -47,7 +47,7 @@ def load_model(config: LLMConfig, progress: Progress) -> tuple[Any, Any]:
             check_kernels(model_config, f"the LLM {config.model!r}")
         tokenizer = AutoTokenizer.from_pretrained(source, **common)
         limit_chat_template(tokenizer)
-        progress(f"loading the weights of {config.model}")
+        progress(f"the weights of {config.model}")
         arguments: dict[str, Any] = {"dtype": _dtype(config, device), **common}
         if config.attention != "auto":
             arguments["attn_implementation"] = config.attention
@@ -62,7 +62,7 @@ def load_model(config: LLMConfig, progress: Progress) -> tuple[Any, Any]:
         model.eval().requires_grad_(False)
         if config.device_map is None:
             if device.type != "cpu":
-                progress(f"moving {config.model} to {device}")
+                progress(f"{config.model} onto {device}")
             model.to(device)
     threads.fit(model)
     return model, tokenizer

@@ -69,11 +69,8 @@ class LocalLLM:
         """
         tell = progress or (lambda _stage: None)
         model, tokenizer = load_model(config, tell)
-        tell(f"finding the decoder layers of {config.model}")
-        llm = cls(config.model, model, tokenizer, _revision(config))
-        if not tokenizer.chat_template:
-            tell(f"{config.model} has no chat template: prompts are plain System/User/Assistant")
-        return llm
+        tell(f"the decoder layers of {config.model}")
+        return cls(config.model, model, tokenizer, _revision(config))
 
     @property
     def name(self) -> str:
@@ -84,6 +81,11 @@ class LocalLLM:
     def revision(self) -> str:
         """Of the files that it was loaded from; see ``engine.model_identity``."""
         return self._revision
+
+    @property
+    def chats(self) -> bool:
+        """Whether it has a chat template; else prompts are plain System/User/Assistant lines."""
+        return bool(self._tokenizer.chat_template)
 
     @property
     def layers(self) -> int:

@@ -101,14 +101,14 @@ def remarks(prepared: Prepared) -> Iterator[Remark]:
     yield from strength_remarks(p.mode, p.layers, p.alpha, p.alpha_unit, p.ratios)
     yield from _of_sink(prepared)
     yield from _of_registers(prepared)
-    if prepared.front is not None:
-        front = f"{prepared.front!r} in front of the texts"
+    literal = prepared.pool in ("paper", "reference") and _uses_mean(prepared)
+    if prepared.front is not None and not literal:
         yield Remark(
             "front",
             "info",
             f"the LLM's tokenizer puts no BOS in front of a text: {prepared.front!r} stands in "
             "front of P+ and P- where they are read, so that the attention sink is in no offset",
-            f"{front}: the tokenizer adds no BOS",
+            f"{prepared.front!r} stands in front of P+ and P-",
         )
 
 
@@ -137,11 +137,16 @@ def strength_remarks(
     )
 
 
+def _uses_mean(prepared: Prepared) -> bool:
+    """Whether the offset is made of the pooled states, so that ``pool`` is of importance."""
+    return prepared.mode != "off" and MODES[prepared.mode].offset == "mean"
+
+
 def _of_sink(prepared: Prepared) -> Iterator[Remark]:
     known = dict(enumerate(prepared.sink_shares))
     shares = [(known[layer], layer) for layer in prepared.layers if layer in known]
     share, layer = max(shares, default=(0.0, 0))
-    if share < SINK_DOMINATES or prepared.mode == "off" or MODES[prepared.mode].offset != "mean":
+    if share < SINK_DOMINATES or not _uses_mean(prepared):
         return
     yield Remark(
         f"sink/{prepared.pool}",

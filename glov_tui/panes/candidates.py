@@ -60,7 +60,7 @@ class CandidatesPane(TextView):
         thought = state.thoughts[i] if i < len(state.thoughts) else ""
         if thought and not text.strip():
             return self._thought(thought), "dim"
-        return clean(text), "" if thought else "dim"
+        return clean(text).lstrip(), "" if thought else "dim"
 
     def _thought(self, thought: str) -> str:
         end = clean(thought[-THOUGHT_CHARACTERS:]).strip()

@@ -39,7 +39,7 @@ class MetaPromptPane(TextView):
         """Draw the messages last sent."""
         if state.pending:
             n = len(state.pending)
-            edits = f"{n} edit{'s' if n > 1 else ''} from step {state.pending[-1].step} on"
+            edits = f"{n} edit{'s' if n > 1 else ''} {state.when(state.pending[-1].step)}"
             self.border_subtitle = edits
         else:
             self.border_subtitle = ""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-LOADING_SECONDS = 180.0
-
 
 def glov(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "glov_tui", *arguments]

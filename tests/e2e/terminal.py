@@ -29,6 +29,8 @@ import pexpect
 import pyte
 import pyte.modes
 
+from tests.patience import CEILING_SECONDS
+
 ROOT = Path(__file__).parents[2]
 KEYS = {
     "enter": "\r",
@@ -180,7 +182,9 @@ class Terminal:
 
     # -- waiting -----------------------------------------------------------------------------
 
-    def wait_until(self, condition: Callable[[], T], what: str = "", seconds: float = 15) -> T:
+    def wait_until(
+        self, condition: Callable[[], T], what: str = "", seconds: float = CEILING_SECONDS
+    ) -> T:
         """Wait until ``condition`` holds and return its value; looks whenever bytes came in.
 
         Raises:
@@ -199,17 +203,17 @@ class Terminal:
                 self._changed.wait(min(left, 0.1))
             return value
 
-    def wait_for(self, *texts: str, seconds: float = 15) -> None:
+    def wait_for(self, *texts: str, seconds: float = CEILING_SECONDS) -> None:
         """Wait until all ``texts`` are on the screen."""
         self.wait_until(
             lambda: all(text in self.text for text in texts), f"{texts} on the screen", seconds
         )
 
-    def wait_gone(self, text: str, seconds: float = 15) -> None:
+    def wait_gone(self, text: str, seconds: float = CEILING_SECONDS) -> None:
         """Wait until ``text`` is not on the screen."""
         self.wait_until(lambda: text not in self.text, f"{text!r} off the screen", seconds)
 
-    def shown_at(self, text: str, line: int, seconds: float = 15) -> float:
+    def shown_at(self, text: str, line: int, seconds: float = CEILING_SECONDS) -> float:
         """Wait until ``text`` is in a line (from 0); returns when the bytes for it arrived.
 
         Looks at that line only: a look at the whole screen would take longer than what is timed.
@@ -222,7 +226,7 @@ class Terminal:
 
         return self.wait_until(arrived, f"{text!r} in line {line}", seconds)
 
-    def wait_exit(self, seconds: float = 15) -> int:
+    def wait_exit(self, seconds: float = CEILING_SECONDS) -> int:
         """Wait for the program's end; returns its exit status, minus the signal if one ended it.
 
         Raises:

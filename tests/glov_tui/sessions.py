@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
 
 from engine import events as ev
 from engine.commands import Command
@@ -12,6 +15,14 @@ from engine.config_file import load_config
 from engine.experiment import CellMeasured, Experiment, LayerLens, TracedReply
 from engine.prompt_template import normalise
 from engine.state import RunState
+from tests.patience import until
+
+
+async def settle(pilot: Pilot) -> None:
+    """Until the pump has drawn the state, in every pane."""
+    app: Any = pilot.app
+    await until(lambda: app._drawn is app.shown, "the state on the screen")
+    await pilot.pause()
 
 
 class HeldSession:

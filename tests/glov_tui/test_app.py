@@ -5,14 +5,12 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
-from collections.abc import Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 from textual.events import Key, Paste
-from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
 import glov_tui
@@ -39,7 +37,8 @@ from glov_tui.screens.question import QuestionScreen
 from glov_tui.widgets.hbars import HBars
 from glov_tui.widgets.key_bar import KeyBar
 from glov_tui.widgets.row_table import RowTable
-from tests.glov_tui.sessions import HeldSession, loaded, one_step, scored
+from tests.glov_tui.sessions import HeldSession, loaded, one_step, scored, settle
+from tests.patience import until
 
 SEED = normalise("a photo of a <category>.")
 BEST = "a <category> in blue light."
@@ -57,24 +56,6 @@ async def cockpit(session: HeldSession, size: tuple[int, int] = (120, 40)):
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
         yield pilot, app
-
-
-async def until_true(pilot: Pilot, condition: Callable[[], object]) -> None:
-    for _ in range(500):
-        if condition():
-            return
-        await pilot.pause(0.02)
-    raise AssertionError("it never came true")
-
-
-async def settle(pilot: Pilot) -> None:
-    """Until the pump has drawn the state."""
-    app = pilot.app
-    for _ in range(200):
-        await pilot.pause(0.02)
-        if app._drawn is app.session.state:
-            break
-    await pilot.pause()
 
 
 def edits(session: HeldSession) -> list:
@@ -190,7 +171,7 @@ async def test_inject_says_what_is_wrong_and_keeps_the_text(session) -> None:
         assert str(said.content) == "The template lacks the placeholder <category>."
         area.text = "my <category>."
         session.apply(*one_step(2, {"another <category>": 5}))
-        await pilot.pause(0.3)
+        await settle(pilot)
         assert area.text == "my <category>."  # redraws leave it alone
         await pilot.press("enter")
     assert session.sent == [InjectTemplate(text="my <category>.")]
@@ -229,10 +210,10 @@ async def test_what_came_of_an_injected_template_is_seen(session) -> None:
         session.apply(scored("my <category>.", 5, 1, "human"))
         await settle(pilot)
         table = app.query_one(RowTable)
-        await until_true(pilot, lambda: table.selected_key == "my <category>")
+        await until(lambda: table.selected_key == "my <category>")
         assert "Injected: rank 2" in [note.title for note in app._notifications]
         await pilot.press("i", *OTHER, "enter")
-        await until_true(pilot, lambda: table.selected_key == normalise(OTHER))
+        await until(lambda: table.selected_key == normalise(OTHER))
         assert "Repeats rank 4" in [note.title for note in app._notifications]
 
 
@@ -270,8 +251,7 @@ async def test_a_person_is_told_at_once_what_an_injected_template_lacks(session)
         app.screen.query_one(TextArea).text = "my <category>."
         await pilot.press("enter")
         session.apply(ev.Warned(message="template refused: too \x1b[31m long"))
-        while not app._notifications:
-            await pilot.pause(0.02)
+        await until(lambda: app._notifications)
         (told,) = app._notifications
         assert told.message == "template refused: too \ufffd[31m long"
 
@@ -406,7 +386,7 @@ async def test_the_cursor_stays_on_its_template_when_ranks_change(session) -> No
         await pilot.press("down")
         session.apply(*one_step(2, {"a better <category>": 9}))
         await settle(pilot)
-        await pilot.pause(0.6)
+        assert len(app.query_one(RowTable).keys) == 4
         assert app.query_one(ExamplesPane).selected_key == SEED
 
 
@@ -527,8 +507,7 @@ async def test_quitting_asks_while_the_run_is_under_way(session) -> None:
         assert session.sent == [Stop()]
         session.ended = True
         session.apply(ev.RunStopped(step=1))
-        await pilot.pause(0.5)
-        assert not app.is_running
+        await until(lambda: not app.is_running)
 
 
 async def test_ctrl_c_twice_stops_and_quits(session) -> None:
@@ -551,8 +530,7 @@ async def test_an_error_at_load_is_shown_and_the_app_stays_usable(tmp_path) -> N
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
         await pilot.press("escape", "q")
-        await pilot.pause(0.2)
-        assert not app.is_running
+        await until(lambda: not app.is_running)
 
 
 @pytest.mark.parametrize("size", [(200, 50), (120, 40), (100, 30), (80, 24), (60, 20)])

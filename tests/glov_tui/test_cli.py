@@ -8,13 +8,13 @@ import random
 import signal
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from tests.patience import CEILING_SECONDS, wait_until
 from tests.written_runs import write_run
 
 GLOV = [sys.executable, "-m", "glov_tui"]
@@ -29,7 +29,7 @@ def glov(*arguments: str, cwd: Path, **environment: str) -> subprocess.Completed
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=CEILING_SECONDS,
         stdin=subprocess.DEVNULL,
     )
 
@@ -79,12 +79,13 @@ def test_a_name_does_nothing_to_the_terminal_that_it_is_printed_on(
 
 
 def test_json_and_toml_are_escaped_too(tmp_path: Path) -> None:
-    (tmp_path / "c.toml").write_text(f'name = "{EVIL}"\n'.replace("\x1b", "\\u001b"))
+    text = f'seed_template = "{EVIL} <category>"\n'.replace("\x1b", "\\u001b")
+    (tmp_path / "c.toml").write_text(text)
     for options in ((), ("--json",)):
         shown = glov("config", "show", "c.toml", "--set", "data.path=x", *options, cwd=tmp_path)
         assert shown.returncode == 0, shown.stderr
         read = json.loads(shown.stdout) if options else tomllib.loads(shown.stdout)
-        assert read["name"] == EVIL
+        assert read["seed_template"] == f"{EVIL} <category>"
         assert not set(EVIL[1:-1]) - set("[2J") & set(shown.stdout)
 
 
@@ -160,12 +161,14 @@ def test_ctrl_c_stops_and_the_run_can_be_resumed(tmp_path: Path) -> None:
         text=True,
     )
     journal = tmp_path / "r" / "events.jsonl"
-    deadline = time.monotonic() + 90
-    while "step-started" not in (journal.read_text() if journal.exists() else ""):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(
+        lambda: (
+            "step-started" in (journal.read_text() if journal.exists() else "")
+            or process.poll() is not None
+        )
+    )
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=CEILING_SECONDS)
     assert process.returncode == 130
     assert "glov resume r" in stderr
     resumed = glov("resume", "r", "--headless", "--json", cwd=tmp_path)
@@ -222,7 +225,7 @@ def test_a_run_outlives_who_reads_its_progress(tmp_path: Path, command: tuple[st
     )
     assert process.stderr.readline()
     process.stderr.close()  # as `2>&1 | head -1` does
-    assert process.wait(120) == 0
+    assert process.wait(CEILING_SECONDS) == 0
     assert "step" in (tmp_path / "r" / "log.txt").read_text() or command[0] == "sweep"
     listed = json.loads(glov("runs", "r", "--json", cwd=tmp_path).stdout)
     assert [run["status"] for run in listed] == ["finished"]

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from engine.grid import make_grid, parse_axis
 from engine.sweep import open_sweep
 from tests.glov_tui.test_cli import GLOV, ROOT, glov
+from tests.patience import CEILING_SECONDS, wait_until
 from tests.written_runs import write_run
 
 SWEEP = (
@@ -33,12 +33,9 @@ def test_ctrl_c_stops_a_sweep_and_the_same_command_goes_on(tmp_path: Path) -> No
         text=True,
     )
     journal = tmp_path / "s" / "mode=last-token,seed=1" / "events.jsonl"
-    deadline = time.monotonic() + 90
-    while not (journal.exists() and journal.stat().st_size):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: (journal.exists() and journal.stat().st_size) or process.poll() is not None)
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=CEILING_SECONDS)
     assert process.returncode == 130, stderr
     assert "go on with: glov sweep demo --grid=steering.mode=last-token,off" in stderr
     assert "--sweep-dir=s" in stderr

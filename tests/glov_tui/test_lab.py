@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import Static
 
 from engine import events as ev
@@ -28,6 +27,7 @@ from tests.glov_tui.sessions import (
     loaded,
     measured,
     one_step,
+    settle,
     traced,
     tried,
 )
@@ -57,15 +57,6 @@ async def lab(session: HeldSession, size: tuple[int, int] = (120, 40)):
         await settle(pilot)
         assert isinstance(app.screen, LabScreen)
         yield pilot, app.screen
-
-
-async def settle(pilot: Pilot) -> None:
-    """Until the pump has drawn the state."""
-    for _ in range(200):
-        await pilot.pause(0.02)
-        if pilot.app._drawn is pilot.app.session.state:
-            break
-    await pilot.pause()
 
 
 def message(screen: LabScreen) -> str:

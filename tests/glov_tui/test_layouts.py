@@ -24,6 +24,7 @@ from tests.glov_tui.sessions import (
     loaded,
     measured,
     one_step,
+    settle,
     traced,
     tried,
 )
@@ -84,12 +85,12 @@ def captured(app: GlovApp) -> str:
 async def test_layout(tmp_path: Path, size: tuple[int, int]) -> None:
     app = GlovApp(a_run(tmp_path))
     async with app.run_test(size=size) as pilot:
-        await pilot.pause(0.7)
+        await settle(pilot)
         parts = [captured(app)]
         if size == (80, 24):  # one pane at a time: all of them
             for number in range(1, len(PANES) + 1):
                 await pilot.press(str(number))
-                await pilot.pause(0.2)
+                await settle(pilot)
                 parts.append(captured(app))
     hold_against(f"{size[0]}x{size[1]}.txt", parts)
 
@@ -141,6 +142,6 @@ async def test_lab_layout(tmp_path: Path, size: tuple[int, int], ascii_only: boo
         for number, events in enumerate(found(), 1):
             await pilot.press(str(number))
             session.apply(*events)
-            await pilot.pause(0.5)
+            await settle(pilot)
             parts.append(captured(app))
     hold_against(f"lab-{'ascii-' if ascii_only else ''}{size[0]}x{size[1]}.txt", parts)

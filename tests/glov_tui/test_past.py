@@ -28,9 +28,11 @@ from tests.glov_tui.sessions import (
     HeldSession,
     loaded,
     one_step,
+    settle,
     steering_measured,
     steering_prepared,
 )
+from tests.patience import until
 
 TEMPLATES = [f"a <category> number {n}." for n in range(4)]
 
@@ -59,10 +61,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 async def cockpit(session, size: tuple[int, int] = (120, 40)):
     app = GlovApp(session)
     async with app.run_test(size=size) as pilot:
-        for _ in range(200):
-            await pilot.pause(0.02)
-            if app._drawn is app.shown:
-                break
+        await settle(pilot)
         yield pilot, app
 
 
@@ -151,11 +150,8 @@ async def test_a_replay_plays_and_holds(replay: ReplaySession) -> None:
         assert "holds" in app.query_one(Scrubber).line()
         await pilot.press("space")
         assert replay.playing
-        for _ in range(100):
-            await pilot.pause(0.05)
-            if not replay.playing:
-                break
-        await pilot.pause(0.2)
+        await until(lambda: not replay.playing)
+        await settle(pilot)
         assert shown(app)[2] == 4
         await pilot.press("minus", "minus")
         assert "32x" in app.query_one(Scrubber).line()
@@ -227,8 +223,8 @@ async def test_history_shows_earlier_steps_while_the_run_goes_on(folder: Path) -
         await pilot.press("n", "i", "m", "space", "space")
         assert not session.sent and len(app.screen_stack) == 1
         session.apply(*one_step(4, {"new <category>": 9})[1:], ev.StepStarted(step=5))
-        await pilot.pause(0.4)
-        assert shown(app)[2] == 2 and "step 5" in shown(app)[1]
+        await until(lambda: "step 5" in shown(app)[1])
+        assert shown(app)[2] == 2
         await pilot.press("h")
         prompt, status, templates = shown(app)
         assert "at step 4" in prompt and templates == 5 and "HISTORY" not in status
@@ -256,13 +252,9 @@ async def test_the_command_palette_has_what_the_keys_do(replay: ReplaySession) -
         wanted = {"Play (space)", "Back (←)", "End (end)", "Fork (f)"}
         assert wanted <= titles and "History (h)" not in titles
         await pilot.press(*"end")
-        for _ in range(50):
-            await pilot.pause(0.05)
-            if app.screen.query_one("OptionList").option_count:
-                break
+        await until(lambda: app.screen.query_one("OptionList").option_count)
         await pilot.press("enter")
-        await pilot.pause(0.3)
-        assert replay.at_end
+        await until(lambda: replay.at_end)
 
 
 async def test_a_run_with_a_long_name_is_still_marked(folder: Path) -> None:

@@ -16,6 +16,7 @@ from glov_tui.panes.candidates import THOUGHT_CHARACTERS, CandidatesPane
 from glov_tui.panes.meta_prompt import MetaPromptPane
 from glov_tui.screens.inject import InjectScreen
 from glov_tui.screens.options import OptionsScreen
+from glov_tui.widgets.fields import Choice
 from tests.glov_tui.sessions import HeldSession, loaded, one_step
 from tests.glov_tui.test_app import BEST, cockpit, edits, settle
 
@@ -104,7 +105,7 @@ async def test_how_the_reply_is_begun_is_shown_and_changed(session: HeldSession)
         field = app.screen.query_one("#proposal-reply-prefix", Input)
         assert field.value == "a photo of"
         field.value = "a drawing of a <category>, in"
-        app.screen.query_one("#proposal-accept", Input).value = "clean"
+        app.screen.query_one("#proposal-accept", Choice).action_cycle(-1)  # from usable to clean
         await pilot.press("ctrl+s")
         await pilot.press("o")
         app.screen.query_one("#proposal-reply-prefix", Input).value = ""
@@ -133,6 +134,6 @@ async def test_an_injected_template_is_read_as_the_run_reads_replies(
     async with cockpit(HeldSession(tmp_path, *loaded(config))) as (pilot, app):
         await pilot.press("i")
         assert isinstance(app.screen, InjectScreen)
-        app.screen.query_one(Input).value = "a [colour] <category>"
+        app.screen.query_one(TextArea).text = "a [colour] <category>"
         await pilot.pause(0.1)
         assert told in str(app.screen.query_one("#problem").content)

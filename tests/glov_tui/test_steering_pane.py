@@ -34,6 +34,7 @@ from tests.glov_tui.sessions import (
     HeldSession,
     loaded,
     one_step,
+    settle,
     steering_measured,
     steering_prepared,
 )
@@ -72,14 +73,6 @@ async def cockpit(
                 await pilot.pause()
         await settle(pilot)
         yield pilot, app.query_one(SteeringPane)
-
-
-async def settle(pilot: Pilot) -> None:
-    for _ in range(200):
-        await pilot.pause(0.02)
-        if pilot.app._drawn is pilot.app.session.state:
-            break
-    await pilot.pause()
 
 
 def rows(pane: SteeringPane) -> list[str]:
@@ -133,7 +126,6 @@ async def test_a_person_takes_alpha_over(tmp_path) -> None:
         assert session.sent[-1].edit == SetOption(key="steering.alpha", value=0.375)
         session.apply(ev.StepStarted(step=4))
         await settle(pilot)
-        await pilot.pause(0.6)
         assert "reward" not in "\n".join(rows(pane))
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import CEILING_SECONDS
 from tests.written_runs import write_run
 
 ROOT = Path(__file__).parents[2]
-CEILING_SECONDS = 600
 
 
 def shell(line: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -14,9 +14,11 @@ from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 
 from engine.config import LLMConfig, SamplingConfig
+from engine.config_file import load_config
 from engine.errors import ModelError
 from engine.llm.base import Steering
 from engine.llm.local import LocalLLM
+from engine.loading import load_optimizer
 from tests.tiny_llm import save_tiny, tiny_model, tiny_tokenizer
 
 MESSAGES = [
@@ -40,9 +42,9 @@ def test_loads_a_folder_and_says_how_far_it_is_and_nothing_else(folder, capfd):
     assert llm.name == str(folder)
     assert llm.layers == 4
     assert [stage.split(" of ")[0] for stage in stages] == [
-        "reading the tokenizer",
-        "loading the weights",
-        "finding the decoder layers",
+        "the tokenizer",
+        "the weights",
+        "the decoder layers",
     ]
     assert capfd.readouterr() == ("", "")
 
@@ -79,10 +81,11 @@ def test_attention_implementations_are_all_exact(folder, attention):
 
 
 def test_a_base_model_is_announced(tmp_path):
-    stages: list[str] = []
+    said: list[str] = []
     save_tiny(tmp_path, chat_template=None)
-    LocalLLM.load(LLMConfig(model=str(tmp_path), device="cpu"), stages.append)
-    assert "no chat template" in stages[-1]
+    config = load_config("demo", [f"llm.model={tmp_path}"])
+    load_optimizer(config, lambda *_: None, said.append)
+    assert [text for text in said if "has no chat template" in text]
 
 
 def test_reference_pooling_pads_without_an_end_of_turn_token(tmp_path):

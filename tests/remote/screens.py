@@ -22,23 +22,15 @@ from engine.remote.controls import Controls
 from engine.remote.messages import ControlsChanged, Join, Refused, format_line, parse_message
 from engine.remote.server import ControlServer
 from engine.state import RunState
+from tests.patience import CEILING_SECONDS
 from tests.small_runs import demo
 
 Hook = Callable[[ev.Event, RunState], None]
-
-DEADLINE = 600.0  # seconds for anything that is waited for
 
 
 def plain(state: RunState) -> RunState:
     """Without what a screen may have otherwise: the telemetry of before the step under way."""
     return dataclasses.replace(state, step_begin=None)
-
-
-def wait_until(condition: Callable[[], Any], what: str = "") -> None:
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end, f"waited in vain {what}"
-        time.sleep(0.005)
 
 
 class At:
@@ -77,7 +69,7 @@ def served(
     finally:
         session.send(Stop())
         session.start()
-        thread.join(600)
+        thread.join(CEILING_SECONDS)
         assert not thread.is_alive(), "the engine hangs"
 
 
@@ -85,7 +77,7 @@ class Screen:
     """A bare connection to a run: it reads when told to, and can send anything."""
 
     def __init__(self, folder: Path, name: str | None = None) -> None:
-        self.socket = address.connect(folder, DEADLINE)
+        self.socket = address.connect(folder, CEILING_SECONDS)
         self.state = RunState()
         self.controls: Controls | None = None
         self.number: int | None = None
@@ -121,7 +113,7 @@ class Screen:
         return bool(received)
 
     def until(self, condition: Callable[[], Any]) -> None:
-        end = time.monotonic() + DEADLINE
+        end = time.monotonic() + CEILING_SECONDS
         while not condition():
             assert time.monotonic() < end, "waited in vain"
             assert self.read(), f"closed; refused: {self.refused}"

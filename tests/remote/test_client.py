@@ -23,7 +23,8 @@ from engine.remote.controls import Controls
 from engine.remote.messages import LONGEST_LINE, ControlsChanged, Greeting, format_line
 from engine.run_folder import EVENTS, LOG, SOCKET
 from engine.state import RunState
-from tests.remote.screens import At, plain, served, wait_until
+from tests.patience import CEILING_SECONDS, wait_until
+from tests.remote.screens import At, plain, served
 from tests.small_runs import demo
 
 GREETING = format_line(Greeting(glov="1.0", pid=1))
@@ -66,7 +67,7 @@ def engine_that_says(folder: Path, *said: bytes, stays: bool = False) -> Iterato
         with contextlib.suppress(OSError):
             listener.shutdown(2)
         listener.close()
-        thread.join(600)
+        thread.join(CEILING_SECONDS)
         for connection in kept:
             connection.close()
         address.remove(folder)
@@ -187,7 +188,7 @@ def test_how_it_ended_is_read_also_when_a_command_is_too_late(folder: Path, fact
             for _ in range(50):
                 screen.send(Pause())
             screen.start()
-            assert screen.wait(600)
+            assert screen.wait(CEILING_SECONDS)
             assert screen.state.status == "stopped", screen.state.error
 
 
@@ -198,7 +199,7 @@ def test_how_it_ended_is_in_the_journal_where_a_screen_was_too_slow_to_be_told(
         screen = RemoteSession.attach(folder, "screen")
         assert screen.state.status == "running" and not screen.ended
         (folder / EVENTS).write_bytes((undisturbed / EVENTS).read_bytes())
-    assert screen.wait(600) and screen.state.status == "finished"
+    assert screen.wait(CEILING_SECONDS) and screen.state.status == "finished"
 
 
 def test_what_is_too_long_for_a_line_is_not_sent_and_said(folder: Path, facts: bytes) -> None:
@@ -207,7 +208,7 @@ def test_what_is_too_long_for_a_line_is_not_sent_and_said(folder: Path, facts: b
         screen.send(InjectTemplate(text="x" * LONGEST_LINE))
         wait_until(lambda: "not sent" in screen.state.log[-1].text)
         screen.close()
-        assert screen.wait(600)
+        assert screen.wait(CEILING_SECONDS)
 
 
 def test_sending_never_waits(folder: Path) -> None:
@@ -215,7 +216,7 @@ def test_sending_never_waits(folder: Path) -> None:
     screen = RemoteSession.of_new_engine(folder, "screen")
     sent = threading.Thread(target=lambda: [screen.send(Pause()) for _ in range(2000)], daemon=True)
     sent.start()
-    sent.join(600)
+    sent.join(CEILING_SECONDS)
     assert not sent.is_alive()
 
 
@@ -248,7 +249,7 @@ def test_a_real_engine_that_closes_is_connected_to_again(
         done = [state.steps_done for state in screen.shown]
         assert done == sorted(done)
         screen.send(Resume())
-        assert screen.wait(600) and screen.state.status == "finished"
+        assert screen.wait(CEILING_SECONDS) and screen.state.status == "finished"
 
 
 @pytest.fixture
@@ -262,7 +263,7 @@ def engine(tmp_path: Path) -> Iterator[RemoteSession]:
     yield screen
     with contextlib.suppress(ProcessLookupError):
         os.kill(screen.engine_pid, signal.SIGKILL)
-    screen.wait(600)
+    screen.wait(CEILING_SECONDS)
 
 
 def test_an_engine_that_is_suspended_and_then_killed(
@@ -276,7 +277,7 @@ def test_an_engine_that_is_suspended_and_then_killed(
     assert f"process {engine.engine_pid} on" in said and "does not answer" in said
     os.kill(engine.engine_pid, signal.SIGKILL)
     for screen in (engine, other):
-        assert screen.wait(600)
+        assert screen.wait(CEILING_SECONDS)
         assert screen.state.status == "failed"
         assert f"`glov resume {engine.folder}` goes on" in screen.state.error
     assert f"glov resume {engine.folder}" in refusal(engine.folder)
@@ -287,8 +288,8 @@ def test_an_engine_that_is_suspended_and_then_killed(
 def test_an_engine_outlives_who_started_it_and_ends_on_a_signal(engine: RemoteSession) -> None:
     os.kill(engine.engine_pid, signal.SIGHUP)
     os.kill(engine.engine_pid, signal.SIGTERM)
-    assert engine.wait(600)
+    assert engine.wait(CEILING_SECONDS)
     assert engine.state.status == "stopped" and engine.state.error is None
-    assert engine._process.wait(600) == 1
+    assert engine._process.wait(CEILING_SECONDS) == 1
     assert not (engine.folder / SOCKET).exists()
     assert "Traceback" not in (engine.folder / LOG).read_text()

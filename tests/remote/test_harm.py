@@ -25,7 +25,8 @@ from engine.remote import address, server
 from engine.remote.messages import KeepControls, Request, format_line
 from engine.run_folder import LOG
 from engine.state import RunState
-from tests.remote.screens import At, Screen, plain, served, wait_until
+from tests.patience import CEILING_SECONDS, wait_until
+from tests.remote.screens import At, Screen, plain, served
 from tests.small_runs import outcome
 
 # -- lines --------------------------------------------------------------------------------------
@@ -233,7 +234,7 @@ def going_on(session: LocalSession, holder: Screen) -> None:
             holder.send(Resume())
     if not session.ended:
         holder.send(Stop())
-        assert session.wait(600)
+        assert session.wait(CEILING_SECONDS)
 
 
 # -- floods, and readers that do not read ---------------------------------------------------------
@@ -286,7 +287,7 @@ class Flood:
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
-        self._thread.join(600)
+        self._thread.join(CEILING_SECONDS)
 
 
 def test_a_reader_that_stalls_and_a_flood_of_garbage_do_not_matter(

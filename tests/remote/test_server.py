@@ -25,7 +25,8 @@ from engine.remote.process import start_engine
 from engine.remote.stopping import stop_engine
 from engine.run_folder import EVENTS, LOG, SOCKET, SUMMARY
 from engine.run_lock import OWNER
-from tests.remote.screens import At, Screen, plain, served, shut_out, wait_until
+from tests.patience import CEILING_SECONDS, wait_until
+from tests.remote.screens import At, Screen, plain, served, shut_out
 from tests.small_runs import demo, outcome
 
 
@@ -64,7 +65,7 @@ def test_two_screens_see_the_same_and_one_drives(
         assert session.state.status == "paused"
         one.send(Resume())
         for screen in (one, two):
-            assert screen.wait(600) and screen.ended
+            assert screen.wait(CEILING_SECONDS) and screen.ended
             assert screen.state.status == "finished" and screen.state.error is None
     assert plain(one.state) == plain(session.state)
     # What it was refused is all that differs for the other.
@@ -160,7 +161,7 @@ def test_stop_is_obeyed_from_whoever_asks(
                 if waits:
                     two.to_the_end()
             one.to_the_end()
-        assert session.wait(600)
+        assert session.wait(CEILING_SECONDS)
         assert session.state.status == "stopped"
     assert one.state.status == "stopped" and plain(one.state) == plain(session.state)
 
@@ -274,7 +275,7 @@ def test_a_run_that_was_finished_can_still_be_shown(undisturbed: Path) -> None:
         with Screen(folder, "one") as one:
             assert plain(one.state) == plain(session.state)
         session.start()
-        assert session.wait(600)
+        assert session.wait(CEILING_SECONDS)
 
 
 def test_who_lets_go_of_nothing_keeps_nothing_of_ours(
@@ -308,7 +309,7 @@ def test_the_socket_of_the_next_engine_is_left_alone(
     with server.ControlServer(first):
         first.send(Stop())
         first.start()
-        assert first.wait(600)
+        assert first.wait(CEILING_SECONDS)
         second = LocalSession.resume(folder, kept=kept)
         following = server.ControlServer(second)
     with following, Screen(folder, "one") as one:
@@ -361,7 +362,7 @@ def test_a_server_that_has_died_is_begun_again_and_says_so(
             assert two.holds
             two.send(Resume())
             two.until(lambda: two.state.status == "finished")
-        assert session.wait(600)
+        assert session.wait(CEILING_SECONDS)
     assert outcome(folder) == outcome(undisturbed)
     assert "SystemExit" in (folder / LOG).read_text() and not (folder / SOCKET).exists()
 
@@ -384,5 +385,5 @@ def test_a_server_that_dies_again_and_again_is_given_up_and_the_run_is_not(
         wait_until(lambda: any("no screen can attach" in line.text for line in session.state.log))
         assert not (folder / SOCKET).exists()
         session.send(Resume())
-        assert session.wait(600)
+        assert session.wait(CEILING_SECONDS)
     assert outcome(folder) == outcome(undisturbed)

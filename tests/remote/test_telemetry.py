@@ -26,6 +26,7 @@ from engine.remote.telemetry import telemetry_since
 from engine.run_folder import EVENTS
 from engine.session import Published
 from engine.state import RunState
+from tests.patience import CEILING_SECONDS
 from tests.remote.screens import plain
 from tests.small_runs import demo
 
@@ -48,7 +49,7 @@ class Recorded:
         self._experiments: Iterator[Experiment] = iter(EXPERIMENTS)
         self._session = LocalSession.create(demo(), folder, self._hear, kept)
         self._session.start()
-        assert self._session.wait(600) and self._session.state.status == "finished"
+        assert self._session.wait(CEILING_SECONDS) and self._session.state.status == "finished"
         self.journal = (folder / EVENTS).read_bytes()
 
     def _hear(self, event: ev.Event, state: RunState) -> None:

@@ -28,6 +28,7 @@ from engine.steering.alpha_search import (
     standard_error,
     with_rewards,
 )
+from tests.patience import CEILING_SECONDS
 from tests.test_optimizer import of, run
 from tests.test_session import Watch, demo, facts, finish, is_kind, is_token
 
@@ -350,12 +351,12 @@ def test_a_run_that_is_stopped_and_resumed_chooses_the_same(tmp_path: Path) -> N
     watch.at(is_token(3, step=5), Stop())
     watch.session = LocalSession.create(demo(*AUTO), folder, watch)
     watch.session.start()
-    assert watch.session.wait(60) and watch.session.state.status == "stopped"
+    assert watch.session.wait(CEILING_SECONDS) and watch.session.state.status == "stopped"
     again = Watch()
     again.at(is_kind(ev.CandidateProposed, 6), Stop())
     again.session = LocalSession.resume(folder, again)
     again.session.start()
-    assert again.session.wait(60) and again.session.state.status == "stopped"
+    assert again.session.wait(CEILING_SECONDS) and again.session.state.status == "stopped"
     last = LocalSession.resume(folder)
     last.start()
     state = finish(last)

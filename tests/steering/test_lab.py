@@ -17,6 +17,7 @@ from engine.llm.local import LocalLLM
 from engine.state import RunState
 from engine.steering.lab import Subject, run_experiment
 from engine.steering.modes import MODES
+from tests.patience import CEILING_SECONDS
 from tests.test_session import Watch, facts, finish, is_kind, is_token, start
 from tests.tiny_llm import tiny_model, tiny_tokenizer
 
@@ -154,7 +155,7 @@ def test_the_lab_works_only_while_paused_and_once_there_are_anchors(tmp_path):
     watch.at(is_kind(ev.StepStarted, 1), RunExperiment(experiment=EXPERIMENTS[0]))
     watch.at(lab_ended(1), Pause(), RunExperiment(experiment=EXPERIMENTS[0]), Stop())
     session = start(tmp_path / "run", watch)
-    assert session.wait(60)
+    assert session.wait(CEILING_SECONDS)
     problems = [e.problem for e in watch.seen if isinstance(e, ev.ExperimentEnded)]
     assert "while the run is paused" in problems[0]
     assert "no P+ and P- yet" in problems[1]

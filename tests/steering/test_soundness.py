@@ -104,6 +104,14 @@ def test_registers_are_named_by_the_largest():
     assert "'\\x1b[2J' in P+ has 42 times the median norm at layer 2" in text
 
 
+def test_what_stands_in_front_is_said_where_the_offset_is_read_so():
+    (remark,) = remarks(prepared(front="<s>"))
+    assert remark.level == "info" and "'<s>' stands in front of P+ and P-" in remark.text
+    assert list(remarks(prepared(front="<s>", pool="paper"))) == []
+    assert len(list(remarks(prepared(front="<s>", pool="paper", mode="cross-attention")))) == 1
+    assert list(remarks(prepared())) == []
+
+
 # -- the log of a run ----------------------------------------------------------------------------
 
 
@@ -131,10 +139,8 @@ def test_each_is_said_once_in_a_run_also_where_a_step_begins_again():
     cut = [ev.StepStarted(step=3), event.model_copy(update={"step": 3})]
     again = [ev.RunReopened(versions={}), *step(3, event)]
     state = run_with(*step(2, event), *cut, *again)
-    for words in ("<s>", "attention sink, makes up", "a register of the LLM", "is strong"):
+    for words in ("attention sink, makes up", "a register of the LLM", "is strong"):
         assert count(state, words) == 1, words
-    levels = {line.level for line in state.log if "<s>" in line.text}
-    assert levels == {"info"}
     state = state.apply_all(step(4, event.model_copy(update={"alpha": 8.0})))
     assert count(state, "is strong") == 2
 
@@ -209,6 +215,6 @@ def test_headless_prints_all_that_one_event_says() -> None:
     stream = io.StringIO()
     state = run_with(*step(2, event))
     after = _print_log(state, Console(file=stream, width=200), 0.0)
-    for words in ("<s>", "attention sink, makes up", "is strong"):
+    for words in ("attention sink, makes up", "is strong"):
         assert words in stream.getvalue()
     assert _print_log(state, Console(file=stream), after) == after

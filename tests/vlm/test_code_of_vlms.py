@@ -148,8 +148,9 @@ def test_a_model_of_the_hub_is_looked_at_as_a_folder_is(folder, mark, monkeypatc
 
 
 def test_options_that_only_say_how_texts_are_read_are_taken(folder):
-    model = load(folder("eos", tokenizer_kwargs={"clean": "canonicalize", "strip_sep_token": True}))
-    assert model.tokenizer.strip_sep_token
+    model = load(folder("eos", tokenizer_kwargs={"clean": "canonicalize"}))
+    plain, marked = model.tokenizer(["a photo of the cat", "A photo, of the cat."])
+    assert plain.tolist() == marked.tolist()
 
 
 def test_open_clip_s_own_models_ask_for_nothing_else():

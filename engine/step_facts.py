@@ -1,0 +1,79 @@
+"""Facts of a step, made of what was counted and found in it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from engine import events as ev
+from engine.history import find_anchors
+from engine.state import RunState
+from engine.vlm.fitness import Score
+
+
+@dataclass
+class Tally:
+    """What became of the replies of all attempts of a step."""
+
+    new: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    tokens: int = 0
+
+    def count(self, outcome: ev.Outcome, tokens: int) -> None:
+        """One more reply."""
+        self.tokens += tokens
+        if outcome == "new":
+            self.new += 1
+        elif outcome == "duplicate":
+            self.duplicates += 1
+        else:
+            self.rejected += 1
+
+
+def anchors_moved(state: RunState, step: int) -> tuple[ev.AnchorsMoved, ...]:
+    """P+ and P- move together, and only on a new best (PAPER, 4): the event, or none."""
+    before = state.find(state.anchors[0]) if state.anchors else state.seed
+    found = find_anchors(state.allowed)
+    if state.anchors_held or found is None or before is None:
+        return ()
+    positive, negative = found
+    if positive.accuracy <= before.accuracy:
+        return ()
+    return (ev.AnchorsMoved(step=step, positive=positive.key, negative=negative.key),)
+
+
+def step_finished(
+    state: RunState, step: int, attempts: int, tally: Tally, seconds: float
+) -> ev.StepFinished:
+    """The sums of a step whose templates are all scored."""
+    found = [t.accuracy for t in state.templates if t.first.step == step and t.origin == "llm"]
+    return ev.StepFinished(
+        step=step,
+        attempts=attempts,
+        new=tally.new,
+        duplicates=tally.duplicates,
+        rejected=tally.rejected,
+        tokens=tally.tokens,
+        step_best=max(found, default=None),
+        step_mean=math.fsum(found) / len(found) if found else None,
+        best=state.allowed[0].accuracy if state.allowed else 0.0,
+        seconds=seconds,
+    )
+
+
+def template_scored(
+    text: str, score: Score, origin: ev.Origin, step: int, attempt: int, candidate: int
+) -> ev.TemplateScored:
+    """A template's score on the training images."""
+    return ev.TemplateScored(
+        step=step,
+        attempt=attempt,
+        candidate=candidate,
+        template=text,
+        origin=origin,
+        hits=score.hits,
+        n=score.n,
+        margin=score.margin,
+        class_hits=score.class_hits,
+    )
