@@ -165,7 +165,7 @@ def test_the_lab_works_only_while_paused_and_once_there_are_anchors(tmp_path):
 def test_an_experiment_can_be_given_up_and_edits_are_obeyed_meanwhile(tmp_path, command):
     watch = Watch()
     long = CompareSettings(left=OFF, right=EXPERIMENTS[0].right, replies=8)
-    watch.at(is_token(3, step=3), Pause(), RunExperiment(experiment=long))
+    watch.at(is_token(3, step=2), Pause(), RunExperiment(experiment=long))
     edit = MakeEdit(edit=SetOption(key="steering.alpha", value=0.25))
     watch.at(is_kind(ev.ExperimentProgress), edit)
     watch.at(is_kind(ev.Edited), command)
