@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 from pathlib import Path
 
@@ -193,3 +194,42 @@ def test_without_a_terminal_it_runs_headless_and_says_so(run_folder: Path) -> No
     )
     assert done.returncode == 0
     assert "no terminal here" in done.stderr and "top-3 ensemble" in done.stdout
+
+
+def test_ctrl_z_gives_the_shell_back_and_fg_the_whole_screen(run_folder: Path) -> None:
+    write_run(run_folder, curve=(40, 60, 50))
+    shell = ["bash", "--norc", "--noprofile", "-i"]
+    with Terminal(shell, columns=80, rows=24) as terminal:
+        terminal.send(shlex.join(glov("replay", str(run_folder), "--speed", "max")) + "\r")
+        terminal.wait_for("holds", "templates: 4")
+        terminal.press("ctrl+z")
+        terminal.wait_for("Stopped")
+        assert not terminal.alternate_screen and terminal.cursor_shown
+        terminal.send("fg\r")
+        terminal.wait_for("holds", "templates: 4", "step 3 of 3")
+        terminal.press("left")
+        terminal.wait_for("step 2 of 3")
+        terminal.press("q")
+        terminal.wait_gone("templates: 4")
+        terminal.send("exit\r")
+        assert terminal.wait_exit() == 0
+
+
+def test_keys_in_one_read_leave_a_dialog_once(run_folder: Path) -> None:
+    with Terminal(demo(run_folder, "steps=40"), columns=120, rows=40) as terminal:
+        terminal.wait_for("candidates: step")
+        terminal.press("space")
+        terminal.wait_for("paused")
+        terminal.press("i")
+        terminal.wait_for("inject templates")
+        terminal.send("a tiny <category>")
+        terminal.wait_for("Can be scored.")
+        terminal.send("\r\r")  # a bunched line, or a paste
+        terminal.wait_for("injected:")
+        terminal.wait_gone("inject templates")
+        terminal.press("q")
+        terminal.wait_for("Stop and quit")
+        terminal.press("s")
+        assert terminal.wait_exit() == 0
+    injected = [e for e in read_journal(run_folder).events if isinstance(e, ev.TemplateScored)]
+    assert [e.template for e in injected if e.origin == "human"] == ["a tiny <category>"]
