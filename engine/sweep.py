@@ -30,6 +30,7 @@ from engine.run_folder import EVENTS, LATEST, find_folder, runs_folder
 from engine.run_record import Metric, RunRecord, read_record
 from engine.state import RunState
 from engine.statistics import Spread, spread
+from engine.validation import problem
 
 SWEEP = "sweep.json"
 
@@ -267,7 +268,7 @@ def _read_plan(folder: Path) -> _Plan:
         detail = error.errors()[0]
         where = ".".join(str(part) for part in detail["loc"])
         raise JournalError(
-            f"{path} is damaged, or from another version of glov: {where}: {detail['msg']}"
+            f"{path} is damaged, or from another version of glov: {where}: {problem(detail)}"
         ) from None
 
 

@@ -34,6 +34,7 @@ from engine.run_trust import check_trust
 from engine.state import RunState
 from engine.steering.layers import resolve_layers
 from engine.steering.soundness import Remark, remarks
+from engine.validation import problem, shown
 from glov_tui.printing import print_json
 from glov_tui.steer_report import SteerReport, print_report, report_as_dict
 from glov_tui.text import clean
@@ -183,7 +184,7 @@ def _setting(request: Request, config: RunConfig, n_layers: int) -> SteeringSett
 def _wrong_option(error: ValidationError) -> ConfigError:
     first = error.errors()[0]
     name = str(first["loc"][-1]).replace("_", "-")
-    return ConfigError(f"--{name} {first['input']!r}: {first['msg']}")
+    return ConfigError(f"--{name} {shown(first['input'])}: {problem(first)}")
 
 
 def _report(

@@ -101,7 +101,7 @@ def test_somebody_meddles_in_every_way(meddled: Path) -> None:
     assert [t.subject for t in state.tests] == ["seed", "ensemble", "ensemble", "best", "ensemble"]
 
 
-# Behind these, and right before the first ones.
+# Behind these, right before the first ones, and behind the score of what was injected.
 SPECIAL = ("step-finished", "finish-started", "template-injected", "edited", "anchors-moved")
 BEFORE = SPECIAL[:2]
 
@@ -114,6 +114,7 @@ def places(whole: list[list[str]], wanted: str) -> list[int]:
     found = set()
     for place, append in enumerate(whole, start=1):
         found |= {place} if set(append) & set(special) else set()
+        found |= {place + 1} if "template-injected" in set(append) & set(special) else set()
         found |= {place - 1} if set(append) & set(BEFORE) & set(special) else set()
     return sorted(found)
 

@@ -16,6 +16,7 @@ from engine.edits import Edit, SetOption
 from engine.experiment import MAX_REPLIES, SteeringSetting
 from engine.state import ENDED, RunState
 from engine.steering.layers import resolve_layers
+from engine.validation import problem
 
 SPREAD = 6  # layers of a grid that nobody has chosen
 MAX_CELLS = 400  # of a grid; each decodes all replies
@@ -91,7 +92,7 @@ class Typed:
         except ValidationError as error:
             detail = error.errors()[0]
             field = str(detail["loc"][0])
-            message = f"{field} = {detail['input']}: {detail['msg'].replace('Input ', '')}"
+            message = f"{field} = {detail['input']}: {problem(detail)}"
             raise TypedWrong("unit" if field == "alpha_unit" else field, message) from None
 
 

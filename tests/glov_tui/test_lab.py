@@ -192,7 +192,7 @@ async def test_what_is_typed_wrong_is_said_and_marked(session) -> None:
     wrongs = [
         ("#row-right .layers", "9", "right: layers = 9: the LLM has layers 0 to 5"),
         ("#row-left .layers", "", "left: layers = '': give a layer"),
-        ("#row-right .alpha", "5000", "right: alpha = 5000.0: should be less than or equal"),
+        ("#row-right .alpha", "5000", "right: alpha = 5000.0: should be at most 1000"),
         ("#replies", "65", "replies = '65': give a whole number from 1 to 64"),
         ("#seed", "", "seed = '': give a whole number from 0"),
     ]
