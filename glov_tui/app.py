@@ -122,6 +122,8 @@ class GlovApp(AttachedActions):
         self._examples.table.focus()
         self._mark_past()
         count_writes(self, self.governor)
+        # After ctrl+z the terminal shows what the shell left.
+        self.app_resume_signal.subscribe(self, lambda _: redraw(self))
         if self._terminal is not None:
             loop = asyncio.get_running_loop()
             self._terminal.signals.attach(loop, self._told)

@@ -88,7 +88,7 @@ class SteeringPane(Vertical):
     def fingerprint(self, state: RunState) -> Hashable:
         """Offsets, choices and effects come once per step; settings with edits."""
         return (
-            self.past,
+            self.past and state.step,
             state.steering,
             state.steering_before,
             shown_effect(state, self.past),
