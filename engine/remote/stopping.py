@@ -14,6 +14,7 @@ from engine.errors import JournalError
 from engine.journal import is_driven
 from engine.remote import address
 from engine.remote.messages import format_line
+from engine.run_folder import run_argument
 from engine.run_lock import read_owner
 
 CONNECT_SECONDS = 10.0
@@ -29,7 +30,10 @@ def stop_engine(folder: Path, seconds: float = STOP_SECONDS) -> None:
         JournalError: if none is there, it can't be told from here, or it goes on.
     """
     if not is_driven(folder):
-        raise JournalError(f"{folder}: no engine is at work on it")
+        raise JournalError(
+            f"{folder}: no engine is at work on it; `glov runs` says how it ended, `glov resume "
+            f"{run_argument(folder)}` goes on"
+        )
     owner = read_owner(folder)  # for messages: in somebody else's folder it can be a lie
     try:
         with contextlib.closing(address.connect(folder, CONNECT_SECONDS)) as engine:
