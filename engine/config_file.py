@@ -72,9 +72,19 @@ def load_config(
     for key, value in (values or {}).items():
         _put(given, key, value, f"{key}={value}")
     _resolve_paths(given, Path.cwd())
-    config = validate(_merged(read, given), where=str(path))
+    merged = _merged(read, given)
+    config = validate(merged, where="command line" if given and _is_valid(read) else str(path))
     check_name(config.name)
     return config
+
+
+def _is_valid(values: Mapping[str, Any]) -> bool:
+    """Whether a file needs no change: what is wrong then came with what was set over it."""
+    try:
+        RunConfig.model_validate(values)
+    except ValidationError:
+        return False
+    return True
 
 
 def _no_such_configuration(source: str) -> str:

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from engine.errors import JournalError
 from engine.events import Event, format_event, parse_event
+from engine.validation import problem
 
 MORE = b" "
 """Ends a line that another one of the same append follows."""
@@ -105,8 +106,10 @@ def _problem(error: ValidationError) -> str:
     first = error.errors()[0]
     if first["type"] == "union_tag_invalid":
         return f"this glov knows no event of kind {first['ctx']['tag']!r}"
+    if first["type"] == "model_attributes_type":
+        return "should be an object of JSON"
     place = ".".join(map(str, first["loc"][1:]))
-    return f"{place!r}: {first['msg']}" if place else first["msg"]
+    return f"{place!r}: {problem(first)}" if place else problem(first)
 
 
 def last_crc(path: Path, size: int) -> int:

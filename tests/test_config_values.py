@@ -199,3 +199,11 @@ def test_what_is_no_path_is_refused(tmp_path: Path) -> None:
     for wrong in ("a\0b", str(tmp_path / "loop" / "x")):
         with pytest.raises(ConfigError, match=r"data\.path = "):
             load_config("demo", values={"data.path": wrong})
+
+
+def test_a_wrong_value_is_blamed_on_where_it_was_given(tmp_path: Path) -> None:
+    assert refused("steps=true").startswith("command line: steps = true: ")
+    file = tmp_path / "my.toml"
+    file.write_text('steps = true\n[data]\ndataset = "demo-cabinet"\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"^.*my\.toml: steps = true"):
+        load_config(file, ["seed=1"])
