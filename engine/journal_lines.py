@@ -106,9 +106,9 @@ def _problem(error: ValidationError) -> str:
     first = error.errors()[0]
     if first["type"] == "union_tag_invalid":
         return f"this glov knows no event of kind {first['ctx']['tag']!r}"
-    if first["type"] == "model_attributes_type":
-        return "should be an object of JSON"
     place = ".".join(map(str, first["loc"][1:]))
+    if not first["loc"] and first["type"] != "json_invalid":
+        return "should be an object of JSON"
     return f"{place!r}: {problem(first)}" if place else problem(first)
 
 
