@@ -13,6 +13,7 @@ from engine.config_keys import all_keys, is_table, is_text
 from engine.errors import ConfigError, UserError
 from engine.grid import parse_axis
 from engine.run_folder import runs_folder
+from engine.user_path import user_path
 
 
 def value(override: str) -> Any:
@@ -207,3 +208,12 @@ def test_a_wrong_value_is_blamed_on_where_it_was_given(tmp_path: Path) -> None:
     file.write_text('steps = true\n[data]\ndataset = "demo-cabinet"\n', encoding="utf-8")
     with pytest.raises(ConfigError, match=r"^.*my\.toml: steps = true"):
         load_config(file, ["seed=1"])
+
+
+@pytest.mark.parametrize(("text", "what"), [("", "is empty"), ("~/x", "HOME is empty")])
+def test_a_variable_that_is_empty_leads_to_no_other_folder(
+    monkeypatch: pytest.MonkeyPatch, text: str, what: str
+) -> None:
+    monkeypatch.setenv("HOME", "")
+    with pytest.raises(UserError, match=what):
+        user_path(text)
