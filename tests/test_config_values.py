@@ -217,3 +217,11 @@ def test_a_variable_that_is_empty_leads_to_no_other_folder(
     monkeypatch.setenv("HOME", "")
     with pytest.raises(UserError, match=what):
         user_path(text)
+
+
+@pytest.mark.parametrize("text", ["a\n<category>", "a \x1b[31m<category>", "<category>\u202e"])
+def test_a_seed_template_is_one_line_of_what_can_be_seen(text: str) -> None:
+    for key in ("seed_template", "proposal.reply_prefix"):
+        assert "should be one line of text" in refused(f"{key}={text}")
+        persian = "یک عکس می\u200cخواهم <category>"
+        assert value(f"{key}={persian}") == persian
