@@ -244,3 +244,19 @@ def test_detaching_and_being_attached_to_what_is_finished(tmp_path: Path, how) -
     both = glov("fork", "done", "--at-step", "1", "--headless", "--detach", cwd=tmp_path)
     assert both.returncode == 2 and "give one" in both.stderr
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["done"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("demo", "--steps", "true"), "'--steps': 'true': should be a whole number"),
+        (("demo", "--steps", "-1"), "'--steps': '-1': should be at least 0"),
+        (("demo", "--seed", "2.5"), "'--seed': '2.5': should be a whole number"),
+        (("fork", "x", "--at-step", "x"), "'--at-step': 'x': should be a whole number"),
+    ],
+)
+def test_a_wrong_option_is_said_in_our_words(tmp_path, arguments, expected) -> None:
+    done = glov(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    said = " ".join(done.stderr.replace("│", " ").split())
+    assert expected in said and "Input" not in said
