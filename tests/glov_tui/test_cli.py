@@ -79,13 +79,13 @@ def test_a_name_does_nothing_to_the_terminal_that_it_is_printed_on(
 
 
 def test_json_and_toml_are_escaped_too(tmp_path: Path) -> None:
-    text = f'seed_template = "{EVIL} <category>"\n'.replace("\x1b", "\\u001b")
+    text = f'[proposal]\ntask = "{EVIL} <category>"\n'.replace("\x1b", "\\u001b")
     (tmp_path / "c.toml").write_text(text)
     for options in ((), ("--json",)):
         shown = glov("config", "show", "c.toml", "--set", "data.path=x", *options, cwd=tmp_path)
         assert shown.returncode == 0, shown.stderr
         read = json.loads(shown.stdout) if options else tomllib.loads(shown.stdout)
-        assert read["seed_template"] == f"{EVIL} <category>"
+        assert read["proposal"]["task"] == f"{EVIL} <category>"
         assert not set(EVIL[1:-1]) - set("[2J") & set(shown.stdout)
 
 
