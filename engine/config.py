@@ -123,6 +123,11 @@ class VLMConfig(_Section):
     cache: bool = Field(True, description="keep image features on disk for later runs")
 
 
+def is_one_line(text: str) -> bool:
+    """Whether a text is one line of what can be seen; joiners are, Persian is written with them."""
+    return text.translate({0x200C: None, 0x200D: None}).isprintable()
+
+
 def names_gguf(model: str) -> bool:
     """Whether this ``llm.model`` is a GGUF file, on disk or on the hub."""
     return model.lower().endswith(".gguf")
@@ -205,7 +210,7 @@ class ProposalConfig(_Section):
     @field_validator("reply_prefix")
     @classmethod
     def _one_line(cls, prefix: str | None) -> str | None:
-        if prefix is not None and not prefix.isprintable():
+        if prefix is not None and not is_one_line(prefix):
             raise ValueError("should be one line of text")
         return (prefix or "").strip() or None
 

@@ -16,13 +16,14 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from engine.config import RunConfig, names_gguf
+from engine.config import RunConfig, is_one_line, names_gguf
 from engine.config_keys import is_text
 from engine.config_messages import explain
 from engine.errors import ConfigError, UserError
 from engine.run_folder import check_name
 from engine.text_file import read_text
 from engine.user_path import user_path
+from engine.validation import shown
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -72,9 +73,25 @@ def load_config(
     for key, value in (values or {}).items():
         _put(given, key, value, f"{key}={value}")
     _resolve_paths(given, Path.cwd())
-    config = validate(_merged(read, given), where=str(path))
+    merged = _merged(read, given)
+    config = validate(merged, where="command line" if given and _is_valid(read) else str(path))
     check_name(config.name)
+    # Of a new run only: a journal that has such a template can still be read.
+    if not is_one_line(config.seed_template):
+        raise ConfigError(
+            f"seed_template = {shown(config.seed_template)}: should be one line of text, without "
+            "what can't be seen"
+        )
     return config
+
+
+def _is_valid(values: Mapping[str, Any]) -> bool:
+    """Whether a file needs no change: what is wrong then came with what was set over it."""
+    try:
+        RunConfig.model_validate(values)
+    except ValidationError:
+        return False
+    return True
 
 
 def _no_such_configuration(source: str) -> str:

@@ -148,6 +148,9 @@ def make_private_folder(path: Path) -> None:
             probe.write(b"\0" * 4096)
             probe.flush()
     except OSError as error:
+        reason = why_denied(error, path)
+        if isinstance(error, FileExistsError):
+            reason = "it is a link to nothing" if path.is_symlink() else "it is a file"
         raise UserError(
-            f"{path}: a run can't be written there: {why_denied(error, path)}"
+            f"{path}: a run can't be written there: {reason}; give another --run-dir"
         ) from error

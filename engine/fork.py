@@ -41,6 +41,9 @@ _OF_THE_PROCESS = (
     ev.RunFinished,
 )
 
+_OF_A_PERSON = (ev.Edited, ev.EditUndone, ev.TemplateInjected, ev.InjectionRefused)
+"""Facts that outlive a step that is cut off, as scores of a person's templates do."""
+
 
 def write_fork(
     parent: Path,
@@ -77,7 +80,7 @@ def write_fork(
         if isinstance(event, ev.PlacesSet):
             begun_with = with_places(begun_with, event.places)
     config, options = _changes(begun_with, parent, step, overrides)
-    facts = _facts(events, step, config)
+    facts = _facts(_without_cut_steps(events), step, config)
     if any(override.partition("=")[0].strip() in LLM_KEYS for override in overrides):
         facts = [_with_any_llm(fact, config) for fact in facts]
     begun = facts[0]
@@ -157,6 +160,32 @@ def _facts(events: Sequence[ev.Event], step: int, config: RunConfig) -> list[ev.
         return place < finish and event.subject != "best" and not (of_this_step and measured_again)
 
     return [events[place] for place in range(end) if is_kept(place)]
+
+
+def _without_cut_steps(events: Iterable[ev.Event]) -> list[ev.Event]:
+    """Without steps that were cut off and begun again, but with what a person did in them.
+
+    A fork has no ``RunReopened``, which ends such a step: what was edited, undone or injected while
+    models loaded would be taken for a part of it.
+    """
+    kept: list[ev.Event] = []
+    begun: int | None = None  # where the step under way begins
+    for event in events:
+        if isinstance(event, ev.StepStarted):
+            begun = len(kept)
+        elif isinstance(event, ev.StepFinished):
+            begun = None
+        elif isinstance(event, ev.RunReopened) and begun is not None:
+            kept[begun:] = [fact for fact in kept[begun:] if _outlives_a_step(fact)]
+            begun = None
+        kept.append(event)
+    return kept
+
+
+def _outlives_a_step(fact: ev.Event) -> bool:
+    if isinstance(fact, ev.TemplateScored):
+        return fact.origin == "human"
+    return isinstance(fact, _OF_A_PERSON)
 
 
 def _with_any_llm(fact: ev.Event, config: RunConfig) -> ev.Event:

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from engine.errors import JournalError
 from engine.events import Event, format_event, parse_event
+from engine.validation import problem
 
 MORE = b" "
 """Ends a line that another one of the same append follows."""
@@ -106,7 +107,9 @@ def _problem(error: ValidationError) -> str:
     if first["type"] == "union_tag_invalid":
         return f"this glov knows no event of kind {first['ctx']['tag']!r}"
     place = ".".join(map(str, first["loc"][1:]))
-    return f"{place!r}: {first['msg']}" if place else first["msg"]
+    if not first["loc"] and first["type"] != "json_invalid":
+        return "should be an object of JSON"
+    return f"{place!r}: {problem(first)}" if place else problem(first)
 
 
 def last_crc(path: Path, size: int) -> int:

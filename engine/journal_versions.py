@@ -14,6 +14,7 @@ from engine.events import JOURNAL_VERSION, Event, RunStarted
 from engine.journal_lines import Damage, parse_body, parse_lines, unsealed
 from engine.journal_v1 import upgraded
 from engine.old_config import written_config
+from engine.validation import problem
 
 
 def read_lines(path: Path, lines: Sequence[bytes]) -> tuple[int, Iterator[Event | Damage]]:
@@ -49,7 +50,7 @@ def check_head(path: Path, event: Event) -> None:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         unknown = first["type"] == "extra_forbidden"
-        what = f"it has no key {key!r}" if unknown else f"{key or 'config'!r}: {first['msg']}"
+        what = f"it has no key {key!r}" if unknown else f"{key or 'config'!r}: {problem(first)}"
         version = event.versions.get("glov-tui")
         writer = f" (version {version!r})" if version else ""
         raise JournalError(

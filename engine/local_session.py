@@ -39,11 +39,12 @@ from engine.errors import JournalError, ModelError, UserError
 from engine.experiment import Experiment
 from engine.files import append_traceback
 from engine.giving_up import Load
-from engine.journal import Journal
+from engine.journal import Journal, read_journal
 from engine.kept import Kept
 from engine.loading import load_optimizer
 from engine.places import with_places
 from engine.run_folder import CONFIG, LOG, run_argument
+from engine.run_record import begun_config
 from engine.run_summary import keep_summary_of
 from engine.session import Published
 from engine.session_experiments import experiment_events
@@ -276,8 +277,8 @@ class LocalSession:
     def _run(self) -> None:
         if self._is_finished():
             return
-        if not (self.folder / CONFIG).exists() and self.state.config is not None:
-            self._journal.write_config(self.state.config)
+        if not (self.folder / CONFIG).exists():  # edits are no part of it
+            self._journal.write_config(begun_config(read_journal(self.folder).events))
         optimizer = self._optimizer = self._load()
         optimizer.clock = lambda: time.monotonic() - self._held_seconds
         if self.state.test("seed") is None:

@@ -61,9 +61,18 @@ def without_stray_quotes(line: str) -> str:
 
 
 def without_outer_quotes(line: str) -> str:
-    """Without a quotation mark that the line begins with, and the one that closes it."""
+    """Without a quotation mark that the line begins with, and the one that closes it.
+
+    Of what stands behind that, words stay as they came, else only a full stop that was missing.
+    """
     if line[:1] in pat.QUOTES and not pat.ELISION.match(line):
         end = closing(line, 0)
         if end:
-            return f"{line[1:end].rstrip()} {line[end + 1 :].lstrip()}".strip()
+            inner, behind = line[1:end].strip(), line[end + 1 :]
+            if not any(char.isalnum() for char in behind):  # JSON's bracket, a second full stop
+                behind = behind[: behind[:1] in tuple(FINAL_PUNCTUATION)]
+                behind = "" if inner[-1:] in tuple(FINAL_PUNCTUATION) else behind
+            elif inner[-1:] in tuple(".!?…") and behind[0].isalnum():
+                behind = f" {behind}"  # the quotation mark stood for it
+            return f"{inner}{behind}".strip()
     return without_stray_quotes(line)

@@ -25,7 +25,7 @@ def plain_text(text: str, cut: bool) -> tuple[str, bool]:
     text = part(text).reply
     cut = cut or len(text) > MAX_BODY
     text = pat.ANSI.sub("", pat.BREAKS.sub("\n", text[:MAX_BODY]))
-    text = "".join(c for c in text.replace("\t", " ") if _is_visible(c))
+    text = "".join(c for c in text.replace("\t", " ") if is_visible(c))
     text = PLACEHOLDER_SPELLINGS.sub(PLACEHOLDER, pat.DOUBLED.sub('"', _decoded(text)))
     turns = [pat.SPECIAL.sub("", turn) for turn in pat.TURN_END.split(text)]
     turn = next((i for i, turn in enumerate(turns) if has_words(turn)), 0)
@@ -104,7 +104,7 @@ def is_finished(line: str) -> bool:
     return end[-1:] in tuple(FINAL_PUNCTUATION) and not pat.ABBREVIATION.search(end[-10:])
 
 
-def _is_visible(char: str) -> bool:
+def is_visible(char: str) -> bool:
     """Not a control, bidi control, surrogate or private character. Joiners stay: Persian and Indic
     scripts are written with them. U+FFFD is a character that the token limit cut in two.
     """

@@ -55,7 +55,7 @@ _BEGUN = frozenset(  # all proper beginnings of a marker
 )
 _LONGEST = max(len(text) for text in _BEGUN)
 # Harmony of which a decoder has dropped the special tokens.
-_BARE_HARMONY = re.compile(r"\s*(?:analysis|commentary)(?=[^\W_a-z])")
+_BARE_HARMONY = re.compile(r"\s*(?:analysis|commentary)(?=(?P<sentence>[^\W_a-z])?)")
 _BARE_FINAL = "assistantfinal"
 
 
@@ -71,8 +71,8 @@ class Parted:
 def part(text: str) -> Parted:
     """Part a whole text. A thought that is closed but not opened began in the prompt."""
     bare = _BARE_HARMONY.match(text)
-    if bare:
-        at = text.rfind(_BARE_FINAL)
+    at = text.rfind(_BARE_FINAL) if bare else -1
+    if bare and (bare["sentence"] or at >= 0):
         if at < 0:
             return Parted(text[bare.end() :], "", inside=True)
         return Parted(text[bare.end() : at], text[at + len(_BARE_FINAL) :], inside=False)
@@ -119,6 +119,7 @@ class ThoughtStream:
         self._thought: list[str] = []
         self._reply: list[str] = []
         self._seen_thought = False
+        self._interrupted = False  # the reply, by a thought
         self.turned = 0  # how often a reply so far turned out to be a thought that it closed
 
     @property
@@ -188,6 +189,8 @@ class ThoughtStream:
         elif self._closer is not None:
             self._thought.append(text)
         else:
+            if self._interrupted:  # by a thought: what is said after it begins anew
+                text, self._interrupted = f"\n{text}", False
             self._reply.append(text)
 
     def _mark(self, text: str) -> None:
@@ -200,10 +203,12 @@ class ThoughtStream:
         elif self._closer is None and marker in _CLOSED_BY:
             self._closer = _CLOSED_BY[marker]
             self._seen_thought = True
+            self._interrupted = bool(self._reply)
         elif marker in _CLOSES:
             if self._closer is None:  # it began in the prompt
                 self._thought += self._reply
                 self._reply.clear()
+                self._interrupted = False
                 self.turned += 1
             elif self._closer != _CLOSES[marker]:
                 self._take(text)

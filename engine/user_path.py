@@ -15,8 +15,13 @@ def user_path(text: str) -> Path:
     is really named so is written ``./~``.
 
     Raises:
-        UserError: if there is no such home folder.
+        UserError: if there is no such home folder, or the text is empty, as that of a variable that
+            was not set: it would be the folder that one is in.
     """
+    if not text:
+        raise UserError("a path is empty; write . for the folder that you are in")
+    if text.split("/")[0] == "~" and os.environ.get("HOME") == "":  # ~/x would be /x
+        raise UserError(f"{text}: HOME is empty; set it, or write the path out")
     expanded = os.path.expanduser(text)  # noqa: PTH111 (Path's own takes ./~ for ~)
     if expanded.startswith("~"):
         raise UserError(

@@ -42,7 +42,7 @@ _WORDS = {
     "model_attributes_type": "should be a table",
     "union_tag_invalid": "is of an unknown kind, {tag}",
     "union_tag_not_found": "has no kind",
-    "json_invalid": "is no JSON: {error}",
+    "json_invalid": "no JSON: {error}",
 }
 
 

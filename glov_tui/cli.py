@@ -405,6 +405,13 @@ def doctor(as_json: AsJson = False) -> None:
     report(as_json)
 
 
+def _is_in_no_folder() -> bool:
+    try:
+        return not Path.cwd()
+    except OSError:
+        return True
+
+
 def main() -> None:
     """Entry point of the ``glov`` command."""
     prepare_streams()
@@ -429,7 +436,10 @@ def main() -> None:
         code = 130
     except OSError:
         lost = lost_output()
-        if lost is None:  # it was not about what is printed
+        if lost is None and _is_in_no_folder():
+            tell("glov: the folder that you are in was deleted; cd to one that is there")
+            code = 2
+        elif lost is None:  # it was not about what is printed
             raise
     lost = lost_output() or lost
     if lost is not None:

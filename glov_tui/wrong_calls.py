@@ -1,4 +1,6 @@
-"""What is said of a wrong call: it quotes the command line, where a shell may have put any name."""
+"""What is said of a wrong call: in glov's words, and cleaned, for it quotes the command line, where
+a shell may have put any name.
+"""
 
 from __future__ import annotations
 
@@ -31,5 +33,18 @@ def _cleaned() -> Iterator[None]:
         yield
     except Exception as error:
         if hasattr(error, "format_message"):  # Click's own, of which Typer may have a copy
-            error.message = clean(error.message, keep_newlines=True)  # type: ignore[attr-defined]
+            said = _in_our_words(error.__cause__) or error.message  # type: ignore[attr-defined]
+            error.message = clean(said, keep_newlines=True)  # type: ignore[attr-defined]
         raise
+
+
+def _in_our_words(cause: BaseException | None) -> str | None:
+    """What is wrong with an option's value, where pydantic found it for Typer."""
+    from pydantic import ValidationError  # not before the first paint
+
+    if not isinstance(cause, ValidationError):
+        return None
+    from engine.validation import problem, shown
+
+    first = cause.errors()[0]
+    return f"{shown(first['input'])}: {problem(first)}"

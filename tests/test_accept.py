@@ -108,6 +108,8 @@ def test_talk_and_thoughts_can_not_be_scored(reply, finish, reason) -> None:
          "stop", GREY),
         ("<|channel|>analysis<|message|>They want <category>.<|end|><|start|>assistant<|channel|>"
          "final<|message|>A grey photo of a <category>.<|return|>", "stop", GREY),
+        ("analysis\nwe need a <category>.\nassistantfinal\nA grey photo of a <category>.",
+         "stop", GREY),
         ("[THINK]About a <category>.[/THINK]A grey photo of a <category>.", "stop", GREY),
         ("<seed:think>About a <category>.</seed:think>A grey photo of a <category>.", "stop", GREY),
         ("◁think▷About a <category>.◁/think▷A grey photo of a <category>.", "stop", GREY),
@@ -176,6 +178,22 @@ def test_verbatim_takes_a_preface_off_but_no_explanation() -> None:
     reply = 'Here is a new one:\n\n"A <category> at dusk."\nIt is short.'
     parsed = parse_reply(reply, accept="verbatim")
     assert parsed.template == "A <category> at dusk. It is short."
+
+
+@pytest.mark.parametrize(
+    ("reply", "template"),
+    [
+        ('"A grey photo of a <category>".', GREY),
+        ('"A grey photo of a <category>."', GREY),
+        ('"A grey photo of a <category>.".', GREY),
+        ("«A <category> en gris».", "A <category> en gris."),
+        ('{"template": "A grey photo of a <category>."}', GREY),
+        ('"A <category>", seen at dusk.', "A <category>, seen at dusk."),
+        ("「<category>の写真」という形です。", "<category>の写真という形です。"),
+    ],
+)
+def test_quotes_that_come_off_leave_nothing_behind(reply, template) -> None:
+    assert parse_reply(reply, accept="verbatim").template == template
 
 
 @pytest.mark.parametrize(("reply", "template"), VALID)

@@ -13,6 +13,7 @@ from engine.config_keys import all_keys, is_table, is_text
 from engine.errors import ConfigError, UserError
 from engine.grid import parse_axis
 from engine.run_folder import runs_folder
+from engine.user_path import user_path
 
 
 def value(override: str) -> Any:
@@ -199,3 +200,28 @@ def test_what_is_no_path_is_refused(tmp_path: Path) -> None:
     for wrong in ("a\0b", str(tmp_path / "loop" / "x")):
         with pytest.raises(ConfigError, match=r"data\.path = "):
             load_config("demo", values={"data.path": wrong})
+
+
+def test_a_wrong_value_is_blamed_on_where_it_was_given(tmp_path: Path) -> None:
+    assert refused("steps=true").startswith("command line: steps = true: ")
+    file = tmp_path / "my.toml"
+    file.write_text('steps = true\n[data]\ndataset = "demo-cabinet"\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"^.*my\.toml: steps = true"):
+        load_config(file, ["seed=1"])
+
+
+@pytest.mark.parametrize(("text", "what"), [("", "is empty"), ("~/x", "HOME is empty")])
+def test_a_variable_that_is_empty_leads_to_no_other_folder(
+    monkeypatch: pytest.MonkeyPatch, text: str, what: str
+) -> None:
+    monkeypatch.setenv("HOME", "")
+    with pytest.raises(UserError, match=what):
+        user_path(text)
+
+
+@pytest.mark.parametrize("text", ["a\n<category>", "a \x1b[31m<category>", "<category>\u202e"])
+def test_a_seed_template_is_one_line_of_what_can_be_seen(text: str) -> None:
+    for key in ("seed_template", "proposal.reply_prefix"):
+        assert "should be one line of text" in refused(f"{key}={text}")
+        persian = "یک عکس می\u200cخواهم <category>"
+        assert value(f"{key}={persian}") == persian

@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from engine import events as ev
 from engine.commands import Resume, Stop
 from engine.errors import JournalError, UserError
+from engine.files import make_private_folder
 from engine.journal import Journal, read_journal
 from engine.kept import Kept
 from engine.llm.base import Reply, TokenColumn
@@ -527,3 +528,12 @@ def test_an_llm_that_gives_nothing_new_pauses_a_run_that_somebody_watches(
     assert state.status == "stopped" and state.steps_done == 4
     warnings = [line.text for line in state.log if line.level == "warning"]
     assert sum("in a row" in text and "then resume" in text for text in warnings) == 2
+
+
+def test_what_is_in_the_way_of_a_run_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for name, what in (("file", "it is a file"), ("link", "it is a link to nothing")):
+        with pytest.raises(UserError, match=f"can't be written there: {what}; give another"):
+            make_private_folder(tmp_path / name)
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"

@@ -8,11 +8,13 @@ import pytest
 
 from engine import events as ev
 from engine.config_file import load_config
+from engine.edits import SetOption
 from engine.errors import UserError
 from engine.fork import write_fork
 from engine.journal import Journal, read_journal, read_state
 from engine.kept import Kept
 from engine.local_session import LocalSession
+from engine.prompt_template import normalise
 from engine.result import summarise
 from engine.run_folder import EVENTS
 from engine.run_record import read_record
@@ -152,6 +154,53 @@ def test_a_step_that_was_cut_off_and_edits_before_the_next_one_are_told_apart(
     assert [t.origin for t in state.templates] == ["seed", "llm", "human"]
     kinds = {e.kind for e in events}
     assert not kinds & {"run-paused", "run-resumed", "run-stopped", "run-reopened", "warned"}
+
+
+def test_what_was_done_while_a_cut_off_step_is_loaded_again_is_in_a_fork(tmp_path: Path) -> None:
+    parent = write_run(tmp_path / "parent", curve=(40, 60, 50), finished=False)
+    edits = [SetOption(key="steering.alpha", value=value) for value in (0.1, 0.2, 0.3)]
+    seed = normalise("a photo of a <category>.")
+    best, mine = normalise("template 1 of <category>"), normalise("my own <category>")
+    journal = Journal(parent)
+    journal.append(ev.Edited(number=1, step=2, edit=edits[0]))
+    journal.append(ev.StepStarted(step=2))
+    journal.append(ev.Edited(number=2, step=3, edit=edits[1]))
+    journal.append(_by_llm("lost <category>"))
+    journal.append(ev.AnchorsMoved(step=2, positive=seed, negative=best))  # as version 1 wrote it
+    journal.append(ev.RunReopened(versions={}))
+    journal.append(ev.EditUndone(number=2), ev.EditUndone(number=1))
+    journal.append(ev.Edited(number=3, step=2, edit=edits[2]))
+    journal.append(ev.TemplateInjected(step=1, template="my own <category>"))
+    journal.append(
+        _by_llm("my own <category>").model_copy(update={"origin": "human", "step": 1}),
+        ev.AnchorsMoved(step=1, positive=mine, negative=seed),
+    )
+    before = read_state(parent)
+    journal.append(ev.StepStarted(step=2))
+    journal.append(ev.StepFinished(**{**read_state(parent).steps[0].model_dump(), "step": 2}))
+    journal.close()
+    write_fork(parent, 1, tmp_path / "fork")
+    state = state_of(tmp_path / "fork")
+    assert [edited.edit.value for edited in state.pending] == [0.3]
+    assert (state.anchors, state.ranking) == (before.anchors, before.ranking)
+    write_fork(parent, 2, tmp_path / "later")
+    later, whole = state_of(tmp_path / "later"), state_of(parent)
+    assert later.config.steering.alpha == whole.config.steering.alpha == 0.3
+    assert (later.anchors, later.ranking) == (whole.anchors, whole.ranking)
+
+
+def _by_llm(template: str) -> ev.TemplateScored:
+    return ev.TemplateScored(
+        step=2,
+        attempt=1,
+        candidate=0,
+        template=template,
+        origin="llm",
+        hits=70,
+        n=80,
+        margin=-1.0,
+        class_hits=(),
+    )
 
 
 @pytest.mark.parametrize(

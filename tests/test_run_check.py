@@ -125,6 +125,14 @@ def test_another_configuration_beside_the_journal_is_a_warning(run: Path) -> Non
     assert levels(check_run(run)) == {("warning", CONFIG)}
 
 
+def test_a_lost_configuration_is_written_anew_as_the_run_began(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", "llm.model=/nowhere", finished=False, edited=True)
+    assert read_state(run).config.steering.alpha == 0.1
+    (run / CONFIG).unlink()
+    assert drive(LocalSession.resume(run)).status == "failed"
+    assert (run / CONFIG).exists() and (("warning", CONFIG) not in levels(check_run(run)))
+
+
 def test_links_and_files_of_nobody_are_named(run: Path, tmp_path: Path) -> None:
     os.link(run / EVENTS, tmp_path / "backup")
     (run / LOG).symlink_to(tmp_path / "elsewhere")

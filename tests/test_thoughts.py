@@ -38,6 +38,8 @@ TEXTS = [
     ("hm</think>yes", "hm", "yes", False),
     ("<think>hm", "hm", "", True),
     ("<think>a</think>yes<think>b", "ab", "yes", True),
+    ("<think>a</think>yes<think>b</think>no", "ab", "yes\nno", False),
+    ("yes<think>a</think></think>no", "ayes", "no", False),
     ("<think>a<think>b</think>yes", "a<think>b", "yes", False),
     ("<think>a[/THINK]b</think>yes", "a[/THINK]b", "yes", False),
     # harmony
@@ -48,6 +50,9 @@ TEXTS = [
     ("<|channel|>final<|message|>yes", "", "yes", False),
     ("<|channel|>commentary to=functions.f<|message|>{}<|call|>", "{}", "", False),
     ("analysisThey ask.assistantfinalyes", "They ask.", "yes", False),
+    ("analysis\nthey ask.\nassistantfinal\nyes", "\nthey ask.\n", "\nyes", False),
+    ("analysis they ask.assistantfinal yes", " they ask.", " yes", False),
+    ("an analysis, assistantfinal", "", "an analysis, assistantfinal", False),
     ("analysisThey ask for <category>.", "They ask for <category>.", "", True),
     ("analysis of a <category>", "", "analysis of a <category>", False),
     # no markers

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from engine.data.folder_settings import SETTINGS_FILE
 from engine.data.names import readable_name, same_name, some_names
 from engine.errors import DataError
+from engine.reply_text import is_visible
 
 _CODE = re.compile(r"n\d{8}|\W*\d*\W*|(?:class|label|cls|id|category)[-_ ]?\d+", re.I)
 _SHORT_CODE = re.compile(r"[a-z][-_ ]?\d+", re.I)
@@ -43,8 +44,10 @@ def class_names(folders: Sequence[str], given: Mapping[str, str], clean: bool) -
         name = given.get(folder)
         if name is None:
             name = cleaned(folder, numbered) if clean else folder.replace("_", " ")
-        # A folder's name may hold tabs or line breaks; a class name is one line of text.
-        names.append(same_name(" ".join(name.split())))
+        # A folder's name may hold tabs, line breaks and what can't be seen; a class name is one
+        # line of text that is read as it looks.
+        words = " ".join(name.split())
+        names.append(same_name("".join(filter(is_visible, words)).strip()))
     return names
 
 

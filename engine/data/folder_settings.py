@@ -11,9 +11,10 @@ from typing import Any
 from engine.data.names import same_name
 from engine.errors import DataError
 from engine.text_file import read_text
+from engine.validation import shown
 
 SETTINGS_FILE = "dataset.toml"
-_KEYS = ("name", "description", "ignore", "classes")
+KEYS = ("name", "description", "ignore", "classes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,16 @@ def read_settings(path: Path) -> FolderSettings:
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path}: can't be read: {error}") from error
     for key in content:
-        if key not in _KEYS:
-            raise DataError(f"{path}: unknown key {key!r}; allowed are {', '.join(_KEYS)}")
+        if key not in KEYS:
+            raise DataError(f"{path}: unknown key {key!r}; allowed are {', '.join(KEYS)}")
     classes = content.get("classes", {})
     if not isinstance(classes, dict):
         raise DataError(f'{path}: classes must be a table of folder = "class name"')
+    for key in KEYS:
+        if key in classes and not isinstance(classes[key], str):
+            raise DataError(
+                f"{path}: {key} is under [classes]; it belongs at the top, before the first [table]"
+            )
     return FolderSettings(
         name=_text(path, "name", content.get("name")),
         description=_text(path, "description", content.get("description")),
@@ -69,5 +75,5 @@ def _text(path: Path, key: str, value: Any) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not value.strip():
-        raise DataError(f"{path}: {key} is {value!r}; it must be a text")
+        raise DataError(f"{path}: {key} is {shown(value)}; it must be a text")
     return value.strip()

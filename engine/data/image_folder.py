@@ -29,7 +29,7 @@ from pathlib import Path
 
 from engine.data.class_names import check_distinct, class_names, remarks
 from engine.data.dataset import Dataset, LabelledImage
-from engine.data.folder_settings import SETTINGS_FILE, FolderSettings, read_settings
+from engine.data.folder_settings import KEYS, SETTINGS_FILE, FolderSettings, read_settings
 from engine.data.images import SUFFIXES, is_image_file
 from engine.data.layout import ClassFolder, find_layout
 from engine.data.names import natural_key, readable_name, same_name, some_names
@@ -114,6 +114,8 @@ def _check_settings(root: Path, folders: Sequence[str], settings: FolderSettings
     if unknown:
         near = get_close_matches(unknown[0], known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
+        if unknown[0] in KEYS:
+            hint = f"; {unknown[0]} belongs at the top of the file, before the first [table]"
         raise DataError(
             f"{root / SETTINGS_FILE}: classes has {unknown[0]!r}, "
             f"but there is no such class folder{hint}"

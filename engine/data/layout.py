@@ -92,7 +92,9 @@ class _Finder:
             inner = [
                 name
                 for name in listing.folders
-                if holds_images(name) or same_name(name).casefold() == same_name(own).casefold()
+                if holds_images(name)
+                or same_name(name).casefold() == same_name(own).casefold()
+                or (len(listing.folders) == 1 and self._holds_splits(_join(folder, name)))
             ]
             others = [name for name in listing.folders if name not in inner]
             if (
@@ -106,6 +108,10 @@ class _Finder:
             self._leave(folder, others)
             folder = _join(folder, inner[0])
         return folder
+
+    def _holds_splits(self, folder: str) -> bool:
+        kinds = {split[0] for n in self._files.listing(folder).folders if (split := split_of(n))}
+        return "train" in kinds and len(kinds) > 1
 
     def _has_images(self, folder: str) -> bool:
         return any(map(is_image_name, islice(self._files.below(folder), _LOOKED_AT)))
@@ -183,15 +189,22 @@ class _Finder:
     def _test_split(self, base: str, tests: Sequence[str], train: str) -> str:
         """The first split with class folders of the training split's names."""
         classes = {same_name(name) for name in self._files.listing(train).folders}
+        found: list[str] = []
         for name in tests:
             inside = self._files.listing(self._unwrapped(_join(base, name))).folders
             if classes & {same_name(folder) for folder in inside}:
                 return name
+            found += inside
+        mend = (
+            f"({some_names(sorted(classes))}) in {some_names(tests)}, but {some_names(found)}: "
+            "give them the same names"
+            if found
+            else f"in {some_names(tests)}; sort the images there into class folders"
+        )
         raise DataError(
-            f"{self._where(base)}: no class folders like those of {train.rpartition('/')[2]} in "
-            f"{some_names(tests)}; sort the images there into class folders, or write "
-            f"ignore = {_toml_list(tests)} in {SETTINGS_FILE}: then the training images are "
-            "split here"
+            f"{self._where(base)}: no class folders like those of {train.rpartition('/')[2]} "
+            f"{mend}, or write ignore = {_toml_list(tests)} in {SETTINGS_FILE}: then the training "
+            "images are split here"
         )
 
     # -- without splits at the top ----------------------------------------------------------
@@ -201,6 +214,7 @@ class _Finder:
         inside = {name: self._split_inside(_join(base, name)) for name in classes}
         without = [name for name, split in inside.items() if split is None]
         if not without:
+            self._look_for_splits(base, classes, [inside[name][0] for name in classes])  # type: ignore[index]
             found = tuple(ClassFolder(name, *inside[name]) for name in classes)  # type: ignore[misc]
             return Layout(found, True, self._remarks)
         if len(without) < len(classes):
@@ -208,7 +222,7 @@ class _Finder:
                 f"{self._where(base)}: some class folders hold a training and a test split, but "
                 f"{some_names(without)} {'do' if len(without) > 1 else 'does'} not"
             )
-        self._look_for_splits(base, classes)
+        self._look_for_splits(base, classes, [_join(base, name) for name in classes])
         return Layout(tuple(ClassFolder(n, _join(base, n)) for n in classes), False, self._remarks)
 
     def _split_inside(self, folder: str) -> tuple[str, str] | None:
@@ -222,9 +236,9 @@ class _Finder:
             return None
         return _join(folder, kinds["train"]), _join(folder, test)
 
-    def _look_for_splits(self, base: str, classes: Sequence[str]) -> None:
+    def _look_for_splits(self, base: str, classes: Sequence[str], looked_in: list[str]) -> None:
         """Splits and domains under names that nobody knows hold the same folders each."""
-        inside = [self._inner_names(_join(base, name)) for name in classes]
+        inside = [self._inner_names(folder) for folder in looked_in]
         shared, union = set.intersection(*inside), set.union(*inside)
         if len(shared) < 2 or 2 * len(shared) < len(union):
             return

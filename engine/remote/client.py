@@ -39,6 +39,7 @@ from engine.run_folder import LOG, run_argument
 from engine.run_lock import read_owner, refusal
 from engine.run_trust import check_trust
 from engine.state import ENDED, RunState
+from engine.validation import problem
 from engine.versions import own_versions
 
 SILENCE_SECONDS = 10.0  # of an engine, until it counts as one that does not answer
@@ -313,7 +314,7 @@ class RemoteSession:
         except ValidationError as error:
             raise JournalError(
                 f"{self._folder}: the engine's process says what this glov does not understand "
-                f"({error.errors()[0]['msg']:.200}); use the glov that started it"
+                f"({problem(error.errors()[0]):.200}); use the glov that started it"
             ) from None
 
     def _apply(self, state: RunState, message: Message) -> RunState:

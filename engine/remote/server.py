@@ -46,6 +46,7 @@ from engine.remote.telemetry import telemetry_since
 from engine.run_folder import EVENTS, LOG
 from engine.session import Published
 from engine.state import RunState
+from engine.validation import problem
 
 LOOK_SECONDS, CLOSE_LOOK_SECONDS, CLOSE_LOOK_FOR = 0.05, 0.005, 0.25
 """How often a screen is sent what is new; more often for a while after somebody did something."""
@@ -215,7 +216,7 @@ class ControlServer:
                 request = parse_request(line)
             except ValidationError as error:
                 bad += 1
-                connection.refuse(f"not understood: {error.errors()[0]['msg']:.200}")
+                connection.refuse(f"not understood: {problem(error.errors()[0]):.200}")
                 continue
             self._obey(connection, request)
 

@@ -118,3 +118,21 @@ def test_bytes_that_are_no_utf8(tmp_path):
     assert (tmp_path / named.train[0].path).is_file()
     (tmp_path / os.fsdecode(bad) / "0.png").chmod(0o600)
     assert named.fingerprint()
+
+
+def test_what_can_not_be_seen_is_not_in_a_class_name():
+    folders = ("ca\x1b[31mt", "d\u202eog", "bird\u200b", "\ufeffcow", "a\tb", "می\u200cخواهم")
+    assert class_names(folders, {}, False) == [
+        "ca[31mt",
+        "dog",
+        "bird",
+        "cow",
+        "a b",
+        "می\u200cخواهم",
+    ]
+
+
+def test_names_that_look_the_same_are_no_two_classes(tmp_path):
+    make(tmp_path, *(f"{name}/{i}.png" for name in ("cat", "cat\u200b") for i in range(3)))
+    with pytest.raises(DataError, match=r"'cat', 'cat\\u200b' have the class name 'cat'"):
+        read_image_folder(tmp_path)

@@ -293,3 +293,11 @@ def test_no_file_is_opened_whose_ending_says_what_it_is(tmp_path, monkeypatch):
     monkeypatch.setattr(builtins, "open", watched)
     assert len(read_image_folder(tmp_path).train) == 50
     assert opened == ["x", "y.heic"]
+
+
+@pytest.mark.parametrize("line", ['ignore = ["masks"]', 'name = "Birds"'])
+def test_a_key_of_dataset_toml_under_the_wrong_table_is_told_its_place(tmp_path, line):
+    classes(tmp_path)
+    (tmp_path / "dataset.toml").write_text(f'[classes]\ncat = "tabby"\n{line}\n')
+    with pytest.raises(DataError, match=f"{line.split()[0]} .*belongs at the top"):
+        read_image_folder(tmp_path)

@@ -175,7 +175,7 @@ def test_decompression_bomb_is_unreadable(tmp_path):
     (tmp_path / "bomb.png").write_bytes(
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0"))
     )
-    with pytest.raises(UnreadableImageError, match="limit|bomb"):
+    with pytest.raises(UnreadableImageError, match=r"more than the 178,956,970 pixels"):
         read_image(tmp_path / "bomb.png")
 
 

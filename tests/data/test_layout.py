@@ -182,3 +182,24 @@ def test_words_of_other_things_are_no_splits():
     assert [holds_images(name) for name in ("images", "img_2", "cats", "2017", "JPEGImages")] == [
         True, True, False, False, True,
     ]  # fmt: skip
+
+
+def test_one_folder_of_any_name_around_the_splits_is_seen_through(tmp_path):
+    classes(classes(tmp_path, "archive/seg_train/seg_train/"), "archive/seg_test/seg_test/")
+    dataset = read_image_folder(tmp_path)
+    assert dataset.class_names == CLASSES
+    assert all("/seg_test/" in item.path for item in dataset.test)
+
+
+def test_domains_with_splits_of_their_own_are_no_classes(tmp_path):
+    for domain in ("photos2020", "sketches"):
+        classes(classes(tmp_path, f"{domain}/train/"), f"{domain}/test/")
+    with pytest.raises(DataError, match=r"splits or domains rather than classes.*data\.path"):
+        read_image_folder(tmp_path)
+
+
+def test_splits_whose_classes_are_written_otherwise_are_told_both_spellings(tmp_path):
+    make(tmp_path, *(f"train/{name}/{i}.png" for name in ("Cat", "Dog") for i in range(3)))
+    make(tmp_path, *(f"test/{name}/{i}.png" for name in ("cat", "dog") for i in range(3)))
+    with pytest.raises(DataError, match=r"'Cat', 'Dog'.* 'cat', 'dog': give them the same names"):
+        read_image_folder(tmp_path)

@@ -79,13 +79,13 @@ def test_a_name_does_nothing_to_the_terminal_that_it_is_printed_on(
 
 
 def test_json_and_toml_are_escaped_too(tmp_path: Path) -> None:
-    text = f'seed_template = "{EVIL} <category>"\n'.replace("\x1b", "\\u001b")
+    text = f'[proposal]\ntask = "{EVIL} <category>"\n'.replace("\x1b", "\\u001b")
     (tmp_path / "c.toml").write_text(text)
     for options in ((), ("--json",)):
         shown = glov("config", "show", "c.toml", "--set", "data.path=x", *options, cwd=tmp_path)
         assert shown.returncode == 0, shown.stderr
         read = json.loads(shown.stdout) if options else tomllib.loads(shown.stdout)
-        assert read["seed_template"] == f"{EVIL} <category>"
+        assert read["proposal"]["task"] == f"{EVIL} <category>"
         assert not set(EVIL[1:-1]) - set("[2J") & set(shown.stdout)
 
 
@@ -244,3 +244,19 @@ def test_detaching_and_being_attached_to_what_is_finished(tmp_path: Path, how) -
     both = glov("fork", "done", "--at-step", "1", "--headless", "--detach", cwd=tmp_path)
     assert both.returncode == 2 and "give one" in both.stderr
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["done"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("demo", "--steps", "true"), "'--steps': 'true': should be a whole number"),
+        (("demo", "--steps", "-1"), "'--steps': '-1': should be at least 0"),
+        (("demo", "--seed", "2.5"), "'--seed': '2.5': should be a whole number"),
+        (("fork", "x", "--at-step", "x"), "'--at-step': 'x': should be a whole number"),
+    ],
+)
+def test_a_wrong_option_is_said_in_our_words(tmp_path, arguments, expected) -> None:
+    done = glov(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    said = " ".join(done.stderr.replace("│", " ").split())
+    assert expected in said and "Input" not in said

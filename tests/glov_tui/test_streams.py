@@ -86,3 +86,12 @@ def test_a_tilde_that_the_shell_has_left(tmp_path: Path) -> None:
     assert not list(here.iterdir())
     lost = shell("glov demo --run-dir='~no_such_person/x'", here, **environment)
     assert lost.returncode == 2 and "there is no home folder" in lost.stderr
+
+
+@pytest.mark.parametrize("command", ["demo --headless", "config show demo"])
+def test_a_folder_that_was_deleted_under_the_shell_is_said(tmp_path: Path, command: str) -> None:
+    (tmp_path / "gone").mkdir()
+    done = shell(f"cd gone; rmdir ../gone; glov {command}", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.endswith("the folder that you are in was deleted; cd to one that is there\n")
+    assert "Traceback" not in done.stderr
