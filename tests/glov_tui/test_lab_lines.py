@@ -83,11 +83,11 @@ def test_alpha_that_the_run_chooses_is_the_latest_one() -> None:
 
 def test_obstacles_are_named_in_the_order_in_which_they_can_be_removed() -> None:
     seed_only = RunState().apply_all(loaded())
-    assert "loading" in (settings.obstacle(RunState(), False) or "")
-    assert "P and N" in (settings.obstacle(seed_only, False) or "")
-    assert "space" in (settings.obstacle(RUN, False) or "")
-    assert settings.obstacle(RUN.apply(ev.RunPaused(step=1)), False) is None
-    assert "ended" in (settings.obstacle(RUN, True) or "")
+    assert "loading" in (settings.obstacle(RunState(), False, "r") or "")
+    assert "P and N" in (settings.obstacle(seed_only, False, "r") or "")
+    assert "space" in (settings.obstacle(RUN, False, "r") or "")
+    assert settings.obstacle(RUN.apply(ev.RunPaused(step=1)), False, "r") is None
+    assert "ended" in (settings.obstacle(RUN, True, "r") or "")
 
 
 def test_anchors_held_by_hand_count_before_they_take_effect() -> None:
@@ -96,7 +96,7 @@ def test_anchors_held_by_hand_count_before_they_take_effect() -> None:
     edit = ChooseAnchors(positive=keys[0], negative=keys[1])
     state = state.apply(ev.Edited(number=1, step=2, edit=edit)).apply(ev.RunPaused(step=1))
     assert settings.anchors_of(state) == keys
-    assert settings.obstacle(state, False) is None
+    assert settings.obstacle(state, False, "r") is None
 
 
 def test_only_what_differs_is_edited() -> None:
