@@ -76,7 +76,6 @@ def start_engine(
 
 def main(folder: Path, descriptor: int, places: Mapping[str, Any], trusted: bool) -> int:
     """Drive the run in ``folder``; returns 0 if it came to its end, 1 if it failed or stopped."""
-    from engine.events import RunFailed
     from engine.local_session import LocalSession
     from engine.remote.server import ControlServer
     from engine.stop_signals import stop_on_signal
@@ -96,9 +95,10 @@ def main(folder: Path, descriptor: int, places: Mapping[str, Any], trusted: bool
     with server, stop_on_signal(lambda: session.send(Stop())):
         session.start()
         session.wait()
-    unwritten = session.published.unwritten
-    if isinstance(unwritten, RunFailed):  # its journal can't say it; the log moves with the folder
-        print(f"{datetime.now():%F %T} {unwritten.message}", file=sys.stderr, flush=True)  # noqa: T201
+        failed = session.published.unwritten
+        if failed is not None:  # its journal can't say it; the log moves with the folder
+            said = f"{datetime.now():%F %T} {failed.message}"
+            print(said, file=sys.stderr, flush=True)  # noqa: T201
     return 0 if session.state.status == "finished" else 1
 
 

@@ -474,6 +474,7 @@ async def test_notices_are_on_the_line_of_the_keys(session) -> None:
         panes = app.query_one("#panes").region
         app.notify("what [b]happened[/b]", title="News", timeout=60)
         await pilot.pause()
+        assert not app.screen.query("Toast")
         assert str(bar.content) == "News  what [b]happened[/b]" and bar.size.height == 1
         assert app.query_one("#panes").region == panes
         await pilot.press("question_mark")  # the dialog's own line is the one that is read
