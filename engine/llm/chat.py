@@ -21,6 +21,7 @@ from typing import Any
 
 from engine.llm.base import Message
 from engine.llm.rendering import Rendered, render, rendered
+from engine.steering.text_tokens import split_tokens
 from engine.thoughts import ThoughtStream, has_channels, mentions_thoughts
 
 _PROBE = "glov"  # a reply to find what stands before and after one
@@ -72,7 +73,8 @@ def compose_prompt(tokenizer: Any, messages: Sequence[Message]) -> Prompt:
     if not tokenizer.chat_template:
         plain = [f"{m['role'].capitalize()}: {m['content'].strip()}" for m in asked]
         text = "\n\n".join([*plain, f"Assistant: {prefix}".rstrip()])
-        return Prompt(_without_eos(tokenizer, list(tokenizer(text)["input_ids"])), prefix)
+        tokens = split_tokens(tokenizer, text)  # what ends a text is left out: a reply follows
+        return Prompt([*tokens.before, *tokens.own], prefix)
     chat = rendered(tokenizer, asked)
     text = chat.text
     if prefix:
@@ -110,7 +112,10 @@ def thinking(tokenizer: Any) -> Thinking:
 
 
 def stop_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
-    """Every token that ends a reply: all end-of-sequence tokens and the template's end of turn."""
+    """Every token that ends a reply: all end-of-sequence tokens and the template's end of turn.
+
+    Of a base model also what its tokenizer ends every text with (the SEP of BERT's tokenizer).
+    """
     found: set[int] = set()
     sources = (
         getattr(model, "generation_config", None),
@@ -124,6 +129,9 @@ def stop_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
     turn = end_of_turn(tokenizer)
     if turn is not None:
         found.add(turn)
+    if not tokenizer.chat_template:  # texts that it was trained on end with what is put there
+        tokens = split_tokens(tokenizer, _PROBE)
+        found.update(tokens.after[-1:] if tokens.own else ())  # none: it knows no such word
     if has_channels(_added_names(tokenizer)):
         # In harmony a message ends with it, also a thought; the text says which one it was.
         found.discard(tokenizer.convert_tokens_to_ids("<|end|>"))
@@ -178,8 +186,3 @@ def _with_one_bos(tokenizer: Any, ids: list[int]) -> list[int]:
     bos = tokenizer.bos_token_id
     doubled = bos is not None and ids[:2] == [bos, bos]
     return ids[1:] if doubled else ids
-
-
-def _without_eos(tokenizer: Any, ids: list[int]) -> list[int]:
-    """Some tokenizers end every text; a reply shall follow here."""
-    return ids[:-1] if len(ids) > 1 and ids[-1] == tokenizer.eos_token_id else ids

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from tokenizers.processors import TemplateProcessing
 
 from engine.errors import ModelError
 from engine.llm.chat import (
@@ -11,7 +12,7 @@ from engine.llm.chat import (
     stop_tokens,
     thinking,
 )
-from tests.tiny_llm import CHAT_TEMPLATE, NO_SYSTEM, tiny_model, tiny_tokenizer
+from tests.tiny_llm import CHAT_TEMPLATE, NO_SYSTEM, SPECIAL, tiny_model, tiny_tokenizer
 
 MESSAGES = [
     {"role": "system", "content": "You write prompts."},
@@ -49,6 +50,17 @@ def test_a_system_message_alone_becomes_a_user_turn():
 
 def test_a_base_model_gets_the_plain_format():
     assert rendered(None) == ("<s>System: You write prompts.\n\nUser: One, please.\n\nAssistant:")
+
+
+@pytest.mark.parametrize("end", ["</s>", "<|end|>"])  # EOS, or a SEP
+def test_a_tokenizer_that_ends_every_text_does_not_end_the_prompt(end: str) -> None:
+    tokenizer, model = tiny_tokenizer(None), tiny_model("llama")
+    ids = [(token, SPECIAL.index(token)) for token in ("<s>", end)]
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single=f"<s> $A {end}", special_tokens=ids
+    )
+    assert tokenizer.decode(prompt_tokens(tokenizer, MESSAGES)) == rendered(None)
+    assert stop_tokens(model, tokenizer) == {1, SPECIAL.index(end)}
 
 
 @pytest.mark.parametrize("messages", [MESSAGES, MESSAGES[1:]])
