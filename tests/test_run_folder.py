@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import JournalError
+from engine.errors import JournalError, UserError
 from engine.run_folder import EVENTS, find_run
 from engine.run_list import list_runs
 from engine.sweep import SWEEP
@@ -42,9 +42,11 @@ def test_by_path_name_beginning_or_latest(runs: Path) -> None:
 def test_what_several_names_begin_with_is_refused_with_the_names(runs: Path) -> None:
     with pytest.raises(JournalError, match="several names .* begin so: demo-one, demo-two"):
         find_run("demo")
-    for wrong in ("cats", "", "runs/pe", "../runs/p"):
+    for wrong in ("cats", "runs/pe", "../runs/p"):
         with pytest.raises(JournalError, match="no run there"):
             find_run(wrong)
+    with pytest.raises(UserError, match="empty"):
+        find_run("")
 
 
 def test_a_name_goes_before_what_it_is_the_beginning_of(runs: Path) -> None:
