@@ -119,7 +119,7 @@ def test_two_screens_and_one_that_has_the_controls(run_folder: Path) -> None:
             second.wait_for("You have the controls")  # and then the keys again
             second.wait_for("Pause")
             first.wait_for("watching")
-            second.wait_for("proposing")
+            second.wait_for("running")
             second.press("space")
             first.wait_for("paused")
             second.kill(signal.SIGKILL)  # as when its machine goes
