@@ -121,6 +121,11 @@ class RunState:
         return [t for t in self.ranking if t.key not in self.banned]
 
     @property
+    def best(self) -> ScoredTemplate | None:
+        """The first of the allowed templates, None without one; cheap, for readers that poll."""
+        return next((t for t in self.ranking if t.key not in self.banned), None)
+
+    @property
     def next_step(self) -> int:
         """The first step that an edit made now can take effect in."""
         return self.steps_done + (2 if self.step_begin is not None else 1)

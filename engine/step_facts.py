@@ -47,6 +47,7 @@ def step_finished(
     state: RunState, step: int, attempts: int, tally: Tally, seconds: float
 ) -> ev.StepFinished:
     """The sums of a step whose templates are all scored."""
+    best = state.best
     found = [t.accuracy for t in state.templates if t.first.step == step and t.origin == "llm"]
     return ev.StepFinished(
         step=step,
@@ -57,7 +58,7 @@ def step_finished(
         tokens=tally.tokens,
         step_best=max(found, default=None),
         step_mean=math.fsum(found) / len(found) if found else None,
-        best=state.allowed[0].accuracy if state.allowed else 0.0,
+        best=best.accuracy if best is not None else 0.0,
         seconds=seconds,
     )
 

@@ -237,7 +237,7 @@ class GlovApp(AttachedActions):
         if self.refused is not None:  # said where the command was typed, as any wrong call
             self.exit()
             return
-        best = state.allowed[0] if state.steps_done and state.allowed else None
+        best = state.best if state.steps_done else None
         if best is not None and state.anchors and best.accuracy > self._announced_best:
             self._announced_best = best.accuracy
             text = f"{best.accuracy:.1%} {clean(best.text)}"

@@ -31,9 +31,9 @@ class BestTemplate(Static):
         return self._best(state)
 
     def _best(self, state: RunState) -> tuple[str, str] | None:
-        if not state.allowed:
+        best = state.best
+        if best is None:
             return None
-        best = state.allowed[0]
         name = "seed" if best.origin == "seed" else "best"
         return f"{name} {best.accuracy:.1%} ", clean(best.text)
 

@@ -103,7 +103,7 @@ class StatusLine(Static):
             slots.append(_Slot(1, self.attached, "bold"))
         steps = state.config.steps if state.config else 0
         slots.append(_Slot(2, f"step {state.step}/{steps}"))
-        best, seed = next(iter(state.allowed), None), state.seed
+        best, seed = state.best, state.seed
         if best is not None and seed is not None:
             gain = 100 * (best.accuracy - seed.accuracy)
             slots.append(_Slot(3, f"best {best.accuracy:.1%} ({gain:+.1f})"))
