@@ -39,7 +39,7 @@ STALL_SECONDS = 5.0
 EMPTY_APP = "from textual.app import App; App().run()"
 GLOV = "import sys; from glov_tui.cli import main; sys.exit(main())"  # what the script `glov` is
 FIRST_FRAME_BYTES = 1200  # more than all mode settings, less than any frame
-STATUS_LINE, TAB_LINE = 0, 1
+STATUS_LINE, TAB_LINE = 0, 2  # at 80x24; the best template is between them
 SCRIPTED = [sys.executable, str(Path(__file__).with_name("ui_session.py"))]
 
 # Keys that change the pane at 80x24, and what the tab line then has.
