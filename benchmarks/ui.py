@@ -39,7 +39,9 @@ STALL_SECONDS = 5.0
 EMPTY_APP = "from textual.app import App; App().run()"
 GLOV = "import sys; from glov_tui.cli import main; sys.exit(main())"  # what the script `glov` is
 FIRST_FRAME_BYTES = 1200  # more than all mode settings, less than any frame
-STATUS_LINE, TAB_LINE = 0, 2  # at 80x24; the best template is between them
+STATUS_LINE = 0
+INJECT = "inject templates"  # the title of a dialog with a text
+SECONDS = 30.0  # longest wait for what takes a part of one: then something is wrong
 SCRIPTED = [sys.executable, str(Path(__file__).with_name("ui_session.py"))]
 
 # Keys that change the pane at 80x24, and what the tab line then has.
@@ -193,17 +195,18 @@ def seconds_to_effect(terminal: Terminal, key: str, effect: str, line: int) -> f
     """From a key press to the arrival of the bytes that show its effect in a line."""
     pressed = time.monotonic()
     terminal.press(key)
-    return terminal.shown_at(effect, line, 30) - pressed
+    return terminal.shown_at(effect, line, SECONDS) - pressed
 
 
 def pane_latencies(terminal: Terminal, presses: int) -> list[float]:
     """Changing panes: a repaint of most of the screen."""
     pick = random.Random(0)
     keys, result = list(PANE_KEYS), []
+    tabs = next(y for y, text in enumerate(terminal.lines) if "1 meta-prompt" in text)
     for press in range(1, presses + 1):
         time.sleep(pick.uniform(0.15, 0.45))
         key = keys[press % len(keys)]
-        result.append(seconds_to_effect(terminal, key, PANE_KEYS[key], TAB_LINE))
+        result.append(seconds_to_effect(terminal, key, PANE_KEYS[key], tabs))
     return result
 
 
@@ -211,20 +214,25 @@ def typing_latencies(terminal: Terminal, presses: int) -> list[float]:
     """Typing into a text."""
     pick = random.Random(1)
     terminal.press("i")
-    terminal.wait_for("inject a template")
-    line = 1 + next(y for y, text in enumerate(terminal.lines) if "inject a template" in text)
+    terminal.wait_for(INJECT, seconds=SECONDS)
+    line = 1 + next(y for y, text in enumerate(terminal.lines) if INJECT in text)
     typed, result = "", []
     for _ in range(presses):
         time.sleep(pick.uniform(0.05, 0.25))
         if len(typed) > 20:
             terminal.press(*(["backspace"] * len(typed)))
-            terminal.wait_gone(typed[:2])
+            there = typed
+            terminal.wait_until(
+                lambda there=there: there[:1] not in terminal.lines[line],  # type: ignore[misc]
+                "an empty field",
+                SECONDS,
+            )
             typed = ""
         letter = pick.choice("bcdfghjklmnpqrstvwxyz")
         typed += letter
         result.append(seconds_to_effect(terminal, letter, typed, line))
     terminal.press("escape")
-    terminal.wait_gone("inject a template")
+    terminal.wait_gone(INJECT, SECONDS)
     return result
 
 
@@ -286,7 +294,7 @@ def measure_engine(table: Table, folder: Path, seconds: float) -> None:
         resumed, cpu = time.monotonic(), terminal.cpu_seconds() - cpu
         terminal.kib_per_second = None
         terminal.press("i")
-        terminal.wait_for("inject a template")
+        terminal.wait_for(INJECT, seconds=SECONDS)
         back = terminal.arrivals[-1][0] - resumed
     during = {"screen": (begun, stalled), "terminal not reading for 5 s": (stalled, resumed)}
     for name, (first, last) in during.items():

@@ -1,7 +1,5 @@
 """What a person can tell a running engine: one closed union of frozen records."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

@@ -4,10 +4,8 @@ This file knows names, types and ranges. It loads no model, no data and no heavy
 Reading and writing TOML is in ``engine.config_file``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -38,7 +36,7 @@ Accept = Literal["usable", "verbatim", "clean"]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, defer_build=True)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -315,7 +313,7 @@ class RunConfig(_Section):
         return values
 
     @model_validator(mode="after")
-    def _consistent(self) -> RunConfig:
+    def _consistent(self) -> Self:
         if "<category>" not in self.seed_template:
             raise ValueError(
                 f"seed_template is {self.seed_template!r}; it needs the placeholder <category>"

@@ -4,8 +4,6 @@ An edit is journaled as a fact (``events.Edited``) with the step from which it h
 run that is resumed or replayed sees every edit where it was made.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import Field

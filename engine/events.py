@@ -9,12 +9,11 @@ Numbers have the ranges that an engine can give them: a journal with others is d
 known to be when it is read, not when a chart is drawn.
 """
 
-from __future__ import annotations
-
+import contextlib
 import time
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from engine.config import Alpha, AlphaUnit, Pooling, SteeringMode
 from engine.edits import Edit
@@ -475,6 +474,7 @@ Event = Annotated[
     Field(discriminator="kind"),
 ]
 
+_FIRST = b'"kind":"run-started"'
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Event, config=ConfigDict(defer_build=True))
 
 
@@ -484,6 +484,11 @@ def parse_event(line: str | bytes) -> Event:
     Raises:
         pydantic.ValidationError: if the line is no JSON, of an unknown kind, or malformed.
     """
+    begin = line[:80]
+    if _FIRST in (begin.encode() if isinstance(begin, str) else begin):
+        # Of a new run only this is read before the first paint: all other schemas can wait.
+        with contextlib.suppress(ValidationError):
+            return RunStarted.model_validate_json(line)
     return _ADAPTER.validate_json(line)
 
 

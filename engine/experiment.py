@@ -4,8 +4,6 @@ An experiment decodes the run's own meta-prompt with random numbers of its own. 
 forgotten: no part of the journal, no influence on the run. ``engine.steering.lab`` does the work.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

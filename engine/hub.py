@@ -10,7 +10,6 @@ import os
 import socket
 import sys
 import threading
-from urllib.request import getproxies
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 SECONDS = 2.0
@@ -32,6 +31,8 @@ def why_unreachable(seconds: float = SECONDS) -> str | None:
 
     Behind a proxy it counts as reachable: only the proxy knows.
     """
+    from urllib.request import getproxies  # slow: not before the first paint
+
     if getproxies().get("https") or getproxies().get("all"):
         return None
     host = endpoint().split("//")[-1].split("/")[0]

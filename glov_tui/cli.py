@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -412,14 +414,25 @@ def _is_in_no_folder() -> bool:
         return True
 
 
+def _do_without_plugins() -> None:
+    """Have pydantic look for no plugins, here and in processes that are started from here.
+
+    It reads the metadata of every installed package for them; and what looks for them imports
+    a tenth of all that is imported before the first paint.
+    """
+    if os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__") == "__all__":
+        none = ModuleType("pydantic.plugin._loader")
+        none.get_plugins = tuple  # type: ignore[attr-defined]
+        sys.modules.setdefault(none.__name__, none)
+
+
 def main() -> None:
     """Entry point of the ``glov`` command."""
     prepare_streams()
     # Imports make much that stays and little that goes: looking for cycles in it is a tenth of
     # the time to the first paint. Whatever runs for long turns it on again.
     gc.disable()
-    # Looking for pydantic plugins reads the metadata of every installed package.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    _do_without_plugins()
     from engine.errors import UserError
     from engine.stop_signals import leave
 

@@ -4,8 +4,6 @@ To a screen: a ``Greeting``, all facts of the journal, telemetry, and then both 
 the engine: ``Join``, and commands once the screen holds the controls.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter

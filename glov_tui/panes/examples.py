@@ -83,8 +83,7 @@ class ExamplesPane(Vertical):
         self._prefix = ""
 
     def compose(self) -> ComposeResult:
-        """The filter's input, shown while filtering, the table, and the selected template."""
-        yield Input(placeholder="filter: words, llm, human, pinned, banned", compact=True)
+        """The table and the selected template; the filter's input comes with the first filter."""
         yield RowTable(self._glyphs.changed)
         yield Static("", id="selected", markup=False)
 
@@ -230,12 +229,16 @@ class ExamplesPane(Vertical):
     def start_filter(self) -> None:
         """Show the filter and type into it."""
         self.add_class("-filtering")
+        if not self.query(Input):
+            hint = "filter: words, llm, human, pinned, banned"
+            self.mount(Input(placeholder=hint, compact=True), before=0)
         self.query_one(Input).focus()
 
     def action_end_filter(self) -> None:
         """Show all templates again."""
         self.remove_class("-filtering")
-        self.query_one(Input).value = ""
+        for field in self.query(Input):
+            field.value = ""
         self.table.focus()
 
     @on(Input.Changed)
