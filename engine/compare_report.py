@@ -8,6 +8,7 @@ from typing import Any
 from engine.compare import Block, Comparison, Group, PairedTest, Report
 from engine.run_record import METRICS, RunRecord
 from engine.statistics import EXACT_PAIRS, SAMPLED_PATTERNS
+from engine.wording import counted
 
 LEVEL = 0.05
 """The p below which people speak of significance."""
@@ -45,17 +46,21 @@ def notes(report: Report) -> list[str]:
 
 def title(block: Block) -> str:
     """A block on one line: data set, shots, images."""
-    labelled = "" if block.labelled_classes is None else f", {block.labelled_classes} classes"
+    labelled = (
+        ""
+        if block.labelled_classes is None
+        else f", {counted(block.labelled_classes, 'class', 'classes')}"
+    )
     return (
-        f"{block.name}, {block.shots} shot{'s' if block.shots > 1 else ''}{labelled} "
-        f"({block.train_images} training and {block.test_images} test images)"
+        f"{block.name}, {counted(block.shots, 'shot')}{labelled} "
+        f"({block.train_images} training and {counted(block.test_images, 'test image')})"
     )
 
 
 def _unfinished(run: RunRecord) -> str:
     return (
         f"{run.folder} is not finished ({run.status} after {run.steps_done} of "
-        f"{run.config.steps} steps): its numbers are those so far, and no test uses them"
+        f"{counted(run.config.steps, 'step')}): its numbers are those so far, and no test uses them"
     )
 
 
@@ -93,7 +98,7 @@ def _on_pairs(comparisons: Iterable[Comparison]) -> list[str]:
     needed = next(n for n in range(1, 60) if 2.0 ** (1 - n) < LEVEL)
     for n in sorted(few):
         found.append(
-            f"{n} pair{'s' if n > 1 else ''} can't show a difference at p < {LEVEL}, however "
+            f"{counted(n, 'pair')} can't show a difference at p < {LEVEL}, however "
             f"large: the smallest two-sided p of a sign-flip test is then {2.0 ** (1 - n):.4g}. "
             f"It takes {needed} pairs or more"
         )

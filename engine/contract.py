@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine import events as ev
 from engine.errors import ModelError
+from engine.wording import counted
 
 if TYPE_CHECKING:
     from engine.llm.base import LanguageModel
@@ -95,7 +96,11 @@ def check_llm(expected: Expected, llm: LanguageModel) -> None:
         same = before.llm == now["llm"]
     if same and layers[0] == layers[1]:
         return
-    depth = f", with {layers[1]} layers in place of {layers[0]}" if layers[0] != layers[1] else ""
+    depth = (
+        f", with {counted(layers[1], 'layer')} in place of {layers[0]}"
+        if layers[0] != layers[1]
+        else ""
+    )
     raise ContractError(
         "the run can't go on with the LLM that is there now: it is "
         f"{_model(now['llm'], now['llm_revision'])}{depth}, and was "
@@ -164,7 +169,8 @@ def _names_differ(before: Sequence[str], now: Sequence[str]) -> str:
     new = [repr(name) for name in now if name not in before]
     parts = [f"without {_some(gone)}"] if gone else []
     parts += [f"with {_some(new)}"] if new else []
-    return f"there are {len(now)} classes in place of {len(before)}, {' and '.join(parts)}"
+    classes = counted(len(now), "class", "classes")
+    return f"now {classes} in place of {len(before)}, {' and '.join(parts)}"
 
 
 def _some(texts: Sequence[str]) -> str:

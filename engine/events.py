@@ -53,7 +53,7 @@ class _Event(Record):
 
 def _check_hits(hits: int, n: int) -> None:
     if hits > n:
-        raise ValueError(f"{hits} hits of {n} images")
+        raise ValueError(f"{hits} hits among {n}")
 
 
 class RunStarted(_Event):
@@ -83,7 +83,7 @@ class ModelsLoaded(_Event):
     seconds: Seconds
     versions: dict[str, str] = Field(default_factory=dict)  # of libraries behind the numbers
     cache_entries: tuple[str, ...] = ()  # keys of the image features that scores rest on
-    threads: str = ""  # how the CPU was used, for the log
+    threads: str = ""  # how the CPU was used
     # What tells these from others: of the models' files, of what was loaded, of the images that
     # scores rest on and their content. Nothing where it is not known.
     llm_revision: str = ""

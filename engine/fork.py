@@ -23,6 +23,7 @@ from engine.run_folder import EVENTS
 from engine.run_record import begun_config
 from engine.run_trust import check_trust
 from engine.state import RunState
+from engine.wording import counted
 
 LLM_KEYS = ("llm.model", "llm.revision")
 """Scores do not depend on the LLM, so a fork may have another one."""
@@ -136,8 +137,8 @@ def _check_step(parent: Path, state: RunState, step: int) -> None:
         )
     if not 0 <= step <= state.steps_done:
         raise JournalError(
-            f"{parent}: {state.steps_done} steps are done; --at-step can be 0 (only the seed "
-            f"template scored) to {state.steps_done}, not {step}"
+            f"{parent}: {counted(state.steps_done, 'step')} done; --at-step can be 0 "
+            f"(only the seed template scored) to {state.steps_done}, not {step}"
         )
 
 

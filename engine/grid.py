@@ -19,6 +19,7 @@ from engine.config_file import load_config, parse_value
 from engine.config_keys import is_text
 from engine.errors import ConfigError
 from engine.loading import check_config
+from engine.wording import counted
 
 MOST_CELLS = 10_000
 """A sweep of more runs is taken for a mistake."""
@@ -173,7 +174,7 @@ def make_grid(source: str, overrides: Sequence[str], axes: Iterable[Axis]) -> Gr
     if ignored and len(cells) < count:
         notes = (
             f"where steering.mode is off, {' and '.join(ignored)} can make no difference: "
-            f"{len(cells)} runs in place of {count}",
+            f"{counted(len(cells), 'run')} in place of {count}",
         )
     return Grid(axes, tuple(cells), notes)
 

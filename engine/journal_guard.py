@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from engine.run_folder import run_argument
+from engine.wording import counted
 
 
 class JournalGuard:
@@ -49,14 +50,14 @@ class JournalGuard:
             )
         if own.st_size < size:
             return (
-                f"{path} was cut from {size} to {own.st_size} bytes by somebody else while the "
-                f"run was driven. `glov check {name}` says what is wrong with it; `glov resume "
-                f"{name}` does again what is missing at its end"
+                f"{path} was cut from {size} to {own.st_size} bytes by somebody else "
+                f"while the run was driven. `glov check {name}` says what is wrong with it; "
+                f"`glov resume {name}` does again what is missing at its end"
             )
         if own.st_size > size:
             return (
-                f"{own.st_size - size} bytes were written to {path} by somebody else while the "
-                f"run was driven. `glov check {name}` says which line they are; a copy cut before "
-                "it can be resumed"
+                f"{counted(own.st_size - size, 'byte')} were written to {path} by somebody else "
+                f"while the run was driven. `glov check {name}` says which line they are; "
+                "a copy cut before it can be resumed"
             )
         return None

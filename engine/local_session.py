@@ -53,6 +53,7 @@ from engine.state import RunState
 from engine.stop_signals import ENGINE_THREAD
 from engine.taking_up import take_up
 from engine.vlm.fitness import Score
+from engine.wording import counted
 
 if TYPE_CHECKING:
     from engine.optimizer import Optimizer
@@ -335,7 +336,7 @@ class LocalSession:
             more = min(config.proposal.patience, config.steps - self.state.steps_done)
             raise ModelError(
                 f"{reason}. `glov resume {run_argument(self.folder)}` goes on for "
-                f"{more} more steps; in the cockpit (without --headless) all of "
+                f"{counted(more, 'more step')}; in the cockpit (without --headless) all of "
                 "this can be changed in the run"
             )
         self._publish(ev.Warned(message=f"{reason}; then resume"))

@@ -26,8 +26,10 @@ from engine.ownership import user_name, why_denied, why_foreign
 from engine.run_folder import CONFIG, EVENTS, LOG, SOCKET, SUMMARY, run_argument
 from engine.run_lock import OWNER
 from engine.run_record import begun_config
+from engine.run_status import RunStatus, status_now
 from engine.run_summary import kept_summary, summary_of_journal
 from engine.state import RunState
+from engine.wording import counted
 
 Level = Literal["error", "warning", "note"]
 MOST_LINES = 20  # that are named; of more only the number is
@@ -54,6 +56,7 @@ class RunCheck:
     folder: Path
     facts: int  # lines of the journal that are as they were written
     state: RunState | None  # that they lead to; None where the journal is damaged
+    status: RunStatus | None  # what the run does now; None likewise
     findings: tuple[Finding, ...]
 
     @property
@@ -68,7 +71,7 @@ class RunCheck:
             "folder": str(self.folder),
             "sound": self.sound,
             "facts": self.facts,
-            "status": self.state.status if self.state else None,
+            "status": self.status,
             "steps": self.state.steps_done if self.state else None,
             "findings": [
                 {"level": f.level, "where": f.where, "what": f.what, "todo": f.todo}
@@ -100,7 +103,8 @@ def check_run(folder: Path) -> RunCheck:
         findings += _beside(folder, events, state, driven)
         findings += _caches(begun_config(events), state)
     findings += _files(folder)
-    return RunCheck(folder, len(events), state, tuple(findings))
+    status = status_now(state.status, folder) if state is not None else None
+    return RunCheck(folder, len(events), state, status, tuple(findings))
 
 
 def _journal(folder: Path, data: bytes, driven: bool) -> tuple[list[Event], list[Finding]]:
@@ -133,14 +137,14 @@ def _journal(folder: Path, data: bytes, driven: bool) -> tuple[list[Event], list
             else f"put {EVENTS} back from a backup: nothing before the damage is left"
         )
         what = (
-            f"{len(damaged)} of {len(lines)} lines are damaged; {first - 1} are whole before them"
+            f"damaged: {len(damaged)} of {counted(len(lines), 'line')}; whole before: {first - 1}"
         )
         findings.append(Finding("error", str(path), what, todo))
     elif version == 1:
         what = "a journal of version 1 has no checksums: only what can't be is noticed"
         findings.append(Finding("note", str(path), what, f"`glov resume {name}` writes them"))
     if torn and not driven:
-        what = f"the last append is torn: {torn} bytes of it are there"
+        what = f"the last append is torn after {counted(torn, 'byte')} of it"
         findings.append(Finding("warning", str(path), what, f"`glov resume {name}` cuts them off"))
     return events, findings
 

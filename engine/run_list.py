@@ -9,20 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from engine.errors import JournalError
-from engine.journal import is_begun, is_driven
+from engine.journal import is_begun
 from engine.run_folder import EVENTS, find_folder, run_argument, runs_folder
 from engine.run_record import Metric
+from engine.run_status import RunStatus, status_now
 from engine.run_summary import read_summary
-from engine.state import Status
 from engine.sweep import is_sweep, read_sweep
 from engine.user_path import user_path
-
-RunStatus = Literal["running", "paused", "stopped", "failed", "finished", "interrupted", "damaged"]
-"""``running`` and ``paused`` by a live process; ``interrupted``: the journal ends in the middle,
-and no process has it open."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +109,7 @@ def _is_listed(folder: Path) -> bool:
 def _run(folder: Path) -> ListedRun:
     try:
         found = read_summary(folder)
-        status = _status(found.status, folder)
+        status = status_now(found.status, folder)
     except JournalError as error:
         return ListedRun(folder, "damaged", problem=str(error))
     except Exception as error:  # whatever is wrong with one run, the others are shown
@@ -136,16 +132,6 @@ def _run(folder: Path) -> ListedRun:
 def _unforeseen(folder: Path, error: Exception) -> str:
     what = str(error) or type(error).__name__
     return f"{folder} can't be read: {what}. `glov check {run_argument(folder)}` may say more"
-
-
-def _status(at_end: Status, folder: Path) -> RunStatus:
-    """What a run does now whose journal ends so."""
-    match at_end:
-        case "stopped" | "failed" | "finished":
-            return at_end
-        case "paused" if is_driven(folder):
-            return "paused"
-    return "running" if is_driven(folder) else "interrupted"
 
 
 def _sweep(folder: Path) -> ListedRun:

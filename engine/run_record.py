@@ -12,7 +12,8 @@ from engine import events as ev
 from engine.config import RunConfig
 from engine.journal import fold_journal, read_journal
 from engine.old_config import written_config
-from engine.state import RunState, Status
+from engine.run_status import RunStatus, status_now
+from engine.state import RunState
 
 Metric = Literal["best_train_accuracy", "best_test_accuracy", "ensemble_test_accuracy", "area"]
 """What runs are compared by, all from 0 to 1. ``area`` is the area under the best-so-far curve:
@@ -28,7 +29,7 @@ class RunRecord:
     folder: Path
     config: RunConfig  # as the run began
     edited: bool  # a person's edits, templates or choices took part
-    status: Status
+    status: RunStatus
     error: str | None
     steps_done: int
     models: ev.ModelsLoaded | None
@@ -96,7 +97,7 @@ def record_of(folder: Path, state: RunState, config: RunConfig) -> RunRecord:
         edited=bool(state.edits)
         or any(t.origin == "human" for t in state.templates)
         or (state.forked is not None and config.data.sample_seed is not None),
-        status=state.status,
+        status=status_now(state.status, folder),
         error=state.error,
         steps_done=state.steps_done,
         models=state.models,

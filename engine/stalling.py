@@ -7,6 +7,7 @@ from collections import Counter
 
 from engine.prompt_template import RejectReason
 from engine.state import RunState
+from engine.wording import counted
 
 _TOO_LONG = (RejectReason.CUT_OFF, RejectReason.TOO_LONG)
 
@@ -42,6 +43,7 @@ def why_stalled(state: RunState) -> str | None:
     else:
         advice = "raise sampling.temperature, edit the meta-prompt, or inject templates of your own"
     return (
-        f"no new template in {empty} steps in a row: {repeated} replies repeated known ones, "
+        f"no new template in {counted(empty, 'step')} in a row: "
+        f"{counted(repeated, 'reply', 'replies')} repeated known ones, "
         f"{rejected} held no usable template{often}. To get out of it, {advice}"
     )

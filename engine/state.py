@@ -32,6 +32,7 @@ from engine.steering.alpha_search import TrialSetting
 from engine.steering.breaking import ReplyCount, breaking, with_replies_counted
 from engine.steering.soundness import Remark, remarks
 from engine.template_log import TemplateLog
+from engine.wording import counted
 
 Status = Literal["new", "loading", "running", "paused", "stopped", "failed", "finished"]
 ENDED: tuple[Status, ...] = ("stopped", "failed", "finished")
@@ -187,8 +188,8 @@ class RunState:
                 return replace(self, models=event, status="running")._logged(
                     event,
                     f"{event.llm} and {event.vlm} ready; {event.dataset_name}: "
-                    f"{len(event.class_names)} classes, {event.train_size} training and "
-                    f"{event.test_size} test images{'; ' if event.threads else ''}{event.threads}",
+                    f"{counted(len(event.class_names), 'class', 'classes')}, "
+                    f"{event.train_size} training and {counted(event.test_size, 'test image')}",
                 )
             case ev.PlacesSet():
                 assert self.config is not None
@@ -221,7 +222,8 @@ class RunState:
                 return self._logged(
                     event,
                     f"step {event.step}: attempt {event.attempt} of {event.attempts} gave "
-                    f"{event.new} new templates, {event.needed} needed; {_what_next(event)}",
+                    f"{counted(event.new, 'new template')}, {event.needed} needed; "
+                    f"{_what_next(event)}",
                     "warning",
                 )
             case ev.AnchorsMoved():
@@ -232,7 +234,7 @@ class RunState:
                 return replace(self, tests=(*self.tests, event))._logged(
                     event,
                     f"test accuracy of the {event.subject}: {event.hits / event.n:.1%} "
-                    f"of {event.n} images",
+                    f"of {counted(event.n, 'image')}",
                 )
             case ev.Edited():
                 state = replace(
@@ -452,7 +454,8 @@ class RunState:
             return
         if len(event.class_hits) != len(self.models.class_names):
             raise ValueError(
-                f"hits of {len(event.class_hits)} classes, of {len(self.models.class_names)}"
+                f"hits of {counted(len(event.class_hits), 'class', 'classes')}, "
+                f"of {len(self.models.class_names)}"
             )
         if any(map(operator.gt, event.class_hits, self.models.class_sizes)):
             raise ValueError("more hits of a class than it has images")

@@ -31,6 +31,7 @@ from engine.run_record import Metric, RunRecord, read_record
 from engine.state import RunState
 from engine.statistics import Spread, spread
 from engine.validation import problem
+from engine.wording import counted
 
 SWEEP = "sweep.json"
 
@@ -287,7 +288,7 @@ def _check_same(folder: Path, old: _Plan, new: _Plan) -> None:
                 f"{folder} holds a sweep with another configuration: {changes}. {advice}"
             )
     if len(old.cells) != len(new.cells):
-        raise UserError(f"{folder} holds a sweep of {len(old.cells)} runs. {advice}")
+        raise UserError(f"{folder} holds a sweep of {counted(len(old.cells), 'run')}. {advice}")
 
 
 def _axes(plan: _Plan) -> str:

@@ -19,6 +19,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from engine.wording import counted
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -76,13 +78,12 @@ def threads_for(parameters: int, cores: int) -> int:
 
 
 def describe() -> str:
-    """What was chosen, in a few words for the log; empty before torch is there."""
+    """What was chosen, in a few words for the journal; empty before torch is there."""
     torch = sys.modules.get("torch")
     if torch is None:
         return ""
     number, cores = torch.get_num_threads(), usable_cores()
-    said = f"{number} {'thread' if number == 1 else 'threads'}"
-    said += f" on {cores} {'core' if cores == 1 else 'cores'}"
+    said = f"{counted(number, 'thread')} on {counted(cores, 'core')}"
     return ", ".join([said, *filter(None, (own_number(), waiting()))])
 
 

@@ -6,6 +6,7 @@ from rich.text import Text
 
 from engine.run_check import RunCheck, check_run
 from engine.run_folder import find_run
+from engine.wording import counted
 from glov_tui.printing import print_json, result_console
 from glov_tui.text import clean
 
@@ -35,9 +36,11 @@ def _print(found: RunCheck) -> None:
             line.append(clean(f" ({finding.todo})"), style="")
         console.print(line, soft_wrap=True)
     state = found.state
-    how = f", {state.status} after {state.steps_done} steps" if state is not None else ""
+    how = f", {found.status} after {counted(state.steps_done, 'step')}" if state is not None else ""
     verdict = "sound" if found.sound else "damaged"
     console.print(
-        Text(clean(f"{found.folder.name}: {verdict}: {found.facts} facts as written{how}")),
+        Text(
+            clean(f"{found.folder.name}: {verdict}: {counted(found.facts, 'fact')} as written{how}")
+        ),
         soft_wrap=True,
     )

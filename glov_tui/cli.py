@@ -146,10 +146,11 @@ def stop(run: RunArgument) -> None:
     from engine.journal import read_state
     from engine.remote.stopping import stop_engine
     from engine.run_folder import find_run, run_argument
+    from engine.run_status import status_now
 
     folder = find_run(run)
     stop_engine(folder)
-    status = read_state(folder).status
+    status = status_now(read_state(folder).status, folder)
     how = "shows the result" if status == "finished" else "goes on"
     tell(f"{status}; glov resume {run_argument(folder)} {how}")
 

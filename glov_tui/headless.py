@@ -19,6 +19,7 @@ from engine.run_folder import LOG, run_argument
 from engine.session import Session
 from engine.state import RunState
 from engine.stop_signals import stop_on_signal
+from engine.wording import counted
 from glov_tui.outliving import ProgressConsole, Readers, outliving_the_terminal
 from glov_tui.printing import print_json
 from glov_tui.progress import format_seconds, seconds_left
@@ -159,7 +160,7 @@ def _result_table(state: RunState) -> RenderableType:
     def percent(value: float | None) -> str:
         return "-" if value is None else f"{value:.1%}"
 
-    title = Text(clean(f"{result['run']}: {result['steps']} steps"))
+    title = Text(clean(f"{result['run']}: {counted(result['steps'], 'step')}"))
     table = Table(title=title, title_justify="left")
     table.add_column("")
     table.add_column("template", overflow="fold")

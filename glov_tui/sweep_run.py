@@ -22,6 +22,7 @@ from engine.state import RunState
 from engine.statistics import Spread
 from engine.stop_signals import stop_on_signal
 from engine.sweep import Backend, FinishedJob, Job, LocalBackend, Row, Sweep, make_rows, open_sweep
+from engine.wording import counted
 from glov_tui.headless import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, say
 from glov_tui.outliving import ProgressConsole, Readers, outliving_the_terminal
 from glov_tui.printing import METRIC_NAMES, percent, print_json, result_console
@@ -79,7 +80,10 @@ def _drive(sweep: Sweep, grid: Grid, command: str, as_json: bool, readers: Reade
         say(f"stopped; go on with: {command}")
         return EXIT_INTERRUPTED
     if failed:
-        say(f"{len(failed)} of {len(sweep.jobs)} runs failed; try them again with: {command}")
+        say(
+            f"{len(failed)} of {counted(len(sweep.jobs), 'run')} failed; "
+            f"try them again with: {command}"
+        )
         return EXIT_FAILED
     say(f"intervals and paired tests: glov compare {shlex.quote(str(sweep.folder))}")
     return EXIT_DONE
@@ -91,7 +95,7 @@ def _run_jobs(sweep: Sweep, console: Console, readers: Readers) -> tuple[dict[st
     finished = {name for name, record in known.items() if record.finished}
     todo = [job for job in sweep.jobs if job.name not in finished and job.name not in failed]
     if finished:
-        say(f"{len(finished)} of {len(sweep.jobs)} runs are finished already")
+        say(f"finished already: {len(finished)} of {counted(len(sweep.jobs), 'run')}")
     watch = _Watch(console, readers, len(sweep.jobs), done=len(finished), left=len(todo))
     if not todo:
         return failed, False
@@ -243,7 +247,9 @@ def _table(sweep: Sweep, rows: Sequence[Row], names: Mapping[str, str], plain: b
     if any(row.best for row in rows):
         caption += " * is the best mean train accuracy; the test split has no part in it."
     table = Table(
-        title=Text(f"{clean(str(sweep.folder))}: {finished} of {len(sweep.jobs)} runs finished"),
+        title=Text(
+            f"{clean(str(sweep.folder))}: {finished} of {counted(len(sweep.jobs), 'run')} finished"
+        ),
         title_justify="left",
         box=box.SIMPLE_HEAD,
         show_edge=False,

@@ -206,7 +206,7 @@ def _by_llm(template: str) -> ev.TemplateScored:
 @pytest.mark.parametrize(
     ("step", "overrides", "expected"),
     [
-        (3, [], "2 steps are done; --at-step can be 0"),
+        (3, [], "2 steps done; --at-step can be 0"),
         (1, ["data.shots=2"], "data.shots can't change in a fork"),
         (1, ["llm.dtype=float16"], "These can: steps, seed, evaluation"),
         (1, ["seed_template=a <category>"], "glov run .*parent/config.toml --set seed_template"),

@@ -19,6 +19,7 @@ from engine.kept import Kept
 from engine.local_session import LocalSession
 from engine.run_check import RunCheck, check_run
 from engine.run_folder import CONFIG, EVENTS, LOG, SUMMARY
+from engine.run_record import read_record
 from engine.run_summary import read_summary
 from glov_tui.check import print_check
 from tests.sealing import resealed
@@ -178,6 +179,19 @@ def test_a_run_under_way_is_looked_at_as_far_as_it_is(run: Path) -> None:
     journal.close()
     assert found.sound
     assert ("note", "run") in levels(found)
+
+
+def test_a_run_that_nobody_drives_any_more_is_interrupted_not_running(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = write_run(tmp_path / "killed", curve=(40, 60), finished=False)
+    assert print_check(str(run), as_json=False) == 0
+    assert "killed: sound: " in (said := capsys.readouterr().out)
+    assert said.endswith("interrupted after 1 step\n")
+    assert check_run(run).as_dict()["status"] == read_record(run).status == "interrupted"
+    journal = Journal(run)
+    assert check_run(run).status == read_record(run).status == "running"
+    journal.close()
 
 
 def test_the_command_prints_and_exits_as_agreed(

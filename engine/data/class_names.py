@@ -17,6 +17,7 @@ from engine.data.folder_settings import SETTINGS_FILE
 from engine.data.names import readable_name, same_name, some_names
 from engine.errors import DataError
 from engine.reply_text import is_visible
+from engine.wording import counted
 
 _CODE = re.compile(r"n\d{8}|\W*\d*\W*|(?:class|label|cls|id|category)[-_ ]?\d+", re.I)
 _SHORT_CODE = re.compile(r"[a-z][-_ ]?\d+", re.I)
@@ -141,7 +142,8 @@ def remarks(folders: Sequence[str], names: Sequence[str], given: Mapping[str, st
 
 
 def _of(some: Sequence[object], everything: Sequence[object]) -> str:
-    return f"{len(some)} of {len(everything)} class names {'is' if len(some) == 1 else 'are'}"
+    names = counted(len(everything), "class name")
+    return f"{len(some)} of {names} {'is' if len(some) == 1 else 'are'}"
 
 
 def _how_to_name(folder: str) -> str:

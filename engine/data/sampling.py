@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from engine.data.dataset import Dataset, LabelledImage
 from engine.data.names import encode_name, same_name, some_names
 from engine.errors import DataError
+from engine.wording import counted
 
 Usable = Callable[[Sequence[LabelledImage]], Sequence[bool]]
 """Says of each image whether it can be read. Asked in few rounds of many images."""
@@ -48,7 +49,8 @@ def labelled_classes(class_names: Sequence[str], count: int | None, seed: int) -
         return list(everything)
     if count > len(class_names):
         raise DataError(
-            f"data.labelled_classes is {count}, but the data set has {len(class_names)} classes"
+            f"data.labelled_classes is {count}, but the data set has "
+            f"{counted(len(class_names), 'class', 'classes')}"
         )
     drawn = sorted(everything, key=lambda index: draw_key(seed, "classes", class_names[index]))
     return sorted(drawn[:count])
@@ -100,7 +102,8 @@ def _shortages(dataset: Dataset, taken: dict[int, list[LabelledImage]], shots: i
     if not short:
         return []
     return [
-        f"fewer than data.shots = {shots} training images of {some_names(short)}: using all of them"
+        f"fewer than data.shots = {counted(shots, 'training image')} of {some_names(short)}: "
+        "using all of them"
     ]
 
 

@@ -39,6 +39,7 @@ from engine.steering.injection import (
     text_config,
     with_hidden_state,
 )
+from engine.wording import counted
 
 
 class LocalLLM:
@@ -205,8 +206,8 @@ class LocalLLM:
             )
         if steering.direction.layers != self.layers:
             raise ModelError(
-                f"the steering direction has {steering.direction.layers} layers, but {self._name} "
-                f"has {self.layers}: it comes from another model"
+                f"the steering direction has {counted(steering.direction.layers, 'layer')}, "
+                f"but {self._name} has {self.layers}: it comes from another model"
             )
         return make_injection(self._decoder.layers, steering)
 
@@ -252,9 +253,10 @@ class LocalLLM:
             room = f" and its thought {needed} more" if needed else ""
             lower = "sampling.thinking_tokens, " if needed else ""
             raise ModelError(
-                f"the meta-prompt has {len(prompt.ids)} tokens and a reply may have {new}{room}, "
-                f"but {self._name} reads {longest} at most. Lower {lower}proposal.examples or "
-                "sampling.max_new_tokens, or choose an LLM with a longer context."
+                f"the meta-prompt has {counted(len(prompt.ids), 'token')} and a reply may have "
+                f"{new}{room}, but {self._name} reads {longest} at most. "
+                f"Lower {lower}proposal.examples or sampling.max_new_tokens, or choose an LLM "
+                "with a longer context."
             )
         return min(thought, left) if self._thinking.possible else 0
 

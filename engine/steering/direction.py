@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from engine.config import Pooling
 from engine.steering.soundness import REGISTER_TIMES, Register
 from engine.steering.text_tokens import TextTokens, find_front, split_tokens
+from engine.wording import counted
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -130,7 +131,7 @@ def compute_direction(
     start = len(front.ids)
     ends = [start + len(tokens.own) for tokens in texts]
     fronted = [[*front.ids, *tokens.own] for tokens in texts]
-    if aligned:
+    if aligned and len(texts[0].own) != len(texts[1].own):
         fronted = _padded(fronted, _space_token(tokenizer, padding_token))
     literal = _literal_tokens(texts, pool, padding_token)
 
@@ -246,5 +247,5 @@ def layer_outputs(model: Any, layers: Sequence[nn.Module], ids: Sequence[int]) -
             handle.remove()
     read = [output for output in outputs if output is not None]
     if len(read) != len(layers):
-        raise RuntimeError(f"only {len(read)} of {len(layers)} decoder layers ran")
+        raise RuntimeError(f"of {counted(len(layers), 'decoder layer')} only {len(read)} ran")
     return read

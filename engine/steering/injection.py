@@ -27,6 +27,7 @@ from engine.steering.offsets import (
     RelativeOffset,
     TokenOffsets,
 )
+from engine.wording import counted
 
 
 def hidden_state(output: Any) -> Tensor:
@@ -101,8 +102,8 @@ def find_decoder_layers(model: Any) -> tuple[nn.Module, ...]:
         if calls[index] == list(range(depth)):
             return tuple(candidate)
     raise ModelError(
-        f"the LLM {type(model).__name__} can't be steered: no list of {depth} decoder layers with "
-        f"hidden states of width {width} was found in it. Choose another llm.model."
+        f"the LLM {type(model).__name__} can't be steered: no list of "
+        f"{counted(depth, 'decoder layer')} with hidden states of width {width} was found in it. Choose another llm.model."
     )
 
 
@@ -232,7 +233,9 @@ def make_injection(layers: Sequence[nn.Module], steering: Steering) -> Injection
         return None
     direction = steering.direction
     if direction.layers != len(layers):
-        raise ValueError(f"the direction has {direction.layers} layers, the model {len(layers)}")
+        raise ValueError(
+            f"the direction has {counted(direction.layers, 'layer')}, the model {len(layers)}"
+        )
     mode = MODES[steering.mode]
     offsets = {index: _offset(mode, steering, index) for index in steering.layers}
     return Injection(layers, offsets, mode.reach, direction.states[0].shape[1])

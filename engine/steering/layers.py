@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.config import SteeringConfig
 from engine.errors import ModelError
+from engine.wording import counted
 
 AUTO_LAYER = 17 / 32
 """Depth of the paper's best layer: layer 17 of Llama-3-8B's 32 (PAPER, 4)."""
@@ -21,7 +22,7 @@ def resolve_layers(steering: SteeringConfig, n_layers: int) -> tuple[int, ...]:
     too_deep = [layer for layer in layers if layer >= n_layers]
     if too_deep:
         raise ModelError(
-            f"steering.layers = {list(layers)}: the LLM has {n_layers} decoder layers, "
+            f"steering.layers = {list(layers)}: the LLM has {counted(n_layers, 'decoder layer')}, "
             f"so layers are 0 to {n_layers - 1}"
         )
     return layers

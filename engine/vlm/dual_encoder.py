@@ -21,6 +21,7 @@ from engine.vlm.image_features import ImageFeatures
 from engine.vlm.scoring import NotFiniteError, ensemble_features, score_features
 from engine.vlm.text_context import TextContext
 from engine.vlm.text_features import TextFeatures
+from engine.wording import counted
 
 OnProgress = Callable[[str, int, int], None]
 Report = Callable[[str], None]
@@ -132,7 +133,7 @@ class DualEncoder:
         fit = self._context.fit(template)
         if not fit.cut:
             return TemplateCheck()
-        cut = f"cut for {fit.cut} of {fit.classes} classes"
+        cut = f"cut for {fit.cut} of {counted(fit.classes, 'class', 'classes')}"
         note = f"the VLM reads {fit.limit} tokens of a text: {cut}"
         if fit.lost:
             note += f", {fit.lost} of them the same as another"
@@ -307,4 +308,5 @@ def _report_unreadable(dataset: Dataset, reasons: dict[str, str], report: Report
     for path, reason in list(reasons.items())[:_NAMED_IMAGES]:
         report(f"'{readable_name(str(dataset.root / path))}' was skipped: {reason}")
     if len(reasons) > _NAMED_IMAGES:
-        report(f"{len(reasons) - _NAMED_IMAGES} more images were skipped: they can't be read")
+        more = counted(len(reasons) - _NAMED_IMAGES, "more image")
+        report(f"skipped, as they can't be read: {more}")

@@ -14,6 +14,7 @@ from textual.widgets import Static
 from engine.experiment import CellMeasured, ScanSettings
 from engine.experiment_state import ExperimentState
 from engine.state import RunState
+from engine.wording import counted
 from glov_tui.glyphs import Glyphs
 from glov_tui.lab import settings
 from glov_tui.lab.heat import kl_legend, kl_level, level_between, ramp
@@ -210,11 +211,10 @@ class GridView(Vertical):
             text = kl_legend(self._ascii) if self._measure == "KL" else ""
         else:
             accuracy = "" if cell.accuracy is None else f", accuracy {cell.accuracy:.1%}"
-            plural = "" if cell.templates == 1 else "s"
             text = (
                 f"layer {cell.layer}, alpha {cell.alpha:g}: KL {_format('KL', cell.kl)}, "
                 f"fluency {_format('fluency', cell.fluency)} nats, "
-                f"{cell.templates} template{plural}{accuracy}"
+                f"{counted(cell.templates, 'template')}{accuracy}"
             )
         self.query_one("#cell", Static).update(text, layout=False)
 

@@ -17,6 +17,7 @@ from engine.steering.alpha_search import TrialSetting, pooled_spread, standard_e
 from engine.steering.breaking import breaking
 from engine.steering.modes import MODES
 from engine.steering.soundness import remarks, strength_remarks
+from engine.wording import counted
 from glov_tui.choices import steered_layers
 from glov_tui.text import clean
 
@@ -254,7 +255,7 @@ class _Trials:
         error = 100 * standard_error(trial, self._spread)
         sign = self._marks.plus_minus
         short = f"{self._name(alpha)} {100 * trial.reward:>+6.1f} {sign} {error:>4.1f}"
-        long = f"{short} points, {trial.replies:>4} replies"
+        long = f"{short} points, {trial.replies:>4} {'reply' if trial.replies == 1 else 'replies'}"
         return long if LABEL + cell_len(long) <= self._width else f"{short} ({trial.replies})"
 
 
@@ -269,7 +270,7 @@ def _effect(effect: SteeringMeasured | None, width: int, rows: int, marks: Marks
         return [*_labelled("effect", ["not measured"]), *[""] * (rows - 1)]
     kl = f"KL {effect.kl:.2f}" if effect.kl >= 0.1 else f"KL {effect.kl:.3f}"
     changed = f"{effect.changed:.0%}"
-    summary = f"{kl} nats, {changed} of {effect.tokens} tokens changed"
+    summary = f"{kl} nats, {changed} of {counted(effect.tokens, 'token')} changed"
     if LABEL + len(summary) > width:
         summary = f"{kl}, {changed} changed"
     lines = _labelled("effect", [summary])

@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 
 from engine.history import ScoredTemplate
 from engine.state import RunState
+from engine.wording import counted
 from glov_tui.screens.dialog import Dialog
 from glov_tui.text import clean
 from glov_tui.widgets.key_bar import KeyBar
@@ -65,7 +66,10 @@ def details(t: ScoredTemplate, state: RunState) -> list[Line]:
         (("", ""),),
         (
             (f"few-shot accuracy {t.accuracy:.1%} ", ""),
-            (f"({t.hits} of {t.n} training images; 95 % {low:.1%} to {high:.1%})", "dim"),
+            (
+                f"({t.hits} of {counted(t.n, 'training image')}; 95 % {low:.1%} to {high:.1%})",
+                "dim",
+            ),
         ),
         ((f"mean log-likelihood of the true class {t.margin:.4f}", ""),),
         ((f"rank {rank} of {len(state.templates)}", ""),),
@@ -73,14 +77,14 @@ def details(t: ScoredTemplate, state: RunState) -> list[Line]:
     ]
     if t.again:
         where = ", ".join(f"step {p.step} #{p.candidate + 1}" for p in t.again[:20])
-        lines.append(((f"proposed again {len(t.again)} times: {where}", "dim"),))
+        lines.append(((f"proposed again {counted(len(t.again), 'time')}: {where}", "dim"),))
     if t.reply:
         lines += [(("", ""),), (("reply it was read from", "mark"),)]
         lines += [((clean(text), "dim"),) for text in t.reply.splitlines()]
     lines += [(("", ""),), (("hits by class, lowest first", "mark"),)]
-    counted = state.class_hits(t)
-    width = max((len(clean(name)) for name, _, _ in counted), default=0)
-    for name, hits, n in sorted(counted, key=lambda item: item[1] / item[2]):
+    by_class = state.class_hits(t)
+    width = max((len(clean(name)) for name, _, _ in by_class), default=0)
+    for name, hits, n in sorted(by_class, key=lambda item: item[1] / item[2]):
         filled = round(BAR_CELLS * hits / n)
         bar = "#" * filled + "." * (BAR_CELLS - filled)
         style = "bad" if hits / n < t.accuracy / 2 else ""

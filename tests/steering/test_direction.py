@@ -179,3 +179,26 @@ def test_aligned_texts_are_padded_with_spaces_and_the_means_stay(pool):
     assert aligned.states[0].shape == aligned.states[1].shape == (4, longest, 32)
     torch.testing.assert_close(aligned.states[1], states(padded), atol=1e-5, rtol=0)
     assert aligned.start == 1
+
+
+class NoSpace:
+    """A tokenizer that has no token for a space by itself."""
+
+    def __init__(self) -> None:
+        self._inner = tiny_tokenizer()
+
+    def __call__(self, text: str, **options):
+        return {"input_ids": []} if text == " " else self._inner(text, **options)
+
+    def __getattr__(self, name: str):
+        return getattr(self._inner, name)
+
+
+def test_texts_of_equal_length_need_no_space_to_be_padded_with() -> None:
+    model = tiny_model("llama-gqa-tied")
+    layers = find_decoder_layers(model)
+    equal = ("a photo of a <category>.", "a photo of a <category>!")
+    found = compute_direction(model, NoSpace(), layers, *equal, "no-bos", aligned=True)
+    assert found.states[0].shape == found.states[1].shape
+    with pytest.raises(ValueError, match="no token for a space"):
+        compute_direction(model, NoSpace(), layers, POSITIVE, NEGATIVE, "no-bos", aligned=True)
