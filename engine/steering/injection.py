@@ -103,7 +103,8 @@ def find_decoder_layers(model: Any) -> tuple[nn.Module, ...]:
             return tuple(candidate)
     raise ModelError(
         f"the LLM {type(model).__name__} can't be steered: no list of "
-        f"{counted(depth, 'decoder layer')} with hidden states of width {width} was found in it. Choose another llm.model."
+        f"{counted(depth, 'decoder layer')} with hidden states of width {width} was "
+        "found in it. Choose another llm.model."
     )
 
 
