@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
-from textual.events import Event, Key
+from textual.events import Event, Key, Paste
 
 from engine.commands import Command, Stop
 from engine.remote.client import RemoteSession
@@ -16,6 +16,7 @@ from engine.state import ENDED
 from glov_tui.actions import DRIVING
 from glov_tui.panes.status import StatusLine
 from glov_tui.past import PastActions
+from glov_tui.pastes import pasted
 from glov_tui.text import clean
 
 LEAVE_SECONDS = 5.0  # to wait for the engine's next safe point
@@ -139,7 +140,12 @@ class AttachedActions(PastActions):
         return True
 
     async def on_event(self, event: Event) -> None:
-        """Any key says that somebody is here, and does not lose the controls for not answering."""
+        """Any key says that somebody is here, and does not lose the controls for not answering.
+
+        What is pasted is shown as what it is, in whatever field.
+        """
+        if isinstance(event, Paste):
+            event.text = pasted(event.text)
         if isinstance(event, Key) and self.has_controls and self._is_asked:
             now = time.monotonic()
             if now - self._said_here_at >= SAY_HERE_SECONDS and self.remote is not None:

@@ -19,9 +19,11 @@ from textual import constants
 from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual.app import App
 from textual.driver import Driver
+from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
 
 from glov_tui.governor import MAX_QUEUED_FRAMES, Governor
+from glov_tui.pastes import PasteParser
 from glov_tui.screen_diff import ScreenDiff
 from glov_tui.terminal_kind import encode_plain
 from glov_tui.terminal_writer import CANCEL, TerminalWriter, open_unblocked
@@ -31,6 +33,8 @@ FRAME_CHARACTERS = 64
 """Shorter writes hold up nothing: a few cells, or control sequences."""
 CLOSE_SECONDS = 1.0
 """How long leaving waits for a terminal that does not read."""
+
+cast(Any, linux_driver).XTermParser = PasteParser  # its input thread makes one
 
 
 def screen_driver() -> type[Driver] | None:
