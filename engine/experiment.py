@@ -91,6 +91,8 @@ class CellMeasured(Record):
     templates: int  # distinct templates among the replies
     strength: float | None = None  # norm of what is added over the hidden state's, where known
     accuracy: float | None = None  # mean few-shot accuracy of these templates, 0 to 1
+    refused: int = 0  # of these templates, those that a run would not score, as here
+    why_refused: str = ""  # a sentence on the first of them
 
 
 class LayerLens(Record):

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from engine.experiment import CellMeasured, LayerLens, SteeringSetting, TracedReply
 from engine.steering.soundness import BREAKING, Remark
+from engine.wording import counted
 from glov_tui.lab.heat import kl_legend, kl_level, ramp
 from glov_tui.lab.traces import (
     comparison_lines,
@@ -121,6 +122,10 @@ def grid_lines(
             text += f"  {share:>8}"
         lines.append(((text, "mark" if own else ""),))
         before = cell.layer
+    refused = [cell for cell in cells if cell.refused]
+    if refused:
+        about = counted(sum(cell.refused for cell in refused), "template")
+        lines.append(((f"{about} not scored: {clean(refused[0].why_refused)}", "dim"),))
     if any(_is_own(cell, setting) for cell in cells):
         lines.append((("* what the run steers with", "dim"),))
     if known:
@@ -192,6 +197,7 @@ def _cell(cell: CellMeasured) -> dict[str, Any]:
         "templates": cell.templates,
         "strength": cell.strength,
         "accuracy": cell.accuracy,
+        "not_scored": cell.refused,
     }
 
 

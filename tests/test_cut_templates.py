@@ -11,6 +11,7 @@ import pytest
 from engine import events as ev
 from engine.commands import InjectTemplate
 from engine.emitting import one_by_one
+from engine.experiment import ScanSettings, SteeringSetting, TracedReply
 from engine.kept import Kept
 from engine.llm.base import Reply, TokenColumn
 from engine.local_session import LocalSession
@@ -18,6 +19,8 @@ from engine.optimizer import Optimizer
 from engine.prompt_template import RejectReason
 from engine.stalling import why_stalled
 from engine.state import RunState
+from engine.steering.lab import Subject, run_experiment
+from glov_tui.steer_report import grid_lines
 from tests.small_runs import demo, drive
 
 PLAIN = "a photo of a <category>."
@@ -36,9 +39,12 @@ class Says:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def propose(self, *_: Any) -> Generator[TokenColumn, None, list[Reply]]:
+    def propose(self, *_: Any, trace: bool = False) -> Generator[TokenColumn, None, list[Reply]]:
         yield TokenColumn(self._texts)
-        return [Reply(text, 9, "stop") for text in self._texts]
+        traces = [
+            TracedReply(text=t, tokens=(t,), kl=(0,), log_likelihoods=(0,)) for t in self._texts
+        ]
+        return [Reply(t.text, 9, "stop", trace=t if trace else None) for t in traces]
 
 
 def run_step(optimizer: Optimizer) -> tuple[RunState, list[Any]]:
@@ -102,3 +108,33 @@ def test_a_person_is_told(run_folder: Path, kept: Kept) -> None:
     (refused,) = (line for line in said if line.startswith("template refused: "))
     assert CUT in refused and OFF in refused
     assert {t.text for t in state.templates if t.origin == "human"} == {TAIL}
+
+
+@pytest.mark.parametrize(("texts", "n"), [((PLAIN, OFF), 2), ((OFF,), 1)])
+def test_the_labs_grid_scores_what_a_run_would_score_and_says_so(demo_models, texts, n) -> None:
+    optimizer = demo_models("steps=1")
+    subject = Subject(
+        Says(optimizer.llm, *texts),
+        [{"role": "user", "content": "One template, please."}],
+        optimizer.config.sampling,
+        "a drawing of a <category>.",
+        PLAIN,
+        fitness=optimizer.fitness,
+    )
+    setting = SteeringSetting(layers=(3,), alpha=0.1)
+    scan = ScanSettings(setting=setting, layers=(3,), alphas=(0.1,), replies=n, fitness=True)
+    (found,) = (e for e in run_experiment(scan, subject) if isinstance(e, ev.SettingMeasured))
+    plain = finished(optimizer.fitness.score([PLAIN], split="train"))[0].accuracy
+    assert found.cell.accuracy == (plain if PLAIN in texts else None)
+    assert (found.cell.templates, found.cell.refused) == (n, 1)
+    assert found.cell.why_refused.startswith("What the VLM reads of the template ends before")
+    shown = "\n".join("".join(part for part, _ in line) for line in grid_lines([found.cell], None))
+    assert "1 template not scored: What the VLM reads" in shown and CUT in shown
+
+
+def finished(work: Generator[Any, None, Any]) -> Any:
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value

@@ -30,6 +30,9 @@ from engine.user_path import user_path
 Progress = Callable[[str], None]
 
 
+_SAID_TOO_LONG = "sequence-length-is-longer-than-the-specified-maximum"  # transformers' own key
+
+
 def load_model(config: LLMConfig, progress: Progress) -> tuple[Any, Any]:
     """The model, on its device and in eval mode, and its tokenizer.
 
@@ -47,6 +50,8 @@ def load_model(config: LLMConfig, progress: Progress) -> tuple[Any, Any]:
             check_kernels(model_config, f"the LLM {config.model!r}")
         tokenizer = AutoTokenizer.from_pretrained(source, **common)
         limit_chat_template(tokenizer)
+        # What is too long is said with the key that mends it (LocalLLM), not as "indexing errors".
+        tokenizer.deprecation_warnings[_SAID_TOO_LONG] = True
         progress(f"the weights of {config.model}")
         arguments: dict[str, Any] = {"dtype": _dtype(config, device), **common}
         if config.attention != "auto":

@@ -255,8 +255,8 @@ class LocalLLM:
             raise ModelError(
                 f"the meta-prompt has {counted(len(prompt.ids), 'token')} and a reply may have "
                 f"{new}{room}, but {self._name} reads {longest} at most. "
-                f"Lower {lower}proposal.examples or sampling.max_new_tokens, or choose an LLM "
-                "with a longer context."
+                f"Lower {lower}proposal.examples or sampling.max_new_tokens, shorten proposal.task "
+                "or proposal.system_prompt, or choose an LLM with a longer context."
             )
         return min(thought, left) if self._thinking.possible else 0
 

@@ -87,10 +87,12 @@ def _scan(experiment: ScanSettings, subject: Subject) -> Telemetry:
             work = _replies(subject, steering, experiment.replies, experiment.seed, count)
             replies = yield from work
             templates = _templates(replies, subject.accept)
-            accuracy = None
+            accuracy, refused = None, list[str]()
             if experiment.fitness and templates:
-                yield from _score(templates, accuracies, subject, count)
-                accuracy = math.fsum(accuracies[text] for text in templates) / len(templates)
+                scorable, refused = _scorable(templates, subject)
+                yield from _score(scorable, accuracies, subject, count)
+                if scorable:
+                    accuracy = math.fsum(accuracies[text] for text in scorable) / len(scorable)
             traces = [_traced(reply) for reply in replies]
             kl = [value for trace in traces for value in trace.kl]
             fluency = [value for trace in traces for value in trace.log_likelihoods]
@@ -104,6 +106,8 @@ def _scan(experiment: ScanSettings, subject: Subject) -> Telemetry:
                     setting.mode, (layer,), alpha, setting.alpha_unit, direction.ratios
                 ),
                 accuracy=accuracy,
+                refused=len(refused),
+                why_refused=refused[0] if refused else "",
             )
             yield ev.SettingMeasured(cell=cell)
 
@@ -140,15 +144,26 @@ def _replies(
         work.close()
 
 
+def _scorable(templates: Sequence[str], subject: Subject) -> tuple[list[str], list[str]]:
+    """The templates that a run would score, and a sentence on each of the others."""
+    checks = {text: _fitness(subject).check(text) for text in templates}
+    refused = [check.sentence for check in checks.values() if check.reason is not None]
+    return [text for text, check in checks.items() if check.reason is None], refused
+
+
+def _fitness(subject: Subject) -> Fitness:
+    if subject.fitness is None:
+        raise ModelError("a scan with fitness needs the images and the VLM of a run")
+    return subject.fitness
+
+
 def _score(
     templates: Sequence[str], accuracies: dict[str, float], subject: Subject, count: _Count
 ) -> Telemetry:
-    if subject.fitness is None:
-        raise ModelError("a scan with fitness needs the images and the VLM of a run")
     missing = [text for text in templates if text not in accuracies]
     if not missing:
         return
-    work = subject.fitness.score(missing, split="train")
+    work = _fitness(subject).score(missing, split="train")
     try:
         while True:
             next(work)

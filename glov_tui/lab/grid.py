@@ -18,6 +18,7 @@ from engine.wording import counted
 from glov_tui.glyphs import Glyphs
 from glov_tui.lab import settings
 from glov_tui.lab.heat import kl_legend, kl_level, level_between, ramp
+from glov_tui.text import clean
 from glov_tui.widgets.heat_table import HeatCell, HeatTable
 
 Measure = Callable[[CellMeasured], float | None]
@@ -214,9 +215,13 @@ class GridView(Vertical):
             text = (
                 f"layer {cell.layer}, alpha {cell.alpha:g}: KL {_format('KL', cell.kl)}, "
                 f"fluency {_format('fluency', cell.fluency)} nats, "
-                f"{counted(cell.templates, 'template')}{accuracy}"
+                f"{counted(cell.templates, 'template')}{accuracy}{_refused(cell)}"
             )
         self.query_one("#cell", Static).update(text, layout=False)
+
+
+def _refused(cell: CellMeasured) -> str:
+    return f"; {cell.refused} not scored: {clean(cell.why_refused)}" if cell.refused else ""
 
 
 def _format(measure: str, value: float | None) -> str:

@@ -199,8 +199,30 @@ def test_a_device_that_is_not_there(folder, device, message):
 def test_a_prompt_longer_than_the_context(folder):
     llm = load(folder)
     messages = [{"role": "user", "content": "x" * 500}]
-    with pytest.raises(ModelError, match=r"504 tokens .* may have 50, .* reads 512 at most"):
+    expected = (
+        r"504 tokens .* may have 50, .* reads 512 at most. Lower proposal.examples .*"
+        r"shorten proposal.task or proposal.system_prompt"
+    )
+    with pytest.raises(ModelError, match=expected):
         next(llm.propose(messages, SamplingConfig(), [1]))
+
+
+def test_the_library_says_nothing_of_what_is_too_long(tmp_path, capfd, caplog):
+    place = save_tiny(tmp_path / "llm")
+    settings = json.loads((place / "tokenizer_config.json").read_text())
+    (place / "tokenizer_config.json").write_text(json.dumps({**settings, "model_max_length": 512}))
+    llm = load(place)
+    library = transformers.utils.logging.get_logger("transformers")
+    library.propagate, before = True, library.propagate
+    capfd.readouterr()
+    try:
+        with pytest.raises(ModelError, match="reads 512 at most"):
+            messages = [{"role": "user", "content": "x" * 600}]
+            next(llm.propose(messages, SamplingConfig(), [1]))
+    finally:
+        library.propagate = before
+    assert llm._tokenizer.model_max_length == 512
+    assert capfd.readouterr() == ("", "") and not caplog.records
 
 
 def test_steering_that_does_not_fit_the_model(folder):
