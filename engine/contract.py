@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine import events as ev
+from engine.data.names import quoted
 from engine.errors import ModelError
 from engine.wording import counted
 
@@ -163,10 +164,12 @@ def _data_differences(before: ev.ModelsLoaded, now: Mapping[str, Any]) -> list[s
 
 def _names_differ(before: Sequence[str], now: Sequence[str]) -> str:
     if len(before) == len(now):
-        pairs = [f"{a!r} is now {b!r}" for a, b in zip(before, now, strict=True) if a != b]
+        pairs = [
+            f"{quoted(a)} is now {quoted(b)}" for a, b in zip(before, now, strict=True) if a != b
+        ]
         return f"class names differ: {_some(pairs)}"
-    gone = [repr(name) for name in before if name not in now]
-    new = [repr(name) for name in now if name not in before]
+    gone = [quoted(name) for name in before if name not in now]
+    new = [quoted(name) for name in now if name not in before]
     parts = [f"without {_some(gone)}"] if gone else []
     parts += [f"with {_some(new)}"] if new else []
     classes = counted(len(now), "class", "classes")

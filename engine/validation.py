@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
+from engine.data.names import quoted
+
 LONGEST_SHOWN = 60
 """Characters of a wrong value that are shown."""
 
@@ -72,8 +74,15 @@ def shown(value: Any) -> str:
         case list() | tuple():
             text = f"[{', '.join(map(shown, value))}]"
         case _:
-            text = repr(value)
+            text = quoted(value) if isinstance(value, str) else _number(value)
     return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 3] + "..."
+
+
+def _number(value: Any) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # Python writes no number of thousands of digits
+        return "a number of thousands of digits"
 
 
 def _plain(value: Any) -> Any:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import unquote
 
 from engine.data.folder_settings import SETTINGS_FILE
-from engine.data.names import readable_name, same_name, some_names
+from engine.data.names import quoted, readable_name, same_name, some_names
 from engine.errors import DataError
 from engine.reply_text import is_visible
 from engine.wording import counted
@@ -92,13 +92,13 @@ def check_distinct(root: str, folders: Sequence[str], names: Sequence[str], clea
     for name, count in Counter(names).items():
         if count > 1 or not name:
             same = [folder for folder, own in zip(folders, names, strict=True) if own == name]
-            shown = some_names([readable_name(folder) for folder in same])
+            shown = some_names(same)
             if len({same_name(folder) for folder in same}) < len(same):
                 shown = ", ".join(ascii(folder) for folder in same)
                 shown += " (the same letters, composed and decomposed: NFC and NFD)"
             because = " with data.clean_names" if clean else ""
             raise DataError(
-                f"{root}: the folders {shown} have the class name {name!r}{because}; "
+                f"{root}: the folders {shown} have the class name {quoted(name)}{because}; "
                 f"give each class a name of its own in {SETTINGS_FILE} ([classes])"
             )
 
@@ -133,10 +133,10 @@ def remarks(folders: Sequence[str], names: Sequence[str], given: Mapping[str, st
     if mendable:
         folder, name = mendable[0]
         others = some_names([name for _, name in mendable])
+        words = cleaned(same_name(folder), numbered)
         said.append(
             f"{_of(mendable, own)} not written as words ({others}); data.clean_names = true "
-            f"reads {name!r} as {cleaned(same_name(folder), numbered)!r}, or name them in "
-            f"{SETTINGS_FILE} ([classes])"
+            f"reads {quoted(name)} as {quoted(words)}, or name them in {SETTINGS_FILE} ([classes])"
         )
     return said
 

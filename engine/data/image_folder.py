@@ -31,8 +31,8 @@ from engine.data.class_names import check_distinct, class_names, remarks
 from engine.data.dataset import Dataset, LabelledImage
 from engine.data.folder_settings import KEYS, SETTINGS_FILE, FolderSettings, read_settings
 from engine.data.images import SUFFIXES, is_image_file
-from engine.data.layout import ClassFolder, find_layout
-from engine.data.names import natural_key, readable_name, same_name, some_names
+from engine.data.layout import ClassFolder, find_layout, toml_text
+from engine.data.names import natural_key, quoted, readable_name, same_name, some_names
 from engine.data.sampling import split_off_test
 from engine.data.visible_files import VisibleFiles, ending, is_image_name, some_paths
 from engine.errors import DataError
@@ -113,11 +113,11 @@ def _check_settings(root: Path, folders: Sequence[str], settings: FolderSettings
     unknown = [folder for folder in settings.classes if folder not in set(known)]
     if unknown:
         near = get_close_matches(unknown[0], known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {quoted(near[0])}?" if near else ""
         if unknown[0] in KEYS:
             hint = f"; {unknown[0]} belongs at the top of the file, before the first [table]"
         raise DataError(
-            f"{root / SETTINGS_FILE}: classes has {unknown[0]!r}, "
+            f"{root / SETTINGS_FILE}: classes has {quoted(unknown[0])}, "
             f"but there is no such class folder{hint}"
         )
 
@@ -128,6 +128,8 @@ class _Reader:
     def __init__(self, files: VisibleFiles) -> None:
         self._files = files
         self._others: dict[str, list[str]] = defaultdict(list)  # by ending
+        self._read: dict[str, tuple[str, str]] = {}  # folder and its class folder, by real path
+        self._again: dict[str, None] = {}  # folders that were read under another name
 
     def images(
         self, folder: ClassFolder, label: int, name: str, test_fraction: float
@@ -140,17 +142,46 @@ class _Reader:
 
     def remarks(self) -> list[str]:
         """What was passed over in the class folders, most frequent endings first."""
+        said = []
+        if self._again:
+            said.append(
+                "passed over, links to folders that are read anyway: "
+                f"{some_paths(list(self._again))}"
+            )
         kinds = sorted(self._others.items(), key=lambda item: -len(item[1]))
         if not kinds:
-            return []
+            return said
         shown = "; ".join(f"{kind}: {some_paths(paths)}" for kind, paths in kinds[:_MAX_KINDS])
         more = sum(len(paths) for _, paths in kinds[_MAX_KINDS:])
-        return [f"passed over, no images: {shown}" + (f"; {more} others" if more else "")]
+        return [*said, f"passed over, no images: {shown}" + (f"; {more} others" if more else "")]
+
+    def _is_read_already(self, path: str, folder: str) -> bool:
+        """Whether the folder of this file was read under another name, of the same class folder.
+
+        Raises:
+            DataError: if it was read for another class or split.
+        """
+        own = path.rpartition("/")[0]
+        first, before = self._read.setdefault(self._files.real(own), (own, folder))
+        if first == own:
+            return False
+        if before == folder:
+            self._again[own] = None
+            return True
+        link = self._files.link(own) or self._files.link(first) or own
+        raise DataError(
+            f"{readable_name(str(self._files.root))}: {quoted(first)} and {quoted(own)} are one "
+            "folder, by a link: its pictures can't be of two classes or splits. Put a folder of "
+            f"its own in the link's place, or write ignore = [{toml_text(readable_name(link))}] in "
+            f"{SETTINGS_FILE}"
+        )
 
     def _images(self, folder: str, label: int, class_name: str) -> list[LabelledImage]:
         paths: list[str] = []
         others: Counter[str] = Counter()
         for path in self._files.below(folder):
+            if self._is_read_already(path, folder):
+                continue
             if self._is_image(path):
                 paths.append(path)
             else:
@@ -162,7 +193,7 @@ class _Reader:
             where = readable_name(str(self._files.root / folder))
             own = readable_name(folder.rpartition("/")[2])
             raise DataError(
-                f"{where}: the class {class_name!r} is empty: no images in it"
+                f"{where}: the class {quoted(class_name)} is empty: no images in it"
                 + (f" (it has {has}; images end in {', '.join(sorted(SUFFIXES))})" if has else "")
                 + f'. If it is no class, write ignore = ["{own}"] in {SETTINGS_FILE}'
             )

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from engine.data.folder_settings import SETTINGS_FILE
-from engine.data.names import readable_name, same_name, some_names
+from engine.data.names import quoted, readable_name, same_name, some_names
 from engine.data.split_names import (
     holds_images,
+    holds_labelled,
     is_plain_split,
+    is_unlabelled,
     lies_beside_images,
     split_of,
 )
@@ -93,6 +95,7 @@ class _Finder:
                 name
                 for name in listing.folders
                 if holds_images(name)
+                or holds_labelled(name)
                 or same_name(name).casefold() == same_name(own).casefold()
                 or (len(listing.folders) == 1 and self._holds_splits(_join(folder, name)))
             ]
@@ -102,7 +105,11 @@ class _Finder:
                 or any(map(is_image_name, listing.files))
                 or any(same_name(name) in self._named for name in listing.folders)
                 or not self._files.listing(_join(folder, inner[0])).folders
-                or any(split_of(name) or self._has_images(_join(folder, name)) for name in others)
+                or any(
+                    not is_unlabelled(name)
+                    and (split_of(name) or self._has_images(_join(folder, name)))
+                    for name in others
+                )
             ):
                 break
             self._leave(folder, others)
@@ -124,11 +131,14 @@ class _Finder:
     def _splits(self, base: str) -> tuple[str, str | None] | None:
         """The folders of the training and the test classes; None where all are classes."""
         folders = self._files.listing(base).folders
+        unlabelled = [n for n in folders if is_unlabelled(n) and same_name(n) not in self._named]
+        folders = tuple(name for name in folders if name not in unlabelled)
         found = {n: s for n in folders if same_name(n) not in self._named and (s := split_of(n))}
         if not found:
             return None
         if len(folders) == 1:
             kind = found[folders[0]][0]
+            self._leave(base, unlabelled)
             if kind != "train":
                 self._remarks.append(f"{folders[0]} is the only split: its images are split here")
             return self._unwrapped(_join(base, folders[0])), None
@@ -151,7 +161,7 @@ class _Finder:
                 return None  # a class among others
             self._class_folders(folder)  # says that there are none
         test = self._test_split(base, tests, folder)
-        self._leave(base, [*(name for name in tests if name != test), *others])
+        self._leave(base, [*(name for name in tests if name != test), *others, *unlabelled])
         return folder, self._unwrapped(_join(base, test))
 
     def _training_split(
@@ -223,6 +233,7 @@ class _Finder:
                 f"{some_names(without)} {'do' if len(without) > 1 else 'does'} not"
             )
         self._look_for_splits(base, classes, [_join(base, name) for name in classes])
+        self._look_for_holders(base, classes)
         return Layout(tuple(ClassFolder(n, _join(base, n)) for n in classes), False, self._remarks)
 
     def _split_inside(self, folder: str) -> tuple[str, str] | None:
@@ -253,6 +264,27 @@ class _Finder:
                 f"{self._ways_out(classes)}"
             )
         self._remarks.append(f"{what}: if those are the classes, give one of them as data.path")
+
+    def _look_for_holders(self, base: str, classes: Sequence[str]) -> None:
+        """Among classes, a folder of class folders, or one of images of no class."""
+        inside = {name: self._inner_names(_join(base, name)) for name in classes}
+        holders = [name for name in classes if len(inside[name]) > 1]
+        others = [name for name in classes if self._has_own_images(_join(base, name))]
+        if holders and others and len(holders) + len(others) == len(classes):
+            one = len(holders) == 1
+            self._remarks.append(
+                f"{self._where(base)}: {some_names(holders)} "
+                f"{'is' if one else 'are'} taken for {'a class' if one else 'classes'}, with all "
+                f"that is in the folders inside ({some_names(sorted(inside[holders[0]]))}), beside "
+                f"{some_names(others)}; if those inside "
+                f"are the classes, give {self._where(_join(base, holders[0]))} as data.path"
+            )
+        unlabelled = [n for n in classes if is_unlabelled(n) and same_name(n) not in self._named]
+        if unlabelled:
+            self._remarks.append(
+                f"{self._where(base)}: {some_names(unlabelled)} is taken for a class; if it is "
+                f"none, write ignore = {_toml_list(unlabelled)} in {SETTINGS_FILE}"
+            )
 
     def _inner_names(self, folder: str) -> set[str]:
         """The folders in ``folder``, or in the only one inside it; none beside images."""
@@ -295,7 +327,7 @@ class _Finder:
                 else ""
             )
             raise DataError(
-                f"{where}: one class only ({readable_name(names[0])!r}); classification needs "
+                f"{where}: one class only ({quoted(names[0])}); classification needs "
                 f"two or more{hint}"
             )
         if loose:
@@ -314,7 +346,7 @@ class _Finder:
         if not missing and not extra:
             return
         parts = [
-            f"{some_names([readable_name(name) for name in names])} only in {split}"
+            f"{some_names(names)} only in {split}"
             for names, split in ((missing, train), (extra, test))
             if names
         ]
@@ -332,7 +364,7 @@ class _Finder:
         return (
             "Call the splits train and test; or give the folder that holds the class folders as "
             f"data.path; or write in {SETTINGS_FILE} ignore = {_toml_list(names[:1])} to leave it "
-            f"out, or [classes] {_toml_key(name)} = {_toml_text(name)} where it is a class"
+            f"out, or [classes] {_toml_key(name)} = {toml_text(name)} where it is a class"
         )
 
     def _where(self, folder: str) -> str:
@@ -344,13 +376,14 @@ def _join(folder: str, name: str) -> str:
 
 
 def _toml_list(names: Sequence[str]) -> str:
-    shown = ", ".join(_toml_text(readable_name(name)) for name in names[:5])
+    shown = ", ".join(toml_text(readable_name(name)) for name in names[:5])
     return f"[{shown}{', ...' if len(names) > 5 else ''}]"
 
 
-def _toml_text(text: str) -> str:
+def toml_text(text: str) -> str:
+    """A text in quotes, as TOML has it."""
     return f'"{text}"' if '"' not in text and "\\" not in text else f"'{text}'"
 
 
 def _toml_key(text: str) -> str:
-    return text if text.isascii() and text.replace("-", "").isalnum() else _toml_text(text)
+    return text if text.isascii() and text.replace("-", "").isalnum() else toml_text(text)

@@ -42,7 +42,12 @@ def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
     return parts, name
 
 
+def quoted(name: str) -> str:
+    r"""A name or text in quotes, to be read: ``'caf\xe9'``, ``'C:\data'``, on one line."""
+    return repr(readable_name(name)).replace("\\\\", "\\")
+
+
 def some_names(names: Sequence[str], limit: int = 5) -> str:
-    """``names`` quoted and joined, cut after ``limit`` of them."""
-    shown = ", ".join(repr(name) for name in names[:limit])
+    """``names`` in quotes and joined, cut after ``limit`` of them."""
+    shown = ", ".join(map(quoted, names[:limit]))
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"

@@ -11,6 +11,7 @@ from pathlib import Path
 from engine.config import DataConfig
 from engine.data.dataset import Dataset
 from engine.data.generated import ensure_written
+from engine.data.names import quoted
 from engine.demo.vocabulary import TASKS
 from engine.errors import ConfigError
 
@@ -47,9 +48,9 @@ def find_dataset(config: DataConfig) -> RegisteredDataset:
     known = registered_datasets()
     if config.dataset not in known:
         near = get_close_matches(config.dataset, known, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        hint = f"did you mean {quoted(near[0])}? " if near else ""
         raise ConfigError(
-            f"data.dataset is {config.dataset!r}, which is not registered; "
+            f"data.dataset is {quoted(config.dataset)}, which is not registered; "
             f"{hint}Registered are {', '.join(known)}"
         )
     return known[config.dataset]

@@ -7,6 +7,7 @@ in the names of both splits.
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Literal
 
@@ -31,6 +32,8 @@ _BESIDE_IMAGES = frozenset(
         *("gt", "groundtruth", "segmentation", "segmentations", "json", "xml", "txt", "meta"),
     )
 )
+_LABELLED = frozenset(("labeled", "labelled", "annotated"))
+_UNLABELLED = frozenset(("unlabeled", "unlabelled", "unannotated", "unsorted", "unclassified"))
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _GLUED = re.compile(
     rf"({'|'.join(sorted(_KIND_OF, key=len, reverse=True))})"
@@ -59,6 +62,20 @@ def holds_images(name: str) -> bool:
     """Whether a folder's name says only that there are images in it."""
     words = _words(name)
     return any(w in _HOLDERS for w in words) and all(w in _HOLDERS or w.isdigit() for w in words)
+
+
+def holds_labelled(name: str) -> bool:
+    """Whether a folder's name says that the images in it are sorted by class."""
+    return any(w in _LABELLED for w in _words(name)) and not is_unlabelled(name)
+
+
+def is_unlabelled(name: str) -> bool:
+    """Whether a folder's name says that the images in it are of no class that is known."""
+    words = _words(name)
+    return any(word in _UNLABELLED for word in words) or any(
+        first in ("un", "not") and second in _LABELLED
+        for first, second in itertools.pairwise(words)
+    )
 
 
 def lies_beside_images(name: str) -> bool:

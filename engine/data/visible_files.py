@@ -58,6 +58,7 @@ class VisibleFiles:
         self.root = root
         self._ignore = [same_name(pattern).strip("/") for pattern in ignore]
         self._known: dict[str, Listing] = {}
+        self._real: dict[str, str] = {}
         self._passed = _PassedOver()
         self._above_root = _with_parents(root)
 
@@ -79,6 +80,18 @@ class VisibleFiles:
         """
         return self._below(folder, frozenset())
 
+    def real(self, folder: str) -> str:
+        """The path of a folder without links, by which two names of one are known."""
+        if folder not in self._real:
+            self._real[folder] = os.path.realpath(self.root / folder)
+        return self._real[folder]
+
+    def link(self, path: str) -> str | None:
+        """The first part of this path that is a link, with what is above it; None without any."""
+        parts = path.split("/")
+        above = ("/".join(parts[:n]) for n in range(1, len(parts) + 1))
+        return next((part for part in above if (self.root / part).is_symlink()), None)
+
     def is_ignored(self, path: str) -> bool:
         """Whether a pattern of ``ignore`` is for this path or for its last part."""
         path = same_name(path)
@@ -97,7 +110,7 @@ class VisibleFiles:
         return [f"passed over, {what}: {some_paths(list(paths))}" for paths, what in kinds if paths]
 
     def _below(self, folder: str, above: frozenset[str]) -> Iterator[str]:
-        real = os.path.realpath(self.root / folder)
+        real = self.real(folder)
         if real in above:
             self._passed.circles[folder] = None
             return

@@ -9,6 +9,7 @@ import pytest
 from engine.config import DataConfig
 from engine.data.class_names import class_names, cleaned, remarks
 from engine.data.image_folder import read_image_folder
+from engine.data.names import some_names
 from engine.data.registry import load_dataset
 from engine.errors import DataError
 from tests.data.folders import CLASSES, classes, make
@@ -136,3 +137,9 @@ def test_names_that_look_the_same_are_no_two_classes(tmp_path):
     make(tmp_path, *(f"{name}/{i}.png" for name in ("cat", "cat\u200b") for i in range(3)))
     with pytest.raises(DataError, match=r"'cat', 'cat\\u200b' have the class name 'cat'"):
         read_image_folder(tmp_path)
+
+
+def test_names_in_messages_are_read_as_they_are_typed():
+    assert some_names([os.fsdecode(b"caf\xe9"), "C:\\data", "it's", "a\nb"]) == (
+        r"""'caf\xe9', 'C:\data', "it's", 'a\nb'"""
+    )

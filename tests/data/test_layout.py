@@ -203,3 +203,36 @@ def test_splits_whose_classes_are_written_otherwise_are_told_both_spellings(tmp_
     make(tmp_path, *(f"test/{name}/{i}.png" for name in ("cat", "dog") for i in range(3)))
     with pytest.raises(DataError, match=r"'Cat', 'Dog'.* 'cat', 'dog': give them the same names"):
         read_image_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["labeled", "Labelled", "annotated_images"])
+def test_labelled_images_beside_others_are_seen_through(tmp_path, name):
+    make(classes(tmp_path, f"{name}/"), "unlabeled/1.png", "unlabeled/2.png")
+    dataset = read_image_folder(tmp_path)
+    assert dataset.class_names == CLASSES
+    assert dataset.problems == (f"{tmp_path / 'unlabeled'}: left unused",)
+
+
+@pytest.mark.parametrize("others", [(), ("test/",)])
+def test_images_of_no_class_beside_splits_are_left_unused(tmp_path, others):
+    for folder in ("train/", *others):
+        classes(tmp_path, folder)
+    make(tmp_path, "not-labelled/1.png")
+    dataset = read_image_folder(tmp_path)
+    assert dataset.class_names == CLASSES
+    assert dataset.problems == (f"{tmp_path / 'not-labelled'}: left unused",)
+
+
+def test_a_folder_of_images_of_no_class_among_classes_is_said(tmp_path):
+    (problem,) = read_image_folder(classes(tmp_path, names=("cat", "dog", "unsorted"))).problems
+    assert "'unsorted' is taken for a class" in problem and 'ignore = ["unsorted"]' in problem
+    (tmp_path / "dataset.toml").write_text('[classes]\nunsorted = "clutter"')
+    assert read_image_folder(tmp_path).problems == ()
+
+
+def test_a_folder_of_classes_among_classes_is_said(tmp_path):
+    make(classes(tmp_path, "photos/"), "new/1.png", "new/2.png")
+    dataset = read_image_folder(tmp_path)
+    assert dataset.class_names == ("new", "photos")
+    assert "'photos' is taken for a class" in dataset.problems[0]
+    assert dataset.problems[0].endswith(f"give {tmp_path / 'photos'} as data.path")

@@ -95,3 +95,39 @@ def test_pipes_are_never_opened(tmp_path):
     dataset = read_image_folder(tmp_path)
     assert len(found(dataset)) == 8
     assert dataset.problems[0].startswith("passed over, pipes, sockets or devices: 3 (")
+
+
+@pytest.mark.parametrize(
+    ("link", "target"),
+    [
+        ("kitty", "cat"),  # a class under two names
+        ("dog/more", "../cat"),  # a class inside another
+        ("cat/deep/again", "../../dog"),
+    ],
+)
+def test_a_folder_that_two_classes_share_is_refused(tmp_path, link, target):
+    classes(tmp_path, names=("cat", "dog"))
+    (tmp_path / link).parent.mkdir(exist_ok=True)
+    (tmp_path / link).symlink_to(target)
+    with pytest.raises(DataError, match="are one folder, by a link") as error:
+        read_image_folder(tmp_path)
+    assert f'ignore = ["{link}"]' in str(error.value)
+    (tmp_path / "dataset.toml").write_text(f'ignore = ["{link}"]')
+    assert len(found(read_image_folder(tmp_path))) == 8
+
+
+def test_a_test_split_that_is_a_link_to_the_training_split_is_refused(tmp_path):
+    classes(tmp_path, "train/")
+    (tmp_path / "test").symlink_to("train")
+    with pytest.raises(DataError, match=r'two classes or splits.*ignore = \["test"\]'):
+        read_image_folder(tmp_path)
+    (tmp_path / "dataset.toml").write_text('ignore = ["test"]')
+    assert len(read_image_folder(tmp_path).test) == 6
+
+
+def test_a_folder_that_a_class_has_twice_is_read_once(tmp_path):
+    classes(tmp_path, names=("cat", "dog"), within="a/")
+    (tmp_path / "cat" / "b").symlink_to("a")
+    dataset = read_image_folder(tmp_path)
+    assert len(found(dataset)) == 8
+    assert dataset.problems == ("passed over, links to folders that are read anyway: 1 (cat/b)",)
