@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from engine.data.names import readable_name
+from engine.data.names import quoted, readable_name
 from engine.prompt_template import SEED_TEMPLATE
 
 SteeringMode = Literal[
@@ -33,6 +33,12 @@ SteeringMode = Literal[
 Pooling = Literal["no-bos", "paper", "reference", "last"]
 AlphaUnit = Literal["absolute", "relative"]
 Accept = Literal["usable", "verbatim", "clean"]
+
+MOST = 1_000_000
+"""Of steps, images and the like: more is a slip of the finger, and would never end or fit."""
+
+PATH_KEYS = ("data.path", "proposal.template_file", "llm.model", "vlm.model", "vlm.pretrained")
+"""Keys whose text is a path, or may be one."""
 
 
 class _Section(BaseModel):
@@ -89,12 +95,15 @@ class DataConfig(_Section):
         description="write folders' names as words: AnnualCrop as annual crop, "
         "001.Black_footed_Albatross as Black footed Albatross (image-folder)",
     )
-    shots: int = Field(1, ge=1, description="labelled training images per class")
+    shots: int = Field(1, ge=1, le=MOST, description="labelled training images per class")
     sample_seed: int | None = Field(
         None, ge=0, lt=2**63, description="seed of the few-shot sample; default: the run's seed"
     )
     labelled_classes: int | None = Field(
-        None, ge=2, description="sub-shot: label only this many classes, chosen by the seed"
+        None,
+        ge=2,
+        le=MOST,
+        description="sub-shot: label only this many classes, chosen by the seed",
     )
     test_fraction: float = Field(
         0.5, gt=0, lt=1, description="share kept for testing where the folder has no test split"
@@ -116,8 +125,8 @@ class VLMConfig(_Section):
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
         "auto", description="auto: fp16 on CUDA, fp32 elsewhere"
     )
-    image_batch: int = Field(256, ge=1, description="images encoded at once")
-    text_batch: int = Field(2048, ge=1, description="texts encoded at once")
+    image_batch: int = Field(256, ge=1, le=MOST, description="images encoded at once")
+    text_batch: int = Field(2048, ge=1, le=MOST, description="texts encoded at once")
     cache: bool = Field(True, description="keep image features on disk for later runs")
 
 
@@ -161,7 +170,7 @@ class SamplingConfig(_Section):
 
     temperature: float = Field(1.0, ge=0, le=10, description="0 is greedy")
     top_p: float = Field(0.9, gt=0, le=1, description="1 is off")
-    top_k: int = Field(50, ge=0, description="0 is off")
+    top_k: int = Field(50, ge=0, le=MOST, description="0 is off")
     max_new_tokens: int = Field(50, ge=1, le=4096, description="longest reply, in tokens")
     thinking_tokens: int = Field(
         1024,
@@ -180,10 +189,11 @@ class ProposalConfig(_Section):
         5, ge=1, le=100, description="k: best and worst templates of the run shown to the LLM"
     )
     attempts: int = Field(3, ge=1, le=20, description="tries of a step with too few new templates")
-    min_new: int = Field(1, ge=0, description="new valid templates that a step must yield")
+    min_new: int = Field(1, ge=0, le=1024, description="new valid templates that a step must yield")
     patience: int = Field(
         5,
         ge=0,
+        le=MOST,
         description="steps in a row without any new template, after which the run pauses and says "
         "why (headless: ends, to be resumed); 0: never",
     )
@@ -218,7 +228,7 @@ def _check_layers(value: Any) -> Any:
     if value == "auto" or (
         isinstance(layers, list | tuple)
         and layers
-        and all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in layers)
+        and all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n < MOST for n in layers)
     ):
         return layers
     raise ValueError('should be "auto", a 0-based layer such as 17, or a list such as [15, 17]')
@@ -278,9 +288,14 @@ class SteeringConfig(_Section):
 class EvaluationConfig(_Section):
     """What is measured on the test split. The search itself never sees it."""
 
-    ensemble: int = Field(3, ge=1, description="best templates ensembled on the test split")
+    ensemble: int = Field(
+        3, ge=1, le=MOST, description="best templates ensembled on the test split"
+    )
     every: int = Field(
-        0, ge=0, description="measure the test ensemble every so many steps; 0: at the end only"
+        0,
+        ge=0,
+        le=MOST,
+        description="measure the test ensemble every so many steps; 0: at the end only",
     )
 
 
@@ -291,7 +306,7 @@ class RunConfig(_Section):
     seed: int = Field(
         0, ge=0, lt=2**63, description="seed of all replies, and of the few-shot sample"
     )
-    steps: int = Field(100, ge=0, description="optimisation steps")
+    steps: int = Field(100, ge=0, le=MOST, description="optimisation steps")
     seed_template: str = Field(SEED_TEMPLATE, description="the template that the run starts from")
     data: DataConfig = DataConfig()
     vlm: VLMConfig = VLMConfig()
@@ -306,9 +321,15 @@ class RunConfig(_Section):
     def _is_text(cls, values: Any) -> Any:
         for key, text in _texts(values):
             if readable_name(text) != text:
+                mend = (
+                    "give the file or folder another name"
+                    if key in PATH_KEYS
+                    else "type it in UTF-8 (`locale` says what the terminal writes), or write it "
+                    "in a TOML file"
+                )
                 raise ValueError(
                     f"{key} = {readable_name(text)}: there are bytes in it that are no UTF-8, "
-                    "which a run's journal can't hold; give the file or folder another name"
+                    f"which a run's journal can't hold; {mend}"
                 )
         return values
 
@@ -316,7 +337,8 @@ class RunConfig(_Section):
     def _consistent(self) -> Self:
         if "<category>" not in self.seed_template:
             raise ValueError(
-                f"seed_template is {self.seed_template!r}; it needs the placeholder <category>"
+                f"seed_template is {quoted(self.seed_template)}; it needs the placeholder "
+                "<category>"
             )
         if self.proposal.min_new > self.proposal.candidates:
             raise ValueError(

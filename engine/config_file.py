@@ -9,6 +9,7 @@ none, so that a run can be resumed from anywhere. A model name is a path when it
 from __future__ import annotations
 
 import difflib
+import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,18 +17,18 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from engine.config import RunConfig, is_one_line, names_gguf
+from engine.config import PATH_KEYS, RunConfig, is_one_line, names_gguf
 from engine.config_keys import is_text
 from engine.config_messages import explain
+from engine.data.names import quoted, readable_name
 from engine.errors import ConfigError, UserError
 from engine.run_folder import check_name
-from engine.text_file import read_text
+from engine.toml_file import read_toml
 from engine.user_path import user_path
 from engine.validation import shown
 
 PRESETS = Path(__file__).parent / "presets"
 
-_PATHS = ("data.path", "proposal.template_file")
 # Names, or paths: a folder is a model's that has this file in it, None: it is a file itself.
 _NAMES_OR_PATHS = {
     "llm.model": "config.json",
@@ -61,11 +62,7 @@ def load_config(
         if str(source) not in preset_names():
             raise ConfigError(_no_such_configuration(str(source)))
         path = PRESETS / f"{source}.toml"
-    text = read_text(path, ConfigError)
-    try:
-        read = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is no valid TOML: {error}") from error
+    read = read_toml(path, ConfigError)
     _resolve_paths(read, path.resolve().parent)
     given: dict[str, Any] = {}
     for override in overrides:
@@ -171,10 +168,16 @@ def parse_override(override: str) -> tuple[str, Any]:
         ConfigError: if it is not written so.
     """
     key, separator, text = override.partition("=")
-    key = key.strip()
+    key = readable_name(key.strip())
     if not separator or not key:
         raise ConfigError(f"--set {override}: write it as key.path=value, e.g. steering.alpha=0.5")
     return key, parse_value(text, key)
+
+
+def as_typed(override: str) -> str:
+    """``key.path=value`` as one types it in a shell."""
+    key, _, value = override.partition("=")
+    return f"--set {key.strip()}={shlex.quote(value)}"
 
 
 def parse_value(text: str, key: str) -> Any:
@@ -184,12 +187,12 @@ def parse_value(text: str, key: str) -> Any:
     date there. Else it is TOML, or a text where it is none.
     """
     typed = text.strip()
-    quoted = len(typed) > 1 and typed[0] in "\"'" and typed[-1] == typed[0]
-    if is_text(key) and not quoted:
+    in_quotes = len(typed) > 1 and typed[0] in "\"'" and typed[-1] == typed[0]
+    if is_text(key) and not in_quotes:
         return typed
     try:
         values = tomllib.loads(f"value = {typed}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # also of a number with thousands of digits
         return typed
     return values["value"] if len(values) == 1 else typed  # a second line is no other key
 
@@ -214,7 +217,7 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _resolve_paths(values: dict[str, Any], base: Path) -> None:
-    for dotted in (*_PATHS, *_NAMES_OR_PATHS):
+    for dotted in PATH_KEYS:
         section, key = dotted.split(".")
         table = values.get(section)
         if not isinstance(table, dict):
@@ -222,11 +225,11 @@ def _resolve_paths(values: dict[str, Any], base: Path) -> None:
         text = table.get(key)
         if not isinstance(text, str) or not text:
             continue
-        if dotted in _PATHS or _is_path(text, base, _NAMES_OR_PATHS[dotted]):
+        if dotted not in _NAMES_OR_PATHS or _is_path(text, base, _NAMES_OR_PATHS[dotted]):
             try:
                 table[key] = str((base / user_path(text)).resolve())
             except (UserError, OSError, RuntimeError, ValueError) as error:  # a loop, a zero byte
-                raise ConfigError(f"{dotted} = {text!r} is no path: {error}") from None
+                raise ConfigError(f"{dotted} = {quoted(text)} is no path: {error}") from None
 
 
 def _is_path(text: str, base: Path, file: str | None) -> bool:

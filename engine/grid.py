@@ -26,6 +26,7 @@ MOST_CELLS = 10_000
 
 _RANGE = re.compile(r"(-?\d+):(-?\d+)(?::(\d+))?")
 _MOST_FOLDER_CHARACTERS = 180
+_MOST_DIGITS = 20
 
 
 @dataclass(frozen=True)
@@ -124,8 +125,12 @@ def _values(text: str, key: str, item: str) -> Sequence[Any]:
     if found is None:
         return [parse_value(item, key)]
     start, stop, step = found.groups()
-    if step is not None and int(step) == 0:
+    if step is not None and not step.strip("0"):
         raise ConfigError(f"--grid {text}: the range {item.strip()} has a step of 0")
+    if max(map(len, (start, stop, step or ""))) > _MOST_DIGITS:
+        raise ConfigError(
+            f"--grid {text}: the range has numbers of more than {_MOST_DIGITS} digits"
+        )
     numbers = range(int(start), int(stop), int(step or 1))
     if not numbers:
         raise ConfigError(f"--grid {text}: the range {item.strip()} is empty; 0:5 is 0, 1, 2, 3, 4")
@@ -145,6 +150,10 @@ def make_grid(source: str, overrides: Sequence[str], axes: Iterable[Axis]) -> Gr
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice is not None:
         raise ConfigError(f"--grid {twice} is there twice; give all its values in one")
+    for override in overrides:
+        key = override.partition("=")[0].strip()
+        if key in keys:
+            raise ConfigError(f"--set {override}: --grid has values of {key} too; give one of them")
     count = 1
     for axis in axes:
         count *= len(axis.values)

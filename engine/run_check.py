@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any, Literal
 from engine import journal_lines
 from engine.config import RunConfig
 from engine.data.cache_folder import features_folder
-from engine.errors import JournalError
+from engine.errors import JournalError, UserError
 from engine.events import Event
 from engine.journal import fold_journal, is_driven
 from engine.journal_versions import check_head, read_lines
@@ -29,6 +28,7 @@ from engine.run_record import begun_config
 from engine.run_status import RunStatus, status_now
 from engine.run_summary import kept_summary, summary_of_journal
 from engine.state import RunState
+from engine.toml_file import read_toml
 from engine.wording import counted
 
 Level = Literal["error", "warning", "note"]
@@ -182,11 +182,11 @@ def _beside(
 
 
 def _config_problem(path: Path, begun: RunConfig) -> str | None:
-    try:
-        found = written_config(tomllib.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return None  # nothing rests on it
-    except (OSError, ValueError):
+    try:
+        found = written_config(read_toml(path))
+    except (UserError, ValueError):
         return "it can't be read as a configuration of this glov"
     before, now = begun.model_dump(mode="json"), found.model_dump(mode="json")
     keys = ", ".join(_different(before, now))

@@ -11,7 +11,7 @@ from engine.config import RunConfig
 from engine.config_file import load_config, parse_value, validate
 from engine.config_keys import all_keys, is_table, is_text
 from engine.errors import ConfigError, UserError
-from engine.grid import parse_axis
+from engine.grid import make_grid, parse_axis
 from engine.run_folder import runs_folder
 from engine.user_path import user_path
 
@@ -225,3 +225,43 @@ def test_a_seed_template_is_one_line_of_what_can_be_seen(text: str) -> None:
         assert "should be one line of text" in refused(f"{key}={text}")
         persian = "یک عکس می\u200cخواهم <category>"
         assert value(f"{key}={persian}") == persian
+
+
+def test_every_whole_number_has_a_largest_value() -> None:
+    """10^23 steps would never end, and a batch of as many images would fit nowhere."""
+    keys = [key for key in all_keys() if not is_table(key) and not is_text(key)]
+    numbers = [key for key in keys if "should be a whole number" in refused(f"{key}=[[1.5]]")]
+    assert {"steps", "seed", "data.shots", "data.sample_seed", "vlm.image_batch"} <= set(numbers)
+    for key in (*numbers, "steering.layers"):
+        for digits in (23, 400, 5000):
+            assert f"{key} = " in refused(f"{key}={'9' * digits}")
+    assert "steps = 100000000000000000000000: should be at most 1000000" in refused(
+        f"steps={10**23}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "what"),
+    [
+        ("data.path", "give the file or folder another name"),
+        ("vlm.model", "give the file or folder another name"),
+        ("data.name", "type it in UTF-8"),
+        ("name", "type it in UTF-8"),
+    ],
+)
+def test_bytes_that_are_no_utf8_are_told_what_to_do(key: str, what: str) -> None:
+    assert what in refused(f"{key}=caf\udce9")
+    assert r"caf\xe9: there is no such key" in refused("caf\udce9=3")
+
+
+def test_a_value_nested_without_end_is_a_text() -> None:
+    assert parse_value("[" * 5000, "steps") == "[" * 5000
+
+
+def test_a_range_of_a_grid_has_numbers_that_can_be() -> None:
+    with pytest.raises(ConfigError, match="more than 20 digits"):
+        parse_axis(f"seed=0:{'9' * 5000}")
+    with pytest.raises(ConfigError, match="step of 0"):
+        parse_axis("seed=0:5:00")
+    with pytest.raises(ConfigError, match="--set seed=3: --grid has values of seed too"):
+        make_grid("demo", ["seed=3"], [parse_axis("seed=0:2")])

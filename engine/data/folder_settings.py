@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.data.names import same_name
+from engine.data.names import quoted, same_name
 from engine.errors import DataError
-from engine.text_file import read_text
+from engine.toml_file import read_toml
 from engine.validation import shown
 
 SETTINGS_FILE = "dataset.toml"
@@ -35,13 +34,10 @@ def read_settings(path: Path) -> FolderSettings:
     """
     if not os.path.lexists(path):
         return FolderSettings()
-    try:
-        content = tomllib.loads(read_text(path, DataError))
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(f"{path}: can't be read: {error}") from error
+    content = read_toml(path, DataError)
     for key in content:
         if key not in KEYS:
-            raise DataError(f"{path}: unknown key {key!r}; allowed are {', '.join(KEYS)}")
+            raise DataError(f"{path}: unknown key {quoted(key)}; allowed are {', '.join(KEYS)}")
     classes = content.get("classes", {})
     if not isinstance(classes, dict):
         raise DataError(f'{path}: classes must be a table of folder = "class name"')
@@ -65,7 +61,7 @@ def _patterns(path: Path, value: Any) -> tuple[str, ...]:
     patterns = [value] if isinstance(value, str) else value
     if not isinstance(patterns, list) or not all(isinstance(p, str) and p for p in patterns):
         raise DataError(
-            f"{path}: ignore is {value!r}; it must be a list of names such as "
+            f"{path}: ignore is {shown(value)}; it must be a list of names such as "
             '["masks", "*_seg.png"]'
         )
     return tuple(patterns)
