@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from engine.config import RunConfig
+from engine.config import EvaluationConfig, RunConfig
 from engine.config_file import validate
 from engine.errors import ConfigError
 from engine.record import Record
@@ -33,6 +33,9 @@ EDITABLE = (
     "steering.pool",
 )
 """Configuration keys that may change while a run is under way."""
+
+RUN_KEYS = ("steps", "seed", *(f"evaluation.{name}" for name in EvaluationConfig.model_fields))
+"""Keys, beside ``EDITABLE``, that a fork may have otherwise than its parent."""
 
 
 class SetOption(Record):

@@ -7,19 +7,20 @@ which nothing is changed ends as its parent does.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from engine import events as ev
-from engine.config import EvaluationConfig, RunConfig
-from engine.config_file import parse_override, with_value
+from engine.config import RunConfig
+from engine.config_file import as_typed, parse_override, with_value
 from engine.edit_check import edit_problem
-from engine.edits import EDITABLE, SetOption
+from engine.edits import EDITABLE, RUN_KEYS, SetOption
 from engine.errors import ConfigError, JournalError, UserError
 from engine.journal import Journal, fold_journal, read_journal
 from engine.places import PLACE_KEYS, with_places
-from engine.run_folder import EVENTS
+from engine.run_folder import CONFIG, EVENTS
 from engine.run_record import begun_config
 from engine.run_trust import check_trust
 from engine.state import RunState
@@ -27,9 +28,6 @@ from engine.wording import counted
 
 LLM_KEYS = ("llm.model", "llm.revision")
 """Scores do not depend on the LLM, so a fork may have another one."""
-
-RUN_KEYS = ("steps", "seed", *(f"evaluation.{name}" for name in EvaluationConfig.model_fields))
-"""Keys, beside ``EDITABLE``, that a fork may have otherwise than its parent."""
 
 _OF_THE_PROCESS = (
     ev.RunPaused,
@@ -116,9 +114,9 @@ def _changes(
         else:
             raise ConfigError(
                 f"--set {override}: {key} can't change in a fork, since scores before and after "
-                f"step {step} would no longer be comparable. These can: "
-                f"{', '.join((*RUN_KEYS, *EDITABLE, *PLACE_KEYS))}. For other keys start a new "
-                f"run: glov run {parent / 'config.toml'} --set {override}"
+                f"step {step} would no longer be comparable. For it start a new run: glov run "
+                f"{shlex.quote(str(parent / CONFIG))} {as_typed(override)}. These can: steps, "
+                "seed, evaluation.*, what can be edited in a run, and where data and models are"
             )
     if config.steps < step:
         raise ConfigError(

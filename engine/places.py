@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine.config import RunConfig
-from engine.config_file import parse_override, validate, with_value
+from engine.config_file import as_typed, parse_override, validate, with_value
+from engine.edits import EDITABLE, RUN_KEYS
 from engine.errors import ConfigError
 
 PLACE_KEYS = (
@@ -28,8 +29,10 @@ PLACE_KEYS = (
 )
 
 
-def read_places(config: RunConfig, overrides: Iterable[str]) -> dict[str, Any]:
+def read_places(config: RunConfig, overrides: Iterable[str], run: str = "RUN") -> dict[str, Any]:
     """``key.path=value`` of a command line, by key; paths are made absolute.
+
+    ``run`` is what a command line calls the run, for messages.
 
     Raises:
         ConfigError: naming a key that can't be set, or a value that is not allowed.
@@ -39,9 +42,16 @@ def read_places(config: RunConfig, overrides: Iterable[str]) -> dict[str, Any]:
         key, value = parse_override(override)
         config = with_value(config, key, value, f"--set {override}")  # says what is no key
         if key not in PLACE_KEYS:
+            typed = as_typed(override)
+            way = (
+                f"a fork can have it: glov fork {run} --at-step N {typed}"
+                if key in EDITABLE or key in RUN_KEYS
+                else f"a new run can have it: glov run CONFIG {typed}"
+            )
             raise ConfigError(
-                f"--set {override}: {key} can't change when a run is taken up. These can: "
-                f"{', '.join(PLACE_KEYS)}. A fork can have others (glov fork)"
+                f"--set {override}: {key} can't change when a run is taken up; {way}. Here --set "
+                "only says where data and models are now (data.path, llm.model) and how they run "
+                "(llm.device, vlm.image_batch)"
             )
         section, name = key.split(".")
         found[key] = getattr(getattr(config, section), name)

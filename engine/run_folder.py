@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.data.names import quoted
 from engine.errors import ConfigError, JournalError
 from engine.ownership import why_denied
 from engine.user_path import environment_path, user_path
@@ -55,7 +56,7 @@ def check_name(name: str) -> None:
         wrong = "is a word of the command line"
     if wrong is not None:
         raise ConfigError(
-            f"name = {name!r}: it {wrong}, and it begins the name of the run's folder in "
+            f"name = {quoted(name)}: it {wrong}, and it begins the name of the run's folder in "
             f"{runs_folder()}/; for a folder elsewhere give --run-dir"
         )
 
@@ -93,7 +94,7 @@ def find_folder(text: str, is_wanted: Callable[[Path], bool]) -> Path | None:
             continue
     if not text or "/" in text:
         return None
-    found = [path for path in _in_runs_folder() if text == LATEST or path.name.startswith(text)]
+    found = [path for path in all_in_runs_folder() if text == LATEST or path.name.startswith(text)]
     found = [path for path in found if _is_wanted(path, is_wanted)]
     if text == LATEST:
         return max(found, key=_written, default=None)
@@ -104,11 +105,28 @@ def find_folder(text: str, is_wanted: Callable[[Path], bool]) -> Path | None:
     return found[0] if found else None
 
 
-def _in_runs_folder() -> list[Path]:
+def all_in_runs_folder() -> list[Path]:
+    """What is in the runs folder, runs and others, in no order; nothing where it is not there yet.
+
+    Raises:
+        JournalError: if it is no folder or can't be read.
+    """
+    folder = runs_folder()
     try:
-        return list(runs_folder().iterdir())
-    except OSError:
+        return list(folder.iterdir())
+    except FileNotFoundError:
         return []
+    except OSError as error:
+        raise JournalError(
+            f"{folder}: runs can't be looked for there: {why_denied(error, folder)}; {_the_runs()}"
+        ) from error
+
+
+def _the_runs() -> str:
+    """What to do where the runs folder can't be used."""
+    if environment_path("GLOV_RUNS_DIR") is not None:
+        return "GLOV_RUNS_DIR names it; give another folder there, or unset it"
+    return "set GLOV_RUNS_DIR to another folder"
 
 
 def _is_wanted(path: Path, is_wanted: Callable[[Path], bool]) -> bool:

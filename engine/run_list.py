@@ -6,14 +6,20 @@ so and hides no other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.errors import JournalError
 from engine.journal import is_begun
-from engine.run_folder import EVENTS, find_folder, run_argument, runs_folder
+from engine.run_folder import (
+    EVENTS,
+    all_in_runs_folder,
+    find_folder,
+    run_argument,
+    runs_folder,
+)
 from engine.run_record import Metric
 from engine.run_status import RunStatus, status_now
 from engine.run_summary import read_summary
@@ -70,33 +76,40 @@ def list_runs(names: Sequence[str] = ()) -> list[ListedRun]:
         JournalError: if a folder that was named is not there or can't be read.
     """
     folders: dict[Path, Path] = {}  # by what they resolve to, so that none is listed twice
-    for name in names or [str(runs_folder())]:
-        base = _find(name)
-        if base is None:
-            if not names:
-                return []
-            raise JournalError(f"{name}: there is no such folder, also not in {runs_folder()}/")
-        for folder in _runs_in(base):
-            folders.setdefault(folder.resolve(), folder)
+    for folder in [path for name in names for path in _named(name)] if names else _all():
+        folders.setdefault(folder.resolve(), folder)
     found = [_sweep(folder) if is_sweep(folder) else _run(folder) for folder in folders.values()]
     return sorted(found, key=lambda run: (run.last_event or 0.0, run.folder.name))
 
 
-def _find(name: str) -> Path | None:
+def _all() -> list[Path]:
+    base = runs_folder()
+    if _is_listed(base):  # a run itself
+        return _runs_in(base)
+    return _listed(all_in_runs_folder())
+
+
+def _named(name: str) -> list[Path]:
     folder = find_folder(name, _is_listed)
     if folder is None:
         paths = (user_path(name), runs_folder() / name)  # a folder of runs
         folder = next((path for path in paths if path.is_dir()), None)
-    return folder
+    if folder is None:
+        raise JournalError(f"{name}: there is no such folder, also not in {runs_folder()}/")
+    return _runs_in(folder)
 
 
 def _runs_in(base: Path) -> list[Path]:
     if not is_sweep(base) and _is_listed(base):
         return [base]
     try:
-        return sorted(path for path in base.iterdir() if path.is_dir() and _is_listed(path))
+        return _listed(base.iterdir())
     except OSError as error:
         raise JournalError(f"{base} can't be read: {error.strerror}") from error
+
+
+def _listed(paths: Iterable[Path]) -> list[Path]:
+    return sorted(path for path in paths if path.is_dir() and _is_listed(path))
 
 
 def _is_listed(folder: Path) -> bool:

@@ -9,7 +9,12 @@ import typer
 
 from glov_tui.completion import complete_key, complete_preset, complete_run
 
-Headless = Annotated[bool, typer.Option("--headless", help="No screen: progress on stderr.")]
+Headless = Annotated[
+    bool,
+    typer.Option(
+        "--headless", help="No screen: stay to the end, progress on stderr. Not with --detach."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 
 
@@ -44,7 +49,10 @@ LowBandwidth = Annotated[
     bool, typer.Option("--low-bandwidth", help="Repaint less: at most 5 KiB/s in place of 12.")
 ]
 Detach = Annotated[
-    bool, typer.Option("--detach", help="No screen, and return at once: `glov attach` shows it.")
+    bool,
+    typer.Option(
+        "--detach", help="No screen: return at once, `glov attach` shows it. Not with --headless."
+    ),
 ]
 Places = Annotated[
     list[str] | None,

@@ -308,13 +308,22 @@ def steer(
     mode: Annotated[str | None, typer.Option(help="Steering mode.")] = None,
     alpha_unit: Annotated[str | None, typer.Option(help="absolute or relative.")] = None,
     pool: Annotated[str | None, typer.Option(help="no-bos, paper, reference or last.")] = None,
-    replies: Annotated[int, typer.Option(min=1, help="Replies per setting.")] = 4,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the replies.")] = 0,
+    replies: Annotated[int, typer.Option(min=1, max=1024, help="Replies per setting.")] = 4,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, show_choices=False, help="Seed of the replies.")
+    ] = 0,
     lens: Annotated[bool, typer.Option("--lens", help="Also the direction's logit lens.")] = False,
     fitness: Annotated[
         bool, typer.Option("--fitness", help="Also score the templates that come out.")
     ] = False,
-    config: Annotated[str, typer.Option(help="Whose LLM, where no run is given.")] = "demo",
+    config: Annotated[
+        str | None,
+        typer.Option(
+            help="Whose LLM, where no run is given.",
+            show_default="demo",
+            autocompletion=complete_preset,
+        ),
+    ] = None,
     override: Override = None,
     as_json: AsJson = False,
     trust_run: TrustRun = False,

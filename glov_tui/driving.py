@@ -61,10 +61,11 @@ def places_of(folder: Path, overrides: list[str]) -> Mapping[str, Any]:
         return {}
     from engine.journal import read_state
     from engine.places import read_places
+    from engine.run_folder import run_argument
 
     config = read_state(folder).config
     assert config is not None  # a journal begins with it
-    return read_places(config, overrides)
+    return read_places(config, overrides, run_argument(folder))
 
 
 def drive(folder: Path, how: How) -> int:

@@ -50,7 +50,7 @@ class Request:
     """What was asked for; None and empty: as the run or the configuration has it."""
 
     run: str | None
-    config: str
+    config: str | None
     overrides: Sequence[str]
     positive: str | None
     negative: str | None
@@ -117,6 +117,11 @@ def _subject(request: Request) -> tuple[RunConfig, str, str, tuple[Message, ...]
     positive, negative = request.positive, request.negative
     messages: tuple[Message, ...] | None = None
     if request.run is not None:
+        if request.config is not None or request.overrides:
+            raise ConfigError(
+                f"{request.run}: a run has its own configuration; leave --config and --set out, or "
+                "the run"
+            )
         folder = find_run(request.run)
         state = read_state(folder)
         assert state.config is not None  # a journal begins with it
@@ -128,7 +133,7 @@ def _subject(request: Request) -> tuple[RunConfig, str, str, tuple[Message, ...]
             negative = negative or (found[1].text if found[1] else None)
         messages = _run_messages(state) if request.prompt is None else None
     else:
-        config = load_config(request.config, list(request.overrides))
+        config = load_config(request.config or "demo", list(request.overrides))
     if request.prompt is not None:
         from engine.metaprompt import with_prefix  # with jinja
 

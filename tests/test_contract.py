@@ -294,13 +294,18 @@ def test_what_may_be_set_when_a_run_is_taken_up(places: Places) -> None:
     found = read_places(config, ["llm.device=cpu", "vlm.image_batch=7"])
     assert found == {"llm.device": "cpu", "vlm.image_batch": 7}
     for wrong, words in (
+        ("steps=5", r"taken up; a fork can have it: glov fork my-run --at-step N --set steps=5\. "),
+        (
+            "data.name=a b",
+            r"taken up; a new run can have it: glov run CONFIG --set data.name='a b'",
+        ),
         ("seed=3", "seed can't change"),
         ("steering.alpha=1", "can't change"),
         ("llm.devise=cpu", "no such key"),
         ("vlm.image_batch=0", "vlm.image_batch"),
     ):
         with pytest.raises(ConfigError, match=words):
-            read_places(config, [wrong])
+            read_places(config, [wrong], "my-run")
 
 
 def test_models_are_told_apart_by_their_files(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from engine import events as ev
 from engine.errors import JournalError
 from engine.grid import make_grid, parse_axis
 from engine.journal import Journal
-from engine.run_folder import EVENTS
+from engine.run_folder import EVENTS, find_run
 from engine.run_list import list_runs
 from engine.sweep import open_sweep
 from tests.sealing import resealed
@@ -123,3 +124,37 @@ def test_a_long_run_takes_little_time(tmp_path: Path) -> None:
     begun = time.perf_counter()
     assert [run.status for run in list_runs([str(path.parent)])] == ["finished"]
     assert time.perf_counter() - begun < 1.0
+
+
+@pytest.mark.parametrize("kind", ["device", "file", "below a file", "loop"])
+def test_a_runs_folder_that_is_none_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    folder = {"device": "/dev/null", "below a file": str(tmp_path / "file" / "runs")}.get(
+        kind, str(tmp_path / kind)
+    )
+    monkeypatch.setenv("GLOV_RUNS_DIR", folder)
+    for look in (list_runs, lambda: list_runs(["x"]), lambda: find_run("latest")):
+        with pytest.raises(JournalError) as caught:
+            look()
+        said = str(caught.value)
+        assert said.startswith(f"{folder}: runs can't be looked for there: ")
+        assert "GLOV_RUNS_DIR names it; give another folder there, or unset it" in said
+    run = write_run(tmp_path / "elsewhere")
+    assert find_run(str(run)) == run  # a path needs no runs folder
+
+
+def test_a_runs_folder_that_can_not_be_read_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root can read everything")
+    monkeypatch.setenv("GLOV_RUNS_DIR", str(tmp_path))
+    tmp_path.chmod(0)
+    try:
+        with pytest.raises(JournalError, match="Permission denied"):
+            list_runs()
+    finally:
+        tmp_path.chmod(0o700)

@@ -58,6 +58,8 @@ def test_without_a_run_as_text(tmp_path: Path) -> None:
     ("arguments", "expected"),
     [
         ((*TEXTS,), "give --prompt TEXT"),
+        (("r", "--config", "demo"), "r: a run has its own configuration"),
+        (("r", "--set", "seed=3"), "leave --config and --set out, or the run"),
         ((*PROMPT,), "give --positive TEXT and --negative TEXT"),
         ((*TEXTS, *PROMPT, "--mode", "sideways"), "--mode 'sideways'"),
         ((*TEXTS, *PROMPT, "--layer", "6"), "decoder layers 0 to 5"),
