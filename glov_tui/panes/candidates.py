@@ -11,15 +11,18 @@ from engine.state import RunState
 from glov_tui.glyphs import Glyphs
 from glov_tui.text import clean
 from glov_tui.widgets.spans import Line, Span
-from glov_tui.widgets.text_view import TextView
+from glov_tui.widgets.text_view import TextView, wrap
 
 THOUGHT_CHARACTERS = 160  # of a thought's end that are shown
+NO_ACCURACY = f"{'-':>6} "
 
 
 class CandidatesPane(TextView):
     """One line per reply: the text while it streams, then its template, outcome and score.
 
-    While the LLM thinks, the line has the end of its thought.
+    While the LLM thinks, the line has the end of its thought. A text stays where it is written:
+    its accuracy has a place before it from the start, and so have the rows of the longest reply,
+    where all fit. Else each row that is added would move all replies below it.
     """
 
     TITLE: ClassVar[str] = "candidates"
@@ -29,6 +32,7 @@ class CandidatesPane(TextView):
         super().__init__(id="candidates")
         self.border_title = self.TITLE
         self._glyphs = glyphs
+        self._rows = (0, 1)  # the pane's width, and the rows of the longest reply at it
 
     def fingerprint(self, state: RunState) -> Hashable:
         """Streams grow, candidates and scores come one by one."""
@@ -45,29 +49,59 @@ class CandidatesPane(TextView):
         self.border_title = f"{self.TITLE}: step {state.step}{attempt}"
         read = {c.candidate: c for c in state.candidates if c.attempt == state.attempt}
         n = max(len(state.streams), len(read))
-        lines = []
+        before = [t.accuracy for t in state.ranking if t.first.step < state.step]
+        best = max(before, default=1.0)
+        lines: list[Line] = []
         for i in range(n):
             number: Span = (f"{i + 1:>2} ", "dim")
             if i in read:
-                lines.append((number, *self._outcome(read[i], state)))
+                lines.append((number, *self._outcome(read[i], state, best)))
             else:
-                lines.append((number, (f"{self._glyphs.writing} ", "dim"), self._stream(state, i)))
-        self.set_lines(lines)
+                lines.append((number, *self._stream(state, i)))
+        self.set_lines(self._spaced(lines))
 
-    def _stream(self, state: RunState, i: int) -> Span:
+    def on_resize(self) -> None:
+        """Wrap at the new width."""
+        super().on_resize()
+        if any(self._lines):  # else nothing was shown yet
+            self.set_lines(self._spaced([line for line in self._lines if line]))
+
+    def _spaced(self, lines: list[Line]) -> list[Line]:
+        """With empty rows, so that each has as many as the longest has had, where they fit.
+
+        Where they do not, those at the end have fewer.
+        """
+        width, height = self.scrollable_content_region.size
+        rows = [len(wrap(line, width)) for line in lines] if width else []
+        if not rows:
+            return lines
+        most = max(*rows, self._rows[1] if self._rows[0] == width else 1)
+        self._rows = width, most
+        spare = max(0, height - sum(rows))
+        wanted = min(most, height // len(rows))
+        spaced: list[Line] = []
+        for line, taken in zip(lines, rows, strict=True):
+            empty = min(spare, max(0, wanted - taken))
+            spare -= empty
+            spaced += [line, *[()] * empty]
+        return spaced
+
+    def _stream(self, state: RunState, i: int) -> Line:
         """What reply ``i`` is so far: its thought, dim, until it has words of its own."""
         text = state.streams[i] if i < len(state.streams) else ""
         thought = state.thoughts[i] if i < len(state.thoughts) else ""
+        writing = f"{self._glyphs.writing} "
         if thought and not text.strip():
-            return self._thought(thought), "dim"
-        return clean(text).lstrip(), "" if thought else "dim"
+            return (writing, "dim"), (self._thought(thought), "dim")
+        return (writing + " " * len(NO_ACCURACY), "dim"), (clean(text).lstrip(), "")
 
     def _thought(self, thought: str) -> str:
         end = clean(thought[-THOUGHT_CHARACTERS:]).strip()
         left_out = self._glyphs.writing if len(thought) > THOUGHT_CHARACTERS else ""
         return f"thinks: {left_out}{end}"
 
-    def _outcome(self, candidate: CandidateProposed, state: RunState) -> Line:
+    def _outcome(self, candidate: CandidateProposed, state: RunState, best: float) -> Line:
+        """``best`` is the highest accuracy before the step: what is over it is marked."""
         glyphs = self._glyphs
         if candidate.outcome == "rejected":
             reason = RejectReason(candidate.reason).explanation if candidate.reason else ""
@@ -81,7 +115,7 @@ class CandidatesPane(TextView):
         note = f" ({clean(candidate.note)})" if candidate.note else ""
         text = candidate.template or ""
         scored = state.find(normalise(text))
-        accuracy = f"{scored.accuracy:>6.1%} " if scored else "     - "
+        accuracy = f"{scored.accuracy:>6.1%} " if scored else NO_ACCURACY
         if candidate.outcome == "duplicate":
             return (
                 (f"{glyphs.duplicate} ", "dim"),
@@ -89,10 +123,14 @@ class CandidatesPane(TextView):
                 (f"{clean(text)} (seen before)", "dim"),
             )
         seed = state.seed
-        better = scored is not None and seed is not None and scored.accuracy > seed.accuracy
+        style = ""
+        if scored is not None and scored.accuracy > best:
+            style = "good"
+        elif scored is not None and seed is not None and scored.accuracy > seed.accuracy:
+            style = "strong"
         return (
             (f"{glyphs.new} ", "good"),
-            (accuracy, "good" if better else "strong"),
+            (accuracy, style),
             (clean(text), ""),
             (note, "dim"),
         )

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from typing import ClassVar
 
 from engine.llm.base import Message
+from engine.prompt_template import normalise
 from engine.state import RunState
 from glov_tui.glyphs import Glyphs
 from glov_tui.text import clean
@@ -14,7 +15,11 @@ from glov_tui.widgets.text_view import TextView
 
 
 class MetaPromptPane(TextView):
-    """System and user message of the step, and which edits wait for the next one."""
+    """System and user message of the step, and which edits wait for the next one.
+
+    Until a reader scrolls it, the pane begins at the templates: what stands before them is the
+    same at every step.
+    """
 
     TITLE: ClassVar[str] = "meta-prompt"
     INTERVAL: ClassVar[float] = 0.2
@@ -28,6 +33,8 @@ class MetaPromptPane(TextView):
         """Whether another moment of a run is shown: then what is of another step is not."""
         self._step = 0  # of the shown prompt
         self._before: frozenset[str] = frozenset()  # lines of the prompt before the shown one
+        self._examples = 0  # the line with the first template
+        self._opened_at = 0  # the row to which it was scrolled
 
     def fingerprint(self, state: RunState) -> Hashable:
         """The prompt changes once per attempt; the edits whenever a person makes one."""
@@ -54,15 +61,36 @@ class MetaPromptPane(TextView):
             self._before = frozenset(_all_lines(self._shown)) if onwards else frozenset()
             self._shown = state.prompt.messages
         self._step = state.prompt.step
+        keys = (*state.prompt.best, *state.prompt.worst)
+        found = None
         lines: list[Line] = []
         for message in self._shown:
             begun = message["role"] == "assistant"
             lines.append((("the reply is begun with" if begun else message["role"], "mark"),))
             for text in message["content"].splitlines():
+                if found is None and message["role"] == "user":
+                    folded = normalise(text)
+                    found = len(lines) if any(key in folded for key in keys) else None
                 changed = bool(self._before) and bool(text) and text not in self._before
                 gutter = self._glyphs.changed if changed else " "
                 lines.append(((gutter, "mark"), (clean(text), "")))
+        self._examples = max(0, (found or 0) - 1)  # with the line that says what they are
         self.set_lines(lines)
+        self._open()
+
+    def on_resize(self) -> None:
+        """Wrap at the new width."""
+        super().on_resize()
+        self._open()
+
+    def _open(self) -> None:
+        """Begin at the templates, unless a reader was elsewhere."""
+        if self.scroll_offset.y != self._opened_at:
+            return
+        row = min(self.row_of(self._examples), self.max_scroll_y)
+        if row != self._opened_at:
+            self._opened_at = row
+            self.scroll_to(y=row, animate=False, immediate=True, force=True)
 
 
 def _all_lines(messages: tuple[Message, ...]) -> list[str]:

@@ -62,6 +62,11 @@ class TextView(SpanView):
             if old != new:
                 self.refresh(Region(0, y, width, 1))
 
+    def row_of(self, line: int) -> int:
+        """The first row of a line, as they are wrapped now."""
+        width = self.scrollable_content_region.width
+        return sum(len(wrap(before, width)) for before in self._lines[:line]) if width else 0
+
     def on_resize(self) -> None:
         """Wrap at the new width."""
         self._rewrap()

@@ -47,7 +47,9 @@ async def test_a_thought_is_shown_dim_until_the_reply_begins(session: HeldSessio
         async def lines() -> list[tuple[str, str]]:
             pane.show(session.state)
             await settle(pilot)
-            return [("".join(text for text, _ in line), line[-1][1]) for line in pane._lines]
+            return [
+                ("".join(text for text, _ in line), line[-1][1]) for line in pane._lines if line
+            ]
 
         session.apply(streamed("", "a cup", thoughts=("x" * 500, "")))
         session.apply(streamed("", " at", thoughts=(" light\x1b[31m?", "")))
