@@ -18,7 +18,7 @@ from textual import on
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.events import Resize
+from textual.events import DescendantFocus, Resize
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -30,6 +30,7 @@ from glov_tui.attached import AttachedActions
 from glov_tui.glyphs import ASCII, UNICODE
 from glov_tui.governor import Governor
 from glov_tui.keys import KEYS, PAST_KEYS
+from glov_tui.notices import said_at_the_end
 from glov_tui.panes.accuracy import AccuracyPane
 from glov_tui.panes.best import BestTemplate
 from glov_tui.panes.candidates import CandidatesPane
@@ -40,8 +41,9 @@ from glov_tui.panes.pane import Pane, PaneScreen
 from glov_tui.panes.scrubber import Scrubber
 from glov_tui.panes.status import StatusLine
 from glov_tui.panes.steering import SteeringPane
+from glov_tui.panes.tabs import PANES, screen_tabs
 from glov_tui.screen_driver import screen_driver
-from glov_tui.text import clean
+from glov_tui.text import clean, cut
 from glov_tui.themes import HIGH_CONTRAST
 from glov_tui.tty import Terminal, count_writes, queued_frames, redraw
 from glov_tui.widgets.key_bar import KeyBar
@@ -50,7 +52,6 @@ PUMP_HZ = 10
 MIN_WIDTH, MIN_HEIGHT = 60, 20
 NARROW, SHORT = 110, 36
 """Below this size there are three panes: the templates, the chart and one more."""
-PANES = ("meta-prompt", "examples", "steering", "candidates", "accuracy", "log")
 _BOUND = frozenset(binding.action.partition("(")[0] for binding in KEYS)
 _NOTHING = object()  # a fingerprint that no state has
 
@@ -240,7 +241,8 @@ class GlovApp(AttachedActions):
         best = state.best if state.steps_done else None
         if best is not None and state.anchors and best.accuracy > self._announced_best:
             self._announced_best = best.accuracy
-            text = f"{best.accuracy:.1%} {clean(best.text)}"
+            room = self._cells[0] - len(" New best   ")  # more lines would move the panes
+            text = cut(f"{best.accuracy:.1%} {clean(best.text)}", room)
             self.notify(text, title="New best", markup=False, timeout=4)
         if state.status != self._announced_status:
             self._announced_status = state.status
@@ -252,7 +254,7 @@ class GlovApp(AttachedActions):
             elif state.status == "stopped" and not self.is_leaving:
                 self.notify("q quits; `glov resume` goes on.", title="Stopped", timeout=8)
             elif state.status == "finished":
-                self.notify("All steps are done. q quits.", title="Finished", timeout=8)
+                self.notify(said_at_the_end(state), title="Finished", timeout=60)
                 self.bell()
         if self.is_leaving and (self.session.ended or state.status in ENDED):
             self.exit()
@@ -286,17 +288,21 @@ class GlovApp(AttachedActions):
         next(target for target in within if target.can_focus).focus()
         self._repaint(self.shown, by_user=True)
 
+    @on(DescendantFocus)
+    def _focus_moved(self, event: DescendantFocus) -> None:
+        """Tab and the mouse choose a pane as well."""
+        within = {widget.id for widget in event.widget.ancestors_with_self}
+        name = next((name for name in PANES if name in within), self._pane)
+        if name != self._pane:
+            self._pane = name
+            self._mark_current()
+
     def action_zoom(self) -> None:
         """Show one pane only, or all that fit."""
         if not self._zoomed and self._layout_name == "single":
             self.notify("Only one pane fits in this terminal.", timeout=3)
             return
         self._zoomed = not self._zoomed
-        focused = self.focused
-        for name in PANES:
-            pane = self.screen_stack[0].query_one(f"#{name}")
-            if focused is not None and (focused is pane or pane in focused.ancestors):
-                self._pane = name
         self._set_layout()
         self._mark_current()
         self._repaint(self.shown, by_user=True)
@@ -381,13 +387,3 @@ class GlovApp(AttachedActions):
 
 def _keys_depend_on(state: RunState) -> Hashable:
     return state.status, state.experiment is not None and state.experiment.running
-
-
-def screen_tabs(current: str, width: int) -> str:
-    """The tab line of the layouts that show one pane: ``1 meta-prompt [2 templates] ...``."""
-    titles = {"examples": "templates", "accuracy": "chart"}
-    parts = []
-    for number, name in enumerate(PANES, 1):
-        label = f"{number} {titles.get(name, name)}"
-        parts.append(f"[{label}]" if name == current else f" {label} ")
-    return "".join(parts)[:width]

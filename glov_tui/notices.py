@@ -5,7 +5,20 @@ from __future__ import annotations
 from textual.app import App
 from textual.notifications import SeverityLevel
 
+from engine.state import RunState
+from engine.vlm.fitness import wilson_interval
 from glov_tui.widgets.key_bar import KeyBar
+
+
+def said_at_the_end(state: RunState) -> str:
+    """What came of a run: the test accuracies in percent with their 95 % intervals."""
+    parts = []
+    for subject, tested in {test.subject: test for test in state.tests}.items():
+        low, high = wilson_interval(tested.hits, tested.n)
+        share = tested.hits / tested.n
+        parts.append(f"{subject} {share:.1%} ({100 * low:.0f}-{100 * high:.0f})")
+    result = f"Test accuracy: {', '.join(parts)}." if parts else "All steps are done."
+    return f"{result} q quits and shows the result."
 
 
 class NoticesApp(App[None]):

@@ -45,3 +45,10 @@ def escape_toml(document: str) -> str:
 def _units(character: str) -> str:
     pairs = character.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{pairs[i : i + 4]}" for i in range(0, len(pairs), 4))
+
+
+def cut(text: str, cells: int) -> str:
+    """A text in at most so many cells, with a mark where its end is missing."""
+    from rich.cells import cell_len, set_cell_size
+
+    return text if cell_len(text) <= cells else set_cell_size(text, max(0, cells - 1)) + "…"

@@ -19,7 +19,7 @@ from engine.commands import InjectTemplate, MakeEdit, Pause, Resume, StepOnce, S
 from engine.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
 from engine.prompt_template import normalise
 from glov_tui.all_keys import key_groups
-from glov_tui.app import PANES, GlovApp
+from glov_tui.app import GlovApp
 from glov_tui.glyphs import UNICODE
 from glov_tui.keys import KEYS
 from glov_tui.panes.accuracy import AccuracyPane
@@ -28,6 +28,7 @@ from glov_tui.panes.examples import ExamplesPane
 from glov_tui.panes.log import LogPane
 from glov_tui.panes.meta_prompt import MetaPromptPane
 from glov_tui.panes.status import StatusLine
+from glov_tui.panes.tabs import PANES
 from glov_tui.screens.details import DetailsScreen
 from glov_tui.screens.editor import EditorScreen
 from glov_tui.screens.help import HelpScreen

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from engine import events as ev
+from glov_tui.notices import said_at_the_end
 from glov_tui.panes.candidates import CandidatesPane
 from glov_tui.panes.meta_prompt import MetaPromptPane
+from glov_tui.panes.tabs import PANES, screen_tabs
+from glov_tui.widgets.key_bar import KeyBar
 from tests.glov_tui.sessions import HeldSession, loaded, one_step
 from tests.glov_tui.test_app import BEST, cockpit, settle
 
@@ -90,3 +93,46 @@ async def test_the_meta_prompt_opens_at_the_templates(
         session.apply(*one_step(2, {"x <category>": 5})[2:], *_started(3))
         await settle(pilot)
         assert "system" in rows()[0]  # where the reader went
+
+
+async def test_a_pane_is_zoomed_by_keys_that_come_in_one_read(session: HeldSession) -> None:
+    async with cockpit(session, (80, 24)) as (pilot, app):
+        for key in ("4", "z"):
+            app.simulate_key(key)
+        await pilot.pause()
+        shown = [name for name in PANES if app.query_one(f"#{name}").display]
+        assert shown == ["candidates"]
+        await pilot.press("z", "tab", "tab", "z")  # what has the focus is zoomed
+        await pilot.pause()
+        (name,) = [name for name in PANES if app.query_one(f"#{name}").display]
+        assert app.focused is not None and app.query_one(f"#{name}") in (
+            app.focused.ancestors_with_self
+        )
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_all_tabs_fit(width: int) -> None:
+    for name in PANES:
+        line = screen_tabs(name, width)
+        assert len(line) <= width and line.rstrip(" ]").endswith("6 log")
+
+
+async def test_a_new_best_moves_no_pane(session: HeldSession) -> None:
+    async with cockpit(session, (80, 24)) as (pilot, app):
+        before = app.query_one("#panes").region
+        session.apply(*one_step(2, {LONG: 9}, LONG)[2:])
+        await settle(pilot)
+        bar = app.query_one(KeyBar)
+        assert bar.size.height == 1 and str(bar.content).startswith("New best  90.0% a <category>")
+        assert app.query_one("#panes").region.bottom == before.bottom
+
+
+async def test_the_end_says_what_came_of_it(session: HeldSession) -> None:
+    session.apply(
+        ev.TestMeasured(step=0, subject="seed", templates=(BEST,), hits=50, n=100, seconds=1),
+        ev.TestMeasured(step=1, subject="best", templates=(BEST,), hits=80, n=100, seconds=1),
+        ev.TestMeasured(step=1, subject="ensemble", templates=(BEST,), hits=90, n=100, seconds=1),
+    )
+    said = said_at_the_end(session.state)
+    assert "seed 50.0% (40-60), best 80.0% (71-87), ensemble 90.0% (83-94)" in said
+    assert said.endswith("q quits and shows the result.")
