@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine import reply_patterns as pat
-from engine.prompt_template import PLACEHOLDER, RejectReason
+from engine.prompt_template import FINAL_PUNCTUATION, PLACEHOLDER, RejectReason
 from engine.reply_ends import ends_loosely, without_cut_end
 from engine.reply_quotes import quoted, without_outer_quotes, without_stray_quotes
 from engine.reply_text import has_words, is_finished, plain_text, sentence_spans, split_lines
@@ -87,7 +87,7 @@ def parse_reply(
         # A template read again must stay as it is: nested wrapping comes off layer by layer.
         again = read(result.template, False, rules)
         if again.template == result.template:
-            return replace(first, template=result.template)
+            return _with_what_follows(replace(first, template=result.template), begun)
         result = again
     return Parsed(reason=RejectReason.NOT_A_TEMPLATE)
 
@@ -111,7 +111,7 @@ def _read_verbatim(text: str, cut: bool, _rules: _Rules) -> Parsed:
     lines = [" ".join(line.split()) for line in body.split("\n")]
     while len(lines) > 1 and PLACEHOLDER not in lines[0] and lines[0][-1:] in ("", ":", "："):
         lines.pop(0)
-    line = _without_preface(" ".join(" ".join(lines).split()).strip("\u200c\u200d "))
+    line = _first_labelled(" ".join(" ".join(lines).split()).strip("\u200c\u200d "))
     if PLACEHOLDER not in line:
         return Parsed(reason=_reason_without_placeholder([line], cut))
     unquoted = without_outer_quotes(line)
@@ -145,6 +145,25 @@ def _read_sentences(text: str, cut: bool, rules: _Rules) -> Parsed:
         which = "the first" if best is good[0] else f"number {good.index(best) + 1}"
         notes.append(f"took {which} of {len(good)} listed templates")
     return Parsed(template=best.template, note="; ".join(notes) or None)
+
+
+def _with_what_follows(parsed: Parsed, begun: str) -> Parsed:
+    """What is asked of a whole reply is asked of what the LLM added to one that was begun: words.
+
+    Signs and numbers alone are none. Where nothing but an end follows, the beginning is the
+    template, and the note says so.
+    """
+    begun, template = begun.strip(), parsed.template or ""
+    added = template.removeprefix(begun)
+    if PLACEHOLDER not in begun or not template.startswith(begun) or any(map(str.isalpha, added)):
+        return parsed
+    signs = added.strip(f" ,;:{FINAL_PUNCTUATION}{pat.CLOSERS}")
+    if signs:
+        return Parsed(
+            reason=RejectReason.EMPTY, note=f"behind proposal.reply_prefix only {_shorten(signs)}"
+        )
+    note = "no words follow proposal.reply_prefix"
+    return replace(parsed, note=f"{parsed.note}; {note}" if parsed.note else note)
 
 
 def _demerits(line: _Line, begun: str) -> tuple[bool, ...]:
@@ -286,7 +305,7 @@ def _without_preface(line: str) -> str:
     for pattern in (pat.JSON_KEY, pat.SURE, pat.NUMBERED, pat.LABEL):
         line = _strip_start(pattern, line)
     named = pat.NAMED.match(line)
-    if named and not re.search(rf"{PLACEHOLDER}[\"'”]?[.!?]", named[0]):
+    if named and not _ends_template(named[0]):
         return _strip_start(pat.NAMED, line)
     colon = re.search(r"(?<!\d)[:：]|[:：](?!\d)", line[:200])
     if colon:
@@ -296,6 +315,25 @@ def _without_preface(line: str) -> str:
         if begins and PLACEHOLDER not in head and PLACEHOLDER in tail:
             return tail
     return line
+
+
+def _ends_template(head: str) -> bool:
+    """Whether a template stands and ends in what looks like a preface."""
+    whole = re.match(rf"[^.!?。！？]*{PLACEHOLDER}[^.!?。！？]*[.!?。！？]", head)
+    plain = re.search(rf"{PLACEHOLDER}[\"'”]?[.!?]", head)
+    return bool(plain or (whole and not pat.ABOUT.search(whole[0])))
+
+
+def _first_labelled(line: str) -> str:
+    """Without a preface, and without further templates behind the same one ("Template: ...")."""
+    rest = _without_preface(line)
+    label = re.split(r"[.!?,] ", line[: len(line) - len(rest)].strip())[-1]
+    if not line.endswith(rest) or label[-1:] not in (":", "："):
+        return rest
+    again = re.search(re.sub(r"\d+", r"\\d{1,2}", re.escape(label)), rest, re.IGNORECASE)
+    if again and PLACEHOLDER in rest[: again.start()]:
+        return rest[: again.start()].rstrip()
+    return rest
 
 
 # --- Sentences ----------------------------------------------------------------------------------

@@ -97,7 +97,8 @@ _THING = alternatives(
     |modelo|modello|risposta|ответ|新?答案|回答|输出|新?句子"""
 )
 LABEL = re.compile(
-    rf"(?:(?:the|my|your|an?|one) )?(?:{_NEW} ){{0,3}}{_THING}(?: ?#?\d{{1,2}})? ?[:：] ?",
+    rf"(?:(?:the|my|your|an?|one) )?(?:(?:{_NEW} ){{0,3}}{_THING}|final|revised|improved|updated)"
+    r"(?: ?#?\d{1,2})? ?[:：] ?",
     re.IGNORECASE,
 )
 OPENER = re.compile(  # how the text before a colon begins if it is a preface

@@ -8,7 +8,8 @@ Formats, with models that use them: ``<think>`` (DeepSeek-R1, QwQ, Qwen3, GLM, N
 Kimi K2, MiniMax, SmolLM3), ``<thought>`` (EXAONE Deep), ``<seed:think>`` (Seed-OSS), ``[THINK]``
 (Magistral), ``◁think▷`` (Kimi-VL), ``<|START_THINKING|>`` (Command A), ``<|channel>`` (Gemma 4),
 ``<|inner_prefix|>`` (Apertus), ``<|begin_of_thought|>`` (Sky-T1), ``<|open|>think<|sep|>``
-(Kimi K3), sentences (Granite 3.2, Apriel), and the channels of harmony (gpt-oss), of which only
+(Kimi K3), ``<reflection>`` (Reflection), ``<analysis>`` and ``<scratchpad>`` (by habit of prompts),
+sentences (Granite 3.2, Apriel), and the channels of harmony (gpt-oss), of which only
 ``final`` is the reply.
 """
 
@@ -17,7 +18,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_TAGS = ("think", "thinking", "thought", "reasoning", "seed:think")
+_TAGS = (
+    *("think", "thinking", "thought", "reasoning", "seed:think"),
+    *("analysis", "reflection", "scratchpad"),
+)
 _MARKED = (  # (what opens a thought, what closes it)
     *((f"<{tag}>", f"</{tag}>") for tag in _TAGS),
     ("[THINK]", "[/THINK]"),
@@ -54,6 +58,8 @@ _BEGUN = frozenset(  # all proper beginnings of a marker
     for end in range(1, len(text))
 )
 _LONGEST = max(len(text) for text in _BEGUN)
+# What follows a marker that is a word of a sentence: "with a <thought> bubble", "a <think>."
+_GOES_ON = re.compile(r" [^\W\d_A-Z]|[.,;:!?]")
 # Harmony of which a decoder has dropped the special tokens.
 _BARE_HARMONY = re.compile(r"\s*(?:analysis|commentary)(?=(?P<sentence>[^\W_a-z])?)")
 _BARE_FINAL = "assistantfinal"
@@ -106,6 +112,10 @@ def has_channels(text: str) -> bool:
     return "<|channel|>" in text
 
 
+def _has_words(text: str) -> bool:
+    return any(char.isalnum() for char in text)
+
+
 class ThoughtStream:
     """Parts a text that comes in pieces. What may be the beginning of a marker is held back."""
 
@@ -118,8 +128,14 @@ class ThoughtStream:
         self._held = ""
         self._thought: list[str] = []
         self._reply: list[str] = []
+        self._new_thought: list[str] = []
+        self._new_reply: list[str] = []
         self._seen_thought = False
+        self._said = False  # whether the reply has words
         self._interrupted = False  # the reply, by a thought
+        self._draft: int | None = None  # where what was said before a second thought ends
+        self._end = ""  # of what was said since the last thought, two characters
+        self._word: int | None = None  # where in the reply a marker stands that was read as a word
         self.turned = 0  # how often a reply so far turned out to be a thought that it closed
 
     @property
@@ -154,32 +170,50 @@ class ThoughtStream:
 
     def push(self, text: str) -> tuple[str, str]:
         """Take a piece in; returns what it adds to the thought and to the reply."""
-        before = len(self._thought), len(self._reply)
         text = self._held + text
         at = 0
         for found in _MARKER.finditer(text):
             self._take(text[at : found.start()])
-            self._mark(found[0])
-            at = found.end()
+            at = found.start()
+            if self._may_be_word(found[0]) and len(text) < found.end() + 2:
+                self._held = text[at:]  # what follows decides
+                return self._news()
+            at = self._mark_or_take(text, found)
         text = text[at:]
         keep = next(
             (n for n in range(min(_LONGEST, len(text)), 0, -1) if text[-n:].lower() in _BEGUN), 0
         )
         self._take(text[: len(text) - keep])
         self._held = text[len(text) - keep :]
-        return self._since(before)
+        return self._news()
+
+    def _mark_or_take(self, text: str, found: re.Match[str]) -> int:
+        """Read a marker as such, or as the word it is used as; returns where it ends."""
+        if self._may_be_word(found[0]) and _GOES_ON.match(text, found.end()):
+            self._word = len(self._reply)
+            self._take(found[0])
+        else:
+            self._mark(found[0])
+        return found.end()
+
+    def _may_be_word(self, marker: str) -> bool:
+        """Whether what would open a thought stands in the middle of the reply's sentence."""
+        opens = marker[0] in "<[" and marker[1] != "|" and marker.lower() in _CLOSED_BY
+        outside = self._closer is None and self._header is None and not self._ended
+        return opens and outside and self._end[-1:] == " " and self._end[:1].isalnum()
 
     def flush(self) -> tuple[str, str]:
         """The end: what was held back is no marker."""
-        before = len(self._thought), len(self._reply)
-        self._take(self._held)
+        found = _MARKER.match(self._held)  # in a sentence, and next to nothing follows
+        at = self._mark_or_take(self._held, found) if found else 0
+        self._take(self._held[at:])
         self._held = ""
-        return self._since(before)
+        return self._news()
 
-    def _since(self, before: tuple[int, int]) -> tuple[str, str]:
-        # Where the reply turned out to be a thought, nothing is taken back: it has been shown.
-        thought, reply = self._thought[before[0] :], self._reply[before[1] :]
-        return "".join(thought), "".join(reply)
+    def _news(self) -> tuple[str, str]:
+        news = "".join(self._new_thought), "".join(self._new_reply)
+        self._new_thought, self._new_reply = [], []
+        return news
 
     def _take(self, text: str) -> None:
         if not text or self._ended:
@@ -188,10 +222,26 @@ class ThoughtStream:
             self._header.append(text)
         elif self._closer is not None:
             self._thought.append(text)
+            self._new_thought.append(text)
         else:
             if self._interrupted:  # by a thought: what is said after it begins anew
                 text, self._interrupted = f"\n{text}", False
             self._reply.append(text)
+            self._new_reply.append(text)
+            self._end = (self._end + text)[-2:]
+            if _has_words(text):
+                if self._draft is not None:
+                    self._take_back(0, self._draft)
+                self._said = True
+
+    def _take_back(self, start: int, end: int) -> None:
+        """What was said there was thought. It has been shown, and stays so."""
+        said = self._reply[start:end]
+        self._thought += said
+        self._new_thought += said
+        del self._reply[start:end]
+        self._interrupted, self._draft, self._word = False, None, None
+        self.turned += 1
 
     def _mark(self, text: str) -> None:
         marker = text.lower()
@@ -202,14 +252,14 @@ class ThoughtStream:
             return
         elif self._closer is None and marker in _CLOSED_BY:
             self._closer = _CLOSED_BY[marker]
-            self._seen_thought = True
             self._interrupted = bool(self._reply)
+            if self._seen_thought and self._said:
+                self._draft = len(self._reply)
+            self._seen_thought, self._end = True, ""
         elif marker in _CLOSES:
-            if self._closer is None:  # it began in the prompt
-                self._thought += self._reply
-                self._reply.clear()
-                self._interrupted = False
-                self.turned += 1
+            if self._closer is None:  # it began in the prompt, or with what was read as a word
+                self._take_back(self._word or 0, len(self._reply))
+                self._said, self._end = bool(self._reply), ""
             elif self._closer != _CLOSES[marker]:
                 self._take(text)
                 return

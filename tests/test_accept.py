@@ -14,7 +14,7 @@ from engine.config_file import load_config
 from engine.llm.base import Reply
 from engine.prompt_template import PLACEHOLDER, RejectReason, normalise
 from engine.reading import read_reply
-from engine.reply import MAX_VERBATIM, parse_reply
+from engine.reply import MAX_VERBATIM, Parsed, parse_reply
 from tests.test_reply import ANY_TEXT, FINISH, VALID
 
 ACCEPTS = get_args(Accept)
@@ -233,3 +233,67 @@ def test_of_several_templates_the_one_that_was_begun_is_meant() -> None:
     assert parse_reply(reply).template == "a <category> at dusk."
     assert parse_reply(reply, begun="a <category> in").template == "a <category> in the rain."
     assert parse_reply(reply, begun="elsewhere").template == "a <category> at dusk."
+
+
+DRAFTS = "<think>a</think>A blue <category>.<think>b</think>A red <category>."
+
+
+@pytest.mark.parametrize("accept", ["usable", "verbatim", "clean"])
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        ("<analysis>A <category>?</analysis>\nA red <category>.", "A red <category>."),
+        ("A red <category>. <scratchpad>Is it <category>?</scratchpad>", "A red <category>."),
+        ("A <category> that makes you think.", "A <category> that makes you think."),
+        (DRAFTS, "A red <category>."),
+        ("<think>a</think>A red <category>.<think>b</think>", "A red <category>."),
+        ("Template: a <category> in snow. Template: b <category>.", "a <category> in snow."),
+        ("Template 1: a <category> in snow. Template 2: b <category>.", "a <category> in snow."),
+        ("Template: a <category>.\nTemplate: b <category>.", "a <category>."),
+        *(
+            (f"{label}: a photo of a <category>.", "a photo of a <category>.")
+            for label in (
+                "Final",
+                "Final template",
+                "Final answer",
+                "Output",
+                "**Final**",
+                "Revised",
+            )
+        ),
+    ],
+)
+def test_labels_and_thoughts_come_off_whatever_is_accepted(reply, expected, accept) -> None:
+    assert parse_reply(reply, accept=accept).template == expected
+
+
+@pytest.mark.parametrize("accept", ["usable", "verbatim"])
+@pytest.mark.parametrize(
+    "reply", ["A <category> with a <thought> bubble.", "A <category> to <think> about."]
+)
+def test_a_marker_that_is_a_word_ends_no_reply(reply, accept) -> None:
+    assert parse_reply(reply, accept=accept).template == reply
+
+
+@pytest.mark.parametrize("accept", ["usable", "verbatim", "clean"])
+def test_what_follows_the_beginning_of_a_reply_must_have_words(accept) -> None:
+    begun = "a photo of a <category>"
+
+    def read(more: str) -> Parsed:
+        return parse_reply(begun + more, accept=accept, begun=begun)
+
+    assert read(" in snow.") == Parsed(template="a photo of a <category> in snow.")
+    for more in ("", ".", '."'):
+        found = read(more)
+        assert found.template is not None and found.template.rstrip(".") == begun
+        assert str(found.note).endswith("no words follow proposal.reply_prefix")
+    for noise in (" 7 7 7", " $#%^ & 0", " = = ~ 3"):
+        assert read(noise).reason in (RejectReason.EMPTY, None)
+        assert read(noise).template in (None, begun)
+    found = read(" 7 7 7")
+    assert (
+        found.reason is RejectReason.EMPTY
+        and found.note == "behind proposal.reply_prefix only 7 7 7"
+    )
+    plain = parse_reply(f"{begun} 7 7 7", accept=accept)
+    assert plain.template is not None  # nothing is asked where nothing was begun

@@ -38,7 +38,26 @@ TEXTS = [
     ("hm</think>yes", "hm", "yes", False),
     ("<think>hm", "hm", "", True),
     ("<think>a</think>yes<think>b", "ab", "yes", True),
-    ("<think>a</think>yes<think>b</think>no", "ab", "yes\nno", False),
+    ("yes<think>b</think>no", "b", "yes\nno", False),
+    # what follows the last of several thoughts is the reply, if anything does
+    ("<think>a</think>yes<think>b</think>no", "abyes", "\nno", False),
+    ("<think>a</think>1<think>b</think>2<think>c</think>\n3", "ab1c\n2", "\n\n3", False),
+    ("<think>a</think>yes<think>b</think>", "ab", "yes", False),
+    ("<think>a</think>yes<think>b</think>\n", "ab", "yes\n\n", False),
+    ("<think>a</think>\n<think>b</think>no", "ab", "\n\nno", False),
+    # a marker in the middle of a sentence is a word, unless it is closed
+    ("a <thought> bubble", "", "a <thought> bubble", False),
+    ("makes you <think>.", "", "makes you <think>.", False),
+    ("makes you [think] hard", "", "makes you [think] hard", False),
+    ("a photo <think>", "", "a photo ", True),
+    ("a photo <think>Hm", "Hm", "a photo ", True),
+    ("a photo <think>\nhm", "\nhm", "a photo ", True),
+    ("a photo <think> hm.</think>yes", "<think> hm.", "a photo yes", False),
+    ("yes.\n<think> hm", " hm", "yes.\n", True),
+    ("<analysis>hm</analysis>yes", "hm", "yes", False),
+    ("<reflection>hm</reflection>yes", "hm", "yes", False),
+    ("<scratchpad>hm</scratchpad>yes", "hm", "yes", False),
+    ("<thinking>a<reflection>b</reflection>c</thinking>yes", "a<reflection>bc", "yes", False),
     ("yes<think>a</think></think>no", "ayes", "no", False),
     ("<think>a<think>b</think>yes", "a<think>b", "yes", False),
     ("<think>a[/THINK]b</think>yes", "a[/THINK]b", "yes", False),
@@ -68,6 +87,7 @@ def test_a_text_is_parted_at_its_markers(text, thought, reply, inside) -> None:
 
 PIECES = (
     "<think>", "</think>", "<category>", "<", "a ", "[THINK]", "<|channel|>", "final", "\n",
+    " b", ".", "<reflection>", "</analysis>",
     "<|message|>", "<|end|>", "<|start|>", "assistant", "[/THINK]", "think>",
 )  # fmt: skip
 
