@@ -42,6 +42,11 @@ def preset_names() -> list[str]:
     return sorted(path.stem for path in PRESETS.glob("*.toml"))
 
 
+def preset_file(name: str) -> Path:
+    """The file of a preset, whatever the folder that one is in holds of its name."""
+    return PRESETS / f"{name}.toml"
+
+
 def load_config(
     source: str | Path,
     overrides: Iterable[str] = (),
@@ -58,10 +63,15 @@ def load_config(
         path = user_path(str(source))
     except UserError as error:
         raise ConfigError(str(error)) from None
-    if not path.exists():
-        if str(source) not in preset_names():
-            raise ConfigError(_no_such_configuration(str(source)))
-        path = PRESETS / f"{source}.toml"
+    if str(source) in preset_names():
+        if path.is_file():
+            raise ConfigError(
+                f"{source}: there is a preset of this name and a file; write ./{source} for the "
+                "file, or go to another folder for the preset"
+            )
+        path = preset_file(str(source))
+    elif not path.exists():
+        raise ConfigError(_no_such_configuration(str(source)))
     read = read_toml(path, ConfigError)
     _resolve_paths(read, path.resolve().parent)
     given: dict[str, Any] = {}
@@ -169,7 +179,7 @@ def parse_override(override: str) -> tuple[str, Any]:
     """
     key, separator, text = override.partition("=")
     key = readable_name(key.strip())
-    if not separator or not key:
+    if not separator or not all(part.strip() for part in key.split(".")):
         raise ConfigError(f"--set {override}: write it as key.path=value, e.g. steering.alpha=0.5")
     return key, parse_value(text, key)
 

@@ -81,10 +81,11 @@ def demo(
     """Run GLOV on small models that come with glov: no GPU, no download."""
     values = {"steps": steps, "seed": seed, "data.dataset": dataset}
     given = [f"{key}={value}" for key, value in values.items() if value is not None]
+    from engine.config_file import preset_file
     from glov_tui.driving import How, new_run
 
     how = How(headless, detach, as_json, low_bandwidth)
-    raise typer.Exit(new_run("demo", [*given, *(override or [])], run_dir, how))
+    raise typer.Exit(new_run(str(preset_file("demo")), [*given, *(override or [])], run_dir, how))
 
 
 @app.command()
@@ -365,14 +366,14 @@ def config_init(
     force: Annotated[bool, typer.Option(help="Replace the file if it exists.")] = False,
 ) -> None:
     """Write a configuration in which every key is explained."""
-    from engine.config_file import format_config, load_config, preset_names
+    from engine.config_file import format_config, load_config, preset_file, preset_names
     from engine.errors import UserError
     from engine.files import write_atomic
 
     overrides = [] if preset != "clip-paper" else ["data.path=images"]
     if preset not in preset_names():
         load_config(preset)  # says which presets there are
-    text = escape_toml(format_config(load_config(preset, overrides), comments=True))
+    text = escape_toml(format_config(load_config(preset_file(preset), overrides), comments=True))
     if str(path) == "-":
         typer.echo(text)
         return
@@ -382,7 +383,8 @@ def config_init(
         write_atomic(path, text)
     except OSError as error:
         raise UserError(f"{path} can't be written: {error.strerror}") from error
-    tell(f"wrote {path}: edit it, then `glov run {path}`")
+    name = f"./{path}" if str(path) in preset_names() else path
+    tell(f"wrote {path}: edit it, then `glov run {name}`")
 
 
 @config_app.command("show")

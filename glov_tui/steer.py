@@ -14,7 +14,7 @@ from rich.text import Text
 from engine import events as ev
 from engine import threads
 from engine.config import RunConfig
-from engine.config_file import load_config
+from engine.config_file import load_config, preset_file
 from engine.contract import Expected, check_fitness, check_llm
 from engine.errors import ConfigError
 from engine.experiment import (
@@ -133,7 +133,7 @@ def _subject(request: Request) -> tuple[RunConfig, str, str, tuple[Message, ...]
             negative = negative or (found[1].text if found[1] else None)
         messages = _run_messages(state) if request.prompt is None else None
     else:
-        config = load_config(request.config or "demo", list(request.overrides))
+        config = load_config(request.config or preset_file("demo"), list(request.overrides))
     if request.prompt is not None:
         from engine.metaprompt import with_prefix  # with jinja
 
@@ -173,6 +173,9 @@ def _run_messages(state: RunState) -> tuple[Message, ...] | None:
 def _setting(request: Request, config: RunConfig, n_layers: int) -> SteeringSetting:
     steering = config.steering
     alpha = steering.alphas[0] if steering.alpha == "auto" else steering.alpha
+    deep = next((layer for layer in request.layers if layer >= n_layers), None)
+    if deep is not None:
+        raise ConfigError(f"--layer {deep}: the LLM has the decoder layers 0 to {n_layers - 1}")
     values = {
         "mode": request.mode or (steering.mode if steering.mode != "off" else "last-token"),
         "layers": tuple(request.layers) or resolve_layers(steering, n_layers),

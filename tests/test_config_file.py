@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.config import RunConfig
-from engine.config_file import format_config, load_config, preset_names, validate
+from engine.config_file import format_config, load_config, preset_file, preset_names, validate
 from engine.errors import ConfigError
 
 DATA = {"data": {"path": "/images"}}
@@ -128,3 +128,22 @@ def test_unreadable_files(tmp_path: Path, text, expected) -> None:
 def test_missing_file_names_the_presets() -> None:
     with pytest.raises(ConfigError, match="Did you mean the preset clip-paper"):
         load_config("clip-papr")
+
+
+def test_a_folder_or_file_of_a_presets_name_does_not_stand_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()
+    assert load_config("demo").data.dataset == "demo-cabinet"
+    (tmp_path / "clip-paper").write_text('name = "mine"\n')
+    with pytest.raises(ConfigError, match=r"write \./clip-paper for the file"):
+        load_config("clip-paper", ["data.path=x"])
+    assert load_config("./clip-paper", ["data.path=x"]).name == "mine"
+    assert load_config(preset_file("clip-paper"), ["data.path=x"]).name == "clip-paper"
+
+
+@pytest.mark.parametrize("override", [".steps=3", "data.=3", "data..path=3", " =3"])
+def test_a_key_with_an_empty_part_is_told_how_keys_are_written(override: str) -> None:
+    with pytest.raises(ConfigError, match=r"write it as key\.path=value"):
+        load_config("demo", [override])

@@ -63,6 +63,7 @@ def test_without_a_run_as_text(tmp_path: Path) -> None:
         ((*PROMPT,), "give --positive TEXT and --negative TEXT"),
         ((*TEXTS, *PROMPT, "--mode", "sideways"), "--mode 'sideways'"),
         ((*TEXTS, *PROMPT, "--layer", "6"), "decoder layers 0 to 5"),
+        ((*TEXTS, *PROMPT, "--layer", "9" * 23), "decoder layers 0 to 5"),
         ((*TEXTS, *PROMPT, "--replies", "100"), "--replies 100"),
         (("nowhere",), "nowhere"),
     ],
