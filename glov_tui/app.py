@@ -8,6 +8,7 @@ imported when they are opened, to keep the first paint quick.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import time
 from collections.abc import Hashable, Iterable
@@ -18,6 +19,7 @@ from textual import on
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.css.query import NoMatches
 from textual.events import DescendantFocus, Resize
 from textual.screen import Screen
 from textual.widgets import Static
@@ -109,7 +111,9 @@ class GlovApp(AttachedActions):
                 )
             }
             for name in self._order():
-                yield panes[name].add_class("pane", *self._pane_classes(name), update=False)
+                pane = panes[name].add_class("pane", update=False)
+                pane.display = self._is_in_view(name)
+                yield pane
         yield Scrubber(self._glyphs)
         yield Static(
             f"The cockpit needs {MIN_WIDTH}x{MIN_HEIGHT} cells. The run goes on meanwhile.",
@@ -158,9 +162,11 @@ class GlovApp(AttachedActions):
             return PANES
         return ("examples", "accuracy", *(n for n in PANES if n not in ("examples", "accuracy")))
 
-    def _pane_classes(self, name: str) -> list[str]:
-        classes = ["-current"] if name == self._pane else []
-        return [*classes, "-side"] if name == self._side else classes
+    def _is_in_view(self, name: str) -> bool:
+        """Whether the layout has room for a pane."""
+        if self._layout_name == "single":
+            return name == self._pane
+        return self._layout_name != "small" or name in ("examples", "accuracy", self._side)
 
     def _set_layout(self) -> None:
         width, height = self._cells
@@ -179,10 +185,8 @@ class GlovApp(AttachedActions):
         screen = self.screen_stack[0]
         for name in PANES:
             pane = screen.query_one(f"#{name}")
-            for mark in ("-current", "-side"):
-                on = mark in self._pane_classes(name)
-                if pane.has_class(mark) != on:
-                    pane.set_class(on, mark)
+            if pane.display != self._is_in_view(name):
+                pane.display = not pane.display  # not by a class: all in it would be styled anew
         tabs = screen_tabs(self._pane, self._cells[0])
         self.screen_stack[0].query_one("#tabs", Static).update(tabs, layout=False)
 
@@ -193,7 +197,8 @@ class GlovApp(AttachedActions):
                 yield from screen.panes()
             elif screen is self.screen_stack[0]:
                 for name in ("status", "best", "scrubber", *PANES):
-                    for widget in screen.query(f"#{name}"):  # none while the app closes
+                    with contextlib.suppress(NoMatches):  # while the app closes
+                        widget = screen.query_one(f"#{name}")
                         if widget.display:
                             yield cast(Pane, widget)
             if not screen.is_modal:
