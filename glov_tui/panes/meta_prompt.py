@@ -84,8 +84,8 @@ class MetaPromptPane(TextView):
         self._open()
 
     def _open(self) -> None:
-        """Begin at the templates, unless a reader was elsewhere."""
-        if self.scroll_offset.y != self._opened_at:
+        """Begin at the templates, unless a reader was elsewhere; a larger pane may hold it all."""
+        if self.scroll_offset.y != min(self._opened_at, self.max_scroll_y):
             return
         row = min(self.row_of(self._examples), self.max_scroll_y)
         if row != self._opened_at:

@@ -88,7 +88,14 @@ async def test_the_meta_prompt_opens_at_the_templates(
             top = pane.scroll_offset.y
             return wrapped[top : top + pane.scrollable_content_region.height]
 
-        assert any(BEST in row for row in rows()) and any("Best:" in row for row in rows())
+        def is_open() -> bool:
+            return all(any(text in row for row in rows()) for text in ("Best:", BEST))
+
+        assert is_open()
+        for larger in ((200, 120), size):  # where all of it fits, it begins at its beginning
+            await pilot.resize_terminal(*larger)
+            await settle(pilot)
+            assert is_open()
         await pilot.press("home")
         session.apply(*one_step(2, {"x <category>": 5})[2:], *_started(3))
         await settle(pilot)
