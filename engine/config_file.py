@@ -70,8 +70,13 @@ def load_config(
                 "file, or go to another folder for the preset"
             )
         path = preset_file(str(source))
-    elif not path.exists():
-        raise ConfigError(_no_such_configuration(str(source)))
+    else:
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            raise ConfigError(_no_such_configuration(str(source))) from None
+        except OSError as error:  # a name that is too long, a link to itself, another's folder
+            raise ConfigError(f"{source} can't be read: {error.strerror}") from None
     read = read_toml(path, ConfigError)
     _resolve_paths(read, path.resolve().parent)
     given: dict[str, Any] = {}

@@ -12,7 +12,7 @@ from engine.contract import Expected, check_fitness, check_llm
 from engine.data.registry import find_dataset
 from engine.errors import ConfigError
 from engine.kept import Kept
-from engine.user_path import user_path
+from engine.user_path import user_path, why_not_there
 from engine.vlm.fitness import Score
 
 if TYPE_CHECKING:
@@ -39,8 +39,10 @@ def check_config(config: RunConfig) -> None:
         "vlm.pretrained": config.vlm.pretrained,
     }
     for key, text in paths.items():
-        if text is not None and text.startswith("/") and not Path(text).exists():
-            raise ConfigError(f"{key} = {text}: there is no such file or folder")
+        if text is not None and text.startswith("/"):
+            problem = why_not_there(Path(text))
+            if problem is not None:
+                raise ConfigError(f"{key} = {text}: {problem}")
     if config.proposal.template_file is not None:
         from engine.metaprompt import load_meta_prompt  # with Jinja
 
@@ -50,7 +52,7 @@ def check_config(config: RunConfig) -> None:
 def _look_for_hub(config: RunConfig, report: Report) -> None:
     """Where models are hub names and the hub can't be reached, look in its cache only."""
     names = (config.llm.model, config.vlm.model)
-    if all(user_path(name).exists() for name in names) or hub.is_switched_off():
+    if all(why_not_there(user_path(name)) is None for name in names) or hub.is_switched_off():
         return
     problem = hub.why_unreachable()
     if problem is not None:

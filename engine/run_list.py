@@ -6,6 +6,7 @@ so and hides no other.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,7 @@ def _named(name: str) -> list[Path]:
     folder = find_folder(name, _is_listed)
     if folder is None:
         paths = (user_path(name), runs_folder() / name)  # a folder of runs
-        folder = next((path for path in paths if path.is_dir()), None)
+        folder = next((path for path in paths if os.path.isdir(path)), None)  # noqa: PTH112 - never raises
     if folder is None:
         raise JournalError(f"{name}: there is no such folder, also not in {runs_folder()}/")
     return _runs_in(folder)

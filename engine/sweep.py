@@ -205,7 +205,13 @@ def open_sweep(folder: Path, grid: Grid) -> Sweep:
             for cell in grid.cells
         ),
     )
-    if is_sweep(folder):
+    try:
+        is_begun_sweep = is_sweep(folder)
+    except OSError as error:
+        raise UserError(
+            f"{folder}: a sweep can't be written there: {error.strerror}; give another --sweep-dir"
+        ) from error
+    if is_begun_sweep:
         _check_same(folder, _read_plan(folder), plan)
         return _sweep(folder, plan)
     taken = [name for name in (EVENTS, *(c.folder for c in grid.cells)) if (folder / name).exists()]

@@ -31,6 +31,20 @@ def user_path(text: str) -> Path:
     return Path(expanded)
 
 
+def why_not_there(path: Path) -> str | None:
+    """Why there is nothing at this path, as a sentence; None where there is something.
+
+    ``Path.exists`` raises for names that are too long and in folders of others.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return "there is no such file or folder"
+    except (OSError, ValueError) as error:  # a link to itself, a zero byte
+        return f"it can't be looked for: {getattr(error, 'strerror', None) or error}"
+    return None
+
+
 def environment_path(variable: str) -> Path | None:
     """The path in an environment variable, None where it is not set or empty.
 

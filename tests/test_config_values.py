@@ -12,7 +12,10 @@ from engine.config_file import load_config, parse_value, validate
 from engine.config_keys import all_keys, is_table, is_text
 from engine.errors import ConfigError, UserError
 from engine.grid import make_grid, parse_axis
+from engine.loading import check_config
 from engine.run_folder import runs_folder
+from engine.run_list import list_runs
+from engine.sweep import open_sweep
 from engine.user_path import user_path
 
 
@@ -265,3 +268,23 @@ def test_a_range_of_a_grid_has_numbers_that_can_be() -> None:
         parse_axis("seed=0:5:00")
     with pytest.raises(ConfigError, match="--set seed=3: --grid has values of seed too"):
         make_grid("demo", ["seed=3"], [parse_axis("seed=0:2")])
+
+
+@pytest.mark.parametrize("key", ["data.path", "llm.model", "vlm.model", "vlm.pretrained"])
+def test_a_path_that_can_not_be_looked_for_is_refused_by_key(key: str) -> None:
+    config = load_config("demo", [f"{key}=./{'x' * 300}"])
+    with pytest.raises(ConfigError, match=f"{key} = .*: it can't be looked for: File name too"):
+        check_config(config)
+
+
+def test_other_names_that_are_too_long_are_said(tmp_path: Path) -> None:
+    long = "x" * 300
+    with pytest.raises(ConfigError, match="can't be read: File name too long"):
+        load_config(f"{long}.toml")
+    (tmp_path / "loop.toml").symlink_to("loop.toml")
+    with pytest.raises(ConfigError, match="can't be read: "):
+        load_config(tmp_path / "loop.toml")
+    with pytest.raises(UserError, match="no such folder"):
+        list_runs([long])
+    with pytest.raises(UserError, match="a sweep can't be written there: File name too long"):
+        open_sweep(tmp_path / long, make_grid("demo", [], [parse_axis("seed=0:2")]))

@@ -36,7 +36,7 @@ from engine.data.names import natural_key, quoted, readable_name, same_name, som
 from engine.data.sampling import split_off_test
 from engine.data.visible_files import VisibleFiles, ending, is_image_name, some_paths
 from engine.errors import DataError
-from engine.user_path import user_path
+from engine.user_path import user_path, why_not_there
 
 _NO_IMAGES = frozenset(
     (
@@ -102,7 +102,7 @@ def read_image_folder(
 
 
 def _check_folder(root: Path, shown: str) -> None:
-    if not root.exists():
+    if why_not_there(root) is not None:
         raise DataError(f"{shown}: no such folder (data.path)")
     if not root.is_dir():
         raise DataError(f"{shown}: not a folder; data.path is the folder with one folder per class")
