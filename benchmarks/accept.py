@@ -13,9 +13,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import get_args
 
+from engine.common.kept import Kept
 from engine.config import Accept
 from engine.config_file import load_config
-from engine.kept import Kept
 from engine.local_session import LocalSession
 from engine.state import RunState
 

@@ -31,7 +31,7 @@ from engine.remote import address
 
 if TYPE_CHECKING:
     from engine import events as ev
-    from engine.kept import Kept
+    from engine.common.kept import Kept
     from engine.state import RunState
 
 NONE = "no socket"
@@ -165,7 +165,7 @@ def main() -> None:
         return
     import torch
 
-    from engine.kept import Kept
+    from engine.common.kept import Kept
 
     torch.set_num_threads(1)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")

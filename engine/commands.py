@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from engine.common.record import Record
 from engine.edits import Edit
 from engine.experiment import Experiment
-from engine.record import Record
 
 
 class Pause(Record):

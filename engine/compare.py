@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from engine.common.errors import ConfigError, JournalError
+from engine.common.statistics import SignFlip, Spread, holm, sign_flip_test, spread
 from engine.config import RunConfig
 from engine.config_file import parse_value, with_value
-from engine.errors import ConfigError, JournalError
 from engine.grid import describe, format_value, is_ignored
 from engine.run_record import METRICS, Metric, RunRecord, read_record
-from engine.statistics import SignFlip, Spread, holm, sign_flip_test, spread
 from engine.vlm.fitness import wilson_interval
 
 # What makes a block, or is told by its data set's fingerprint; a run's name makes no difference.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from engine.common.statistics import EXACT_PAIRS, SAMPLED_PATTERNS
+from engine.common.wording import counted
 from engine.compare import Block, Comparison, Group, PairedTest, Report
 from engine.run_record import METRICS, RunRecord
-from engine.statistics import EXACT_PAIRS, SAMPLED_PATTERNS
-from engine.wording import counted
 
 LEVEL = 0.05
 """The p below which people speak of significance."""

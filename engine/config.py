@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from engine.data.names import quoted, readable_name
+from engine.common.names import quoted, readable_name
 from engine.prompt_template import SEED_TEMPLATE
 
 SteeringMode = Literal[

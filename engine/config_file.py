@@ -17,15 +17,15 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from engine.common.errors import ConfigError, UserError
+from engine.common.names import quoted, readable_name
+from engine.common.toml_reading import read_toml
+from engine.common.user_path import user_path
+from engine.common.validation import shown
 from engine.config import PATH_KEYS, RunConfig, is_one_line, names_gguf
 from engine.config_keys import is_text
 from engine.config_messages import explain
-from engine.data.names import quoted, readable_name
-from engine.errors import ConfigError, UserError
 from engine.run_folder import check_name
-from engine.toml_file import read_toml
-from engine.user_path import user_path
-from engine.validation import shown
 
 PRESETS = Path(__file__).parent / "presets"
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from engine.common.validation import problem, shown
 from engine.config_keys import all_keys, is_table, key_hint
-from engine.validation import problem, shown
 
 
 def explain(error: ValidationError) -> str:

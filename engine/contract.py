@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine import events as ev
-from engine.data.names import quoted
-from engine.errors import ModelError
-from engine.wording import counted
+from engine.common.errors import ModelError
+from engine.common.names import quoted
+from engine.common.wording import counted
 
 if TYPE_CHECKING:
     from engine.llm.base import LanguageModel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.common.errors import ConfigError
 from engine.edits import (
     BanTemplate,
     ChooseAnchors,
@@ -11,7 +12,6 @@ from engine.edits import (
     SetOption,
     with_option,
 )
-from engine.errors import ConfigError
 from engine.llm.base import prefix_refused
 from engine.prompt_template import normalise
 from engine.state import RunState

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from engine.common.errors import ConfigError
+from engine.common.record import Record
 from engine.config import EvaluationConfig, RunConfig
 from engine.config_file import validate
-from engine.errors import ConfigError
-from engine.record import Record
 
 EDITABLE = (
     "proposal.system_prompt",

@@ -15,11 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from engine.config import Alpha, AlphaUnit, Pooling, SteeringMode
-from engine.edits import Edit
-from engine.experiment import CellMeasured, Experiment, LayerLens, TracedReply
-from engine.llm.base import Finish, Message
-from engine.record import (
+from engine.common.record import (
     Count,
     LogLikelihood,
     Positive,
@@ -29,6 +25,10 @@ from engine.record import (
     UnixTime,
     to_json,
 )
+from engine.config import Alpha, AlphaUnit, Pooling, SteeringMode
+from engine.edits import Edit
+from engine.experiment import CellMeasured, Experiment, LayerLens, TracedReply
+from engine.llm.base import Finish, Message
 from engine.steering.soundness import Register
 
 JOURNAL_VERSION = 2

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from engine.common.record import Record
 from engine.config import Alpha, AlphaUnit, Pooling, SteeringMode
-from engine.record import Record
 
 MAX_REPLIES = 64
 

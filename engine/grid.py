@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.common.errors import ConfigError
+from engine.common.wording import counted
 from engine.config import RunConfig
 from engine.config_file import load_config, parse_value
 from engine.config_keys import is_text
-from engine.errors import ConfigError
 from engine.loading import check_config
-from engine.wording import counted
 
 MOST_CELLS = 10_000
 """A sweep of more runs is taken for a mistake."""

@@ -19,19 +19,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine import run_lock
+from engine.common.errors import JournalError
+from engine.common.files import make_private_folder, open_private, sync_folder, write_atomic
+from engine.common.ownership import why_denied
+from engine.common.versions import own_versions
 from engine.config import RunConfig
 from engine.config_file import format_config
-from engine.errors import JournalError
 from engine.events import JOURNAL_VERSION, Event, RunStarted
-from engine.files import make_private_folder, open_private, sync_folder, write_atomic
 from engine.journal_guard import JournalGuard
 from engine.journal_lines import MORE, Damage, last_crc, sealed, whole_lines
 from engine.journal_versions import check_head, read_lines
-from engine.ownership import why_denied
 from engine.run_folder import CONFIG, EVENTS, run_argument
 from engine.run_lock import Owner
 from engine.state import RunState
-from engine.versions import own_versions
 
 
 def is_begun(folder: Path) -> bool:

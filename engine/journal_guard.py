@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from engine.common.wording import counted
 from engine.run_folder import run_argument
-from engine.wording import counted
 
 
 class JournalGuard:

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from engine.errors import JournalError
+from engine.common.errors import JournalError
+from engine.common.validation import problem
 from engine.events import Event, format_event, parse_event
-from engine.validation import problem
 
 MORE = b" "
 """Ends a line that another one of the same append follows."""

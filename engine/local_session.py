@@ -30,17 +30,19 @@ from engine.commands import (
     Stop,
     UndoEdit,
 )
+from engine.common.errors import JournalError, ModelError, UserError
+from engine.common.files import append_traceback
+from engine.common.kept import Kept
+from engine.common.stop_signals import ENGINE_THREAD
+from engine.common.wording import counted
 from engine.config import RunConfig
 from engine.contract import Expected, going_on
 from engine.edit_check import edit_problem, injection_problem
 from engine.edits import Edit
 from engine.emitting import Emitted, Steps, together
-from engine.errors import JournalError, ModelError, UserError
 from engine.experiment import Experiment
-from engine.files import append_traceback
 from engine.giving_up import Load
 from engine.journal import Journal, read_journal
-from engine.kept import Kept
 from engine.loading import load_optimizer
 from engine.places import with_places
 from engine.run_folder import CONFIG, LOG, run_argument
@@ -50,10 +52,8 @@ from engine.session import Published
 from engine.session_experiments import experiment_events
 from engine.stalling import why_stalled
 from engine.state import RunState
-from engine.stop_signals import ENGINE_THREAD
 from engine.taking_up import take_up
 from engine.vlm.fitness import Score
-from engine.wording import counted
 
 if TYPE_CHECKING:
     from engine.optimizer import Optimizer
@@ -219,7 +219,7 @@ class LocalSession:
         """Wait for the engine's end; returns whether it has ended.
 
         One that is told to stop while it loads models is given up: that can't be interrupted.
-        The process should then end by ``engine.stop_signals.leave``.
+        The process should then end by ``engine.common.stop_signals.leave``.
         """
         if self._thread.ident is None:  # a screen may end before it started the engine
             return False

@@ -15,12 +15,12 @@ from pathlib import Path
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from engine.errors import ConfigError
+from engine.common.errors import ConfigError
+from engine.common.text_file import read_text
 from engine.history import ScoredTemplate, best_and_worst
 from engine.llm.base import Message
 from engine.state import RunState
 from engine.template_limits import limited_rendering
-from engine.text_file import read_text
 
 _SHOWN_OF_A_REPLY = 300  # characters
 

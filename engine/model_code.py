@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from engine.errors import ModelError
+from engine.common.errors import ModelError
 
 TOKENIZER_OPTIONS = frozenset(
     {

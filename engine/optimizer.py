@@ -23,10 +23,11 @@ from typing import TypeVar
 
 from engine import events as ev
 from engine import threads
+from engine.common.errors import ModelError
+from engine.common.versions import versions
 from engine.config import RunConfig, SteeringConfig
 from engine.contract import facts_of_fitness, facts_of_llm
 from engine.emitting import Events, Steps, emit, relay
-from engine.errors import ModelError
 from engine.llm.base import (
     LanguageModel,
     Message,
@@ -44,7 +45,6 @@ from engine.steering.alpha_search import TrialSetting, choose_alpha
 from engine.steering.direction import Direction
 from engine.steering.layers import resolve_layers
 from engine.step_facts import Tally, anchors_moved, step_finished, template_scored
-from engine.versions import versions
 from engine.vlm.fitness import Fitness, Score, ScoringProgress
 
 T = TypeVar("T")

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from engine.common.errors import ConfigError
 from engine.config import RunConfig
 from engine.config_file import as_typed, parse_override, validate, with_value
 from engine.edits import EDITABLE, RUN_KEYS
-from engine.errors import ConfigError
 
 PLACE_KEYS = (
     "data.path",

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from engine import events as ev
 from engine.commands import Command, Pause, Resume
-from engine.errors import ConfigError
+from engine.common.errors import ConfigError
 from engine.journal import journal_states, read_journal
 from engine.state import RunState
 

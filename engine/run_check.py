@@ -14,22 +14,22 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine import journal_lines
+from engine.common.cache_folder import features_folder
+from engine.common.errors import JournalError, UserError
+from engine.common.ownership import user_name, why_denied, why_foreign
+from engine.common.toml_reading import read_toml
+from engine.common.wording import counted
 from engine.config import RunConfig
-from engine.data.cache_folder import features_folder
-from engine.errors import JournalError, UserError
 from engine.events import Event
 from engine.journal import fold_journal, is_driven
 from engine.journal_versions import check_head, read_lines
 from engine.old_config import written_config
-from engine.ownership import user_name, why_denied, why_foreign
 from engine.run_folder import CONFIG, EVENTS, LOG, SOCKET, SUMMARY, run_argument
 from engine.run_lock import OWNER
 from engine.run_record import begun_config
 from engine.run_status import RunStatus, status_now
 from engine.run_summary import kept_summary, summary_of_journal
 from engine.state import RunState
-from engine.toml_file import read_toml
-from engine.wording import counted
 
 Level = Literal["error", "warning", "note"]
 MOST_LINES = 20  # that are named; of more only the number is

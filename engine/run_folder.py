@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.data.names import quoted
-from engine.errors import ConfigError, JournalError
-from engine.ownership import why_denied
-from engine.user_path import environment_path, user_path
+from engine.common.errors import ConfigError, JournalError
+from engine.common.names import quoted
+from engine.common.ownership import why_denied
+from engine.common.user_path import environment_path, user_path
 
 EVENTS = "events.jsonl"
 CONFIG = "config.toml"

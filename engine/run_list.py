@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.errors import JournalError
+from engine.common.errors import JournalError
+from engine.common.user_path import user_path
 from engine.journal import is_begun
 from engine.run_folder import (
     EVENTS,
@@ -25,7 +26,6 @@ from engine.run_record import Metric
 from engine.run_status import RunStatus, status_now
 from engine.run_summary import read_summary
 from engine.sweep import is_sweep, read_sweep
-from engine.user_path import user_path
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import JournalError
-from engine.files import read_small, write_atomic
+from engine.common.errors import JournalError
+from engine.common.files import read_small, write_atomic
 from engine.run_folder import SOCKET, run_argument
 
 OWNER = "owner.json"

@@ -13,11 +13,11 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from engine.errors import JournalError
-from engine.files import read_small, write_atomic
+from engine.common.errors import JournalError
+from engine.common.files import read_small, write_atomic
+from engine.common.ownership import why_denied
+from engine.common.record import Count, Record, Share, UnixTime, to_json
 from engine.journal import fold_journal, read_journal
-from engine.ownership import why_denied
-from engine.record import Count, Record, Share, UnixTime, to_json
 from engine.run_folder import EVENTS, SUMMARY
 from engine.session import Published
 from engine.state import ENDED, RunState, Status

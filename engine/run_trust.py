@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engine.common.errors import UserError
+from engine.common.ownership import why_foreign
+from engine.common.user_path import user_path
 from engine.config import RunConfig
-from engine.errors import UserError
-from engine.ownership import why_foreign
 from engine.run_folder import EVENTS, run_argument
-from engine.user_path import user_path
 
 TRUST_FLAG = "--trust-run"
 

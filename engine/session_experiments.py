@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from engine import events as ev
-from engine.errors import UserError
+from engine.common.errors import UserError
 from engine.experiment import Experiment
 from engine.state import RunState
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 
+from engine.common.wording import counted
 from engine.prompt_template import RejectReason
 from engine.state import RunState
-from engine.wording import counted
 
 _TOO_LONG = (RejectReason.CUT_OFF, RejectReason.TOO_LONG)
 

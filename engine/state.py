@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from engine import events as ev
+from engine.common.wording import counted
 from engine.config import RunConfig
 from engine.edits import (
     BanTemplate,
@@ -32,7 +33,6 @@ from engine.steering.alpha_search import TrialSetting
 from engine.steering.breaking import ReplyCount, breaking, with_replies_counted
 from engine.steering.soundness import Remark, remarks
 from engine.template_log import TemplateLog
-from engine.wording import counted
 
 Status = Literal["new", "loading", "running", "paused", "stopped", "failed", "finished"]
 ENDED: tuple[Status, ...] = ("stopped", "failed", "finished")

@@ -17,21 +17,21 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from engine import events as ev
 from engine.commands import Stop
+from engine.common.errors import JournalError, UserError
+from engine.common.files import make_private_folder, write_atomic
+from engine.common.kept import Kept
+from engine.common.statistics import Spread, spread
+from engine.common.validation import problem
+from engine.common.wording import counted
 from engine.config import RunConfig
-from engine.errors import JournalError, UserError
-from engine.files import make_private_folder, write_atomic
 from engine.grid import Grid, describe, format_value
 from engine.journal import is_begun
-from engine.kept import Kept
 from engine.local_session import LocalSession
 from engine.old_config import WrittenConfig
 from engine.remote.server import attachable
 from engine.run_folder import EVENTS, LATEST, find_folder, runs_folder
 from engine.run_record import Metric, RunRecord, read_record
 from engine.state import RunState
-from engine.statistics import Spread, spread
-from engine.validation import problem
-from engine.wording import counted
 
 SWEEP = "sweep.json"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine import events as ev
+from engine.common.versions import own_versions
 from engine.journal import Journal, fold_journal, read_journal
 from engine.run_trust import check_trust
 from engine.state import RunState
-from engine.versions import own_versions
 from engine.vlm.fitness import Score
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from engine.wording import counted
+from engine.common.wording import counted
 
 if TYPE_CHECKING:
     from torch import nn

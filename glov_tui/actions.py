@@ -22,12 +22,12 @@ from engine.commands import (
     StepOnce,
     UndoEdit,
 )
+from engine.common.files import write_atomic
+from engine.common.ownership import why_denied
 from engine.config import Accept
 from engine.edit_check import edit_problem
 from engine.edits import ChooseAnchors, Edit
 from engine.events import Edited, EditUndone
-from engine.files import write_atomic
-from engine.ownership import why_denied
 from engine.prompt_template import normalise
 from engine.result import summarise
 from engine.session import Session

@@ -20,7 +20,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JS
 
 def parse_path(text: str) -> Path:
     """A path as it was typed, ``~`` included."""
-    from engine.user_path import user_path
+    from engine.common.user_path import user_path
 
     return user_path(text)
 

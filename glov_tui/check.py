@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rich.text import Text
 
+from engine.common.wording import counted
 from engine.run_check import RunCheck, check_run
 from engine.run_folder import find_run
-from engine.wording import counted
 from glov_tui.printing import print_json, result_console
 from glov_tui.text import clean
 

@@ -47,7 +47,7 @@ app.add_typer(config_app, name="config")
 
 def _say_version(wanted: bool) -> None:
     if wanted:
-        from engine.versions import own_versions
+        from engine.common.versions import own_versions
 
         typer.echo(f"glov {own_versions()['glov-tui']}")
         raise typer.Exit
@@ -128,7 +128,7 @@ def resume(
 @app.command()
 def attach(run: RunArgument, low_bandwidth: LowBandwidth = False) -> None:
     """Show a run that is under way, wherever it was started on this machine."""
-    from engine.errors import UserError
+    from engine.common.errors import UserError
     from engine.remote.client import RemoteSession
     from engine.run_folder import find_run
     from glov_tui.cockpit import drive_on_screen, screen_name
@@ -276,7 +276,7 @@ def replay(
     low_bandwidth: LowBandwidth = False,
 ) -> None:
     """Play a run back in the cockpit, from its journal alone: no model is loaded."""
-    from engine.errors import UserError
+    from engine.common.errors import UserError
     from engine.replay import ReplaySession, parse_speed
     from engine.run_folder import find_run
     from glov_tui.driving import has_terminal
@@ -366,9 +366,9 @@ def config_init(
     force: Annotated[bool, typer.Option(help="Replace the file if it exists.")] = False,
 ) -> None:
     """Write a configuration in which every key is explained."""
+    from engine.common.errors import UserError
+    from engine.common.files import write_atomic
     from engine.config_file import format_config, load_config, preset_file, preset_names
-    from engine.errors import UserError
-    from engine.files import write_atomic
 
     overrides = [] if preset != "clip-paper" else ["data.path=images"]
     if preset not in preset_names():
@@ -445,8 +445,8 @@ def main() -> None:
     # the time to the first paint. Whatever runs for long turns it on again.
     gc.disable()
     _do_without_plugins()
-    from engine.errors import UserError
-    from engine.stop_signals import leave
+    from engine.common.errors import UserError
+    from engine.common.stop_signals import leave
 
     code: str | int | None = 0
     lost = None

@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from engine.errors import UserError
+from engine.common.errors import UserError
+from engine.common.ownership import why_denied
 from engine.journal import read_state
-from engine.ownership import why_denied
 from engine.remote.messages import LONGEST_NAME
 from engine.replay import ReplaySession
 from engine.run_folder import LOG, run_argument

@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from engine import hub, threads
+from engine.common.versions import versions
 from engine.run_folder import runs_folder
-from engine.versions import versions
 from glov_tui.printing import print_json
 from glov_tui.text import clean
 
@@ -104,7 +104,7 @@ def _gib(size: float) -> str:
 def _folders() -> dict[str, Any]:
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    from engine.data.cache_folder import cache_folder
+    from engine.common.cache_folder import cache_folder
 
     return {
         "runs": _folder(runs_folder()),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from engine.errors import UserError
+from engine.common.errors import UserError
 from glov_tui.streams import tell
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from textual.app import App, SuspendNotSupported
 
-from engine.errors import UserError
+from engine.common.errors import UserError
 from glov_tui.screen_driver import suspended
 from glov_tui.tty import spawn_on_terminal
 

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from engine.files import open_private
+from engine.common.files import open_private
 from glov_tui.terminal_writer import hung_up
 
 

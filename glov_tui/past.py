@@ -7,7 +7,7 @@ import shlex
 from textual import on
 from textual.widgets import Input
 
-from engine.errors import UserError
+from engine.common.errors import UserError
 from engine.replay import ReplaySession
 from engine.session import Session
 from engine.state import RunState

@@ -13,10 +13,11 @@ from rich.text import Text
 
 from engine import events as ev
 from engine import threads
+from engine.common.errors import ConfigError
+from engine.common.validation import problem, shown
 from engine.config import RunConfig
 from engine.config_file import load_config, preset_file
 from engine.contract import Expected, check_fitness, check_llm
-from engine.errors import ConfigError
 from engine.experiment import (
     CellMeasured,
     CompareSettings,
@@ -34,7 +35,6 @@ from engine.run_trust import check_trust
 from engine.state import RunState
 from engine.steering.layers import resolve_layers
 from engine.steering.soundness import Remark, remarks
-from engine.validation import problem, shown
 from glov_tui.printing import print_json
 from glov_tui.steer_report import SteerReport, print_report, report_as_dict
 from glov_tui.text import clean

@@ -10,9 +10,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from engine.common.wording import counted
 from engine.experiment import CellMeasured, LayerLens, SteeringSetting, TracedReply
 from engine.steering.soundness import BREAKING, Remark
-from engine.wording import counted
 from glov_tui.lab.heat import kl_legend, kl_level, ramp
 from glov_tui.lab.traces import (
     comparison_lines,

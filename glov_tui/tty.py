@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from engine.files import open_private
+from engine.common.files import open_private
 from glov_tui.end_signals import EndSignals
 from glov_tui.terminal_kind import speaks_unicode
 from glov_tui.terminal_writer import hung_up, open_unblocked, write_within

@@ -44,7 +44,7 @@ def _in_our_words(cause: BaseException | None) -> str | None:
 
     if not isinstance(cause, ValidationError):
         return None
-    from engine.validation import problem, shown
+    from engine.common.validation import problem, shown
 
     first = cause.errors()[0]
     return f"{shown(first['input'])}: {problem(first)}"

@@ -10,13 +10,13 @@ from pydantic import TypeAdapter
 
 from engine import events as ev
 from engine.commands import MakeEdit, Pause, Resume, RunExperiment, Stop
+from engine.common.errors import ConfigError, ModelError
+from engine.common.kept import Kept
 from engine.config_file import load_config
 from engine.edit_check import edit_problem
 from engine.edits import SetNextPrompt, SetOption
-from engine.errors import ConfigError, ModelError
 from engine.experiment import CompareSettings, ScanSettings, SteeringSetting
 from engine.journal import read_journal
-from engine.kept import Kept
 from engine.local_session import LocalSession
 from engine.metaprompt import with_prefix
 from engine.old_config import WrittenConfig, written_config

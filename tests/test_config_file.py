@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.common.errors import ConfigError
 from engine.config import RunConfig
 from engine.config_file import format_config, load_config, preset_file, preset_names, validate
-from engine.errors import ConfigError
 
 DATA = {"data": {"path": "/images"}}
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
+from engine.common.errors import ConfigError, UserError
+from engine.common.user_path import user_path
 from engine.config import RunConfig
 from engine.config_file import load_config, parse_value, validate
 from engine.config_keys import all_keys, is_table, is_text
-from engine.errors import ConfigError, UserError
 from engine.grid import make_grid, parse_axis
 from engine.loading import check_config
 from engine.run_folder import runs_folder
 from engine.run_list import list_runs
 from engine.sweep import open_sweep
-from engine.user_path import user_path
 
 
 def value(override: str) -> Any:
@@ -172,7 +172,7 @@ def test_a_tilde_is_the_home_folder_everywhere(
 
 
 def test_caches_are_in_the_home_folder_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from engine.data.cache_folder import cache_folder
+    from engine.common.cache_folder import cache_folder
 
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("GLOV_CACHE_DIR", "~/kept")

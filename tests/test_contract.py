@@ -14,11 +14,11 @@ from PIL import Image
 
 import engine.demo
 from engine import events as ev
+from engine.common.errors import ConfigError, UserError
 from engine.config import RunConfig
 from engine.config_file import load_config
 from engine.data.image_folder import read_image_folder
 from engine.data.sampling import shuffled
-from engine.errors import ConfigError, UserError
 from engine.fork import write_fork
 from engine.journal import read_journal, read_state
 from engine.journal_lines import sealed

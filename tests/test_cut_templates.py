@@ -10,9 +10,9 @@ import pytest
 
 from engine import events as ev
 from engine.commands import InjectTemplate
+from engine.common.kept import Kept
 from engine.emitting import one_by_one
 from engine.experiment import ScanSettings, SteeringSetting, TracedReply
-from engine.kept import Kept
 from engine.llm.base import Reply, TokenColumn
 from engine.local_session import LocalSession
 from engine.optimizer import Optimizer

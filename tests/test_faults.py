@@ -24,10 +24,10 @@ from hypothesis import strategies as st
 
 from engine import events as ev
 from engine.commands import Resume, Stop
-from engine.errors import JournalError, UserError
-from engine.files import make_private_folder
+from engine.common.errors import JournalError, UserError
+from engine.common.files import make_private_folder
+from engine.common.kept import Kept
 from engine.journal import Journal, read_journal
-from engine.kept import Kept
 from engine.llm.base import Reply, TokenColumn
 from engine.llm.local import LocalLLM
 from engine.llm.readers import Decoder

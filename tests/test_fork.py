@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from engine import events as ev
+from engine.common.errors import UserError
+from engine.common.kept import Kept
 from engine.config_file import load_config
 from engine.edits import SetOption
-from engine.errors import UserError
 from engine.fork import write_fork
 from engine.journal import Journal, read_journal, read_state
-from engine.kept import Kept
 from engine.local_session import LocalSession
 from engine.prompt_template import normalise
 from engine.result import summarise

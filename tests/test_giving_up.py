@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from engine.commands import Stop
+from engine.common.kept import Kept
 from engine.journal import Journal, is_driven, read_journal, read_state
-from engine.kept import Kept
 from engine.local_session import LocalSession
 from engine.metaprompt import BUILT_IN
 from engine.remote.process import start_engine

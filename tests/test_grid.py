@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import ConfigError
+from engine.common.errors import ConfigError
 from engine.grid import Axis, format_value, make_grid, parse_axis
 
 

@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import events as ev
+from engine.common.errors import JournalError, UserError
 from engine.config import RunConfig
 from engine.config_file import load_config
-from engine.errors import JournalError, UserError
 from engine.journal import Journal, fold_journal, read_journal
 from engine.journal_lines import unsealed
 from engine.run_folder import EVENTS, find_run

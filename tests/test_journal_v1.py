@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from engine import events as ev
-from engine.errors import JournalError
+from engine.common.errors import JournalError
+from engine.common.kept import Kept
 from engine.fork import write_fork
 from engine.journal import Journal, read_journal, read_state
 from engine.journal_lines import unsealed
-from engine.kept import Kept
 from engine.local_session import LocalSession
 from engine.remote.messages import parse_message
 from engine.replay import ReplaySession

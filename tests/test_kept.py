@@ -6,8 +6,8 @@ import weakref
 
 import pytest
 
+from engine.common.kept import Kept
 from engine.config import LLMConfig
-from engine.kept import Kept
 
 
 class Model:

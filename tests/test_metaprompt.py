@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import ConfigError
+from engine.common.errors import ConfigError
 from engine.metaprompt import Example, MetaPrompt, load_meta_prompt
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from engine import events as ev
+from engine.common.errors import ModelError
 from engine.edits import SetNextPrompt
 from engine.emitting import one_by_one
-from engine.errors import ModelError
 from engine.optimizer import Optimizer, derive_seed
 from engine.state import RunState
 from engine.vlm.fitness import Fitness

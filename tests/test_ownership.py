@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.common.errors import DataError, JournalError, UserError
+from engine.common.files import make_folder, make_private_folder
+from engine.common.ownership import user_name, why_denied
 from engine.data.feature_cache import FeatureCache, FeatureSet
 from engine.data.generated import ensure_written
-from engine.errors import DataError, JournalError, UserError
-from engine.files import make_folder, make_private_folder
 from engine.journal import Journal, read_journal
-from engine.ownership import user_name, why_denied
 from engine.run_folder import find_run
 from tests.small_runs import demo
 
@@ -80,7 +80,7 @@ def roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that root has left, for whoever is not root."""
     folder = tmp_path / "roots"
     folder.mkdir()
-    monkeypatch.setattr("engine.ownership.ROOT", os.getuid())
+    monkeypatch.setattr("engine.common.ownership.ROOT", os.getuid())
     monkeypatch.setattr("os.geteuid", lambda: 1 << 20)
     return folder
 
@@ -127,7 +127,7 @@ def test_what_is_the_system_s_is_not_asked_for(
 
 
 def test_another_s_file_is_said_to_be_that(roots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.ownership.ROOT", -1)
+    monkeypatch.setattr("engine.common.ownership.ROOT", -1)
     said = why_denied(DENIED, roots)
     assert f"belongs to {user_name(os.getuid())}" in said and "chown" not in said
 

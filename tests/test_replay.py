@@ -9,7 +9,7 @@ import pytest
 
 from engine import events as ev
 from engine.commands import Pause, Resume, Stop
-from engine.errors import ConfigError, JournalError
+from engine.common.errors import ConfigError, JournalError
 from engine.journal import Journal, read_journal
 from engine.replay import KEPT_STATES, LONGEST_GAP_SECONDS, ReplaySession, parse_speed
 from engine.state import RunState

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from engine import events as ev
+from engine.common.kept import Kept
 from engine.journal import read_journal, read_state
-from engine.kept import Kept
 from engine.local_session import LocalSession
 from engine.prompt_template import normalise
 from engine.run_folder import EVENTS

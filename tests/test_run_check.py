@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from engine import events as ev
-from engine.data.cache_folder import features_folder
+from engine.common.cache_folder import features_folder
+from engine.common.errors import JournalError
+from engine.common.kept import Kept
 from engine.data.feature_cache import FeatureCache, FeatureSet
-from engine.errors import JournalError
 from engine.journal import Journal, read_state
-from engine.kept import Kept
 from engine.local_session import LocalSession
 from engine.run_check import RunCheck, check_run
 from engine.run_folder import CONFIG, EVENTS, LOG, SUMMARY

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine import events as ev
-from engine.errors import JournalError
+from engine.common.errors import JournalError
 from engine.grid import make_grid, parse_axis
 from engine.journal import Journal
 from engine.run_folder import EVENTS, find_run

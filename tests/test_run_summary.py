@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from engine import events as ev
-from engine.errors import JournalError
+from engine.common.errors import JournalError
+from engine.common.kept import Kept
 from engine.journal import Journal
-from engine.kept import Kept
 from engine.local_session import LocalSession
 from engine.run_folder import EVENTS, SUMMARY
 from engine.run_list import list_runs

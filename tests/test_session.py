@@ -19,11 +19,11 @@ from engine.commands import (
     Stop,
     UndoEdit,
 )
+from engine.common.kept import Kept
 from engine.config import RunConfig
 from engine.config_file import load_config
 from engine.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
 from engine.journal import read_journal
-from engine.kept import Kept
 from engine.local_session import LocalSession
 from engine.prompt_template import normalise
 from engine.run_folder import LOG

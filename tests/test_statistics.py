@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.statistics import (
+from engine.common.statistics import (
     EXACT_PAIRS,
     holm,
     sign_flip_test,

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from engine import events as ev
+from engine.common.kept import Kept
 from engine.journal import read_journal
-from engine.kept import Kept
 from engine.local_session import LocalSession
 from tests.small_runs import demo, drive, outcome
 

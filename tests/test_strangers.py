@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from engine import events as ev
-from engine.errors import JournalError, UserError
-from engine.files import append_private, append_traceback, read_small
+from engine.common.errors import JournalError, UserError
+from engine.common.files import append_private, append_traceback, read_small
+from engine.common.ownership import why_foreign
 from engine.fork import write_fork
 from engine.journal import Journal, read_journal
 from engine.local_session import LocalSession
-from engine.ownership import why_foreign
 from engine.remote.client import RemoteSession
 from engine.remote.process import start_engine
 from engine.run_folder import EVENTS, LOG
@@ -124,7 +124,7 @@ def test_a_file_of_another_user_is_foreign(tmp_path: Path, monkeypatch: pytest.M
     file.touch()
     file.chmod(0o1666)
     assert why_foreign(tmp_path, file) == f"everybody can write {file}"
-    monkeypatch.setattr("engine.ownership.ROOT", -1)
+    monkeypatch.setattr("engine.common.ownership.ROOT", -1)
     monkeypatch.setattr("os.geteuid", lambda: 1 << 20)
     assert "belongs to" in str(why_foreign(file))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine import events as ev
-from engine.errors import JournalError, UserError
+from engine.common.errors import JournalError, UserError
 from engine.grid import Grid, make_grid, parse_axis
 from engine.journal import read_journal
 from engine.llm.local import LocalLLM

@@ -10,8 +10,8 @@ import pytest
 from jinja2 import TemplateRuntimeError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from engine.common.errors import ConfigError, ModelError
 from engine.config import LLMConfig, SamplingConfig
-from engine.errors import ConfigError, ModelError
 from engine.llm.local import LocalLLM
 from engine.metaprompt import load_meta_prompt
 from engine.template_limits import limited_rendering

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from engine.common.errors import ConfigError, DataError
+from engine.common.text_file import LONGEST, read_text
 from engine.config_file import load_config
 from engine.data.image_folder import read_image_folder
-from engine.errors import ConfigError, DataError
 from engine.metaprompt import BUILT_IN, load_meta_prompt
-from engine.text_file import LONGEST, read_text
 
 TOML = 'name = "größe"\r\n[data]\r\ndataset = "demo-cabinet"\r\n'
 ENCODED = {

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.common.errors import ConfigError, DataError, UserError
+from engine.common.toml_reading import read_toml
 from engine.config_file import load_config
 from engine.data.folder_settings import read_settings
-from engine.errors import ConfigError, DataError, UserError
-from engine.toml_file import read_toml
 
 
 def refused(folder: Path, text: str) -> str:

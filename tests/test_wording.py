@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.wording import counted
+from engine.common.wording import counted
 
 ROOT = Path(__file__).parents[1]
 NOUNS = (

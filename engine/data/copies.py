@@ -10,8 +10,8 @@ import hashlib
 import os
 from collections import defaultdict
 
+from engine.common.names import readable_name
 from engine.data.dataset import Dataset, LabelledImage
-from engine.data.names import readable_name
 
 _LOOKED_THROUGH = 2000  # training images: all of so many are compared, drawn or not
 _NAMED = 3

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.data.names import encode_name, same_name
+from engine.common.names import encode_name, same_name
 
 
 class LabelledImage(NamedTuple):

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from engine.common.files import close_to_others, make_folder, write_atomic
+from engine.common.names import encode_name
 from engine.data.images import READER_VERSION
-from engine.data.names import encode_name
-from engine.files import close_to_others, make_folder, write_atomic
 
 _FORMAT = "1"
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.data.names import quoted, same_name
-from engine.errors import DataError
-from engine.toml_file import read_toml
-from engine.validation import shown
+from engine.common.errors import DataError
+from engine.common.names import quoted, same_name
+from engine.common.toml_reading import read_toml
+from engine.common.validation import shown
 
 SETTINGS_FILE = "dataset.toml"
 KEYS = ("name", "description", "ignore", "classes")

@@ -17,10 +17,10 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from engine.data.cache_folder import datasets_folder
-from engine.errors import DataError
-from engine.files import close_to_others, make_folder
-from engine.ownership import why_denied
+from engine.common.cache_folder import datasets_folder
+from engine.common.errors import DataError
+from engine.common.files import close_to_others, make_folder
+from engine.common.ownership import why_denied
 
 MANIFEST = "manifest.json"
 

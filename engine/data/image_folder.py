@@ -27,16 +27,16 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
+from engine.common.errors import DataError
+from engine.common.names import natural_key, quoted, readable_name, same_name, some_names
+from engine.common.user_path import user_path, why_not_there
 from engine.data.class_names import check_distinct, class_names, remarks
 from engine.data.dataset import Dataset, LabelledImage
 from engine.data.folder_settings import KEYS, SETTINGS_FILE, FolderSettings, read_settings
 from engine.data.images import SUFFIXES, is_image_file
 from engine.data.layout import ClassFolder, find_layout, toml_text
-from engine.data.names import natural_key, quoted, readable_name, same_name, some_names
 from engine.data.sampling import split_off_test
 from engine.data.visible_files import VisibleFiles, ending, is_image_name, some_paths
-from engine.errors import DataError
-from engine.user_path import user_path, why_not_there
 
 _NO_IMAGES = frozenset(
     (

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from engine.data.names import readable_name
+from engine.common.names import readable_name
 
 READER_VERSION = 1
 """Raised when an image would be read into other pixels; part of the feature cache's key."""

@@ -11,8 +11,9 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from engine.common.errors import DataError
+from engine.common.names import quoted, readable_name, same_name, some_names
 from engine.data.folder_settings import SETTINGS_FILE
-from engine.data.names import quoted, readable_name, same_name, some_names
 from engine.data.split_names import (
     holds_images,
     holds_labelled,
@@ -22,7 +23,6 @@ from engine.data.split_names import (
     split_of,
 )
 from engine.data.visible_files import VisibleFiles, is_image_name, some_paths
-from engine.errors import DataError
 
 _DEPTH = 4  # of folders that only hold another one
 _LOOKED_AT = 2000  # files of a folder, to see whether there is any image in it

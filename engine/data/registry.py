@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from engine.common.errors import ConfigError
+from engine.common.names import quoted
 from engine.config import DataConfig
 from engine.data.dataset import Dataset
 from engine.data.generated import ensure_written
-from engine.data.names import quoted
 from engine.demo.vocabulary import TASKS
-from engine.errors import ConfigError
 
 _DEMO = "demo-"
 

@@ -11,10 +11,10 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from engine.common.errors import DataError
+from engine.common.names import encode_name, same_name, some_names
+from engine.common.wording import counted
 from engine.data.dataset import Dataset, LabelledImage
-from engine.data.names import encode_name, same_name, some_names
-from engine.errors import DataError
-from engine.wording import counted
 
 Usable = Callable[[Sequence[LabelledImage]], Sequence[bool]]
 """Says of each image whether it can be read. Asked in few rounds of many images."""

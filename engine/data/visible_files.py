@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from engine.common.errors import DataError
+from engine.common.names import natural_key, readable_name, same_name
 from engine.data.images import SUFFIXES
-from engine.data.names import natural_key, readable_name, same_name
-from engine.errors import DataError
 
 _SYSTEM = frozenset(
     (

@@ -11,12 +11,12 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from engine.common.errors import ModelError
 from engine.config import Pooling, RunConfig, SamplingConfig, SteeringConfig
 from engine.demo.dialogues import random_phrases, render
 from engine.demo.vocabulary import FACTORS, named_values
 from engine.demo.worlds import Phrases, World, random_world
 from engine.emitting import one_by_one
-from engine.errors import ModelError
 from engine.experiment import LayerLens
 from engine.history import ScoredTemplate
 from engine.llm.base import LanguageModel, Message, Reply, Steering, SteeringShift, TokenColumn

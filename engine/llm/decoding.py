@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engine.common.errors import ModelError, OutOfMemoryError
 from engine.config import SamplingConfig
-from engine.errors import ModelError, OutOfMemoryError
 from engine.experiment import TracedReply
 from engine.llm.base import Reply, SteeringShift, TokenColumn
 from engine.llm.chat import Prompt

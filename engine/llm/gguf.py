@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine.errors import ModelError
-from engine.user_path import user_path
+from engine.common.errors import ModelError
+from engine.common.user_path import user_path
 
 _PACKAGES = ("gguf", "accelerate")
 _MAGIC = b"GGUF"

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Sequence
 
+from engine.common.errors import OutOfMemoryError
 from engine.config import Pooling, SamplingConfig
-from engine.errors import OutOfMemoryError
 from engine.experiment import LayerLens
 from engine.llm.base import (
     LanguageModel,

@@ -19,13 +19,13 @@ import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from engine import threads
+from engine.common.errors import ModelError
+from engine.common.user_path import user_path
 from engine.config import LLMConfig, names_gguf
-from engine.errors import ModelError
 from engine.llm.gguf import gguf_folder, unpacking
 from engine.memory import is_out_of_memory
 from engine.model_code import check_kernels, no_questions
 from engine.template_limits import limit_chat_template
-from engine.user_path import user_path
 
 Progress = Callable[[str], None]
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 
+from engine.common.errors import ModelError
+from engine.common.wording import counted
 from engine.config import LLMConfig, Pooling, SamplingConfig, names_gguf
-from engine.errors import ModelError
 from engine.experiment import LayerLens
 from engine.llm.base import (
     Message,
@@ -39,7 +40,6 @@ from engine.steering.injection import (
     text_config,
     with_hidden_state,
 )
-from engine.wording import counted
 
 
 class LocalLLM:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.errors import ModelError
+from engine.common.errors import ModelError
 from engine.llm.readers import Decoder, Layout, Reader, make_reader
 from engine.steering.direction import layer_outputs
 from engine.steering.injection import Injection, text_config

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.errors import ModelError
+from engine.common.errors import ModelError
 from engine.llm.base import Message
 from engine.thoughts import ends_thought
 

@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from engine.errors import JournalError
+from engine.common.errors import JournalError
 from engine.run_folder import SOCKET, run_argument
 
 Mark = tuple[int, int, int]

@@ -17,7 +17,9 @@ from pydantic import ValidationError
 
 from engine import events as ev
 from engine.commands import Command
-from engine.errors import JournalError, UserError
+from engine.common.errors import JournalError, UserError
+from engine.common.validation import problem
+from engine.common.versions import own_versions
 from engine.journal import is_driven, read_state
 from engine.remote import address
 from engine.remote.controls import Controls
@@ -39,8 +41,6 @@ from engine.run_folder import LOG, run_argument
 from engine.run_lock import read_owner, refusal
 from engine.run_trust import check_trust
 from engine.state import ENDED, RunState
-from engine.validation import problem
-from engine.versions import own_versions
 
 SILENCE_SECONDS = 10.0  # of an engine, until it counts as one that does not answer
 AGAIN_SECONDS = 0.5  # between two tries to connect to an engine that is there

@@ -7,7 +7,7 @@ line may be dead.
 
 from __future__ import annotations
 
-from engine.record import Record
+from engine.common.record import Record
 
 HAND_OVER_SECONDS = 20.0
 

@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from engine.commands import Command
+from engine.common.record import Record, to_json
 from engine.events import Event
 from engine.journal_lines import unsealed
-from engine.record import Record, to_json
 from engine.remote.controls import Controls
 
 PROTOCOL_VERSION = 2

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.commands import Stop
-from engine.errors import ModelError, UserError
-from engine.files import open_private
-from engine.ownership import why_denied
+from engine.common.errors import ModelError, UserError
+from engine.common.files import open_private
+from engine.common.ownership import why_denied
 from engine.run_folder import LOG
 from engine.run_trust import TRUST_FLAG
 
@@ -76,9 +76,9 @@ def start_engine(
 
 def main(folder: Path, descriptor: int, places: Mapping[str, Any], trusted: bool) -> int:
     """Drive the run in ``folder``; returns 0 if it came to its end, 1 if it failed or stopped."""
+    from engine.common.stop_signals import stop_on_signal
     from engine.local_session import LocalSession
     from engine.remote.server import ControlServer
-    from engine.stop_signals import stop_on_signal
 
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -108,7 +108,7 @@ def _answer(descriptor: int, said: bytes) -> None:
 
 
 if __name__ == "__main__":
-    from engine.stop_signals import leave
+    from engine.common.stop_signals import leave
 
     _, _folder, _descriptor, _places, *_flags = sys.argv
     leave(main(Path(_folder), int(_descriptor), json.loads(_places), TRUST_FLAG in _flags))

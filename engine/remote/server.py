@@ -23,8 +23,9 @@ from pydantic import ValidationError
 
 import engine
 from engine.commands import Command, Stop
-from engine.errors import JournalError
-from engine.files import append_traceback
+from engine.common.errors import JournalError
+from engine.common.files import append_traceback
+from engine.common.validation import problem
 from engine.local_session import LocalSession
 from engine.remote import address
 from engine.remote.controls import Controls
@@ -46,7 +47,6 @@ from engine.remote.telemetry import telemetry_since
 from engine.run_folder import EVENTS, LOG
 from engine.session import Published
 from engine.state import RunState
-from engine.validation import problem
 
 LOOK_SECONDS, CLOSE_LOOK_SECONDS, CLOSE_LOOK_FOR = 0.05, 0.005, 0.25
 """How often a screen is sent what is new; more often for a while after somebody did something."""

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from engine.commands import Stop
-from engine.errors import JournalError
+from engine.common.errors import JournalError
 from engine.journal import is_driven
 from engine.remote import address
 from engine.remote.messages import format_line

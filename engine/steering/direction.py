@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from engine.common.wording import counted
 from engine.config import Pooling
 from engine.steering.soundness import REGISTER_TIMES, Register
 from engine.steering.text_tokens import TextTokens, find_front, split_tokens
-from engine.wording import counted
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -17,7 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.errors import ModelError
+from engine.common.errors import ModelError
+from engine.common.wording import counted
 from engine.llm.base import Steering
 from engine.steering.modes import MODES, Mode, Reach
 from engine.steering.offsets import (
@@ -27,7 +28,6 @@ from engine.steering.offsets import (
     RelativeOffset,
     TokenOffsets,
 )
-from engine.wording import counted
 
 
 def hidden_state(output: Any) -> Tensor:

@@ -15,8 +15,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from engine import events as ev
+from engine.common.errors import ModelError
 from engine.config import Accept, SamplingConfig
-from engine.errors import ModelError
 from engine.experiment import (
     CellMeasured,
     CompareSettings,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from engine.common.errors import ModelError
+from engine.common.wording import counted
 from engine.config import SteeringConfig
-from engine.errors import ModelError
-from engine.wording import counted
 
 AUTO_LAYER = 17 / 32
 """Depth of the paper's best layer: layer 17 of Llama-3-8B's 32 (PAPER, 4)."""

@@ -10,8 +10,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple, Protocol
 
+from engine.common.record import Count, Record
 from engine.config import AlphaUnit, Pooling, SteeringMode
-from engine.record import Count, Record
 from engine.steering.modes import MODES
 
 REGISTER_TIMES = 10

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.common.errors import DataError, ModelError, UserError
+from engine.common.names import encode_name, readable_name, same_name
+from engine.common.wording import counted
 from engine.data.copies import TestCopies
 from engine.data.dataset import Dataset, LabelledImage
 from engine.data.feature_cache import FeatureSet
-from engine.data.names import encode_name, readable_name, same_name
 from engine.data.sampling import sample_few_shot
-from engine.errors import DataError, ModelError, UserError
 from engine.prompt_template import PLACEHOLDER, RejectReason
 from engine.vlm.fitness import Score, ScoringProgress, Split, TemplateCheck
 from engine.vlm.image_features import ImageFeatures
 from engine.vlm.scoring import NotFiniteError, ensemble_features, score_features
 from engine.vlm.text_context import TextContext
 from engine.vlm.text_features import TextFeatures
-from engine.wording import counted
 
 OnProgress = Callable[[str, int, int], None]
 Report = Callable[[str], None]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from engine.common.cache_folder import features_folder
+from engine.common.kept import Kept
 from engine.config import RunConfig
-from engine.data.cache_folder import features_folder
 from engine.data.feature_cache import FeatureCache
 from engine.data.registry import load_dataset
-from engine.kept import Kept
 from engine.vlm.fitness import Fitness
 
 

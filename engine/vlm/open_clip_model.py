@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from engine import threads
+from engine.common.errors import ModelError
+from engine.common.user_path import user_path
 from engine.config import VLMConfig
-from engine.errors import ModelError
 from engine.model_code import check_kernels, check_tokenizer_options, no_questions
 from engine.model_identity import identify
-from engine.user_path import user_path
 
 _HUB = "hf-hub:"
 _HUB_FILES = ("open_clip_config.json", "open_clip_model.safetensors", "open_clip_pytorch_model.bin")

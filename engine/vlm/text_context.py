@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from engine.data.names import some_names
+from engine.common.names import some_names
 from engine.prompt_template import PLACEHOLDER
 
 _SEAM = 8  # tokens that a name may cost more inside a text than alone

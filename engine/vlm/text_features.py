@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from engine.errors import ModelError
+from engine.common.errors import ModelError
 from engine.memory import free_memory, is_out_of_memory
 from engine.prompt_template import PLACEHOLDER
 

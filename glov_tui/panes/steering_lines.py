@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
 
+from engine.common.wording import counted
 from engine.config import SteeringConfig
 from engine.events import AlphaTrial, SteeringMeasured, SteeringPrepared
 from engine.state import RunState
@@ -17,7 +18,6 @@ from engine.steering.alpha_search import TrialSetting, pooled_spread, standard_e
 from engine.steering.breaking import breaking
 from engine.steering.modes import MODES
 from engine.steering.soundness import remarks, strength_remarks
-from engine.wording import counted
 from glov_tui.choices import steered_layers
 from glov_tui.text import clean
 

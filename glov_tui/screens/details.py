@@ -7,9 +7,9 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from engine.common.wording import counted
 from engine.history import ScoredTemplate
 from engine.state import RunState
-from engine.wording import counted
 from glov_tui.screens.dialog import Dialog
 from glov_tui.text import clean
 from glov_tui.widgets.key_bar import KeyBar

@@ -12,8 +12,8 @@ from textual.containers import Vertical
 from textual.events import Key, Paste
 from textual.widgets import Label, Tab, Tabs, TextArea
 
+from engine.common.errors import UserError
 from engine.edits import Edit, SetNextPrompt, SetOption
-from engine.errors import UserError
 from engine.metaprompt import SYSTEM_PROMPT, TASK, compose_for, load_meta_prompt
 from engine.state import RunState
 from glov_tui.screens.dialog import Dialog

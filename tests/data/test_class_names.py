@@ -6,12 +6,12 @@ import os
 
 import pytest
 
+from engine.common.errors import DataError
+from engine.common.names import some_names
 from engine.config import DataConfig
 from engine.data.class_names import class_names, cleaned, remarks
 from engine.data.image_folder import read_image_folder
-from engine.data.names import some_names
 from engine.data.registry import load_dataset
-from engine.errors import DataError
 from tests.data.folders import CLASSES, classes, make
 
 

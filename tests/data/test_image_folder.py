@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.common.errors import DataError
 from engine.data.image_folder import read_image_folder
 from engine.data.sampling import sample_few_shot
-from engine.errors import DataError
 
 
 def make(root: Path, *paths: str) -> Path:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.common.errors import DataError
+from engine.common.names import some_names
 from engine.data.dataset import Dataset, LabelledImage
-from engine.data.names import some_names
 from engine.data.sampling import labelled_classes, sample_few_shot, split_off_test
-from engine.errors import DataError
 
 
 def dataset(counts: dict[str, int], order_seed: int | None = None) -> Dataset:

@@ -8,8 +8,8 @@ import shutil
 import pytest
 from PIL import Image
 
+from engine.common.errors import DataError
 from engine.data.image_folder import read_image_folder
-from engine.errors import DataError
 from tests.data.folders import CLASSES, classes, make
 
 

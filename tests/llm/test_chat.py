@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from tokenizers.processors import TemplateProcessing
 
-from engine.errors import ModelError
+from engine.common.errors import ModelError
 from engine.llm.chat import (
     Thinking,
     compose_prompt,

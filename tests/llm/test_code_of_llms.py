@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from engine.common.errors import ModelError
 from engine.config import LLMConfig
-from engine.errors import ModelError
 from engine.llm.local import LocalLLM
 from tests.tiny_llm import save_tiny
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from huggingface_hub import constants
 
+from engine.common.errors import ModelError
 from engine.config import LLMConfig, SamplingConfig
-from engine.errors import ModelError
 from engine.llm.base import Message, Steering
 from engine.llm.chat import prompt_tokens
 from engine.llm.local import LocalLLM

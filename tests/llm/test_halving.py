@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
+from engine.common.errors import OutOfMemoryError
 from engine.config import SamplingConfig
-from engine.errors import OutOfMemoryError
 from engine.llm.base import Steering, SteeringShift, TokenColumn
 from engine.llm.halving import HalvingLLM
 from engine.llm.local import LocalLLM

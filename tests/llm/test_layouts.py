@@ -8,7 +8,7 @@ import pytest
 import torch
 import transformers
 
-from engine.errors import ModelError
+from engine.common.errors import ModelError
 from engine.llm.kv_cache import GrowingLayer, sliding_windows
 from engine.llm.probe import Layouts, check_causal, find_layouts, takes_masks
 from engine.llm.readers import Decoder

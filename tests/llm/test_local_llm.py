@@ -13,9 +13,9 @@ import transformers
 from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 
+from engine.common.errors import ModelError
 from engine.config import LLMConfig, SamplingConfig
 from engine.config_file import load_config
-from engine.errors import ModelError
 from engine.llm.base import Steering
 from engine.llm.local import LocalLLM
 from engine.loading import load_optimizer

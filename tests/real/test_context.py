@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.common.errors import ModelError
 from engine.config import LLMConfig, SamplingConfig
-from engine.errors import ModelError
 from engine.llm.base import Message, TokenColumn
 from engine.llm.chat import prompt_tokens
 from engine.llm.local import LocalLLM

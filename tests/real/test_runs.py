@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.common.kept import Kept
 from engine.config import RunConfig
 from engine.config_file import load_config
 from engine.journal import read_journal
-from engine.kept import Kept
 from engine.llm.local import LocalLLM
 from engine.local_session import LocalSession
 from tests.small_runs import drive, outcome

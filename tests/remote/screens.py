@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from engine import events as ev
 from engine.commands import Command, Stop
-from engine.kept import Kept
+from engine.common.kept import Kept
 from engine.local_session import LocalSession
 from engine.remote import address
 from engine.remote.controls import Controls

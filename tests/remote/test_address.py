@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import JournalError
+from engine.common.errors import JournalError
 from engine.remote import address
 from engine.run_folder import SOCKET
 

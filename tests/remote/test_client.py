@@ -14,9 +14,9 @@ import pytest
 
 from engine import events as ev
 from engine.commands import InjectTemplate, Pause, Resume
-from engine.errors import JournalError
+from engine.common.errors import JournalError
+from engine.common.kept import Kept
 from engine.journal import Journal, read_state
-from engine.kept import Kept
 from engine.remote import address, client
 from engine.remote.client import RemoteSession
 from engine.remote.controls import Controls

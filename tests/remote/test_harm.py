@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from engine import events as ev
 from engine.commands import MakeEdit, Pause, Resume, Stop, UndoEdit
+from engine.common.kept import Kept
 from engine.edits import EDITABLE, SetNextPrompt, SetOption
 from engine.journal import read_state
-from engine.kept import Kept
 from engine.local_session import LocalSession
 from engine.remote import address, server
 from engine.remote.messages import KeepControls, Request, format_line

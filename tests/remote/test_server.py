@@ -14,9 +14,9 @@ import pytest
 
 from engine import events as ev
 from engine.commands import InjectTemplate, MakeEdit, Pause, Resume, Stop
+from engine.common.kept import Kept
 from engine.edits import SetNextPrompt, SetOption
 from engine.journal import Journal, read_journal
-from engine.kept import Kept
 from engine.local_session import LocalSession
 from engine.remote import address, server
 from engine.remote.client import RemoteSession

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from engine import events as ev
 from engine.commands import MakeEdit, Pause, Resume, RunExperiment, UndoEdit
+from engine.common.kept import Kept
 from engine.edits import ChooseAnchors, SetOption
 from engine.experiment import (
     CompareSettings,
@@ -19,7 +20,6 @@ from engine.experiment import (
     ScanSettings,
     SteeringSetting,
 )
-from engine.kept import Kept
 from engine.local_session import LocalSession
 from engine.remote.messages import format_line, parse_message
 from engine.remote.telemetry import telemetry_since

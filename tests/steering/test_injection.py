@@ -7,8 +7,8 @@ import torch
 import transformers
 from torch import nn
 
+from engine.common.errors import ModelError
 from engine.config import SteeringConfig
-from engine.errors import ModelError
 from engine.steering.direction import layer_outputs
 from engine.steering.injection import (
     Injection,

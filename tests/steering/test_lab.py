@@ -9,9 +9,9 @@ import pytest
 
 from engine import events as ev
 from engine.commands import EndExperiment, MakeEdit, Pause, Resume, RunExperiment, Stop
+from engine.common.errors import ModelError
 from engine.config import SamplingConfig
 from engine.edits import SetOption
-from engine.errors import ModelError
 from engine.experiment import CompareSettings, ReadLens, ScanSettings, SteeringSetting
 from engine.llm.local import LocalLLM
 from engine.state import RunState

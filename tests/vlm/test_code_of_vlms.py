@@ -12,8 +12,8 @@ from typing import Any
 import open_clip
 import pytest
 
+from engine.common.errors import ModelError
 from engine.config import VLMConfig
-from engine.errors import ModelError
 from engine.vlm.open_clip_model import load_open_clip
 
 HARM = """

@@ -15,10 +15,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from small_models import build_model_folder
 
-from engine.data.cache_folder import cache_folder
+from engine.common.cache_folder import cache_folder
+from engine.common.errors import DataError, ModelError, UserError
 from engine.data.feature_cache import FeatureCache
 from engine.data.images import read_image
-from engine.errors import DataError, ModelError, UserError
 from engine.vlm.fitness import Fitness, ScoringProgress
 from engine.vlm.loading import load_fitness
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from engine.common.errors import ModelError
 from engine.config import VLMConfig
-from engine.errors import ModelError
 from engine.vlm.open_clip_model import load_open_clip, resolve_device
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_models import CAUSAL, UNCUT, VISION
 
+from engine.common.errors import ModelError
 from engine.config import VLMConfig
-from engine.errors import ModelError
 from engine.vlm.open_clip_model import load_open_clip
 from engine.vlm.text_features import TextFeatures, _batch_end
 

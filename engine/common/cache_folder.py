@@ -7,7 +7,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_dir
 
-from engine.user_path import environment_path, user_path
+from engine.common.user_path import environment_path, user_path
 
 ENVIRONMENT_VARIABLE = "GLOV_CACHE_DIR"
 

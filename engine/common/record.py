@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticSerializationError
 
-from engine.data.names import readable_name
+from engine.common.names import readable_name
 
 _MOST = 2**53  # what any reader of JSON takes exactly
 Count = Annotated[int, Field(ge=0, le=_MOST)]

@@ -7,8 +7,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from engine.errors import UserError
-from engine.text_file import read_text
+from engine.common.errors import UserError
+from engine.common.text_file import read_text
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 _MOST_LINES = 200  # of one statement, looked back through for where it begins

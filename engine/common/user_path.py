@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from engine.errors import UserError
+from engine.common.errors import UserError
 
 
 def user_path(text: str) -> Path:

@@ -11,8 +11,8 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.errors import UserError
-from engine.ownership import why_denied
+from engine.common.errors import UserError
+from engine.common.ownership import why_denied
 
 # A pipe is not waited for; whatever is no file is refused once it is open.
 _ONLY_FILES = os.O_NOFOLLOW | os.O_NONBLOCK

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from engine.data.names import quoted
+from engine.common.names import quoted
 
 LONGEST_SHOWN = 60
 """Characters of a wrong value that are shown."""

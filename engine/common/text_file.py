@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
-from engine.errors import UserError
+from engine.common.errors import UserError
 
 LONGEST = 1024 * 1024
 """Bytes. A longer file is taken for something else that was named by mistake."""
