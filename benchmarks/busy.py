@@ -8,7 +8,7 @@ Each arm is a process of its own with models loaded, and all take turns step by 
 nobody beside them and then beside four processes that only count, on the same two cores. Arms:
 
 - before: as OpenMP has it (libgomp: 300,000 turns, a thread per core); all ratios are to its time
-- glov: what engine.threads chooses
+- glov: what engine.models.threads chooses
 - others: settings of the environment, as ``threads=1``, ``spin=1000`` or ``wait=passive``
 
 The demo's step is a whole one; that of SmolLM2 (``--llm``, or where tests/real/models.py has it)

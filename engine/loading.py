@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import hub, threads
 from engine.common.errors import ConfigError
 from engine.common.kept import Kept
 from engine.common.user_path import user_path, why_not_there
 from engine.config import RunConfig
 from engine.contract import Expected, check_fitness, check_llm
 from engine.data.registry import find_dataset
+from engine.models import hub, threads
 from engine.vlm.fitness import Score
 
 if TYPE_CHECKING:

@@ -22,7 +22,6 @@ from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
 from engine import events as ev
-from engine import threads
 from engine.common.errors import ModelError
 from engine.common.versions import versions
 from engine.config import RunConfig, SteeringConfig
@@ -38,6 +37,7 @@ from engine.llm.base import (
     prefix_refused,
 )
 from engine.metaprompt import MetaPrompt, can_ask_again, compose_for, examples_for
+from engine.models import threads
 from engine.prompt_template import normalise
 from engine.reading import read_reply
 from engine.state import RunState

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from engine import hub, threads
 from engine.common.versions import versions
+from engine.models import hub, threads
 from engine.run_folder import runs_folder
 from glov_tui.printing import print_json
 from glov_tui.text import clean

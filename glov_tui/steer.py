@@ -12,7 +12,6 @@ from rich.status import Status
 from rich.text import Text
 
 from engine import events as ev
-from engine import threads
 from engine.common.errors import ConfigError
 from engine.common.validation import problem, shown
 from engine.config import RunConfig
@@ -30,6 +29,7 @@ from engine.experiment import (
 )
 from engine.journal import read_state
 from engine.llm.base import Message
+from engine.models import threads
 from engine.run_folder import find_run, run_argument
 from engine.run_trust import check_trust
 from engine.state import RunState

@@ -23,7 +23,7 @@ from engine.fork import write_fork
 from engine.journal import read_journal, read_state
 from engine.journal_lines import sealed
 from engine.local_session import LocalSession
-from engine.model_identity import WHOLE_BYTES, identify
+from engine.models.identity import WHOLE_BYTES, identify
 from engine.places import read_places
 from engine.remote.client import RemoteSession
 from engine.run_folder import EVENTS

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import hub
+from engine.models import hub
 
 NOWHERE = "http://127.0.0.1:1"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import threads
+from engine.models import threads
 from tests.patience import CEILING_SECONDS
 
 ROOT = Path(__file__).parents[1]

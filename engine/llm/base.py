@@ -95,7 +95,7 @@ class LanguageModel(Protocol):
 
     @property
     def revision(self) -> str:
-        """What tells the model's files from others (``engine.model_identity``), or nothing."""
+        """What tells the model's files from others (``engine.models.identity``), or nothing."""
         ...
 
     @property

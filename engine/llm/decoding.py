@@ -23,7 +23,7 @@ from engine.llm.meter import SteeringMeter
 from engine.llm.readers import Reader
 from engine.llm.reply_stream import ReplyStream, thought_tokens
 from engine.llm.sampling import draw, uniforms
-from engine.memory import is_out_of_memory
+from engine.models.memory import is_out_of_memory
 
 
 def decode(

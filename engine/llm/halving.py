@@ -19,7 +19,7 @@ from engine.llm.base import (
     SteeringShift,
     TokenColumn,
 )
-from engine.memory import free_memory
+from engine.models.memory import free_memory
 from engine.steering.direction import Direction
 
 

@@ -2,7 +2,7 @@
 
 Every way in which this usually fails becomes a ``ModelError`` that says what to do. Weights are
 safetensors, or pickles read with ``weights_only``; code that comes with a model is not run unless
-``llm.trust_remote_code`` says so (see ``engine.model_code``).
+``llm.trust_remote_code`` says so (see ``engine.models.code``).
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import torch
 import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from engine import threads
 from engine.common.errors import ModelError
 from engine.common.user_path import user_path
 from engine.config import LLMConfig, names_gguf
 from engine.llm.gguf import gguf_folder, unpacking
-from engine.memory import is_out_of_memory
-from engine.model_code import check_kernels, no_questions
+from engine.models import threads
+from engine.models.code import check_kernels, no_questions
+from engine.models.memory import is_out_of_memory
 from engine.template_limits import limit_chat_template
 
 Progress = Callable[[str], None]

@@ -30,7 +30,7 @@ from engine.llm.loading import Progress, load_model
 from engine.llm.meter import named_extremes
 from engine.llm.probe import Layouts, check_causal, find_layouts
 from engine.llm.readers import Decoder, PairedReader, Reader, make_reader
-from engine.model_identity import identify
+from engine.models.identity import identify
 from engine.steering.direction import Direction, compute_direction
 from engine.steering.injection import (
     Injection,
@@ -80,7 +80,7 @@ class LocalLLM:
 
     @property
     def revision(self) -> str:
-        """Of the files that it was loaded from; see ``engine.model_identity``."""
+        """Of the files that it was loaded from; see ``engine.models.identity``."""
         return self._revision
 
     @property

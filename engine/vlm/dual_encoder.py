@@ -80,7 +80,7 @@ class DualEncoder:
 
     @property
     def revision(self) -> str:
-        """Of the model's files; see ``engine.model_identity``."""
+        """Of the model's files; see ``engine.models.identity``."""
         return self._revision
 
     @property

@@ -1,6 +1,6 @@
 """Loading an open_clip model with its own tokenizer and transform, and saying why it can't be.
 
-No code that comes with a model is run, whatever its files say: see ``engine.model_code``.
+No code that comes with a model is run, whatever its files say: see ``engine.models.code``.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
-from engine import threads
 from engine.common.errors import ModelError
 from engine.common.user_path import user_path
 from engine.config import VLMConfig
-from engine.model_code import check_kernels, check_tokenizer_options, no_questions
-from engine.model_identity import identify
+from engine.models import threads
+from engine.models.code import check_kernels, check_tokenizer_options, no_questions
+from engine.models.identity import identify
 
 _HUB = "hf-hub:"
 _HUB_FILES = ("open_clip_config.json", "open_clip_model.safetensors", "open_clip_pytorch_model.bin")

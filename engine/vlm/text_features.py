@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from engine.common.errors import ModelError
-from engine.memory import free_memory, is_out_of_memory
+from engine.models.memory import free_memory, is_out_of_memory
 from engine.prompt_template import PLACEHOLDER
 
 _PROBES = (
