@@ -26,8 +26,8 @@ from engine.demo.vocabulary import named_values
 from engine.demo.worlds import World
 from engine.history import ScoredTemplate, best_and_worst, ranked
 from engine.llm.base import LanguageModel
-from engine.prompt_template import normalise
-from engine.reply import parse_reply
+from engine.prompts.reply import parse_reply
+from engine.prompts.template import normalise
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "engine" / "demo" / "weights" / "llm"
 

@@ -25,7 +25,7 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
-from engine.prompt_template import PLACEHOLDER
+from engine.prompts.template import PLACEHOLDER
 from engine.vlm.scoring import score_features
 from engine.vlm.text_features import TextFeatures
 

@@ -29,7 +29,7 @@ from engine.commands import Command, InjectTemplate, MakeEdit, Pause, Resume, St
 from engine.config_file import load_config
 from engine.journal import Journal
 from engine.llm.base import Message
-from engine.prompt_template import normalise
+from engine.prompts.template import normalise
 from engine.remote.client import RemoteSession
 from engine.remote.server import ControlServer
 from engine.run_folder import SOCKET

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from engine.common.names import quoted, readable_name
-from engine.prompt_template import SEED_TEMPLATE
+from engine.prompts.template import SEED_TEMPLATE
 
 SteeringMode = Literal[
     "last-token",

@@ -13,7 +13,7 @@ from engine.edits import (
     with_option,
 )
 from engine.llm.base import prefix_refused
-from engine.prompt_template import normalise
+from engine.prompts.template import normalise
 from engine.state import RunState
 
 

@@ -185,7 +185,7 @@ class CandidateProposed(_Event):
     finish: Finish
     outcome: Outcome
     template: str | None = None
-    reason: str | None = None  # why it was rejected, one of engine.reply's
+    reason: str | None = None  # why it was rejected, one of engine.prompts.reply's
     note: str | None = None  # what was cleaned, or which template it repeats
     thought: str = ""  # what the LLM thought before the reply
     thought_tokens: Count = 0

@@ -509,7 +509,9 @@ class LocalSession:
 
     def _inject(self, text: str) -> None:
         """Accept a person's template: from then on it is in the journal, whatever happens."""
-        from engine.reply import parse_reply  # with many patterns: not before the first paint
+        from engine.prompts.reply import (
+            parse_reply,  # with many patterns: not before the first paint
+        )
 
         assert self.state.config is not None
         parsed = parse_reply(text, accept=self.state.config.proposal.accept)

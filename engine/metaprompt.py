@@ -19,8 +19,8 @@ from engine.common.errors import ConfigError
 from engine.common.text_file import read_text
 from engine.history import ScoredTemplate, best_and_worst
 from engine.llm.base import Message
+from engine.prompts.jinja_limits import limited_rendering
 from engine.state import RunState
-from engine.template_limits import limited_rendering
 
 _SHOWN_OF_A_REPLY = 300  # characters
 

@@ -38,7 +38,7 @@ from engine.llm.base import (
 )
 from engine.metaprompt import MetaPrompt, can_ask_again, compose_for, examples_for
 from engine.models import threads
-from engine.prompt_template import normalise
+from engine.prompts.template import normalise
 from engine.reading import read_reply
 from engine.state import RunState
 from engine.steering.alpha_search import TrialSetting, choose_alpha

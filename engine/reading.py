@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from engine.config import Accept
 from engine.llm.base import Reply
-from engine.prompt_template import RejectReason
-from engine.reply import Parsed, parse_reply
+from engine.prompts.reply import Parsed, parse_reply
+from engine.prompts.template import RejectReason
 
 
 def read_reply(reply: Reply, accept: Accept) -> Parsed:

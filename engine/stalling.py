@@ -6,7 +6,7 @@ import itertools
 from collections import Counter
 
 from engine.common.wording import counted
-from engine.prompt_template import RejectReason
+from engine.prompts.template import RejectReason
 from engine.state import RunState
 
 _TOO_LONG = (RejectReason.CUT_OFF, RejectReason.TOO_LONG)

@@ -28,7 +28,7 @@ from engine.history import Proposal, ScoredTemplate, anchors_after
 from engine.llm.base import Message
 from engine.old_config import written_config
 from engine.places import with_places
-from engine.prompt_template import normalise
+from engine.prompts.template import normalise
 from engine.steering.alpha_search import TrialSetting
 from engine.steering.breaking import ReplyCount, breaking, with_replies_counted
 from engine.steering.soundness import Remark, remarks

@@ -28,7 +28,7 @@ from engine.config import Accept
 from engine.edit_check import edit_problem
 from engine.edits import ChooseAnchors, Edit
 from engine.events import Edited, EditUndone
-from engine.prompt_template import normalise
+from engine.prompts.template import normalise
 from engine.result import summarise
 from engine.session import Session
 from engine.state import RunState
@@ -202,7 +202,7 @@ class RunActions(NoticesApp):
 
     def _inject(self, text: str, accept: Accept) -> None:
         """Send a template, and show what comes of it as soon as it is known."""
-        from engine.reply import parse_reply  # hundreds of patterns
+        from engine.prompts.reply import parse_reply  # hundreds of patterns
 
         key = normalise(parse_reply(text, accept=accept).template or text)
         known = self.session.state.find(key) is not None

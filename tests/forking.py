@@ -38,7 +38,7 @@ IMPORTS = (
     "engine.vlm.image_features",
     "engine.vlm.open_clip_model",
     "engine.vlm.text_features",
-    "engine.reply",
+    "engine.prompts.reply",
     "glov_tui.headless",
     "rich._emoji_codes",
     "tomlkit",

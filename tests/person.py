@@ -12,7 +12,7 @@ from engine import events as ev
 from engine.commands import Command, InjectTemplate, MakeEdit
 from engine.edits import BanTemplate, ChooseAnchors, SetOption
 from engine.local_session import LocalSession
-from engine.prompt_template import normalise
+from engine.prompts.template import normalise
 from engine.state import RunState
 
 WHILE_LOADING = "a photo of a <category>, fallen to the right, in a macro shot."

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from engine.config import Accept
 from engine.config_file import load_config
 from engine.llm.base import Reply
-from engine.prompt_template import PLACEHOLDER, RejectReason, normalise
+from engine.prompts.reply import MAX_VERBATIM, Parsed, parse_reply
+from engine.prompts.template import PLACEHOLDER, RejectReason, normalise
 from engine.reading import read_reply
-from engine.reply import MAX_VERBATIM, Parsed, parse_reply
 from tests.test_reply import ANY_TEXT, FINISH, VALID
 
 ACCEPTS = get_args(Accept)

@@ -16,7 +16,7 @@ from engine.experiment import ScanSettings, SteeringSetting, TracedReply
 from engine.llm.base import Reply, TokenColumn
 from engine.local_session import LocalSession
 from engine.optimizer import Optimizer
-from engine.prompt_template import RejectReason
+from engine.prompts.template import RejectReason
 from engine.stalling import why_stalled
 from engine.state import RunState
 from engine.steering.lab import Subject, run_experiment

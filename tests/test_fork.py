@@ -14,7 +14,7 @@ from engine.edits import SetOption
 from engine.fork import write_fork
 from engine.journal import Journal, read_journal, read_state
 from engine.local_session import LocalSession
-from engine.prompt_template import normalise
+from engine.prompts.template import normalise
 from engine.result import summarise
 from engine.run_folder import EVENTS
 from engine.run_record import read_record

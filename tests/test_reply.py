@@ -1,4 +1,4 @@
-"""Replies as LLMs really give them, and what engine.reply makes of them."""
+"""Replies as LLMs really give them, and what engine.prompts.reply makes of them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.config import Accept
-from engine.prompt_template import PLACEHOLDER, RejectReason, normalise
-from engine.reply import Parsed, parse_reply
+from engine.prompts.reply import Parsed, parse_reply
+from engine.prompts.template import PLACEHOLDER, RejectReason, normalise
 
 PHOTO = "A photo of a <category>."
 BIRD = "A photo of a <category>: a type of bird."

@@ -17,7 +17,7 @@ from engine import events as ev
 from engine.common.kept import Kept
 from engine.journal import read_journal, read_state
 from engine.local_session import LocalSession
-from engine.prompt_template import normalise
+from engine.prompts.template import normalise
 from engine.run_folder import EVENTS
 from engine.state import RunState
 from tests import person

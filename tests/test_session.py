@@ -25,7 +25,7 @@ from engine.config_file import load_config
 from engine.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
 from engine.journal import read_journal
 from engine.local_session import LocalSession
-from engine.prompt_template import normalise
+from engine.prompts.template import normalise
 from engine.run_folder import LOG
 from engine.state import RunState
 from engine.vlm.text_features import TextFeatures

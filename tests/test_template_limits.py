@@ -14,7 +14,7 @@ from engine.common.errors import ConfigError, ModelError
 from engine.config import LLMConfig, SamplingConfig
 from engine.llm.local import LocalLLM
 from engine.metaprompt import load_meta_prompt
-from engine.template_limits import limited_rendering
+from engine.prompts.jinja_limits import limited_rendering
 from tests.tiny_llm import CHAT_TEMPLATE, save_tiny
 
 BLOCKS = "{% block system %}{% endblock %}{% block user %}"

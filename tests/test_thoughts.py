@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.thoughts import Parted, ThoughtStream, is_marker_part, part
+from engine.prompts.thoughts import Parted, ThoughtStream, is_marker_part, part
 
 HARMONY = (
     "<|channel|>analysis<|message|>They want <category>.<|end|>"

@@ -29,7 +29,7 @@ from engine.demo.vocabulary import (
     VISIBLE_FACTORS,
     build_template,
 )
-from engine.prompt_template import PLACEHOLDER, SEED_TEMPLATE
+from engine.prompts.template import PLACEHOLDER, SEED_TEMPLATE
 
 PAD, START, END = "<|pad|>", "<|start|>", "<|end|>"
 CONTEXT_LENGTH = 64  # tokens; a caption that names all nine factors has about 55

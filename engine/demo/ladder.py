@@ -32,7 +32,7 @@ from engine.demo.vocabulary import (
     Task,
     build_template,
 )
-from engine.prompt_template import PLACEHOLDER, SEED_TEMPLATE
+from engine.prompts.template import PLACEHOLDER, SEED_TEMPLATE
 
 WEIGHTS = Path(__file__).parent / "weights" / "clip"
 

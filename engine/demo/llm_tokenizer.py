@@ -18,7 +18,7 @@ from engine.demo.dialogues import TASK_WORDS
 from engine.demo.vocabulary import CLASSES, FACTORS, TASKS
 from engine.demo.worlds import ADJECTIVES, NOUNS, PREPOSITIONS
 from engine.metaprompt import BUILT_IN, SYSTEM_PROMPT, TASK
-from engine.prompt_template import PLACEHOLDER
+from engine.prompts.template import PLACEHOLDER
 
 SPACE = "▁"  # stands for the space before a word, as in Llama's own tokenizer
 BEGIN, END, PAD = "<|begin|>", "<|end|>", "<|pad|>"

@@ -60,7 +60,7 @@ from engine.demo.vocabulary import (
     VISIBLE_FACTORS,
     build_template,
 )
-from engine.prompt_template import PLACEHOLDER
+from engine.prompts.template import PLACEHOLDER
 
 SEED = 0
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)  # of the pixel values after scaling to 0..1

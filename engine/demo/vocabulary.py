@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from engine.prompt_template import PLACEHOLDER
+from engine.prompts.template import PLACEHOLDER
 
 Position = Literal["suffix", "adjective", "noun"]
 

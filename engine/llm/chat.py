@@ -21,8 +21,8 @@ from typing import Any
 
 from engine.llm.base import Message
 from engine.llm.rendering import Rendered, render, rendered
+from engine.prompts.thoughts import ThoughtStream, has_channels, mentions_thoughts
 from engine.steering.text_tokens import split_tokens
-from engine.thoughts import ThoughtStream, has_channels, mentions_thoughts
 
 _PROBE = "glov"  # a reply to find what stands before and after one
 _CHAT: tuple[Message, ...] = (

@@ -25,7 +25,7 @@ from engine.llm.gguf import gguf_folder, unpacking
 from engine.models import threads
 from engine.models.code import check_kernels, no_questions
 from engine.models.memory import is_out_of_memory
-from engine.template_limits import limit_chat_template
+from engine.prompts.jinja_limits import limit_chat_template
 
 Progress = Callable[[str], None]
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from engine.common.errors import ModelError
 from engine.llm.base import Message
-from engine.thoughts import ends_thought
+from engine.prompts.thoughts import ends_thought
 
 _NO_THINKING: Mapping[str, Any] = {
     "enable_thinking": False,  # Qwen3, GLM, SmolLM3, EXAONE 4, Gemma 4 and more

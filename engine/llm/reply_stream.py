@@ -12,7 +12,7 @@ from typing import Any
 from engine.llm.base import Finish
 from engine.llm.chat import Prompt
 from engine.llm.text_stream import TextStream
-from engine.thoughts import ThoughtStream, is_marker_part
+from engine.prompts.thoughts import ThoughtStream, is_marker_part
 
 
 def thought_tokens(tokenizer: Any) -> dict[int, str]:

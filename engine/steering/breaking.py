@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from engine.prompt_template import normalise
+from engine.prompts.template import normalise
 from engine.steering.alpha_search import TrialSetting, with_rewards
 from engine.steering.soundness import Remark
 from engine.vlm.fitness import wilson_interval

@@ -27,7 +27,7 @@ from engine.experiment import (
     TracedReply,
 )
 from engine.llm.base import LanguageModel, Message, Reply, Steering, TokenColumn
-from engine.prompt_template import normalise
+from engine.prompts.template import normalise
 from engine.reading import read_reply
 from engine.steering.direction import Direction
 from engine.steering.soundness import strength

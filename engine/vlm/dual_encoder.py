@@ -16,7 +16,7 @@ from engine.data.copies import TestCopies
 from engine.data.dataset import Dataset, LabelledImage
 from engine.data.feature_cache import FeatureSet
 from engine.data.sampling import sample_few_shot
-from engine.prompt_template import PLACEHOLDER, RejectReason
+from engine.prompts.template import PLACEHOLDER, RejectReason
 from engine.vlm.fitness import Score, ScoringProgress, Split, TemplateCheck
 from engine.vlm.image_features import ImageFeatures
 from engine.vlm.scoring import NotFiniteError, ensemble_features, score_features

@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from engine.prompt_template import RejectReason
+from engine.prompts.template import RejectReason
 
 Split = Literal["train", "test"]
 

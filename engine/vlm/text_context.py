@@ -15,7 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from engine.common.names import some_names
-from engine.prompt_template import PLACEHOLDER
+from engine.prompts.template import PLACEHOLDER
 
 _SEAM = 8  # tokens that a name may cost more inside a text than alone
 _SPECIAL = 4  # most special tokens that a tokenizer adds to a text

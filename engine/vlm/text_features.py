@@ -21,7 +21,7 @@ from torch.func import functional_call
 
 from engine.common.errors import ModelError
 from engine.models.memory import free_memory, is_out_of_memory
-from engine.prompt_template import PLACEHOLDER
+from engine.prompts.template import PLACEHOLDER
 
 _PROBES = (
     "a cat",

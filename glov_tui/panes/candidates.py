@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from typing import ClassVar
 
 from engine.events import CandidateProposed
-from engine.prompt_template import RejectReason, normalise
+from engine.prompts.template import RejectReason, normalise
 from engine.state import RunState
 from glov_tui.glyphs import Glyphs
 from glov_tui.text import clean

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from typing import ClassVar
 
 from engine.llm.base import Message
-from engine.prompt_template import normalise
+from engine.prompts.template import normalise
 from engine.state import RunState
 from glov_tui.glyphs import Glyphs
 from glov_tui.text import clean

@@ -13,8 +13,8 @@ from textual.message import Message
 from textual.widgets import Label, TextArea
 
 from engine.config import Accept
-from engine.prompt_template import PLACEHOLDER
-from engine.reply import parse_reply
+from engine.prompts.reply import parse_reply
+from engine.prompts.template import PLACEHOLDER
 from glov_tui.screens.dialog import Dialog
 from glov_tui.text import clean
 

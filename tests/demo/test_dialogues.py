@@ -16,8 +16,8 @@ from engine.demo.dialogues import (
 from engine.demo.simulate import RandomProposer, WorldFitness, simulate, standard_world
 from engine.demo.vocabulary import TASKS, named_values
 from engine.demo.worlds import random_world
-from engine.prompt_template import normalise
-from engine.reply import parse_reply
+from engine.prompts.reply import parse_reply
+from engine.prompts.template import normalise
 
 
 def dialogues(n: int, replies: int = 1):

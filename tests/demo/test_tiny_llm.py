@@ -15,7 +15,7 @@ from engine.demo.vocabulary import TASKS, named_values
 from engine.history import ScoredTemplate
 from engine.llm.local import LocalLLM
 from engine.metaprompt import Example, load_meta_prompt
-from engine.reply import parse_reply
+from engine.prompts.reply import parse_reply
 
 WEIGHTS = Path(engine.demo.__file__).parent / "weights" / "llm"
 

@@ -19,7 +19,7 @@ from engine.demo.vocabulary import (
     named_values,
     random_task,
 )
-from engine.prompt_template import PLACEHOLDER, SEED_TEMPLATE
+from engine.prompts.template import PLACEHOLDER, SEED_TEMPLATE
 
 
 def test_every_phrase_names_its_value_and_no_other() -> None:

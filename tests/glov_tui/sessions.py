@@ -13,7 +13,7 @@ from engine.commands import Command
 from engine.config import RunConfig
 from engine.config_file import load_config
 from engine.experiment import CellMeasured, Experiment, LayerLens, TracedReply
-from engine.prompt_template import normalise
+from engine.prompts.template import normalise
 from engine.state import RunState
 from tests.patience import until
 

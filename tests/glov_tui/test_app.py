@@ -17,7 +17,7 @@ import glov_tui
 from engine import events as ev
 from engine.commands import InjectTemplate, MakeEdit, Pause, Resume, StepOnce, Stop, UndoEdit
 from engine.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
-from engine.prompt_template import normalise
+from engine.prompts.template import normalise
 from glov_tui.all_keys import key_groups
 from glov_tui.app import GlovApp
 from glov_tui.glyphs import UNICODE

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from engine import events as ev
 from engine.edits import ChooseAnchors, SetOption
 from engine.experiment import SteeringSetting
-from engine.prompt_template import normalise
+from engine.prompts.template import normalise
 from engine.state import RunState
 from glov_tui.lab import heat, settings, traces
 from glov_tui.lab.settings import Typed, TypedWrong

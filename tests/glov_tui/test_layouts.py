@@ -16,7 +16,7 @@ import pytest
 from engine import events as ev
 from engine.edits import SetOption
 from engine.experiment import CompareSettings, ReadLens, ScanSettings, SteeringSetting
-from engine.prompt_template import normalise
+from engine.prompts.template import normalise
 from glov_tui.app import GlovApp
 from glov_tui.panes.tabs import PANES
 from tests.glov_tui.sessions import (

@@ -19,7 +19,7 @@ from engine.config import RunConfig
 from engine.edits import SetOption
 from engine.journal import read_journal
 from engine.local_session import LocalSession
-from engine.prompt_template import normalise
+from engine.prompts.template import normalise
 from engine.state import RunState
 from engine.steering.alpha_search import (
     TrialSetting,

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from engine import events as ev
 from engine.config_file import load_config
-from engine.prompt_template import normalise
+from engine.prompts.template import normalise
 from engine.state import RunState
 from engine.steering.breaking import ReplyCount, breaks
 from engine.steering.soundness import BREAKING, Register, remarks, strength

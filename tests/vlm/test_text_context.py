@@ -11,7 +11,7 @@ from open_clip.tokenizer import HFTokenizer
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from engine.prompt_template import PLACEHOLDER, RejectReason
+from engine.prompts.template import PLACEHOLDER, RejectReason
 from engine.vlm.loading import load_fitness
 from engine.vlm.text_context import TextContext, TextFit
 

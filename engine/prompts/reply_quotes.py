@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from engine import reply_patterns as pat
-from engine.prompt_template import FINAL_PUNCTUATION, PLACEHOLDER
+from engine.prompts import reply_patterns as pat
+from engine.prompts.template import FINAL_PUNCTUATION, PLACEHOLDER
 
 
 def quoted(line: str) -> str | None:

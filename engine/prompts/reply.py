@@ -13,12 +13,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from engine import reply_patterns as pat
-from engine.prompt_template import FINAL_PUNCTUATION, PLACEHOLDER, RejectReason
-from engine.reply_ends import ends_loosely, without_cut_end
-from engine.reply_quotes import quoted, without_outer_quotes, without_stray_quotes
-from engine.reply_text import has_words, is_finished, plain_text, sentence_spans, split_lines
-from engine.thoughts import part
+from engine.prompts import reply_patterns as pat
+from engine.prompts.reply_ends import ends_loosely, without_cut_end
+from engine.prompts.reply_quotes import quoted, without_outer_quotes, without_stray_quotes
+from engine.prompts.reply_text import (
+    has_words,
+    is_finished,
+    plain_text,
+    sentence_spans,
+    split_lines,
+)
+from engine.prompts.template import FINAL_PUNCTUATION, PLACEHOLDER, RejectReason
+from engine.prompts.thoughts import part
 
 if TYPE_CHECKING:
     from engine.config import Accept

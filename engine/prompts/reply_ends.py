@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from engine import reply_patterns as pat
-from engine.prompt_template import PLACEHOLDER
+from engine.prompts import reply_patterns as pat
+from engine.prompts.template import PLACEHOLDER
 
 _OPEN = re.compile(r"[(（\[<{][^()（）\[\]<>{}]*$")  # a bracket that is not closed
 

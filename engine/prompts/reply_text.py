@@ -7,9 +7,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from engine import reply_patterns as pat
-from engine.prompt_template import FINAL_PUNCTUATION, PLACEHOLDER, PLACEHOLDER_SPELLINGS
-from engine.thoughts import part
+from engine.prompts import reply_patterns as pat
+from engine.prompts.template import FINAL_PUNCTUATION, PLACEHOLDER, PLACEHOLDER_SPELLINGS
+from engine.prompts.thoughts import part
 
 MAX_BODY = 10_000  # characters of a reply that are read, its thinking left out
 _MAX_JOINED = 400  # characters of a line that others were added to which are looked at

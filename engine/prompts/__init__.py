@@ -1,0 +1,1 @@
+"""Prompt templates, and how one is found in an LLM's reply."""
