@@ -15,7 +15,7 @@ from typing import get_args
 
 from engine.common.kept import Kept
 from engine.config import Accept
-from engine.config_file import load_config
+from engine.config.toml_file import load_config
 from engine.local_session import LocalSession
 from engine.state import RunState
 

@@ -124,7 +124,7 @@ def child(llm: str | None) -> None:
     """Load the models, say how long that took, and make a step for each line that comes in."""
     begun = time.perf_counter()
     from engine import events as ev
-    from engine.config_file import load_config
+    from engine.config.toml_file import load_config
     from engine.emitting import one_by_one
     from engine.loading import load_optimizer
     from engine.state import RunState

@@ -109,7 +109,7 @@ def step_cost(name: str, kept: Kept) -> Cost:
     """The median over the steps of one run."""
     from engine import events as ev
     from engine.commands import MakeEdit, UndoEdit
-    from engine.config_file import load_config
+    from engine.config.toml_file import load_config
     from engine.edits import SetNextPrompt
     from engine.local_session import LocalSession
     from engine.remote.server import ControlServer

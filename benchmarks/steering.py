@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from engine import events as ev
-from engine.config_file import load_config
+from engine.config.toml_file import load_config
 from engine.emitting import one_by_one
 from engine.llm import decoding
 from engine.loading import load_optimizer

@@ -26,7 +26,7 @@ from typing import Any, cast
 
 from engine import events as ev
 from engine.commands import Command, InjectTemplate, MakeEdit, Pause, Resume, StepOnce, Stop
-from engine.config_file import load_config
+from engine.config.toml_file import load_config
 from engine.journal import Journal
 from engine.llm.base import Message
 from engine.prompts.template import normalise

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from engine import events as ev
 from engine.commands import InjectTemplate, MakeEdit, Pause, Stop
-from engine.config_file import load_config
+from engine.config.toml_file import load_config
 from engine.edits import SetOption
 from engine.local_session import LocalSession
 from engine.state import RunState

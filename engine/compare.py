@@ -15,7 +15,7 @@ from typing import Any, Literal
 from engine.common.errors import ConfigError, JournalError
 from engine.common.statistics import SignFlip, Spread, holm, sign_flip_test, spread
 from engine.config import RunConfig
-from engine.config_file import parse_value, with_value
+from engine.config.toml_file import parse_value, with_value
 from engine.grid import describe, format_value, is_ignored
 from engine.run_record import METRICS, Metric, RunRecord, read_record
 from engine.vlm.fitness import wilson_interval

@@ -11,7 +11,7 @@ from pydantic import Field
 from engine.common.errors import ConfigError
 from engine.common.record import Record
 from engine.config import EvaluationConfig, RunConfig
-from engine.config_file import validate
+from engine.config.toml_file import validate
 
 EDITABLE = (
     "proposal.system_prompt",

@@ -16,11 +16,11 @@ from engine import events as ev
 from engine.common.errors import ConfigError, JournalError, UserError
 from engine.common.wording import counted
 from engine.config import RunConfig
-from engine.config_file import as_typed, parse_override, with_value
+from engine.config.places import PLACE_KEYS, with_places
+from engine.config.toml_file import as_typed, parse_override, with_value
 from engine.edit_check import edit_problem
 from engine.edits import EDITABLE, RUN_KEYS, SetOption
 from engine.journal import Journal, fold_journal, read_journal
-from engine.places import PLACE_KEYS, with_places
 from engine.run_folder import CONFIG, EVENTS
 from engine.run_record import begun_config
 from engine.run_trust import check_trust

@@ -17,8 +17,8 @@ from typing import Any
 from engine.common.errors import ConfigError
 from engine.common.wording import counted
 from engine.config import RunConfig
-from engine.config_file import load_config, parse_value
-from engine.config_keys import is_text
+from engine.config.keys import is_text
+from engine.config.toml_file import load_config, parse_value
 from engine.loading import check_config
 
 MOST_CELLS = 10_000

@@ -24,7 +24,7 @@ from engine.common.files import make_private_folder, open_private, sync_folder, 
 from engine.common.ownership import why_denied
 from engine.common.versions import own_versions
 from engine.config import RunConfig
-from engine.config_file import format_config
+from engine.config.toml_file import format_config
 from engine.events import JOURNAL_VERSION, Event, RunStarted
 from engine.journal_guard import JournalGuard
 from engine.journal_lines import MORE, Damage, last_crc, sealed, whole_lines

@@ -36,6 +36,7 @@ from engine.common.kept import Kept
 from engine.common.stop_signals import ENGINE_THREAD
 from engine.common.wording import counted
 from engine.config import RunConfig
+from engine.config.places import with_places
 from engine.contract import Expected, going_on
 from engine.edit_check import edit_problem, injection_problem
 from engine.edits import Edit
@@ -44,7 +45,6 @@ from engine.experiment import Experiment
 from engine.giving_up import Load
 from engine.journal import Journal, read_journal
 from engine.loading import load_optimizer
-from engine.places import with_places
 from engine.run_folder import CONFIG, LOG, run_argument
 from engine.run_record import begun_config
 from engine.run_summary import keep_summary_of
@@ -134,7 +134,7 @@ class LocalSession:
     ) -> LocalSession:
         """Take up a run where its journal ends; ``kept`` as in ``create``.
 
-        ``places`` say where its data and models are now: see ``engine.places``.
+        ``places`` say where its data and models are now: see ``engine.config.places``.
 
         Raises:
             JournalError: if the journal is damaged or of another version, another process drives

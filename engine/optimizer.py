@@ -25,6 +25,7 @@ from engine import events as ev
 from engine.common.errors import ModelError
 from engine.common.versions import versions
 from engine.config import RunConfig, SteeringConfig
+from engine.config.steered_layers import resolve_layers
 from engine.contract import facts_of_fitness, facts_of_llm
 from engine.emitting import Events, Steps, emit, relay
 from engine.llm.base import (
@@ -43,7 +44,6 @@ from engine.reading import read_reply
 from engine.state import RunState
 from engine.steering.alpha_search import TrialSetting, choose_alpha
 from engine.steering.direction import Direction
-from engine.steering.layers import resolve_layers
 from engine.step_facts import Tally, anchors_moved, step_finished, template_scored
 from engine.vlm.fitness import Fitness, Score, ScoringProgress
 

@@ -20,10 +20,10 @@ from engine.common.ownership import user_name, why_denied, why_foreign
 from engine.common.toml_reading import read_toml
 from engine.common.wording import counted
 from engine.config import RunConfig
+from engine.config.old import written_config
 from engine.events import Event
 from engine.journal import fold_journal, is_driven
 from engine.journal_versions import check_head, read_lines
-from engine.old_config import written_config
 from engine.run_folder import CONFIG, EVENTS, LOG, SOCKET, SUMMARY, run_argument
 from engine.run_lock import OWNER
 from engine.run_record import begun_config

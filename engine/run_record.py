@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args
 
 from engine import events as ev
 from engine.config import RunConfig
+from engine.config.old import written_config
 from engine.journal import fold_journal, read_journal
-from engine.old_config import written_config
 from engine.run_status import RunStatus, status_now
 from engine.state import RunState
 

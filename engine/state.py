@@ -14,6 +14,8 @@ from typing import Literal
 from engine import events as ev
 from engine.common.wording import counted
 from engine.config import RunConfig
+from engine.config.old import written_config
+from engine.config.places import with_places
 from engine.edits import (
     BanTemplate,
     ChooseAnchors,
@@ -26,8 +28,6 @@ from engine.edits import (
 from engine.experiment_state import ExperimentState
 from engine.history import Proposal, ScoredTemplate, anchors_after
 from engine.llm.base import Message
-from engine.old_config import written_config
-from engine.places import with_places
 from engine.prompts.template import normalise
 from engine.steering.alpha_search import TrialSetting
 from engine.steering.breaking import ReplyCount, breaking, with_replies_counted

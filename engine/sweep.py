@@ -24,10 +24,10 @@ from engine.common.statistics import Spread, spread
 from engine.common.validation import problem
 from engine.common.wording import counted
 from engine.config import RunConfig
+from engine.config.old import WrittenConfig
 from engine.grid import Grid, describe, format_value
 from engine.journal import is_begun
 from engine.local_session import LocalSession
-from engine.old_config import WrittenConfig
 from engine.remote.server import attachable
 from engine.run_folder import EVENTS, LATEST, find_folder, runs_folder
 from engine.run_record import Metric, RunRecord, read_record

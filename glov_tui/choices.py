@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from engine.config import SteeringMode
+from engine.config.steered_layers import resolve_layers
 from engine.edits import BanTemplate, ChooseAnchors, Edit, PinTemplate, SetOption
 from engine.state import RunState
-from engine.steering.layers import resolve_layers
 
 ALPHA_STEP = 0.25
 MODES: tuple[SteeringMode, ...] = get_args(SteeringMode)

@@ -81,7 +81,7 @@ def demo(
     """Run GLOV on small models that come with glov: no GPU, no download."""
     values = {"steps": steps, "seed": seed, "data.dataset": dataset}
     given = [f"{key}={value}" for key, value in values.items() if value is not None]
-    from engine.config_file import preset_file
+    from engine.config.toml_file import preset_file
     from glov_tui.driving import How, new_run
 
     how = How(headless, detach, as_json, low_bandwidth)
@@ -368,7 +368,7 @@ def config_init(
     """Write a configuration in which every key is explained."""
     from engine.common.errors import UserError
     from engine.common.files import write_atomic
-    from engine.config_file import format_config, load_config, preset_file, preset_names
+    from engine.config.toml_file import format_config, load_config, preset_file, preset_names
 
     overrides = [] if preset != "clip-paper" else ["data.path=images"]
     if preset not in preset_names():
@@ -394,7 +394,7 @@ def config_show(
     as_json: AsJson = False,
 ) -> None:
     """Print a configuration as it would run, with all defaults."""
-    from engine.config_file import format_config, load_config
+    from engine.config.toml_file import format_config, load_config
 
     loaded = load_config(config, override or [])
     if as_json:

@@ -31,14 +31,14 @@ def complete_run_or_sweep(incomplete: str) -> Iterator[str]:
 
 def complete_preset(incomplete: str) -> Iterator[str]:
     """Names of presets."""
-    from engine.config_file import preset_names
+    from engine.config.toml_file import preset_names
 
     yield from (name for name in preset_names() if name.startswith(incomplete))
 
 
 def complete_key(incomplete: str) -> Iterator[str]:
     """Keys of a configuration, each with its ``=``; after it, the values of those with few."""
-    from engine.config_keys import all_keys, few_values, is_table
+    from engine.config.keys import all_keys, few_values, is_table
 
     key, equals, start = incomplete.partition("=")
     if equals:

@@ -25,7 +25,7 @@ class How:
     detach: bool
     as_json: bool
     low_bandwidth: bool
-    places: Mapping[str, Any] = field(default_factory=dict)  # see ``engine.places``
+    places: Mapping[str, Any] = field(default_factory=dict)  # see ``engine.config.places``
     trusted: bool = False  # also where somebody else may have written the run
 
     def __post_init__(self) -> None:
@@ -39,7 +39,7 @@ def new_run(source: str, overrides: list[str], run_dir: Path | None, how: How) -
     Raises:
         UserError: if the configuration is wrong, or the folder can't be written or holds a run.
     """
-    from engine.config_file import load_config
+    from engine.config.toml_file import load_config
     from engine.journal import Journal
     from engine.loading import check_config
     from engine.run_folder import new_run_folder
@@ -59,8 +59,8 @@ def places_of(folder: Path, overrides: list[str]) -> Mapping[str, Any]:
     """
     if not overrides:
         return {}
+    from engine.config.places import read_places
     from engine.journal import read_state
-    from engine.places import read_places
     from engine.run_folder import run_argument
 
     config = read_state(folder).config

@@ -15,7 +15,8 @@ from engine import events as ev
 from engine.common.errors import ConfigError
 from engine.common.validation import problem, shown
 from engine.config import RunConfig
-from engine.config_file import load_config, preset_file
+from engine.config.steered_layers import resolve_layers
+from engine.config.toml_file import load_config, preset_file
 from engine.contract import Expected, check_fitness, check_llm
 from engine.experiment import (
     CellMeasured,
@@ -33,7 +34,6 @@ from engine.models import threads
 from engine.run_folder import find_run, run_argument
 from engine.run_trust import check_trust
 from engine.state import RunState
-from engine.steering.layers import resolve_layers
 from engine.steering.soundness import Remark, remarks
 from glov_tui.printing import print_json
 from glov_tui.steer_report import SteerReport, print_report, report_as_dict

@@ -46,7 +46,7 @@ def demo_models() -> Callable:
 
     The models are loaded once; they hold no state of a run.
     """
-    from engine.config_file import load_config
+    from engine.config.toml_file import load_config
     from engine.loading import load_optimizer
     from engine.optimizer import Optimizer
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine import events as ev
 from engine.config import RunConfig
-from engine.config_file import load_config
+from engine.config.toml_file import load_config
 from engine.journal import fold_journal, read_journal
 from engine.local_session import LocalSession
 from engine.state import RunState

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.config import Accept
-from engine.config_file import load_config
+from engine.config.toml_file import load_config
 from engine.llm.base import Reply
 from engine.prompts.reply import MAX_VERBATIM, Parsed, parse_reply
 from engine.prompts.template import PLACEHOLDER, RejectReason, normalise

@@ -12,14 +12,14 @@ from engine import events as ev
 from engine.commands import MakeEdit, Pause, Resume, RunExperiment, Stop
 from engine.common.errors import ConfigError, ModelError
 from engine.common.kept import Kept
-from engine.config_file import load_config
+from engine.config.old import WrittenConfig, written_config
+from engine.config.toml_file import load_config
 from engine.edit_check import edit_problem
 from engine.edits import SetNextPrompt, SetOption
 from engine.experiment import CompareSettings, ScanSettings, SteeringSetting
 from engine.journal import read_journal
 from engine.local_session import LocalSession
 from engine.metaprompt import with_prefix
-from engine.old_config import WrittenConfig, written_config
 from engine.optimizer import Optimizer
 from engine.state import RunState
 from engine.steering.lab import Subject, run_experiment

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from engine.common.errors import ConfigError
 from engine.config import RunConfig
-from engine.config_file import format_config, load_config, preset_file, preset_names, validate
+from engine.config.toml_file import format_config, load_config, preset_file, preset_names, validate
 
 DATA = {"data": {"path": "/images"}}
 

@@ -10,8 +10,8 @@ import pytest
 from engine.common.errors import ConfigError, UserError
 from engine.common.user_path import user_path
 from engine.config import RunConfig
-from engine.config_file import load_config, parse_value, validate
-from engine.config_keys import all_keys, is_table, is_text
+from engine.config.keys import all_keys, is_table, is_text
+from engine.config.toml_file import load_config, parse_value, validate
 from engine.grid import make_grid, parse_axis
 from engine.loading import check_config
 from engine.run_folder import runs_folder

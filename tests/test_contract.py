@@ -16,7 +16,8 @@ import engine.demo
 from engine import events as ev
 from engine.common.errors import ConfigError, UserError
 from engine.config import RunConfig
-from engine.config_file import load_config
+from engine.config.places import read_places
+from engine.config.toml_file import load_config
 from engine.data.image_folder import read_image_folder
 from engine.data.sampling import shuffled
 from engine.fork import write_fork
@@ -24,7 +25,6 @@ from engine.journal import read_journal, read_state
 from engine.journal_lines import sealed
 from engine.local_session import LocalSession
 from engine.models.identity import WHOLE_BYTES, identify
-from engine.places import read_places
 from engine.remote.client import RemoteSession
 from engine.run_folder import EVENTS
 from engine.state import RunState

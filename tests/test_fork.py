@@ -9,7 +9,7 @@ import pytest
 from engine import events as ev
 from engine.common.errors import UserError
 from engine.common.kept import Kept
-from engine.config_file import load_config
+from engine.config.toml_file import load_config
 from engine.edits import SetOption
 from engine.fork import write_fork
 from engine.journal import Journal, read_journal, read_state

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from engine import events as ev
 from engine.common.errors import JournalError, UserError
 from engine.config import RunConfig
-from engine.config_file import load_config
+from engine.config.toml_file import load_config
 from engine.journal import Journal, fold_journal, read_journal
 from engine.journal_lines import unsealed
 from engine.run_folder import EVENTS, find_run

@@ -21,7 +21,7 @@ from engine.commands import (
 )
 from engine.common.kept import Kept
 from engine.config import RunConfig
-from engine.config_file import load_config
+from engine.config.toml_file import load_config
 from engine.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
 from engine.journal import read_journal
 from engine.local_session import LocalSession

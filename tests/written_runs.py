@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine import events as ev
-from engine.config_file import load_config
+from engine.config.toml_file import load_config
 from engine.edits import SetOption
 from engine.journal import Journal
 

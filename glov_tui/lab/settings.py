@@ -13,10 +13,10 @@ from pydantic import ValidationError
 
 from engine.common.validation import problem
 from engine.config import RunConfig, SteeringConfig
+from engine.config.steered_layers import resolve_layers
 from engine.edits import Edit, SetOption
 from engine.experiment import MAX_REPLIES, SteeringSetting
 from engine.state import ENDED, RunState
-from engine.steering.layers import resolve_layers
 
 SPREAD = 6  # layers of a grid that nobody has chosen
 MAX_CELLS = 400  # of a grid; each decodes all replies

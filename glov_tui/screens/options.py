@@ -14,8 +14,8 @@ from textual.widget import Widget
 from textual.widgets import Label
 
 from engine.config import RunConfig
-from engine.config_file import parse_value
-from engine.config_keys import few_values, is_text
+from engine.config.keys import few_values, is_text
+from engine.config.toml_file import parse_value
 from engine.edit_check import edit_problem
 from engine.edits import EDITABLE, Edit, SetOption
 from engine.state import RunState

@@ -13,7 +13,7 @@ import pytest
 from engine.common.cache_folder import cache_folder
 from engine.common.errors import ConfigError, DataError
 from engine.config import DataConfig
-from engine.config_file import load_config
+from engine.config.toml_file import load_config
 from engine.data.generated import MANIFEST, ensure_written, is_as_written
 from engine.data.registry import load_dataset, registered_datasets
 

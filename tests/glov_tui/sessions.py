@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from engine import events as ev
 from engine.commands import Command
 from engine.config import RunConfig
-from engine.config_file import load_config
+from engine.config.toml_file import load_config
 from engine.experiment import CellMeasured, Experiment, LayerLens, TracedReply
 from engine.prompts.template import normalise
 from engine.state import RunState

@@ -12,7 +12,7 @@ from textual.widgets import TextArea
 
 from engine import events as ev
 from engine.commands import Pause, Stop
-from engine.config_file import load_config
+from engine.config.toml_file import load_config
 from engine.journal import read_journal
 from engine.local_session import LocalSession
 from engine.remote.client import RemoteSession

@@ -8,7 +8,7 @@ import pytest
 from textual.widgets import Input, TextArea
 
 from engine import events as ev
-from engine.config_file import load_config
+from engine.config.toml_file import load_config
 from engine.edits import SetOption
 from engine.remote.telemetry import telemetry_since
 from engine.state import RunState

@@ -16,7 +16,7 @@ from textual.widgets import Static
 
 from engine import events as ev
 from engine.config import RunConfig
-from engine.config_file import load_config
+from engine.config.toml_file import load_config
 from engine.edits import SetOption
 from engine.state import RunState
 from engine.steering.soundness import Register

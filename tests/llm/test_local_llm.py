@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from engine.common.errors import ModelError
 from engine.config import LLMConfig, SamplingConfig
-from engine.config_file import load_config
+from engine.config.toml_file import load_config
 from engine.llm.base import Steering
 from engine.llm.local import LocalLLM
 from engine.loading import load_optimizer

@@ -13,7 +13,7 @@ import pytest
 
 from engine.common.kept import Kept
 from engine.config import RunConfig
-from engine.config_file import load_config
+from engine.config.toml_file import load_config
 from engine.journal import read_journal
 from engine.llm.local import LocalLLM
 from engine.local_session import LocalSession

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from engine import events as ev
-from engine.config_file import load_config
+from engine.config.toml_file import load_config
 from engine.prompts.template import normalise
 from engine.state import RunState
 from engine.steering.breaking import ReplyCount, breaks

@@ -1,7 +1,7 @@
 """The configuration of a run: what a TOML file may say, with units, defaults and allowed values.
 
 This file knows names, types and ranges. It loads no model, no data and no heavy library.
-Reading and writing TOML is in ``engine.config_file``.
+Reading and writing TOML is in ``engine.config.toml_file``.
 """
 
 from collections.abc import Iterator, Mapping

@@ -23,8 +23,8 @@ from engine.common.toml_reading import read_toml
 from engine.common.user_path import user_path
 from engine.common.validation import shown
 from engine.config import PATH_KEYS, RunConfig, is_one_line, names_gguf
-from engine.config_keys import is_text
-from engine.config_messages import explain
+from engine.config.keys import is_text
+from engine.config.messages import explain
 from engine.run_folder import check_name
 
 PRESETS = Path(__file__).parent / "presets"

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from engine.common.validation import problem, shown
-from engine.config_keys import all_keys, is_table, key_hint
+from engine.config.keys import all_keys, is_table, key_hint
 
 
 def explain(error: ValidationError) -> str:

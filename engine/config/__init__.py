@@ -1,0 +1,37 @@
+"""The configuration of a run: its schema, TOML files, keys, and which of it can be edited."""
+
+from engine.config.schema import (
+    Accept,
+    Alpha,
+    AlphaUnit,
+    DataConfig,
+    EvaluationConfig,
+    LLMConfig,
+    Pooling,
+    ProposalConfig,
+    RunConfig,
+    SamplingConfig,
+    SteeringConfig,
+    SteeringMode,
+    VLMConfig,
+    is_one_line,
+    names_gguf,
+)
+
+__all__ = [
+    "Accept",
+    "Alpha",
+    "AlphaUnit",
+    "DataConfig",
+    "EvaluationConfig",
+    "LLMConfig",
+    "Pooling",
+    "ProposalConfig",
+    "RunConfig",
+    "SamplingConfig",
+    "SteeringConfig",
+    "SteeringMode",
+    "VLMConfig",
+    "is_one_line",
+    "names_gguf",
+]
