@@ -20,9 +20,9 @@ from statistics import fmean
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout need not be installed
 
 from engine.config import LLMConfig, SamplingConfig, SteeringConfig
+from engine.data.demo_world.vocabulary import named_values
 from engine.demo.dialogues import imagine_run
 from engine.demo.simulate import RandomProposer, propose, simulate, standard_world
-from engine.demo.vocabulary import named_values
 from engine.demo.worlds import World
 from engine.history import ScoredTemplate, best_and_worst, ranked
 from engine.llm.base import LanguageModel

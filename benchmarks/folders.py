@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from engine.data.copies import TestCopies
-from engine.data.image_folder import read_image_folder
+from engine.data.readers.image_folder import read_image_folder
 from engine.data.sampling import sample_few_shot
 
 CLASSES = 100

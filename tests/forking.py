@@ -28,8 +28,8 @@ from tests.patience import CEILING_SECONDS
 
 # What a run of the demo imports when it needs it.
 IMPORTS = (
-    "engine.data.image_folder",
-    "engine.demo.images",
+    "engine.data.readers.image_folder",
+    "engine.data.demo_world.images",
     "engine.llm.halving",
     "engine.llm.local",
     "engine.metaprompt",

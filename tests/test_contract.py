@@ -18,7 +18,7 @@ from engine.common.errors import ConfigError, UserError
 from engine.config import RunConfig
 from engine.config.places import read_places
 from engine.config.toml_file import load_config
-from engine.data.image_folder import read_image_folder
+from engine.data.readers.image_folder import read_image_folder
 from engine.data.sampling import shuffled
 from engine.fork import write_fork
 from engine.journal import read_journal, read_state

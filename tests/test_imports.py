@@ -24,7 +24,7 @@ def test_the_engine_knows_no_screen() -> None:
 
 
 def test_models_are_imported_only_when_loaded() -> None:
-    loaded = modules_after("import engine.session, engine.demo.vocabulary")
+    loaded = modules_after("import engine.session, engine.data.demo_world.vocabulary")
     assert not loaded & {"torch", "transformers", "open_clip"}
 
 

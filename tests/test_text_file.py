@@ -10,7 +10,7 @@ import pytest
 from engine.common.errors import ConfigError, DataError
 from engine.common.text_file import LONGEST, read_text
 from engine.config.toml_file import load_config
-from engine.data.image_folder import read_image_folder
+from engine.data.readers.image_folder import read_image_folder
 from engine.metaprompt import BUILT_IN, load_meta_prompt
 
 TOML = 'name = "größe"\r\n[data]\r\ndataset = "demo-cabinet"\r\n'

@@ -9,7 +9,7 @@ import pytest
 from engine.common.errors import ConfigError, DataError, UserError
 from engine.common.toml_reading import read_toml
 from engine.config.toml_file import load_config
-from engine.data.folder_settings import read_settings
+from engine.data.readers.folder_settings import read_settings
 
 
 def refused(folder: Path, text: str) -> str:

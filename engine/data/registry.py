@@ -12,8 +12,8 @@ from engine.common.errors import ConfigError
 from engine.common.names import quoted
 from engine.config import DataConfig
 from engine.data.dataset import Dataset
-from engine.data.generated import ensure_written
-from engine.demo.vocabulary import TASKS
+from engine.data.demo_world.vocabulary import TASKS
+from engine.data.readers.generated import ensure_written
 
 _DEMO = "demo-"
 
@@ -74,7 +74,7 @@ def load_dataset(config: DataConfig) -> Dataset:
 def _read_folder(config: DataConfig) -> Dataset:
     if not config.path:
         raise ConfigError("data.path is missing; it is the folder with one folder per class")
-    from engine.data.image_folder import read_image_folder  # with Pillow and numpy
+    from engine.data.readers.image_folder import read_image_folder  # with Pillow and numpy
 
     return read_image_folder(
         Path(config.path), test_fraction=config.test_fraction, clean_names=config.clean_names
@@ -82,8 +82,8 @@ def _read_folder(config: DataConfig) -> Dataset:
 
 
 def _read_demo(config: DataConfig) -> Dataset:
-    from engine.data.image_folder import read_image_folder
-    from engine.demo import images, vocabulary
+    from engine.data.demo_world import images, vocabulary
+    from engine.data.readers.image_folder import read_image_folder
 
     task = config.dataset.removeprefix(_DEMO)
     folder = ensure_written(

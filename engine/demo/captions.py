@@ -22,7 +22,7 @@ from tokenizers import (
 )
 from transformers import PreTrainedTokenizerFast
 
-from engine.demo.vocabulary import (
+from engine.data.demo_world.vocabulary import (
     CLASSES,
     FACTORS,
     HIDDEN_FACTORS,

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.demo.images import apparent_step, draw
-from engine.demo.shapes import SIDE
-from engine.demo.vocabulary import (
+from engine.data.demo_world.images import apparent_step, draw
+from engine.data.demo_world.shapes import SIDE
+from engine.data.demo_world.vocabulary import (
     CLASSES,
     FACTORS,
     FAMILIES,

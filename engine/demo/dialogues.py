@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from engine.demo.vocabulary import (
+from engine.data.demo_world.vocabulary import (
     FACTORS,
     HIDDEN_FACTORS,
     TASKS,

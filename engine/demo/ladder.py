@@ -24,14 +24,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from engine.demo.images import task_image
-from engine.demo.train_clip import encode_text
-from engine.demo.vocabulary import (
+from engine.data.demo_world.images import task_image
+from engine.data.demo_world.vocabulary import (
     FACTORS,
     TASKS,
     Task,
     build_template,
 )
+from engine.demo.train_clip import encode_text
 from engine.prompts.template import PLACEHOLDER, SEED_TEMPLATE
 
 WEIGHTS = Path(__file__).parent / "weights" / "clip"

@@ -14,8 +14,8 @@ import re
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, processors
 from transformers import PreTrainedTokenizerFast
 
+from engine.data.demo_world.vocabulary import CLASSES, FACTORS, TASKS
 from engine.demo.dialogues import TASK_WORDS
-from engine.demo.vocabulary import CLASSES, FACTORS, TASKS
 from engine.demo.worlds import ADJECTIVES, NOUNS, PREPOSITIONS
 from engine.metaprompt import BUILT_IN, SYSTEM_PROMPT, TASK
 from engine.prompts.template import PLACEHOLDER

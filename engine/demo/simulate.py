@@ -13,8 +13,8 @@ from statistics import fmean
 
 from engine.common.errors import ModelError
 from engine.config import Pooling, RunConfig, SamplingConfig, SteeringConfig
+from engine.data.demo_world.vocabulary import FACTORS, named_values
 from engine.demo.dialogues import random_phrases, render
-from engine.demo.vocabulary import FACTORS, named_values
 from engine.demo.worlds import Phrases, World, random_world
 from engine.emitting import one_by_one
 from engine.experiment import LayerLens

@@ -37,6 +37,15 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
+from engine.data.demo_world.shapes import SIDE
+from engine.data.demo_world.vocabulary import (
+    CLASSES,
+    FACTORS,
+    FAMILIES,
+    FAMILY_OF,
+    VISIBLE_FACTORS,
+    build_template,
+)
 from engine.demo.captions import (
     CONTEXT_LENGTH,
     build_tokenizer,
@@ -50,15 +59,6 @@ from engine.demo.clip_data import (
     draw_pool,
     expected_pictures,
     popularity,
-)
-from engine.demo.shapes import SIDE
-from engine.demo.vocabulary import (
-    CLASSES,
-    FACTORS,
-    FAMILIES,
-    FAMILY_OF,
-    VISIBLE_FACTORS,
-    build_template,
 )
 from engine.prompts.template import PLACEHOLDER
 

@@ -10,7 +10,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from engine.demo.vocabulary import FACTORS, HIDDEN_FACTORS, TASKS, Task
+from engine.data.demo_world.vocabulary import FACTORS, HIDDEN_FACTORS, TASKS, Task
 
 Phrases = dict[str, str]  # factor -> the words that name one of its values
 

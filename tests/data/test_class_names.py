@@ -9,8 +9,8 @@ import pytest
 from engine.common.errors import DataError
 from engine.common.names import some_names
 from engine.config import DataConfig
-from engine.data.class_names import class_names, cleaned, remarks
-from engine.data.image_folder import read_image_folder
+from engine.data.readers.class_names import class_names, cleaned, remarks
+from engine.data.readers.image_folder import read_image_folder
 from engine.data.registry import load_dataset
 from tests.data.folders import CLASSES, classes, make
 

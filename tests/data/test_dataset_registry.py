@@ -14,7 +14,7 @@ from engine.common.cache_folder import cache_folder
 from engine.common.errors import ConfigError, DataError
 from engine.config import DataConfig
 from engine.config.toml_file import load_config
-from engine.data.generated import MANIFEST, ensure_written, is_as_written
+from engine.data.readers.generated import MANIFEST, ensure_written, is_as_written
 from engine.data.registry import load_dataset, registered_datasets
 
 

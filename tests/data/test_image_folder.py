@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.common.errors import DataError
-from engine.data.image_folder import read_image_folder
+from engine.data.readers.image_folder import read_image_folder
 from engine.data.sampling import sample_few_shot
 
 

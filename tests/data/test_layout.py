@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engine.common.errors import DataError
-from engine.data.image_folder import read_image_folder
-from engine.data.split_names import holds_images, split_of
+from engine.data.readers.image_folder import read_image_folder
+from engine.data.readers.split_names import holds_images, split_of
 from tests.data.folders import CLASSES, classes, make
 
 

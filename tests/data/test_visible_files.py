@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from engine.common.errors import DataError
-from engine.data.image_folder import read_image_folder
+from engine.data.readers.image_folder import read_image_folder
 from tests.data.folders import CLASSES, classes, make
 
 

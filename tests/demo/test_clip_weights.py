@@ -7,9 +7,9 @@ import sys
 import pytest
 import torch
 
+from engine.data.demo_world.vocabulary import DEFAULT_TASK, TASKS
 from engine.demo.ladder import WEIGHTS, Encoder, Ladder, measure
 from engine.demo.train_clip import encode_text
-from engine.demo.vocabulary import DEFAULT_TASK, TASKS
 
 
 @pytest.fixture(scope="module")

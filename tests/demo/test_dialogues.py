@@ -6,6 +6,7 @@ from statistics import fmean
 import pytest
 
 from engine.config import SteeringConfig
+from engine.data.demo_world.vocabulary import TASKS, named_values
 from engine.demo.dialogues import (
     ideal_phrases,
     imagine_run,
@@ -14,7 +15,6 @@ from engine.demo.dialogues import (
     render,
 )
 from engine.demo.simulate import RandomProposer, WorldFitness, simulate, standard_world
-from engine.demo.vocabulary import TASKS, named_values
 from engine.demo.worlds import random_world
 from engine.prompts.reply import parse_reply
 from engine.prompts.template import normalise

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.data.image_folder import read_image_folder
-from engine.demo.images import apparent_step, draw, task_image, write_dataset
-from engine.demo.vocabulary import CLASSES, DEFAULT_TASK, FACTORS, TASKS
+from engine.data.demo_world.images import apparent_step, draw, task_image, write_dataset
+from engine.data.demo_world.vocabulary import CLASSES, DEFAULT_TASK, FACTORS, TASKS
+from engine.data.readers.image_folder import read_image_folder
 
 COMMON = {name: factor.common for name, factor in FACTORS.items()}
 

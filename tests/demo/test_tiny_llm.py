@@ -9,9 +9,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import engine.demo
 from engine.config import LLMConfig, SamplingConfig, SteeringConfig
+from engine.data.demo_world.vocabulary import TASKS, named_values
 from engine.demo.dialogues import scored
 from engine.demo.simulate import propose, simulate, standard_world
-from engine.demo.vocabulary import TASKS, named_values
 from engine.history import ScoredTemplate
 from engine.llm.local import LocalLLM
 from engine.metaprompt import Example, load_meta_prompt

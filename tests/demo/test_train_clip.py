@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.data.demo_world.vocabulary import FACTORS, HIDDEN_FACTORS, caption, named_values
 from engine.demo import train
 from engine.demo.captions import CONTEXT_LENGTH, build_tokenizer, training_template
 from engine.demo.clip_data import PICTURES, expected_pictures
-from engine.demo.vocabulary import FACTORS, HIDDEN_FACTORS, caption, named_values
 
 COMMON = {name: FACTORS[name].common for name in HIDDEN_FACTORS}
 

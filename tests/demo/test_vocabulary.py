@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from engine.demo.vocabulary import (
+from engine.data.demo_world.vocabulary import (
     CLASSES,
     DEFAULT_TASK,
     FACTORS,
@@ -80,7 +80,7 @@ def test_the_default_task_and_the_seed_template_exist() -> None:
 
 def test_importing_the_vocabulary_is_cheap() -> None:
     code = (
-        "import sys, engine.demo.vocabulary; "
+        "import sys, engine.data.demo_world.vocabulary; "
         "print([m for m in ('torch', 'numpy', 'PIL', 'transformers') if m in sys.modules])"
     )
     result = subprocess.run(

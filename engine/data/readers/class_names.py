@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from engine.common.errors import DataError
 from engine.common.names import quoted, readable_name, same_name, some_names
 from engine.common.wording import counted
-from engine.data.folder_settings import SETTINGS_FILE
+from engine.data.readers.folder_settings import SETTINGS_FILE
 from engine.prompts.reply_text import is_visible
 
 _CODE = re.compile(r"n\d{8}|\W*\d*\W*|(?:class|label|cls|id|category)[-_ ]?\d+", re.I)

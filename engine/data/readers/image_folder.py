@@ -5,7 +5,7 @@
     root/<class>/train/*  root/<class>/test/*    the same, inside the class folders
 
 Splits go by any usual name (``training_set``, ``seg_test``, ``val2017``), and folders that only
-hold another one (``images``) are seen through: ``engine.data.layout``. A validation split is the
+hold another one (``images``) are seen through: ``engine.data.readers.layout``. A validation split is the
 test split where there is no other; beside one it is left unused, because neither the search nor
 the evaluation needs it.
 
@@ -30,13 +30,13 @@ from pathlib import Path
 from engine.common.errors import DataError
 from engine.common.names import natural_key, quoted, readable_name, same_name, some_names
 from engine.common.user_path import user_path, why_not_there
-from engine.data.class_names import check_distinct, class_names, remarks
 from engine.data.dataset import Dataset, LabelledImage
-from engine.data.folder_settings import KEYS, SETTINGS_FILE, FolderSettings, read_settings
 from engine.data.images import SUFFIXES, is_image_file
-from engine.data.layout import ClassFolder, find_layout, toml_text
+from engine.data.readers.class_names import check_distinct, class_names, remarks
+from engine.data.readers.folder_settings import KEYS, SETTINGS_FILE, FolderSettings, read_settings
+from engine.data.readers.layout import ClassFolder, find_layout, toml_text
+from engine.data.readers.visible_files import VisibleFiles, ending, is_image_name, some_paths
 from engine.data.sampling import split_off_test
-from engine.data.visible_files import VisibleFiles, ending, is_image_name, some_paths
 
 _NO_IMAGES = frozenset(
     (
@@ -58,7 +58,7 @@ def read_image_folder(
     Without a test split, ``test_fraction`` (0 to 1) of each class is kept for testing, drawn from
     the files' names alone: it doesn't depend on the run's seed, so runs with different seeds are
     measured on the same images. ``clean_names`` writes folders' names as words
-    (``engine.data.class_names.cleaned``).
+    (``engine.data.readers.class_names.cleaned``).
 
     Raises:
         DataError: naming the folder, file, key or class, and what to do about it.

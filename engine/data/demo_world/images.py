@@ -32,8 +32,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from engine.demo.shapes import SHAPES, SIDE, Part, rasterise
-from engine.demo.vocabulary import FACTORS, FAMILIES, FAMILY_OF, TASKS, VISIBLE_FACTORS
+from engine.data.demo_world.shapes import SHAPES, SIDE, Part, rasterise
+from engine.data.demo_world.vocabulary import FACTORS, FAMILIES, FAMILY_OF, TASKS, VISIBLE_FACTORS
 
 Pixels = NDArray[np.uint8]  # (32, 32, 3)
 Floats = NDArray[np.floating[Any]]  # single precision, for speed, wherever numpy keeps it

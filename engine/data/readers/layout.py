@@ -13,8 +13,8 @@ from itertools import islice
 
 from engine.common.errors import DataError
 from engine.common.names import quoted, readable_name, same_name, some_names
-from engine.data.folder_settings import SETTINGS_FILE
-from engine.data.split_names import (
+from engine.data.readers.folder_settings import SETTINGS_FILE
+from engine.data.readers.split_names import (
     holds_images,
     holds_labelled,
     is_plain_split,
@@ -22,7 +22,7 @@ from engine.data.split_names import (
     lies_beside_images,
     split_of,
 )
-from engine.data.visible_files import VisibleFiles, is_image_name, some_paths
+from engine.data.readers.visible_files import VisibleFiles, is_image_name, some_paths
 
 _DEPTH = 4  # of folders that only hold another one
 _LOOKED_AT = 2000  # files of a folder, to see whether there is any image in it

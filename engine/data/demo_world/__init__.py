@@ -1,0 +1,1 @@
+"""The demo's image world: its words, shapes and images."""

@@ -1,0 +1,1 @@
+"""Readers of data sets: from files to classes and labelled images."""
