@@ -1,7 +1,7 @@
 """What the steering lab can try, and what comes of it: plain records, no model.
 
 An experiment decodes the run's own meta-prompt with random numbers of its own. It is shown and
-forgotten: no part of the journal, no influence on the run. ``engine.steering.lab`` does the work.
+forgotten: no part of the journal, no influence on the run. ``engine.search.lab`` does the work.
 """
 
 from typing import Annotated, Literal

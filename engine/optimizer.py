@@ -41,8 +41,8 @@ from engine.metaprompt import MetaPrompt, can_ask_again, compose_for, examples_f
 from engine.models import threads
 from engine.prompts.template import normalise
 from engine.reading import read_reply
+from engine.run.alpha_trials import TrialSetting, choose_alpha
 from engine.state import RunState
-from engine.steering.alpha_search import TrialSetting, choose_alpha
 from engine.steering.direction import Direction
 from engine.step_facts import Tally, anchors_moved, step_finished, template_scored
 from engine.vlm.fitness import Fitness, Score, ScoringProgress

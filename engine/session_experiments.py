@@ -32,7 +32,7 @@ def experiment_events(
             "there is no P+ and P- yet: steering begins with the first improvement over the "
             "seed template; or hold two templates by hand"
         )
-    from engine.steering.lab import Subject, run_experiment
+    from engine.search.lab import Subject, run_experiment
 
     positive, negative = (state.find(key) for key in anchors)
     assert positive is not None and negative is not None

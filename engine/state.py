@@ -29,8 +29,8 @@ from engine.experiment_state import ExperimentState
 from engine.history import Proposal, ScoredTemplate, anchors_after
 from engine.llm.base import Message
 from engine.prompts.template import normalise
-from engine.steering.alpha_search import TrialSetting
-from engine.steering.breaking import ReplyCount, breaking, with_replies_counted
+from engine.run.alpha_trials import TrialSetting
+from engine.run.breaking import ReplyCount, breaking, with_replies_counted
 from engine.steering.soundness import Remark, remarks
 from engine.template_log import TemplateLog
 

@@ -40,7 +40,7 @@ from glov_tui.steer_report import SteerReport, print_report, report_as_dict
 from glov_tui.text import clean
 
 if TYPE_CHECKING:
-    from engine.steering.lab import Subject
+    from engine.search.lab import Subject
 
 OFF = SteeringSetting(mode="off", layers=(), alpha=0)
 
@@ -85,7 +85,7 @@ def steer(request: Request) -> None:
 
         threads.prepare()
         from engine.llm.local import LocalLLM  # with torch
-        from engine.steering.lab import Subject
+        from engine.search.lab import Subject
         from engine.vlm.loading import load_fitness
 
         llm = LocalLLM.load(config.llm, progress)
@@ -221,7 +221,7 @@ def _report(
         raise _wrong_option(error) from error
     if request.lens:
         experiments.append(ReadLens(pool=setting.pool))
-    from engine.steering.lab import run_experiment
+    from engine.search.lab import run_experiment
 
     said = _remarks(setting, subject, not (several or request.fitness))
     pairs: list[tuple[TracedReply, TracedReply]] = []

@@ -21,8 +21,8 @@ from engine.journal import read_journal
 from engine.local_session import LocalSession
 from engine.metaprompt import with_prefix
 from engine.optimizer import Optimizer
+from engine.search.lab import Subject, run_experiment
 from engine.state import RunState
-from engine.steering.lab import Subject, run_experiment
 from tests.glov_tui.sessions import loaded
 from tests.small_runs import demo, drive, outcome
 from tests.test_optimizer import run

@@ -17,9 +17,9 @@ from engine.llm.base import Reply, TokenColumn
 from engine.local_session import LocalSession
 from engine.optimizer import Optimizer
 from engine.prompts.template import RejectReason
+from engine.search.lab import Subject, run_experiment
 from engine.stalling import why_stalled
 from engine.state import RunState
-from engine.steering.lab import Subject, run_experiment
 from glov_tui.steer_report import grid_lines
 from tests.small_runs import demo, drive
 

@@ -13,9 +13,9 @@ from rich.cells import cell_len, set_cell_size
 from engine.common.wording import counted
 from engine.config import SteeringConfig
 from engine.events import AlphaTrial, SteeringMeasured, SteeringPrepared
+from engine.run.alpha_trials import TrialSetting, pooled_spread, standard_error
+from engine.run.breaking import breaking
 from engine.state import RunState
-from engine.steering.alpha_search import TrialSetting, pooled_spread, standard_error
-from engine.steering.breaking import breaking
 from engine.steering.modes import MODES
 from engine.steering.soundness import remarks, strength_remarks
 from glov_tui.choices import steered_layers

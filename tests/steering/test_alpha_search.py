@@ -20,14 +20,14 @@ from engine.edits import SetOption
 from engine.journal import read_journal
 from engine.local_session import LocalSession
 from engine.prompts.template import normalise
-from engine.state import RunState
-from engine.steering.alpha_search import (
+from engine.run.alpha_trials import (
     TrialSetting,
     choose_alpha,
     pooled_spread,
     standard_error,
     with_rewards,
 )
+from engine.state import RunState
 from tests.patience import CEILING_SECONDS
 from tests.test_optimizer import of, run
 from tests.test_session import Watch, demo, facts, finish, is_kind, is_token

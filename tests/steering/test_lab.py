@@ -14,8 +14,8 @@ from engine.config import SamplingConfig
 from engine.edits import SetOption
 from engine.experiment import CompareSettings, ReadLens, ScanSettings, SteeringSetting
 from engine.llm.local import LocalLLM
+from engine.search.lab import Subject, run_experiment
 from engine.state import RunState
-from engine.steering.lab import Subject, run_experiment
 from engine.steering.modes import MODES
 from tests.patience import CEILING_SECONDS
 from tests.test_session import Watch, facts, finish, is_kind, is_token, start

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.prompts.template import normalise
-from engine.steering.alpha_search import TrialSetting, with_rewards
+from engine.run.alpha_trials import TrialSetting, with_rewards
 from engine.steering.soundness import Remark
 from engine.vlm.fitness import wilson_interval
 
