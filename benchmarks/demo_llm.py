@@ -25,7 +25,7 @@ from engine.demo.dialogues import imagine_run
 from engine.demo.simulate import RandomProposer, propose, simulate, standard_world
 from engine.demo.worlds import World
 from engine.history import ScoredTemplate, best_and_worst, ranked
-from engine.llm.base import LanguageModel
+from engine.llm.interface import LanguageModel
 from engine.prompts.reply import parse_reply
 from engine.prompts.template import normalise
 
@@ -106,7 +106,7 @@ def main() -> None:
     if arguments.random:
         searches(RandomProposer(), arguments.worlds, SteeringConfig(mode="off"), arguments.steps)
         return
-    from engine.llm.local import LocalLLM
+    from engine.llm.transformers_llm import LocalLLM
 
     llm = LocalLLM.load(LLMConfig(model=str(arguments.weights), device="cpu"))
     single_steps(llm, arguments.worlds)

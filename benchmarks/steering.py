@@ -20,7 +20,7 @@ from torch import Tensor
 from engine import events as ev
 from engine.config.toml_file import load_config
 from engine.emitting import one_by_one
-from engine.llm import decoding
+from engine.llm.decoding.loop import loop as decoding
 from engine.loading import load_optimizer
 from engine.optimizer import Optimizer
 from engine.state import RunState

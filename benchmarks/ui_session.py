@@ -28,7 +28,7 @@ from engine import events as ev
 from engine.commands import Command, InjectTemplate, MakeEdit, Pause, Resume, StepOnce, Stop
 from engine.config.toml_file import load_config
 from engine.journal import Journal
-from engine.llm.base import Message
+from engine.llm.interface import Message
 from engine.prompts.template import normalise
 from engine.remote.client import RemoteSession
 from engine.remote.server import ControlServer

@@ -16,7 +16,7 @@ from engine.common.names import quoted
 from engine.common.wording import counted
 
 if TYPE_CHECKING:
-    from engine.llm.base import LanguageModel
+    from engine.llm.interface import LanguageModel
     from engine.vlm.fitness import Fitness
 
 _SHOWN_NAMES = 3

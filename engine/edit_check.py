@@ -12,7 +12,7 @@ from engine.edits import (
     SetOption,
     with_option,
 )
-from engine.llm.base import prefix_refused
+from engine.llm.interface import prefix_refused
 from engine.prompts.template import normalise
 from engine.state import RunState
 

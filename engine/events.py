@@ -28,7 +28,7 @@ from engine.common.record import (
 from engine.config import Alpha, AlphaUnit, Pooling, SteeringMode
 from engine.edits import Edit
 from engine.experiment import CellMeasured, Experiment, LayerLens, TracedReply
-from engine.llm.base import Finish, Message
+from engine.llm.interface import Finish, Message
 from engine.steering.soundness import Register
 
 JOURNAL_VERSION = 2

@@ -90,7 +90,7 @@ def load_optimizer(
     progress("libraries", 0, 0)
     threads.prepare()
     from engine.llm.halving import HalvingLLM
-    from engine.llm.local import LocalLLM
+    from engine.llm.transformers_llm import LocalLLM
     from engine.vlm.loading import load_fitness
 
     threads.fit()

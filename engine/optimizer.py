@@ -28,7 +28,7 @@ from engine.config import RunConfig, SteeringConfig
 from engine.config.steered_layers import resolve_layers
 from engine.contract import facts_of_fitness, facts_of_llm
 from engine.emitting import Events, Steps, emit, relay
-from engine.llm.base import (
+from engine.llm.interface import (
     LanguageModel,
     Message,
     Reply,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.config import Accept
-from engine.llm.base import Reply
+from engine.llm.interface import Reply
 from engine.prompts.reply import Parsed, parse_reply
 from engine.prompts.template import RejectReason
 

@@ -27,7 +27,7 @@ from engine.edits import (
 )
 from engine.experiment_state import ExperimentState
 from engine.history import Proposal, ScoredTemplate, anchors_after
-from engine.llm.base import Message
+from engine.llm.interface import Message
 from engine.prompts.template import normalise
 from engine.run.alpha_trials import TrialSetting
 from engine.run.breaking import ReplyCount, breaking, with_replies_counted

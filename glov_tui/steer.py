@@ -29,7 +29,7 @@ from engine.experiment import (
     TracedReply,
 )
 from engine.journal import read_state
-from engine.llm.base import Message
+from engine.llm.interface import Message
 from engine.models import threads
 from engine.run_folder import find_run, run_argument
 from engine.run_trust import check_trust
@@ -84,7 +84,7 @@ def steer(request: Request) -> None:
             status.update(Text(clean(f"loading {what}{share}")))
 
         threads.prepare()
-        from engine.llm.local import LocalLLM  # with torch
+        from engine.llm.transformers_llm import LocalLLM  # with torch
         from engine.search.lab import Subject
         from engine.vlm.loading import load_fitness
 

@@ -31,7 +31,7 @@ IMPORTS = (
     "engine.data.readers.image_folder",
     "engine.data.demo_world.images",
     "engine.llm.halving",
-    "engine.llm.local",
+    "engine.llm.transformers_llm",
     "engine.metaprompt",
     "engine.optimizer",
     "engine.vlm.dual_encoder",

@@ -1,6 +1,6 @@
 """Decoding as plainly as it can be written: no cache, one row, everything read again every token.
 
-Nothing of engine.llm.readers and engine.steering.injection is used here: this is what they are
+Nothing of engine.llm.decoding.layouts and engine.steering.injection is used here: this is what they are
 held against.
 """
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from engine.config import SamplingConfig
-from engine.llm.sampling import draw, uniforms
+from engine.llm.decoding.sampling import draw, uniforms
 
 
 def plain_layers(model: Any) -> Any:

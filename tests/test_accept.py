@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine.config import Accept
 from engine.config.toml_file import load_config
-from engine.llm.base import Reply
+from engine.llm.interface import Reply
 from engine.prompts.reply import MAX_VERBATIM, Parsed, parse_reply
 from engine.prompts.template import PLACEHOLDER, RejectReason, normalise
 from engine.reading import read_reply

@@ -13,7 +13,7 @@ from engine.commands import InjectTemplate
 from engine.common.kept import Kept
 from engine.emitting import one_by_one
 from engine.experiment import ScanSettings, SteeringSetting, TracedReply
-from engine.llm.base import Reply, TokenColumn
+from engine.llm.interface import Reply, TokenColumn
 from engine.local_session import LocalSession
 from engine.optimizer import Optimizer
 from engine.prompts.template import RejectReason

@@ -28,9 +28,9 @@ from engine.common.errors import JournalError, UserError
 from engine.common.files import make_private_folder
 from engine.common.kept import Kept
 from engine.journal import Journal, read_journal
-from engine.llm.base import Reply, TokenColumn
-from engine.llm.local import LocalLLM
-from engine.llm.readers import Decoder
+from engine.llm.decoding.layouts import Decoder
+from engine.llm.interface import Reply, TokenColumn
+from engine.llm.transformers_llm import LocalLLM
 from engine.loading import load_optimizer
 from engine.local_session import LocalSession
 from engine.result import summarise

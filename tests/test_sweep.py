@@ -11,7 +11,7 @@ from engine import events as ev
 from engine.common.errors import JournalError, UserError
 from engine.grid import Grid, make_grid, parse_axis
 from engine.journal import read_journal
-from engine.llm.local import LocalLLM
+from engine.llm.transformers_llm import LocalLLM
 from engine.local_session import LocalSession
 from engine.sweep import (
     FinishedJob,

@@ -37,7 +37,7 @@ from engine.demo.worlds import (
     random_world,
 )
 from engine.history import Proposal, ScoredTemplate, best_and_worst, find_anchors, ranked
-from engine.llm.base import Message
+from engine.llm.interface import Message
 from engine.metaprompt import SYSTEM_PROMPT, TASK, Example, MetaPrompt, load_meta_prompt
 from engine.prompts.template import SEED_TEMPLATE, normalise
 

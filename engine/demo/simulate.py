@@ -19,7 +19,7 @@ from engine.demo.worlds import Phrases, World, random_world
 from engine.emitting import one_by_one
 from engine.experiment import LayerLens
 from engine.history import ScoredTemplate
-from engine.llm.base import LanguageModel, Message, Reply, Steering, SteeringShift, TokenColumn
+from engine.llm.interface import LanguageModel, Message, Reply, Steering, SteeringShift, TokenColumn
 from engine.metaprompt import Example, load_meta_prompt
 from engine.optimizer import Optimizer
 from engine.state import RunState

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from engine.common.errors import OutOfMemoryError
 from engine.config import Pooling, SamplingConfig
 from engine.experiment import LayerLens
-from engine.llm.base import (
+from engine.llm.interface import (
     LanguageModel,
     Message,
     Reply,

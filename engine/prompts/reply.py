@@ -28,7 +28,7 @@ from engine.prompts.thoughts import part
 
 if TYPE_CHECKING:
     from engine.config import Accept
-    from engine.llm.base import Finish
+    from engine.llm.interface import Finish
 
 MAX_LENGTH = 300  # characters of a template: about CLIP's 77 tokens
 MAX_VERBATIM = 1000

@@ -26,7 +26,7 @@ from engine.experiment import (
     SteeringSetting,
     TracedReply,
 )
-from engine.llm.base import LanguageModel, Message, Reply, Steering, TokenColumn
+from engine.llm.interface import LanguageModel, Message, Reply, Steering, TokenColumn
 from engine.prompts.template import normalise
 from engine.reading import read_reply
 from engine.steering.direction import Direction

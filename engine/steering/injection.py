@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from engine.common.errors import ModelError
 from engine.common.wording import counted
-from engine.llm.base import Steering
+from engine.llm.interface import Steering
 from engine.steering.modes import MODES, Mode, Reach
 from engine.steering.offsets import (
     CrossAttention,

@@ -9,9 +9,9 @@ import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from engine.llm.local import LocalLLM
-from engine.llm.probe import Layouts
-from engine.llm.readers import Layout
+from engine.llm.decoding.layouts import Layout
+from engine.llm.decoding.probe import Layouts
+from engine.llm.transformers_llm import LocalLLM
 
 END = "<end>"
 TEMPLATE = "{% for m in messages %}{{ m['content'] }} {% endfor %}"

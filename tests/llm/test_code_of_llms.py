@@ -12,7 +12,7 @@ import pytest
 
 from engine.common.errors import ModelError
 from engine.config import LLMConfig
-from engine.llm.local import LocalLLM
+from engine.llm.transformers_llm import LocalLLM
 from tests.tiny_llm import save_tiny
 
 HARM = """

@@ -7,10 +7,10 @@ import torch
 
 from engine.common.errors import ModelError
 from engine.config import SamplingConfig
-from engine.llm.base import Reply, Steering, TokenColumn
-from engine.llm.decoding import decode
-from engine.llm.local import LocalLLM
-from engine.llm.readers import Decoder, make_reader
+from engine.llm.decoding.layouts import Decoder, make_reader
+from engine.llm.decoding.loop import decode
+from engine.llm.interface import Reply, Steering, TokenColumn
+from engine.llm.transformers_llm import LocalLLM
 from engine.steering.injection import find_decoder_layers
 from engine.steering.modes import MODES
 from tests.slow_decoding import slow_decode

@@ -9,10 +9,10 @@ import torch
 
 from engine.common.errors import OutOfMemoryError
 from engine.config import SamplingConfig
-from engine.llm.base import Steering, SteeringShift, TokenColumn
+from engine.llm.decoding.layouts import Decoder
 from engine.llm.halving import HalvingLLM
-from engine.llm.local import LocalLLM
-from engine.llm.readers import Decoder
+from engine.llm.interface import Steering, SteeringShift, TokenColumn
+from engine.llm.transformers_llm import LocalLLM
 from tests.tiny_llm import tiny_model, tiny_tokenizer
 
 MESSAGES = [{"role": "user", "content": "Write a prompt."}]

@@ -16,8 +16,8 @@ from safetensors.torch import load_file, save_file
 from engine.common.errors import ModelError
 from engine.config import LLMConfig, SamplingConfig
 from engine.config.toml_file import load_config
-from engine.llm.base import Steering
-from engine.llm.local import LocalLLM
+from engine.llm.interface import Steering
+from engine.llm.transformers_llm import LocalLLM
 from engine.loading import load_optimizer
 from tests.tiny_llm import save_tiny, tiny_model, tiny_tokenizer
 

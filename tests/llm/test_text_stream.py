@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from engine.llm.text_stream import TextStream
+from engine.llm.decoding.text_stream import TextStream
 from tests.tiny_llm import tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer(bos=False)

@@ -9,11 +9,11 @@ import torch
 
 from engine.common.errors import ModelError
 from engine.config import SamplingConfig
-from engine.llm.base import Reply, Steering, TokenColumn
+from engine.llm.decoding.layouts import Layout
+from engine.llm.decoding.sampling import uniforms
 from engine.llm.halving import HalvingLLM
-from engine.llm.local import LocalLLM
-from engine.llm.readers import Layout
-from engine.llm.sampling import uniforms
+from engine.llm.interface import Reply, Steering, TokenColumn
+from engine.llm.transformers_llm import LocalLLM
 from tests.llm.scripted_llm import END, TEMPLATE, scripted
 
 ASK = [{"role": "user", "content": "one"}]

@@ -11,7 +11,7 @@ from transformers.generation.logits_process import (
 )
 
 from engine.config import SamplingConfig
-from engine.llm.sampling import draw, keep_likely, uniforms
+from engine.llm.decoding.sampling import draw, keep_likely, uniforms
 
 
 def random_logits(seed: int, rows: int = 4, size: int = 60) -> torch.Tensor:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from engine.config import SamplingConfig
-from engine.llm.base import Reply
 from engine.llm.chat import compose_prompt
-from engine.llm.local import LocalLLM
+from engine.llm.interface import Reply
+from engine.llm.transformers_llm import LocalLLM
 from engine.metaprompt import Example, load_meta_prompt, with_prefix
 from engine.reading import read_reply
 

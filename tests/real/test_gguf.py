@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 
 from engine.config import LLMConfig, SamplingConfig
-from engine.llm.base import Message
 from engine.llm.chat import prompt_tokens
-from engine.llm.local import LocalLLM
+from engine.llm.interface import Message
+from engine.llm.transformers_llm import LocalLLM
 
 MESSAGES: list[Message] = [
     {"role": "system", "content": "You write."},

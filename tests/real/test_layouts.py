@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from engine.config import LLMConfig, SteeringMode
-from engine.llm.base import Message, Steering
 from engine.llm.chat import prompt_tokens
-from engine.llm.local import LocalLLM
-from engine.llm.readers import Layout, make_reader
+from engine.llm.decoding.layouts import Layout, make_reader
+from engine.llm.interface import Message, Steering
+from engine.llm.transformers_llm import LocalLLM
 from engine.steering.injection import Injection, make_injection
 from engine.steering.modes import MODES
 

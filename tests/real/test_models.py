@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoConfig
 
-from engine.llm.local import LocalLLM
+from engine.llm.transformers_llm import LocalLLM
 from tests.real import models
 
 

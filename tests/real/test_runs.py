@@ -15,7 +15,7 @@ from engine.common.kept import Kept
 from engine.config import RunConfig
 from engine.config.toml_file import load_config
 from engine.journal import read_journal
-from engine.llm.local import LocalLLM
+from engine.llm.transformers_llm import LocalLLM
 from engine.local_session import LocalSession
 from tests.small_runs import drive, outcome
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from engine.config import SamplingConfig
-from engine.llm.base import Message, Reply, Steering, SteeringShift
-from engine.llm.local import LocalLLM
+from engine.llm.interface import Message, Reply, Steering, SteeringShift
+from engine.llm.transformers_llm import LocalLLM
 from engine.metaprompt import Example, load_meta_prompt, with_prefix
 from engine.reading import read_reply
 

@@ -7,9 +7,9 @@ import random
 import pytest
 
 from engine.config import SamplingConfig
-from engine.llm.base import Message, Reply, TokenColumn
-from engine.llm.local import LocalLLM
-from engine.llm.text_stream import TextStream
+from engine.llm.decoding.text_stream import TextStream
+from engine.llm.interface import Message, Reply, TokenColumn
+from engine.llm.transformers_llm import LocalLLM
 
 HALF = "\ufffd"  # what a decoder puts for bytes that are no character
 TEXTS = (

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from engine.config import SamplingConfig
-from engine.llm.decoding import decode
-from engine.llm.readers import Decoder, Layout, Reader, make_reader
+from engine.llm.decoding.layouts import Decoder, Layout, Reader, make_reader
+from engine.llm.decoding.loop import decode
 from engine.steering.direction import Direction, compute_direction
 from engine.steering.injection import Injection, find_decoder_layers
 from tests.slow_decoding import plain_layers, slow_decode

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import DynamicCache
 
-from engine.llm.readers import Decoder, make_reader
+from engine.llm.decoding.layouts import Decoder, make_reader
 from engine.steering.injection import Injection, find_decoder_layers
 from tests.tiny_llm import tiny_model
 

@@ -13,7 +13,7 @@ from engine.common.errors import ModelError
 from engine.config import SamplingConfig
 from engine.edits import SetOption
 from engine.experiment import CompareSettings, ReadLens, ScanSettings, SteeringSetting
-from engine.llm.local import LocalLLM
+from engine.llm.transformers_llm import LocalLLM
 from engine.search.lab import Subject, run_experiment
 from engine.state import RunState
 from engine.steering.modes import MODES

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from engine.config import SamplingConfig
-from engine.llm.base import Steering, SteeringShift
 from engine.llm.chat import prompt_tokens
-from engine.llm.local import LocalLLM
-from engine.llm.readers import Decoder, make_reader
+from engine.llm.decoding.layouts import Decoder, make_reader
+from engine.llm.interface import Steering, SteeringShift
+from engine.llm.transformers_llm import LocalLLM
 from engine.steering.direction import Direction
 from engine.steering.injection import find_decoder_layers, make_injection
 from engine.steering.modes import MODES

@@ -16,7 +16,12 @@ from engine.common.errors import ModelError
 from engine.common.wording import counted
 from engine.config import LLMConfig, Pooling, SamplingConfig, names_gguf
 from engine.experiment import LayerLens
-from engine.llm.base import (
+from engine.llm.chat import Prompt, compose_prompt, end_of_turn, stop_tokens, thinking
+from engine.llm.decoding.layouts import Decoder, PairedReader, Reader, make_reader
+from engine.llm.decoding.loop import decode, memory_explained
+from engine.llm.decoding.probe import Layouts, check_causal, find_layouts
+from engine.llm.decoding.shift_meter import named_extremes
+from engine.llm.interface import (
     Message,
     Reply,
     Steering,
@@ -24,12 +29,7 @@ from engine.llm.base import (
     TokenColumn,
     prefix_refused,
 )
-from engine.llm.chat import Prompt, compose_prompt, end_of_turn, stop_tokens, thinking
-from engine.llm.decoding import decode, memory_explained
 from engine.llm.loading import Progress, load_model
-from engine.llm.meter import named_extremes
-from engine.llm.probe import Layouts, check_causal, find_layouts
-from engine.llm.readers import Decoder, PairedReader, Reader, make_reader
 from engine.models.identity import identify
 from engine.steering.direction import Direction, compute_direction
 from engine.steering.injection import (

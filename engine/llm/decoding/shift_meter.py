@@ -11,8 +11,8 @@ from torch import Tensor
 
 from engine.config import SamplingConfig
 from engine.experiment import TracedReply
-from engine.llm.base import SteeringShift
-from engine.llm.sampling import draw
+from engine.llm.decoding.sampling import draw
+from engine.llm.interface import SteeringShift
 
 NAMED_TOKENS = 10
 """How many raised and how many lowered tokens are named."""

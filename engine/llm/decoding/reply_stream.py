@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.llm.base import Finish
 from engine.llm.chat import Prompt
-from engine.llm.text_stream import TextStream
+from engine.llm.decoding.text_stream import TextStream
+from engine.llm.interface import Finish
 from engine.prompts.thoughts import ThoughtStream, is_marker_part
 
 

@@ -1,7 +1,7 @@
 """The decode loop: one prompt, many candidates, token by token, as a generator.
 
-The prompt is read once for all candidates (``engine.llm.readers``), every candidate draws from its
-own random numbers (``engine.llm.sampling``), and each step yields the text that it added. Every
+The prompt is read once for all candidates (``engine.llm.decoding.layouts``), every candidate draws from its
+own random numbers (``engine.llm.decoding.sampling``), and each step yields the text that it added. Every
 yield is a safe point: no hook is on the model and no torch mode is set while the caller runs.
 """
 
@@ -17,12 +17,12 @@ from torch import Tensor
 from engine.common.errors import ModelError, OutOfMemoryError
 from engine.config import SamplingConfig
 from engine.experiment import TracedReply
-from engine.llm.base import Reply, SteeringShift, TokenColumn
 from engine.llm.chat import Prompt
-from engine.llm.meter import SteeringMeter
-from engine.llm.readers import Reader
-from engine.llm.reply_stream import ReplyStream, thought_tokens
-from engine.llm.sampling import draw, uniforms
+from engine.llm.decoding.layouts import Reader
+from engine.llm.decoding.reply_stream import ReplyStream, thought_tokens
+from engine.llm.decoding.sampling import draw, uniforms
+from engine.llm.decoding.shift_meter import SteeringMeter
+from engine.llm.interface import Reply, SteeringShift, TokenColumn
 from engine.models.memory import is_out_of_memory
 
 

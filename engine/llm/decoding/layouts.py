@@ -3,7 +3,7 @@
 Mode ``last-token`` means that a token's keys and values, as later tokens see them, are un-steered,
 while its own logits are steered. So every token is read twice in the layers above the steered one,
 once clean for the KV cache and once steered for its logits. Four layouts do that, and all give the
-logits of re-reading everything (``engine.llm.probe`` checks each on the model at load):
+logits of re-reading everything (``engine.llm.decoding.probe`` checks each on the model at load):
 
 - ``split``: all candidates packed into one sequence with an explicit mask, so the prompt's keys and
   values are read once for all of them. At the output of the lowest steered layer the rows fork into
@@ -27,7 +27,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from engine.llm.kv_cache import new_cache, sliding_windows, truncate
+from engine.llm.decoding.kv_cache import new_cache, sliding_windows, truncate
 from engine.steering.injection import Injection, input_device, text_config
 
 Layout = Literal["split", "packed", "window", "reread"]

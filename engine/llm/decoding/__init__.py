@@ -1,0 +1,1 @@
+"""Decoding: from a prompt to many replies, steered or not, token by token."""
