@@ -8,7 +8,7 @@ the class names are ImageNet's. First come names of one word in the shortest tem
 cutting pays more the shorter texts are. Every way gets the same texts and does its own
 tokenising. All times are of this process's CPU threads (--threads, default 1).
 
-Compared are ours (engine.vlm.text_features), ``open_clip.build_zero_shot_classifier`` (ten
+Compared are ours (engine.vlm.dual_encoder.text_features), ``open_clip.build_zero_shot_classifier`` (ten
 classes at once, 77 tokens), and the loop of the reference code (class by class, 77 tokens). For
 scoring: ours, and a loop over images as the reference counts accuracy.
 """
@@ -26,8 +26,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.prompts.template import PLACEHOLDER
-from engine.vlm.scoring import score_features
-from engine.vlm.text_features import TextFeatures
+from engine.vlm.dual_encoder.scoring import score_features
+from engine.vlm.dual_encoder.text_features import TextFeatures
 
 TEMPLATES = [
     "a photo of a <category>.",

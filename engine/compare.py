@@ -18,7 +18,7 @@ from engine.config import RunConfig
 from engine.config.toml_file import parse_value, with_value
 from engine.grid import describe, format_value, is_ignored
 from engine.run_record import METRICS, Metric, RunRecord, read_record
-from engine.vlm.fitness import wilson_interval
+from engine.vlm.interface import wilson_interval
 
 # What makes a block, or is told by its data set's fingerprint; a run's name makes no difference.
 _NO_GROUP_KEYS = ("name", "seed", "data.dataset", "data.path", "data.test_fraction")

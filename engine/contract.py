@@ -17,7 +17,7 @@ from engine.common.wording import counted
 
 if TYPE_CHECKING:
     from engine.llm.interface import LanguageModel
-    from engine.vlm.fitness import Fitness
+    from engine.vlm.interface import Fitness
 
 _SHOWN_NAMES = 3
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from engine.events import Origin
-from engine.vlm.fitness import wilson_interval
+from engine.vlm.interface import wilson_interval
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from engine.config import RunConfig
 from engine.contract import Expected, check_fitness, check_llm
 from engine.data.registry import find_dataset
 from engine.models import hub, threads
-from engine.vlm.fitness import Score
+from engine.vlm.interface import Score
 
 if TYPE_CHECKING:
     from engine.optimizer import Optimizer

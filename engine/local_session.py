@@ -53,7 +53,7 @@ from engine.session_experiments import experiment_events
 from engine.stalling import why_stalled
 from engine.state import RunState
 from engine.taking_up import take_up
-from engine.vlm.fitness import Score
+from engine.vlm.interface import Score
 
 if TYPE_CHECKING:
     from engine.optimizer import Optimizer

@@ -45,7 +45,7 @@ from engine.run.alpha_trials import TrialSetting, choose_alpha
 from engine.state import RunState
 from engine.steering.direction import Direction
 from engine.step_facts import Tally, anchors_moved, step_finished, template_scored
-from engine.vlm.fitness import Fitness, Score, ScoringProgress
+from engine.vlm.interface import Fitness, Score, ScoringProgress
 
 T = TypeVar("T")
 

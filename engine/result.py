@@ -8,7 +8,7 @@ from typing import Any
 from engine.events import TestMeasured
 from engine.history import ScoredTemplate
 from engine.state import RunState
-from engine.vlm.fitness import wilson_interval
+from engine.vlm.interface import wilson_interval
 
 
 def summarise(state: RunState) -> dict[str, Any]:

@@ -207,8 +207,8 @@ def _different(one: Mapping[str, Any], other: Mapping[str, Any], section: str = 
 
 def _caches(config: RunConfig, state: RunState) -> Iterator[Finding]:
     """Entries of the caches that the run's numbers rest on, where they are still there."""
-    from engine.data.feature_cache import FeatureCache  # with numpy
     from engine.data.readers.generated import changed
+    from engine.vlm.feature_cache import FeatureCache  # with numpy
 
     keys = state.models.cache_entries if state.models else ()
     for path in FeatureCache(features_folder()).damaged(keys):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from engine import events as ev
 from engine.history import find_anchors
 from engine.state import RunState
-from engine.vlm.fitness import Score
+from engine.vlm.interface import Score
 
 
 @dataclass

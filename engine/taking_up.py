@@ -9,7 +9,7 @@ from engine.common.versions import own_versions
 from engine.journal import Journal, fold_journal, read_journal
 from engine.run_trust import check_trust
 from engine.state import RunState
-from engine.vlm.fitness import Score
+from engine.vlm.interface import Score
 
 
 @dataclass(frozen=True)

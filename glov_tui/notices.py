@@ -6,7 +6,7 @@ from textual.app import App
 from textual.notifications import SeverityLevel
 
 from engine.state import RunState
-from engine.vlm.fitness import wilson_interval
+from engine.vlm.interface import wilson_interval
 from glov_tui.widgets.key_bar import KeyBar
 
 

@@ -14,7 +14,7 @@ from engine.common.errors import ConfigError
 from engine.common.statistics import sign_flip_test
 from engine.compare import Report, compare, read_records
 from engine.compare_report import as_dict, notes
-from engine.vlm.fitness import wilson_interval
+from engine.vlm.interface import wilson_interval
 from tests.written_runs import write_run
 
 STEERED = [720, 730, 744, 700, 712, 741, 722]

@@ -39,7 +39,7 @@ from engine.run_folder import EVENTS, LOG, SUMMARY
 from engine.run_list import list_runs
 from engine.state import RunState
 from engine.steering import direction
-from engine.vlm.text_features import TextFeatures
+from engine.vlm.dual_encoder.text_features import TextFeatures
 from glov_tui.screens.details import details
 from tests.forking import Glov
 from tests.kill_points import NOTHING, KillPoint, KillPoints, kinds

@@ -13,7 +13,7 @@ from engine.edits import SetNextPrompt
 from engine.emitting import one_by_one
 from engine.optimizer import Optimizer, derive_seed
 from engine.state import RunState
-from engine.vlm.fitness import Fitness
+from engine.vlm.interface import Fitness
 
 
 def begin(optimizer: Optimizer) -> RunState:

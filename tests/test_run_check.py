@@ -14,13 +14,13 @@ from engine import events as ev
 from engine.common.cache_folder import features_folder
 from engine.common.errors import JournalError
 from engine.common.kept import Kept
-from engine.data.feature_cache import FeatureCache, FeatureSet
 from engine.journal import Journal, read_state
 from engine.local_session import LocalSession
 from engine.run_check import RunCheck, check_run
 from engine.run_folder import CONFIG, EVENTS, LOG, SUMMARY
 from engine.run_record import read_record
 from engine.run_summary import read_summary
+from engine.vlm.feature_cache import FeatureCache, FeatureSet
 from glov_tui.check import print_check
 from tests.sealing import resealed
 from tests.small_runs import demo, drive

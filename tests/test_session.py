@@ -28,7 +28,7 @@ from engine.local_session import LocalSession
 from engine.prompts.template import normalise
 from engine.run_folder import LOG
 from engine.state import RunState
-from engine.vlm.text_features import TextFeatures
+from engine.vlm.dual_encoder.text_features import TextFeatures
 from tests.patience import CEILING_SECONDS
 
 Hook = Callable[[ev.Event, RunState], None]

@@ -24,7 +24,7 @@ from engine.metaprompt import Example, load_meta_prompt
 from engine.optimizer import Optimizer
 from engine.state import RunState
 from engine.steering.direction import Direction
-from engine.vlm.fitness import Score, ScoringProgress, Split, TemplateCheck
+from engine.vlm.interface import Score, ScoringProgress, Split, TemplateCheck
 
 
 def standard_world(rng: random.Random) -> World:

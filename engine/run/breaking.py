@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from engine.prompts.template import normalise
 from engine.run.alpha_trials import TrialSetting, with_rewards
 from engine.steering.soundness import Remark
-from engine.vlm.fitness import wilson_interval
+from engine.vlm.interface import wilson_interval
 
 if TYPE_CHECKING:
     from engine.events import SteeringPrepared

@@ -31,7 +31,7 @@ from engine.prompts.template import normalise
 from engine.reading import read_reply
 from engine.steering.direction import Direction
 from engine.steering.soundness import strength
-from engine.vlm.fitness import Fitness
+from engine.vlm.interface import Fitness
 
 Telemetry = Generator[ev.Event, None, None]
 

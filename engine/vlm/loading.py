@@ -7,9 +7,9 @@ from collections.abc import Callable
 from engine.common.cache_folder import features_folder
 from engine.common.kept import Kept
 from engine.config import RunConfig
-from engine.data.feature_cache import FeatureCache
 from engine.data.registry import load_dataset
-from engine.vlm.fitness import Fitness
+from engine.vlm.feature_cache import FeatureCache
+from engine.vlm.interface import Fitness
 
 
 def load_fitness(
@@ -37,11 +37,11 @@ def load_fitness(
     dataset = kept.get("data set", config.data, lambda: load_dataset(config.data))
     progress("VLM", 0, 0)
     # torch and open_clip take seconds to import: not before the data set is known to be good.
-    from engine.vlm.dual_encoder import DualEncoder, collect_features
-    from engine.vlm.image_features import ImageFeatures
-    from engine.vlm.open_clip_model import OpenClipModel, load_open_clip
-    from engine.vlm.text_context import TextContext
-    from engine.vlm.text_features import TextFeatures
+    from engine.vlm.dual_encoder.fitness import DualEncoder, collect_features
+    from engine.vlm.dual_encoder.image_features import ImageFeatures
+    from engine.vlm.dual_encoder.model import OpenClipModel, load_open_clip
+    from engine.vlm.dual_encoder.text_context import TextContext
+    from engine.vlm.dual_encoder.text_features import TextFeatures
 
     def load() -> tuple[OpenClipModel, list[str]]:
         problems: list[str] = []

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from engine.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
 from engine.events import Edited, Subject
 from engine.state import RunState
-from engine.vlm.fitness import wilson_interval
+from engine.vlm.interface import wilson_interval
 from glov_tui.widgets.chart import Mark
 from glov_tui.widgets.legend import Series
 from glov_tui.widgets.line_chart import LineChart

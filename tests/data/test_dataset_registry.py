@@ -144,7 +144,7 @@ def test_a_writer_that_fails_leaves_nothing(tmp_path):
 
 def test_importing_the_registry_loads_nothing_heavy():
     code = (
-        "import sys, engine.data.registry, engine.vlm.fitness, engine.vlm.loading;"
+        "import sys, engine.data.registry, engine.vlm.interface, engine.vlm.loading;"
         "print([m for m in ('torch', 'open_clip', 'transformers') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

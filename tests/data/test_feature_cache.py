@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from engine.data.feature_cache import FeatureCache, FeatureSet, cache_key
+from engine.vlm.feature_cache import FeatureCache, FeatureSet, cache_key
 
 
 def features(count: int = 4, seed: int = 0) -> FeatureSet:

@@ -14,7 +14,7 @@ import pytest
 
 from engine.common.errors import ModelError
 from engine.config import VLMConfig
-from engine.vlm.open_clip_model import load_open_clip
+from engine.vlm.dual_encoder.model import load_open_clip
 
 HARM = """
 import pathlib

@@ -17,9 +17,9 @@ from small_models import build_model_folder
 
 from engine.common.cache_folder import cache_folder
 from engine.common.errors import DataError, ModelError, UserError
-from engine.data.feature_cache import FeatureCache
 from engine.data.images import read_image
-from engine.vlm.fitness import Fitness, ScoringProgress
+from engine.vlm.feature_cache import FeatureCache
+from engine.vlm.interface import Fitness, ScoringProgress
 from engine.vlm.loading import load_fitness
 
 TEMPLATES = [
@@ -194,7 +194,7 @@ def test_loading_reports_progress_and_uses_the_cache(run_config, monkeypatch):
     def no_reading(path):
         raise AssertionError(path)
 
-    monkeypatch.setattr("engine.vlm.image_features.read_image", no_reading)
+    monkeypatch.setattr("engine.vlm.dual_encoder.image_features.read_image", no_reading)
     second = load_fitness(run_config(), quiet, quiet)
     assert scores(first, TEMPLATES, "test") == scores(second, TEMPLATES, "test")
     with pytest.raises(AssertionError):

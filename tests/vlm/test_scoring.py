@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.vlm.fitness import Score, wilson_interval
-from engine.vlm.scoring import NotFiniteError, ensemble_features, score_features
+from engine.vlm.dual_encoder.scoring import NotFiniteError, ensemble_features, score_features
+from engine.vlm.interface import Score, wilson_interval
 
 
 def unit(count, width, seed):
@@ -51,7 +51,7 @@ def test_long_lists_of_images_are_scored_in_pieces(monkeypatch):
     images, texts = unit(100, 8, 0), unit(7, 8, 1)
     labels = torch.arange(100) % 7
     whole = score_features(images, labels, texts, scale=50.0)
-    monkeypatch.setattr("engine.vlm.scoring._LOGITS_AT_ONCE", 7 * 9)
+    monkeypatch.setattr("engine.vlm.dual_encoder.scoring._LOGITS_AT_ONCE", 7 * 9)
     pieces = score_features(images, labels, texts, scale=50.0)
     assert (pieces.hits, pieces.class_hits) == (whole.hits, whole.class_hits)
     assert pieces.margin == pytest.approx(whole.margin, abs=1e-5)

@@ -12,8 +12,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from engine.prompts.template import PLACEHOLDER, RejectReason
+from engine.vlm.dual_encoder.text_context import TextContext, TextFit
 from engine.vlm.loading import load_fitness
-from engine.vlm.text_context import TextContext, TextFit
 
 NAMES = ("cat", "great tit", "a very small red boat with two sails", "caf\u00e9")
 CLIP = open_clip.SimpleTokenizer()

@@ -11,8 +11,8 @@ from small_models import CAUSAL, UNCUT, VISION
 
 from engine.common.errors import ModelError
 from engine.config import VLMConfig
-from engine.vlm.open_clip_model import load_open_clip
-from engine.vlm.text_features import TextFeatures, _batch_end
+from engine.vlm.dual_encoder.model import load_open_clip
+from engine.vlm.dual_encoder.text_features import TextFeatures, _batch_end
 
 CLASSES = ["cat", "dog", "small red boat", "pet", "cat", "a dog, a type of pet with a boat"]
 TEMPLATES = [

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from engine.common.errors import ModelError
 from engine.common.ownership import why_denied
-from engine.data.feature_cache import FeatureCache, FeatureSet, cache_key
 from engine.data.images import UnreadableImageError, file_digest, read_image
 from engine.models.memory import free_memory, is_out_of_memory
+from engine.vlm.feature_cache import FeatureCache, FeatureSet, cache_key
 
 _DECODING_THREADS = min(8, os.cpu_count() or 1)
 _BATCHES_AHEAD = 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from engine.vlm.fitness import Score
+from engine.vlm.interface import Score
 
 _LOGITS_AT_ONCE = 1 << 24
 """Most image-class pairs in one matrix product: 64 MiB of float32."""

@@ -14,14 +14,14 @@ from engine.common.names import encode_name, readable_name, same_name
 from engine.common.wording import counted
 from engine.data.copies import TestCopies
 from engine.data.dataset import Dataset, LabelledImage
-from engine.data.feature_cache import FeatureSet
 from engine.data.sampling import sample_few_shot
 from engine.prompts.template import PLACEHOLDER, RejectReason
-from engine.vlm.fitness import Score, ScoringProgress, Split, TemplateCheck
-from engine.vlm.image_features import ImageFeatures
-from engine.vlm.scoring import NotFiniteError, ensemble_features, score_features
-from engine.vlm.text_context import TextContext
-from engine.vlm.text_features import TextFeatures
+from engine.vlm.dual_encoder.image_features import ImageFeatures
+from engine.vlm.dual_encoder.scoring import NotFiniteError, ensemble_features, score_features
+from engine.vlm.dual_encoder.text_context import TextContext
+from engine.vlm.dual_encoder.text_features import TextFeatures
+from engine.vlm.feature_cache import FeatureSet
+from engine.vlm.interface import Score, ScoringProgress, Split, TemplateCheck
 
 OnProgress = Callable[[str, int, int], None]
 Report = Callable[[str], None]
@@ -39,7 +39,7 @@ class LabelledFeatures:
 
 
 class DualEncoder:
-    """Scores templates by zero-shot accuracy: ``engine.vlm.fitness.Fitness``.
+    """Scores templates by zero-shot accuracy: ``engine.vlm.interface.Fitness``.
 
     A template's text is made by putting the class name, literally, in place of every
     ``<category>``. All classes are candidates for every image, also when only some of them have

@@ -1,0 +1,1 @@
+"""Dual encoders such as CLIP: class texts against image features."""
