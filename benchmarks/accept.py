@@ -17,7 +17,7 @@ from engine.common.kept import Kept
 from engine.config import Accept
 from engine.config.toml_file import load_config
 from engine.local_session import LocalSession
-from engine.state import RunState
+from engine.run.state import RunState
 
 
 @dataclass(frozen=True)

@@ -123,11 +123,11 @@ def start(arm: str, llm: str | None, cores: int) -> Arm:
 def child(llm: str | None) -> None:
     """Load the models, say how long that took, and make a step for each line that comes in."""
     begun = time.perf_counter()
-    from engine import events as ev
     from engine.config.toml_file import load_config
-    from engine.emitting import one_by_one
     from engine.loading import load_optimizer
-    from engine.state import RunState
+    from engine.run import events as ev
+    from engine.run.emitting import one_by_one
+    from engine.run.state import RunState
 
     config = load_config("demo", [*OVERRIDES, *([f"llm.model={llm}"] if llm else [])])
     optimizer = load_optimizer(config, lambda *_: None, lambda _: None)
@@ -144,7 +144,7 @@ def child(llm: str | None) -> None:
 
 def one_step(optimizer: Any, state: Any, whole: bool) -> float:
     """Seconds of a step, or of one with ``TOKENS`` tokens judged by those of some seconds."""
-    from engine.emitting import one_by_one
+    from engine.run.emitting import one_by_one
 
     begun = time.perf_counter()
     came: list[float] = []

@@ -24,10 +24,10 @@ from engine.data.demo_world.vocabulary import named_values
 from engine.demo.dialogues import imagine_run
 from engine.demo.simulate import RandomProposer, propose, simulate, standard_world
 from engine.demo.worlds import World
-from engine.history import ScoredTemplate, best_and_worst, ranked
 from engine.llm.interface import LanguageModel
 from engine.prompts.reply import parse_reply
 from engine.prompts.template import normalise
+from engine.run.ranking import ScoredTemplate, best_and_worst, ranked
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "engine" / "demo" / "weights" / "llm"
 

@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from engine import events as ev
 from engine.config.toml_file import load_config
 from engine.journal import Journal, fold_journal, read_journal
 from engine.journal_lines import sealed
+from engine.run import events as ev
 from engine.run_folder import EVENTS, SUMMARY
 from engine.run_list import list_runs
 

@@ -30,9 +30,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from engine.remote import address
 
 if TYPE_CHECKING:
-    from engine import events as ev
     from engine.common.kept import Kept
-    from engine.state import RunState
+    from engine.run import events as ev
+    from engine.run.state import RunState
 
 NONE = "no socket"
 KINDS = {
@@ -107,12 +107,12 @@ def beside(kind: str, folder: Path) -> Iterator[None]:
 
 def step_cost(name: str, kept: Kept) -> Cost:
     """The median over the steps of one run."""
-    from engine import events as ev
-    from engine.commands import MakeEdit, UndoEdit
     from engine.config.toml_file import load_config
-    from engine.edits import SetNextPrompt
     from engine.local_session import LocalSession
     from engine.remote.server import ControlServer
+    from engine.run import events as ev
+    from engine.run.commands import MakeEdit, UndoEdit
+    from engine.run.edits import SetNextPrompt
 
     costs: list[Cost] = []
     begun = Cost(0.0, 0.0, 0.0)

@@ -17,13 +17,13 @@ from unittest import mock
 import torch
 from torch import Tensor
 
-from engine import events as ev
 from engine.config.toml_file import load_config
-from engine.emitting import one_by_one
 from engine.llm.decoding.loop import loop as decoding
 from engine.loading import load_optimizer
 from engine.optimizer import Optimizer
-from engine.state import RunState
+from engine.run import events as ev
+from engine.run.emitting import one_by_one
+from engine.run.state import RunState
 
 
 def step_seconds(optimizer: Optimizer, state: RunState) -> tuple[float, RunState]:

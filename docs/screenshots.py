@@ -10,12 +10,12 @@ import tempfile
 import threading
 from pathlib import Path
 
-from engine import events as ev
-from engine.commands import InjectTemplate, MakeEdit, Pause, Stop
 from engine.config.toml_file import load_config
-from engine.edits import SetOption
 from engine.local_session import LocalSession
-from engine.state import RunState
+from engine.run import events as ev
+from engine.run.commands import InjectTemplate, MakeEdit, Pause, Stop
+from engine.run.edits import SetOption
+from engine.run.state import RunState
 from glov_tui.app import GlovApp
 
 HERE = Path(__file__).parent

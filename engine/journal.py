@@ -25,13 +25,13 @@ from engine.common.ownership import why_denied
 from engine.common.versions import own_versions
 from engine.config import RunConfig
 from engine.config.toml_file import format_config
-from engine.events import JOURNAL_VERSION, Event, RunStarted
 from engine.journal_guard import JournalGuard
 from engine.journal_lines import MORE, Damage, last_crc, sealed, whole_lines
 from engine.journal_versions import check_head, read_lines
+from engine.run.events import JOURNAL_VERSION, Event, RunStarted
+from engine.run.state import RunState
 from engine.run_folder import CONFIG, EVENTS, run_argument
 from engine.run_lock import Owner
-from engine.state import RunState
 
 
 def is_begun(folder: Path) -> bool:

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from engine.common.errors import JournalError
 from engine.common.validation import problem
-from engine.events import Event, format_event, parse_event
+from engine.run.events import Event, format_event, parse_event
 
 MORE = b" "
 """Ends a line that another one of the same append follows."""

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from engine.events import JOURNAL_VERSION
+from engine.run.events import JOURNAL_VERSION
 
 
 def upgraded(lines: Sequence[bytes]) -> Iterator[bytes]:

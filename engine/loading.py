@@ -10,9 +10,9 @@ from engine.common.errors import ConfigError
 from engine.common.kept import Kept
 from engine.common.user_path import user_path, why_not_there
 from engine.config import RunConfig
-from engine.contract import Expected, check_fitness, check_llm
 from engine.data.registry import find_dataset
 from engine.models import hub, threads
+from engine.run.contract import Expected, check_fitness, check_llm
 from engine.vlm.interface import Score
 
 if TYPE_CHECKING:

@@ -17,8 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine import events as ev
-from engine.commands import (
+from engine.common.errors import JournalError, ModelError, UserError
+from engine.common.files import append_traceback
+from engine.common.kept import Kept
+from engine.common.stop_signals import ENGINE_THREAD
+from engine.common.wording import counted
+from engine.config import RunConfig
+from engine.config.places import with_places
+from engine.giving_up import Load
+from engine.journal import Journal, read_journal
+from engine.loading import load_optimizer
+from engine.run import events as ev
+from engine.run.commands import (
     Command,
     EndExperiment,
     InjectTemplate,
@@ -30,28 +40,18 @@ from engine.commands import (
     Stop,
     UndoEdit,
 )
-from engine.common.errors import JournalError, ModelError, UserError
-from engine.common.files import append_traceback
-from engine.common.kept import Kept
-from engine.common.stop_signals import ENGINE_THREAD
-from engine.common.wording import counted
-from engine.config import RunConfig
-from engine.config.places import with_places
-from engine.contract import Expected, going_on
-from engine.edit_check import edit_problem, injection_problem
-from engine.edits import Edit
-from engine.emitting import Emitted, Steps, together
-from engine.experiment import Experiment
-from engine.giving_up import Load
-from engine.journal import Journal, read_journal
-from engine.loading import load_optimizer
+from engine.run.contract import Expected, going_on
+from engine.run.edit_check import edit_problem, injection_problem
+from engine.run.edits import Edit
+from engine.run.emitting import Emitted, Steps, together
+from engine.run.experiment import Experiment
+from engine.run.stalling import why_stalled
+from engine.run.state import RunState
 from engine.run_folder import CONFIG, LOG, run_argument
 from engine.run_record import begun_config
 from engine.run_summary import keep_summary_of
 from engine.session import Published
 from engine.session_experiments import experiment_events
-from engine.stalling import why_stalled
-from engine.state import RunState
 from engine.taking_up import take_up
 from engine.vlm.interface import Score
 

@@ -17,10 +17,10 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from engine.common.errors import ConfigError
 from engine.common.text_file import read_text
-from engine.history import ScoredTemplate, best_and_worst
 from engine.llm.interface import Message
 from engine.prompts.jinja_limits import limited_rendering
-from engine.state import RunState
+from engine.run.ranking import ScoredTemplate, best_and_worst
+from engine.run.state import RunState
 
 _SHOWN_OF_A_REPLY = 300  # characters
 

@@ -4,7 +4,7 @@
         state = state.apply(event)
 
 Every yield is a safe point: the caller may wait there, or close the generator and drop the step.
-What belongs together is one yield, a tuple of events (``engine.emitting``).
+What belongs together is one yield, a tuple of events (``engine.run.emitting``).
 A caller that folds further events of its own between two yields (a person's edits) sends the
 state back: ``event = generator.send(state)``; otherwise the optimiser folds its own events.
 
@@ -21,13 +21,10 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
-from engine import events as ev
 from engine.common.errors import ModelError
 from engine.common.versions import versions
 from engine.config import RunConfig, SteeringConfig
 from engine.config.steered_layers import resolve_layers
-from engine.contract import facts_of_fitness, facts_of_llm
-from engine.emitting import Events, Steps, emit, relay
 from engine.llm.interface import (
     LanguageModel,
     Message,
@@ -41,10 +38,13 @@ from engine.metaprompt import MetaPrompt, can_ask_again, compose_for, examples_f
 from engine.models import threads
 from engine.prompts.template import normalise
 from engine.reading import read_reply
+from engine.run import events as ev
 from engine.run.alpha_trials import TrialSetting, choose_alpha
-from engine.state import RunState
+from engine.run.contract import facts_of_fitness, facts_of_llm
+from engine.run.emitting import Events, Steps, emit, relay
+from engine.run.state import RunState
+from engine.run.step_facts import Tally, anchors_moved, step_finished, template_scored
 from engine.steering.direction import Direction
-from engine.step_facts import Tally, anchors_moved, step_finished, template_scored
 from engine.vlm.interface import Fitness, Score, ScoringProgress
 
 T = TypeVar("T")

@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from engine import events as ev
-from engine.commands import Command, Pause, Resume
 from engine.common.errors import ConfigError
 from engine.journal import journal_states, read_journal
-from engine.state import RunState
+from engine.run import events as ev
+from engine.run.commands import Command, Pause, Resume
+from engine.run.state import RunState
 
 LONGEST_GAP_SECONDS = 3.0
 """Longer waits between two facts (models that load, a person who thinks) are shortened to this."""

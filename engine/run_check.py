@@ -21,15 +21,15 @@ from engine.common.toml_reading import read_toml
 from engine.common.wording import counted
 from engine.config import RunConfig
 from engine.config.old import written_config
-from engine.events import Event
 from engine.journal import fold_journal, is_driven
 from engine.journal_versions import check_head, read_lines
+from engine.run.events import Event
+from engine.run.state import RunState
 from engine.run_folder import CONFIG, EVENTS, LOG, SOCKET, SUMMARY, run_argument
 from engine.run_lock import OWNER
 from engine.run_record import begun_config
 from engine.run_status import RunStatus, status_now
 from engine.run_summary import kept_summary, summary_of_journal
-from engine.state import RunState
 
 Level = Literal["error", "warning", "note"]
 MOST_LINES = 20  # that are named; of more only the number is

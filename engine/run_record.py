@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from engine import events as ev
 from engine.config import RunConfig
 from engine.config.old import written_config
 from engine.journal import fold_journal, read_journal
+from engine.run import events as ev
+from engine.run.state import RunState
 from engine.run_status import RunStatus, status_now
-from engine.state import RunState
 
 Metric = Literal["best_train_accuracy", "best_test_accuracy", "ensemble_test_accuracy", "area"]
 """What runs are compared by, all from 0 to 1. ``area`` is the area under the best-so-far curve:

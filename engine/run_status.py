@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from engine.journal import is_driven
-from engine.state import Status
+from engine.run.state import Status
 
 RunStatus = Literal["running", "paused", "stopped", "failed", "finished", "interrupted", "damaged"]
 """``running`` and ``paused`` by a live process; ``interrupted``: the journal ends in the middle,

@@ -18,9 +18,9 @@ from engine.common.files import read_small, write_atomic
 from engine.common.ownership import why_denied
 from engine.common.record import Count, Record, Share, UnixTime, to_json
 from engine.journal import fold_journal, read_journal
+from engine.run.state import ENDED, RunState, Status
 from engine.run_folder import EVENTS, SUMMARY
 from engine.session import Published
-from engine.state import ENDED, RunState, Status
 
 _LONGEST = 64 * 1024  # bytes
 

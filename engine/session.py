@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from engine import events as ev
-from engine.commands import Command
-from engine.state import RunState
+from engine.run import events as ev
+from engine.run.commands import Command
+from engine.run.state import RunState
 
 
 class Session(Protocol):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from engine import events as ev
 from engine.common.errors import UserError
-from engine.experiment import Experiment
-from engine.state import RunState
+from engine.run import events as ev
+from engine.run.experiment import Experiment
+from engine.run.state import RunState
 
 if TYPE_CHECKING:
     from engine.optimizer import Optimizer

@@ -15,8 +15,6 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from engine import events as ev
-from engine.commands import Stop
 from engine.common.errors import JournalError, UserError
 from engine.common.files import make_private_folder, write_atomic
 from engine.common.kept import Kept
@@ -29,9 +27,11 @@ from engine.grid import Grid, describe, format_value
 from engine.journal import is_begun
 from engine.local_session import LocalSession
 from engine.remote.server import attachable
+from engine.run import events as ev
+from engine.run.commands import Stop
+from engine.run.state import RunState
 from engine.run_folder import EVENTS, LATEST, find_folder, runs_folder
 from engine.run_record import Metric, RunRecord, read_record
-from engine.state import RunState
 
 SWEEP = "sweep.json"
 

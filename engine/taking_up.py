@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine import events as ev
 from engine.common.versions import own_versions
 from engine.journal import Journal, fold_journal, read_journal
+from engine.run import events as ev
+from engine.run.state import RunState
 from engine.run_trust import check_trust
-from engine.state import RunState
 from engine.vlm.interface import Score
 
 

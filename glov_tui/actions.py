@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from textual.screen import Screen
 
-from engine.commands import (
+from engine.common.files import write_atomic
+from engine.common.ownership import why_denied
+from engine.config import Accept
+from engine.prompts.template import normalise
+from engine.run.commands import (
     Command,
     InjectTemplate,
     MakeEdit,
@@ -22,16 +26,12 @@ from engine.commands import (
     StepOnce,
     UndoEdit,
 )
-from engine.common.files import write_atomic
-from engine.common.ownership import why_denied
-from engine.config import Accept
-from engine.edit_check import edit_problem
-from engine.edits import ChooseAnchors, Edit
-from engine.events import Edited, EditUndone
-from engine.prompts.template import normalise
-from engine.result import summarise
+from engine.run.edit_check import edit_problem
+from engine.run.edits import ChooseAnchors, Edit
+from engine.run.events import Edited, EditUndone
+from engine.run.result import summarise
+from engine.run.state import RunState
 from engine.session import Session
-from engine.state import RunState
 from glov_tui import choices
 from glov_tui.external_editor import edit_text
 from glov_tui.notices import NoticesApp

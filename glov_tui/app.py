@@ -24,9 +24,9 @@ from textual.events import DescendantFocus, Resize
 from textual.screen import Screen
 from textual.widgets import Static
 
-from engine.edits import SetOption
+from engine.run.edits import SetOption
+from engine.run.state import ENDED, RunState
 from engine.session import Session
-from engine.state import ENDED, RunState
 from glov_tui.actions import DRIVING
 from glov_tui.attached import AttachedActions
 from glov_tui.glyphs import ASCII, UNICODE

@@ -6,8 +6,8 @@ from typing import Literal, get_args
 
 from engine.config import SteeringMode
 from engine.config.steered_layers import resolve_layers
-from engine.edits import BanTemplate, ChooseAnchors, Edit, PinTemplate, SetOption
-from engine.state import RunState
+from engine.run.edits import BanTemplate, ChooseAnchors, Edit, PinTemplate, SetOption
+from engine.run.state import RunState
 
 ALPHA_STEP = 0.25
 MODES: tuple[SteeringMode, ...] = get_args(SteeringMode)

@@ -11,15 +11,15 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 from rich.text import Text
 
-from engine.commands import Stop
 from engine.common.stop_signals import stop_on_signal
 from engine.common.wording import counted
 from engine.local_session import LocalSession
 from engine.remote.server import attachable
-from engine.result import summarise
+from engine.run.commands import Stop
+from engine.run.result import summarise
+from engine.run.state import RunState
 from engine.run_folder import LOG, run_argument
 from engine.session import Session
-from engine.state import RunState
 from glov_tui.outliving import ProgressConsole, Readers, outliving_the_terminal
 from glov_tui.printing import print_json
 from glov_tui.progress import format_seconds, seconds_left

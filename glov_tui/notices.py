@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.app import App
 from textual.notifications import SeverityLevel
 
-from engine.state import RunState
+from engine.run.state import RunState
 from engine.vlm.interface import wilson_interval
 from glov_tui.widgets.key_bar import KeyBar
 

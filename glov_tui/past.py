@@ -9,8 +9,8 @@ from textual.widgets import Input
 
 from engine.common.errors import UserError
 from engine.replay import ReplaySession
+from engine.run.state import RunState
 from engine.session import Session
-from engine.state import RunState
 from glov_tui.actions import DRIVING, RunActions
 from glov_tui.keys import PAST_KEYS
 from glov_tui.panes.meta_prompt import MetaPromptPane

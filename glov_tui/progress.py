@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from engine.state import RunState
+from engine.run.state import RunState
 
 
 def seconds_left(state: RunState) -> float | None:

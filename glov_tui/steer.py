@@ -11,14 +11,17 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from engine import events as ev
 from engine.common.errors import ConfigError
 from engine.common.validation import problem, shown
 from engine.config import RunConfig
 from engine.config.steered_layers import resolve_layers
 from engine.config.toml_file import load_config, preset_file
-from engine.contract import Expected, check_fitness, check_llm
-from engine.experiment import (
+from engine.journal import read_state
+from engine.llm.interface import Message
+from engine.models import threads
+from engine.run import events as ev
+from engine.run.contract import Expected, check_fitness, check_llm
+from engine.run.experiment import (
     CellMeasured,
     CompareSettings,
     Experiment,
@@ -28,12 +31,9 @@ from engine.experiment import (
     SteeringSetting,
     TracedReply,
 )
-from engine.journal import read_state
-from engine.llm.interface import Message
-from engine.models import threads
+from engine.run.state import RunState
 from engine.run_folder import find_run, run_argument
 from engine.run_trust import check_trust
-from engine.state import RunState
 from engine.steering.soundness import Remark, remarks
 from glov_tui.printing import print_json
 from glov_tui.steer_report import SteerReport, print_report, report_as_dict

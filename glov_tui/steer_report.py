@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from engine.common.wording import counted
-from engine.experiment import CellMeasured, LayerLens, SteeringSetting, TracedReply
+from engine.run.experiment import CellMeasured, LayerLens, SteeringSetting, TracedReply
 from engine.steering.soundness import BREAKING, Remark
 from glov_tui.lab.heat import kl_legend, kl_level, ramp
 from glov_tui.lab.traces import (

@@ -8,21 +8,21 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from engine import events as ev
-from engine.commands import MakeEdit, Pause, Resume, RunExperiment, Stop
 from engine.common.errors import ConfigError, ModelError
 from engine.common.kept import Kept
 from engine.config.old import WrittenConfig, written_config
 from engine.config.toml_file import load_config
-from engine.edit_check import edit_problem
-from engine.edits import SetNextPrompt, SetOption
-from engine.experiment import CompareSettings, ScanSettings, SteeringSetting
 from engine.journal import read_journal
 from engine.local_session import LocalSession
 from engine.metaprompt import with_prefix
 from engine.optimizer import Optimizer
+from engine.run import events as ev
+from engine.run.commands import MakeEdit, Pause, Resume, RunExperiment, Stop
+from engine.run.edit_check import edit_problem
+from engine.run.edits import SetNextPrompt, SetOption
+from engine.run.experiment import CompareSettings, ScanSettings, SteeringSetting
+from engine.run.state import RunState
 from engine.search.lab import Subject, run_experiment
-from engine.state import RunState
 from tests.glov_tui.sessions import loaded
 from tests.small_runs import demo, drive, outcome
 from tests.test_optimizer import run

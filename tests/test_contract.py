@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 
 import engine.demo
-from engine import events as ev
 from engine.common.errors import ConfigError, UserError
 from engine.config import RunConfig
 from engine.config.places import read_places
@@ -26,8 +25,9 @@ from engine.journal_lines import sealed
 from engine.local_session import LocalSession
 from engine.models.identity import WHOLE_BYTES, identify
 from engine.remote.client import RemoteSession
+from engine.run import events as ev
+from engine.run.state import RunState
 from engine.run_folder import EVENTS
-from engine.state import RunState
 from engine.sweep import Job, LocalBackend
 from glov_tui import cli
 from tests.small_runs import drive

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from engine import events as ev
-from engine.commands import InjectTemplate
 from engine.common.kept import Kept
-from engine.emitting import one_by_one
-from engine.experiment import ScanSettings, SteeringSetting, TracedReply
 from engine.llm.interface import Reply, TokenColumn
 from engine.local_session import LocalSession
 from engine.optimizer import Optimizer
 from engine.prompts.template import RejectReason
+from engine.run import events as ev
+from engine.run.commands import InjectTemplate
+from engine.run.emitting import one_by_one
+from engine.run.experiment import ScanSettings, SteeringSetting, TracedReply
+from engine.run.stalling import why_stalled
+from engine.run.state import RunState
 from engine.search.lab import Subject, run_experiment
-from engine.stalling import why_stalled
-from engine.state import RunState
 from glov_tui.steer_report import grid_lines
 from tests.small_runs import demo, drive
 

@@ -22,8 +22,6 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine import events as ev
-from engine.commands import Resume, Stop
 from engine.common.errors import JournalError, UserError
 from engine.common.files import make_private_folder
 from engine.common.kept import Kept
@@ -33,11 +31,13 @@ from engine.llm.interface import Reply, TokenColumn
 from engine.llm.transformers_llm import LocalLLM
 from engine.loading import load_optimizer
 from engine.local_session import LocalSession
-from engine.result import summarise
+from engine.run import events as ev
+from engine.run.commands import Resume, Stop
+from engine.run.result import summarise
+from engine.run.state import RunState
 from engine.run_check import check_run
 from engine.run_folder import EVENTS, LOG, SUMMARY
 from engine.run_list import list_runs
-from engine.state import RunState
 from engine.steering import direction
 from engine.vlm.dual_encoder.text_features import TextFeatures
 from glov_tui.screens.details import details

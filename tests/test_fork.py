@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from engine import events as ev
 from engine.common.errors import UserError
 from engine.common.kept import Kept
 from engine.config.toml_file import load_config
-from engine.edits import SetOption
 from engine.fork import write_fork
 from engine.journal import Journal, read_journal, read_state
 from engine.local_session import LocalSession
 from engine.prompts.template import normalise
-from engine.result import summarise
+from engine.run import events as ev
+from engine.run.edits import SetOption
+from engine.run.result import summarise
+from engine.run.state import RunState
 from engine.run_folder import EVENTS
 from engine.run_record import read_record
-from engine.state import RunState
 from tests.patience import CEILING_SECONDS
 from tests.written_runs import write_run
 

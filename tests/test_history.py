@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.history import (
+from engine.run.ranking import (
     Proposal,
     ScoredTemplate,
     best_and_worst,

@@ -19,7 +19,7 @@ def test_the_command_line_imports_nothing_heavy() -> None:
 
 
 def test_the_engine_knows_no_screen() -> None:
-    loaded = modules_after("import engine.session, engine.loading, engine.result")
+    loaded = modules_after("import engine.session, engine.loading, engine.run.result")
     assert not loaded & {"textual", "rich", "typer", "glov_tui"}
 
 

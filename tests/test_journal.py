@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import events as ev
 from engine.common.errors import JournalError, UserError
 from engine.config import RunConfig
 from engine.config.toml_file import load_config
 from engine.journal import Journal, fold_journal, read_journal
 from engine.journal_lines import unsealed
+from engine.run import events as ev
 from engine.run_folder import EVENTS, find_run
 from engine.run_lock import OWNER, Owner
 from tests.sealing import resealed

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from engine import events as ev
 from engine.common.errors import ModelError
-from engine.edits import SetNextPrompt
-from engine.emitting import one_by_one
 from engine.optimizer import Optimizer, derive_seed
-from engine.state import RunState
+from engine.run import events as ev
+from engine.run.edits import SetNextPrompt
+from engine.run.emitting import one_by_one
+from engine.run.state import RunState
 from engine.vlm.interface import Fitness
 
 

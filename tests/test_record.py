@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from engine import events as ev
-from engine.events import format_event, parse_event
 from engine.remote.messages import Refused, format_line
+from engine.run import events as ev
+from engine.run.events import format_event, parse_event
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import events as ev
 from engine.common.cache_folder import features_folder
 from engine.common.errors import JournalError
 from engine.common.kept import Kept
 from engine.journal import Journal, read_state
 from engine.local_session import LocalSession
+from engine.run import events as ev
 from engine.run_check import RunCheck, check_run
 from engine.run_folder import CONFIG, EVENTS, LOG, SUMMARY
 from engine.run_record import read_record

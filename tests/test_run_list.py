@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from engine import events as ev
 from engine.common.errors import JournalError
 from engine.grid import make_grid, parse_axis
 from engine.journal import Journal
+from engine.run import events as ev
 from engine.run_folder import EVENTS, find_run
 from engine.run_list import list_runs
 from engine.sweep import open_sweep

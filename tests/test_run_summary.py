@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from engine import events as ev
 from engine.common.errors import JournalError
 from engine.common.kept import Kept
 from engine.journal import Journal
 from engine.local_session import LocalSession
+from engine.run import events as ev
 from engine.run_folder import EVENTS, SUMMARY
 from engine.run_list import list_runs
 from engine.run_summary import kept_summary, read_summary, summary_of_journal

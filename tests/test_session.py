@@ -8,8 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from engine import events as ev
-from engine.commands import (
+from engine.common.kept import Kept
+from engine.config import RunConfig
+from engine.config.toml_file import load_config
+from engine.journal import read_journal
+from engine.local_session import LocalSession
+from engine.prompts.template import normalise
+from engine.run import events as ev
+from engine.run.commands import (
     Command,
     InjectTemplate,
     MakeEdit,
@@ -19,15 +25,9 @@ from engine.commands import (
     Stop,
     UndoEdit,
 )
-from engine.common.kept import Kept
-from engine.config import RunConfig
-from engine.config.toml_file import load_config
-from engine.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
-from engine.journal import read_journal
-from engine.local_session import LocalSession
-from engine.prompts.template import normalise
+from engine.run.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
+from engine.run.state import RunState
 from engine.run_folder import LOG
-from engine.state import RunState
 from engine.vlm.dual_encoder.text_features import TextFeatures
 from tests.patience import CEILING_SECONDS
 

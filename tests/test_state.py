@@ -3,10 +3,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import events as ev
 from engine.config import RunConfig
-from engine.edits import SetOption
-from engine.state import RunState
+from engine.run import events as ev
+from engine.run.edits import SetOption
+from engine.run.state import RunState
 
 CONFIG = RunConfig.model_validate({"data": {"path": "/images"}})
 

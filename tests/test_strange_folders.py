@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from engine import events as ev
 from engine.common.kept import Kept
 from engine.journal import read_journal
 from engine.local_session import LocalSession
+from engine.run import events as ev
 from tests.small_runs import demo, drive, outcome
 
 

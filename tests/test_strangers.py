@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from engine import events as ev
 from engine.common.errors import JournalError, UserError
 from engine.common.files import append_private, append_traceback, read_small
 from engine.common.ownership import why_foreign
@@ -21,6 +20,7 @@ from engine.journal import Journal, read_journal
 from engine.local_session import LocalSession
 from engine.remote.client import RemoteSession
 from engine.remote.process import start_engine
+from engine.run import events as ev
 from engine.run_folder import EVENTS, LOG
 from engine.run_lock import OWNER, read_owner
 from engine.run_trust import named_things

@@ -8,8 +8,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.history import Proposal, ScoredTemplate, ranked
-from engine.template_log import TemplateLog
+from engine.run.ranking import Proposal, ScoredTemplate, ranked
+from engine.run.template_log import TemplateLog
 
 
 def template(number: int, hits: int = 0) -> ScoredTemplate:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine import events as ev
 from engine.config.toml_file import load_config
-from engine.edits import SetOption
 from engine.journal import Journal
+from engine.run import events as ev
+from engine.run.edits import SetOption
 
 TRAIN_IMAGES, TEST_IMAGES = 80, 960
 

@@ -36,10 +36,10 @@ from engine.demo.worlds import (
     World,
     random_world,
 )
-from engine.history import Proposal, ScoredTemplate, best_and_worst, find_anchors, ranked
 from engine.llm.interface import Message
 from engine.metaprompt import SYSTEM_PROMPT, TASK, Example, MetaPrompt, load_meta_prompt
 from engine.prompts.template import SEED_TEMPLATE, normalise
+from engine.run.ranking import Proposal, ScoredTemplate, best_and_worst, find_anchors, ranked
 
 KEEP_WORDS = 0.75  # chance that a right value is named in words that a good template has
 EDITS = 0.8  # share of the replies that edit a shown template rather than begin anew

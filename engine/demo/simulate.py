@@ -16,13 +16,13 @@ from engine.config import Pooling, RunConfig, SamplingConfig, SteeringConfig
 from engine.data.demo_world.vocabulary import FACTORS, named_values
 from engine.demo.dialogues import random_phrases, render
 from engine.demo.worlds import Phrases, World, random_world
-from engine.emitting import one_by_one
-from engine.experiment import LayerLens
-from engine.history import ScoredTemplate
 from engine.llm.interface import LanguageModel, Message, Reply, Steering, SteeringShift, TokenColumn
 from engine.metaprompt import Example, load_meta_prompt
 from engine.optimizer import Optimizer
-from engine.state import RunState
+from engine.run.emitting import one_by_one
+from engine.run.experiment import LayerLens
+from engine.run.ranking import ScoredTemplate
+from engine.run.state import RunState
 from engine.steering.direction import Direction
 from engine.vlm.interface import Score, ScoringProgress, Split, TemplateCheck
 

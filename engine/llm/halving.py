@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator, Sequence
 
 from engine.common.errors import OutOfMemoryError
 from engine.config import Pooling, SamplingConfig
-from engine.experiment import LayerLens
 from engine.llm.interface import (
     LanguageModel,
     Message,
@@ -20,6 +19,7 @@ from engine.llm.interface import (
     TokenColumn,
 )
 from engine.models.memory import free_memory
+from engine.run.experiment import LayerLens
 from engine.steering.direction import Direction
 
 

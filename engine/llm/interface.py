@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from typing_extensions import TypedDict  # pydantic needs this one below Python 3.12
 
 from engine.config import AlphaUnit, Pooling, SamplingConfig, SteeringMode
-from engine.experiment import LayerLens, TracedReply
+from engine.run.experiment import LayerLens, TracedReply
 
 if TYPE_CHECKING:
     from engine.steering.direction import Direction

@@ -15,7 +15,6 @@ import torch
 from engine.common.errors import ModelError
 from engine.common.wording import counted
 from engine.config import LLMConfig, Pooling, SamplingConfig, names_gguf
-from engine.experiment import LayerLens
 from engine.llm.chat import Prompt, compose_prompt, end_of_turn, stop_tokens, thinking
 from engine.llm.decoding.layouts import Decoder, PairedReader, Reader, make_reader
 from engine.llm.decoding.loop import decode, memory_explained
@@ -31,6 +30,7 @@ from engine.llm.interface import (
 )
 from engine.llm.loading import Progress, load_model
 from engine.models.identity import identify
+from engine.run.experiment import LayerLens
 from engine.steering.direction import Direction, compute_direction
 from engine.steering.injection import (
     Injection,

@@ -15,8 +15,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from engine import events as ev
-from engine.commands import Command
 from engine.common.errors import JournalError, UserError
 from engine.common.validation import problem
 from engine.common.versions import own_versions
@@ -37,10 +35,12 @@ from engine.remote.messages import (
     parse_message,
 )
 from engine.remote.process import start_engine
+from engine.run import events as ev
+from engine.run.commands import Command
+from engine.run.state import ENDED, RunState
 from engine.run_folder import LOG, run_argument
 from engine.run_lock import read_owner, refusal
 from engine.run_trust import check_trust
-from engine.state import ENDED, RunState
 
 SILENCE_SECONDS = 10.0  # of an engine, until it counts as one that does not answer
 AGAIN_SECONDS = 0.5  # between two tries to connect to an engine that is there

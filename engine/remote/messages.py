@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from engine.commands import Command
 from engine.common.record import Record, to_json
-from engine.events import Event
 from engine.journal_lines import unsealed
 from engine.remote.controls import Controls
+from engine.run.commands import Command
+from engine.run.events import Event
 
 PROTOCOL_VERSION = 2
 LONGEST_NAME = 40

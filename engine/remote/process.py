@@ -18,10 +18,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from engine.commands import Stop
 from engine.common.errors import ModelError, UserError
 from engine.common.files import open_private
 from engine.common.ownership import why_denied
+from engine.run.commands import Stop
 from engine.run_folder import LOG
 from engine.run_trust import TRUST_FLAG
 

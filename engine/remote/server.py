@@ -22,7 +22,6 @@ from types import TracebackType
 from pydantic import ValidationError
 
 import engine
-from engine.commands import Command, Stop
 from engine.common.errors import JournalError
 from engine.common.files import append_traceback
 from engine.common.validation import problem
@@ -44,9 +43,10 @@ from engine.remote.messages import (
     parse_request,
 )
 from engine.remote.telemetry import telemetry_since
+from engine.run.commands import Command, Stop
+from engine.run.state import RunState
 from engine.run_folder import EVENTS, LOG
 from engine.session import Published
-from engine.state import RunState
 
 LOOK_SECONDS, CLOSE_LOOK_SECONDS, CLOSE_LOOK_FOR = 0.05, 0.005, 0.25
 """How often a screen is sent what is new; more often for a while after somebody did something."""

@@ -9,11 +9,11 @@ import socket
 import time
 from pathlib import Path
 
-from engine.commands import Stop
 from engine.common.errors import JournalError
 from engine.journal import is_driven
 from engine.remote import address
 from engine.remote.messages import format_line
+from engine.run.commands import Stop
 from engine.run_folder import run_argument
 from engine.run_lock import read_owner
 

@@ -6,9 +6,9 @@ whose fold is what is there now. So nothing has to be kept for it.
 
 from __future__ import annotations
 
-from engine import events as ev
-from engine.experiment_state import ExperimentState
-from engine.state import RunState
+from engine.run import events as ev
+from engine.run.experiment_state import ExperimentState
+from engine.run.state import RunState
 
 
 def telemetry_since(shown: RunState, now: RunState) -> list[ev.Event]:

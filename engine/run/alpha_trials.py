@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from engine.config import AlphaUnit, Pooling, SteeringMode
-from engine.events import AlphaTrial, SteeringPrepared
+from engine.run.events import AlphaTrial, SteeringPrepared
 
 PRIOR_SPREAD = 0.2
 """Spread of rewards (accuracies, 0 to 1) that is assumed before replies tell."""

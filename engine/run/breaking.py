@@ -12,8 +12,8 @@ from engine.steering.soundness import Remark
 from engine.vlm.interface import wilson_interval
 
 if TYPE_CHECKING:
-    from engine.events import SteeringPrepared
-    from engine.state import RunState
+    from engine.run.events import SteeringPrepared
+    from engine.run.state import RunState
 
 LEAST_DIFFERENCE = 0.2
 """Of two shares of rejected replies, 0 to 1, that is worth a word."""

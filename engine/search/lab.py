@@ -14,10 +14,13 @@ import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
-from engine import events as ev
 from engine.common.errors import ModelError
 from engine.config import Accept, SamplingConfig
-from engine.experiment import (
+from engine.llm.interface import LanguageModel, Message, Reply, Steering, TokenColumn
+from engine.prompts.template import normalise
+from engine.reading import read_reply
+from engine.run import events as ev
+from engine.run.experiment import (
     CellMeasured,
     CompareSettings,
     Experiment,
@@ -26,9 +29,6 @@ from engine.experiment import (
     SteeringSetting,
     TracedReply,
 )
-from engine.llm.interface import LanguageModel, Message, Reply, Steering, TokenColumn
-from engine.prompts.template import normalise
-from engine.reading import read_reply
 from engine.steering.direction import Direction
 from engine.steering.soundness import strength
 from engine.vlm.interface import Fitness

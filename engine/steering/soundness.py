@@ -52,7 +52,7 @@ class Remark(NamedTuple):
 
 
 class Prepared(Protocol):
-    """What is told of a steering: see ``engine.events.SteeringPrepared``."""
+    """What is told of a steering: see ``engine.run.events.SteeringPrepared``."""
 
     @property
     def mode(self) -> SteeringMode: ...

@@ -10,8 +10,14 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Label
 
 from engine.config import AlphaUnit, Pooling, SteeringMode
-from engine.experiment import CompareSettings, Experiment, ReadLens, ScanSettings, SteeringSetting
-from engine.state import RunState
+from engine.run.experiment import (
+    CompareSettings,
+    Experiment,
+    ReadLens,
+    ScanSettings,
+    SteeringSetting,
+)
+from engine.run.state import RunState
 from glov_tui.choices import ALPHA_STEP
 from glov_tui.lab.settings import (
     MAX_CELLS,

@@ -12,9 +12,9 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from engine.common.wording import counted
-from engine.experiment import CellMeasured, ScanSettings
-from engine.experiment_state import ExperimentState
-from engine.state import RunState
+from engine.run.experiment import CellMeasured, ScanSettings
+from engine.run.experiment_state import ExperimentState
+from engine.run.state import RunState
 from glov_tui.glyphs import Glyphs
 from glov_tui.lab import settings
 from glov_tui.lab.heat import kl_legend, kl_level, level_between, ramp

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from engine.common.validation import problem
 from engine.config import RunConfig, SteeringConfig
 from engine.config.steered_layers import resolve_layers
-from engine.edits import Edit, SetOption
-from engine.experiment import MAX_REPLIES, SteeringSetting
-from engine.state import ENDED, RunState
+from engine.run.edits import Edit, SetOption
+from engine.run.experiment import MAX_REPLIES, SteeringSetting
+from engine.run.state import ENDED, RunState
 
 SPREAD = 6  # layers of a grid that nobody has chosen
 MAX_CELLS = 400  # of a grid; each decodes all replies

@@ -10,14 +10,14 @@ from typing import ClassVar
 
 from textual.widgets import Static
 
-from engine.experiment import (
+from engine.run.experiment import (
     CompareSettings,
     ReadLens,
     ScanSettings,
     SteeringSetting,
 )
-from engine.experiment_state import ExperimentState
-from engine.state import RunState
+from engine.run.experiment_state import ExperimentState
+from engine.run.state import RunState
 from glov_tui.lab import settings, traces
 from glov_tui.text import clean
 from glov_tui.widgets.text_view import TextView

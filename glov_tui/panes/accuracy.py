@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from engine.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
-from engine.events import Edited, Subject
-from engine.state import RunState
+from engine.run.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
+from engine.run.events import Edited, Subject
+from engine.run.state import RunState
 from engine.vlm.interface import wilson_interval
 from glov_tui.widgets.chart import Mark
 from glov_tui.widgets.legend import Series

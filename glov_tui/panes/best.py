@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.events import Resize
 from textual.widgets import Static
 
-from engine.state import RunState
+from engine.run.state import RunState
 from glov_tui.text import clean
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import ClassVar
 
-from engine.events import CandidateProposed
 from engine.prompts.template import RejectReason, normalise
-from engine.state import RunState
+from engine.run.events import CandidateProposed
+from engine.run.state import RunState
 from glov_tui.glyphs import Glyphs
 from glov_tui.text import clean
 from glov_tui.widgets.spans import Line, Span

@@ -15,8 +15,8 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from engine.history import ScoredTemplate
-from engine.state import RunState
+from engine.run.ranking import ScoredTemplate
+from engine.run.state import RunState
 from glov_tui.glyphs import Glyphs
 from glov_tui.panes.folding import folded, shared_prefix
 from glov_tui.text import clean

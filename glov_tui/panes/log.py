@@ -6,7 +6,7 @@ import time
 from collections.abc import Hashable
 from typing import ClassVar
 
-from engine.state import RunState
+from engine.run.state import RunState
 from glov_tui.text import clean
 from glov_tui.widgets.spans import Line
 from glov_tui.widgets.text_view import TextView

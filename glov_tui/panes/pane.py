@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol
 
 from textual.screen import Screen
 
-from engine.state import RunState
+from engine.run.state import RunState
 
 
 class Pane(Protocol):

@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from engine.replay import ReplaySession
-from engine.state import RunState
+from engine.run.state import RunState
 from glov_tui.glyphs import Glyphs
 
 _INDENT = 1

@@ -11,7 +11,7 @@ from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 from textual.widgets import Static
 
-from engine.state import RunState
+from engine.run.state import RunState
 from glov_tui.device_memory import memory_used
 from glov_tui.glyphs import Glyphs
 from glov_tui.progress import format_seconds, seconds_left

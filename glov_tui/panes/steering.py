@@ -12,8 +12,8 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Static
 
-from engine.events import SteeringPrepared
-from engine.state import RunState
+from engine.run.events import SteeringPrepared
+from engine.run.state import RunState
 from glov_tui.choices import steered_layers
 from glov_tui.panes.steering_lines import (
     ASCII_MARKS,

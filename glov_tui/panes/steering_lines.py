@@ -12,10 +12,10 @@ from rich.cells import cell_len, set_cell_size
 
 from engine.common.wording import counted
 from engine.config import SteeringConfig
-from engine.events import AlphaTrial, SteeringMeasured, SteeringPrepared
 from engine.run.alpha_trials import TrialSetting, pooled_spread, standard_error
 from engine.run.breaking import breaking
-from engine.state import RunState
+from engine.run.events import AlphaTrial, SteeringMeasured, SteeringPrepared
+from engine.run.state import RunState
 from engine.steering.modes import MODES
 from engine.steering.soundness import remarks, strength_remarks
 from glov_tui.choices import steered_layers

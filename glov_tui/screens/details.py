@@ -8,8 +8,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from engine.common.wording import counted
-from engine.history import ScoredTemplate
-from engine.state import RunState
+from engine.run.ranking import ScoredTemplate
+from engine.run.state import RunState
 from glov_tui.screens.dialog import Dialog
 from glov_tui.text import clean
 from glov_tui.widgets.key_bar import KeyBar

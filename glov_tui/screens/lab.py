@@ -11,13 +11,13 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Button, Static
 
-from engine.commands import Command, EndExperiment, RunExperiment
-from engine.edit_check import edit_problem
-from engine.edits import Edit
-from engine.experiment import SteeringSetting
+from engine.run.commands import Command, EndExperiment, RunExperiment
+from engine.run.edit_check import edit_problem
+from engine.run.edits import Edit
+from engine.run.experiment import SteeringSetting
+from engine.run.state import ENDED
 from engine.run_folder import run_argument
 from engine.session import Session
-from engine.state import ENDED
 from glov_tui.glyphs import ASCII, UNICODE
 from glov_tui.lab.form import LabForm
 from glov_tui.lab.grid import GridView

@@ -16,9 +16,9 @@ from textual.widgets import Label
 from engine.config import RunConfig
 from engine.config.keys import few_values, is_text
 from engine.config.toml_file import parse_value
-from engine.edit_check import edit_problem
-from engine.edits import EDITABLE, Edit, SetOption
-from engine.state import RunState
+from engine.run.edit_check import edit_problem
+from engine.run.edits import EDITABLE, Edit, SetOption
+from engine.run.state import RunState
 from engine.steering.modes import MODES
 from glov_tui.screens.dialog import Dialog
 from glov_tui.widgets.fields import Choice, ValueField

@@ -9,10 +9,10 @@ import signal
 import subprocess
 from pathlib import Path
 
-from engine import events as ev
-from engine.commands import Pause
 from engine.journal import is_driven, read_journal
 from engine.remote.client import RemoteSession
+from engine.run import events as ev
+from engine.run.commands import Pause
 from engine.run_folder import EVENTS, LOG, SOCKET
 from tests.e2e.command import demo, glov
 from tests.e2e.terminal import ROOT, Terminal

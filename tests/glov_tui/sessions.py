@@ -8,13 +8,13 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from engine import events as ev
-from engine.commands import Command
 from engine.config import RunConfig
 from engine.config.toml_file import load_config
-from engine.experiment import CellMeasured, Experiment, LayerLens, TracedReply
 from engine.prompts.template import normalise
-from engine.state import RunState
+from engine.run import events as ev
+from engine.run.commands import Command
+from engine.run.experiment import CellMeasured, Experiment, LayerLens, TracedReply
+from engine.run.state import RunState
 from tests.patience import until
 
 

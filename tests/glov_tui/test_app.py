@@ -14,10 +14,10 @@ from textual.events import Key, Paste
 from textual.widgets import Input, TextArea
 
 import glov_tui
-from engine import events as ev
-from engine.commands import InjectTemplate, MakeEdit, Pause, Resume, StepOnce, Stop, UndoEdit
-from engine.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
 from engine.prompts.template import normalise
+from engine.run import events as ev
+from engine.run.commands import InjectTemplate, MakeEdit, Pause, Resume, StepOnce, Stop, UndoEdit
+from engine.run.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
 from glov_tui.all_keys import key_groups
 from glov_tui.app import GlovApp
 from glov_tui.glyphs import UNICODE

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from textual.widgets import TextArea
 
-from engine import events as ev
-from engine.commands import Pause, Stop
 from engine.config.toml_file import load_config
 from engine.journal import read_journal
 from engine.local_session import LocalSession
 from engine.remote.client import RemoteSession
 from engine.remote.messages import AskForControls, GiveControls
 from engine.remote.server import ControlServer
+from engine.run import events as ev
+from engine.run.commands import Pause, Stop
 from glov_tui.app import GlovApp
 from glov_tui.panes.status import StatusLine
 from glov_tui.screens.editor import EditorScreen
@@ -86,7 +86,7 @@ async def test_a_second_screen_watches_asks_and_is_given_the_controls(engine, ot
         other.send(GiveControls())
         await until(lambda: {"Go on", "Edit", "Lab"} <= keys(app))
         await until(lambda: "2 screens" in status(app))
-    assert not engine.state.edits
+    assert not engine.run.state.edits
 
 
 async def test_who_has_the_controls_is_asked_and_gives_or_keeps_them(engine) -> None:
@@ -127,9 +127,9 @@ async def test_what_was_typed_is_kept_when_the_controls_went_meanwhile(engine) -
             await until(lambda: app.has_controls)
             await pilot.press("ctrl+s" if key == "e" else "enter")
             await until(lambda: app.screen is app.screen_stack[0])
-        await until(lambda: engine.state.edits)
-        assert "TYPED" in engine.state.edits[0].edit.value
-        await until(lambda: engine.state.find("a <category> of mine"))
+        await until(lambda: engine.run.state.edits)
+        assert "TYPED" in engine.run.state.edits[0].edit.value
+        await until(lambda: engine.run.state.find("a <category> of mine"))
 
 
 async def test_what_was_typed_is_kept_when_the_run_has_ended_meanwhile(engine) -> None:
@@ -169,7 +169,7 @@ async def test_q_detaches_or_stops(engine) -> None:
         assert isinstance(app.screen, QuestionScreen)
         await pilot.press("d")
         await until(lambda: not app.is_running)
-    assert engine.state.status == "paused" and not engine.ended
+    assert engine.run.state.status == "paused" and not engine.ended
     async with cockpit(engine.folder) as (pilot, app):
         await pilot.press("q", "s")
         await until(lambda: not app.is_running)
@@ -190,7 +190,7 @@ async def test_sigterm_stops_the_run_where_both_began_as_one(engine, started_her
         app.session.starts_engine = started_here
         app._told(signal.SIGTERM)
         await until(lambda: not app.is_running)
-    assert (engine.state.status == "stopped") == started_here
+    assert (engine.run.state.status == "stopped") == started_here
 
 
 async def test_what_is_refused_is_in_the_log(engine, other) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input, TextArea
 
-from engine import events as ev
+from engine.run import events as ev
 from glov_tui.app import GlovApp
 from tests.glov_tui.sessions import HeldSession, loaded, one_step
 

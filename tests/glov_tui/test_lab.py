@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from textual.widgets import Static
 
-from engine import events as ev
-from engine.commands import EndExperiment, MakeEdit, Pause, Resume, RunExperiment, UndoEdit
-from engine.edits import SetOption
-from engine.experiment import CompareSettings, ReadLens, ScanSettings, SteeringSetting
+from engine.run import events as ev
+from engine.run.commands import EndExperiment, MakeEdit, Pause, Resume, RunExperiment, UndoEdit
+from engine.run.edits import SetOption
+from engine.run.experiment import CompareSettings, ReadLens, ScanSettings, SteeringSetting
 from glov_tui.app import GlovApp
 from glov_tui.lab.form import LabForm
 from glov_tui.lab.grid import GridView

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from engine import events as ev
-from engine.edits import ChooseAnchors, SetOption
-from engine.experiment import SteeringSetting
 from engine.prompts.template import normalise
-from engine.state import RunState
+from engine.run import events as ev
+from engine.run.edits import ChooseAnchors, SetOption
+from engine.run.experiment import SteeringSetting
+from engine.run.state import RunState
 from glov_tui.lab import heat, settings, traces
 from glov_tui.lab.settings import Typed, TypedWrong
 from tests.glov_tui.sessions import lens_read, loaded, one_step, traced

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from engine import events as ev
-from engine.edits import SetOption
-from engine.experiment import CompareSettings, ReadLens, ScanSettings, SteeringSetting
 from engine.prompts.template import normalise
+from engine.run import events as ev
+from engine.run.edits import SetOption
+from engine.run.experiment import CompareSettings, ReadLens, ScanSettings, SteeringSetting
 from glov_tui.app import GlovApp
 from glov_tui.panes.tabs import PANES
 from tests.glov_tui.sessions import (

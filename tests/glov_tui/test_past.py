@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from engine import events as ev
-from engine.commands import Pause
 from engine.journal import Journal, fold_journal, read_journal, read_state
 from engine.replay import ReplaySession
+from engine.run import events as ev
+from engine.run.commands import Pause
 from engine.run_folder import EVENTS
 from glov_tui.app import GlovApp
 from glov_tui.panes.candidates import CandidatesPane

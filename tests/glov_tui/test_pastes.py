@@ -9,7 +9,7 @@ from textual.events import Key, Paste
 from textual.message import Message
 from textual.widgets import Input, TextArea
 
-from engine import events as ev
+from engine.run import events as ev
 from glov_tui.app import GlovApp
 from glov_tui.pastes import BEGIN, END, PasteParser, pasted
 from tests.glov_tui.sessions import HeldSession, loaded, one_step

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input, TextArea
 
-from engine import events as ev
 from engine.config.toml_file import load_config
-from engine.edits import SetOption
 from engine.remote.telemetry import telemetry_since
-from engine.state import RunState
+from engine.run import events as ev
+from engine.run.edits import SetOption
+from engine.run.state import RunState
 from glov_tui.panes.candidates import THOUGHT_CHARACTERS, CandidatesPane
 from glov_tui.panes.meta_prompt import MetaPromptPane
 from glov_tui.screens.inject import InjectScreen

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from engine import events as ev
 from engine.journal import Journal
+from engine.run import events as ev
 from glov_tui.runs import print_runs
 from tests.written_runs import write_run
 

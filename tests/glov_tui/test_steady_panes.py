@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import events as ev
+from engine.run import events as ev
 from glov_tui.notices import said_at_the_end
 from glov_tui.panes.candidates import CandidatesPane
 from glov_tui.panes.meta_prompt import MetaPromptPane

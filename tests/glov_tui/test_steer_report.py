@@ -10,7 +10,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from engine.experiment import CellMeasured, SteeringSetting
+from engine.run.experiment import CellMeasured, SteeringSetting
 from glov_tui.steer_report import SteerReport, print_report, report_as_dict
 from tests.glov_tui.sessions import lens_read, measured, traced
 

@@ -14,11 +14,11 @@ from rich.cells import cell_len
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from engine import events as ev
 from engine.config import RunConfig
 from engine.config.toml_file import load_config
-from engine.edits import SetOption
-from engine.state import RunState
+from engine.run import events as ev
+from engine.run.edits import SetOption
+from engine.run.state import RunState
 from engine.steering.soundness import Register
 from glov_tui.app import GlovApp
 from glov_tui.panes.steering import SteeringPane

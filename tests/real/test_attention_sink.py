@@ -8,10 +8,10 @@ from functools import cache
 import pytest
 import torch
 
-from engine import events as ev
 from engine.config import Pooling, SamplingConfig
 from engine.llm.interface import Reply, Steering
 from engine.llm.transformers_llm import LocalLLM
+from engine.run import events as ev
 from engine.steering.direction import Direction, layer_outputs
 from engine.steering.soundness import BREAKING, remarks, strength
 

@@ -13,15 +13,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from engine import events as ev
-from engine.commands import Command, Stop
 from engine.common.kept import Kept
 from engine.local_session import LocalSession
 from engine.remote import address
 from engine.remote.controls import Controls
 from engine.remote.messages import ControlsChanged, Join, Refused, format_line, parse_message
 from engine.remote.server import ControlServer
-from engine.state import RunState
+from engine.run import events as ev
+from engine.run.commands import Command, Stop
+from engine.run.state import RunState
 from tests.patience import CEILING_SECONDS
 from tests.small_runs import demo
 

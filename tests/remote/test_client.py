@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from engine import events as ev
-from engine.commands import InjectTemplate, Pause, Resume
 from engine.common.errors import JournalError
 from engine.common.kept import Kept
 from engine.journal import Journal, read_state
@@ -21,8 +19,10 @@ from engine.remote import address, client
 from engine.remote.client import RemoteSession
 from engine.remote.controls import Controls
 from engine.remote.messages import LONGEST_LINE, ControlsChanged, Greeting, format_line
+from engine.run import events as ev
+from engine.run.commands import InjectTemplate, Pause, Resume
+from engine.run.state import RunState
 from engine.run_folder import EVENTS, LOG, SOCKET
-from engine.state import RunState
 from tests.patience import CEILING_SECONDS, wait_until
 from tests.remote.screens import At, plain, served
 from tests.small_runs import demo
@@ -289,7 +289,7 @@ def test_an_engine_outlives_who_started_it_and_ends_on_a_signal(engine: RemoteSe
     os.kill(engine.engine_pid, signal.SIGHUP)
     os.kill(engine.engine_pid, signal.SIGTERM)
     assert engine.wait(CEILING_SECONDS)
-    assert engine.state.status == "stopped" and engine.state.error is None
+    assert engine.run.state.status == "stopped" and engine.run.state.error is None
     assert engine._process.wait(CEILING_SECONDS) == 1
     assert not (engine.folder / SOCKET).exists()
     assert "Traceback" not in (engine.folder / LOG).read_text()

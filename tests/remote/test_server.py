@@ -12,10 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import events as ev
-from engine.commands import InjectTemplate, MakeEdit, Pause, Resume, Stop
 from engine.common.kept import Kept
-from engine.edits import SetNextPrompt, SetOption
 from engine.journal import Journal, read_journal
 from engine.local_session import LocalSession
 from engine.remote import address, server
@@ -23,6 +20,9 @@ from engine.remote.client import RemoteSession
 from engine.remote.messages import AskForControls, GiveControls, KeepControls
 from engine.remote.process import start_engine
 from engine.remote.stopping import stop_engine
+from engine.run import events as ev
+from engine.run.commands import InjectTemplate, MakeEdit, Pause, Resume, Stop
+from engine.run.edits import SetNextPrompt, SetOption
 from engine.run_folder import EVENTS, LOG, SOCKET, SUMMARY
 from engine.run_lock import OWNER
 from tests.patience import CEILING_SECONDS, wait_until

@@ -9,23 +9,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine import events as ev
-from engine.commands import MakeEdit, Pause, Resume, RunExperiment, UndoEdit
 from engine.common.kept import Kept
-from engine.edits import ChooseAnchors, SetOption
-from engine.experiment import (
+from engine.local_session import LocalSession
+from engine.remote.messages import format_line, parse_message
+from engine.remote.telemetry import telemetry_since
+from engine.run import events as ev
+from engine.run.commands import MakeEdit, Pause, Resume, RunExperiment, UndoEdit
+from engine.run.edits import ChooseAnchors, SetOption
+from engine.run.experiment import (
     CompareSettings,
     Experiment,
     ReadLens,
     ScanSettings,
     SteeringSetting,
 )
-from engine.local_session import LocalSession
-from engine.remote.messages import format_line, parse_message
-from engine.remote.telemetry import telemetry_since
+from engine.run.state import RunState
 from engine.run_folder import EVENTS
 from engine.session import Published
-from engine.state import RunState
 from tests.patience import CEILING_SECONDS
 from tests.remote.screens import plain
 from tests.small_runs import demo

@@ -13,13 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import events as ev
-from engine.commands import MakeEdit, Stop
 from engine.config import RunConfig
-from engine.edits import SetOption
 from engine.journal import read_journal
 from engine.local_session import LocalSession
 from engine.prompts.template import normalise
+from engine.run import events as ev
 from engine.run.alpha_trials import (
     TrialSetting,
     choose_alpha,
@@ -27,7 +25,9 @@ from engine.run.alpha_trials import (
     standard_error,
     with_rewards,
 )
-from engine.state import RunState
+from engine.run.commands import MakeEdit, Stop
+from engine.run.edits import SetOption
+from engine.run.state import RunState
 from tests.patience import CEILING_SECONDS
 from tests.test_optimizer import of, run
 from tests.test_session import Watch, demo, facts, finish, is_kind, is_token

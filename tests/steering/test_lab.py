@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from engine import events as ev
-from engine.commands import EndExperiment, MakeEdit, Pause, Resume, RunExperiment, Stop
 from engine.common.errors import ModelError
 from engine.config import SamplingConfig
-from engine.edits import SetOption
-from engine.experiment import CompareSettings, ReadLens, ScanSettings, SteeringSetting
 from engine.llm.transformers_llm import LocalLLM
+from engine.run import events as ev
+from engine.run.commands import EndExperiment, MakeEdit, Pause, Resume, RunExperiment, Stop
+from engine.run.edits import SetOption
+from engine.run.experiment import CompareSettings, ReadLens, ScanSettings, SteeringSetting
+from engine.run.state import RunState
 from engine.search.lab import Subject, run_experiment
-from engine.state import RunState
 from engine.steering.modes import MODES
 from tests.patience import CEILING_SECONDS
 from tests.test_session import Watch, facts, finish, is_kind, is_token, start

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from engine import events as ev
 from engine.config.toml_file import load_config
 from engine.prompts.template import normalise
+from engine.run import events as ev
 from engine.run.breaking import ReplyCount, breaks
-from engine.state import RunState
+from engine.run.state import RunState
 from engine.steering.soundness import BREAKING, Register, remarks, strength
 from glov_tui.headless import _print_log
 from tests.glov_tui.sessions import loaded, one_step

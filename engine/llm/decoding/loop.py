@@ -16,7 +16,6 @@ from torch import Tensor
 
 from engine.common.errors import ModelError, OutOfMemoryError
 from engine.config import SamplingConfig
-from engine.experiment import TracedReply
 from engine.llm.chat import Prompt
 from engine.llm.decoding.layouts import Reader
 from engine.llm.decoding.reply_stream import ReplyStream, thought_tokens
@@ -24,6 +23,7 @@ from engine.llm.decoding.sampling import draw, uniforms
 from engine.llm.decoding.shift_meter import SteeringMeter
 from engine.llm.interface import Reply, SteeringShift, TokenColumn
 from engine.models.memory import is_out_of_memory
+from engine.run.experiment import TracedReply
 
 
 def decode(

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from engine.config import SamplingConfig
-from engine.experiment import TracedReply
 from engine.llm.decoding.sampling import draw
 from engine.llm.interface import SteeringShift
+from engine.run.experiment import TracedReply
 
 NAMED_TOKENS = 10
 """How many raised and how many lowered tokens are named."""

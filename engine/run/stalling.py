@@ -7,7 +7,7 @@ from collections import Counter
 
 from engine.common.wording import counted
 from engine.prompts.template import RejectReason
-from engine.state import RunState
+from engine.run.state import RunState
 
 _TOO_LONG = (RejectReason.CUT_OFF, RejectReason.TOO_LONG)
 

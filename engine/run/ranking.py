@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
-from engine.events import Origin
+from engine.run.events import Origin
 from engine.vlm.interface import wilson_interval
 
 

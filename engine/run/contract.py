@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from engine import events as ev
 from engine.common.errors import ModelError
 from engine.common.names import quoted
 from engine.common.wording import counted
+from engine.run import events as ev
 
 if TYPE_CHECKING:
     from engine.llm.interface import LanguageModel

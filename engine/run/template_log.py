@@ -12,7 +12,7 @@ import threading
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
-from engine.history import Proposal, ScoredTemplate, ranked
+from engine.run.ranking import Proposal, ScoredTemplate, ranked
 
 
 @dataclass(slots=True, eq=False)
@@ -62,7 +62,7 @@ class TemplateLog:
 
     @property
     def ranking(self) -> tuple[ScoredTemplate, ...]:
-        """The same, best first: see ``engine.history.ranked``."""
+        """The same, best first: see ``engine.run.ranking.ranked``."""
         if self._ranking is None:
             self._ranking = tuple(ranked(self.all))
         return self._ranking

@@ -10,8 +10,8 @@ import contextlib
 from collections.abc import Callable, Generator, Iterable
 from typing import TypeVar
 
-from engine import events as ev
-from engine.state import RunState
+from engine.run import events as ev
+from engine.run.state import RunState
 
 T = TypeVar("T")
 Y = TypeVar("Y")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from engine import events as ev
-from engine.history import find_anchors
-from engine.state import RunState
+from engine.run import events as ev
+from engine.run.ranking import find_anchors
+from engine.run.state import RunState
 from engine.vlm.interface import Score
 
 

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from engine.common.record import Record
-from engine.edits import Edit
-from engine.experiment import Experiment
+from engine.run.edits import Edit
+from engine.run.experiment import Experiment
 
 
 class Pause(Record):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from engine.events import TestMeasured
-from engine.history import ScoredTemplate
-from engine.state import RunState
+from engine.run.events import TestMeasured
+from engine.run.ranking import ScoredTemplate
+from engine.run.state import RunState
 from engine.vlm.interface import wilson_interval
 
 

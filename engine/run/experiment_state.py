@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from engine import events as ev
-from engine.experiment import CellMeasured, Experiment, LayerLens, TracedReply
+from engine.run import events as ev
+from engine.run.experiment import CellMeasured, Experiment, LayerLens, TracedReply
 
 
 @dataclass(frozen=True, slots=True)

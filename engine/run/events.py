@@ -26,9 +26,9 @@ from engine.common.record import (
     to_json,
 )
 from engine.config import Alpha, AlphaUnit, Pooling, SteeringMode
-from engine.edits import Edit
-from engine.experiment import CellMeasured, Experiment, LayerLens, TracedReply
 from engine.llm.interface import Finish, Message
+from engine.run.edits import Edit
+from engine.run.experiment import CellMeasured, Experiment, LayerLens, TracedReply
 from engine.steering.soundness import Register
 
 JOURNAL_VERSION = 2

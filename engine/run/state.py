@@ -11,12 +11,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from engine import events as ev
 from engine.common.wording import counted
 from engine.config import RunConfig
 from engine.config.old import written_config
 from engine.config.places import with_places
-from engine.edits import (
+from engine.llm.interface import Message
+from engine.prompts.template import normalise
+from engine.run import events as ev
+from engine.run.alpha_trials import TrialSetting
+from engine.run.breaking import ReplyCount, breaking, with_replies_counted
+from engine.run.edits import (
     BanTemplate,
     ChooseAnchors,
     Edit,
@@ -25,14 +29,10 @@ from engine.edits import (
     SetOption,
     with_option,
 )
-from engine.experiment_state import ExperimentState
-from engine.history import Proposal, ScoredTemplate, anchors_after
-from engine.llm.interface import Message
-from engine.prompts.template import normalise
-from engine.run.alpha_trials import TrialSetting
-from engine.run.breaking import ReplyCount, breaking, with_replies_counted
+from engine.run.experiment_state import ExperimentState
+from engine.run.ranking import Proposal, ScoredTemplate, anchors_after
+from engine.run.template_log import TemplateLog
 from engine.steering.soundness import Remark, remarks
-from engine.template_log import TemplateLog
 
 Status = Literal["new", "loading", "running", "paused", "stopped", "failed", "finished"]
 ENDED: tuple[Status, ...] = ("stopped", "failed", "finished")

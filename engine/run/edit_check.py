@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from engine.common.errors import ConfigError
-from engine.edits import (
+from engine.llm.interface import prefix_refused
+from engine.prompts.template import normalise
+from engine.run.edits import (
     BanTemplate,
     ChooseAnchors,
     Edit,
@@ -12,9 +14,7 @@ from engine.edits import (
     SetOption,
     with_option,
 )
-from engine.llm.interface import prefix_refused
-from engine.prompts.template import normalise
-from engine.state import RunState
+from engine.run.state import RunState
 
 
 def edit_problem(state: RunState, edit: Edit) -> str | None:
