@@ -20,10 +20,10 @@ from torch import Tensor
 from engine.config.toml_file import load_config
 from engine.llm.decoding.loop import loop as decoding
 from engine.loading import load_optimizer
-from engine.optimizer import Optimizer
 from engine.run import events as ev
 from engine.run.emitting import one_by_one
 from engine.run.state import RunState
+from engine.search.glov import Optimizer
 
 
 def step_seconds(optimizer: Optimizer, state: RunState) -> tuple[float, RunState]:

@@ -16,7 +16,7 @@ from engine.run.contract import Expected, check_fitness, check_llm
 from engine.vlm.interface import Score
 
 if TYPE_CHECKING:
-    from engine.optimizer import Optimizer
+    from engine.search.glov import Optimizer
 
 Report = Callable[[str], None]
 """Takes a sentence on something that the user should know and the run survives."""
@@ -44,7 +44,7 @@ def check_config(config: RunConfig) -> None:
             if problem is not None:
                 raise ConfigError(f"{key} = {text}: {problem}")
     if config.proposal.template_file is not None:
-        from engine.metaprompt import load_meta_prompt  # with Jinja
+        from engine.search.meta_prompt import load_meta_prompt  # with Jinja
 
         load_meta_prompt(config.proposal.template_file)
 
@@ -82,8 +82,8 @@ def load_optimizer(
         UserError: naming the key, file or model that can't be used and what to do.
         ContractError: saying what is not as it was.
     """
-    from engine.metaprompt import load_meta_prompt
-    from engine.optimizer import Optimizer
+    from engine.search.glov import Optimizer
+    from engine.search.meta_prompt import load_meta_prompt
 
     meta_prompt = load_meta_prompt(config.proposal.template_file)
     _look_for_hub(config, report)

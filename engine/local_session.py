@@ -56,7 +56,7 @@ from engine.taking_up import take_up
 from engine.vlm.interface import Score
 
 if TYPE_CHECKING:
-    from engine.optimizer import Optimizer
+    from engine.search.glov import Optimizer
 
 
 _LOOK_SECONDS = 0.1  # of whoever waits for the engine's end

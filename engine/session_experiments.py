@@ -11,7 +11,7 @@ from engine.run.experiment import Experiment
 from engine.run.state import RunState
 
 if TYPE_CHECKING:
-    from engine.optimizer import Optimizer
+    from engine.search.glov import Optimizer
 
 
 def experiment_events(

@@ -135,7 +135,7 @@ def _subject(request: Request) -> tuple[RunConfig, str, str, tuple[Message, ...]
     else:
         config = load_config(request.config or preset_file("demo"), list(request.overrides))
     if request.prompt is not None:
-        from engine.metaprompt import with_prefix  # with jinja
+        from engine.search.meta_prompt import with_prefix  # with jinja
 
         asked: Message = {"role": "user", "content": request.prompt}
         messages = with_prefix([asked], config.proposal.reply_prefix)
@@ -164,7 +164,7 @@ def _run_messages(state: RunState) -> tuple[Message, ...] | None:
         return state.prompt.messages
     if state.models is None or state.config is None:
         return None
-    from engine.metaprompt import compose_for, load_meta_prompt
+    from engine.search.meta_prompt import compose_for, load_meta_prompt
 
     meta_prompt = load_meta_prompt(state.config.proposal.template_file)
     return compose_for(meta_prompt, state, state.next_step)

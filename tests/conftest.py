@@ -48,7 +48,7 @@ def demo_models() -> Callable:
     """
     from engine.config.toml_file import load_config
     from engine.loading import load_optimizer
-    from engine.optimizer import Optimizer
+    from engine.search.glov import Optimizer
 
     loaded: dict[tuple[int, int], Optimizer] = {}
 

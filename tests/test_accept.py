@@ -14,7 +14,7 @@ from engine.config.toml_file import load_config
 from engine.llm.interface import Reply
 from engine.prompts.reply import MAX_VERBATIM, Parsed, parse_reply
 from engine.prompts.template import PLACEHOLDER, RejectReason, normalise
-from engine.reading import read_reply
+from engine.search.reading import read_reply
 from tests.test_reply import ANY_TEXT, FINISH, VALID
 
 ACCEPTS = get_args(Accept)

@@ -14,15 +14,15 @@ from engine.config.old import WrittenConfig, written_config
 from engine.config.toml_file import load_config
 from engine.journal import read_journal
 from engine.local_session import LocalSession
-from engine.metaprompt import with_prefix
-from engine.optimizer import Optimizer
 from engine.run import events as ev
 from engine.run.commands import MakeEdit, Pause, Resume, RunExperiment, Stop
 from engine.run.edit_check import edit_problem
 from engine.run.edits import SetNextPrompt, SetOption
 from engine.run.experiment import CompareSettings, ScanSettings, SteeringSetting
 from engine.run.state import RunState
+from engine.search.glov import Optimizer
 from engine.search.lab import Subject, run_experiment
+from engine.search.meta_prompt import with_prefix
 from tests.glov_tui.sessions import loaded
 from tests.small_runs import demo, drive, outcome
 from tests.test_optimizer import run

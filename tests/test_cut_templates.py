@@ -11,7 +11,6 @@ import pytest
 from engine.common.kept import Kept
 from engine.llm.interface import Reply, TokenColumn
 from engine.local_session import LocalSession
-from engine.optimizer import Optimizer
 from engine.prompts.template import RejectReason
 from engine.run import events as ev
 from engine.run.commands import InjectTemplate
@@ -19,6 +18,7 @@ from engine.run.emitting import one_by_one
 from engine.run.experiment import ScanSettings, SteeringSetting, TracedReply
 from engine.run.stalling import why_stalled
 from engine.run.state import RunState
+from engine.search.glov import Optimizer
 from engine.search.lab import Subject, run_experiment
 from glov_tui.steer_report import grid_lines
 from tests.small_runs import demo, drive

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from engine.common.errors import ConfigError
-from engine.metaprompt import Example, MetaPrompt, load_meta_prompt
+from engine.search.meta_prompt import Example, MetaPrompt, load_meta_prompt
 
 
 def composed(prompt: MetaPrompt, **changes: object) -> dict[str, str]:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from engine.common.errors import ModelError
-from engine.optimizer import Optimizer, derive_seed
 from engine.run import events as ev
 from engine.run.edits import SetNextPrompt
 from engine.run.emitting import one_by_one
 from engine.run.state import RunState
+from engine.search.glov import Optimizer, derive_seed
 from engine.vlm.interface import Fitness
 
 

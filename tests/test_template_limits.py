@@ -13,8 +13,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from engine.common.errors import ConfigError, ModelError
 from engine.config import LLMConfig, SamplingConfig
 from engine.llm.transformers_llm import LocalLLM
-from engine.metaprompt import load_meta_prompt
 from engine.prompts.jinja_limits import limited_rendering
+from engine.search.meta_prompt import load_meta_prompt
 from tests.tiny_llm import CHAT_TEMPLATE, save_tiny
 
 BLOCKS = "{% block system %}{% endblock %}{% block user %}"

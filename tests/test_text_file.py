@@ -11,7 +11,7 @@ from engine.common.errors import ConfigError, DataError
 from engine.common.text_file import LONGEST, read_text
 from engine.config.toml_file import load_config
 from engine.data.readers.image_folder import read_image_folder
-from engine.metaprompt import BUILT_IN, load_meta_prompt
+from engine.search.meta_prompt import BUILT_IN, load_meta_prompt
 
 TOML = 'name = "größe"\r\n[data]\r\ndataset = "demo-cabinet"\r\n'
 ENCODED = {

@@ -1,7 +1,7 @@
 """Synthetic meta-prompt dialogues: what the tiny LLM learns to propose templates from.
 
 A dialogue shows an imaginary run in the middle of its search, in exactly the words that
-`engine.metaprompt` uses, and asks for a template. Behind the run stands a world (`worlds.py`): a
+`engine.search.meta_prompt` uses, and asks for a template. Behind the run stands a world (`worlds.py`): a
 random choice of right values for the factors of `vocabulary.py`, from which every template of the
 run has its noisy accuracy. The replies are templates of someone who knows the world. Nobody can
 know it from the prompt, so what a model can learn is to *infer* it: keep the phrases that the
@@ -37,9 +37,9 @@ from engine.demo.worlds import (
     random_world,
 )
 from engine.llm.interface import Message
-from engine.metaprompt import SYSTEM_PROMPT, TASK, Example, MetaPrompt, load_meta_prompt
 from engine.prompts.template import SEED_TEMPLATE, normalise
 from engine.run.ranking import Proposal, ScoredTemplate, best_and_worst, find_anchors, ranked
+from engine.search.meta_prompt import SYSTEM_PROMPT, TASK, Example, MetaPrompt, load_meta_prompt
 
 KEEP_WORDS = 0.75  # chance that a right value is named in words that a good template has
 EDITS = 0.8  # share of the replies that edit a shown template rather than begin anew

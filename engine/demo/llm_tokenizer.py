@@ -17,8 +17,8 @@ from transformers import PreTrainedTokenizerFast
 from engine.data.demo_world.vocabulary import CLASSES, FACTORS, TASKS
 from engine.demo.dialogues import TASK_WORDS
 from engine.demo.worlds import ADJECTIVES, NOUNS, PREPOSITIONS
-from engine.metaprompt import BUILT_IN, SYSTEM_PROMPT, TASK
 from engine.prompts.template import PLACEHOLDER
+from engine.search.meta_prompt import BUILT_IN, SYSTEM_PROMPT, TASK
 
 SPACE = "▁"  # stands for the space before a word, as in Llama's own tokenizer
 BEGIN, END, PAD = "<|begin|>", "<|end|>", "<|pad|>"

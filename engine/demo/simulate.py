@@ -1,6 +1,6 @@
 """The GLOV loop on imaginary data sets: how well an LLM searches, without images and in seconds.
 
-The step is the real one (`engine.optimizer`), only the scores come from a `World` of
+The step is the real one (`engine.search.glov`), only the scores come from a `World` of
 `worlds.py` instead of a VLM. `benchmarks/demo_llm.py` prints the figures of the tiny LLM's card.
 """
 
@@ -17,12 +17,12 @@ from engine.data.demo_world.vocabulary import FACTORS, named_values
 from engine.demo.dialogues import random_phrases, render
 from engine.demo.worlds import Phrases, World, random_world
 from engine.llm.interface import LanguageModel, Message, Reply, Steering, SteeringShift, TokenColumn
-from engine.metaprompt import Example, load_meta_prompt
-from engine.optimizer import Optimizer
 from engine.run.emitting import one_by_one
 from engine.run.experiment import LayerLens
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
+from engine.search.glov import Optimizer
+from engine.search.meta_prompt import Example, load_meta_prompt
 from engine.steering.direction import Direction
 from engine.vlm.interface import Score, ScoringProgress, Split, TemplateCheck
 

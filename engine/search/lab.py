@@ -4,7 +4,7 @@
         ...
 
 They decode with random numbers of their own, derived from the experiment's seed; every setting of
-an experiment gets the same ones. Every yield is a safe point, as in ``engine.optimizer``.
+an experiment gets the same ones. Every yield is a safe point, as in ``engine.search.glov``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from engine.common.errors import ModelError
 from engine.config import Accept, SamplingConfig
 from engine.llm.interface import LanguageModel, Message, Reply, Steering, TokenColumn
 from engine.prompts.template import normalise
-from engine.reading import read_reply
 from engine.run import events as ev
 from engine.run.experiment import (
     CellMeasured,
@@ -29,6 +28,7 @@ from engine.run.experiment import (
     SteeringSetting,
     TracedReply,
 )
+from engine.search.reading import read_reply
 from engine.steering.direction import Direction
 from engine.steering.soundness import strength
 from engine.vlm.interface import Fitness

@@ -13,9 +13,9 @@ from textual.events import Key, Paste
 from textual.widgets import Label, Tab, Tabs, TextArea
 
 from engine.common.errors import UserError
-from engine.metaprompt import SYSTEM_PROMPT, TASK, compose_for, load_meta_prompt
 from engine.run.edits import Edit, SetNextPrompt, SetOption
 from engine.run.state import RunState
+from engine.search.meta_prompt import SYSTEM_PROMPT, TASK, compose_for, load_meta_prompt
 from glov_tui.screens.dialog import Dialog
 from glov_tui.screens.question import QuestionScreen
 from glov_tui.text import clean

@@ -13,9 +13,9 @@ from engine.data.demo_world.vocabulary import TASKS, named_values
 from engine.demo.dialogues import scored
 from engine.demo.simulate import propose, simulate, standard_world
 from engine.llm.transformers_llm import LocalLLM
-from engine.metaprompt import Example, load_meta_prompt
 from engine.prompts.reply import parse_reply
 from engine.run.ranking import ScoredTemplate
+from engine.search.meta_prompt import Example, load_meta_prompt
 
 WEIGHTS = Path(engine.demo.__file__).parent / "weights" / "llm"
 

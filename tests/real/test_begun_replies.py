@@ -6,8 +6,8 @@ from engine.config import SamplingConfig
 from engine.llm.chat import compose_prompt
 from engine.llm.interface import Reply
 from engine.llm.transformers_llm import LocalLLM
-from engine.metaprompt import Example, load_meta_prompt, with_prefix
-from engine.reading import read_reply
+from engine.search.meta_prompt import Example, load_meta_prompt, with_prefix
+from engine.search.reading import read_reply
 
 PREFIX = "a photo of a <category>"
 ASKED = load_meta_prompt(None).compose(

@@ -10,8 +10,8 @@ import pytest
 from engine.config import SamplingConfig
 from engine.llm.interface import Message, Reply, Steering, SteeringShift
 from engine.llm.transformers_llm import LocalLLM
-from engine.metaprompt import Example, load_meta_prompt, with_prefix
-from engine.reading import read_reply
+from engine.search.meta_prompt import Example, load_meta_prompt, with_prefix
+from engine.search.reading import read_reply
 
 PREFIX = "a photo of a <category>"
 PAIR = ("a photo of a <category> - a cabinet", PREFIX)

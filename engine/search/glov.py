@@ -34,16 +34,16 @@ from engine.llm.interface import (
     TokenColumn,
     prefix_refused,
 )
-from engine.metaprompt import MetaPrompt, can_ask_again, compose_for, examples_for
 from engine.models import threads
 from engine.prompts.template import normalise
-from engine.reading import read_reply
 from engine.run import events as ev
 from engine.run.alpha_trials import TrialSetting, choose_alpha
 from engine.run.contract import facts_of_fitness, facts_of_llm
 from engine.run.emitting import Events, Steps, emit, relay
 from engine.run.state import RunState
 from engine.run.step_facts import Tally, anchors_moved, step_finished, template_scored
+from engine.search.meta_prompt import MetaPrompt, can_ask_again, compose_for, examples_for
+from engine.search.reading import read_reply
 from engine.steering.direction import Direction
 from engine.vlm.interface import Fitness, Score, ScoringProgress
 
