@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from engine.config.toml_file import load_config
-from engine.journal import Journal, fold_journal, read_journal
-from engine.journal_lines import sealed
 from engine.run import events as ev
-from engine.run_folder import EVENTS, SUMMARY
 from engine.run_list import list_runs
+from engine.storage.journal import Journal, fold_journal, read_journal
+from engine.storage.journal_lines import sealed
+from engine.storage.run_folder import EVENTS, SUMMARY
 
 REPLIES = 10  # a step; half of them repeat a template
 CLASSES = 1000

@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from engine.config.toml_file import load_config
-from engine.journal import Journal
 from engine.llm.interface import Message
 from engine.prompts.template import normalise
 from engine.remote.client import RemoteSession
@@ -33,8 +32,9 @@ from engine.remote.server import ControlServer
 from engine.run import events as ev
 from engine.run.commands import Command, InjectTemplate, MakeEdit, Pause, Resume, StepOnce, Stop
 from engine.run.state import RunState
-from engine.run_folder import SOCKET
 from engine.session import Published
+from engine.storage.journal import Journal
+from engine.storage.run_folder import SOCKET
 
 WORDS = ("soft", "light", "with", "crisp", "clean", "edges", "on", "grey", "a", "small", "bright")
 CLASSES = tuple(f"class {n}" for n in range(20))

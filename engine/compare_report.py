@@ -8,7 +8,7 @@ from typing import Any
 from engine.common.statistics import EXACT_PAIRS, SAMPLED_PATTERNS
 from engine.common.wording import counted
 from engine.compare import Block, Comparison, Group, PairedTest, Report
-from engine.run_record import METRICS, RunRecord
+from engine.storage.run_record import METRICS, RunRecord
 
 LEVEL = 0.05
 """The p below which people speak of significance."""

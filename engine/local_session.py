@@ -25,7 +25,6 @@ from engine.common.wording import counted
 from engine.config import RunConfig
 from engine.config.places import with_places
 from engine.giving_up import Load
-from engine.journal import Journal, read_journal
 from engine.loading import load_optimizer
 from engine.run import events as ev
 from engine.run.commands import (
@@ -47,11 +46,12 @@ from engine.run.emitting import Emitted, Steps, together
 from engine.run.experiment import Experiment
 from engine.run.stalling import why_stalled
 from engine.run.state import RunState
-from engine.run_folder import CONFIG, LOG, run_argument
-from engine.run_record import begun_config
-from engine.run_summary import keep_summary_of
 from engine.session import Published
 from engine.session_experiments import experiment_events
+from engine.storage.journal import Journal, read_journal
+from engine.storage.run_folder import CONFIG, LOG, run_argument
+from engine.storage.run_record import begun_config
+from engine.storage.summary import keep_summary_of
 from engine.taking_up import take_up
 from engine.vlm.interface import Score
 

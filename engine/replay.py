@@ -16,10 +16,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from engine.common.errors import ConfigError
-from engine.journal import journal_states, read_journal
 from engine.run import events as ev
 from engine.run.commands import Command, Pause, Resume
 from engine.run.state import RunState
+from engine.storage.journal import journal_states, read_journal
 
 LONGEST_GAP_SECONDS = 3.0
 """Longer waits between two facts (models that load, a person who thinks) are shortened to this."""

@@ -14,17 +14,17 @@ from typing import Any
 
 from engine.common.errors import JournalError
 from engine.common.user_path import user_path
-from engine.journal import is_begun
-from engine.run_folder import (
+from engine.storage.journal import is_begun
+from engine.storage.run_folder import (
     EVENTS,
     all_in_runs_folder,
     find_folder,
     run_argument,
     runs_folder,
 )
-from engine.run_record import Metric
-from engine.run_status import RunStatus, status_now
-from engine.run_summary import read_summary
+from engine.storage.run_record import Metric
+from engine.storage.run_status import RunStatus, status_now
+from engine.storage.summary import read_summary
 from engine.sweep import is_sweep, read_sweep
 
 

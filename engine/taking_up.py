@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.common.versions import own_versions
-from engine.journal import Journal, fold_journal, read_journal
 from engine.run import events as ev
 from engine.run.state import RunState
-from engine.run_trust import check_trust
+from engine.storage.journal import Journal, fold_journal, read_journal
+from engine.storage.trust import check_trust
 from engine.vlm.interface import Score
 
 

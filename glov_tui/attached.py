@@ -12,7 +12,7 @@ from engine.remote.controls import HAND_OVER_SECONDS, Controls
 from engine.remote.messages import AskForControls, GiveControls, KeepControls, StillHere
 from engine.run.commands import Command, Stop
 from engine.run.state import ENDED
-from engine.run_folder import run_argument
+from engine.storage.run_folder import run_argument
 from glov_tui.actions import DRIVING
 from glov_tui.panes.status import StatusLine
 from glov_tui.past import PastActions

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.text import Text
 
 from engine.common.wording import counted
-from engine.run_check import RunCheck, check_run
-from engine.run_folder import find_run
+from engine.storage.check import RunCheck, check_run
+from engine.storage.run_folder import find_run
 from glov_tui.printing import print_json, result_console
 from glov_tui.text import clean
 

@@ -116,7 +116,7 @@ def resume(
     trust_run: TrustRun = False,
 ) -> None:
     """Take up a run where it ended, whatever ended it."""
-    from engine.run_folder import find_run
+    from engine.storage.run_folder import find_run
     from glov_tui.driving import How, drive, places_of
 
     folder = find_run(run)
@@ -130,7 +130,7 @@ def attach(run: RunArgument, low_bandwidth: LowBandwidth = False) -> None:
     """Show a run that is under way, wherever it was started on this machine."""
     from engine.common.errors import UserError
     from engine.remote.client import RemoteSession
-    from engine.run_folder import find_run
+    from engine.storage.run_folder import find_run
     from glov_tui.cockpit import drive_on_screen, screen_name
     from glov_tui.driving import has_terminal
 
@@ -144,10 +144,10 @@ def attach(run: RunArgument, low_bandwidth: LowBandwidth = False) -> None:
 @app.command()
 def stop(run: RunArgument) -> None:
     """End a run that is under way, from outside; `glov resume` goes on with it."""
-    from engine.journal import read_state
     from engine.remote.stopping import stop_engine
-    from engine.run_folder import find_run, run_argument
-    from engine.run_status import status_now
+    from engine.storage.journal import read_state
+    from engine.storage.run_folder import find_run, run_argument
+    from engine.storage.run_status import status_now
 
     folder = find_run(run)
     stop_engine(folder)
@@ -171,8 +171,8 @@ def fork(
     trust_run: TrustRun = False,
 ) -> None:
     """Start a new run from the end of a step of another one, which stays as it is."""
-    from engine.fork import write_fork
-    from engine.run_folder import find_run, new_run_folder
+    from engine.storage.fork import write_fork
+    from engine.storage.run_folder import find_run, new_run_folder
     from glov_tui.driving import How, drive
 
     how = How(headless, detach, as_json, low_bandwidth, trusted=True)
@@ -278,7 +278,7 @@ def replay(
     """Play a run back in the cockpit, from its journal alone: no model is loaded."""
     from engine.common.errors import UserError
     from engine.replay import ReplaySession, parse_speed
-    from engine.run_folder import find_run
+    from engine.storage.run_folder import find_run
     from glov_tui.driving import has_terminal
 
     session = ReplaySession.open(find_run(run), parse_speed(speed))

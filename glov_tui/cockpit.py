@@ -11,12 +11,12 @@ from typing import Any
 
 from engine.common.errors import UserError
 from engine.common.ownership import why_denied
-from engine.journal import read_state
 from engine.remote.messages import LONGEST_NAME
 from engine.replay import ReplaySession
 from engine.run.state import ENDED
-from engine.run_folder import LOG, run_argument
 from engine.session import Session
+from engine.storage.journal import read_state
+from engine.storage.run_folder import LOG, run_argument
 
 END_SECONDS = 10.0  # for an engine that was told to stop
 KIB_PER_SECOND, LOW_KIB_PER_SECOND = 12.0, 5.0

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from engine.common.versions import versions
 from engine.models import hub, threads
-from engine.run_folder import runs_folder
+from engine.storage.run_folder import runs_folder
 from glov_tui.printing import print_json
 from glov_tui.text import clean
 

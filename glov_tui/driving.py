@@ -40,9 +40,9 @@ def new_run(source: str, overrides: list[str], run_dir: Path | None, how: How) -
         UserError: if the configuration is wrong, or the folder can't be written or holds a run.
     """
     from engine.config.toml_file import load_config
-    from engine.journal import Journal
     from engine.loading import check_config
-    from engine.run_folder import new_run_folder
+    from engine.storage.journal import Journal
+    from engine.storage.run_folder import new_run_folder
 
     config = load_config(source, overrides)
     check_config(config)
@@ -60,8 +60,8 @@ def places_of(folder: Path, overrides: list[str]) -> Mapping[str, Any]:
     if not overrides:
         return {}
     from engine.config.places import read_places
-    from engine.journal import read_state
-    from engine.run_folder import run_argument
+    from engine.storage.journal import read_state
+    from engine.storage.run_folder import run_argument
 
     config = read_state(folder).config
     assert config is not None  # a journal begins with it

@@ -18,8 +18,8 @@ from engine.remote.server import attachable
 from engine.run.commands import Stop
 from engine.run.result import summarise
 from engine.run.state import RunState
-from engine.run_folder import LOG, run_argument
 from engine.session import Session
+from engine.storage.run_folder import LOG, run_argument
 from glov_tui.outliving import ProgressConsole, Readers, outliving_the_terminal
 from glov_tui.printing import print_json
 from glov_tui.progress import format_seconds, seconds_left

@@ -145,7 +145,7 @@ class PastActions(RunActions):
         self._open(ForkScreen(self.session.folder, step, self._write_fork))
 
     def _write_fork(self, step: int, folder_text: str) -> str | None:
-        from engine.fork import write_fork
+        from engine.storage.fork import write_fork
         from glov_tui.screens.fork import fork_folder
 
         try:

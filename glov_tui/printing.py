@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from engine.run_record import Metric
+from engine.storage.run_record import Metric
 from glov_tui.terminal_kind import speaks_unicode, wants_colour
 from glov_tui.text import escape_json
 

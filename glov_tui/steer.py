@@ -16,7 +16,6 @@ from engine.common.validation import problem, shown
 from engine.config import RunConfig
 from engine.config.steered_layers import resolve_layers
 from engine.config.toml_file import load_config, preset_file
-from engine.journal import read_state
 from engine.llm.interface import Message
 from engine.models import threads
 from engine.run import events as ev
@@ -32,9 +31,10 @@ from engine.run.experiment import (
     TracedReply,
 )
 from engine.run.state import RunState
-from engine.run_folder import find_run, run_argument
-from engine.run_trust import check_trust
 from engine.steering.soundness import Remark, remarks
+from engine.storage.journal import read_state
+from engine.storage.run_folder import find_run, run_argument
+from engine.storage.trust import check_trust
 from glov_tui.printing import print_json
 from glov_tui.steer_report import SteerReport, print_report, report_as_dict
 from glov_tui.text import clean

@@ -20,8 +20,8 @@ from engine.common.wording import counted
 from engine.grid import Grid, describe, format_value, make_grid, parse_axis, short_names
 from engine.run import events as ev
 from engine.run.state import RunState
-from engine.run_folder import LOG, new_run_folder
-from engine.run_record import METRICS, Metric, RunRecord, read_record
+from engine.storage.run_folder import LOG, new_run_folder
+from engine.storage.run_record import METRICS, Metric, RunRecord, read_record
 from engine.sweep import Backend, FinishedJob, Job, LocalBackend, Row, Sweep, make_rows, open_sweep
 from glov_tui.headless import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, say
 from glov_tui.outliving import ProgressConsole, Readers, outliving_the_terminal

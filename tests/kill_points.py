@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from engine.journal import fold_journal, is_begun, read_journal
 from engine.run.events import Event
+from engine.storage.journal import fold_journal, is_begun, read_journal
 
 SHORT_SECONDS = 0.005  # too short to be sure to hit it from outside
 NOTHING = "nothing"  # the process has written no fact yet

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 
-from engine.journal_lines import unsealed
+from engine.storage.journal_lines import unsealed
 
 
 def resealed(lines: Iterable[bytes]) -> bytes:

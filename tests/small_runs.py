@@ -8,10 +8,10 @@ from typing import Any
 
 from engine.config import RunConfig
 from engine.config.toml_file import load_config
-from engine.journal import fold_journal, read_journal
 from engine.local_session import LocalSession
 from engine.run import events as ev
 from engine.run.state import RunState
+from engine.storage.journal import fold_journal, read_journal
 from tests.patience import CEILING_SECONDS
 
 # With a test measurement after each step; P+ and P- move in step 1, so that step 3 compares its

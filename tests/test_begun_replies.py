@@ -12,7 +12,6 @@ from engine.common.errors import ConfigError, ModelError
 from engine.common.kept import Kept
 from engine.config.old import WrittenConfig, written_config
 from engine.config.toml_file import load_config
-from engine.journal import read_journal
 from engine.local_session import LocalSession
 from engine.run import events as ev
 from engine.run.commands import MakeEdit, Pause, Resume, RunExperiment, Stop
@@ -23,6 +22,7 @@ from engine.run.state import RunState
 from engine.search.glov import Optimizer
 from engine.search.lab import Subject, run_experiment
 from engine.search.meta_prompt import with_prefix
+from engine.storage.journal import read_journal
 from tests.glov_tui.sessions import loaded
 from tests.small_runs import demo, drive, outcome
 from tests.test_optimizer import run

@@ -19,15 +19,15 @@ from engine.config.places import read_places
 from engine.config.toml_file import load_config
 from engine.data.readers.image_folder import read_image_folder
 from engine.data.sampling import shuffled
-from engine.fork import write_fork
-from engine.journal import read_journal, read_state
-from engine.journal_lines import sealed
 from engine.local_session import LocalSession
 from engine.models.identity import WHOLE_BYTES, identify
 from engine.remote.client import RemoteSession
 from engine.run import events as ev
 from engine.run.state import RunState
-from engine.run_folder import EVENTS
+from engine.storage.fork import write_fork
+from engine.storage.journal import read_journal, read_state
+from engine.storage.journal_lines import sealed
+from engine.storage.run_folder import EVENTS
 from engine.sweep import Job, LocalBackend
 from glov_tui import cli
 from tests.small_runs import drive

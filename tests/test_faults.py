@@ -25,7 +25,6 @@ from hypothesis import strategies as st
 from engine.common.errors import JournalError, UserError
 from engine.common.files import make_private_folder
 from engine.common.kept import Kept
-from engine.journal import Journal, read_journal
 from engine.llm.decoding.layouts import Decoder
 from engine.llm.interface import Reply, TokenColumn
 from engine.llm.transformers_llm import LocalLLM
@@ -35,10 +34,11 @@ from engine.run import events as ev
 from engine.run.commands import Resume, Stop
 from engine.run.result import summarise
 from engine.run.state import RunState
-from engine.run_check import check_run
-from engine.run_folder import EVENTS, LOG, SUMMARY
 from engine.run_list import list_runs
 from engine.steering import direction
+from engine.storage.check import check_run
+from engine.storage.journal import Journal, read_journal
+from engine.storage.run_folder import EVENTS, LOG, SUMMARY
 from engine.vlm.dual_encoder.text_features import TextFeatures
 from glov_tui.screens.details import details
 from tests.forking import Glov

@@ -9,16 +9,16 @@ import pytest
 from engine.common.errors import UserError
 from engine.common.kept import Kept
 from engine.config.toml_file import load_config
-from engine.fork import write_fork
-from engine.journal import Journal, read_journal, read_state
 from engine.local_session import LocalSession
 from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.edits import SetOption
 from engine.run.result import summarise
 from engine.run.state import RunState
-from engine.run_folder import EVENTS
-from engine.run_record import read_record
+from engine.storage.fork import write_fork
+from engine.storage.journal import Journal, read_journal, read_state
+from engine.storage.run_folder import EVENTS
+from engine.storage.run_record import read_record
 from tests.patience import CEILING_SECONDS
 from tests.written_runs import write_run
 

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from engine.common.kept import Kept
-from engine.journal import Journal, is_driven, read_journal, read_state
 from engine.local_session import LocalSession
 from engine.remote.process import start_engine
 from engine.remote.stopping import stop_engine
 from engine.run.commands import Stop
-from engine.run_folder import EVENTS, SOCKET
 from engine.search.meta_prompt import BUILT_IN
+from engine.storage.journal import Journal, is_driven, read_journal, read_state
+from engine.storage.run_folder import EVENTS, SOCKET
 from tests.patience import CEILING_SECONDS
 from tests.small_runs import demo, drive, outcome
 

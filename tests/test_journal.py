@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from engine.common.errors import JournalError, UserError
 from engine.config import RunConfig
 from engine.config.toml_file import load_config
-from engine.journal import Journal, fold_journal, read_journal
-from engine.journal_lines import unsealed
 from engine.run import events as ev
-from engine.run_folder import EVENTS, find_run
-from engine.run_lock import OWNER, Owner
+from engine.storage.journal import Journal, fold_journal, read_journal
+from engine.storage.journal_lines import unsealed
+from engine.storage.lock import OWNER, Owner
+from engine.storage.run_folder import EVENTS, find_run
 from tests.sealing import resealed
 
 CONFIG = RunConfig.model_validate({"data": {"path": "/images"}})
@@ -234,7 +234,7 @@ def test_what_died_before_its_first_fact_is_no_run(tmp_path: Path) -> None:
 def test_a_live_owner_is_named_and_keeps_the_run(tmp_path: Path) -> None:
     folder = written(tmp_path / "run")
     code = (
-        "import sys; from pathlib import Path; from engine.journal import Journal\n"
+        "import sys; from pathlib import Path; from engine.storage.journal import Journal\n"
         "journal = Journal(Path(sys.argv[1])); print('open', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", code, str(folder)]

@@ -15,18 +15,18 @@ import pytest
 
 from engine.common.errors import JournalError
 from engine.common.kept import Kept
-from engine.fork import write_fork
-from engine.journal import Journal, read_journal, read_state
-from engine.journal_lines import unsealed
 from engine.local_session import LocalSession
 from engine.remote.messages import parse_message
 from engine.replay import ReplaySession
 from engine.run import events as ev
 from engine.run.result import summarise
 from engine.run.state import RunState
-from engine.run_folder import EVENTS
 from engine.run_list import list_runs
-from engine.run_record import read_record
+from engine.storage.fork import write_fork
+from engine.storage.journal import Journal, read_journal, read_state
+from engine.storage.journal_lines import unsealed
+from engine.storage.run_folder import EVENTS
+from engine.storage.run_record import read_record
 from tests.small_runs import drive
 
 VERSION_1 = Path(__file__).parent / "journals" / "version-1"

@@ -15,8 +15,8 @@ from engine.common.errors import DataError, JournalError, UserError
 from engine.common.files import make_folder, make_private_folder
 from engine.common.ownership import user_name, why_denied
 from engine.data.readers.generated import ensure_written
-from engine.journal import Journal, read_journal
-from engine.run_folder import find_run
+from engine.storage.journal import Journal, read_journal
+from engine.storage.run_folder import find_run
 from engine.vlm.feature_cache import FeatureCache, FeatureSet
 from tests.small_runs import demo
 

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from engine.common.kept import Kept
-from engine.journal import read_journal, read_state
 from engine.local_session import LocalSession
 from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.state import RunState
-from engine.run_folder import EVENTS
+from engine.storage.journal import read_journal, read_state
+from engine.storage.run_folder import EVENTS
 from tests import person
 from tests.person import Person
 from tests.small_runs import demo, drive, outcome

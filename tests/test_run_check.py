@@ -13,13 +13,13 @@ import pytest
 from engine.common.cache_folder import features_folder
 from engine.common.errors import JournalError
 from engine.common.kept import Kept
-from engine.journal import Journal, read_state
 from engine.local_session import LocalSession
 from engine.run import events as ev
-from engine.run_check import RunCheck, check_run
-from engine.run_folder import CONFIG, EVENTS, LOG, SUMMARY
-from engine.run_record import read_record
-from engine.run_summary import read_summary
+from engine.storage.check import RunCheck, check_run
+from engine.storage.journal import Journal, read_state
+from engine.storage.run_folder import CONFIG, EVENTS, LOG, SUMMARY
+from engine.storage.run_record import read_record
+from engine.storage.summary import read_summary
 from engine.vlm.feature_cache import FeatureCache, FeatureSet
 from glov_tui.check import print_check
 from tests.sealing import resealed

@@ -10,12 +10,12 @@ import pytest
 
 from engine.common.errors import JournalError
 from engine.common.kept import Kept
-from engine.journal import Journal
 from engine.local_session import LocalSession
 from engine.run import events as ev
-from engine.run_folder import EVENTS, SUMMARY
 from engine.run_list import list_runs
-from engine.run_summary import kept_summary, read_summary, summary_of_journal
+from engine.storage.journal import Journal
+from engine.storage.run_folder import EVENTS, SUMMARY
+from engine.storage.summary import kept_summary, read_summary, summary_of_journal
 from tests.small_runs import demo, drive
 from tests.written_runs import write_run
 
@@ -26,7 +26,7 @@ def unread(monkeypatch: pytest.MonkeyPatch) -> None:
     def read(folder: Path) -> None:
         raise AssertionError(f"{folder} is read")
 
-    monkeypatch.setattr("engine.run_summary.read_journal", read)
+    monkeypatch.setattr("engine.storage.summary.read_journal", read)
 
 
 def append(folder: Path, *events: ev.Event) -> None:
@@ -110,7 +110,7 @@ def test_a_folder_that_can_not_be_written_is_listed_all_the_same(
         raise OSError(28, "No space left on device")
 
     write_run(tmp_path / "run")
-    monkeypatch.setattr("engine.run_summary.write_atomic", full)
+    monkeypatch.setattr("engine.storage.summary.write_atomic", full)
     assert [run.status for run in list_runs([str(tmp_path)])] == ["finished"]
     assert not (tmp_path / "run" / SUMMARY).exists()
 

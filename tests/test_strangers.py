@@ -15,15 +15,15 @@ import pytest
 from engine.common.errors import JournalError, UserError
 from engine.common.files import append_private, append_traceback, read_small
 from engine.common.ownership import why_foreign
-from engine.fork import write_fork
-from engine.journal import Journal, read_journal
 from engine.local_session import LocalSession
 from engine.remote.client import RemoteSession
 from engine.remote.process import start_engine
 from engine.run import events as ev
-from engine.run_folder import EVENTS, LOG
-from engine.run_lock import OWNER, read_owner
-from engine.run_trust import named_things
+from engine.storage.fork import write_fork
+from engine.storage.journal import Journal, read_journal
+from engine.storage.lock import OWNER, read_owner
+from engine.storage.run_folder import EVENTS, LOG
+from engine.storage.trust import named_things
 from tests.small_runs import demo
 
 ROOT = Path(__file__).parents[1]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.config.toml_file import load_config
-from engine.journal import Journal
 from engine.run import events as ev
 from engine.run.edits import SetOption
+from engine.storage.journal import Journal
 
 TRAIN_IMAGES, TEST_IMAGES = 80, 960
 

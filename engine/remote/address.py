@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from engine.common.errors import JournalError
-from engine.run_folder import SOCKET, run_argument
+from engine.storage.run_folder import SOCKET, run_argument
 
 Mark = tuple[int, int, int]
 

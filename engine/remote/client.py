@@ -18,7 +18,6 @@ from pydantic import ValidationError
 from engine.common.errors import JournalError, UserError
 from engine.common.validation import problem
 from engine.common.versions import own_versions
-from engine.journal import is_driven, read_state
 from engine.remote import address
 from engine.remote.controls import Controls
 from engine.remote.messages import (
@@ -38,9 +37,10 @@ from engine.remote.process import start_engine
 from engine.run import events as ev
 from engine.run.commands import Command
 from engine.run.state import ENDED, RunState
-from engine.run_folder import LOG, run_argument
-from engine.run_lock import read_owner, refusal
-from engine.run_trust import check_trust
+from engine.storage.journal import is_driven, read_state
+from engine.storage.lock import read_owner, refusal
+from engine.storage.run_folder import LOG, run_argument
+from engine.storage.trust import check_trust
 
 SILENCE_SECONDS = 10.0  # of an engine, until it counts as one that does not answer
 AGAIN_SECONDS = 0.5  # between two tries to connect to an engine that is there

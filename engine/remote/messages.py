@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from engine.common.record import Record, to_json
-from engine.journal_lines import unsealed
 from engine.remote.controls import Controls
 from engine.run.commands import Command
 from engine.run.events import Event
+from engine.storage.journal_lines import unsealed
 
 PROTOCOL_VERSION = 2
 LONGEST_NAME = 40

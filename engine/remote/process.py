@@ -22,8 +22,8 @@ from engine.common.errors import ModelError, UserError
 from engine.common.files import open_private
 from engine.common.ownership import why_denied
 from engine.run.commands import Stop
-from engine.run_folder import LOG
-from engine.run_trust import TRUST_FLAG
+from engine.storage.run_folder import LOG
+from engine.storage.trust import TRUST_FLAG
 
 READY = b"ready"
 

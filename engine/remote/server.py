@@ -45,8 +45,8 @@ from engine.remote.messages import (
 from engine.remote.telemetry import telemetry_since
 from engine.run.commands import Command, Stop
 from engine.run.state import RunState
-from engine.run_folder import EVENTS, LOG
 from engine.session import Published
+from engine.storage.run_folder import EVENTS, LOG
 
 LOOK_SECONDS, CLOSE_LOOK_SECONDS, CLOSE_LOOK_FOR = 0.05, 0.005, 0.25
 """How often a screen is sent what is new; more often for a while after somebody did something."""

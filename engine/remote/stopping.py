@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 
 from engine.common.errors import JournalError
-from engine.journal import is_driven
 from engine.remote import address
 from engine.remote.messages import format_line
 from engine.run.commands import Stop
-from engine.run_folder import run_argument
-from engine.run_lock import read_owner
+from engine.storage.journal import is_driven
+from engine.storage.lock import read_owner
+from engine.storage.run_folder import run_argument
 
 CONNECT_SECONDS = 10.0
 STOP_SECONDS = 60.0  # for an engine to come to a safe point

@@ -14,7 +14,7 @@ from textual.containers import Vertical
 from textual.widgets import Input, Label
 
 from engine.common.user_path import user_path
-from engine.run_folder import runs_folder
+from engine.storage.run_folder import runs_folder
 from glov_tui.screens.dialog import Dialog
 from glov_tui.text import clean
 

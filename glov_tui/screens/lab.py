@@ -16,8 +16,8 @@ from engine.run.edit_check import edit_problem
 from engine.run.edits import Edit
 from engine.run.experiment import SteeringSetting
 from engine.run.state import ENDED
-from engine.run_folder import run_argument
 from engine.session import Session
+from engine.storage.run_folder import run_argument
 from glov_tui.glyphs import ASCII, UNICODE
 from glov_tui.lab.form import LabForm
 from glov_tui.lab.grid import GridView

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.run_lock import read_owner
+from engine.storage.lock import read_owner
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import signal
 import subprocess
 from pathlib import Path
 
-from engine.journal import is_driven, read_journal
 from engine.remote.client import RemoteSession
 from engine.run import events as ev
 from engine.run.commands import Pause
-from engine.run_folder import EVENTS, LOG, SOCKET
+from engine.storage.journal import is_driven, read_journal
+from engine.storage.run_folder import EVENTS, LOG, SOCKET
 from tests.e2e.command import demo, glov
 from tests.e2e.terminal import ROOT, Terminal
 from tests.patience import CEILING_SECONDS, wait_until

@@ -8,10 +8,10 @@ import shlex
 import signal
 from pathlib import Path
 
-from engine.journal import read_journal
 from engine.run import events as ev
 from engine.run.edits import SetOption
-from engine.run_lock import read_owner
+from engine.storage.journal import read_journal
+from engine.storage.lock import read_owner
 from tests.e2e.command import demo, glov
 from tests.e2e.terminal import Terminal
 from tests.patience import CEILING_SECONDS

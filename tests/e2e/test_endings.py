@@ -7,9 +7,9 @@ import os
 import signal
 from pathlib import Path
 
-from engine.journal import is_driven, read_journal
-from engine.run_folder import EVENTS, LOG, SOCKET
-from engine.run_lock import OWNER
+from engine.storage.journal import is_driven, read_journal
+from engine.storage.lock import OWNER
+from engine.storage.run_folder import EVENTS, LOG, SOCKET
 from tests.e2e.command import demo
 from tests.e2e.test_attach import attach, called
 from tests.patience import wait_until

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.run_folder import EVENTS
+from engine.storage.run_folder import EVENTS
 from glov_tui.completion import complete_dataset, complete_key, complete_preset, complete_run
 
 

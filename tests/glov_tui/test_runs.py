@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.journal import Journal
 from engine.run import events as ev
+from engine.storage.journal import Journal
 from glov_tui.runs import print_runs
 from tests.written_runs import write_run
 

@@ -14,9 +14,9 @@ import pytest
 from engine.common.kept import Kept
 from engine.config import RunConfig
 from engine.config.toml_file import load_config
-from engine.journal import read_journal
 from engine.llm.transformers_llm import LocalLLM
 from engine.local_session import LocalSession
+from engine.storage.journal import read_journal
 from tests.small_runs import drive, outcome
 
 ROOT = Path(__file__).parents[2]

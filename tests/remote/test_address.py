@@ -17,7 +17,7 @@ import pytest
 
 from engine.common.errors import JournalError
 from engine.remote import address
-from engine.run_folder import SOCKET
+from engine.storage.run_folder import SOCKET
 
 
 @pytest.fixture(autouse=True)

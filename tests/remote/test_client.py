@@ -14,7 +14,6 @@ import pytest
 
 from engine.common.errors import JournalError
 from engine.common.kept import Kept
-from engine.journal import Journal, read_state
 from engine.remote import address, client
 from engine.remote.client import RemoteSession
 from engine.remote.controls import Controls
@@ -22,7 +21,8 @@ from engine.remote.messages import LONGEST_LINE, ControlsChanged, Greeting, form
 from engine.run import events as ev
 from engine.run.commands import InjectTemplate, Pause, Resume
 from engine.run.state import RunState
-from engine.run_folder import EVENTS, LOG, SOCKET
+from engine.storage.journal import Journal, read_state
+from engine.storage.run_folder import EVENTS, LOG, SOCKET
 from tests.patience import CEILING_SECONDS, wait_until
 from tests.remote.screens import At, plain, served
 from tests.small_runs import demo

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from engine.common.kept import Kept
-from engine.journal import Journal, read_journal
 from engine.local_session import LocalSession
 from engine.remote import address, server
 from engine.remote.client import RemoteSession
@@ -23,8 +22,9 @@ from engine.remote.stopping import stop_engine
 from engine.run import events as ev
 from engine.run.commands import InjectTemplate, MakeEdit, Pause, Resume, Stop
 from engine.run.edits import SetNextPrompt, SetOption
-from engine.run_folder import EVENTS, LOG, SOCKET, SUMMARY
-from engine.run_lock import OWNER
+from engine.storage.journal import Journal, read_journal
+from engine.storage.lock import OWNER
+from engine.storage.run_folder import EVENTS, LOG, SOCKET, SUMMARY
 from tests.patience import CEILING_SECONDS, wait_until
 from tests.remote.screens import At, Screen, plain, served, shut_out
 from tests.small_runs import demo, outcome

@@ -24,8 +24,8 @@ from engine.run.experiment import (
     SteeringSetting,
 )
 from engine.run.state import RunState
-from engine.run_folder import EVENTS
 from engine.session import Published
+from engine.storage.run_folder import EVENTS
 from tests.patience import CEILING_SECONDS
 from tests.remote.screens import plain
 from tests.small_runs import demo

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.config import RunConfig
-from engine.journal import read_journal
 from engine.local_session import LocalSession
 from engine.prompts.template import normalise
 from engine.run import events as ev
@@ -28,6 +27,7 @@ from engine.run.alpha_trials import (
 from engine.run.commands import MakeEdit, Stop
 from engine.run.edits import SetOption
 from engine.run.state import RunState
+from engine.storage.journal import read_journal
 from tests.patience import CEILING_SECONDS
 from tests.test_optimizer import of, run
 from tests.test_session import Watch, demo, facts, finish, is_kind, is_token

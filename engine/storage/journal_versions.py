@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from engine.common.errors import JournalError
 from engine.common.validation import problem
 from engine.config.old import written_config
-from engine.journal_lines import Damage, parse_body, parse_lines, unsealed
-from engine.journal_v1 import upgraded
 from engine.run.events import JOURNAL_VERSION, Event, RunStarted
+from engine.storage.journal_lines import Damage, parse_body, parse_lines, unsealed
+from engine.storage.journal_v1 import upgraded
 
 
 def read_lines(path: Path, lines: Sequence[bytes]) -> tuple[int, Iterator[Event | Damage]]:

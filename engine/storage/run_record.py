@@ -10,10 +10,10 @@ from typing import Any, Literal, get_args
 
 from engine.config import RunConfig
 from engine.config.old import written_config
-from engine.journal import fold_journal, read_journal
 from engine.run import events as ev
 from engine.run.state import RunState
-from engine.run_status import RunStatus, status_now
+from engine.storage.journal import fold_journal, read_journal
+from engine.storage.run_status import RunStatus, status_now
 
 Metric = Literal["best_train_accuracy", "best_test_accuracy", "ensemble_test_accuracy", "area"]
 """What runs are compared by, all from 0 to 1. ``area`` is the area under the best-so-far curve:

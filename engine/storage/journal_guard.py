@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from engine.common.wording import counted
-from engine.run_folder import run_argument
+from engine.storage.run_folder import run_argument
 
 
 class JournalGuard:

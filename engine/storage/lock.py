@@ -18,7 +18,7 @@ from pathlib import Path
 
 from engine.common.errors import JournalError
 from engine.common.files import read_small, write_atomic
-from engine.run_folder import SOCKET, run_argument
+from engine.storage.run_folder import SOCKET, run_argument
 
 OWNER = "owner.json"
 

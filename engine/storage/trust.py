@@ -13,11 +13,11 @@ from engine.common.errors import UserError
 from engine.common.ownership import why_foreign
 from engine.common.user_path import user_path
 from engine.config import RunConfig
-from engine.run_folder import EVENTS, run_argument
+from engine.storage.run_folder import EVENTS, run_argument
 
 TRUST_FLAG = "--trust-run"
 
-_OWN = Path(__file__).resolve().parent
+_OWN = Path(__file__).resolve().parents[1]
 
 
 def check_trust(folder: Path, config: RunConfig, trusted: bool) -> None:

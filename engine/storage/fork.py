@@ -17,14 +17,14 @@ from engine.common.wording import counted
 from engine.config import RunConfig
 from engine.config.places import PLACE_KEYS, with_places
 from engine.config.toml_file import as_typed, parse_override, with_value
-from engine.journal import Journal, fold_journal, read_journal
 from engine.run import events as ev
 from engine.run.edit_check import edit_problem
 from engine.run.edits import EDITABLE, RUN_KEYS, SetOption
 from engine.run.state import RunState
-from engine.run_folder import CONFIG, EVENTS
-from engine.run_record import begun_config
-from engine.run_trust import check_trust
+from engine.storage.journal import Journal, fold_journal, read_journal
+from engine.storage.run_folder import CONFIG, EVENTS
+from engine.storage.run_record import begun_config
+from engine.storage.trust import check_trust
 
 LLM_KEYS = ("llm.model", "llm.revision")
 """Scores do not depend on the LLM, so a fork may have another one."""

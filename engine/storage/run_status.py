@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from engine.journal import is_driven
 from engine.run.state import Status
+from engine.storage.journal import is_driven
 
 RunStatus = Literal["running", "paused", "stopped", "failed", "finished", "interrupted", "damaged"]
 """``running`` and ``paused`` by a live process; ``interrupted``: the journal ends in the middle,

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from engine import journal_lines
 from engine.common.cache_folder import features_folder
 from engine.common.errors import JournalError, UserError
 from engine.common.ownership import user_name, why_denied, why_foreign
@@ -21,15 +20,16 @@ from engine.common.toml_reading import read_toml
 from engine.common.wording import counted
 from engine.config import RunConfig
 from engine.config.old import written_config
-from engine.journal import fold_journal, is_driven
-from engine.journal_versions import check_head, read_lines
 from engine.run.events import Event
 from engine.run.state import RunState
-from engine.run_folder import CONFIG, EVENTS, LOG, SOCKET, SUMMARY, run_argument
-from engine.run_lock import OWNER
-from engine.run_record import begun_config
-from engine.run_status import RunStatus, status_now
-from engine.run_summary import kept_summary, summary_of_journal
+from engine.storage import journal_lines
+from engine.storage.journal import fold_journal, is_driven
+from engine.storage.journal_versions import check_head, read_lines
+from engine.storage.lock import OWNER
+from engine.storage.run_folder import CONFIG, EVENTS, LOG, SOCKET, SUMMARY, run_argument
+from engine.storage.run_record import begun_config
+from engine.storage.run_status import RunStatus, status_now
+from engine.storage.summary import kept_summary, summary_of_journal
 
 Level = Literal["error", "warning", "note"]
 MOST_LINES = 20  # that are named; of more only the number is

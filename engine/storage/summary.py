@@ -17,10 +17,10 @@ from engine.common.errors import JournalError
 from engine.common.files import read_small, write_atomic
 from engine.common.ownership import why_denied
 from engine.common.record import Count, Record, Share, UnixTime, to_json
-from engine.journal import fold_journal, read_journal
 from engine.run.state import ENDED, RunState, Status
-from engine.run_folder import EVENTS, SUMMARY
 from engine.session import Published
+from engine.storage.journal import fold_journal, read_journal
+from engine.storage.run_folder import EVENTS, SUMMARY
 
 _LONGEST = 64 * 1024  # bytes
 

@@ -3,7 +3,7 @@
 The journal is only ever appended to. Each append is one ``write`` call, so that a process that is
 killed leaves whole lines; a power cut or a full disk may tear the last one, which is cut off when
 the run is taken up again. Facts that belong together are one append: where a part of it is missing
-all of it is cut off. ``engine.journal_lines`` says what a line looks like.
+all of it is cut off. ``engine.storage.journal_lines`` says what a line looks like.
 
 A journal of an older version is rewritten as one of this version, once, when its run is taken up.
 """
@@ -18,20 +18,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import run_lock
 from engine.common.errors import JournalError
 from engine.common.files import make_private_folder, open_private, sync_folder, write_atomic
 from engine.common.ownership import why_denied
 from engine.common.versions import own_versions
 from engine.config import RunConfig
 from engine.config.toml_file import format_config
-from engine.journal_guard import JournalGuard
-from engine.journal_lines import MORE, Damage, last_crc, sealed, whole_lines
-from engine.journal_versions import check_head, read_lines
 from engine.run.events import JOURNAL_VERSION, Event, RunStarted
 from engine.run.state import RunState
-from engine.run_folder import CONFIG, EVENTS, run_argument
-from engine.run_lock import Owner
+from engine.storage import lock as run_lock
+from engine.storage.journal_guard import JournalGuard
+from engine.storage.journal_lines import MORE, Damage, last_crc, sealed, whole_lines
+from engine.storage.journal_versions import check_head, read_lines
+from engine.storage.lock import Owner
+from engine.storage.run_folder import CONFIG, EVENTS, run_argument
 
 
 def is_begun(folder: Path) -> bool:

@@ -1,0 +1,1 @@
+"""Runs on disk: the folder, its lock, the journal, and what is read from them."""
