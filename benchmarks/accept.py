@@ -16,8 +16,8 @@ from typing import get_args
 from engine.common.kept import Kept
 from engine.config import Accept
 from engine.config.toml_file import load_config
-from engine.local_session import LocalSession
 from engine.run.state import RunState
+from engine.session.local import LocalSession
 
 
 @dataclass(frozen=True)

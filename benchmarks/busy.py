@@ -124,10 +124,10 @@ def child(llm: str | None) -> None:
     """Load the models, say how long that took, and make a step for each line that comes in."""
     begun = time.perf_counter()
     from engine.config.toml_file import load_config
-    from engine.loading import load_optimizer
     from engine.run import events as ev
     from engine.run.emitting import one_by_one
     from engine.run.state import RunState
+    from engine.session.loading import load_optimizer
 
     config = load_config("demo", [*OVERRIDES, *([f"llm.model={llm}"] if llm else [])])
     optimizer = load_optimizer(config, lambda *_: None, lambda _: None)

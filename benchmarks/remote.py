@@ -108,11 +108,11 @@ def beside(kind: str, folder: Path) -> Iterator[None]:
 def step_cost(name: str, kept: Kept) -> Cost:
     """The median over the steps of one run."""
     from engine.config.toml_file import load_config
-    from engine.local_session import LocalSession
     from engine.remote.server import ControlServer
     from engine.run import events as ev
     from engine.run.commands import MakeEdit, UndoEdit
     from engine.run.edits import SetNextPrompt
+    from engine.session.local import LocalSession
 
     costs: list[Cost] = []
     begun = Cost(0.0, 0.0, 0.0)

@@ -19,11 +19,11 @@ from torch import Tensor
 
 from engine.config.toml_file import load_config
 from engine.llm.decoding.loop import loop as decoding
-from engine.loading import load_optimizer
 from engine.run import events as ev
 from engine.run.emitting import one_by_one
 from engine.run.state import RunState
 from engine.search.glov import Optimizer
+from engine.session.loading import load_optimizer
 
 
 def step_seconds(optimizer: Optimizer, state: RunState) -> tuple[float, RunState]:

@@ -32,7 +32,7 @@ from engine.remote.server import ControlServer
 from engine.run import events as ev
 from engine.run.commands import Command, InjectTemplate, MakeEdit, Pause, Resume, StepOnce, Stop
 from engine.run.state import RunState
-from engine.session import Published
+from engine.session.interface import Published
 from engine.storage.journal import Journal
 from engine.storage.run_folder import SOCKET
 

@@ -11,11 +11,11 @@ import threading
 from pathlib import Path
 
 from engine.config.toml_file import load_config
-from engine.local_session import LocalSession
 from engine.run import events as ev
 from engine.run.commands import InjectTemplate, MakeEdit, Pause, Stop
 from engine.run.edits import SetOption
 from engine.run.state import RunState
+from engine.session.local import LocalSession
 from glov_tui.app import GlovApp
 
 HERE = Path(__file__).parent

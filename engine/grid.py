@@ -19,7 +19,7 @@ from engine.common.wording import counted
 from engine.config import RunConfig
 from engine.config.keys import is_text
 from engine.config.toml_file import load_config, parse_value
-from engine.loading import check_config
+from engine.session.loading import check_config
 
 MOST_CELLS = 10_000
 """A sweep of more runs is taken for a mistake."""

@@ -31,7 +31,7 @@ from engine.run.edits import ChooseAnchors, Edit
 from engine.run.events import Edited, EditUndone
 from engine.run.result import summarise
 from engine.run.state import RunState
-from engine.session import Session
+from engine.session.interface import Session
 from glov_tui import choices
 from glov_tui.external_editor import edit_text
 from glov_tui.notices import NoticesApp

@@ -26,7 +26,7 @@ from textual.widgets import Static
 
 from engine.run.edits import SetOption
 from engine.run.state import ENDED, RunState
-from engine.session import Session
+from engine.session.interface import Session
 from glov_tui.actions import DRIVING
 from glov_tui.attached import AttachedActions
 from glov_tui.glyphs import ASCII, UNICODE

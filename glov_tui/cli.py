@@ -277,7 +277,7 @@ def replay(
 ) -> None:
     """Play a run back in the cockpit, from its journal alone: no model is loaded."""
     from engine.common.errors import UserError
-    from engine.replay import ReplaySession, parse_speed
+    from engine.session.replay import ReplaySession, parse_speed
     from engine.storage.run_folder import find_run
     from glov_tui.driving import has_terminal
 

@@ -12,9 +12,9 @@ from typing import Any
 from engine.common.errors import UserError
 from engine.common.ownership import why_denied
 from engine.remote.messages import LONGEST_NAME
-from engine.replay import ReplaySession
 from engine.run.state import ENDED
-from engine.session import Session
+from engine.session.interface import Session
+from engine.session.replay import ReplaySession
 from engine.storage.journal import read_state
 from engine.storage.run_folder import LOG, run_argument
 

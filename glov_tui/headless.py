@@ -13,12 +13,12 @@ from rich.text import Text
 
 from engine.common.stop_signals import stop_on_signal
 from engine.common.wording import counted
-from engine.local_session import LocalSession
 from engine.remote.server import attachable
 from engine.run.commands import Stop
 from engine.run.result import summarise
 from engine.run.state import RunState
-from engine.session import Session
+from engine.session.interface import Session
+from engine.session.local import LocalSession
 from engine.storage.run_folder import LOG, run_argument
 from glov_tui.outliving import ProgressConsole, Readers, outliving_the_terminal
 from glov_tui.printing import print_json

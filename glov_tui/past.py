@@ -8,9 +8,9 @@ from textual import on
 from textual.widgets import Input
 
 from engine.common.errors import UserError
-from engine.replay import ReplaySession
 from engine.run.state import RunState
-from engine.session import Session
+from engine.session.interface import Session
+from engine.session.replay import ReplaySession
 from glov_tui.actions import DRIVING, RunActions
 from glov_tui.keys import PAST_KEYS
 from glov_tui.panes.meta_prompt import MetaPromptPane

@@ -47,8 +47,8 @@ def demo_models() -> Callable:
     The models are loaded once; they hold no state of a run.
     """
     from engine.config.toml_file import load_config
-    from engine.loading import load_optimizer
     from engine.search.glov import Optimizer
+    from engine.session.loading import load_optimizer
 
     loaded: dict[tuple[int, int], Optimizer] = {}
 
@@ -72,7 +72,7 @@ def kept() -> Kept:
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, kept: Kept) -> Path:
     """The folder of a small run that nothing has happened to."""
-    from engine.local_session import LocalSession
+    from engine.session.local import LocalSession
     from tests.small_runs import demo, drive
 
     folder = tmp_path_factory.mktemp("runs") / "undisturbed"

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from engine.local_session import LocalSession
 from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.commands import Command, InjectTemplate, MakeEdit
 from engine.run.edits import BanTemplate, ChooseAnchors, SetOption
 from engine.run.state import RunState
+from engine.session.local import LocalSession
 
 WHILE_LOADING = "a photo of a <category>, fallen to the right, in a macro shot."
 WITHIN_STEP_1 = (

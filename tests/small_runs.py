@@ -8,9 +8,9 @@ from typing import Any
 
 from engine.config import RunConfig
 from engine.config.toml_file import load_config
-from engine.local_session import LocalSession
 from engine.run import events as ev
 from engine.run.state import RunState
+from engine.session.local import LocalSession
 from engine.storage.journal import fold_journal, read_journal
 from tests.patience import CEILING_SECONDS
 

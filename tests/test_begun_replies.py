@@ -12,7 +12,6 @@ from engine.common.errors import ConfigError, ModelError
 from engine.common.kept import Kept
 from engine.config.old import WrittenConfig, written_config
 from engine.config.toml_file import load_config
-from engine.local_session import LocalSession
 from engine.run import events as ev
 from engine.run.commands import MakeEdit, Pause, Resume, RunExperiment, Stop
 from engine.run.edit_check import edit_problem
@@ -22,6 +21,7 @@ from engine.run.state import RunState
 from engine.search.glov import Optimizer
 from engine.search.lab import Subject, run_experiment
 from engine.search.meta_prompt import with_prefix
+from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
 from tests.glov_tui.sessions import loaded
 from tests.small_runs import demo, drive, outcome

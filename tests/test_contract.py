@@ -19,11 +19,11 @@ from engine.config.places import read_places
 from engine.config.toml_file import load_config
 from engine.data.readers.image_folder import read_image_folder
 from engine.data.sampling import shuffled
-from engine.local_session import LocalSession
 from engine.models.identity import WHOLE_BYTES, identify
 from engine.remote.client import RemoteSession
 from engine.run import events as ev
 from engine.run.state import RunState
+from engine.session.local import LocalSession
 from engine.storage.fork import write_fork
 from engine.storage.journal import read_journal, read_state
 from engine.storage.journal_lines import sealed

@@ -10,7 +10,6 @@ import pytest
 
 from engine.common.kept import Kept
 from engine.llm.interface import Reply, TokenColumn
-from engine.local_session import LocalSession
 from engine.prompts.template import RejectReason
 from engine.run import events as ev
 from engine.run.commands import InjectTemplate
@@ -20,6 +19,7 @@ from engine.run.stalling import why_stalled
 from engine.run.state import RunState
 from engine.search.glov import Optimizer
 from engine.search.lab import Subject, run_experiment
+from engine.session.local import LocalSession
 from glov_tui.steer_report import grid_lines
 from tests.small_runs import demo, drive
 

@@ -28,13 +28,13 @@ from engine.common.kept import Kept
 from engine.llm.decoding.layouts import Decoder
 from engine.llm.interface import Reply, TokenColumn
 from engine.llm.transformers_llm import LocalLLM
-from engine.loading import load_optimizer
-from engine.local_session import LocalSession
 from engine.run import events as ev
 from engine.run.commands import Resume, Stop
 from engine.run.result import summarise
 from engine.run.state import RunState
 from engine.run_list import list_runs
+from engine.session.loading import load_optimizer
+from engine.session.local import LocalSession
 from engine.steering import direction
 from engine.storage.check import check_run
 from engine.storage.journal import Journal, read_journal

@@ -9,12 +9,12 @@ import pytest
 from engine.common.errors import UserError
 from engine.common.kept import Kept
 from engine.config.toml_file import load_config
-from engine.local_session import LocalSession
 from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.edits import SetOption
 from engine.run.result import summarise
 from engine.run.state import RunState
+from engine.session.local import LocalSession
 from engine.storage.fork import write_fork
 from engine.storage.journal import Journal, read_journal, read_state
 from engine.storage.run_folder import EVENTS

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from engine.common.kept import Kept
-from engine.local_session import LocalSession
 from engine.remote.process import start_engine
 from engine.remote.stopping import stop_engine
 from engine.run.commands import Stop
 from engine.search.meta_prompt import BUILT_IN
+from engine.session.local import LocalSession
 from engine.storage.journal import Journal, is_driven, read_journal, read_state
 from engine.storage.run_folder import EVENTS, SOCKET
 from tests.patience import CEILING_SECONDS
@@ -40,7 +40,7 @@ class Stuck:
 @pytest.fixture
 def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stuck]:
     made = Stuck()
-    monkeypatch.setattr("engine.local_session.load_optimizer", made)
+    monkeypatch.setattr("engine.session.local.load_optimizer", made)
     yield made
     made.let_go.set()
 

@@ -19,12 +19,14 @@ def test_the_command_line_imports_nothing_heavy() -> None:
 
 
 def test_the_engine_knows_no_screen() -> None:
-    loaded = modules_after("import engine.session, engine.loading, engine.run.result")
+    loaded = modules_after(
+        "import engine.session.interface, engine.session.loading, engine.run.result"
+    )
     assert not loaded & {"textual", "rich", "typer", "glov_tui"}
 
 
 def test_models_are_imported_only_when_loaded() -> None:
-    loaded = modules_after("import engine.session, engine.data.demo_world.vocabulary")
+    loaded = modules_after("import engine.session.interface, engine.data.demo_world.vocabulary")
     assert not loaded & {"torch", "transformers", "open_clip"}
 
 

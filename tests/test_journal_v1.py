@@ -15,13 +15,13 @@ import pytest
 
 from engine.common.errors import JournalError
 from engine.common.kept import Kept
-from engine.local_session import LocalSession
 from engine.remote.messages import parse_message
-from engine.replay import ReplaySession
 from engine.run import events as ev
 from engine.run.result import summarise
 from engine.run.state import RunState
 from engine.run_list import list_runs
+from engine.session.local import LocalSession
+from engine.session.replay import ReplaySession
 from engine.storage.fork import write_fork
 from engine.storage.journal import Journal, read_journal, read_state
 from engine.storage.journal_lines import unsealed

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from engine.common.errors import ConfigError, JournalError
-from engine.replay import KEPT_STATES, LONGEST_GAP_SECONDS, ReplaySession, parse_speed
 from engine.run import events as ev
 from engine.run.commands import Pause, Resume, Stop
 from engine.run.state import RunState
+from engine.session.replay import KEPT_STATES, LONGEST_GAP_SECONDS, ReplaySession, parse_speed
 from engine.storage.journal import Journal, read_journal
 from tests.written_runs import write_run
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from engine.common.kept import Kept
-from engine.local_session import LocalSession
 from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.state import RunState
+from engine.session.local import LocalSession
 from engine.storage.journal import read_journal, read_state
 from engine.storage.run_folder import EVENTS
 from tests import person

@@ -13,8 +13,8 @@ import pytest
 from engine.common.cache_folder import features_folder
 from engine.common.errors import JournalError
 from engine.common.kept import Kept
-from engine.local_session import LocalSession
 from engine.run import events as ev
+from engine.session.local import LocalSession
 from engine.storage.check import RunCheck, check_run
 from engine.storage.journal import Journal, read_state
 from engine.storage.run_folder import CONFIG, EVENTS, LOG, SUMMARY

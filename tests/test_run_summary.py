@@ -10,9 +10,9 @@ import pytest
 
 from engine.common.errors import JournalError
 from engine.common.kept import Kept
-from engine.local_session import LocalSession
 from engine.run import events as ev
 from engine.run_list import list_runs
+from engine.session.local import LocalSession
 from engine.storage.journal import Journal
 from engine.storage.run_folder import EVENTS, SUMMARY
 from engine.storage.summary import kept_summary, read_summary, summary_of_journal

@@ -11,7 +11,6 @@ import pytest
 from engine.common.kept import Kept
 from engine.config import RunConfig
 from engine.config.toml_file import load_config
-from engine.local_session import LocalSession
 from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.commands import (
@@ -26,6 +25,7 @@ from engine.run.commands import (
 )
 from engine.run.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
 from engine.run.state import RunState
+from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
 from engine.storage.run_folder import LOG
 from engine.vlm.dual_encoder.text_features import TextFeatures

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from engine.common.kept import Kept
-from engine.local_session import LocalSession
 from engine.run import events as ev
+from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
 from tests.small_runs import demo, drive, outcome
 

@@ -15,10 +15,10 @@ import pytest
 from engine.common.errors import JournalError, UserError
 from engine.common.files import append_private, append_traceback, read_small
 from engine.common.ownership import why_foreign
-from engine.local_session import LocalSession
 from engine.remote.client import RemoteSession
 from engine.remote.process import start_engine
 from engine.run import events as ev
+from engine.session.local import LocalSession
 from engine.storage.fork import write_fork
 from engine.storage.journal import Journal, read_journal
 from engine.storage.lock import OWNER, read_owner

@@ -48,7 +48,7 @@ READ_BYTES = 256 * 1024
 
 
 class RemoteSession:
-    """`engine.session.Session` of a run that another process drives.
+    """`engine.session.interface.Session` of a run that another process drives.
 
     A thread folds what the engine sends. A connection that breaks is made again as long as there
     is an engine; what is shown then is what was there last.

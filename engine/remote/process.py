@@ -77,8 +77,8 @@ def start_engine(
 def main(folder: Path, descriptor: int, places: Mapping[str, Any], trusted: bool) -> int:
     """Drive the run in ``folder``; returns 0 if it came to its end, 1 if it failed or stopped."""
     from engine.common.stop_signals import stop_on_signal
-    from engine.local_session import LocalSession
     from engine.remote.server import ControlServer
+    from engine.session.local import LocalSession
 
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

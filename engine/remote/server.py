@@ -25,7 +25,6 @@ import engine
 from engine.common.errors import JournalError
 from engine.common.files import append_traceback
 from engine.common.validation import problem
-from engine.local_session import LocalSession
 from engine.remote import address
 from engine.remote.controls import Controls
 from engine.remote.messages import (
@@ -45,7 +44,8 @@ from engine.remote.messages import (
 from engine.remote.telemetry import telemetry_since
 from engine.run.commands import Command, Stop
 from engine.run.state import RunState
-from engine.session import Published
+from engine.session.interface import Published
+from engine.session.local import LocalSession
 from engine.storage.run_folder import EVENTS, LOG
 
 LOOK_SECONDS, CLOSE_LOOK_SECONDS, CLOSE_LOOK_FOR = 0.05, 0.005, 0.25

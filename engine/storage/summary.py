@@ -18,7 +18,7 @@ from engine.common.files import read_small, write_atomic
 from engine.common.ownership import why_denied
 from engine.common.record import Count, Record, Share, UnixTime, to_json
 from engine.run.state import ENDED, RunState, Status
-from engine.session import Published
+from engine.session.interface import Published
 from engine.storage.journal import fold_journal, read_journal
 from engine.storage.run_folder import EVENTS, SUMMARY
 

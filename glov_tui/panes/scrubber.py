@@ -10,8 +10,8 @@ from textual.events import Click
 from textual.message import Message
 from textual.widgets import Static
 
-from engine.replay import ReplaySession
 from engine.run.state import RunState
+from engine.session.replay import ReplaySession
 from glov_tui.glyphs import Glyphs
 
 _INDENT = 1

@@ -16,7 +16,7 @@ from engine.run.edit_check import edit_problem
 from engine.run.edits import Edit
 from engine.run.experiment import SteeringSetting
 from engine.run.state import ENDED
-from engine.session import Session
+from engine.session.interface import Session
 from engine.storage.run_folder import run_argument
 from glov_tui.glyphs import ASCII, UNICODE
 from glov_tui.lab.form import LabForm

@@ -26,7 +26,7 @@ async def settle(pilot: Pilot) -> None:
 
 
 class HeldSession:
-    """`engine.session.Session` whose state changes only by ``apply``."""
+    """`engine.session.interface.Session` whose state changes only by ``apply``."""
 
     def __init__(self, folder: Path, *events: ev.Event) -> None:
         self.state = RunState()

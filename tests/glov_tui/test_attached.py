@@ -11,12 +11,12 @@ import pytest
 from textual.widgets import TextArea
 
 from engine.config.toml_file import load_config
-from engine.local_session import LocalSession
 from engine.remote.client import RemoteSession
 from engine.remote.messages import AskForControls, GiveControls
 from engine.remote.server import ControlServer
 from engine.run import events as ev
 from engine.run.commands import Pause, Stop
+from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
 from glov_tui.app import GlovApp
 from glov_tui.panes.status import StatusLine

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from engine.replay import ReplaySession
 from engine.run import events as ev
 from engine.run.commands import Pause
+from engine.session.replay import ReplaySession
 from engine.storage.journal import Journal, fold_journal, read_journal, read_state
 from engine.storage.run_folder import EVENTS
 from glov_tui.app import GlovApp

@@ -18,7 +18,7 @@ from engine.config import LLMConfig, SamplingConfig
 from engine.config.toml_file import load_config
 from engine.llm.interface import Steering
 from engine.llm.transformers_llm import LocalLLM
-from engine.loading import load_optimizer
+from engine.session.loading import load_optimizer
 from tests.tiny_llm import save_tiny, tiny_model, tiny_tokenizer
 
 MESSAGES = [

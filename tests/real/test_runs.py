@@ -15,7 +15,7 @@ from engine.common.kept import Kept
 from engine.config import RunConfig
 from engine.config.toml_file import load_config
 from engine.llm.transformers_llm import LocalLLM
-from engine.local_session import LocalSession
+from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
 from tests.small_runs import drive, outcome
 

@@ -14,7 +14,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from engine.common.kept import Kept
-from engine.local_session import LocalSession
 from engine.remote import address
 from engine.remote.controls import Controls
 from engine.remote.messages import ControlsChanged, Join, Refused, format_line, parse_message
@@ -22,6 +21,7 @@ from engine.remote.server import ControlServer
 from engine.run import events as ev
 from engine.run.commands import Command, Stop
 from engine.run.state import RunState
+from engine.session.local import LocalSession
 from tests.patience import CEILING_SECONDS
 from tests.small_runs import demo
 

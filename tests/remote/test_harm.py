@@ -16,13 +16,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from engine.common.kept import Kept
-from engine.local_session import LocalSession
 from engine.remote import address, server
 from engine.remote.messages import KeepControls, Request, format_line
 from engine.run import events as ev
 from engine.run.commands import MakeEdit, Pause, Resume, Stop, UndoEdit
 from engine.run.edits import EDITABLE, SetNextPrompt, SetOption
 from engine.run.state import RunState
+from engine.session.local import LocalSession
 from engine.storage.journal import read_state
 from engine.storage.run_folder import LOG
 from tests.patience import CEILING_SECONDS, wait_until

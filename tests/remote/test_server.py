@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from engine.common.kept import Kept
-from engine.local_session import LocalSession
 from engine.remote import address, server
 from engine.remote.client import RemoteSession
 from engine.remote.messages import AskForControls, GiveControls, KeepControls
@@ -22,6 +21,7 @@ from engine.remote.stopping import stop_engine
 from engine.run import events as ev
 from engine.run.commands import InjectTemplate, MakeEdit, Pause, Resume, Stop
 from engine.run.edits import SetNextPrompt, SetOption
+from engine.session.local import LocalSession
 from engine.storage.journal import Journal, read_journal
 from engine.storage.lock import OWNER
 from engine.storage.run_folder import EVENTS, LOG, SOCKET, SUMMARY

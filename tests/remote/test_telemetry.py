@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.common.kept import Kept
-from engine.local_session import LocalSession
 from engine.remote.messages import format_line, parse_message
 from engine.remote.telemetry import telemetry_since
 from engine.run import events as ev
@@ -24,7 +23,8 @@ from engine.run.experiment import (
     SteeringSetting,
 )
 from engine.run.state import RunState
-from engine.session import Published
+from engine.session.interface import Published
+from engine.session.local import LocalSession
 from engine.storage.run_folder import EVENTS
 from tests.patience import CEILING_SECONDS
 from tests.remote.screens import plain

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.config import RunConfig
-from engine.local_session import LocalSession
 from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.alpha_trials import (
@@ -27,6 +26,7 @@ from engine.run.alpha_trials import (
 from engine.run.commands import MakeEdit, Stop
 from engine.run.edits import SetOption
 from engine.run.state import RunState
+from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
 from tests.patience import CEILING_SECONDS
 from tests.test_optimizer import of, run

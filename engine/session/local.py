@@ -24,8 +24,6 @@ from engine.common.stop_signals import ENGINE_THREAD
 from engine.common.wording import counted
 from engine.config import RunConfig
 from engine.config.places import with_places
-from engine.giving_up import Load
-from engine.loading import load_optimizer
 from engine.run import events as ev
 from engine.run.commands import (
     Command,
@@ -46,13 +44,15 @@ from engine.run.emitting import Emitted, Steps, together
 from engine.run.experiment import Experiment
 from engine.run.stalling import why_stalled
 from engine.run.state import RunState
-from engine.session import Published
-from engine.session_experiments import experiment_events
+from engine.session.experiments import experiment_events
+from engine.session.giving_up import Load
+from engine.session.interface import Published
+from engine.session.loading import load_optimizer
+from engine.session.taking_up import take_up
 from engine.storage.journal import Journal, read_journal
 from engine.storage.run_folder import CONFIG, LOG, run_argument
 from engine.storage.run_record import begun_config
 from engine.storage.summary import keep_summary_of
-from engine.taking_up import take_up
 from engine.vlm.interface import Score
 
 if TYPE_CHECKING:
