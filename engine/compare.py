@@ -16,8 +16,8 @@ from engine.common.errors import ConfigError, JournalError
 from engine.common.statistics import SignFlip, Spread, holm, sign_flip_test, spread
 from engine.config import RunConfig
 from engine.config.toml_file import parse_value, with_value
-from engine.grid import describe, format_value, is_ignored
 from engine.storage.run_record import METRICS, Metric, RunRecord, read_record
+from engine.sweeps.grid import describe, format_value, is_ignored
 from engine.vlm.interface import wilson_interval
 
 # What makes a block, or is told by its data set's fingerprint; a run's name makes no difference.

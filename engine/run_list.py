@@ -25,7 +25,7 @@ from engine.storage.run_folder import (
 from engine.storage.run_record import Metric
 from engine.storage.run_status import RunStatus, status_now
 from engine.storage.summary import read_summary
-from engine.sweep import is_sweep, read_sweep
+from engine.sweeps.sweep import is_sweep, read_sweep
 
 
 @dataclass(frozen=True)

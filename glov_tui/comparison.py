@@ -14,7 +14,7 @@ from engine.common.errors import JournalError
 from engine.compare import Block, Comparison, Estimate, Group, PairedTest, compare, read_records
 from engine.compare_report import as_dict, notes, title
 from engine.storage.run_record import METRICS
-from engine.sweep import run_folders
+from engine.sweeps.sweep import run_folders
 from glov_tui.headless import say
 from glov_tui.printing import METRIC_NAMES, percent, print_json, probability, result_console
 from glov_tui.text import clean

@@ -19,7 +19,7 @@ def complete_run(incomplete: str) -> Iterator[str]:
 def complete_run_or_sweep(incomplete: str) -> Iterator[str]:
     """The same, and names of sweeps."""
     from engine.storage.run_folder import runs_folder
-    from engine.sweep import SWEEP
+    from engine.sweeps.sweep import SWEEP
 
     yield from complete_run(incomplete)
     try:

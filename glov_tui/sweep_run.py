@@ -17,12 +17,21 @@ from rich.text import Text
 from engine.common.statistics import Spread
 from engine.common.stop_signals import stop_on_signal
 from engine.common.wording import counted
-from engine.grid import Grid, describe, format_value, make_grid, parse_axis, short_names
 from engine.run import events as ev
 from engine.run.state import RunState
 from engine.storage.run_folder import LOG, new_run_folder
 from engine.storage.run_record import METRICS, Metric, RunRecord, read_record
-from engine.sweep import Backend, FinishedJob, Job, LocalBackend, Row, Sweep, make_rows, open_sweep
+from engine.sweeps.grid import Grid, describe, format_value, make_grid, parse_axis, short_names
+from engine.sweeps.sweep import (
+    Backend,
+    FinishedJob,
+    Job,
+    LocalBackend,
+    Row,
+    Sweep,
+    make_rows,
+    open_sweep,
+)
 from glov_tui.headless import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, say
 from glov_tui.outliving import ProgressConsole, Readers, outliving_the_terminal
 from glov_tui.printing import METRIC_NAMES, percent, print_json, result_console

@@ -12,11 +12,11 @@ from engine.common.user_path import user_path
 from engine.config import RunConfig
 from engine.config.keys import all_keys, is_table, is_text
 from engine.config.toml_file import load_config, parse_value, validate
-from engine.grid import make_grid, parse_axis
 from engine.run_list import list_runs
 from engine.session.loading import check_config
 from engine.storage.run_folder import runs_folder
-from engine.sweep import open_sweep
+from engine.sweeps.grid import make_grid, parse_axis
+from engine.sweeps.sweep import open_sweep
 
 
 def value(override: str) -> Any:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.common.errors import ConfigError
-from engine.grid import Axis, format_value, make_grid, parse_axis
+from engine.sweeps.grid import Axis, format_value, make_grid, parse_axis
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from engine.common.errors import JournalError, UserError
 from engine.run_list import list_runs
 from engine.storage.run_folder import EVENTS, find_run
-from engine.sweep import SWEEP
+from engine.sweeps.sweep import SWEEP
 
 
 @pytest.fixture

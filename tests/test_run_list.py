@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from engine.common.errors import JournalError
-from engine.grid import make_grid, parse_axis
 from engine.run import events as ev
 from engine.run_list import list_runs
 from engine.storage.journal import Journal
 from engine.storage.run_folder import EVENTS, find_run
-from engine.sweep import open_sweep
+from engine.sweeps.grid import make_grid, parse_axis
+from engine.sweeps.sweep import open_sweep
 from tests.sealing import resealed
 from tests.written_runs import write_run
 

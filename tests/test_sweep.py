@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from engine.common.errors import JournalError, UserError
-from engine.grid import Grid, make_grid, parse_axis
 from engine.llm.transformers_llm import LocalLLM
 from engine.run import events as ev
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
-from engine.sweep import (
+from engine.sweeps.grid import Grid, make_grid, parse_axis
+from engine.sweeps.sweep import (
     FinishedJob,
     Job,
     LocalBackend,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.grid import make_grid, parse_axis
-from engine.sweep import open_sweep
+from engine.sweeps.grid import make_grid, parse_axis
+from engine.sweeps.sweep import open_sweep
 from tests.glov_tui.test_cli import GLOV, ROOT, glov
 from tests.patience import CEILING_SECONDS, wait_until
 from tests.written_runs import write_run

@@ -23,7 +23,6 @@ from engine.common.validation import problem
 from engine.common.wording import counted
 from engine.config import RunConfig
 from engine.config.old import WrittenConfig
-from engine.grid import Grid, describe, format_value
 from engine.remote.server import attachable
 from engine.run import events as ev
 from engine.run.commands import Stop
@@ -32,6 +31,7 @@ from engine.session.local import LocalSession
 from engine.storage.journal import is_begun
 from engine.storage.run_folder import EVENTS, LATEST, find_folder, runs_folder
 from engine.storage.run_record import Metric, RunRecord, read_record
+from engine.sweeps.grid import Grid, describe, format_value
 
 SWEEP = "sweep.json"
 
