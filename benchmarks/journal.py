@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from engine.analysis.run_list import list_runs
 from engine.config.toml_file import load_config
 from engine.run import events as ev
-from engine.run_list import list_runs
 from engine.storage.journal import Journal, fold_journal, read_journal
 from engine.storage.journal_lines import sealed
 from engine.storage.run_folder import EVENTS, SUMMARY

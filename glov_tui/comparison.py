@@ -10,9 +10,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from engine.analysis.compare import (
+    Block,
+    Comparison,
+    Estimate,
+    Group,
+    PairedTest,
+    compare,
+    read_records,
+)
+from engine.analysis.compare_report import as_dict, notes, title
 from engine.common.errors import JournalError
-from engine.compare import Block, Comparison, Estimate, Group, PairedTest, compare, read_records
-from engine.compare_report import as_dict, notes, title
 from engine.storage.run_record import METRICS
 from engine.sweeps.sweep import run_folders
 from glov_tui.headless import say

@@ -10,7 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from engine.run_list import ListedRun, list_runs
+from engine.analysis.run_list import ListedRun, list_runs
 from engine.storage.run_folder import runs_folder
 from glov_tui.headless import say
 from glov_tui.printing import percent, print_json, result_console

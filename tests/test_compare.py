@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.analysis.compare import Report, compare, read_records
+from engine.analysis.compare_report import as_dict, notes
 from engine.common.errors import ConfigError
 from engine.common.statistics import sign_flip_test
-from engine.compare import Report, compare, read_records
-from engine.compare_report import as_dict, notes
 from engine.vlm.interface import wilson_interval
 from tests.written_runs import write_run
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from engine.analysis.run_list import list_runs
 from engine.common.errors import ConfigError, UserError
 from engine.common.user_path import user_path
 from engine.config import RunConfig
 from engine.config.keys import all_keys, is_table, is_text
 from engine.config.toml_file import load_config, parse_value, validate
-from engine.run_list import list_runs
 from engine.session.loading import check_config
 from engine.storage.run_folder import runs_folder
 from engine.sweeps.grid import make_grid, parse_axis

@@ -22,6 +22,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine.analysis.run_list import list_runs
 from engine.common.errors import JournalError, UserError
 from engine.common.files import make_private_folder
 from engine.common.kept import Kept
@@ -32,7 +33,6 @@ from engine.run import events as ev
 from engine.run.commands import Resume, Stop
 from engine.run.result import summarise
 from engine.run.state import RunState
-from engine.run_list import list_runs
 from engine.session.loading import load_optimizer
 from engine.session.local import LocalSession
 from engine.steering import direction

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
+from engine.analysis.run_list import list_runs
 from engine.common.errors import JournalError
 from engine.common.kept import Kept
 from engine.remote.messages import parse_message
 from engine.run import events as ev
 from engine.run.result import summarise
 from engine.run.state import RunState
-from engine.run_list import list_runs
 from engine.session.local import LocalSession
 from engine.session.replay import ReplaySession
 from engine.storage.fork import write_fork

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.analysis.run_list import list_runs
 from engine.common.errors import JournalError, UserError
-from engine.run_list import list_runs
 from engine.storage.run_folder import EVENTS, find_run
 from engine.sweeps.sweep import SWEEP
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.analysis.run_list import list_runs
 from engine.common.errors import JournalError
 from engine.run import events as ev
-from engine.run_list import list_runs
 from engine.storage.journal import Journal
 from engine.storage.run_folder import EVENTS, find_run
 from engine.sweeps.grid import make_grid, parse_axis

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.analysis.run_list import list_runs
 from engine.common.errors import JournalError
 from engine.common.kept import Kept
 from engine.run import events as ev
-from engine.run_list import list_runs
 from engine.session.local import LocalSession
 from engine.storage.journal import Journal
 from engine.storage.run_folder import EVENTS, SUMMARY
@@ -135,7 +135,7 @@ def test_whatever_is_wrong_with_one_run_the_others_are_listed(
 
     for name in ("a", "bad", "z"):
         write_run(tmp_path / name)
-    monkeypatch.setattr("engine.run_list.read_summary", read)
+    monkeypatch.setattr("engine.analysis.run_list.read_summary", read)
     found = {run.folder.name: run for run in list_runs([str(tmp_path)])}
     assert {name: run.status for name, run in found.items()} == {
         "a": "finished",

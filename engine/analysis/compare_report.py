@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from engine.analysis.compare import Block, Comparison, Group, PairedTest, Report
 from engine.common.statistics import EXACT_PAIRS, SAMPLED_PATTERNS
 from engine.common.wording import counted
-from engine.compare import Block, Comparison, Group, PairedTest, Report
 from engine.storage.run_record import METRICS, RunRecord
 
 LEVEL = 0.05
