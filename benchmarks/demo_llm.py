@@ -21,9 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout need 
 
 from engine.config import LLMConfig, SamplingConfig, SteeringConfig
 from engine.data.demo_world.vocabulary import named_values
-from engine.demo.dialogues import imagine_run
-from engine.demo.simulate import RandomProposer, propose, simulate, standard_world
-from engine.demo.worlds import World
+from engine.demo.training.dialogues import imagine_run
+from engine.demo.training.simulate import RandomProposer, propose, simulate, standard_world
+from engine.demo.training.worlds import World
 from engine.llm.interface import LanguageModel
 from engine.prompts.reply import parse_reply
 from engine.prompts.template import normalise

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from engine.data.demo_world.vocabulary import DEFAULT_TASK, TASKS
-from engine.demo.ladder import WEIGHTS, Encoder, Ladder, measure
-from engine.demo.train_clip import encode_text
+from engine.demo.training.ladder import WEIGHTS, Encoder, Ladder, measure
+from engine.demo.training.train_clip import encode_text
 
 
 @pytest.fixture(scope="module")

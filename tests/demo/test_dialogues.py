@@ -7,15 +7,15 @@ import pytest
 
 from engine.config import SteeringConfig
 from engine.data.demo_world.vocabulary import TASKS, named_values
-from engine.demo.dialogues import (
+from engine.demo.training.dialogues import (
     ideal_phrases,
     imagine_run,
     make_dialogue,
     random_phrases,
     render,
 )
-from engine.demo.simulate import RandomProposer, WorldFitness, simulate, standard_world
-from engine.demo.worlds import random_world
+from engine.demo.training.simulate import RandomProposer, WorldFitness, simulate, standard_world
+from engine.demo.training.worlds import random_world
 from engine.prompts.reply import parse_reply
 from engine.prompts.template import normalise
 

@@ -10,8 +10,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import engine.demo
 from engine.config import LLMConfig, SamplingConfig, SteeringConfig
 from engine.data.demo_world.vocabulary import TASKS, named_values
-from engine.demo.dialogues import scored
-from engine.demo.simulate import propose, simulate, standard_world
+from engine.demo.training.dialogues import scored
+from engine.demo.training.simulate import propose, simulate, standard_world
 from engine.llm.transformers_llm import LocalLLM
 from engine.prompts.reply import parse_reply
 from engine.run.ranking import ScoredTemplate

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from engine.data.demo_world.vocabulary import FACTORS, HIDDEN_FACTORS, caption, named_values
-from engine.demo import train
-from engine.demo.captions import CONTEXT_LENGTH, build_tokenizer, training_template
-from engine.demo.clip_data import PICTURES, expected_pictures
+from engine.demo.training import train
+from engine.demo.training.captions import CONTEXT_LENGTH, build_tokenizer, training_template
+from engine.demo.training.clip_data import PICTURES, expected_pictures
 
 COMMON = {name: FACTORS[name].common for name in HIDDEN_FACTORS}
 
@@ -53,4 +53,11 @@ def test_all_trains_both_models_side_by_side(
     assert train.train_all(tmp_path / "weights") == 1  # the llm's exit code
     for stage in train.STAGES:
         call = (tmp_path / f"{stage}.txt").read_text().split()
-        assert call == ["1", "-m", "engine.demo.train", "--output", f"{tmp_path}/weights", stage]
+        assert call == [
+            "1",
+            "-m",
+            "engine.demo.training.train",
+            "--output",
+            f"{tmp_path}/weights",
+            stage,
+        ]

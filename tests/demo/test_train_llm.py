@@ -8,10 +8,10 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from engine.demo import train_llm
-from engine.demo.dialogues import make_dialogue
-from engine.demo.llm_batches import make_batch
-from engine.demo.llm_tokenizer import build_tokenizer
+from engine.demo.training import train_llm
+from engine.demo.training.dialogues import make_dialogue
+from engine.demo.training.llm_batches import make_batch
+from engine.demo.training.llm_tokenizer import build_tokenizer
 
 LAYER = 2
 

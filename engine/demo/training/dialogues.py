@@ -27,7 +27,7 @@ from engine.data.demo_world.vocabulary import (
     compose,
     random_task,
 )
-from engine.demo.worlds import (
+from engine.demo.training.worlds import (
     ADJECTIVES,
     NOUNS,
     STRANGE,

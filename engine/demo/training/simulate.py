@@ -14,8 +14,8 @@ from statistics import fmean
 from engine.common.errors import ModelError
 from engine.config import Pooling, RunConfig, SamplingConfig, SteeringConfig
 from engine.data.demo_world.vocabulary import FACTORS, named_values
-from engine.demo.dialogues import random_phrases, render
-from engine.demo.worlds import Phrases, World, random_world
+from engine.demo.training.dialogues import random_phrases, render
+from engine.demo.training.worlds import Phrases, World, random_world
 from engine.llm.interface import LanguageModel, Message, Reply, Steering, SteeringShift, TokenColumn
 from engine.run.emitting import one_by_one
 from engine.run.experiment import LayerLens

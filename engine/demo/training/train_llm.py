@@ -1,6 +1,6 @@
 """Train the tiny LLM of the offline default: an ordinary Llama that proposes templates.
 
-    python -m engine.demo.train llm
+    python -m engine.demo.training.train llm
 
 To follow examples, a model needs attention heads that find an earlier place like the present one
 and look up what came next there. Trained from random weights on dialogues alone, a model of this
@@ -36,9 +36,9 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from engine.demo.dialogues import make_dialogue
-from engine.demo.llm_batches import Batch, make_batch
-from engine.demo.llm_tokenizer import MAX_LENGTH, build_tokenizer
+from engine.demo.training.dialogues import make_dialogue
+from engine.demo.training.llm_batches import Batch, make_batch
+from engine.demo.training.llm_tokenizer import MAX_LENGTH, build_tokenizer
 
 HIDDEN = 128
 LAYERS = 6

@@ -1,4 +1,4 @@
-"""Make the demo's weights again: `python -m engine.demo.train [clip|llm|all] [--output FOLDER]`.
+"""Make the demo's weights again: `python -m engine.demo.training.train [clip|llm|all] [--output FOLDER]`.
 
 Everything is made from nothing on the CPU, reproducibly on one machine with the same versions.
 The two models know nothing of each other, so `all` trains them side by side, each in a process of
@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-WEIGHTS = Path(__file__).parent / "weights"
+WEIGHTS = Path(__file__).parents[1] / "weights"
 STAGES = ("clip", "llm")
 
 
@@ -22,11 +22,11 @@ def train_stage(stage: str, output: Path) -> None:
     """Train one model in this process and write it to output/<stage>/."""
     # Imported here: each takes seconds, and a stage needs only its own.
     if stage == "clip":
-        from engine.demo import train_clip
+        from engine.demo.training import train_clip
 
         train_clip.main(output / "clip")
     else:
-        from engine.demo import train_llm
+        from engine.demo.training import train_llm
 
         train_llm.main(output / "llm")
 
@@ -35,7 +35,7 @@ def train_all(output: Path) -> int:
     """Train both in processes of their own; 0 if both end well, else the first bad exit code."""
     # Libraries read the number of threads when they are imported, so it goes by the environment.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "engine.demo.train", "--output", str(output)]
+    command = [sys.executable, "-m", "engine.demo.training.train", "--output", str(output)]
     running = [subprocess.Popen([*command, stage], env=environment) for stage in STAGES]
     try:
         codes = [process.wait() for process in running]
@@ -48,7 +48,8 @@ def train_all(output: Path) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m engine.demo.train", description="Train the models of the offline default."
+        prog="python -m engine.demo.training.train",
+        description="Train the models of the offline default.",
     )
     parser.add_argument("stage", choices=(*STAGES, "all"), nargs="?", default="all")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""How much the wording matters to the tiny encoder: `python -m engine.demo.ladder [folder]`.
+"""How much the wording matters to the tiny encoder: `python -m engine.demo.training.ladder [folder]`.
 
 For each demo data set: test accuracy with none to all four of the informative factors named
 rightly, with all four named wrongly, with random values, and the agreement of accuracy on five
@@ -31,10 +31,10 @@ from engine.data.demo_world.vocabulary import (
     Task,
     build_template,
 )
-from engine.demo.train_clip import encode_text
+from engine.demo.training.train_clip import encode_text
 from engine.prompts.template import PLACEHOLDER, SEED_TEMPLATE
 
-WEIGHTS = Path(__file__).parent / "weights" / "clip"
+WEIGHTS = Path(__file__).parents[1] / "weights" / "clip"
 
 
 @dataclass(frozen=True)

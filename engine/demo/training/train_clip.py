@@ -46,13 +46,13 @@ from engine.data.demo_world.vocabulary import (
     VISIBLE_FACTORS,
     build_template,
 )
-from engine.demo.captions import (
+from engine.demo.training.captions import (
     CONTEXT_LENGTH,
     build_tokenizer,
     save_tokenizer,
     training_template,
 )
-from engine.demo.clip_data import (
+from engine.demo.training.clip_data import (
     PICTURES,
     SETTINGS,
     Pool,

@@ -15,8 +15,8 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pro
 from transformers import PreTrainedTokenizerFast
 
 from engine.data.demo_world.vocabulary import CLASSES, FACTORS, TASKS
-from engine.demo.dialogues import TASK_WORDS
-from engine.demo.worlds import ADJECTIVES, NOUNS, PREPOSITIONS
+from engine.demo.training.dialogues import TASK_WORDS
+from engine.demo.training.worlds import ADJECTIVES, NOUNS, PREPOSITIONS
 from engine.prompts.template import PLACEHOLDER
 from engine.search.meta_prompt import BUILT_IN, SYSTEM_PROMPT, TASK
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from engine.demo.dialogues import Dialogue
+from engine.demo.training.dialogues import Dialogue
 
 
 @dataclass(frozen=True, slots=True)
