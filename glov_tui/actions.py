@@ -33,9 +33,9 @@ from engine.run.result import summarise
 from engine.run.state import RunState
 from engine.session.interface import Session
 from glov_tui import choices
+from glov_tui.common.text import clean
 from glov_tui.external_editor import edit_text
 from glov_tui.notices import NoticesApp
-from glov_tui.text import clean
 
 if TYPE_CHECKING:
     from glov_tui.lab.settings import LabValues

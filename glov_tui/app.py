@@ -29,7 +29,8 @@ from engine.run.state import ENDED, RunState
 from engine.session.interface import Session
 from glov_tui.actions import DRIVING
 from glov_tui.attached import AttachedActions
-from glov_tui.glyphs import ASCII, UNICODE
+from glov_tui.common.glyphs import ASCII, UNICODE
+from glov_tui.common.text import clean, cut
 from glov_tui.governor import Governor
 from glov_tui.keys import KEYS, PAST_KEYS
 from glov_tui.notices import said_at_the_end
@@ -45,7 +46,6 @@ from glov_tui.panes.status import StatusLine
 from glov_tui.panes.steering import SteeringPane
 from glov_tui.panes.tabs import PANES, screen_tabs
 from glov_tui.screen_driver import screen_driver
-from glov_tui.text import clean, cut
 from glov_tui.themes import HIGH_CONTRAST
 from glov_tui.tty import Terminal, count_writes, queued_frames, redraw
 from glov_tui.widgets.key_bar import KeyBar

@@ -14,10 +14,10 @@ from engine.run.commands import Command, Stop
 from engine.run.state import ENDED
 from engine.storage.run_folder import run_argument
 from glov_tui.actions import DRIVING
+from glov_tui.common.text import clean
 from glov_tui.panes.status import StatusLine
 from glov_tui.past import PastActions
 from glov_tui.pastes import pasted
-from glov_tui.text import clean
 
 LEAVE_SECONDS = 5.0  # to wait for the engine's next safe point
 CTRL_C_SECONDS = 3.0

@@ -24,6 +24,7 @@ from glov_tui.arguments import (
     TrustRun,
     parse_path,
 )
+from glov_tui.common.text import escape_json, escape_toml
 from glov_tui.completion import (
     complete_dataset,
     complete_preset,
@@ -31,7 +32,6 @@ from glov_tui.completion import (
     complete_run_or_sweep,
 )
 from glov_tui.streams import lost_output, prepare_streams, tell
-from glov_tui.text import escape_json, escape_toml
 from glov_tui.wrong_calls import CleaningGroup
 
 app = typer.Typer(

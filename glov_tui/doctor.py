@@ -16,8 +16,8 @@ from rich.text import Text
 from engine.common.versions import versions
 from engine.models import hub, threads
 from engine.storage.run_folder import runs_folder
+from glov_tui.common.text import clean
 from glov_tui.printing import print_json
-from glov_tui.text import clean
 
 
 def report(as_json: bool) -> None:

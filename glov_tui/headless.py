@@ -20,10 +20,10 @@ from engine.run.state import RunState
 from engine.session.interface import Session
 from engine.session.local import LocalSession
 from engine.storage.run_folder import LOG, run_argument
+from glov_tui.common.progress import format_seconds, seconds_left
+from glov_tui.common.text import clean
 from glov_tui.outliving import ProgressConsole, Readers, outliving_the_terminal
 from glov_tui.printing import print_json
-from glov_tui.progress import format_seconds, seconds_left
-from glov_tui.text import clean
 
 POLL_SECONDS = 0.1
 STOPPING = "stopping at the next safe point; once more ends the process at once"

@@ -12,12 +12,12 @@ from engine.run.state import RunState
 from engine.session.interface import Session
 from engine.session.replay import ReplaySession
 from glov_tui.actions import DRIVING, RunActions
+from glov_tui.common.text import clean
 from glov_tui.keys import PAST_KEYS
 from glov_tui.panes.meta_prompt import MetaPromptPane
 from glov_tui.panes.scrubber import Scrubber
 from glov_tui.panes.status import StatusLine
 from glov_tui.panes.steering import SteeringPane
-from glov_tui.text import clean
 
 _PAST_ACTIONS = frozenset(key.action.partition("(")[0] for key in PAST_KEYS)
 _LIVE_ACTIONS = DRIVING | {"lab"}

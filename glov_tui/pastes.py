@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from textual._xterm_parser import XTermParser
 from textual.message import Message
 
-from glov_tui.text import clean
+from glov_tui.common.text import clean
 
 BEGIN, END = "\x1b[200~", "\x1b[201~"
 ESCAPE = "\x1b"

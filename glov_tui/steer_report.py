@@ -13,6 +13,7 @@ from rich.text import Text
 from engine.common.wording import counted
 from engine.run.experiment import CellMeasured, LayerLens, SteeringSetting, TracedReply
 from engine.steering.soundness import BREAKING, Remark
+from glov_tui.common.text import clean
 from glov_tui.lab.heat import kl_legend, kl_level, ramp
 from glov_tui.lab.traces import (
     comparison_lines,
@@ -22,7 +23,6 @@ from glov_tui.lab.traces import (
     mean_kl,
     number,
 )
-from glov_tui.text import clean
 from glov_tui.widgets.spans import Line
 
 _STYLES = {

@@ -7,7 +7,7 @@ import io
 import os
 import sys
 
-from glov_tui.text import clean
+from glov_tui.common.text import clean
 
 _NAMES = {0: "stdin", 1: "stdout", 2: "stderr"}
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from typer.core import TyperGroup
 
-from glov_tui.text import clean
+from glov_tui.common.text import clean
 
 
 class CleaningGroup(TyperGroup):

@@ -10,7 +10,7 @@ from textual.events import Resize
 from textual.widgets import Static
 
 from engine.run.state import RunState
-from glov_tui.text import clean
+from glov_tui.common.text import clean
 
 
 class BestTemplate(Static):

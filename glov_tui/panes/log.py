@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from typing import ClassVar
 
 from engine.run.state import RunState
-from glov_tui.text import clean
+from glov_tui.common.text import clean
 from glov_tui.widgets.spans import Line
 from glov_tui.widgets.text_view import TextView
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 from engine.llm.interface import Message
 from engine.prompts.template import normalise
 from engine.run.state import RunState
-from glov_tui.glyphs import Glyphs
-from glov_tui.text import clean
+from glov_tui.common.glyphs import Glyphs
+from glov_tui.common.text import clean
 from glov_tui.widgets.spans import Line
 from glov_tui.widgets.text_view import TextView
 

@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from engine.run.state import RunState
 from engine.session.replay import ReplaySession
-from glov_tui.glyphs import Glyphs
+from glov_tui.common.glyphs import Glyphs
 
 _INDENT = 1
 

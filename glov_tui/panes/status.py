@@ -12,10 +12,10 @@ from textual.content import Content
 from textual.widgets import Static
 
 from engine.run.state import RunState
-from glov_tui.device_memory import memory_used
-from glov_tui.glyphs import Glyphs
-from glov_tui.progress import format_seconds, seconds_left
-from glov_tui.text import clean
+from glov_tui.common.device_memory import memory_used
+from glov_tui.common.glyphs import Glyphs
+from glov_tui.common.progress import format_seconds, seconds_left
+from glov_tui.common.text import clean
 
 STATUS_STYLES = {
     "new": "",

@@ -19,7 +19,7 @@ from engine.run.state import RunState
 from engine.steering.modes import MODES
 from engine.steering.soundness import remarks, strength_remarks
 from glov_tui.choices import steered_layers
-from glov_tui.text import clean
+from glov_tui.common.text import clean
 
 LEAST_BARS, GOOD_BARS = 5, 8  # rows of bars that come before other rows, and before details
 LABEL = 8  # columns of "lowered "

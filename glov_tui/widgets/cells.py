@@ -15,7 +15,7 @@ from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 
-from glov_tui.text import clean
+from glov_tui.common.text import clean
 
 _JOINERS = frozenset("\u200d\ufe0e\ufe0f")
 

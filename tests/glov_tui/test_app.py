@@ -20,7 +20,7 @@ from engine.run.commands import InjectTemplate, MakeEdit, Pause, Resume, StepOnc
 from engine.run.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
 from glov_tui.all_keys import key_groups
 from glov_tui.app import GlovApp
-from glov_tui.glyphs import UNICODE
+from glov_tui.common.glyphs import UNICODE
 from glov_tui.keys import KEYS
 from glov_tui.panes.accuracy import AccuracyPane
 from glov_tui.panes.candidates import CandidatesPane

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glov_tui.text import clean, escape_json, escape_toml
+from glov_tui.common.text import clean, escape_json, escape_toml
 
 
 @given(st.text())

@@ -1,0 +1,1 @@
+"""What commands and the cockpit share: text, glyphs, progress."""
