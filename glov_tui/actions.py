@@ -34,8 +34,8 @@ from engine.run.state import RunState
 from engine.session.interface import Session
 from glov_tui import choices
 from glov_tui.common.text import clean
-from glov_tui.external_editor import edit_text
 from glov_tui.notices import NoticesApp
+from glov_tui.terminal.external_editor import edit_text
 
 if TYPE_CHECKING:
     from glov_tui.lab.settings import LabValues

@@ -31,7 +31,6 @@ from glov_tui.actions import DRIVING
 from glov_tui.attached import AttachedActions
 from glov_tui.common.glyphs import ASCII, UNICODE
 from glov_tui.common.text import clean, cut
-from glov_tui.governor import Governor
 from glov_tui.keys import KEYS, PAST_KEYS
 from glov_tui.notices import said_at_the_end
 from glov_tui.panes.accuracy import AccuracyPane
@@ -45,9 +44,10 @@ from glov_tui.panes.scrubber import Scrubber
 from glov_tui.panes.status import StatusLine
 from glov_tui.panes.steering import SteeringPane
 from glov_tui.panes.tabs import PANES, screen_tabs
-from glov_tui.screen_driver import screen_driver
+from glov_tui.terminal.governor import Governor
+from glov_tui.terminal.screen_driver import screen_driver
+from glov_tui.terminal.tty import Terminal, count_writes, queued_frames, redraw
 from glov_tui.themes import HIGH_CONTRAST
-from glov_tui.tty import Terminal, count_writes, queued_frames, redraw
 from glov_tui.widgets.key_bar import KeyBar
 
 PUMP_HZ = 10

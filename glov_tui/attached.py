@@ -17,7 +17,7 @@ from glov_tui.actions import DRIVING
 from glov_tui.common.text import clean
 from glov_tui.panes.status import StatusLine
 from glov_tui.past import PastActions
-from glov_tui.pastes import pasted
+from glov_tui.terminal.pastes import pasted
 
 LEAVE_SECONDS = 5.0  # to wait for the engine's next safe point
 CTRL_C_SECONDS = 3.0

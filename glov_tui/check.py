@@ -8,7 +8,7 @@ from engine.common.wording import counted
 from engine.storage.check import RunCheck, check_run
 from engine.storage.run_folder import find_run
 from glov_tui.common.text import clean
-from glov_tui.printing import print_json, result_console
+from glov_tui.terminal.printing import print_json, result_console
 
 _STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
 

@@ -31,7 +31,7 @@ from glov_tui.completion import (
     complete_run,
     complete_run_or_sweep,
 )
-from glov_tui.streams import lost_output, prepare_streams, tell
+from glov_tui.terminal.streams import lost_output, prepare_streams, tell
 from glov_tui.wrong_calls import CleaningGroup
 
 app = typer.Typer(

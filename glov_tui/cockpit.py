@@ -52,7 +52,7 @@ def replay_on_screen(session: ReplaySession, low_bandwidth: bool = False) -> int
     """
     _set_textual_defaults()
     from glov_tui.app import GlovApp
-    from glov_tui.tty import screen_descriptors
+    from glov_tui.terminal.tty import screen_descriptors
 
     budget = LOW_KIB_PER_SECOND if low_bandwidth else KIB_PER_SECOND
     descriptor, name = tempfile.mkstemp(prefix="glov-replay-", suffix=".txt")
@@ -80,7 +80,7 @@ def drive_on_screen(session: Session, low_bandwidth: bool = False) -> int:
     """
     _set_textual_defaults()
     from glov_tui.app import GlovApp
-    from glov_tui.tty import screen_descriptors
+    from glov_tui.terminal.tty import screen_descriptors
 
     budget = LOW_KIB_PER_SECOND if low_bandwidth else KIB_PER_SECOND
     log = session.folder / LOG
@@ -133,7 +133,7 @@ def detach(
     """
     from engine.remote.process import start_engine
     from glov_tui.headless import EXIT_DONE, say
-    from glov_tui.printing import print_json
+    from glov_tui.terminal.printing import print_json
 
     state = read_state(folder)
     if state.status == "finished":

@@ -25,7 +25,13 @@ from engine.storage.run_record import METRICS
 from engine.sweeps.sweep import run_folders
 from glov_tui.common.text import clean
 from glov_tui.headless import say
-from glov_tui.printing import METRIC_NAMES, percent, print_json, probability, result_console
+from glov_tui.terminal.printing import (
+    METRIC_NAMES,
+    percent,
+    print_json,
+    probability,
+    result_console,
+)
 
 
 def print_comparison(names: Sequence[str], baseline: Sequence[str], as_json: bool) -> None:

@@ -17,7 +17,7 @@ from engine.common.versions import versions
 from engine.models import hub, threads
 from engine.storage.run_folder import runs_folder
 from glov_tui.common.text import clean
-from glov_tui.printing import print_json
+from glov_tui.terminal.printing import print_json
 
 
 def report(as_json: bool) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.common.errors import UserError
-from glov_tui.streams import tell
+from glov_tui.terminal.streams import tell
 
 
 @dataclass(frozen=True, slots=True)

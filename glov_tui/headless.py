@@ -22,8 +22,8 @@ from engine.session.local import LocalSession
 from engine.storage.run_folder import LOG, run_argument
 from glov_tui.common.progress import format_seconds, seconds_left
 from glov_tui.common.text import clean
-from glov_tui.outliving import ProgressConsole, Readers, outliving_the_terminal
-from glov_tui.printing import print_json
+from glov_tui.terminal.outliving import ProgressConsole, Readers, outliving_the_terminal
+from glov_tui.terminal.printing import print_json
 
 POLL_SECONDS = 0.1
 STOPPING = "stopping at the next safe point; once more ends the process at once"

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.data.registry import registered_datasets
-from glov_tui.printing import print_json
+from glov_tui.terminal.printing import print_json
 
 
 def print_datasets(as_json: bool) -> None:

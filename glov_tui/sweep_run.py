@@ -35,8 +35,8 @@ from engine.sweeps.sweep import (
 from glov_tui.common.progress import format_seconds
 from glov_tui.common.text import clean
 from glov_tui.headless import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, say
-from glov_tui.outliving import ProgressConsole, Readers, outliving_the_terminal
-from glov_tui.printing import METRIC_NAMES, percent, print_json, result_console
+from glov_tui.terminal.outliving import ProgressConsole, Readers, outliving_the_terminal
+from glov_tui.terminal.printing import METRIC_NAMES, percent, print_json, result_console
 from glov_tui.whiskers import Whisker, draw_whiskers
 
 _SHOWN: tuple[Metric, ...] = ("best_train_accuracy", "ensemble_test_accuracy", "area")

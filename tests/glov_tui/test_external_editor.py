@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from glov_tui.external_editor import EditorError, edit_with, editor_command
+from glov_tui.terminal.external_editor import EditorError, edit_with, editor_command
 
 Editor = Callable[[Sequence[str]], int]
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glov_tui.governor import MAX_DEBT_SECONDS, MAX_QUEUED_FRAMES, Governor
+from glov_tui.terminal.governor import MAX_DEBT_SECONDS, MAX_QUEUED_FRAMES, Governor
 
 
 class Clock:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 CODE = """
 import os, pathlib, sys
-from glov_tui.outliving import outliving_the_terminal
+from glov_tui.terminal.outliving import outliving_the_terminal
 read, write = os.pipe()
 os.dup2(write, 2)
 os.close(read), os.close(write)

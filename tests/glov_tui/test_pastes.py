@@ -11,7 +11,7 @@ from textual.widgets import Input, TextArea
 
 from engine.run import events as ev
 from glov_tui.app import GlovApp
-from glov_tui.pastes import BEGIN, END, PasteParser, pasted
+from glov_tui.terminal.pastes import BEGIN, END, PasteParser, pasted
 from tests.glov_tui.sessions import HeldSession, loaded, one_step
 
 HOSTILE = "one\x1b[A\x1b\x1btwo\x1b[200~q\x1b[20\x1bthree\x1b[B"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glov_tui.screen_diff import ScreenDiff
+from glov_tui.terminal.screen_diff import ScreenDiff
 
 COLUMNS, ROWS = 16, 4
 Frame = list[tuple[int, int, list[tuple[str, str]]]]

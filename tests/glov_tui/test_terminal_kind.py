@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from glov_tui.terminal_kind import encode_plain, speaks_unicode, wants_colour
+from glov_tui.terminal.terminal_kind import encode_plain, speaks_unicode, wants_colour
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from glov_tui.terminal_writer import TerminalWriter, hung_up, open_unblocked, write_within
+from glov_tui.terminal.terminal_writer import TerminalWriter, hung_up, open_unblocked, write_within
 from tests.patience import CEILING_SECONDS
 
 FRAME = b"x" * 5000

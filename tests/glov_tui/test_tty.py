@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from glov_tui.end_signals import EndSignals
+from glov_tui.terminal.end_signals import EndSignals
 from tests.e2e.terminal import Terminal
 
 APP = [sys.executable, str(Path(__file__).with_name("tty_app.py"))]

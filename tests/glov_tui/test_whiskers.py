@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from glov_tui.printing import percent, probability
+from glov_tui.terminal.printing import percent, probability
 from glov_tui.whiskers import Whisker, draw_whiskers
 
 ROWS = [

@@ -21,8 +21,8 @@ from typing import ClassVar
 from textual.app import App, ComposeResult
 from textual.widgets import Static
 
-from glov_tui import screen_driver, tty
-from glov_tui.external_editor import edit_text
+from glov_tui.terminal import screen_driver, tty
+from glov_tui.terminal.external_editor import edit_text
 
 LOG, MODES = Path(sys.argv[1]), sys.argv[2:]
 

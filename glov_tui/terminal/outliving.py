@@ -13,7 +13,7 @@ from typing import NoReturn
 from rich.console import Console
 
 from engine.common.files import open_private
-from glov_tui.terminal_writer import hung_up
+from glov_tui.terminal.terminal_writer import hung_up
 
 
 class ProgressConsole(Console):

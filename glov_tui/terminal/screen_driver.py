@@ -22,12 +22,12 @@ from textual.driver import Driver
 from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
 
-from glov_tui.governor import MAX_QUEUED_FRAMES, Governor
-from glov_tui.pastes import PasteParser
-from glov_tui.screen_diff import ScreenDiff
-from glov_tui.terminal_kind import encode_plain
-from glov_tui.terminal_writer import CANCEL, TerminalWriter, open_unblocked
-from glov_tui.tty import current_terminal
+from glov_tui.terminal.governor import MAX_QUEUED_FRAMES, Governor
+from glov_tui.terminal.pastes import PasteParser
+from glov_tui.terminal.screen_diff import ScreenDiff
+from glov_tui.terminal.terminal_kind import encode_plain
+from glov_tui.terminal.terminal_writer import CANCEL, TerminalWriter, open_unblocked
+from glov_tui.terminal.tty import current_terminal
 
 FRAME_CHARACTERS = 64
 """Shorter writes hold up nothing: a few cells, or control sequences."""

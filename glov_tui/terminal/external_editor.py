@@ -13,8 +13,8 @@ from typing import Any, Literal
 from textual.app import App, SuspendNotSupported
 
 from engine.common.errors import UserError
-from glov_tui.screen_driver import suspended
-from glov_tui.tty import spawn_on_terminal
+from glov_tui.terminal.screen_driver import suspended
+from glov_tui.terminal.tty import spawn_on_terminal
 
 FALLBACKS = ("nano", "vi")
 MAX_BYTES = 1 << 20

@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from engine.common.files import open_private
-from glov_tui.end_signals import EndSignals
-from glov_tui.terminal_kind import speaks_unicode
-from glov_tui.terminal_writer import hung_up, open_unblocked, write_within
+from glov_tui.terminal.end_signals import EndSignals
+from glov_tui.terminal.terminal_kind import speaks_unicode
+from glov_tui.terminal.terminal_writer import hung_up, open_unblocked, write_within
 
 if TYPE_CHECKING:
     from textual.app import App
 
-    from glov_tui.governor import Governor
+    from glov_tui.terminal.governor import Governor
 
 RESET = (
     "\x18"  # end a sequence that was cut off

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from engine.storage.run_record import Metric
 from glov_tui.common.text import escape_json
-from glov_tui.terminal_kind import speaks_unicode, wants_colour
+from glov_tui.terminal.terminal_kind import speaks_unicode, wants_colour
 
 METRIC_NAMES: dict[Metric, str] = {
     "best_train_accuracy": "best train",
