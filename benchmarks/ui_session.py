@@ -257,7 +257,7 @@ def attach(folder: Path, rate: float) -> None:
         while not (folder / RUN / SOCKET).exists():
             assert engine.poll() is None, "the scripted engine ended"
             time.sleep(0.01)
-        from glov_tui.cockpit import drive_on_screen
+        from glov_tui.commands.on_screen import drive_on_screen
 
         session = RemoteSession.attach(folder / RUN, "benchmark")
         session.starts_engine = True  # SIGTERM ends both

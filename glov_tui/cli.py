@@ -131,7 +131,7 @@ def attach(run: RunArgument, low_bandwidth: LowBandwidth = False) -> None:
     from engine.common.errors import UserError
     from engine.remote.client import RemoteSession
     from engine.storage.run_folder import find_run
-    from glov_tui.cockpit import drive_on_screen, screen_name
+    from glov_tui.commands.on_screen import drive_on_screen, screen_name
     from glov_tui.driving import has_terminal
 
     folder = find_run(run)
@@ -286,7 +286,7 @@ def replay(
         raise UserError(
             "a replay needs a terminal; `glov runs` and `glov compare` print what a run did"
         )
-    from glov_tui.cockpit import replay_on_screen
+    from glov_tui.commands.on_screen import replay_on_screen
 
     raise typer.Exit(replay_on_screen(session, low_bandwidth))
 

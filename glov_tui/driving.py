@@ -75,7 +75,7 @@ def drive(folder: Path, how: How) -> int:
         UserError: if it can't be taken up.
     """
     if how.detach:
-        from glov_tui.cockpit import detach
+        from glov_tui.commands.on_screen import detach
 
         return detach(folder, how.as_json, how.trusted, how.places)
     headless = how.headless or how.as_json
@@ -90,7 +90,7 @@ def drive(folder: Path, how: How) -> int:
         session = LocalSession.resume(folder, trusted=how.trusted, places=how.places)
         return drive_headless(session, how.as_json)
     from engine.remote.client import RemoteSession
-    from glov_tui.cockpit import drive_on_screen, screen_name
+    from glov_tui.commands.on_screen import drive_on_screen, screen_name
 
     screen = RemoteSession.of_new_engine(folder, screen_name(), how.trusted, how.places)
     return drive_on_screen(screen, how.low_bandwidth)
