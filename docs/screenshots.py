@@ -16,7 +16,7 @@ from engine.run.commands import InjectTemplate, MakeEdit, Pause, Stop
 from engine.run.edits import SetOption
 from engine.run.state import RunState
 from engine.session.local import LocalSession
-from glov_tui.app import GlovApp
+from glov_tui.cockpit.app import GlovApp
 
 HERE = Path(__file__).parent
 SIZES = ((200, 50), (120, 40), (80, 24))

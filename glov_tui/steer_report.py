@@ -13,9 +13,8 @@ from rich.text import Text
 from engine.common.wording import counted
 from engine.run.experiment import CellMeasured, LayerLens, SteeringSetting, TracedReply
 from engine.steering.soundness import BREAKING, Remark
-from glov_tui.common.text import clean
-from glov_tui.lab.heat import kl_legend, kl_level, ramp
-from glov_tui.lab.traces import (
+from glov_tui.cockpit.lab.heat import kl_legend, kl_level, ramp
+from glov_tui.cockpit.lab.traces import (
     comparison_lines,
     first_difference,
     lens_lines,
@@ -23,6 +22,7 @@ from glov_tui.lab.traces import (
     mean_kl,
     number,
 )
+from glov_tui.common.text import clean
 from glov_tui.widgets.spans import Line
 
 _STYLES = {

@@ -40,7 +40,7 @@ from engine.storage.check import check_run
 from engine.storage.journal import Journal, read_journal
 from engine.storage.run_folder import EVENTS, LOG, SUMMARY
 from engine.vlm.dual_encoder.text_features import TextFeatures
-from glov_tui.screens.details import details
+from glov_tui.cockpit.screens.details import details
 from tests.forking import Glov
 from tests.kill_points import NOTHING, KillPoint, KillPoints, kinds
 from tests.sealing import resealed

@@ -31,5 +31,9 @@ def test_models_are_imported_only_when_loaded() -> None:
 
 
 def test_screens_over_the_cockpit_are_imported_when_they_are_opened() -> None:
-    loaded = modules_after("import glov_tui.app")
-    assert not {name for name in loaded if name.startswith(("glov_tui.lab", "glov_tui.screens."))}
+    loaded = modules_after("import glov_tui.cockpit.app")
+    assert not {
+        name
+        for name in loaded
+        if name.startswith(("glov_tui.cockpit.lab", "glov_tui.cockpit.screens."))
+    }

@@ -51,7 +51,7 @@ def replay_on_screen(session: ReplaySession, low_bandwidth: bool = False) -> int
     What is written meanwhile goes to a file of its own: the run may be somebody else's.
     """
     _set_textual_defaults()
-    from glov_tui.app import GlovApp
+    from glov_tui.cockpit.app import GlovApp
     from glov_tui.terminal.tty import screen_descriptors
 
     budget = LOW_KIB_PER_SECOND if low_bandwidth else KIB_PER_SECOND
@@ -79,7 +79,7 @@ def drive_on_screen(session: Session, low_bandwidth: bool = False) -> int:
         UserError: if the run's log can't be written, or its engine can't be started.
     """
     _set_textual_defaults()
-    from glov_tui.app import GlovApp
+    from glov_tui.cockpit.app import GlovApp
     from glov_tui.terminal.tty import screen_descriptors
 
     budget = LOW_KIB_PER_SECOND if low_bandwidth else KIB_PER_SECOND

@@ -18,23 +18,23 @@ from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.commands import InjectTemplate, MakeEdit, Pause, Resume, StepOnce, Stop, UndoEdit
 from engine.run.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
-from glov_tui.all_keys import key_groups
-from glov_tui.app import GlovApp
+from glov_tui.cockpit.all_keys import key_groups
+from glov_tui.cockpit.app import GlovApp
+from glov_tui.cockpit.keys import KEYS
+from glov_tui.cockpit.panes.accuracy import AccuracyPane
+from glov_tui.cockpit.panes.candidates import CandidatesPane
+from glov_tui.cockpit.panes.examples import ExamplesPane
+from glov_tui.cockpit.panes.log import LogPane
+from glov_tui.cockpit.panes.meta_prompt import MetaPromptPane
+from glov_tui.cockpit.panes.status import StatusLine
+from glov_tui.cockpit.panes.tabs import PANES
+from glov_tui.cockpit.screens.details import DetailsScreen
+from glov_tui.cockpit.screens.editor import EditorScreen
+from glov_tui.cockpit.screens.help import HelpScreen
+from glov_tui.cockpit.screens.inject import InjectScreen
+from glov_tui.cockpit.screens.options import OptionsScreen
+from glov_tui.cockpit.screens.question import QuestionScreen
 from glov_tui.common.glyphs import UNICODE
-from glov_tui.keys import KEYS
-from glov_tui.panes.accuracy import AccuracyPane
-from glov_tui.panes.candidates import CandidatesPane
-from glov_tui.panes.examples import ExamplesPane
-from glov_tui.panes.log import LogPane
-from glov_tui.panes.meta_prompt import MetaPromptPane
-from glov_tui.panes.status import StatusLine
-from glov_tui.panes.tabs import PANES
-from glov_tui.screens.details import DetailsScreen
-from glov_tui.screens.editor import EditorScreen
-from glov_tui.screens.help import HelpScreen
-from glov_tui.screens.inject import InjectScreen
-from glov_tui.screens.options import OptionsScreen
-from glov_tui.screens.question import QuestionScreen
 from glov_tui.widgets.hbars import HBars
 from glov_tui.widgets.key_bar import KeyBar
 from glov_tui.widgets.row_table import RowTable

@@ -18,11 +18,11 @@ from engine.run import events as ev
 from engine.run.commands import Pause, Stop
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
-from glov_tui.app import GlovApp
-from glov_tui.panes.status import StatusLine
-from glov_tui.screens.editor import EditorScreen
-from glov_tui.screens.inject import InjectScreen
-from glov_tui.screens.question import QuestionScreen
+from glov_tui.cockpit.app import GlovApp
+from glov_tui.cockpit.panes.status import StatusLine
+from glov_tui.cockpit.screens.editor import EditorScreen
+from glov_tui.cockpit.screens.inject import InjectScreen
+from glov_tui.cockpit.screens.question import QuestionScreen
 from tests.patience import CEILING_SECONDS, until
 
 
@@ -147,7 +147,7 @@ async def test_what_was_typed_is_kept_when_the_run_has_ended_meanwhile(engine) -
 
 async def test_typing_keeps_the_controls_that_are_asked_for(engine, monkeypatch) -> None:
     monkeypatch.setattr("engine.remote.controls.HAND_OVER_SECONDS", 3600.0)
-    monkeypatch.setattr("glov_tui.attached.SAY_HERE_SECONDS", 0.0)
+    monkeypatch.setattr("glov_tui.cockpit.attached.SAY_HERE_SECONDS", 0.0)
     async with cockpit(engine.folder) as (pilot, app):
         await until(lambda: "Edit" in keys(app))
         other = RemoteSession.attach(engine.folder, "pts/other")

@@ -9,7 +9,7 @@ import pytest
 from textual.widgets import Input, TextArea
 
 from engine.run import events as ev
-from glov_tui.app import GlovApp
+from glov_tui.cockpit.app import GlovApp
 from tests.glov_tui.sessions import HeldSession, loaded, one_step
 
 BEST = "a <category> in blue light."

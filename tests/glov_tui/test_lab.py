@@ -12,13 +12,13 @@ from engine.run import events as ev
 from engine.run.commands import EndExperiment, MakeEdit, Pause, Resume, RunExperiment, UndoEdit
 from engine.run.edits import SetOption
 from engine.run.experiment import CompareSettings, ReadLens, ScanSettings, SteeringSetting
-from glov_tui.app import GlovApp
-from glov_tui.lab.form import LabForm
-from glov_tui.lab.grid import GridView
-from glov_tui.lab.views import CompareView, LabHead, LabMessage, LensView
-from glov_tui.screens.help import HelpScreen
-from glov_tui.screens.lab import LabScreen
-from glov_tui.screens.question import QuestionScreen
+from glov_tui.cockpit.app import GlovApp
+from glov_tui.cockpit.lab.form import LabForm
+from glov_tui.cockpit.lab.grid import GridView
+from glov_tui.cockpit.lab.views import CompareView, LabHead, LabMessage, LensView
+from glov_tui.cockpit.screens.help import HelpScreen
+from glov_tui.cockpit.screens.lab import LabScreen
+from glov_tui.cockpit.screens.question import QuestionScreen
 from glov_tui.widgets.fields import Choice, ValueField
 from glov_tui.widgets.key_bar import KeyBar
 from tests.glov_tui.sessions import (

@@ -14,8 +14,8 @@ from engine.run import events as ev
 from engine.run.edits import ChooseAnchors, SetOption
 from engine.run.experiment import SteeringSetting
 from engine.run.state import RunState
-from glov_tui.lab import heat, settings, traces
-from glov_tui.lab.settings import Typed, TypedWrong
+from glov_tui.cockpit.lab import heat, settings, traces
+from glov_tui.cockpit.lab.settings import Typed, TypedWrong
 from tests.glov_tui.sessions import lens_read, loaded, one_step, traced
 
 BEST = "a <category> in blue light."

@@ -17,8 +17,8 @@ from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.edits import SetOption
 from engine.run.experiment import CompareSettings, ReadLens, ScanSettings, SteeringSetting
-from glov_tui.app import GlovApp
-from glov_tui.panes.tabs import PANES
+from glov_tui.cockpit.app import GlovApp
+from glov_tui.cockpit.panes.tabs import PANES
 from tests.glov_tui.sessions import (
     HeldSession,
     lens_read,

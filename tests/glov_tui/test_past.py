@@ -14,14 +14,14 @@ from engine.run.commands import Pause
 from engine.session.replay import ReplaySession
 from engine.storage.journal import Journal, fold_journal, read_journal, read_state
 from engine.storage.run_folder import EVENTS
-from glov_tui.app import GlovApp
-from glov_tui.panes.candidates import CandidatesPane
-from glov_tui.panes.log import LogPane
-from glov_tui.panes.meta_prompt import MetaPromptPane
-from glov_tui.panes.scrubber import Scrubber
-from glov_tui.panes.status import StatusLine
-from glov_tui.panes.steering import SteeringPane
-from glov_tui.screens.fork import ForkScreen
+from glov_tui.cockpit.app import GlovApp
+from glov_tui.cockpit.panes.candidates import CandidatesPane
+from glov_tui.cockpit.panes.log import LogPane
+from glov_tui.cockpit.panes.meta_prompt import MetaPromptPane
+from glov_tui.cockpit.panes.scrubber import Scrubber
+from glov_tui.cockpit.panes.status import StatusLine
+from glov_tui.cockpit.panes.steering import SteeringPane
+from glov_tui.cockpit.screens.fork import ForkScreen
 from glov_tui.widgets.hbars import HBars
 from glov_tui.widgets.row_table import RowTable
 from tests.glov_tui.sessions import (

@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.widgets import Input, TextArea
 
 from engine.run import events as ev
-from glov_tui.app import GlovApp
+from glov_tui.cockpit.app import GlovApp
 from glov_tui.terminal.pastes import BEGIN, END, PasteParser, pasted
 from tests.glov_tui.sessions import HeldSession, loaded, one_step
 

@@ -12,10 +12,10 @@ from engine.remote.telemetry import telemetry_since
 from engine.run import events as ev
 from engine.run.edits import SetOption
 from engine.run.state import RunState
-from glov_tui.panes.candidates import THOUGHT_CHARACTERS, CandidatesPane
-from glov_tui.panes.meta_prompt import MetaPromptPane
-from glov_tui.screens.inject import InjectScreen
-from glov_tui.screens.options import OptionsScreen
+from glov_tui.cockpit.panes.candidates import THOUGHT_CHARACTERS, CandidatesPane
+from glov_tui.cockpit.panes.meta_prompt import MetaPromptPane
+from glov_tui.cockpit.screens.inject import InjectScreen
+from glov_tui.cockpit.screens.options import OptionsScreen
 from glov_tui.widgets.fields import Choice
 from tests.glov_tui.sessions import HeldSession, loaded, one_step
 from tests.glov_tui.test_app import BEST, cockpit, edits, settle

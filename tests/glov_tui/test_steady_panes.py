@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from engine.run import events as ev
-from glov_tui.notices import said_at_the_end
-from glov_tui.panes.candidates import CandidatesPane
-from glov_tui.panes.meta_prompt import MetaPromptPane
-from glov_tui.panes.tabs import PANES, screen_tabs
+from glov_tui.cockpit.notices import said_at_the_end
+from glov_tui.cockpit.panes.candidates import CandidatesPane
+from glov_tui.cockpit.panes.meta_prompt import MetaPromptPane
+from glov_tui.cockpit.panes.tabs import PANES, screen_tabs
 from glov_tui.widgets.key_bar import KeyBar
 from tests.glov_tui.sessions import HeldSession, loaded, one_step
 from tests.glov_tui.test_app import BEST, cockpit, settle

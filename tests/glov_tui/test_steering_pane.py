@@ -20,9 +20,9 @@ from engine.run import events as ev
 from engine.run.edits import SetOption
 from engine.run.state import RunState
 from engine.steering.soundness import Register
-from glov_tui.app import GlovApp
-from glov_tui.panes.steering import SteeringPane
-from glov_tui.panes.steering_lines import (
+from glov_tui.cockpit.app import GlovApp
+from glov_tui.cockpit.panes.steering import SteeringPane
+from glov_tui.cockpit.panes.steering_lines import (
     ASCII_MARKS,
     Marks,
     quoted,

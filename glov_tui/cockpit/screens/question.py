@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.events import Key
 from textual.widgets import Button, Label
 
-from glov_tui.screens.dialog import Dialog
+from glov_tui.cockpit.screens.dialog import Dialog
 
 
 class QuestionScreen(Dialog[str]):

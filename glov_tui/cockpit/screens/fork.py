@@ -15,8 +15,8 @@ from textual.widgets import Input, Label
 
 from engine.common.user_path import user_path
 from engine.storage.run_folder import runs_folder
+from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.common.text import clean
-from glov_tui.screens.dialog import Dialog
 
 
 def fork_folder(text: str) -> Path:

@@ -10,8 +10,8 @@ from textual.binding import Binding, BindingType
 from engine.common.wording import counted
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
+from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.common.text import clean
-from glov_tui.screens.dialog import Dialog
 from glov_tui.widgets.key_bar import KeyBar
 from glov_tui.widgets.spans import Line
 from glov_tui.widgets.text_view import TextView

@@ -27,27 +27,27 @@ from textual.widgets import Static
 from engine.run.edits import SetOption
 from engine.run.state import ENDED, RunState
 from engine.session.interface import Session
-from glov_tui.actions import DRIVING
-from glov_tui.attached import AttachedActions
+from glov_tui.cockpit.actions import DRIVING
+from glov_tui.cockpit.attached import AttachedActions
+from glov_tui.cockpit.keys import KEYS, PAST_KEYS
+from glov_tui.cockpit.notices import said_at_the_end
+from glov_tui.cockpit.panes.accuracy import AccuracyPane
+from glov_tui.cockpit.panes.best import BestTemplate
+from glov_tui.cockpit.panes.candidates import CandidatesPane
+from glov_tui.cockpit.panes.examples import ExamplesPane
+from glov_tui.cockpit.panes.log import LogPane
+from glov_tui.cockpit.panes.meta_prompt import MetaPromptPane
+from glov_tui.cockpit.panes.pane import Pane, PaneScreen
+from glov_tui.cockpit.panes.scrubber import Scrubber
+from glov_tui.cockpit.panes.status import StatusLine
+from glov_tui.cockpit.panes.steering import SteeringPane
+from glov_tui.cockpit.panes.tabs import PANES, screen_tabs
+from glov_tui.cockpit.themes import HIGH_CONTRAST
 from glov_tui.common.glyphs import ASCII, UNICODE
 from glov_tui.common.text import clean, cut
-from glov_tui.keys import KEYS, PAST_KEYS
-from glov_tui.notices import said_at_the_end
-from glov_tui.panes.accuracy import AccuracyPane
-from glov_tui.panes.best import BestTemplate
-from glov_tui.panes.candidates import CandidatesPane
-from glov_tui.panes.examples import ExamplesPane
-from glov_tui.panes.log import LogPane
-from glov_tui.panes.meta_prompt import MetaPromptPane
-from glov_tui.panes.pane import Pane, PaneScreen
-from glov_tui.panes.scrubber import Scrubber
-from glov_tui.panes.status import StatusLine
-from glov_tui.panes.steering import SteeringPane
-from glov_tui.panes.tabs import PANES, screen_tabs
 from glov_tui.terminal.governor import Governor
 from glov_tui.terminal.screen_driver import screen_driver
 from glov_tui.terminal.tty import Terminal, count_writes, queued_frames, redraw
-from glov_tui.themes import HIGH_CONTRAST
 from glov_tui.widgets.key_bar import KeyBar
 
 PUMP_HZ = 10
@@ -318,8 +318,8 @@ class GlovApp(AttachedActions):
 
     def action_help(self) -> None:
         """Show all keys."""
-        from glov_tui.all_keys import key_groups
-        from glov_tui.screens.help import HelpScreen
+        from glov_tui.cockpit.all_keys import key_groups
+        from glov_tui.cockpit.screens.help import HelpScreen
 
         self.clear_notifications()  # they would lie on the text where the screen is small
         self._open(HelpScreen(key_groups(), self._glyphs))
@@ -365,7 +365,7 @@ class GlovApp(AttachedActions):
 
     @on(ExamplesPane.DetailsRequested)
     def _show_details(self, message: ExamplesPane.DetailsRequested) -> None:
-        from glov_tui.screens.details import DetailsScreen
+        from glov_tui.cockpit.screens.details import DetailsScreen
 
         state = self.shown
         template = state.find(message.key)

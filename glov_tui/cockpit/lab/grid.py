@@ -15,10 +15,10 @@ from engine.common.wording import counted
 from engine.run.experiment import CellMeasured, ScanSettings
 from engine.run.experiment_state import ExperimentState
 from engine.run.state import RunState
+from glov_tui.cockpit.lab import settings
+from glov_tui.cockpit.lab.heat import kl_legend, kl_level, level_between, ramp
 from glov_tui.common.glyphs import Glyphs
 from glov_tui.common.text import clean
-from glov_tui.lab import settings
-from glov_tui.lab.heat import kl_legend, kl_level, level_between, ramp
 from glov_tui.widgets.heat_table import HeatCell, HeatTable
 
 Measure = Callable[[CellMeasured], float | None]

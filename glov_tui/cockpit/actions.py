@@ -32,13 +32,13 @@ from engine.run.events import Edited, EditUndone
 from engine.run.result import summarise
 from engine.run.state import RunState
 from engine.session.interface import Session
-from glov_tui import choices
+from glov_tui.cockpit import choices
+from glov_tui.cockpit.notices import NoticesApp
 from glov_tui.common.text import clean
-from glov_tui.notices import NoticesApp
 from glov_tui.terminal.external_editor import edit_text
 
 if TYPE_CHECKING:
-    from glov_tui.lab.settings import LabValues
+    from glov_tui.cockpit.lab.settings import LabValues
 
 T = TypeVar("T")
 
@@ -175,7 +175,7 @@ class RunActions(NoticesApp):
 
     def action_edit(self) -> None:
         """Edit the meta-prompt."""
-        from glov_tui.screens.editor import EditorScreen
+        from glov_tui.cockpit.screens.editor import EditorScreen
 
         def done(edits: list[Edit] | None) -> None:
             self._edit(*(edits or []))
@@ -187,7 +187,7 @@ class RunActions(NoticesApp):
 
     def action_inject(self) -> None:
         """Type templates to be scored at once; the field begins with the selected one."""
-        from glov_tui.screens.inject import InjectScreen
+        from glov_tui.cockpit.screens.inject import InjectScreen
 
         config = self.session.state.config
         accept = config.proposal.accept if config else "usable"
@@ -224,7 +224,7 @@ class RunActions(NoticesApp):
 
     def action_options(self) -> None:
         """Change options of the run."""
-        from glov_tui.screens.options import OptionsScreen
+        from glov_tui.cockpit.screens.options import OptionsScreen
 
         if self.session.state.config is None:
             return
@@ -236,8 +236,8 @@ class RunActions(NoticesApp):
 
     def action_lab(self) -> None:
         """Open the steering lab."""
-        from glov_tui.lab.settings import LabValues
-        from glov_tui.screens.lab import LabScreen
+        from glov_tui.cockpit.lab.settings import LabValues
+        from glov_tui.cockpit.screens.lab import LabScreen
 
         def closed(_: None) -> None:
             self._repaint(self.session.state, by_user=True)

@@ -12,8 +12,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Input
 
+from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.common.glyphs import Glyphs
-from glov_tui.screens.dialog import Dialog
 from glov_tui.widgets.key_bar import KeyBar
 from glov_tui.widgets.spans import Line
 from glov_tui.widgets.text_view import TextView, wrap

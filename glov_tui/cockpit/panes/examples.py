@@ -17,9 +17,9 @@ from textual.widgets import Input, Static
 
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
+from glov_tui.cockpit.panes.folding import folded, shared_prefix
 from glov_tui.common.glyphs import Glyphs
 from glov_tui.common.text import clean
-from glov_tui.panes.folding import folded, shared_prefix
 from glov_tui.widgets.row_table import RowTable
 from glov_tui.widgets.spans import Line, Span
 

@@ -18,7 +18,7 @@ from engine.run.events import AlphaTrial, SteeringMeasured, SteeringPrepared
 from engine.run.state import RunState
 from engine.steering.modes import MODES
 from engine.steering.soundness import remarks, strength_remarks
-from glov_tui.choices import steered_layers
+from glov_tui.cockpit.choices import steered_layers
 from glov_tui.common.text import clean
 
 LEAST_BARS, GOOD_BARS = 5, 8  # rows of bars that come before other rows, and before details

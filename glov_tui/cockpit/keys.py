@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.binding import Binding
 
-from glov_tui.choices import ALPHA_STEP
+from glov_tui.cockpit.choices import ALPHA_STEP
 
 TASKS: dict[str, tuple[str, ...]] = {
     "drive": (

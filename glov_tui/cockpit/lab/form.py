@@ -18,8 +18,8 @@ from engine.run.experiment import (
     SteeringSetting,
 )
 from engine.run.state import RunState
-from glov_tui.choices import ALPHA_STEP
-from glov_tui.lab.settings import (
+from glov_tui.cockpit.choices import ALPHA_STEP
+from glov_tui.cockpit.lab.settings import (
     MAX_CELLS,
     LabValues,
     Typed,

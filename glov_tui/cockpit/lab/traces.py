@@ -10,7 +10,7 @@ from itertools import zip_longest
 from rich.cells import cell_len
 
 from engine.run.experiment import LayerLens, SteeringSetting, TracedReply
-from glov_tui.lab.heat import STYLES, kl_legend, kl_level, ramp
+from glov_tui.cockpit.lab.heat import STYLES, kl_legend, kl_level, ramp
 from glov_tui.widgets.cells import graphemes
 from glov_tui.widgets.spans import Line, Span
 

@@ -14,8 +14,8 @@ from textual.widgets import Static
 
 from engine.run.events import SteeringPrepared
 from engine.run.state import RunState
-from glov_tui.choices import steered_layers
-from glov_tui.panes.steering_lines import (
+from glov_tui.cockpit.choices import steered_layers
+from glov_tui.cockpit.panes.steering_lines import (
     ASCII_MARKS,
     Marks,
     shown_effect,

@@ -20,7 +20,7 @@ from engine.run.edit_check import edit_problem
 from engine.run.edits import EDITABLE, Edit, SetOption
 from engine.run.state import RunState
 from engine.steering.modes import MODES
-from glov_tui.screens.dialog import Dialog
+from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.widgets.fields import Choice, ValueField
 from glov_tui.widgets.key_bar import KeyBar
 

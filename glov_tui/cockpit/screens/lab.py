@@ -18,14 +18,14 @@ from engine.run.experiment import SteeringSetting
 from engine.run.state import ENDED
 from engine.session.interface import Session
 from engine.storage.run_folder import run_argument
+from glov_tui.cockpit.lab.form import LabForm
+from glov_tui.cockpit.lab.grid import GridView
+from glov_tui.cockpit.lab.settings import LabValues, Typed, TypedWrong, edits_towards, obstacle
+from glov_tui.cockpit.lab.views import KINDS, CompareView, LabHead, LabMessage, LensView
+from glov_tui.cockpit.panes.pane import Pane, PaneScreen
+from glov_tui.cockpit.screens.dialog import LeftOnce
 from glov_tui.common.glyphs import ASCII, UNICODE
 from glov_tui.common.text import clean
-from glov_tui.lab.form import LabForm
-from glov_tui.lab.grid import GridView
-from glov_tui.lab.settings import LabValues, Typed, TypedWrong, edits_towards, obstacle
-from glov_tui.lab.views import KINDS, CompareView, LabHead, LabMessage, LensView
-from glov_tui.panes.pane import Pane, PaneScreen
-from glov_tui.screens.dialog import LeftOnce
 from glov_tui.widgets.fields import Choice, ValueField
 from glov_tui.widgets.key_bar import KeyBar
 

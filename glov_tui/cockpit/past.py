@@ -11,13 +11,13 @@ from engine.common.errors import UserError
 from engine.run.state import RunState
 from engine.session.interface import Session
 from engine.session.replay import ReplaySession
-from glov_tui.actions import DRIVING, RunActions
+from glov_tui.cockpit.actions import DRIVING, RunActions
+from glov_tui.cockpit.keys import PAST_KEYS
+from glov_tui.cockpit.panes.meta_prompt import MetaPromptPane
+from glov_tui.cockpit.panes.scrubber import Scrubber
+from glov_tui.cockpit.panes.status import StatusLine
+from glov_tui.cockpit.panes.steering import SteeringPane
 from glov_tui.common.text import clean
-from glov_tui.keys import PAST_KEYS
-from glov_tui.panes.meta_prompt import MetaPromptPane
-from glov_tui.panes.scrubber import Scrubber
-from glov_tui.panes.status import StatusLine
-from glov_tui.panes.steering import SteeringPane
 
 _PAST_ACTIONS = frozenset(key.action.partition("(")[0] for key in PAST_KEYS)
 _LIVE_ACTIONS = DRIVING | {"lab"}
@@ -135,7 +135,7 @@ class PastActions(RunActions):
 
     def action_fork(self) -> None:
         """Ask for a folder, and write a fork from the step that is shown."""
-        from glov_tui.screens.fork import ForkScreen
+        from glov_tui.cockpit.screens.fork import ForkScreen
 
         state = self.shown
         step = state.steps_done
@@ -146,7 +146,7 @@ class PastActions(RunActions):
 
     def _write_fork(self, step: int, folder_text: str) -> str | None:
         from engine.storage.fork import write_fork
-        from glov_tui.screens.fork import fork_folder
+        from glov_tui.cockpit.screens.fork import fork_folder
 
         try:
             write_fork(self.session.folder, step, fork_folder(folder_text))

@@ -5,18 +5,18 @@ from __future__ import annotations
 from textual.binding import Binding
 from textual.dom import DOMNode
 
-from glov_tui.keys import KEYS, PAST_KEYS, TASKS
-from glov_tui.lab.grid import GridView
-from glov_tui.panes.accuracy import AccuracyPane
-from glov_tui.panes.examples import ExamplesPane
-from glov_tui.screens.details import DetailsScreen
-from glov_tui.screens.editor import EditorScreen
-from glov_tui.screens.fork import ForkScreen
-from glov_tui.screens.help import HelpScreen
-from glov_tui.screens.inject import InjectScreen, TemplatesArea
-from glov_tui.screens.lab import LabScreen
-from glov_tui.screens.options import OptionsScreen
-from glov_tui.screens.question import QuestionScreen
+from glov_tui.cockpit.keys import KEYS, PAST_KEYS, TASKS
+from glov_tui.cockpit.lab.grid import GridView
+from glov_tui.cockpit.panes.accuracy import AccuracyPane
+from glov_tui.cockpit.panes.examples import ExamplesPane
+from glov_tui.cockpit.screens.details import DetailsScreen
+from glov_tui.cockpit.screens.editor import EditorScreen
+from glov_tui.cockpit.screens.fork import ForkScreen
+from glov_tui.cockpit.screens.help import HelpScreen
+from glov_tui.cockpit.screens.inject import InjectScreen, TemplatesArea
+from glov_tui.cockpit.screens.lab import LabScreen
+from glov_tui.cockpit.screens.options import OptionsScreen
+from glov_tui.cockpit.screens.question import QuestionScreen
 from glov_tui.widgets.fields import Choice, ValueField
 from glov_tui.widgets.hbars import HBars
 from glov_tui.widgets.heat_table import HeatTable

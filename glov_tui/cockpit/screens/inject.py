@@ -15,8 +15,8 @@ from textual.widgets import Label, TextArea
 from engine.config import Accept
 from engine.prompts.reply import parse_reply
 from engine.prompts.template import PLACEHOLDER
+from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.common.text import clean
-from glov_tui.screens.dialog import Dialog
 
 
 class TemplatesArea(TextArea):

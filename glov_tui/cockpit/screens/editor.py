@@ -16,9 +16,9 @@ from engine.common.errors import UserError
 from engine.run.edits import Edit, SetNextPrompt, SetOption
 from engine.run.state import RunState
 from engine.search.meta_prompt import SYSTEM_PROMPT, TASK, compose_for, load_meta_prompt
+from glov_tui.cockpit.screens.dialog import Dialog
+from glov_tui.cockpit.screens.question import QuestionScreen
 from glov_tui.common.text import clean
-from glov_tui.screens.dialog import Dialog
-from glov_tui.screens.question import QuestionScreen
 from glov_tui.widgets.key_bar import KeyBar
 
 SYSTEM_MARK, USER_MARK = "--- system ---", "--- user ---"

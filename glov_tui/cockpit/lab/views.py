@@ -18,8 +18,8 @@ from engine.run.experiment import (
 )
 from engine.run.experiment_state import ExperimentState
 from engine.run.state import RunState
+from glov_tui.cockpit.lab import settings, traces
 from glov_tui.common.text import clean
-from glov_tui.lab import settings, traces
 from glov_tui.widgets.text_view import TextView
 
 BAR_CELLS = 16

@@ -13,10 +13,10 @@ from engine.remote.messages import AskForControls, GiveControls, KeepControls, S
 from engine.run.commands import Command, Stop
 from engine.run.state import ENDED
 from engine.storage.run_folder import run_argument
-from glov_tui.actions import DRIVING
+from glov_tui.cockpit.actions import DRIVING
+from glov_tui.cockpit.panes.status import StatusLine
+from glov_tui.cockpit.past import PastActions
 from glov_tui.common.text import clean
-from glov_tui.panes.status import StatusLine
-from glov_tui.past import PastActions
 from glov_tui.terminal.pastes import pasted
 
 LEAVE_SECONDS = 5.0  # to wait for the engine's next safe point
@@ -164,7 +164,7 @@ class AttachedActions(PastActions):
 
     def action_leave(self) -> None:
         """Quit; asks first where that may stop the run."""
-        from glov_tui.screens.question import QuestionScreen
+        from glov_tui.cockpit.screens.question import QuestionScreen
 
         if self.session.ended or not self.has_controls or self.session.state.status in ENDED:
             self.exit()

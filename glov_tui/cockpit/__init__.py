@@ -1,0 +1,1 @@
+"""The cockpit: the app, its panes and its screens."""
