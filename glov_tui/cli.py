@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from glov_tui.arguments import (
+from glov_tui.commands.arguments import (
     AsJson,
     ConfigArgument,
     Detach,
@@ -24,15 +24,15 @@ from glov_tui.arguments import (
     TrustRun,
     parse_path,
 )
-from glov_tui.common.text import escape_json, escape_toml
-from glov_tui.completion import (
+from glov_tui.commands.completion import (
     complete_dataset,
     complete_preset,
     complete_run,
     complete_run_or_sweep,
 )
+from glov_tui.commands.wrong_calls import CleaningGroup
+from glov_tui.common.text import escape_json, escape_toml
 from glov_tui.terminal.streams import lost_output, prepare_streams, tell
-from glov_tui.wrong_calls import CleaningGroup
 
 app = typer.Typer(
     name="glov",
@@ -82,7 +82,7 @@ def demo(
     values = {"steps": steps, "seed": seed, "data.dataset": dataset}
     given = [f"{key}={value}" for key, value in values.items() if value is not None]
     from engine.config.toml_file import preset_file
-    from glov_tui.driving import How, new_run
+    from glov_tui.commands.driving import How, new_run
 
     how = How(headless, detach, as_json, low_bandwidth)
     raise typer.Exit(new_run(str(preset_file("demo")), [*given, *(override or [])], run_dir, how))
@@ -99,7 +99,7 @@ def run(
     low_bandwidth: LowBandwidth = False,
 ) -> None:
     """Start a new run."""
-    from glov_tui.driving import How, new_run
+    from glov_tui.commands.driving import How, new_run
 
     how = How(headless, detach, as_json, low_bandwidth)
     raise typer.Exit(new_run(config, override or [], run_dir, how))
@@ -117,7 +117,7 @@ def resume(
 ) -> None:
     """Take up a run where it ended, whatever ended it."""
     from engine.storage.run_folder import find_run
-    from glov_tui.driving import How, drive, places_of
+    from glov_tui.commands.driving import How, drive, places_of
 
     folder = find_run(run)
     places = places_of(folder, override or [])
@@ -131,8 +131,8 @@ def attach(run: RunArgument, low_bandwidth: LowBandwidth = False) -> None:
     from engine.common.errors import UserError
     from engine.remote.client import RemoteSession
     from engine.storage.run_folder import find_run
+    from glov_tui.commands.driving import has_terminal
     from glov_tui.commands.on_screen import drive_on_screen, screen_name
-    from glov_tui.driving import has_terminal
 
     folder = find_run(run)
     if not has_terminal():
@@ -173,7 +173,7 @@ def fork(
     """Start a new run from the end of a step of another one, which stays as it is."""
     from engine.storage.fork import write_fork
     from engine.storage.run_folder import find_run, new_run_folder
-    from glov_tui.driving import How, drive
+    from glov_tui.commands.driving import How, drive
 
     how = How(headless, detach, as_json, low_bandwidth, trusted=True)
     parent = find_run(run)
@@ -208,7 +208,7 @@ def sweep(
     as_json: AsJson = False,
 ) -> None:
     """Run every combination of some keys' values, and show mean and spread over seeds."""
-    from glov_tui.sweep_run import drive_sweep
+    from glov_tui.commands.sweep import drive_sweep
 
     gc.enable()
     code = drive_sweep(config, override or [], grid, sweep_dir, as_json)
@@ -235,7 +235,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Put runs and sweeps side by side, with confidence intervals and paired tests."""
-    from glov_tui.comparison import print_comparison
+    from glov_tui.commands.compare import print_comparison
 
     gc.enable()
     print_comparison(runs, baseline or [], as_json)
@@ -254,7 +254,7 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List runs, with how far they are; the one with the latest news is last."""
-    from glov_tui.runs import print_runs
+    from glov_tui.commands.runs import print_runs
 
     print_runs(folders or [], as_json)
 
@@ -262,7 +262,7 @@ def runs(
 @app.command()
 def check(run: RunArgument, as_json: AsJson = False) -> None:
     """Say whether a run's journal, and the caches it rests on, are what was written."""
-    from glov_tui.check import print_check
+    from glov_tui.commands.check import print_check
 
     raise typer.Exit(print_check(run, as_json))
 
@@ -279,7 +279,7 @@ def replay(
     from engine.common.errors import UserError
     from engine.session.replay import ReplaySession, parse_speed
     from engine.storage.run_folder import find_run
-    from glov_tui.driving import has_terminal
+    from glov_tui.commands.driving import has_terminal
 
     session = ReplaySession.open(find_run(run), parse_speed(speed))
     if not has_terminal():
@@ -330,8 +330,8 @@ def steer(
     trust_run: TrustRun = False,
 ) -> None:
     """Show what steering does: replies with and without it, or a grid of layers and alphas."""
-    from glov_tui.steer import Request
-    from glov_tui.steer import steer as run_steer
+    from glov_tui.commands.steer import Request
+    from glov_tui.commands.steer import steer as run_steer
 
     request = Request(
         run=run,
@@ -406,7 +406,7 @@ def config_show(
 @app.command()
 def datasets(as_json: AsJson = False) -> None:
     """List the data sets that a configuration can name."""
-    from glov_tui.listing import print_datasets
+    from glov_tui.commands.listing import print_datasets
 
     print_datasets(as_json)
 
@@ -414,7 +414,7 @@ def datasets(as_json: AsJson = False) -> None:
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Say what this machine has: versions, devices, folders, hub, terminal."""
-    from glov_tui.doctor import report
+    from glov_tui.commands.doctor import report
 
     report(as_json)
 

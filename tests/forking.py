@@ -39,7 +39,7 @@ IMPORTS = (
     "engine.vlm.dual_encoder.model",
     "engine.vlm.dual_encoder.text_features",
     "engine.prompts.reply",
-    "glov_tui.headless",
+    "glov_tui.commands.headless",
     "rich._emoji_codes",
     "tomlkit",
     "transformers.generation.utils",

@@ -204,7 +204,7 @@ def test_the_document_is_json_and_has_the_spread_beside_each_mean(tmp_path) -> N
 def test_reading_runs_loads_no_model(tmp_path) -> None:
     folder = write_run(tmp_path / "r")
     code = (
-        "import sys; from glov_tui.comparison import print_comparison; "
+        "import sys; from glov_tui.commands.compare import print_comparison; "
         f"print_comparison([{str(folder)!r}], [], True); "
         "sys.exit(bool({'torch', 'transformers', 'open_clip', 'textual'} & set(sys.modules)))"
     )

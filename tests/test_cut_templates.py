@@ -20,7 +20,7 @@ from engine.run.state import RunState
 from engine.search.glov import Optimizer
 from engine.search.lab import Subject, run_experiment
 from engine.session.local import LocalSession
-from glov_tui.steer_report import grid_lines
+from glov_tui.commands.steer_report import grid_lines
 from tests.small_runs import demo, drive
 
 PLAIN = "a photo of a <category>."

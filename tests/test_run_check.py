@@ -21,7 +21,7 @@ from engine.storage.run_folder import CONFIG, EVENTS, LOG, SUMMARY
 from engine.storage.run_record import read_record
 from engine.storage.summary import read_summary
 from engine.vlm.feature_cache import FeatureCache, FeatureSet
-from glov_tui.check import print_check
+from glov_tui.commands.check import print_check
 from tests.sealing import resealed
 from tests.small_runs import demo, drive
 from tests.written_runs import write_run

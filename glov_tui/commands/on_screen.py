@@ -61,7 +61,7 @@ def replay_on_screen(session: ReplaySession, low_bandwidth: bool = False) -> int
         app = GlovApp(session, terminal=terminal, kib_per_second=budget)
         app.run()
     if app.return_code:
-        from glov_tui.headless import EXIT_FAILED, say
+        from glov_tui.commands.headless import EXIT_FAILED, say
 
         say(f"glov: the cockpit crashed; the traceback is in {name}")
         return EXIT_FAILED
@@ -98,7 +98,7 @@ def drive_on_screen(session: Session, low_bandwidth: bool = False) -> int:
             session.wait(END_SECONDS)
     if app.refused is not None:
         raise UserError(app.refused)
-    from glov_tui.headless import EXIT_FAILED, say
+    from glov_tui.commands.headless import EXIT_FAILED, say
 
     if app.return_code:
         say(f"glov: the cockpit crashed; the traceback is in {log}")
@@ -107,7 +107,7 @@ def drive_on_screen(session: Session, low_bandwidth: bool = False) -> int:
 
 
 def _say_how_it_is(session: Session, told_to_stop: bool) -> int:
-    from glov_tui.headless import EXIT_DONE, EXIT_INTERRUPTED, conclude, say
+    from glov_tui.commands.headless import EXIT_DONE, EXIT_INTERRUPTED, conclude, say
 
     if session.ended or session.state.status in ENDED:
         return conclude(session, as_json=False)
@@ -132,7 +132,7 @@ def detach(
         UserError: if the run can't be taken up.
     """
     from engine.remote.process import start_engine
-    from glov_tui.headless import EXIT_DONE, say
+    from glov_tui.commands.headless import EXIT_DONE, say
     from glov_tui.terminal.printing import print_json
 
     state = read_state(folder)
@@ -150,7 +150,7 @@ def detach(
 
 
 def _say_ways_back(folder: Path) -> None:
-    from glov_tui.headless import say
+    from glov_tui.commands.headless import say
 
     name = run_argument(folder)
     say(f"show it: glov attach {name}")

@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 from engine.storage.run_folder import EVENTS
-from glov_tui.completion import complete_dataset, complete_key, complete_preset, complete_run
+from glov_tui.commands.completion import (
+    complete_dataset,
+    complete_key,
+    complete_preset,
+    complete_run,
+)
 
 
 def offered(typed: str, folder: Path) -> list[str]:

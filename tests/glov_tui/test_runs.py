@@ -11,7 +11,7 @@ import pytest
 
 from engine.run import events as ev
 from engine.storage.journal import Journal
-from glov_tui.runs import print_runs
+from glov_tui.commands.runs import print_runs
 from tests.written_runs import write_run
 
 
@@ -63,6 +63,6 @@ def test_no_runs_says_how_to_make_one(
 
 
 def test_listing_loads_no_model_library() -> None:
-    code = 'import glov_tui.runs, sys; print({"torch", "textual"} & set(sys.modules))'
+    code = 'import glov_tui.commands.runs, sys; print({"torch", "textual"} & set(sys.modules))'
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

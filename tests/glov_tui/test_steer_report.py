@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from engine.run.experiment import CellMeasured, SteeringSetting
-from glov_tui.steer_report import SteerReport, print_report, report_as_dict
+from glov_tui.commands.steer_report import SteerReport, print_report, report_as_dict
 from tests.glov_tui.sessions import lens_read, measured, traced
 
 OFF = SteeringSetting(mode="off", layers=())

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from glov_tui.terminal.printing import percent, probability
-from glov_tui.whiskers import Whisker, draw_whiskers
+from glov_tui.widgets.whiskers import Whisker, draw_whiskers
 
 ROWS = [
     Whisker("1 mode=off", 0.70, 0.60, 0.80, (0.65, 0.75)),

@@ -32,12 +32,12 @@ from engine.sweeps.sweep import (
     make_rows,
     open_sweep,
 )
+from glov_tui.commands.headless import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, say
 from glov_tui.common.progress import format_seconds
 from glov_tui.common.text import clean
-from glov_tui.headless import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, say
 from glov_tui.terminal.outliving import ProgressConsole, Readers, outliving_the_terminal
 from glov_tui.terminal.printing import METRIC_NAMES, percent, print_json, result_console
-from glov_tui.whiskers import Whisker, draw_whiskers
+from glov_tui.widgets.whiskers import Whisker, draw_whiskers
 
 _SHOWN: tuple[Metric, ...] = ("best_train_accuracy", "ensemble_test_accuracy", "area")
 _CHARTS: dict[Metric, str] = {

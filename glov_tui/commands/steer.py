@@ -35,8 +35,8 @@ from engine.steering.soundness import Remark, remarks
 from engine.storage.journal import read_state
 from engine.storage.run_folder import find_run, run_argument
 from engine.storage.trust import check_trust
+from glov_tui.commands.steer_report import SteerReport, print_report, report_as_dict
 from glov_tui.common.text import clean
-from glov_tui.steer_report import SteerReport, print_report, report_as_dict
 from glov_tui.terminal.printing import print_json
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from engine.analysis.run_list import ListedRun, list_runs
 from engine.storage.run_folder import runs_folder
+from glov_tui.commands.headless import say
 from glov_tui.common.text import clean
-from glov_tui.headless import say
 from glov_tui.terminal.printing import percent, print_json, result_console
 
 _STYLES = {"running": "green", "paused": "yellow", "failed": "red", "damaged": "red"}

@@ -84,7 +84,7 @@ def drive(folder: Path, how: How) -> int:
         headless = True
     if headless:
         from engine.session.local import LocalSession
-        from glov_tui.headless import drive as drive_headless
+        from glov_tui.commands.headless import drive as drive_headless
 
         gc.enable()
         session = LocalSession.resume(folder, trusted=how.trusted, places=how.places)

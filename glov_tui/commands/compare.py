@@ -23,8 +23,8 @@ from engine.analysis.compare_report import as_dict, notes, title
 from engine.common.errors import JournalError
 from engine.storage.run_record import METRICS
 from engine.sweeps.sweep import run_folders
+from glov_tui.commands.headless import say
 from glov_tui.common.text import clean
-from glov_tui.headless import say
 from glov_tui.terminal.printing import (
     METRIC_NAMES,
     percent,

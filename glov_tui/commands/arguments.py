@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from glov_tui.completion import complete_key, complete_preset, complete_run
+from glov_tui.commands.completion import complete_key, complete_preset, complete_run
 
 Headless = Annotated[
     bool,
