@@ -14,8 +14,8 @@ from statistics import fmean
 from typing import get_args
 
 from engine.common.kept import Kept
-from engine.config import Accept
 from engine.config.toml_file import load_config
+from engine.prompts.message import Accept
 from engine.run.state import RunState
 from engine.session.local import LocalSession
 

@@ -6,7 +6,8 @@ steered at the layer at 17/32 of its depth. The ways:
 - reference: no KV cache, one reply after another, everything read again for every token
 - plain hook: KV cache, prompt read once, replies in one batch, the offset on every new position.
   It is not exact: steered keys and values stay behind (mode generated-tokens)
-- ours: the layouts of engine.llm.decoding.layouts, all exact, with the decode loop and text as in a run
+- ours: the layouts of engine.llm.decoding.layouts, all exact, with the decode loop and text as in
+  a run
 
 Also printed: the largest difference of logits to the reference's, over fixed tokens.
 
@@ -29,7 +30,8 @@ from engine.config import SamplingConfig
 from engine.llm.decoding.layouts import Decoder, Layout, make_reader
 from engine.llm.decoding.loop import decode
 from engine.llm.decoding.sampling import draw, uniforms
-from engine.steering.injection import Injection, find_decoder_layers
+from engine.steering.injection import Injection
+from engine.steering.layers import find_decoder_layers
 
 VOCABULARY = 4096
 LAYER = 4  # 17/32 of 8 layers

@@ -8,9 +8,10 @@ the class names are ImageNet's. First come names of one word in the shortest tem
 cutting pays more the shorter texts are. Every way gets the same texts and does its own
 tokenising. All times are of this process's CPU threads (--threads, default 1).
 
-Compared are ours (engine.vlm.dual_encoder.text_features), ``open_clip.build_zero_shot_classifier`` (ten
-classes at once, 77 tokens), and the loop of the reference code (class by class, 77 tokens). For
-scoring: ours, and a loop over images as the reference counts accuracy.
+Compared are ours (engine.vlm.dual_encoder.text_features),
+``open_clip.build_zero_shot_classifier`` (ten classes at once, 77 tokens), and the loop of the
+reference code (class by class, 77 tokens). For scoring: ours, and a loop over images as the
+reference counts accuracy.
 """
 
 from __future__ import annotations

@@ -25,16 +25,16 @@ from pathlib import Path
 from typing import Any, cast
 
 from engine.config.toml_file import load_config
-from engine.llm.interface import Message
+from engine.prompts.message import Message
 from engine.prompts.template import normalise
 from engine.remote.client import RemoteSession
 from engine.remote.server import ControlServer
 from engine.run import events as ev
 from engine.run.commands import Command, InjectTemplate, MakeEdit, Pause, Resume, StepOnce, Stop
 from engine.run.state import RunState
-from engine.session.interface import Published
 from engine.storage.journal import Journal
 from engine.storage.run_folder import SOCKET
+from engine.storage.summary import Published
 
 WORDS = ("soft", "light", "with", "crisp", "clean", "edges", "on", "grey", "a", "small", "bright")
 CLASSES = tuple(f"class {n}" for n in range(20))

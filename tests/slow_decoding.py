@@ -1,7 +1,7 @@
 """Decoding as plainly as it can be written: no cache, one row, everything read again every token.
 
-Nothing of engine.llm.decoding.layouts and engine.steering.injection is used here: this is what they are
-held against.
+Nothing of engine.llm.decoding.layouts and engine.steering.injection is used here: this is what
+they are held against.
 """
 
 from __future__ import annotations

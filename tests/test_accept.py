@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.config import Accept
 from engine.config.toml_file import load_config
 from engine.llm.interface import Reply
+from engine.prompts.message import Accept
 from engine.prompts.reply import MAX_VERBATIM, Parsed, parse_reply
 from engine.prompts.template import PLACEHOLDER, RejectReason, normalise
 from engine.search.reading import read_reply

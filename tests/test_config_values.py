@@ -12,9 +12,9 @@ from engine.common.errors import ConfigError, UserError
 from engine.common.user_path import user_path
 from engine.config import RunConfig
 from engine.config.keys import all_keys, is_table, is_text
+from engine.config.run_name import runs_folder
 from engine.config.toml_file import load_config, parse_value, validate
 from engine.session.loading import check_config
-from engine.storage.run_folder import runs_folder
 from engine.sweeps.grid import make_grid, parse_axis
 from engine.sweeps.sweep import open_sweep
 

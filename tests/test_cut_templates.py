@@ -14,12 +14,13 @@ from engine.prompts.template import RejectReason
 from engine.run import events as ev
 from engine.run.commands import InjectTemplate
 from engine.run.emitting import one_by_one
-from engine.run.experiment import ScanSettings, SteeringSetting, TracedReply
+from engine.run.experiment import ScanSettings, SteeringSetting
 from engine.run.stalling import why_stalled
 from engine.run.state import RunState
 from engine.search.glov import Optimizer
 from engine.search.lab import Subject, run_experiment
 from engine.session.local import LocalSession
+from engine.steering.measures import TracedReply
 from glov_tui.commands.steer_report import grid_lines
 from tests.small_runs import demo, drive
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import engine
 from engine.analysis.run_list import list_runs
 from engine.common.errors import JournalError
 from engine.common.kept import Kept
@@ -117,8 +118,8 @@ def test_a_run_of_then_is_resumed_to_its_end(tmp_path: Path, kept: Kept) -> None
     folder = copied(tmp_path / "run", part_way())
     begun = json.loads(LINES[0])
     begun["config"]["steps"] = 2
-    text = (folder / EVENTS).read_text().replace("/glov/engine", str(Path(ev.__file__).parent))
-    first = json.dumps(begun).replace("/glov/engine", str(Path(ev.__file__).parent))
+    text = (folder / EVENTS).read_text().replace("/glov/engine", str(Path(engine.__file__).parent))
+    first = json.dumps(begun).replace("/glov/engine", str(Path(engine.__file__).parent))
     (folder / EVENTS).write_text(first + "\n" + text.partition("\n")[2])
     before = read_state(folder)
     state = drive(LocalSession.resume(folder, kept=kept))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.config import Accept
+from engine.prompts.message import Accept
 from engine.prompts.reply import Parsed, parse_reply
 from engine.prompts.template import PLACEHOLDER, RejectReason, normalise
 

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.common.errors import ConfigError, JournalError
-from engine.common.statistics import SignFlip, Spread, holm, sign_flip_test, spread
+from engine.common.statistics import SignFlip, Spread, holm, sign_flip_test, spread, wilson_interval
 from engine.config import RunConfig
 from engine.config.toml_file import parse_value, with_value
 from engine.storage.run_record import METRICS, Metric, RunRecord, read_record
 from engine.sweeps.grid import describe, format_value, is_ignored
-from engine.vlm.interface import wilson_interval
 
 # What makes a block, or is told by its data set's fingerprint; a run's name makes no difference.
 _NO_GROUP_KEYS = ("name", "seed", "data.dataset", "data.path", "data.test_fraction")

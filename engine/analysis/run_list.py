@@ -14,14 +14,9 @@ from typing import Any
 
 from engine.common.errors import JournalError
 from engine.common.user_path import user_path
+from engine.config.run_name import runs_folder
 from engine.storage.journal import is_begun
-from engine.storage.run_folder import (
-    EVENTS,
-    all_in_runs_folder,
-    find_folder,
-    run_argument,
-    runs_folder,
-)
+from engine.storage.run_folder import EVENTS, all_in_runs_folder, find_folder, run_argument
 from engine.storage.run_record import Metric
 from engine.storage.run_status import RunStatus, status_now
 from engine.storage.summary import read_summary

@@ -1,7 +1,6 @@
 """The configuration of a run: its schema, TOML files, keys, and which of it can be edited."""
 
 from engine.config.schema import (
-    Accept,
     Alpha,
     AlphaUnit,
     DataConfig,
@@ -19,7 +18,6 @@ from engine.config.schema import (
 )
 
 __all__ = [
-    "Accept",
     "Alpha",
     "AlphaUnit",
     "DataConfig",

@@ -10,8 +10,8 @@ from typing import Any
 
 from engine.common.errors import ConfigError
 from engine.config import RunConfig
+from engine.config.editable import EDITABLE, RUN_KEYS
 from engine.config.toml_file import as_typed, parse_override, validate, with_value
-from engine.run.edits import EDITABLE, RUN_KEYS
 
 PLACE_KEYS = (
     "data.path",

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from engine.common.names import quoted, readable_name
+from engine.prompts.message import Accept
 from engine.prompts.template import SEED_TEMPLATE
 
 SteeringMode = Literal[
@@ -32,7 +33,6 @@ SteeringMode = Literal[
 ]
 Pooling = Literal["no-bos", "paper", "reference", "last"]
 AlphaUnit = Literal["absolute", "relative"]
-Accept = Literal["usable", "verbatim", "clean"]
 
 MOST = 1_000_000
 """Of steps, images and the like: more is a slip of the finger, and would never end or fit."""
@@ -212,7 +212,7 @@ class ProposalConfig(_Section):
     system_prompt: str | None = Field(None, description="replaces the built-in system prompt")
     task: str | None = Field(None, description="replaces the built-in description of the task")
     template_file: Given | None = Field(
-        None, description="a meta-prompt template file of your own (see engine/templates)"
+        None, description="a meta-prompt template file of your own (see engine/search/templates)"
     )
 
     @field_validator("reply_prefix")

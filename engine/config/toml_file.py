@@ -25,7 +25,7 @@ from engine.common.validation import shown
 from engine.config import PATH_KEYS, RunConfig, is_one_line, names_gguf
 from engine.config.keys import is_text
 from engine.config.messages import explain
-from engine.storage.run_folder import check_name
+from engine.config.run_name import check_name
 
 PRESETS = Path(__file__).parent / "presets"
 

@@ -19,8 +19,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.llm.interface import Message
 from engine.llm.rendering import Rendered, render, rendered
+from engine.prompts.message import Message
 from engine.prompts.thoughts import ThoughtStream, has_channels, mentions_thoughts
 from engine.steering.text_tokens import split_tokens
 

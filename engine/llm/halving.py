@@ -10,17 +10,11 @@ from collections.abc import Callable, Generator, Sequence
 
 from engine.common.errors import OutOfMemoryError
 from engine.config import Pooling, SamplingConfig
-from engine.llm.interface import (
-    LanguageModel,
-    Message,
-    Reply,
-    Steering,
-    SteeringShift,
-    TokenColumn,
-)
+from engine.llm.interface import LanguageModel, Reply, SteeringShift, TokenColumn
 from engine.models.memory import free_memory
-from engine.run.experiment import LayerLens
-from engine.steering.direction import Direction
+from engine.prompts.message import Message
+from engine.steering.direction import Direction, Steering
+from engine.steering.measures import LayerLens
 
 
 class HalvingLLM:

@@ -1,35 +1,18 @@
 """What the optimiser needs of a language model, and the records that go to and fro.
 
-No heavy import here: arrays are typed for readers, and only ``local`` and ``decoding`` load torch.
+No heavy import here: only ``transformers_llm`` and ``decoding`` load torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Protocol
 
-from typing_extensions import TypedDict  # pydantic needs this one below Python 3.12
-
-from engine.config import AlphaUnit, Pooling, SamplingConfig, SteeringMode
-from engine.run.experiment import LayerLens, TracedReply
-
-if TYPE_CHECKING:
-    from engine.steering.direction import Direction
-
-
-Finish = Literal["stop", "length", "thinking"]
-"""How a reply ended: at an end-of-turn token, at its token limit, or at that of its thought."""
-
-
-class Message(TypedDict):
-    """One chat message, as chat templates take it.
-
-    A last message of the assistant is what the reply shall begin with.
-    """
-
-    role: Literal["system", "user", "assistant"]
-    content: str
+from engine.config import Pooling, SamplingConfig
+from engine.prompts.message import Finish, Message
+from engine.steering.direction import Direction, Steering
+from engine.steering.measures import LayerLens, TracedReply
 
 
 def prefix_refused(name: str) -> str:
@@ -39,17 +22,6 @@ def prefix_refused(name: str) -> str:
         "that can't be switched off, and nothing can be put before that. Leave "
         "proposal.reply_prefix empty, or choose another llm.model"
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Steering:
-    """An offset to add while decoding: ``alpha * direction.offsets[layer]`` at each layer."""
-
-    direction: Direction
-    layers: tuple[int, ...]  # 0-based decoder layers
-    alpha: float
-    mode: SteeringMode
-    alpha_unit: AlphaUnit = "absolute"
 
 
 @dataclass(frozen=True, slots=True)

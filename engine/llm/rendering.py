@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.common.errors import ModelError
-from engine.llm.interface import Message
+from engine.prompts.message import Message
 from engine.prompts.thoughts import ends_thought
 
 _NO_THINKING: Mapping[str, Any] = {

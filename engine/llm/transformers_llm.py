@@ -20,26 +20,14 @@ from engine.llm.decoding.layouts import Decoder, PairedReader, Reader, make_read
 from engine.llm.decoding.loop import decode, memory_explained
 from engine.llm.decoding.probe import Layouts, check_causal, find_layouts
 from engine.llm.decoding.shift_meter import named_extremes
-from engine.llm.interface import (
-    Message,
-    Reply,
-    Steering,
-    SteeringShift,
-    TokenColumn,
-    prefix_refused,
-)
+from engine.llm.interface import Reply, SteeringShift, TokenColumn, prefix_refused
 from engine.llm.loading import Progress, load_model
 from engine.models.identity import identify
-from engine.run.experiment import LayerLens
-from engine.steering.direction import Direction, compute_direction
-from engine.steering.injection import (
-    Injection,
-    find_decoder_layers,
-    hidden_state,
-    make_injection,
-    text_config,
-    with_hidden_state,
-)
+from engine.prompts.message import Message
+from engine.steering.direction import Direction, Steering, compute_direction
+from engine.steering.injection import Injection, make_injection
+from engine.steering.layers import find_decoder_layers, hidden_state, text_config, with_hidden_state
+from engine.steering.measures import LayerLens
 
 
 class LocalLLM:

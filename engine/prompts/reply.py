@@ -27,8 +27,7 @@ from engine.prompts.template import FINAL_PUNCTUATION, PLACEHOLDER, RejectReason
 from engine.prompts.thoughts import part
 
 if TYPE_CHECKING:
-    from engine.config import Accept
-    from engine.llm.interface import Finish
+    from engine.prompts.message import Accept, Finish
 
 MAX_LENGTH = 300  # characters of a template: about CLIP's 77 tokens
 MAX_VERBATIM = 1000

@@ -1,4 +1,4 @@
-"""The patterns that engine.prompts.reply reads replies with, and the words of several languages in them.
+"""The patterns that replies are read with, and the words of several languages in them.
 
 All are linear in the length of the text: where a match may start at many places, the quantifiers
 are bounded. They expect single spaces and, from ``SLOT`` on, canonical placeholders.

@@ -1,8 +1,8 @@
 """The process that an engine has to itself: it goes on when screens and terminals are gone.
 
 ``python -m engine.remote.process FOLDER DESCRIPTOR PLACES [--trust-run]`` takes up the run in
-FOLDER and drives it to its end. PLACES are ``engine.config.places`` as JSON. It says ``READY`` on the
-descriptor once screens can attach, or why it can't be.
+FOLDER and drives it to its end. PLACES are ``engine.config.places`` as JSON. It says ``READY``
+on the descriptor once screens can attach, or why it can't be.
 """
 
 from __future__ import annotations

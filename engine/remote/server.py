@@ -44,9 +44,9 @@ from engine.remote.messages import (
 from engine.remote.telemetry import telemetry_since
 from engine.run.commands import Command, Stop
 from engine.run.state import RunState
-from engine.session.interface import Published
 from engine.session.local import LocalSession
 from engine.storage.run_folder import EVENTS, LOG
+from engine.storage.summary import Published
 
 LOOK_SECONDS, CLOSE_LOOK_SECONDS, CLOSE_LOOK_FOR = 0.05, 0.005, 0.25
 """How often a screen is sent what is new; more often for a while after somebody did something."""

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from engine.common.statistics import wilson_interval
 from engine.prompts.template import normalise
 from engine.run.alpha_trials import TrialSetting, with_rewards
 from engine.steering.soundness import Remark
-from engine.vlm.interface import wilson_interval
 
 if TYPE_CHECKING:
     from engine.run.events import SteeringPrepared

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from engine.common.errors import ConfigError
+from engine.config.editable import with_option
 from engine.llm.interface import prefix_refused
 from engine.prompts.template import normalise
-from engine.run.edits import (
-    BanTemplate,
-    ChooseAnchors,
-    Edit,
-    PinTemplate,
-    SetNextPrompt,
-    SetOption,
-    with_option,
-)
+from engine.run.edits import BanTemplate, ChooseAnchors, Edit, PinTemplate, SetNextPrompt, SetOption
 from engine.run.state import RunState
 
 

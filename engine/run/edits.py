@@ -8,34 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from engine.common.errors import ConfigError
 from engine.common.record import Record
-from engine.config import EvaluationConfig, RunConfig
-from engine.config.toml_file import validate
-
-EDITABLE = (
-    "proposal.system_prompt",
-    "proposal.task",
-    "proposal.candidates",
-    "proposal.examples",
-    "proposal.accept",
-    "proposal.reply_prefix",
-    "sampling.temperature",
-    "sampling.top_p",
-    "sampling.top_k",
-    "sampling.max_new_tokens",
-    "sampling.thinking_tokens",
-    "steering.mode",
-    "steering.layers",
-    "steering.alpha",
-    "steering.alphas",
-    "steering.alpha_unit",
-    "steering.pool",
-)
-"""Configuration keys that may change while a run is under way."""
-
-RUN_KEYS = ("steps", "seed", *(f"evaluation.{name}" for name in EvaluationConfig.model_fields))
-"""Keys, beside ``EDITABLE``, that a fork may have otherwise than its parent."""
 
 
 class SetOption(Record):
@@ -106,20 +79,3 @@ Edit = Annotated[
     SetOption | SetNextPrompt | PinTemplate | BanTemplate | ChooseAnchors,
     Field(discriminator="kind"),
 ]
-
-
-def with_option(config: RunConfig, key: str, value: Any) -> RunConfig:
-    """``config`` with one editable key changed; None means the key's default.
-
-    Raises:
-        ConfigError: if the key can't be changed during a run, or the value is not allowed.
-    """
-    if key not in EDITABLE:
-        raise ConfigError(f"{key} can't change during a run; these can: {', '.join(EDITABLE)}")
-    section, name = key.split(".")
-    values = config.model_dump()
-    if value is None:
-        values[section].pop(name)
-    else:
-        values[section][name] = value
-    return validate(values, "edit")

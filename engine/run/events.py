@@ -26,9 +26,10 @@ from engine.common.record import (
     to_json,
 )
 from engine.config import Alpha, AlphaUnit, Pooling, SteeringMode
-from engine.llm.interface import Finish, Message
+from engine.prompts.message import Finish, Message
 from engine.run.edits import Edit
-from engine.run.experiment import CellMeasured, Experiment, LayerLens, TracedReply
+from engine.run.experiment import CellMeasured, Experiment
+from engine.steering.measures import LayerLens, TracedReply
 from engine.steering.soundness import Register
 
 JOURNAL_VERSION = 2

@@ -68,19 +68,6 @@ Experiment = Annotated[
 ]
 
 
-class TracedReply(Record):
-    """One reply, token by token. The tuples are of equal length.
-
-    ``kl[i]``: KL(steered || unsteered) of the distribution that token i was drawn from, nats.
-    ``log_likelihoods[i]``: of token i under the unsteered model, nats; their mean is the fluency.
-    """
-
-    text: str
-    tokens: tuple[str, ...]
-    kl: tuple[float, ...]
-    log_likelihoods: tuple[float, ...]
-
-
 class CellMeasured(Record):
     """One cell of the grid: means over all tokens of all replies."""
 
@@ -93,11 +80,3 @@ class CellMeasured(Record):
     accuracy: float | None = None  # mean few-shot accuracy of these templates, 0 to 1
     refused: int = 0  # of these templates, those that a run would not score, as here
     why_refused: str = ""  # a sentence on the first of them
-
-
-class LayerLens(Record):
-    """The tokens whose logits a layer's direction raises and lowers most, with the logits."""
-
-    layer: int
-    raised: tuple[tuple[str, float], ...]
-    lowered: tuple[tuple[str, float], ...]

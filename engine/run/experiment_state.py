@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from engine.run import events as ev
-from engine.run.experiment import CellMeasured, Experiment, LayerLens, TracedReply
+from engine.run.experiment import CellMeasured, Experiment
+from engine.steering.measures import LayerLens, TracedReply
 
 
 @dataclass(frozen=True, slots=True)

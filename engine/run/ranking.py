@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
+from engine.common.statistics import wilson_interval
 from engine.run.events import Origin
-from engine.vlm.interface import wilson_interval
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from engine.common.statistics import wilson_interval
 from engine.run.events import TestMeasured
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
-from engine.vlm.interface import wilson_interval
 
 
 def summarise(state: RunState) -> dict[str, Any]:

@@ -13,22 +13,15 @@ from typing import Literal
 
 from engine.common.wording import counted
 from engine.config import RunConfig
+from engine.config.editable import with_option
 from engine.config.old import written_config
 from engine.config.places import with_places
-from engine.llm.interface import Message
+from engine.prompts.message import Message
 from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.alpha_trials import TrialSetting
 from engine.run.breaking import ReplyCount, breaking, with_replies_counted
-from engine.run.edits import (
-    BanTemplate,
-    ChooseAnchors,
-    Edit,
-    PinTemplate,
-    SetNextPrompt,
-    SetOption,
-    with_option,
-)
+from engine.run.edits import BanTemplate, ChooseAnchors, Edit, PinTemplate, SetNextPrompt, SetOption
 from engine.run.experiment_state import ExperimentState
 from engine.run.ranking import Proposal, ScoredTemplate, anchors_after
 from engine.run.template_log import TemplateLog

@@ -25,16 +25,9 @@ from engine.common.errors import ModelError
 from engine.common.versions import versions
 from engine.config import RunConfig, SteeringConfig
 from engine.config.steered_layers import resolve_layers
-from engine.llm.interface import (
-    LanguageModel,
-    Message,
-    Reply,
-    Steering,
-    SteeringShift,
-    TokenColumn,
-    prefix_refused,
-)
+from engine.llm.interface import LanguageModel, Reply, SteeringShift, TokenColumn, prefix_refused
 from engine.models import threads
+from engine.prompts.message import Message
 from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.alpha_trials import TrialSetting, choose_alpha
@@ -44,7 +37,7 @@ from engine.run.state import RunState
 from engine.run.step_facts import Tally, anchors_moved, step_finished, template_scored
 from engine.search.meta_prompt import MetaPrompt, can_ask_again, compose_for, examples_for
 from engine.search.reading import read_reply
-from engine.steering.direction import Direction
+from engine.steering.direction import Direction, Steering
 from engine.vlm.interface import Fitness, Score, ScoringProgress
 
 T = TypeVar("T")

@@ -15,8 +15,9 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from engine.common.errors import ModelError
-from engine.config import Accept, SamplingConfig
-from engine.llm.interface import LanguageModel, Message, Reply, Steering, TokenColumn
+from engine.config import SamplingConfig
+from engine.llm.interface import LanguageModel, Reply, TokenColumn
+from engine.prompts.message import Accept, Message
 from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.experiment import (
@@ -26,10 +27,10 @@ from engine.run.experiment import (
     ReadLens,
     ScanSettings,
     SteeringSetting,
-    TracedReply,
 )
 from engine.search.reading import read_reply
-from engine.steering.direction import Direction
+from engine.steering.direction import Direction, Steering
+from engine.steering.measures import TracedReply
 from engine.steering.soundness import strength
 from engine.vlm.interface import Fitness
 

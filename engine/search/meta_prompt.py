@@ -17,8 +17,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from engine.common.errors import ConfigError
 from engine.common.text_file import read_text
-from engine.llm.interface import Message
 from engine.prompts.jinja_limits import limited_rendering
+from engine.prompts.message import Message
 from engine.run.ranking import ScoredTemplate, best_and_worst
 from engine.run.state import RunState
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine.config import Accept
 from engine.llm.interface import Reply
+from engine.prompts.message import Accept
 from engine.prompts.reply import Parsed, parse_reply
 from engine.prompts.template import RejectReason
 

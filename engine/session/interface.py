@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from engine.run import events as ev
 from engine.run.commands import Command
 from engine.run.state import RunState
 
@@ -37,11 +36,3 @@ class Session(Protocol):
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for the engine's end; returns whether it has ended."""
         ...
-
-
-class Published(NamedTuple):
-    """What a session shows at one moment."""
-
-    journal_bytes: int  # whole lines: the facts that ``state`` is the fold of
-    state: RunState
-    unwritten: ev.RunFailed | None = None  # the one fact that is not in a journal that broke

@@ -46,13 +46,12 @@ from engine.run.stalling import why_stalled
 from engine.run.state import RunState
 from engine.session.experiments import experiment_events
 from engine.session.giving_up import Load
-from engine.session.interface import Published
 from engine.session.loading import load_optimizer
 from engine.session.taking_up import take_up
 from engine.storage.journal import Journal, read_journal
 from engine.storage.run_folder import CONFIG, LOG, run_argument
 from engine.storage.run_record import begun_config
-from engine.storage.summary import keep_summary_of
+from engine.storage.summary import Published, keep_summary_of
 from engine.vlm.interface import Score
 
 if TYPE_CHECKING:

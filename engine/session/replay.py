@@ -50,7 +50,7 @@ def parse_speed(text: str) -> float:
 
 
 class ReplaySession:
-    """`engine.session.interface.Session` of a run that was: it is played, and gone through step by step.
+    """A ``Session`` of a run that was: it is played, and gone through step by step.
 
     ``ended`` is always true, since there is no engine to wait for.
     """

@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from engine.common.wording import counted
-from engine.config import Pooling
+from engine.config import AlphaUnit, Pooling, SteeringMode
 from engine.steering.soundness import REGISTER_TIMES, Register
 from engine.steering.text_tokens import TextTokens, find_front, split_tokens
 
@@ -87,6 +86,17 @@ class Direction:
         return _cosines(self.offsets, other.offsets)
 
 
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """An offset to add while decoding: ``alpha * direction.offsets[layer]`` at each layer."""
+
+    direction: Direction
+    layers: tuple[int, ...]  # 0-based decoder layers
+    alpha: float
+    mode: SteeringMode
+    alpha_unit: AlphaUnit = "absolute"
+
+
 def _cosines(a: Tensor, b: Tensor) -> tuple[float, ...]:
     """Row by row; 0 where a row is all zero."""
     dots = (a * b).sum(-1)
@@ -121,7 +131,7 @@ def compute_direction(
     """
     import torch  # here, so that the optimiser can import Direction without torch
 
-    from engine.steering.injection import text_config
+    from engine.steering.layers import layer_outputs, text_config
 
     texts = [split_tokens(tokenizer, text) for text in (positive, negative)]
     for text, tokens in zip((positive, negative), texts, strict=True):
@@ -219,33 +229,3 @@ def _space_token(tokenizer: Any, fallback: int | None) -> int:
     if ids[-1] is None:
         raise ValueError("the tokenizer has no token for a space, to pad the shorter text with")
     return int(ids[-1])
-
-
-def layer_outputs(model: Any, layers: Sequence[nn.Module], ids: Sequence[int]) -> list[Tensor]:
-    """Output of every decoder layer for one text: L tensors (S, d) in float32.
-
-    Raises:
-        RuntimeError: if a layer was not run, or its output is no (1, S, d) tensor or tuple.
-    """
-    import torch
-
-    from engine.steering.injection import hidden_state, input_device
-
-    outputs: list[Tensor | None] = [None] * len(layers)
-
-    def reader(index: int) -> Any:
-        def read(_module: nn.Module, _args: Any, output: Any) -> None:
-            outputs[index] = hidden_state(output)[0].float()
-
-        return read
-
-    handles = [layer.register_forward_hook(reader(i)) for i, layer in enumerate(layers)]
-    try:
-        model(input_ids=torch.tensor([list(ids)], device=input_device(model)), use_cache=False)
-    finally:
-        for handle in handles:
-            handle.remove()
-    read = [output for output in outputs if output is not None]
-    if len(read) != len(layers):
-        raise RuntimeError(f"of {counted(len(layers), 'decoder layer')} only {len(read)} ran")
-    return read

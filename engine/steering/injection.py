@@ -3,9 +3,6 @@
 A mode (``engine.steering.modes``) says which positions get what (``engine.steering.offsets``). The
 hooks of ``Injection`` do the adding; they are on the model only inside a ``with`` block around one
 forward pass, so a paused or abandoned reply never leaves one behind.
-
-Decoder layers are found by structure, never by class name: the list of ``num_hidden_layers``
-modules that all run, in order, on hidden states of the model's width.
 """
 
 from __future__ import annotations
@@ -17,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.common.errors import ModelError
 from engine.common.wording import counted
-from engine.llm.interface import Steering
+from engine.steering.direction import Steering
+from engine.steering.layers import hidden_state, with_hidden_state
 from engine.steering.modes import MODES, Mode, Reach
 from engine.steering.offsets import (
     CrossAttention,
@@ -28,84 +25,6 @@ from engine.steering.offsets import (
     RelativeOffset,
     TokenOffsets,
 )
-
-
-def hidden_state(output: Any) -> Tensor:
-    """The hidden state (B, S, d) in a decoder layer's output, which is a tensor or a tuple.
-
-    Raises:
-        RuntimeError: if it is neither.
-    """
-    state = output[0] if isinstance(output, (tuple, list)) and output else output
-    if not isinstance(state, Tensor) or state.dim() != 3:
-        raise RuntimeError("a decoder layer's output is no hidden state of shape (B, S, d)")
-    return state
-
-
-def with_hidden_state(output: Any, state: Tensor) -> Any:
-    """The same output with another hidden state; the given one is not changed."""
-    if isinstance(output, Tensor):
-        return state
-    return type(output)((state, *output[1:]))
-
-
-def input_device(model: Any) -> torch.device:
-    """Where token ids go: the device of the embedding, or of the first weights that are loaded."""
-    weight = getattr(model.get_input_embeddings(), "weight", None)
-    if isinstance(weight, Tensor) and weight.device.type != "meta":
-        return weight.device
-    loaded = (p.device for p in model.parameters() if p.device.type != "meta")
-    device: torch.device = next(loaded, model.device)
-    return device
-
-
-def text_config(model: Any) -> Any:
-    """The configuration of the decoder, also where it sits inside a multimodal model's."""
-    return model.config.get_text_config(decoder=True)
-
-
-def find_decoder_layers(model: Any) -> tuple[nn.Module, ...]:
-    """The decoder layers of a causal language model, in order.
-
-    Candidates are all module lists of the right length; one short text is run through the model,
-    and the list whose members all ran once, in order, on hidden states of the model's width is
-    taken (a vision tower of the same depth does not run on text).
-
-    Raises:
-        ModelError: if there is no such list, so hidden states can't be reached.
-    """
-    config = text_config(model)
-    depth, width = config.num_hidden_layers, config.hidden_size
-    candidates = [
-        module
-        for module in model.modules()
-        if isinstance(module, nn.ModuleList) and len(module) == depth
-    ]
-    calls: dict[int, list[int]] = {index: [] for index in range(len(candidates))}
-
-    def watcher(candidate: int, position: int) -> Callable[..., None]:
-        def watch(_module: nn.Module, _args: Any, output: Any) -> None:
-            state = output[0] if isinstance(output, (tuple, list)) and output else output
-            if isinstance(state, Tensor) and state.dim() == 3 and state.shape[-1] == width:
-                calls[candidate].append(position)
-
-        return watch
-
-    with ExitStack() as stack:
-        for index, candidate in enumerate(candidates):
-            for position, layer in enumerate(candidate):
-                handle = layer.register_forward_hook(watcher(index, position))
-                stack.callback(handle.remove)
-        with torch.inference_mode():
-            model(input_ids=torch.tensor([[1, 2, 3]], device=input_device(model)), use_cache=False)
-    for index, candidate in enumerate(candidates):
-        if calls[index] == list(range(depth)):
-            return tuple(candidate)
-    raise ModelError(
-        f"the LLM {type(model).__name__} can't be steered: no list of "
-        f"{counted(depth, 'decoder layer')} with hidden states of width {width} was "
-        "found in it. Choose another llm.model."
-    )
 
 
 class Injection:

@@ -15,11 +15,12 @@ from typing import Any
 from engine.common.errors import ConfigError, JournalError, UserError
 from engine.common.wording import counted
 from engine.config import RunConfig
+from engine.config.editable import EDITABLE, RUN_KEYS
 from engine.config.places import PLACE_KEYS, with_places
 from engine.config.toml_file import as_typed, parse_override, with_value
 from engine.run import events as ev
 from engine.run.edit_check import edit_problem
-from engine.run.edits import EDITABLE, RUN_KEYS, SetOption
+from engine.run.edits import SetOption
 from engine.run.state import RunState
 from engine.storage.journal import Journal, fold_journal, read_journal
 from engine.storage.run_folder import CONFIG, EVENTS

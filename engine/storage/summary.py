@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import ValidationError
 
@@ -17,8 +17,8 @@ from engine.common.errors import JournalError
 from engine.common.files import read_small, write_atomic
 from engine.common.ownership import why_denied
 from engine.common.record import Count, Record, Share, UnixTime, to_json
+from engine.run import events as ev
 from engine.run.state import ENDED, RunState, Status
-from engine.session.interface import Published
 from engine.storage.journal import fold_journal, read_journal
 from engine.storage.run_folder import EVENTS, SUMMARY
 
@@ -106,6 +106,14 @@ def keep_summary(folder: Path, summary: RunSummary) -> None:
     with contextlib.suppress(OSError):
         if folder.stat().st_uid == os.geteuid():  # root leaves nothing in others' folders
             write_atomic(folder / SUMMARY, to_json(summary) + "\n", durable=False)
+
+
+class Published(NamedTuple):
+    """What a session shows at one moment."""
+
+    journal_bytes: int  # whole lines: the facts that ``state`` is the fold of
+    state: RunState
+    unwritten: ev.RunFailed | None = None  # the one fact that is not in a journal that broke
 
 
 def keep_summary_of(folder: Path, published: Published) -> None:

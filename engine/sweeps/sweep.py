@@ -23,13 +23,14 @@ from engine.common.validation import problem
 from engine.common.wording import counted
 from engine.config import RunConfig
 from engine.config.old import WrittenConfig
+from engine.config.run_name import LATEST, runs_folder
 from engine.remote.server import attachable
 from engine.run import events as ev
 from engine.run.commands import Stop
 from engine.run.state import RunState
 from engine.session.local import LocalSession
 from engine.storage.journal import is_begun
-from engine.storage.run_folder import EVENTS, LATEST, find_folder, runs_folder
+from engine.storage.run_folder import EVENTS, find_folder
 from engine.storage.run_record import Metric, RunRecord, read_record
 from engine.sweeps.grid import Grid, describe, format_value
 

@@ -15,7 +15,7 @@ from textual.screen import Screen
 
 from engine.common.files import write_atomic
 from engine.common.ownership import why_denied
-from engine.config import Accept
+from engine.prompts.message import Accept
 from engine.prompts.template import normalise
 from engine.run.commands import (
     Command,

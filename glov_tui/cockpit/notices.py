@@ -5,8 +5,8 @@ from __future__ import annotations
 from textual.app import App
 from textual.notifications import SeverityLevel
 
+from engine.common.statistics import wilson_interval
 from engine.run.state import RunState
-from engine.vlm.interface import wilson_interval
 from glov_tui.widgets.key_bar import KeyBar
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 def complete_run(incomplete: str) -> Iterator[str]:
     """Names in the runs folder, and ``latest``; a shell completes paths by itself."""
-    from engine.storage.run_folder import EVENTS, LATEST, runs_folder
+    from engine.config.run_name import LATEST, runs_folder
+    from engine.storage.run_folder import EVENTS
 
     try:
         names = sorted(p.name for p in runs_folder().iterdir() if (p / EVENTS).is_file())
@@ -18,7 +19,7 @@ def complete_run(incomplete: str) -> Iterator[str]:
 
 def complete_run_or_sweep(incomplete: str) -> Iterator[str]:
     """The same, and names of sweeps."""
-    from engine.storage.run_folder import runs_folder
+    from engine.config.run_name import runs_folder
     from engine.sweeps.sweep import SWEEP
 
     yield from complete_run(incomplete)

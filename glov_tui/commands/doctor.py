@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.common.versions import versions
+from engine.config.run_name import runs_folder
 from engine.models import hub, threads
-from engine.storage.run_folder import runs_folder
 from glov_tui.common.text import clean
 from glov_tui.terminal.printing import print_json
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.analysis.run_list import ListedRun, list_runs
-from engine.storage.run_folder import runs_folder
+from engine.config.run_name import runs_folder
 from glov_tui.commands.headless import say
 from glov_tui.common.text import clean
 from glov_tui.terminal.printing import percent, print_json, result_console

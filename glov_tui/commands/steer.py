@@ -16,21 +16,20 @@ from engine.common.validation import problem, shown
 from engine.config import RunConfig
 from engine.config.steered_layers import resolve_layers
 from engine.config.toml_file import load_config, preset_file
-from engine.llm.interface import Message
 from engine.models import threads
+from engine.prompts.message import Message
 from engine.run import events as ev
 from engine.run.contract import Expected, check_fitness, check_llm
 from engine.run.experiment import (
     CellMeasured,
     CompareSettings,
     Experiment,
-    LayerLens,
     ReadLens,
     ScanSettings,
     SteeringSetting,
-    TracedReply,
 )
 from engine.run.state import RunState
+from engine.steering.measures import LayerLens, TracedReply
 from engine.steering.soundness import Remark, remarks
 from engine.storage.journal import read_state
 from engine.storage.run_folder import find_run, run_argument

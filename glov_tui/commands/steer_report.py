@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.text import Text
 
 from engine.common.wording import counted
-from engine.run.experiment import CellMeasured, LayerLens, SteeringSetting, TracedReply
+from engine.run.experiment import CellMeasured, SteeringSetting
+from engine.steering.measures import LayerLens, TracedReply
 from engine.steering.soundness import BREAKING, Remark
 from glov_tui.cockpit.lab.heat import kl_legend, kl_level, ramp
 from glov_tui.cockpit.lab.traces import (

@@ -13,8 +13,9 @@ from engine.config.toml_file import load_config
 from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.commands import Command
-from engine.run.experiment import CellMeasured, Experiment, LayerLens, TracedReply
+from engine.run.experiment import CellMeasured, Experiment
 from engine.run.state import RunState
+from engine.steering.measures import LayerLens, TracedReply
 from tests.patience import until
 
 

@@ -9,9 +9,10 @@ from engine.common.errors import ModelError
 from engine.config import SamplingConfig
 from engine.llm.decoding.layouts import Decoder, make_reader
 from engine.llm.decoding.loop import decode
-from engine.llm.interface import Reply, Steering, TokenColumn
+from engine.llm.interface import Reply, TokenColumn
 from engine.llm.transformers_llm import LocalLLM
-from engine.steering.injection import find_decoder_layers
+from engine.steering.direction import Steering
+from engine.steering.layers import find_decoder_layers
 from engine.steering.modes import MODES
 from tests.slow_decoding import slow_decode
 from tests.tiny_llm import tiny_model, tiny_tokenizer

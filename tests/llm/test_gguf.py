@@ -13,8 +13,9 @@ from huggingface_hub import constants
 from engine.common.errors import ModelError
 from engine.config import LLMConfig, SamplingConfig
 from engine.llm.chat import prompt_tokens
-from engine.llm.interface import Message, Steering
 from engine.llm.transformers_llm import LocalLLM
+from engine.prompts.message import Message
+from engine.steering.direction import Steering
 from tests.tiny_gguf import save_tiny_gguf
 from tests.tiny_llm import save_tiny, tiny_model, tiny_tokenizer
 

@@ -11,8 +11,9 @@ from engine.common.errors import OutOfMemoryError
 from engine.config import SamplingConfig
 from engine.llm.decoding.layouts import Decoder
 from engine.llm.halving import HalvingLLM
-from engine.llm.interface import Steering, SteeringShift, TokenColumn
+from engine.llm.interface import SteeringShift, TokenColumn
 from engine.llm.transformers_llm import LocalLLM
+from engine.steering.direction import Steering
 from tests.tiny_llm import tiny_model, tiny_tokenizer
 
 MESSAGES = [{"role": "user", "content": "Write a prompt."}]

@@ -16,9 +16,9 @@ from safetensors.torch import load_file, save_file
 from engine.common.errors import ModelError
 from engine.config import LLMConfig, SamplingConfig
 from engine.config.toml_file import load_config
-from engine.llm.interface import Steering
 from engine.llm.transformers_llm import LocalLLM
 from engine.session.loading import load_optimizer
+from engine.steering.direction import Steering
 from tests.tiny_llm import save_tiny, tiny_model, tiny_tokenizer
 
 MESSAGES = [

@@ -12,8 +12,9 @@ from engine.config import SamplingConfig
 from engine.llm.decoding.layouts import Layout
 from engine.llm.decoding.sampling import uniforms
 from engine.llm.halving import HalvingLLM
-from engine.llm.interface import Reply, Steering, TokenColumn
+from engine.llm.interface import Reply, TokenColumn
 from engine.llm.transformers_llm import LocalLLM
+from engine.steering.direction import Steering
 from tests.llm.scripted_llm import END, TEMPLATE, scripted
 
 ASK = [{"role": "user", "content": "one"}]

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from engine.config import Pooling, SamplingConfig
-from engine.llm.interface import Reply, Steering
+from engine.llm.interface import Reply
 from engine.llm.transformers_llm import LocalLLM
 from engine.run import events as ev
-from engine.steering.direction import Direction, layer_outputs
+from engine.steering.direction import Direction, Steering
+from engine.steering.layers import layer_outputs
 from engine.steering.soundness import BREAKING, remarks, strength
 
 POSITIVE, NEGATIVE = "a photo of a <category> - a cabinet", "a photo of a <category>"

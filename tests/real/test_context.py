@@ -10,8 +10,9 @@ import pytest
 from engine.common.errors import ModelError
 from engine.config import LLMConfig, SamplingConfig
 from engine.llm.chat import prompt_tokens
-from engine.llm.interface import Message, TokenColumn
+from engine.llm.interface import TokenColumn
 from engine.llm.transformers_llm import LocalLLM
+from engine.prompts.message import Message
 
 CONTEXT = 8192  # SmolLM2's
 SHORT = 640  # what is read to the end here; 8,192 tokens take minutes on a CPU

@@ -8,8 +8,8 @@ import torch
 
 from engine.config import LLMConfig, SamplingConfig
 from engine.llm.chat import prompt_tokens
-from engine.llm.interface import Message
 from engine.llm.transformers_llm import LocalLLM
+from engine.prompts.message import Message
 
 MESSAGES: list[Message] = [
     {"role": "system", "content": "You write."},

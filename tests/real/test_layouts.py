@@ -12,8 +12,9 @@ from torch import Tensor
 from engine.config import LLMConfig, SteeringMode
 from engine.llm.chat import prompt_tokens
 from engine.llm.decoding.layouts import Layout, make_reader
-from engine.llm.interface import Message, Steering
 from engine.llm.transformers_llm import LocalLLM
+from engine.prompts.message import Message
+from engine.steering.direction import Steering
 from engine.steering.injection import Injection, make_injection
 from engine.steering.modes import MODES
 

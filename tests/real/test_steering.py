@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import pytest
 
 from engine.config import SamplingConfig
-from engine.llm.interface import Message, Reply, Steering, SteeringShift
+from engine.llm.interface import Reply, SteeringShift
 from engine.llm.transformers_llm import LocalLLM
+from engine.prompts.message import Message
 from engine.search.meta_prompt import Example, load_meta_prompt, with_prefix
 from engine.search.reading import read_reply
+from engine.steering.direction import Steering
 
 PREFIX = "a photo of a <category>"
 PAIR = ("a photo of a <category> - a cabinet", PREFIX)

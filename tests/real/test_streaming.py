@@ -8,8 +8,9 @@ import pytest
 
 from engine.config import SamplingConfig
 from engine.llm.decoding.text_stream import TextStream
-from engine.llm.interface import Message, Reply, TokenColumn
+from engine.llm.interface import Reply, TokenColumn
 from engine.llm.transformers_llm import LocalLLM
+from engine.prompts.message import Message
 
 HALF = "\ufffd"  # what a decoder puts for bytes that are no character
 TEXTS = (

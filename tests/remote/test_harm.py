@@ -16,11 +16,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from engine.common.kept import Kept
+from engine.config.editable import EDITABLE
 from engine.remote import address, server
 from engine.remote.messages import KeepControls, Request, format_line
 from engine.run import events as ev
 from engine.run.commands import MakeEdit, Pause, Resume, Stop, UndoEdit
-from engine.run.edits import EDITABLE, SetNextPrompt, SetOption
+from engine.run.edits import SetNextPrompt, SetOption
 from engine.run.state import RunState
 from engine.session.local import LocalSession
 from engine.storage.journal import read_state

@@ -23,9 +23,9 @@ from engine.run.experiment import (
     SteeringSetting,
 )
 from engine.run.state import RunState
-from engine.session.interface import Published
 from engine.session.local import LocalSession
 from engine.storage.run_folder import EVENTS
+from engine.storage.summary import Published
 from tests.patience import CEILING_SECONDS
 from tests.remote.screens import plain
 from tests.small_runs import demo

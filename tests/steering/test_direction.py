@@ -6,8 +6,8 @@ import sys
 import pytest
 import torch
 
-from engine.steering.direction import Direction, compute_direction, layer_outputs
-from engine.steering.injection import find_decoder_layers
+from engine.steering.direction import Direction, compute_direction
+from engine.steering.layers import find_decoder_layers, layer_outputs
 from tests.tiny_llm import tiny_model, tiny_tokenizer
 
 POSITIVE, NEGATIVE = "a photo of a <category>.", "a sketch, <category>"

@@ -17,7 +17,8 @@ from engine.config import SamplingConfig
 from engine.llm.decoding.layouts import Decoder, Layout, Reader, make_reader
 from engine.llm.decoding.loop import decode
 from engine.steering.direction import Direction, compute_direction
-from engine.steering.injection import Injection, find_decoder_layers
+from engine.steering.injection import Injection
+from engine.steering.layers import find_decoder_layers
 from tests.slow_decoding import plain_layers, slow_decode
 from tests.tiny_llm import tiny_model, tiny_tokenizer
 

@@ -9,7 +9,8 @@ import torch
 from transformers import DynamicCache
 
 from engine.llm.decoding.layouts import Decoder, make_reader
-from engine.steering.injection import Injection, find_decoder_layers
+from engine.steering.injection import Injection
+from engine.steering.layers import find_decoder_layers
 from tests.tiny_llm import tiny_model
 
 PROMPT = [0, 3, *range(40, 50), 4]

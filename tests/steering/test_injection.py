@@ -9,11 +9,11 @@ from torch import nn
 
 from engine.common.errors import ModelError
 from engine.config import SteeringConfig
-from engine.steering.direction import layer_outputs
-from engine.steering.injection import (
-    Injection,
+from engine.steering.injection import Injection
+from engine.steering.layers import (
     find_decoder_layers,
     hidden_state,
+    layer_outputs,
     with_hidden_state,
 )
 from engine.steering.modes import MODES

@@ -13,10 +13,11 @@ from torch import Tensor
 from engine.config import SamplingConfig
 from engine.llm.chat import prompt_tokens
 from engine.llm.decoding.layouts import Decoder, make_reader
-from engine.llm.interface import Steering, SteeringShift
+from engine.llm.interface import SteeringShift
 from engine.llm.transformers_llm import LocalLLM
-from engine.steering.direction import Direction
-from engine.steering.injection import find_decoder_layers, make_injection
+from engine.steering.direction import Direction, Steering
+from engine.steering.injection import make_injection
+from engine.steering.layers import find_decoder_layers
 from engine.steering.modes import MODES
 from engine.steering.offsets import FixedOffset, RelativeOffset
 from tests.slow_decoding import plain_layers

@@ -9,9 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.llm.interface import Steering
 from engine.llm.transformers_llm import LocalLLM
-from engine.steering.direction import Direction
+from engine.steering.direction import Direction, Steering
 from engine.steering.injection import make_injection
 from tests.tiny_llm import tiny_model, tiny_tokenizer
 

@@ -5,9 +5,9 @@
     root/<class>/train/*  root/<class>/test/*    the same, inside the class folders
 
 Splits go by any usual name (``training_set``, ``seg_test``, ``val2017``), and folders that only
-hold another one (``images``) are seen through: ``engine.data.readers.layout``. A validation split is the
-test split where there is no other; beside one it is left unused, because neither the search nor
-the evaluation needs it.
+hold another one (``images``) are seen through: ``engine.data.readers.layout``. A validation split
+is the test split where there is no other; beside one it is left unused, because neither the search
+nor the evaluation needs it.
 
 Class folders are read to any depth. Hidden files and folders and what systems leave are passed
 over; so are files that are no images, by their ending or, where that says nothing, by how they

@@ -1,11 +1,12 @@
 """Synthetic meta-prompt dialogues: what the tiny LLM learns to propose templates from.
 
 A dialogue shows an imaginary run in the middle of its search, in exactly the words that
-`engine.search.meta_prompt` uses, and asks for a template. Behind the run stands a world (`worlds.py`): a
-random choice of right values for the factors of `vocabulary.py`, from which every template of the
-run has its noisy accuracy. The replies are templates of someone who knows the world. Nobody can
-know it from the prompt, so what a model can learn is to *infer* it: keep the phrases that the
-good templates share, leave out those of the bad ones, and guess where the run has not tried yet.
+`engine.search.meta_prompt` uses, and asks for a template. Behind the run stands a world
+(`worlds.py`): a random choice of right values for the factors of `vocabulary.py`, from which every
+template of the run has its noisy accuracy. The replies are templates of someone who knows the
+world. Nobody can know it from the prompt, so what a model can learn is to *infer* it: keep the
+phrases that the good templates share, leave out those of the bad ones, and guess where the run has
+not tried yet.
 
 Worlds are drawn anew for every dialogue. Those that agree with a demo task are left out, and the
 demo tasks' descriptions occur only above worlds that have nothing to do with them: the answers of
@@ -36,7 +37,7 @@ from engine.demo.training.worlds import (
     World,
     random_world,
 )
-from engine.llm.interface import Message
+from engine.prompts.message import Message
 from engine.prompts.template import SEED_TEMPLATE, normalise
 from engine.run.ranking import Proposal, ScoredTemplate, best_and_worst, find_anchors, ranked
 from engine.search.meta_prompt import SYSTEM_PROMPT, TASK, Example, MetaPrompt, load_meta_prompt

@@ -1,4 +1,6 @@
-"""How much the wording matters to the tiny encoder: `python -m engine.demo.training.ladder [folder]`.
+"""How much the wording matters to the tiny encoder.
+
+    python -m engine.demo.training.ladder [folder]
 
 For each demo data set: test accuracy with none to all four of the informative factors named
 rightly, with all four named wrongly, with random values, and the agreement of accuracy on five

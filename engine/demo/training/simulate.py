@@ -16,14 +16,15 @@ from engine.config import Pooling, RunConfig, SamplingConfig, SteeringConfig
 from engine.data.demo_world.vocabulary import FACTORS, named_values
 from engine.demo.training.dialogues import random_phrases, render
 from engine.demo.training.worlds import Phrases, World, random_world
-from engine.llm.interface import LanguageModel, Message, Reply, Steering, SteeringShift, TokenColumn
+from engine.llm.interface import LanguageModel, Reply, SteeringShift, TokenColumn
+from engine.prompts.message import Message
 from engine.run.emitting import one_by_one
-from engine.run.experiment import LayerLens
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
 from engine.search.glov import Optimizer
 from engine.search.meta_prompt import Example, load_meta_prompt
-from engine.steering.direction import Direction
+from engine.steering.direction import Direction, Steering
+from engine.steering.measures import LayerLens
 from engine.vlm.interface import Score, ScoringProgress, Split, TemplateCheck
 
 

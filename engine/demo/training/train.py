@@ -1,4 +1,6 @@
-"""Make the demo's weights again: `python -m engine.demo.training.train [clip|llm|all] [--output FOLDER]`.
+"""Make the demo's weights again.
+
+    python -m engine.demo.training.train [clip|llm|all] [--output FOLDER]
 
 Everything is made from nothing on the CPU, reproducibly on one machine with the same versions.
 The two models know nothing of each other, so `all` trains them side by side, each in a process of

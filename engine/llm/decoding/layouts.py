@@ -28,7 +28,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.llm.decoding.kv_cache import new_cache, sliding_windows, truncate
-from engine.steering.injection import Injection, input_device, text_config
+from engine.steering.injection import Injection
+from engine.steering.layers import input_device, text_config
 
 Layout = Literal["split", "packed", "window", "reread"]
 

@@ -1,8 +1,8 @@
 """The decode loop: one prompt, many candidates, token by token, as a generator.
 
-The prompt is read once for all candidates (``engine.llm.decoding.layouts``), every candidate draws from its
-own random numbers (``engine.llm.decoding.sampling``), and each step yields the text that it added. Every
-yield is a safe point: no hook is on the model and no torch mode is set while the caller runs.
+The prompt is read once for all candidates (``layouts``), every candidate draws from its own random
+numbers (``sampling``), and each step yields the text that it added. Every yield
+is a safe point: no hook is on the model and no torch mode is set while the caller runs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from engine.llm.decoding.sampling import draw, uniforms
 from engine.llm.decoding.shift_meter import SteeringMeter
 from engine.llm.interface import Reply, SteeringShift, TokenColumn
 from engine.models.memory import is_out_of_memory
-from engine.run.experiment import TracedReply
+from engine.steering.measures import TracedReply
 
 
 def decode(

@@ -1,4 +1,4 @@
-"""Which layouts of ``engine.llm.decoding.layouts`` are right for a model: tried out at load, not guessed.
+"""Which layouts (``layouts``) are right for a model: tried out at load, not guessed.
 
 A model that ignores an explicit mask or position, or whose cache can't be cropped, raises or gives
 other logits; each layout is compared with re-reading everything on a few tokens. This costs a dozen
@@ -15,8 +15,8 @@ from torch import Tensor
 
 from engine.common.errors import ModelError
 from engine.llm.decoding.layouts import Decoder, Layout, Reader, make_reader
-from engine.steering.direction import layer_outputs
-from engine.steering.injection import Injection, text_config
+from engine.steering.injection import Injection
+from engine.steering.layers import layer_outputs, text_config
 
 _PROMPT_TOKENS = 7
 _COLUMNS = 3

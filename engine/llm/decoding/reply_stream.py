@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.llm.chat import Prompt
 from engine.llm.decoding.text_stream import TextStream
-from engine.llm.interface import Finish
+from engine.prompts.message import Finish
 from engine.prompts.thoughts import ThoughtStream, is_marker_part
 
 

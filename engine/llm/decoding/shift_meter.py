@@ -12,7 +12,7 @@ from torch import Tensor
 from engine.config import SamplingConfig
 from engine.llm.decoding.sampling import draw
 from engine.llm.interface import SteeringShift
-from engine.run.experiment import TracedReply
+from engine.steering.measures import TracedReply
 
 NAMED_TOKENS = 10
 """How many raised and how many lowered tokens are named."""

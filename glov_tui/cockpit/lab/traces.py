@@ -9,7 +9,8 @@ from itertools import zip_longest
 
 from rich.cells import cell_len
 
-from engine.run.experiment import LayerLens, SteeringSetting, TracedReply
+from engine.run.experiment import SteeringSetting
+from engine.steering.measures import LayerLens, TracedReply
 from glov_tui.cockpit.lab.heat import STYLES, kl_legend, kl_level, ramp
 from glov_tui.widgets.cells import graphemes
 from glov_tui.widgets.spans import Line, Span

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from engine.common.statistics import wilson_interval
 from engine.run.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
 from engine.run.events import Edited, Subject
 from engine.run.state import RunState
-from engine.vlm.interface import wilson_interval
 from glov_tui.widgets.chart import Mark
 from glov_tui.widgets.legend import Series
 from glov_tui.widgets.line_chart import LineChart

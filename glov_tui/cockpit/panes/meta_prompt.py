@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import ClassVar
 
-from engine.llm.interface import Message
+from engine.prompts.message import Message
 from engine.prompts.template import normalise
 from engine.run.state import RunState
 from glov_tui.common.glyphs import Glyphs

@@ -14,7 +14,7 @@ from textual.containers import Vertical
 from textual.widgets import Input, Label
 
 from engine.common.user_path import user_path
-from engine.storage.run_folder import runs_folder
+from engine.config.run_name import runs_folder
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.common.text import clean
 

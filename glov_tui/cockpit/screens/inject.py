@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Label, TextArea
 
-from engine.config import Accept
+from engine.prompts.message import Accept
 from engine.prompts.reply import parse_reply
 from engine.prompts.template import PLACEHOLDER
 from glov_tui.cockpit.screens.dialog import Dialog

@@ -14,10 +14,11 @@ from textual.widget import Widget
 from textual.widgets import Label
 
 from engine.config import RunConfig
+from engine.config.editable import EDITABLE
 from engine.config.keys import few_values, is_text
 from engine.config.toml_file import parse_value
 from engine.run.edit_check import edit_problem
-from engine.run.edits import EDITABLE, Edit, SetOption
+from engine.run.edits import Edit, SetOption
 from engine.run.state import RunState
 from engine.steering.modes import MODES
 from glov_tui.cockpit.screens.dialog import Dialog
