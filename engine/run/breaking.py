@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from engine.common.statistics import wilson_interval
 from engine.prompts.template import normalise
 from engine.run.alpha_trials import TrialSetting, with_rewards
+from engine.run.events import AlphaTrial, CandidateProposed, SteeringPrepared
+from engine.run.ranking import ScoredTemplate
 from engine.steering.soundness import Remark
 
-if TYPE_CHECKING:
-    from engine.run.events import SteeringPrepared
-    from engine.run.state import RunState
+Trials = Mapping[TrialSetting, tuple[AlphaTrial, ...]]
+"""What came of the replies of each alpha, by what else they were steered with."""
 
 LEAST_DIFFERENCE = 0.2
 """Of two shares of rejected replies, 0 to 1, that is worth a word."""
@@ -48,45 +48,60 @@ def breaks(steered: ReplyCount, unsteered: ReplyCount) -> bool:
     return wilson_interval(*reversed(steered))[0] > wilson_interval(*reversed(unsteered))[1]
 
 
-def with_replies_counted(state: RunState, step: int) -> RunState:
-    """With the replies of all attempts of the step that ends, steered or not."""
-    replies = [c for c in state.candidates if c.step == step]
+def replies_counted(
+    replies: Sequence[CandidateProposed],
+    steering: SteeringPrepared | None,
+    find: Callable[[str], ScoredTemplate | None],
+    unsteered: ReplyCount,
+    trials: Trials,
+) -> tuple[ReplyCount, Trials]:
+    """The un-steered replies and the trials, with those of all attempts of the step that ends.
+
+    Args:
+        replies: of the step.
+        steering: of the step; None where it was not steered.
+        find: a scored template by its key.
+        unsteered: before this step.
+        trials: before this step.
+    """
     rejected = sum(c.outcome == "rejected" for c in replies)
-    steering = state.steering if state.steering and state.steering.step == step else None
-    positive = state.find(steering.positive) if steering is not None else None
     if steering is None or steering.alpha == 0:
-        state = replace(state, unsteered=state.unsteered.plus(len(replies), rejected))
+        unsteered = unsteered.plus(len(replies), rejected)
+    positive = find(steering.positive) if steering is not None else None
     if steering is None or positive is None:
-        return state
-    rewards = [_accuracy(state, c.template) - positive.accuracy for c in replies]
+        return unsteered, trials
+
+    def accuracy(template: str | None) -> float:  # 0 without a template
+        found = find(normalise(template)) if template is not None else None
+        return found.accuracy if found is not None else 0.0
+
+    rewards = [accuracy(c.template) - positive.accuracy for c in replies]
     setting = TrialSetting.of(steering)
-    known = state.trials.get(setting, ())
-    trials = with_rewards(known, steering.alpha, rewards, rejected)
-    return replace(state, trials={**state.trials, setting: trials})
+    after = with_rewards(trials.get(setting, ()), steering.alpha, rewards, rejected)
+    return unsteered, {**trials, setting: after}
 
 
-def _accuracy(state: RunState, template: str | None) -> float:
-    """Of a reply's template, 0 without one."""
-    found = state.find(normalise(template)) if template is not None else None
-    return found.accuracy if found is not None else 0.0
+def breaking(
+    steering: SteeringPrepared | None, trials: Trials, unsteered: ReplyCount, is_auto: bool
+) -> Iterator[Remark]:
+    """What to say and to do where the replies of all steps that were steered so break.
 
-
-def breaking(state: RunState, steering: SteeringPrepared | None) -> Iterator[Remark]:
-    """What to say and to do where the replies of all steps that were steered so break."""
-    if steering is None or state.config is None:
+    ``is_auto``: whether the run chooses alpha itself.
+    """
+    if steering is None:
         return
-    trials = state.trials.get(TrialSetting.of(steering), ())
-    trial = next((t for t in trials if t.alpha == steering.alpha), None)
-    if trial is None or not breaks(ReplyCount(trial.replies, trial.rejected), state.unsteered):
+    setting = TrialSetting.of(steering)
+    trial = next((t for t in trials.get(setting, ()) if t.alpha == steering.alpha), None)
+    if trial is None or not breaks(ReplyCount(trial.replies, trial.rejected), unsteered):
         return
-    if state.config.steering.alpha == "auto":
+    if is_auto:
         advice = "auto takes it less often from now on; steering.alphas can do without it"
     else:
         advice = "lower steering.alpha, steer another layer, or have the run find it: 'auto'"
     steered = f"{trial.rejected} of {trial.replies}"
-    plain = f"{state.unsteered.rejected} of {state.unsteered.replies}"
+    plain = f"{unsteered.rejected} of {unsteered.replies}"
     yield Remark(
-        f"breaking/{TrialSetting.of(steering)}/{steering.alpha}",
+        f"breaking/{setting}/{steering.alpha}",
         "warning",
         f"steering breaks the replies: at alpha {trial.alpha:g} {steered} held no usable "
         f"template, un-steered {plain}. What to do: {advice}",

@@ -7,7 +7,7 @@ forking and attaching are folds of the same events elsewhere.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -19,8 +19,7 @@ from engine.config.places import with_places
 from engine.prompts.message import Message
 from engine.prompts.template import normalise
 from engine.run import events as ev
-from engine.run.alpha_trials import TrialSetting
-from engine.run.breaking import ReplyCount, breaking, with_replies_counted
+from engine.run.breaking import ReplyCount, Trials, breaking, replies_counted
 from engine.run.edits import BanTemplate, ChooseAnchors, Edit, PinTemplate, SetNextPrompt, SetOption
 from engine.run.experiment_state import ExperimentState
 from engine.run.ranking import Proposal, ScoredTemplate, anchors_after
@@ -75,7 +74,7 @@ class RunState:
     # The whole run
     scored: TemplateLog = field(default_factory=TemplateLog)  # templates, distinct by key
     anchors: tuple[str, str] | None = None  # keys of P+ and P-
-    trials: dict[TrialSetting, tuple[ev.AlphaTrial, ...]] = field(default_factory=dict)
+    trials: Trials = field(default_factory=dict)
     unsteered: ReplyCount = field(default_factory=ReplyCount)  # of all steps that were not steered
     remarked: frozenset[str] = frozenset()  # keys of what was said of the steering
     # What a person changed
@@ -157,6 +156,11 @@ class RunState:
     def test(self, subject: ev.Subject) -> ev.TestMeasured | None:
         """The latest test measurement of this subject."""
         return next((t for t in reversed(self.tests) if t.subject == subject), None)
+
+    def breaking(self, steering: ev.SteeringPrepared | None) -> Iterator[Remark]:
+        """What is to be said where replies that were steered so break."""
+        is_auto = self.config is not None and self.config.steering.alpha == "auto"
+        return breaking(steering, self.trials, self.unsteered, is_auto)
 
     # -- the fold --------------------------------------------------------------------------
 
@@ -474,8 +478,15 @@ class RunState:
         return state._logged(event, f"new best {best.accuracy:.1%}: {best.text}")
 
     def _step_finished(self, event: ev.StepFinished) -> RunState:
+        steering = self.steering if self.steering and self.steering.step == event.step else None
+        replies = [c for c in self.candidates if c.step == event.step]
+        unsteered, trials = replies_counted(
+            replies, steering, self.find, self.unsteered, self.trials
+        )
         state = replace(
-            with_replies_counted(self, event.step),
+            self,
+            unsteered=unsteered,
+            trials=trials,
             step=event.step,
             steps=(*self.steps, event),
             progress=None,
@@ -486,7 +497,7 @@ class RunState:
             f"step {event.step}: {event.new} new, {event.duplicates} repeated, "
             f"{event.rejected} rejected; best {event.best:.1%}",
         )
-        return state._remarked(event, breaking(state, state.steering))
+        return state._remarked(event, state.breaking(state.steering))
 
 
 def _what_next(event: ev.StepRetried) -> str:

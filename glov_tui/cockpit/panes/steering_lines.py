@@ -13,7 +13,6 @@ from rich.cells import cell_len, set_cell_size
 from engine.common.wording import counted
 from engine.config import SteeringConfig
 from engine.run.alpha_trials import TrialSetting, pooled_spread, standard_error
-from engine.run.breaking import breaking
 from engine.run.events import AlphaTrial, SteeringMeasured, SteeringPrepared
 from engine.run.state import RunState
 from engine.steering.modes import MODES
@@ -76,7 +75,7 @@ def shown_warnings(state: RunState) -> tuple[str, ...]:
     last = shown_steering(state)
     if last is None or state.config is None or state.config.steering.mode == "off":
         return ()
-    found = [*breaking(state, last), *remarks(last)]
+    found = [*state.breaking(last), *remarks(last)]
     later = state.with_pending()
     if state.pending and later.config is not None:
         steering, layers = later.config.steering, steered_layers(later)
