@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from engine.config.toml_file import load_config
-from engine.llm.decoding.loop import loop as decoding
+from engine.llm.decoding import loop as decoding
 from engine.run import events as ev
 from engine.run.emitting import one_by_one
 from engine.run.state import RunState

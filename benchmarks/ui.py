@@ -31,7 +31,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.e2e.terminal import Terminal
+from tests.support.terminal import Terminal
 
 SMALL, LARGE = (80, 24), (200, 50)
 SLOW_KIB_PER_SECOND = 25.0

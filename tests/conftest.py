@@ -73,7 +73,7 @@ def kept() -> Kept:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, kept: Kept) -> Path:
     """The folder of a small run that nothing has happened to."""
     from engine.session.local import LocalSession
-    from tests.small_runs import demo, drive
+    from tests.support.small_runs import demo, drive
 
     folder = tmp_path_factory.mktemp("runs") / "undisturbed"
     drive(LocalSession.create(demo(), folder, kept=kept))

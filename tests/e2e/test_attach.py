@@ -14,10 +14,10 @@ from engine.run import events as ev
 from engine.run.commands import Pause
 from engine.storage.journal import is_driven, read_journal
 from engine.storage.run_folder import EVENTS, LOG, SOCKET
-from tests.e2e.command import demo, glov
-from tests.e2e.terminal import ROOT, Terminal
-from tests.patience import CEILING_SECONDS, wait_until
-from tests.written_runs import write_run
+from tests.support.command import demo, glov
+from tests.support.patience import CEILING_SECONDS, wait_until
+from tests.support.terminal import ROOT, Terminal
+from tests.support.written_runs import write_run
 
 
 def attach(folder: Path, **options: object) -> Terminal:

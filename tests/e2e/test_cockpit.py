@@ -12,10 +12,11 @@ from engine.run import events as ev
 from engine.run.edits import SetOption
 from engine.storage.journal import read_journal
 from engine.storage.lock import read_owner
-from tests.e2e.command import demo, glov
-from tests.e2e.terminal import Terminal
-from tests.patience import CEILING_SECONDS
-from tests.written_runs import write_run
+from tests.support import ROOT
+from tests.support.command import demo, glov
+from tests.support.patience import CEILING_SECONDS
+from tests.support.terminal import Terminal
+from tests.support.written_runs import write_run
 
 
 def test_a_replay_plays_to_the_end_and_leaves_the_terminal_as_it_was(run_folder: Path) -> None:
@@ -186,7 +187,7 @@ def test_without_a_terminal_it_runs_headless_and_says_so(run_folder: Path) -> No
 
     done = subprocess.run(
         demo(run_folder, "steps=1"),
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

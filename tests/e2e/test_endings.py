@@ -10,10 +10,10 @@ from pathlib import Path
 from engine.storage.journal import is_driven, read_journal
 from engine.storage.lock import OWNER
 from engine.storage.run_folder import EVENTS, LOG, SOCKET
-from tests.e2e.command import demo
 from tests.e2e.test_attach import attach, called
-from tests.patience import wait_until
-from tests.written_runs import write_run
+from tests.support.command import demo
+from tests.support.patience import wait_until
+from tests.support.written_runs import write_run
 
 
 def detached(folder: Path) -> None:

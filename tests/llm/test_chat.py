@@ -12,7 +12,7 @@ from engine.llm.chat import (
     stop_tokens,
     thinking,
 )
-from tests.tiny_llm import CHAT_TEMPLATE, NO_SYSTEM, SPECIAL, tiny_model, tiny_tokenizer
+from tests.support.tiny_llm import CHAT_TEMPLATE, NO_SYSTEM, SPECIAL, tiny_model, tiny_tokenizer
 
 MESSAGES = [
     {"role": "system", "content": "You write prompts."},

@@ -13,7 +13,7 @@ import pytest
 from engine.common.errors import ModelError
 from engine.config import LLMConfig
 from engine.llm.transformers_llm import LocalLLM
-from tests.tiny_llm import save_tiny
+from tests.support.tiny_llm import save_tiny
 
 HARM = """
 import pathlib

@@ -14,8 +14,8 @@ from engine.llm.transformers_llm import LocalLLM
 from engine.steering.direction import Steering
 from engine.steering.layers import find_decoder_layers
 from engine.steering.modes import MODES
-from tests.slow_decoding import slow_decode
-from tests.tiny_llm import tiny_model, tiny_tokenizer
+from tests.support.slow_decoding import slow_decode
+from tests.support.tiny_llm import tiny_model, tiny_tokenizer
 
 PROMPT = [0, 3, *range(40, 52), 4]
 GREEDY = SamplingConfig(temperature=0, max_new_tokens=12)

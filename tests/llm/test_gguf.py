@@ -16,8 +16,8 @@ from engine.llm.chat import prompt_tokens
 from engine.llm.transformers_llm import LocalLLM
 from engine.prompts.message import Message
 from engine.steering.direction import Steering
-from tests.tiny_gguf import save_tiny_gguf
-from tests.tiny_llm import save_tiny, tiny_model, tiny_tokenizer
+from tests.support.tiny_gguf import save_tiny_gguf
+from tests.support.tiny_llm import save_tiny, tiny_model, tiny_tokenizer
 
 MESSAGES: list[Message] = [
     {"role": "system", "content": "You write."},

@@ -14,7 +14,7 @@ from engine.llm.halving import HalvingLLM
 from engine.llm.interface import SteeringShift, TokenColumn
 from engine.llm.transformers_llm import LocalLLM
 from engine.steering.direction import Steering
-from tests.tiny_llm import tiny_model, tiny_tokenizer
+from tests.support.tiny_llm import tiny_model, tiny_tokenizer
 
 MESSAGES = [{"role": "user", "content": "Write a prompt."}]
 SAMPLED = SamplingConfig(temperature=1.3, max_new_tokens=12)

@@ -13,7 +13,7 @@ from engine.llm.decoding.kv_cache import GrowingLayer, sliding_windows
 from engine.llm.decoding.layouts import Decoder
 from engine.llm.decoding.probe import Layouts, check_causal, find_layouts, takes_masks
 from engine.steering.layers import find_decoder_layers
-from tests.tiny_llm import tiny_model
+from tests.support.tiny_llm import tiny_model
 
 
 def decoder_of(model: Any) -> Decoder:

@@ -19,7 +19,7 @@ from engine.config.toml_file import load_config
 from engine.llm.transformers_llm import LocalLLM
 from engine.session.loading import load_optimizer
 from engine.steering.direction import Steering
-from tests.tiny_llm import save_tiny, tiny_model, tiny_tokenizer
+from tests.support.tiny_llm import save_tiny, tiny_model, tiny_tokenizer
 
 MESSAGES = [
     {"role": "system", "content": "You write prompts."},

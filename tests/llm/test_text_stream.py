@@ -7,7 +7,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from engine.llm.decoding.text_stream import TextStream
-from tests.tiny_llm import tiny_tokenizer
+from tests.support.tiny_llm import tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer(bos=False)
 

@@ -15,7 +15,7 @@ from engine.llm.halving import HalvingLLM
 from engine.llm.interface import Reply, TokenColumn
 from engine.llm.transformers_llm import LocalLLM
 from engine.steering.direction import Steering
-from tests.llm.scripted_llm import END, TEMPLATE, scripted
+from tests.support.scripted_llm import END, TEMPLATE, scripted
 
 ASK = [{"role": "user", "content": "one"}]
 LAYOUTS: tuple[Layout, ...] = ("split", "packed", "window", "reread")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.support import ROOT
 
 
 def test_the_lens_names_words_of_the_pair(smollm2: Path, tmp_path: Path) -> None:

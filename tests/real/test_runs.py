@@ -17,9 +17,9 @@ from engine.config.toml_file import load_config
 from engine.llm.transformers_llm import LocalLLM
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
-from tests.small_runs import drive, outcome
+from tests.support import ROOT
+from tests.support.small_runs import drive, outcome
 
-ROOT = Path(__file__).parents[2]
 PREFIX = "a photo of a <category>"
 REPLIES = 4
 

@@ -23,9 +23,9 @@ from engine.run.commands import InjectTemplate, Pause, Resume
 from engine.run.state import RunState
 from engine.storage.journal import Journal, read_state
 from engine.storage.run_folder import EVENTS, LOG, SOCKET
-from tests.patience import CEILING_SECONDS, wait_until
-from tests.remote.screens import At, plain, served
-from tests.small_runs import demo
+from tests.support.patience import CEILING_SECONDS, wait_until
+from tests.support.screens import At, plain, served
+from tests.support.small_runs import demo
 
 GREETING = format_line(Greeting(glov="1.0", pid=1))
 CONTROLS = format_line(ControlsChanged(you=1, controls=Controls().joined(1, "one")))

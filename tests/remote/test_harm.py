@@ -26,9 +26,9 @@ from engine.run.state import RunState
 from engine.session.local import LocalSession
 from engine.storage.journal import read_state
 from engine.storage.run_folder import LOG
-from tests.patience import CEILING_SECONDS, wait_until
-from tests.remote.screens import At, Screen, plain, served
-from tests.small_runs import outcome
+from tests.support.patience import CEILING_SECONDS, wait_until
+from tests.support.screens import At, Screen, plain, served
+from tests.support.small_runs import outcome
 
 # -- lines --------------------------------------------------------------------------------------
 

@@ -25,9 +25,9 @@ from engine.session.local import LocalSession
 from engine.storage.journal import Journal, read_journal
 from engine.storage.lock import OWNER
 from engine.storage.run_folder import EVENTS, LOG, SOCKET, SUMMARY
-from tests.patience import CEILING_SECONDS, wait_until
-from tests.remote.screens import At, Screen, plain, served, shut_out
-from tests.small_runs import demo, outcome
+from tests.support.patience import CEILING_SECONDS, wait_until
+from tests.support.screens import At, Screen, plain, served, shut_out
+from tests.support.small_runs import demo, outcome
 
 
 def paused_in(step: int) -> At:

@@ -26,9 +26,9 @@ from engine.run.state import RunState
 from engine.session.local import LocalSession
 from engine.storage.run_folder import EVENTS
 from engine.storage.summary import Published
-from tests.patience import CEILING_SECONDS
-from tests.remote.screens import plain
-from tests.small_runs import demo
+from tests.support.patience import CEILING_SECONDS
+from tests.support.screens import plain
+from tests.support.small_runs import demo
 
 STEERED = SteeringSetting(layers=(2,), alpha=0.5)
 SCAN = ScanSettings(setting=STEERED, layers=(1, 2), alphas=(0.5,), replies=2, fitness=True)

@@ -8,7 +8,7 @@ import torch
 
 from engine.steering.direction import Direction, compute_direction
 from engine.steering.layers import find_decoder_layers, layer_outputs
-from tests.tiny_llm import tiny_model, tiny_tokenizer
+from tests.support.tiny_llm import tiny_model, tiny_tokenizer
 
 POSITIVE, NEGATIVE = "a photo of a <category>.", "a sketch, <category>"
 END_OF_TURN = 5

@@ -19,8 +19,8 @@ from engine.llm.decoding.loop import decode
 from engine.steering.direction import Direction, compute_direction
 from engine.steering.injection import Injection
 from engine.steering.layers import find_decoder_layers
-from tests.slow_decoding import plain_layers, slow_decode
-from tests.tiny_llm import tiny_model, tiny_tokenizer
+from tests.support.slow_decoding import plain_layers, slow_decode
+from tests.support.tiny_llm import tiny_model, tiny_tokenizer
 
 FAMILIES = ("llama", "llama-gqa-tied", "qwen2", "qwen3", "mistral-sliding", "gemma3-sliding")
 LAYOUTS: tuple[Layout, ...] = ("split", "packed", "window")

@@ -11,7 +11,7 @@ from transformers import DynamicCache
 from engine.llm.decoding.layouts import Decoder, make_reader
 from engine.steering.injection import Injection
 from engine.steering.layers import find_decoder_layers
-from tests.tiny_llm import tiny_model
+from tests.support.tiny_llm import tiny_model
 
 PROMPT = [0, 3, *range(40, 50), 4]
 COLUMNS = torch.tensor([[20, 30], [21, 31], [22, 32], [23, 33]])  # (tokens, rows)

@@ -17,7 +17,7 @@ from engine.steering.layers import (
     with_hidden_state,
 )
 from engine.steering.modes import MODES
-from tests.tiny_llm import FAMILIES, tiny_model
+from tests.support.tiny_llm import FAMILIES, tiny_model
 
 IDS = [0, 3, 40, 41, 42]
 

@@ -20,8 +20,8 @@ from engine.steering.injection import make_injection
 from engine.steering.layers import find_decoder_layers
 from engine.steering.modes import MODES
 from engine.steering.offsets import FixedOffset, RelativeOffset
-from tests.slow_decoding import plain_layers
-from tests.tiny_llm import tiny_model, tiny_tokenizer
+from tests.support.slow_decoding import plain_layers
+from tests.support.tiny_llm import tiny_model, tiny_tokenizer
 
 FAMILIES = ("llama", "llama-gqa-tied", "mistral-sliding", "gemma3-sliding", "gpt2")
 LAYOUTS = ("split", "packed", "window", "reread")

@@ -12,7 +12,7 @@ from torch import Tensor
 from engine.llm.transformers_llm import LocalLLM
 from engine.steering.direction import Direction, Steering
 from engine.steering.injection import make_injection
-from tests.tiny_llm import tiny_model, tiny_tokenizer
+from tests.support.tiny_llm import tiny_model, tiny_tokenizer
 
 POSITIVE, NEGATIVE = "a photo of a <category> - a cabinet", "a photo of a <category>"
 SINK_LAYER = 1

@@ -17,7 +17,7 @@ from engine.run.breaking import ReplyCount, breaks
 from engine.run.state import RunState
 from engine.steering.soundness import BREAKING, Register, remarks, strength
 from glov_tui.commands.headless import _print_log
-from tests.glov_tui.sessions import loaded, one_step
+from tests.support.sessions import loaded, one_step
 
 BEST = "the best <category>"
 SEED = "a photo of a <category>."

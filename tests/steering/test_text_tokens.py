@@ -8,7 +8,7 @@ import pytest
 from tokenizers.processors import TemplateProcessing
 
 from engine.steering.text_tokens import Front, find_front, split_tokens
-from tests.tiny_llm import SPECIAL, VOCABULARY, tiny_tokenizer
+from tests.support.tiny_llm import SPECIAL, VOCABULARY, tiny_tokenizer
 
 BOS, EOS, SYSTEM, USER = 0, 1, 2, 3
 TEXT = "a <category>."

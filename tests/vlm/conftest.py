@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from PIL import Image
-from small_models import build_model_folder
 
 from engine.config import RunConfig
+from tests.support.small_models import build_model_folder
 
 settings.register_profile(  # as in tests/data: the machine may be shared
     "shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
-from small_models import build_model_folder
 
 from engine.common.cache_folder import cache_folder
 from engine.common.errors import DataError, ModelError, UserError
@@ -21,6 +20,7 @@ from engine.data.images import read_image
 from engine.vlm.feature_cache import FeatureCache
 from engine.vlm.interface import Fitness, ScoringProgress
 from engine.vlm.loading import load_fitness
+from tests.support.small_models import build_model_folder
 
 TEMPLATES = [
     "a photo of a <category>.",

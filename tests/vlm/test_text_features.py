@@ -7,12 +7,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from small_models import CAUSAL, UNCUT, VISION
 
 from engine.common.errors import ModelError
 from engine.config import VLMConfig
 from engine.vlm.dual_encoder.model import load_open_clip
 from engine.vlm.dual_encoder.text_features import TextFeatures, _batch_end
+from tests.support.small_models import CAUSAL, UNCUT, VISION
 
 CLASSES = ["cat", "dog", "small red boat", "pet", "cat", "a dog, a type of pet with a boat"]
 TEMPLATES = [

@@ -1,0 +1,200 @@
+"""Screens that are attached to a run: who may drive it, what is kept, how a screen is left."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from textual.widgets import TextArea
+
+from engine.config.toml_file import load_config
+from engine.remote.client import RemoteSession
+from engine.remote.messages import AskForControls, GiveControls
+from engine.remote.server import ControlServer
+from engine.run import events as ev
+from engine.run.commands import Pause, Stop
+from engine.session.local import LocalSession
+from engine.storage.journal import read_journal
+from glov_tui.cockpit.app import GlovApp
+from glov_tui.cockpit.panes.status import StatusLine
+from glov_tui.cockpit.screens.editor import EditorScreen
+from glov_tui.cockpit.screens.inject import InjectScreen
+from glov_tui.cockpit.screens.question import QuestionScreen
+from tests.support.patience import CEILING_SECONDS, until
+
+
+@pytest.fixture
+def engine(run_folder: Path) -> Iterator[LocalSession]:
+    """A real run that holds in its first step."""
+
+    def pause_early(event: ev.Event, _: object) -> None:
+        if isinstance(event, ev.MetaPromptComposed) and event.step == 1:
+            session.send(Pause())
+
+    config = load_config("demo", ["steps=3", "data.shots=1", "sampling.max_new_tokens=20"])
+    session = LocalSession.create(config, run_folder, pause_early)
+    with ControlServer(session):
+        session.start()
+        yield session
+        session.send(Stop())
+        assert session.wait(CEILING_SECONDS)
+
+
+@pytest.fixture
+def other(engine: LocalSession) -> RemoteSession:
+    """A screen that came first, and so has the controls."""
+    return RemoteSession.attach(engine.folder, "pts/other")
+
+
+@asynccontextmanager
+async def cockpit(folder: Path):
+    app = GlovApp(RemoteSession.attach(folder, "pts/here"))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(lambda: app.session.state.status == "paused")
+        yield pilot, app
+    app.session.close()
+
+
+def keys(app: GlovApp) -> set[str]:
+    return {b.binding.description for b in app.screen.active_bindings.values() if b.enabled}
+
+
+def status(app: GlovApp) -> str:
+    return app.query_one(StatusLine).line(app.session.state)
+
+
+async def test_alone_it_has_the_controls_and_says_nothing_of_them(engine) -> None:
+    async with cockpit(engine.folder) as (_, app):
+        await until(lambda: "Go on" in keys(app))
+        assert not {"Ask for controls", "Give controls", "Keep controls"} & keys(app)
+        assert "screens" not in status(app) and not app._notifications
+
+
+async def test_a_second_screen_watches_asks_and_is_given_the_controls(engine, other) -> None:
+    async with cockpit(engine.folder) as (pilot, app):
+        await until(lambda: "Ask for controls" in keys(app))
+        assert not {"Go on", "Edit", "Lab", "Inject"} & keys(app)
+        assert {"History", "Fork", "Help"} <= keys(app)
+        await until(lambda: "watching, pts/other has the controls (c: ask)" in status(app))
+        await pilot.press("space", "plus", "e")
+        assert app.screen is app.screen_stack[0]
+        await pilot.press("c")
+        await until(lambda: other.controls.asking)
+        other.send(GiveControls())
+        await until(lambda: {"Go on", "Edit", "Lab"} <= keys(app))
+        await until(lambda: "2 screens" in status(app))
+    assert not engine.run.state.edits
+
+
+async def test_who_has_the_controls_is_asked_and_gives_or_keeps_them(engine) -> None:
+    async with cockpit(engine.folder) as (pilot, app):
+        other = RemoteSession.attach(engine.folder, "\x1b[31mpts/other")
+        other.send(AskForControls())
+        await until(lambda: {"Give controls", "Keep controls"} <= keys(app))
+        asks = "pts/other asks for the controls (c: give, C: keep)"
+        await until(lambda: asks in status(app))
+        assert "\x1b" not in status(app)
+        await until(lambda: any("c gives, C keeps them" in n.message for n in app._notifications))
+        await pilot.press("C")
+        await until(lambda: "Keep controls" not in keys(app) and not other.controls.asking)
+        assert app.has_controls
+        other.send(AskForControls())
+        await until(lambda: "Give controls" in keys(app))
+        await pilot.press("c")
+        await until(lambda: other.controls.holder == other.number and not app.has_controls)
+
+
+async def test_what_was_typed_is_kept_when_the_controls_went_meanwhile(engine) -> None:
+    async with cockpit(engine.folder) as (pilot, app):
+        await until(lambda: "Edit" in keys(app))
+        other = RemoteSession.attach(engine.folder, "pts/other")
+        for key, typed in (("e", "TYPED "), ("i", "a <category> of mine.")):
+            await pilot.press(key)
+            await pilot.press(*typed)
+            other.send(AskForControls())
+            await until(lambda: other.controls.asking)
+            app.action_give_controls()
+            await until(lambda: not app.has_controls)
+            await pilot.press("ctrl+s" if key == "e" else "enter")
+            await until(lambda: app.session.number in other.controls.asking)
+            kept = EditorScreen if key == "e" else InjectScreen
+            assert isinstance(app.screen, kept)
+            assert typed.strip() in app.screen.query(TextArea).first().text
+            other.send(GiveControls())
+            await until(lambda: app.has_controls)
+            await pilot.press("ctrl+s" if key == "e" else "enter")
+            await until(lambda: app.screen is app.screen_stack[0])
+        await until(lambda: engine.run.state.edits)
+        assert "TYPED" in engine.run.state.edits[0].edit.value
+        await until(lambda: engine.run.state.find("a <category> of mine"))
+
+
+async def test_what_was_typed_is_kept_when_the_run_has_ended_meanwhile(engine) -> None:
+    async with cockpit(engine.folder) as (pilot, app):
+        await until(lambda: "Edit" in keys(app))
+        await pilot.press("e")
+        await pilot.press(*"TYPED ")
+        engine.send(Stop())
+        await until(lambda: app.session.state.status == "stopped")
+        await pilot.press("ctrl+s")
+        assert isinstance(app.screen, EditorScreen)
+        assert "TYPED" in app.screen.query(TextArea).first().text
+        await until(lambda: any("has ended" in n.message for n in app._notifications))
+
+
+async def test_typing_keeps_the_controls_that_are_asked_for(engine, monkeypatch) -> None:
+    monkeypatch.setattr("engine.remote.controls.HAND_OVER_SECONDS", 3600.0)
+    monkeypatch.setattr("glov_tui.cockpit.attached.SAY_HERE_SECONDS", 0.0)
+    async with cockpit(engine.folder) as (pilot, app):
+        await until(lambda: "Edit" in keys(app))
+        other = RemoteSession.attach(engine.folder, "pts/other")
+        await pilot.press("e")
+        other.send(AskForControls())
+        await until(lambda: any("close this first" in n.message for n in app._notifications))
+        for _ in range(3):
+            asked_at = other.controls.asked_at
+            await pilot.press("x")
+            await until(lambda asked_at=asked_at: other.controls.asked_at > asked_at)
+        assert app.has_controls
+        monkeypatch.setattr("engine.remote.controls.HAND_OVER_SECONDS", 0.0)
+        await until(lambda: not app.has_controls)
+
+
+async def test_q_detaches_or_stops(engine) -> None:
+    async with cockpit(engine.folder) as (pilot, app):
+        await pilot.press("q", "escape", "q", "n", "q")
+        assert isinstance(app.screen, QuestionScreen)
+        await pilot.press("d")
+        await until(lambda: not app.is_running)
+    assert engine.run.state.status == "paused" and not engine.ended
+    async with cockpit(engine.folder) as (pilot, app):
+        await pilot.press("q", "s")
+        await until(lambda: not app.is_running)
+    assert read_journal(engine.folder).events[-1].kind == "run-stopped"
+
+
+async def test_a_screen_that_watches_leaves_without_a_question(engine, other) -> None:
+    async with cockpit(engine.folder) as (pilot, app):
+        await pilot.press("q")
+        await until(lambda: not app.is_running)
+    await until(lambda: len(other.controls.screens) == 1)
+    assert not engine.ended
+
+
+@pytest.mark.parametrize("started_here", [False, True])
+async def test_sigterm_stops_the_run_where_both_began_as_one(engine, started_here) -> None:
+    async with cockpit(engine.folder) as (_, app):
+        app.session.starts_engine = started_here
+        app._told(signal.SIGTERM)
+        await until(lambda: not app.is_running)
+    assert (engine.run.state.status == "stopped") == started_here
+
+
+async def test_what_is_refused_is_in_the_log(engine, other) -> None:
+    async with cockpit(engine.folder) as (_, app):
+        app.session.send(Stop.model_construct(kind="nonsense"))
+        await until(lambda: "not understood" in app.session.state.log[-1].text)
+        assert app.session.state.log[-1].level == "warning"

@@ -1,0 +1,262 @@
+"""The command line as users call it: exit codes, messages, JSON, a user's own data."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.support import ROOT
+from tests.support.patience import CEILING_SECONDS, wait_until
+from tests.support.written_runs import write_run
+
+GLOV = [sys.executable, "-m", "glov_tui"]
+WEIGHTS = ROOT / "engine" / "demo" / "weights"
+
+
+def glov(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*GLOV, *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        timeout=CEILING_SECONDS,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_demo_prints_one_json_document_with_the_promised_keys(tmp_path: Path) -> None:
+    done = glov("demo", "--headless", "--json", "--steps", "2", "--seed", "1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["steps"] == 2 and result["seed"] == 1
+    for key in ("train_accuracy", "test_accuracy"):
+        assert 0 < result["baseline"][key] < 1
+        assert 0 < result["best"][key] <= 1
+    assert result["best"]["template"]
+    assert len(result["ensemble"]["templates"]) == 3
+    assert 0 < result["ensemble"]["test_accuracy"] <= 1
+    assert result["seconds_per_step"] > 0
+    row = result["leaderboard"][0]
+    assert {"template", "train_accuracy", "step", "origin"} <= set(row)
+    assert (tmp_path / "runs" / result["run"] / "events.jsonl").is_file()
+
+
+EVIL = "x\x1b[2J\x9b\u202e\u200by"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("resume", EVIL),
+        ("runs", EVIL),
+        ("run", f"{EVIL}.toml"),
+        ("run", "demo", "--set", EVIL),
+        ("run", "demo", "--set", f"llm.model=./{EVIL}"),
+        ("attach", "a", EVIL),
+        ("attach", f"--{EVIL}"),
+        (EVIL,),
+        ("fork", "a", "--at-step", EVIL),
+    ],
+)
+def test_a_name_does_nothing_to_the_terminal_that_it_is_printed_on(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    done = glov(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "x" in done.stderr or "at-step" in done.stderr
+    for character in EVIL[1:-1]:
+        assert character in "[2J" or character not in done.stderr
+
+
+def test_json_and_toml_are_escaped_too(tmp_path: Path) -> None:
+    text = f'[proposal]\ntask = "{EVIL} <category>"\n'.replace("\x1b", "\\u001b")
+    (tmp_path / "c.toml").write_text(text)
+    for options in ((), ("--json",)):
+        shown = glov("config", "show", "c.toml", "--set", "data.path=x", *options, cwd=tmp_path)
+        assert shown.returncode == 0, shown.stderr
+        read = json.loads(shown.stdout) if options else tomllib.loads(shown.stdout)
+        assert read["proposal"]["task"] == f"{EVIL} <category>"
+        assert not set(EVIL[1:-1]) - set("[2J") & set(shown.stdout)
+
+
+def test_without_json_the_result_is_a_table_and_progress_is_on_stderr(tmp_path: Path) -> None:
+    done = glov("demo", "--headless", "--steps", "1", "--run-dir", "r", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "top-3 ensemble" in done.stdout
+    assert "step 1:" in done.stderr and "step 1:" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("run", "clip-papr", "--headless"), "Did you mean the preset clip-paper"),
+        (("demo", "--headless", "--set", "steering.alpa=1"), "did you mean steering.alpha"),
+        (("demo", "--headless", "--set", "steps=-1"), "should be at least 0"),
+        (("demo", "--headless", "--set", "nonsense"), "key.path=value"),
+        (("demo", "--headless", "--set", "llm.model=./nowhere"), "llm.model = "),
+        (("run", "clip-paper", "--set", "data.path=nowhere"), "data.path = "),
+        (("demo", "--set", "proposal.template_file=nowhere"), "proposal.template_file"),
+        (("demo", "--headless", "--dataset", "cabinett"), "demo-cabinet"),
+        (("demo", "--headless", "--steps", "x"), "--steps"),
+        (("resume", "nothing", "--headless"), "no run there"),
+        (("fork", "nothing", "--at-step", "1"), "no run there"),
+        (("fork", "nothing"), "--at-step"),
+        (("replay", "nothing"), "no run there"),
+        (("runs", "nothing"), "no such folder"),
+        (("config", "show", "nothing"), "no such file"),
+    ],
+)
+def test_wrong_calls_exit_with_2_and_one_clear_message(tmp_path, arguments, expected) -> None:
+    done = glov(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert expected in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert not done.stdout
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_a_failed_run_exits_with_1(tmp_path: Path) -> None:
+    (tmp_path / "no-model").mkdir()
+    done = glov("demo", "--headless", "--set", "llm.model=./no-model", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "no-model" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_config_init_and_show(tmp_path: Path) -> None:
+    assert glov("config", "init", "my.toml", cwd=tmp_path).returncode == 0
+    again = glov("config", "init", "my.toml", cwd=tmp_path)
+    assert again.returncode == 2 and "--force" in again.stderr
+    shown = glov("config", "show", "my.toml", "--set", "steps=7", cwd=tmp_path)
+    assert tomllib.loads(shown.stdout)["steps"] == 7
+    as_json = glov("config", "show", "my.toml", "--json", cwd=tmp_path)
+    assert json.loads(as_json.stdout)["steering"]["layers"] == [17]
+
+
+def test_doctor_and_datasets(tmp_path: Path) -> None:
+    found = json.loads(glov("doctor", "--json", cwd=tmp_path).stdout)
+    assert set(found) == {"versions", "extras", "devices", "folders", "hub", "terminal"}
+    assert found["extras"] == {"GGUF files": "yes"}
+    assert found["versions"]["torch"] and found["hub"]["reachable"] is False
+    names = json.loads(glov("datasets", "--json", cwd=tmp_path).stdout)
+    assert "image-folder" in names and len(names) >= 4
+
+
+def test_ctrl_c_stops_and_the_run_can_be_resumed(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*GLOV, "demo", "--headless", "--steps", "3", "--run-dir", "r"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    journal = tmp_path / "r" / "events.jsonl"
+    wait_until(
+        lambda: (
+            "step-started" in (journal.read_text() if journal.exists() else "")
+            or process.poll() is not None
+        )
+    )
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=CEILING_SECONDS)
+    assert process.returncode == 130
+    assert "glov resume r" in stderr
+    resumed = glov("resume", "r", "--headless", "--json", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert json.loads(resumed.stdout)["steps"] == 3
+
+
+def test_a_users_own_images_with_models_given_by_path(tmp_path: Path) -> None:
+    """Coloured squares, and the demo's models named as any folder of a hub model is."""
+    draw = random.Random(0)
+    for name, colour in (("tomato_red", (220, 40, 30)), ("sky_blue", (60, 120, 220))):
+        folder = tmp_path / "images" / name
+        folder.mkdir(parents=True)
+        for i in range(6):
+            shade = tuple(max(0, min(255, c + draw.randint(-30, 30))) for c in colour)
+            Image.new("RGB", (40 + i, 48), shade).save(folder / f"{i}.png")
+    (tmp_path / "images" / "sky_blue" / "broken.png").write_bytes(b"\x89PNG broken")
+    (tmp_path / "my.toml").write_text(
+        f"""
+        name = "mine"
+        steps = 2
+        [data]
+        path = "images"
+        description = "Squares of one colour."
+        shots = 2
+        [vlm]
+        model = "{WEIGHTS / "clip"}"
+        [llm]
+        model = "{WEIGHTS / "llm"}"
+        [proposal]
+        candidates = 4
+        """
+    )
+    done = glov("run", "my.toml", "--headless", "--json", "--set", "seed=3", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["steps"] == 2
+    assert result["dataset"]["classes"] == 2 and result["dataset"]["train_images"] == 4
+    assert "broken.png" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [("demo", "--headless"), ("sweep", "demo", "--grid", "seed=0:1")]
+)
+def test_a_run_outlives_who_reads_its_progress(tmp_path: Path, command: tuple[str, ...]) -> None:
+    folder = "--sweep-dir" if command[0] == "sweep" else "--run-dir"
+    process = subprocess.Popen(
+        [*GLOV, *command, "--set", "steps=3", folder, "r"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stderr.readline()
+    process.stderr.close()  # as `2>&1 | head -1` does
+    assert process.wait(CEILING_SECONDS) == 0
+    assert "step" in (tmp_path / "r" / "log.txt").read_text() or command[0] == "sweep"
+    listed = json.loads(glov("runs", "r", "--json", cwd=tmp_path).stdout)
+    assert [run["status"] for run in listed] == ["finished"]
+
+
+@pytest.mark.parametrize("how", [("--detach",), ("--headless",)])
+def test_detaching_and_being_attached_to_what_is_finished(tmp_path: Path, how) -> None:
+    write_run(tmp_path / "runs" / "done", curve=(40, 60))
+    done = glov("resume", "done", *how, cwd=tmp_path)
+    if how == ("--headless",):
+        assert done.returncode == 0
+    else:
+        assert done.returncode == 2 and "glov resume done" in done.stderr
+    for command in (("attach", "done"), ("stop", "done")):
+        assert glov(*command, cwd=tmp_path).returncode == 2
+    both = glov("fork", "done", "--at-step", "1", "--headless", "--detach", cwd=tmp_path)
+    assert both.returncode == 2 and "give one" in both.stderr
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["done"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("demo", "--steps", "true"), "'--steps': 'true': should be a whole number"),
+        (("demo", "--steps", "-1"), "'--steps': '-1': should be at least 0"),
+        (("demo", "--seed", "2.5"), "'--seed': '2.5': should be a whole number"),
+        (("fork", "x", "--at-step", "x"), "'--at-step': 'x': should be a whole number"),
+    ],
+)
+def test_a_wrong_option_is_said_in_our_words(tmp_path, arguments, expected) -> None:
+    done = glov(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    said = " ".join(done.stderr.replace("│", " ").split())
+    assert expected in said and "Input" not in said

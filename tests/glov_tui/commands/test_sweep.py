@@ -1,0 +1,124 @@
+"""``glov sweep`` and ``glov compare`` as users call them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from engine.sweeps.grid import make_grid, parse_axis
+from engine.sweeps.sweep import open_sweep
+from tests.glov_tui.commands.test_cli import GLOV, ROOT, glov
+from tests.support.patience import CEILING_SECONDS, wait_until
+from tests.support.written_runs import write_run
+
+SWEEP = (
+    *("sweep", "demo", "--grid", "steering.mode=last-token,off", "--grid", "seed=0:2"),
+    *("--set", "steps=1", "--set", "data.shots=1", "--set", "proposal.candidates=3"),
+    *("--sweep-dir", "s"),
+)
+
+
+def test_ctrl_c_stops_a_sweep_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*GLOV, *SWEEP],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    journal = tmp_path / "s" / "mode=last-token,seed=1" / "events.jsonl"
+    wait_until(lambda: (journal.exists() and journal.stat().st_size) or process.poll() is not None)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=CEILING_SECONDS)
+    assert process.returncode == 130, stderr
+    assert "go on with: glov sweep demo --grid=steering.mode=last-token,off" in stderr
+    assert "--sweep-dir=s" in stderr
+    assert "1 of 2" in stdout  # runs of the first row
+    done = glov(*SWEEP, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "finished already" in done.stderr
+    document = json.loads(done.stdout)
+    assert document["status"] == "finished"
+    assert document["grid"] == {"steering.mode": ["last-token", "off"], "seed": [0, 1]}
+    for row in document["rows"]:
+        assert row["finished"] == row["planned"] == 2
+        for metric in ("best_train_accuracy", "ensemble_test_accuracy", "area"):
+            assert {"mean", "deviation", "low", "high"} <= set(row[metric])
+    assert len(document["runs"]) == 4
+    assert {run["status"] for run in document["runs"]} == {"finished"}
+
+    again = glov("resume", "s/mode=off,seed=1", "--headless", "--json", cwd=tmp_path)
+    assert json.loads(again.stdout)["status"] == "finished"
+    table = glov(*SWEEP, cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert table.returncode == 0 and table.stdout.isascii()
+    assert "steering.mode=off" in table.stdout and "+-" in table.stdout
+    assert "ensemble test accuracy" in table.stdout and "o mean" in table.stdout
+    compared = json.loads(glov("compare", "s", "--json", cwd=tmp_path).stdout)
+    (comparison,) = compared["blocks"][0]["comparisons"]
+    assert comparison["baseline"] == "steering.mode=off"
+    assert comparison["metrics"]["area"]["pairs"] == 2
+    other = glov(*SWEEP[:-2], "--set", "steps=2", "--sweep-dir", "s", cwd=tmp_path)
+    assert other.returncode == 2 and "steps was 1 and is now 2" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("sweep", "demo"), "--grid"),
+        (("sweep", "demo", "--grid", "seed"), "KEY=VALUE"),
+        (("sweep", "dem", "--grid", "seed=0:2"), "no such file"),
+        (("sweep", "demo", "--grid", "steering.alpa=1,2"), "did you mean steering.alpha"),
+        (("sweep", "demo", "--grid", "steering.mode=off,on"), "steering.mode"),
+        (("compare",), "Missing argument"),
+        (("compare", "nothing"), "no run"),
+        (("compare", "r", "--baseline", "steering.mode=off"), "no group has that"),
+    ],
+)
+def test_wrong_calls_exit_with_2_and_one_clear_message(tmp_path, arguments, expected) -> None:
+    write_run(tmp_path / "r")
+    done = glov(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert expected in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert not done.stdout
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_a_failing_run_makes_the_exit_code_1(tmp_path: Path) -> None:
+    grid = make_grid("demo", ["steps=2"], [parse_axis("seed=0:2")])
+    sweep = open_sweep(tmp_path / "s", grid)
+    for job in sweep.jobs:
+        write_run(job.folder, f"seed={job.config.seed}")
+    (sweep.jobs[1].folder / "events.jsonl").write_text("{}\n")
+    arguments = ("sweep", "demo", "--grid", "seed=0:2", "--set", "steps=2", "--sweep-dir", "s")
+    done = glov(*arguments, "--json", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "1 of 2 runs failed" in done.stderr and "Traceback" not in done.stderr
+    document = json.loads(done.stdout)
+    assert document["status"] == "failed" and document["rows"][0]["finished"] == 1
+    assert "line 1 of 1 is damaged" in document["runs"][1]["error"]
+
+
+def test_compare_prints_groups_tests_and_what_they_cannot_show(tmp_path: Path) -> None:
+    for mode in ("last-token", "off"):
+        for seed in range(3):
+            folder = tmp_path / f"{mode}-{seed}"
+            settings = (f"steering.mode={mode}", f"seed={seed}")
+            write_run(folder, *settings, ensemble=700 + 10 * seed, dataset="caf\x1b[2Jé")
+    names = [f"{mode}-{seed}" for mode in ("last-token", "off") for seed in range(3)]
+    done = glov("compare", *names, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout and "café" not in done.stdout
+    text = " ".join(done.stdout.split())
+    assert "2 steering.mode=off (baseline)" in text
+    assert "1 against 2" in text and "3 (0 differ)" in text
+    assert "the smallest two-sided p of a sign-flip test is then 0.25" in text
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+    plain = glov("compare", *names, cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert plain.returncode == 0 and plain.stdout.isascii()

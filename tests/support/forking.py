@@ -1,0 +1,198 @@
+"""Runs ``glov`` command lines as processes of their own, and kills them.
+
+A fork of a process that has imported everything is a real process that has real models, but does
+not spend five seconds on imports: so many more can be killed.
+
+Reads one JSON object a line, and answers each with ``{"code": ...}``: the exit code, -9 where it
+was killed, or null where it did not end in time. It is killed from outside, at any moment; or
+where that would come too late, right behind a fact of the journal, it sends itself the SIGKILL.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tests.support import ROOT
+from tests.support.kill_points import KillPoint
+from tests.support.patience import CEILING_SECONDS
+
+# What a run of the demo imports when it needs it.
+IMPORTS = (
+    "engine.data.readers.image_folder",
+    "engine.data.demo_world.images",
+    "engine.llm.halving",
+    "engine.llm.transformers_llm",
+    "engine.search.meta_prompt",
+    "engine.search.glov",
+    "engine.vlm.dual_encoder.fitness",
+    "engine.vlm.dual_encoder.image_features",
+    "engine.vlm.dual_encoder.model",
+    "engine.vlm.dual_encoder.text_features",
+    "engine.prompts.reply",
+    "glov_tui.commands.headless",
+    "rich._emoji_codes",
+    "tomlkit",
+    "transformers.generation.utils",
+    "transformers.models.llama.modeling_llama",
+)
+POLL_SECONDS = 0.001
+LIMIT_SECONDS = CEILING_SECONDS
+NEVER = KillPoint("", 1, 0)
+_MEDDLED = (
+    "from glov_tui.cli import main; from tests.support.person import meddle_with_all; "
+    "meddle_with_all(); main()"
+)
+
+
+class Glov:
+    """The other side of it: starts the process, and asks it to run command lines."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.forking"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+        )
+
+    def __call__(
+        self,
+        output: Path,
+        journal: Path,
+        arguments: list[str],
+        point: KillPoint | None = None,
+        fresh: bool = False,
+        meddled: bool = False,
+    ) -> int | None:
+        """Run a command line, ``fresh`` in a new interpreter; returns its code as said above.
+
+        ``meddled``: somebody does to the run what ``tests.support.person`` says.
+        """
+        request = {
+            "output": str(output),
+            "journal": str(journal),
+            "arguments": arguments,
+            "fresh": fresh,
+            "meddled": meddled,
+            "point": point and asdict(point),
+        }
+        self._process.stdin.write(json.dumps(request).encode() + b"\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())["code"]
+
+    def close(self) -> None:
+        self._process.stdin.close()
+        self._process.wait(10)
+        self._process.stdout.close()
+
+
+def _child(arguments: list[str], output: str, fresh: bool, meddled: bool, point: KillPoint) -> None:
+    from glov_tui import cli
+    from tests.support.person import meddle_with_all
+
+    if point.at_once:
+        _die_after(point.kind, point.count)
+    if meddled:
+        meddle_with_all()
+    code: object = 1
+    try:
+        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(descriptor, 1)
+        os.dup2(descriptor, 2)
+        if fresh:
+            start = ["-c", _MEDDLED] if meddled else ["-m", "glov_tui"]
+            os.execv(sys.executable, [sys.executable, *start, *arguments])
+        sys.argv = ["glov", *arguments]
+        cli.main()
+        code = 0
+    except SystemExit as end:
+        code = end.code
+    finally:
+        sys.stdout.flush()
+        os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+
+
+def _die_after(kind: str, count: int) -> None:
+    """Kill this process when it has written so many facts of a kind, before it does any more."""
+    system = os.write
+    marker = f'"kind":"{kind}"'.encode()
+
+    def write(file: int, data: Any) -> int:
+        nonlocal count
+        taken = system(file, data)
+        count -= bytes(data).count(marker)
+        if count <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return taken
+
+    os.write = write
+
+
+class _NewFacts:
+    """Counts the facts of one kind that a journal gains."""
+
+    def __init__(self, journal: str, kind: str) -> None:
+        self._journal = Path(journal)
+        self._kind = kind
+        self._read = self._size()
+        self._found = 0
+
+    def _size(self) -> int:
+        try:
+            return self._journal.stat().st_size
+        except OSError:
+            return 0
+
+    def count(self) -> int:
+        if self._size() > self._read:
+            with self._journal.open("rb") as file:
+                file.seek(self._read)
+                whole = file.read().rpartition(b"\n")[0]
+            self._read += len(whole) + bool(whole)
+            kinds = [json.loads(line)["kind"] for line in whole.splitlines()]
+            self._found += kinds.count(self._kind)
+        return self._found
+
+
+def _main() -> None:
+    for name in IMPORTS:
+        importlib.import_module(name)
+    gc.freeze()  # or the first collection in each fork would copy the memory of all modules
+    for line in sys.stdin:
+        request = json.loads(line)
+        point = KillPoint(**request["point"]) if request["point"] else NEVER
+        facts = _NewFacts(request["journal"], point.kind)
+        pid = os.fork()
+        if pid == 0:
+            options = (request[name] for name in ("arguments", "output", "fresh", "meddled"))
+            _child(*options, point)
+        limit = time.monotonic() + LIMIT_SECONDS
+        end = math.inf
+        done = 0
+        while not done:
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if end == math.inf and not point.at_once and facts.count() >= point.count:
+                end = time.monotonic() + point.seconds
+            if not done and time.monotonic() >= min(end, limit):
+                os.kill(pid, signal.SIGKILL)
+                done, status = os.waitpid(pid, 0)
+            time.sleep(POLL_SECONDS)
+        hung = time.monotonic() >= limit
+        code = None if hung else os.waitstatus_to_exitcode(status)
+        sys.stdout.write(json.dumps({"code": code}) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    _main()

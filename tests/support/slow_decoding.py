@@ -1,0 +1,65 @@
+"""Decoding as plainly as it can be written: no cache, one row, everything read again every token.
+
+Nothing of engine.llm.decoding.layouts and engine.steering.injection is used here: this is what
+they are held against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.config import SamplingConfig
+from engine.llm.decoding.sampling import draw, uniforms
+
+
+def plain_layers(model: Any) -> Any:
+    """The decoder layers, by the names that the families of tests/support/tiny_llm.py use."""
+    body = model.base_model
+    return body.h if hasattr(body, "h") else body.layers
+
+
+@torch.inference_mode()
+def slow_decode(
+    model: Any,
+    prompt: list[int],
+    sampling: SamplingConfig,
+    seed: int,
+    vectors: Mapping[int, Tensor],
+    stops: frozenset[int] = frozenset(),
+) -> tuple[list[int], Tensor]:
+    """Tokens of one reply, stop token included, and the logits (tokens, V) they were drawn from.
+
+    ``vectors[l]`` (d,) is added to the output of layer l at the last position only.
+    """
+    numbers = uniforms([seed], sampling.max_new_tokens)
+    tokens: list[int] = []
+    seen: list[Tensor] = []
+    while len(tokens) < sampling.max_new_tokens and not (tokens and tokens[-1] in stops):
+        logits = last_logits(model, prompt + tokens, vectors)
+        seen.append(logits[0])
+        tokens.append(int(draw(logits, sampling, numbers[:, len(tokens)])))
+    return tokens, torch.stack(seen)
+
+
+def last_logits(model: Any, ids: list[int], vectors: Mapping[int, Tensor]) -> Tensor:
+    """Logits (1, V) after ``ids``, with the vectors added at the last position."""
+
+    def adder(vector: Tensor) -> Any:
+        def add(_module: Any, _args: Any, output: Any) -> Any:
+            state = (output[0] if isinstance(output, tuple) else output).clone()
+            state[:, -1] += vector
+            return (state, *output[1:]) if isinstance(output, tuple) else state
+
+        return add
+
+    layers = plain_layers(model)
+    handles = [layers[i].register_forward_hook(adder(v)) for i, v in vectors.items()]
+    try:
+        return model(input_ids=torch.tensor([ids]), use_cache=False).logits[:, -1]
+    finally:
+        for handle in handles:
+            handle.remove()
