@@ -15,7 +15,7 @@ from engine.prompts.message import Accept
 from engine.prompts.reply import MAX_VERBATIM, Parsed, parse_reply
 from engine.prompts.template import PLACEHOLDER, RejectReason, normalise
 from engine.search.reading import read_reply
-from tests.prompts.test_reply import ANY_TEXT, FINISH, VALID
+from tests.support.replies import ANY_TEXT, FINISH, VALID
 
 ACCEPTS = get_args(Accept)
 GREY = "A grey photo of a <category>."

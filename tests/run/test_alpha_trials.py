@@ -28,9 +28,9 @@ from engine.run.edits import SetOption
 from engine.run.state import RunState
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
-from tests.search.test_glov import of, run
-from tests.session.test_local import Watch, demo, facts, finish, is_kind, is_token
 from tests.support.patience import CEILING_SECONDS
+from tests.support.steps import of, run
+from tests.support.watching import Watch, demo, facts, finish, is_kind, is_token
 
 SETTING = TrialSetting("last-token", "no-bos", (3,), "absolute")
 ALPHAS = (0.25, 0.5, 0.75, 1.0)

@@ -23,9 +23,9 @@ from engine.search.lab import Subject, run_experiment
 from engine.search.meta_prompt import with_prefix
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
-from tests.search.test_glov import run
 from tests.support.sessions import loaded
 from tests.support.small_runs import demo, drive, outcome
+from tests.support.steps import run
 
 PREFIX = "a photo of a <category> in"
 BEGUN = {"role": "assistant", "content": PREFIX}

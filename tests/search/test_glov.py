@@ -11,38 +11,9 @@ from engine.common.errors import ModelError
 from engine.run import events as ev
 from engine.run.edits import SetNextPrompt
 from engine.run.emitting import one_by_one
-from engine.run.state import RunState
-from engine.search.glov import Optimizer, derive_seed
+from engine.search.glov import derive_seed
 from engine.vlm.interface import Fitness
-
-
-def begin(optimizer: Optimizer) -> RunState:
-    return RunState().apply_all(
-        [
-            ev.RunStarted(run="r", config=optimizer.config.model_dump(mode="json"), versions={}),
-            optimizer.models_loaded(seconds=0.0),
-        ]
-    )
-
-
-def run(optimizer: Optimizer, steps: int) -> tuple[RunState, list[ev.Event]]:
-    state = begin(optimizer)
-    facts: list[ev.Event] = []
-    parts = [optimizer.score_seed, *[optimizer.step] * steps, optimizer.finish]
-    for part in parts:
-        for event in one_by_one(part(state)):
-            if event.is_fact:
-                facts.append(event)
-            state = state.apply(event)
-    return state, facts
-
-
-def of(facts: list[ev.Event], kind: type) -> list[Any]:
-    return [e for e in facts if isinstance(e, kind)]
-
-
-def comparable(facts: list[ev.Event]) -> list[dict]:
-    return [e.comparable() for e in facts]
+from tests.support.steps import begin, comparable, of, run
 
 
 def test_equal_seeds_give_equal_facts_and_other_seeds_do_not(demo_models) -> None:

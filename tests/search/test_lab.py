@@ -17,9 +17,9 @@ from engine.run.experiment import CompareSettings, ReadLens, ScanSettings, Steer
 from engine.run.state import RunState
 from engine.search.lab import Subject, run_experiment
 from engine.steering.modes import MODES
-from tests.session.test_local import Watch, facts, finish, is_kind, is_token, start
 from tests.support.patience import CEILING_SECONDS
 from tests.support.tiny_llm import tiny_model, tiny_tokenizer
+from tests.support.watching import Watch, facts, finish, is_kind, is_token, start
 
 OFF = SteeringSetting(mode="off", layers=(), alpha=0)
 ON = SteeringSetting(layers=(2,), alpha=1.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,14 @@ from engine.config import RunConfig
 from engine.config.toml_file import load_config
 from engine.prompts.template import normalise
 from engine.run import events as ev
-from engine.run.commands import Command
+from engine.run.commands import (
+    Command,
+    MakeEdit,
+)
 from engine.run.experiment import CellMeasured, Experiment
 from engine.run.state import RunState
 from engine.steering.measures import LayerLens, TracedReply
+from glov_tui.cockpit.app import GlovApp
 from tests.support.patience import until
 
 
@@ -212,3 +217,18 @@ def lens_read(layers: int = 6, token: str = " soft") -> ev.LensRead:
             for n in range(layers)
         )
     )
+
+
+BEST = "a <category> in blue light."
+
+
+@asynccontextmanager
+async def cockpit(session: HeldSession, size: tuple[int, int] = (120, 40)):
+    app = GlovApp(session)
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        yield pilot, app
+
+
+def edits(session: HeldSession) -> list:
+    return [command.edit for command in session.sent if isinstance(command, MakeEdit)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,6 @@ from engine.run import events as ev
 from engine.run.commands import InjectTemplate, MakeEdit, Pause, Resume, StepOnce, Stop, UndoEdit
 from engine.run.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
 from glov_tui.cockpit.all_keys import key_groups
-from glov_tui.cockpit.app import GlovApp
 from glov_tui.cockpit.keys import KEYS
 from glov_tui.cockpit.panes.accuracy import AccuracyPane
 from glov_tui.cockpit.panes.candidates import CandidatesPane
@@ -39,28 +37,24 @@ from glov_tui.widgets.hbars import HBars
 from glov_tui.widgets.key_bar import KeyBar
 from glov_tui.widgets.row_table import RowTable
 from tests.support.patience import until
-from tests.support.sessions import HeldSession, loaded, one_step, scored, settle
+from tests.support.sessions import (
+    BEST,
+    HeldSession,
+    cockpit,
+    edits,
+    loaded,
+    one_step,
+    scored,
+    settle,
+)
 
 SEED = normalise("a photo of a <category>.")
-BEST = "a <category> in blue light."
 OTHER = "a <category> at night."
 
 
 @pytest.fixture
 def session(tmp_path: Path) -> HeldSession:
     return HeldSession(tmp_path, *loaded(), *one_step(1, {BEST: 7, OTHER: 3}, BEST))
-
-
-@asynccontextmanager
-async def cockpit(session: HeldSession, size: tuple[int, int] = (120, 40)):
-    app = GlovApp(session)
-    async with app.run_test(size=size) as pilot:
-        await settle(pilot)
-        yield pilot, app
-
-
-def edits(session: HeldSession) -> list:
-    return [command.edit for command in session.sent if isinstance(command, MakeEdit)]
 
 
 async def test_the_engine_starts_after_the_first_paint(session) -> None:

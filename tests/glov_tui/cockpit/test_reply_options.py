@@ -17,8 +17,7 @@ from glov_tui.cockpit.panes.meta_prompt import MetaPromptPane
 from glov_tui.cockpit.screens.inject import InjectScreen
 from glov_tui.cockpit.screens.options import OptionsScreen
 from glov_tui.widgets.fields import Choice
-from tests.glov_tui.cockpit.test_app import BEST, cockpit, edits, settle
-from tests.support.sessions import HeldSession, loaded, one_step
+from tests.support.sessions import BEST, HeldSession, cockpit, edits, loaded, one_step, settle
 
 MESSAGES = (
     {"role": "user", "content": "One, please."},

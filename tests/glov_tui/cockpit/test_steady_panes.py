@@ -12,8 +12,7 @@ from glov_tui.cockpit.panes.candidates import CandidatesPane
 from glov_tui.cockpit.panes.meta_prompt import MetaPromptPane
 from glov_tui.cockpit.panes.tabs import PANES, screen_tabs
 from glov_tui.widgets.key_bar import KeyBar
-from tests.glov_tui.cockpit.test_app import BEST, cockpit, settle
-from tests.support.sessions import HeldSession, loaded, one_step
+from tests.support.sessions import BEST, HeldSession, cockpit, loaded, one_step, settle
 
 LONG = "a <category> " + "seen in a very long sentence " * 4
 SYSTEM = "\n".join(f"System line {n}." for n in range(40))

@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -15,23 +14,11 @@ import pytest
 from PIL import Image
 
 from tests.support import ROOT
+from tests.support.command_line import GLOV, glov
 from tests.support.patience import CEILING_SECONDS, wait_until
 from tests.support.written_runs import write_run
 
-GLOV = [sys.executable, "-m", "glov_tui"]
 WEIGHTS = ROOT / "engine" / "demo" / "weights"
-
-
-def glov(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*GLOV, *arguments],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        capture_output=True,
-        text=True,
-        timeout=CEILING_SECONDS,
-        stdin=subprocess.DEVNULL,
-    )
 
 
 def test_demo_prints_one_json_document_with_the_promised_keys(tmp_path: Path) -> None:

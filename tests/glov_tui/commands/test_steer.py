@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.glov_tui.commands.test_cli import glov
+from tests.support.command_line import glov
 
 TEXTS = ("--positive", "a dark <category>.", "--negative", "a <category>.")
 PROMPT = ("--prompt", "Write a template.")

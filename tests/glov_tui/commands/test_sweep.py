@@ -12,7 +12,8 @@ import pytest
 
 from engine.sweeps.grid import make_grid, parse_axis
 from engine.sweeps.sweep import open_sweep
-from tests.glov_tui.commands.test_cli import GLOV, ROOT, glov
+from tests.support import ROOT
+from tests.support.command_line import GLOV, glov
 from tests.support.patience import CEILING_SECONDS, wait_until
 from tests.support.written_runs import write_run
 
