@@ -23,10 +23,10 @@ from engine.common.toml_reading import read_toml
 from engine.common.user_path import user_path
 from engine.common.validation import shown
 from engine.config import RunConfig, is_one_line, names_gguf
-from engine.config.schema import PATH_KEYS
 from engine.config.keys import is_text
 from engine.config.messages import explain
 from engine.config.run_name import check_name
+from engine.config.schema import PATH_KEYS
 
 PRESETS = Path(__file__).parent / "presets"
 
