@@ -6,12 +6,10 @@ forking and attaching are folds of the same events elsewhere.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from engine.common.wording import counted
 from engine.config import RunConfig
 from engine.config.editable import with_option
 from engine.config.old import written_config
@@ -22,26 +20,15 @@ from engine.run import events as ev
 from engine.run.breaking import ReplyCount, Trials, breaking, replies_counted
 from engine.run.edits import BanTemplate, ChooseAnchors, Edit, PinTemplate, SetNextPrompt, SetOption
 from engine.run.experiment_state import ExperimentState
+from engine.run.log_lines import Log, Said, sentence, with_line
 from engine.run.ranking import Proposal, ScoredTemplate, anchors_after
 from engine.run.template_log import TemplateLog
+from engine.run.template_scores import scored_template
 from engine.steering.soundness import Remark, remarks
 
 Status = Literal["new", "loading", "running", "paused", "stopped", "failed", "finished"]
 ENDED: tuple[Status, ...] = ("stopped", "failed", "finished")
 """No engine is at work, until the run is taken up again."""
-
-LOG_LINES = 500
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """One line of the log. ``text`` may hold untrusted text: escape it before showing it."""
-
-    time: float
-    level: Literal["info", "warning", "error"]
-    text: str
-    option: str = ""  # that was edited
-    times: int = 1  # so often, one edit right after the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +75,7 @@ class RunState:
     waiting: tuple[ev.TemplateInjected, ...] = ()  # a person's templates that are to be scored
     steps: tuple[ev.StepFinished, ...] = ()
     tests: tuple[ev.TestMeasured, ...] = ()
-    log: tuple[LogLine, ...] = ()
+    log: Log = ()
     error: str | None = None
 
     # -- derived ---------------------------------------------------------------------------
@@ -130,6 +117,11 @@ class RunState:
             state = state._take_effect(edited.edit)
         return replace(state, pending=())
 
+    @property
+    def scores_at_once(self) -> bool:
+        """Whether a person's template can be scored now: models and the seed's score are there."""
+        return self.status != "loading" and self.test("seed") is not None
+
     def when(self, step: int) -> str:
         """When an edit takes effect that holds from ``step`` on, in words."""
         last = self.config.steps if self.config is not None else step
@@ -166,6 +158,14 @@ class RunState:
 
     def apply(self, event: ev.Event) -> RunState:
         """The state after ``event``. Never raises on events that an engine can emit."""
+        after = self._folded(event)
+        said = sentence(event, self)
+        if said is not None:
+            after = replace(after, log=with_line(after.log, event.time, said))
+        return after._remarked(event)
+
+    def _folded(self, event: ev.Event) -> RunState:
+        """The state after ``event``, but for what the log says of it."""
         match event:
             case ev.Progress():
                 return replace(self, progress=event)
@@ -182,23 +182,16 @@ class RunState:
                     started_at=event.time,
                 )
             case ev.ModelsLoaded():
-                return replace(self, models=event, status="running")._logged(
-                    event,
-                    f"{event.llm} and {event.vlm} ready; {event.dataset_name}: "
-                    f"{counted(len(event.class_names), 'class', 'classes')}, "
-                    f"{event.train_size} training and {counted(event.test_size, 'test image')}",
-                )
+                return replace(self, models=event, status="running")
             case ev.PlacesSet():
                 assert self.config is not None
-                said = ", ".join(f"{key} = {value}" for key, value in event.places.items())
-                config = with_places(self.config, event.places)
-                return replace(self, config=config)._logged(event, f"taken up with {said}")
+                return replace(self, config=with_places(self.config, event.places))
             case ev.StepStarted():
                 return self._step_started(event)
             case ev.MetaPromptComposed():
                 return replace(self, prompt=event, attempt=event.attempt, streams=(), thoughts=())
             case ev.SteeringPrepared():
-                return replace(self, steering=event)._remarked(event, remarks(event))
+                return replace(self, steering=event)
             case ev.SteeringMeasured():
                 return replace(self, steering_effect=event)
             case ev.ExperimentStarted():
@@ -215,74 +208,48 @@ class RunState:
                 return self._candidate(event)
             case ev.TemplateScored():
                 return self._scored(event)
-            case ev.StepRetried():
-                return self._logged(
-                    event,
-                    f"step {event.step}: attempt {event.attempt} of {event.attempts} gave "
-                    f"{counted(event.new, 'new template')}, {event.needed} needed; "
-                    f"{_what_next(event)}",
-                    "warning",
-                )
             case ev.AnchorsMoved():
-                return self._anchors(event)
+                return replace(self, anchors=(event.positive, event.negative))
             case ev.StepFinished():
                 return self._step_finished(event)
             case ev.TestMeasured():
-                return replace(self, tests=(*self.tests, event))._logged(
-                    event,
-                    f"test accuracy of the {event.subject}: {event.hits / event.n:.1%} "
-                    f"of {counted(event.n, 'image')}",
-                )
+                return replace(self, tests=(*self.tests, event))
             case ev.Edited():
-                state = replace(
+                return replace(
                     self,
                     edits=(*self.edits, event),
                     edits_made=event.number,
                     pending=(*self.pending, event),
                 )
-                said = f"{event.edit.describe()} ({self.when(event.step)})"
-                return state._logged_in_a_row(event, event.edit, said)
             case ev.EditUndone():
                 return self._undone(event)
             case ev.FinishStarted():
                 return self.with_pending()
             case ev.TemplateInjected():
-                state = replace(self, waiting=(*self.waiting, event))
-                if self.test("seed") is not None and self.status != "loading":
-                    return state  # its score is next
-                text = f"injected, to be scored once the models are there: {event.template}"
-                return state._logged(event, text)
+                return replace(self, waiting=(*self.waiting, event))
             case ev.InjectionRefused():
-                text = f"template refused: {event.reason} ({event.template})"
-                return self._without_waiting(event.template)._logged(event, text, "warning")
+                return self._without_waiting(event.template)
             case ev.RunPaused():
-                paused = replace(self, status="paused", paused_at=event.time)
-                return paused._logged(event, "paused")
+                return replace(self, status="paused", paused_at=event.time)
             case ev.RunResumed():
                 status: Status = "running" if self.models else "loading"
                 # Waiting is not work: the step counts as begun that much later.
                 waited = max(0.0, event.time - self.paused_at) if self.paused_at else 0.0
                 begun = self.step_started_at + waited
-                resumed = replace(self, status=status, step_started_at=begun, paused_at=0.0)
-                return resumed._logged(event, "resumed")
+                return replace(self, status=status, step_started_at=begun, paused_at=0.0)
             case ev.RunForked():
-                return replace(self, status="stopped", forked=event)._logged(
-                    event, f"forked from {event.parent} at step {event.step}"
-                )
+                return replace(self, status="stopped", forked=event)
             case ev.RunReopened():
                 # The step is forgotten at once, so that edits made while models load count for it.
-                before = self._before_step()
-                return replace(before, status="loading", error=None)._logged(event, "reopened")
+                return replace(self._before_step(), status="loading", error=None)
             case ev.RunStopped():
-                return replace(self, status="stopped")._logged(event, "stopped")
-            case ev.Warned():
-                return self._logged(event, event.message, "warning")
+                return replace(self, status="stopped")
             case ev.RunFailed():
-                return replace(self, status="failed", error=event.message)._logged(
-                    event, event.message, "error"
-                )
+                return replace(self, status="failed", error=event.message)
             case ev.RunFinished():
-                return replace(self, status="finished", progress=None)._logged(event, "finished")
+                return replace(self, status="finished", progress=None)
+            case ev.StepRetried() | ev.Warned():
+                return self  # for the log only
 
     def apply_all(self, events: Iterable[ev.Event]) -> RunState:
         """The state after all events in order."""
@@ -291,33 +258,23 @@ class RunState:
             state = state.apply(event)
         return state
 
-    def _logged(
-        self, event: ev.Event, text: str, level: Literal["info", "warning", "error"] = "info"
-    ) -> RunState:
-        line = LogLine(event.time, level, text)
-        return replace(self, log=(*self.log[-LOG_LINES + 1 :], line))
-
-    def _logged_in_a_row(self, event: ev.Event, edit: Edit, text: str) -> RunState:
-        """One line for edits of one option that follow each other, with how many there were."""
-        last = self.log[-1] if self.log else None
-        if last is None or not isinstance(edit, SetOption) or last.option != edit.key:
-            state = self._logged(event, text)
-            option = edit.key if isinstance(edit, SetOption) else ""
-            line = replace(state.log[-1], option=option)
-        else:
-            times = last.times + 1
-            line = LogLine(event.time, "info", f"{text} x{times}", edit.key, times)
-            state = self
-        return replace(state, log=(*state.log[:-1], line))
-
-    def _remarked(self, event: ev.Event, said: Iterable[Remark]) -> RunState:
-        """With those in the log that were not there before."""
+    def _remarked(self, event: ev.Event) -> RunState:
+        """With what is to be said of the steering now and was not said before, in the log."""
         state = self
-        for remark in said:
+        for remark in self._remarks(event):
             if remark.key not in state.remarked:
-                state = replace(state, remarked=state.remarked | {remark.key})
-                state = state._logged(event, remark.text, remark.level)
+                said = Said(remark.text, remark.level)
+                log = with_line(state.log, event.time, said)
+                state = replace(state, remarked=state.remarked | {remark.key}, log=log)
         return state
+
+    def _remarks(self, event: ev.Event) -> Iterable[Remark]:
+        match event:
+            case ev.SteeringPrepared():
+                return remarks(event)
+            case ev.StepFinished():
+                return self.breaking(self.steering)
+        return ()
 
     def _before_step(self) -> RunState:
         """Without the step that was cut off, which begins again, but with what a person did."""
@@ -391,10 +348,8 @@ class RunState:
     def _undone(self, event: ev.EditUndone) -> RunState:
         edits = tuple(e for e in self.edits if e.number != event.number)
         pending = tuple(e for e in self.pending if e.number != event.number)
-        what = next((e.edit.describe() for e in self.edits if e.number == event.number), "an edit")
         begin = self.step_begin and self.step_begin._without(event.number)
-        state = replace(self, edits=edits, pending=pending, step_begin=begin)
-        return state._logged(event, f"undone: {what}")
+        return replace(self, edits=edits, pending=pending, step_begin=begin)
 
     def _without(self, number: int) -> RunState:
         return replace(self, pending=tuple(e for e in self.pending if e.number != number))
@@ -422,60 +377,9 @@ class RunState:
         key = normalise(event.template)
         if key in self.scored:
             return self
-        self._check_class_hits(event)
-        scored = ScoredTemplate(
-            key=key,
-            text=event.template,
-            origin=event.origin,
-            first=Proposal(event.step, event.attempt, event.candidate),
-            hits=event.hits,
-            n=event.n,
-            margin=event.margin,
-            class_hits=event.class_hits,
-            reply=self._reply(event),
-            again=self._repeats(key),
-        )
+        scored = scored_template(event, self.candidates, self.models)
         state = replace(self, scored=self.scored.with_template(scored))
-        state = state._without_waiting(event.template)
-        if event.origin == "llm":
-            return state
-        who = "seed template" if event.origin == "seed" else "injected"
-        return state._logged(event, f"{who}: {scored.accuracy:.1%} {scored.text}")
-
-    def _check_class_hits(self, event: ev.TemplateScored) -> None:
-        """
-        Raises:
-            ValueError: if they are not of the classes of this run.
-        """
-        if self.models is None or not event.class_hits:
-            return
-        if len(event.class_hits) != len(self.models.class_names):
-            raise ValueError(
-                f"hits of {counted(len(event.class_hits), 'class', 'classes')}, "
-                f"of {len(self.models.class_names)}"
-            )
-        if any(map(operator.gt, event.class_hits, self.models.class_sizes)):
-            raise ValueError("more hits of a class than it has images")
-
-    def _reply(self, event: ev.TemplateScored) -> str:
-        source = (event.attempt, event.candidate)
-        replies = (c.reply for c in self.candidates if (c.attempt, c.candidate) == source)
-        return next(replies, "") if event.origin == "llm" else ""
-
-    def _repeats(self, key: str) -> tuple[Proposal, ...]:
-        """Replies of the same step that repeat a template before it is scored."""
-        return tuple(
-            Proposal(c.step, c.attempt, c.candidate)
-            for c in self.candidates
-            if c.outcome == "duplicate" and c.template and normalise(c.template) == key
-        )
-
-    def _anchors(self, event: ev.AnchorsMoved) -> RunState:
-        state = replace(self, anchors=(event.positive, event.negative))
-        best = state.find(event.positive)
-        if best is None:
-            return state
-        return state._logged(event, f"new best {best.accuracy:.1%}: {best.text}")
+        return state._without_waiting(event.template)
 
     def _step_finished(self, event: ev.StepFinished) -> RunState:
         steering = self.steering if self.steering and self.steering.step == event.step else None
@@ -483,7 +387,7 @@ class RunState:
         unsteered, trials = replies_counted(
             replies, steering, self.find, self.unsteered, self.trials
         )
-        state = replace(
+        return replace(
             self,
             unsteered=unsteered,
             trials=trials,
@@ -492,20 +396,7 @@ class RunState:
             progress=None,
             step_begin=None,
             next_messages=None,
-        )._logged(
-            event,
-            f"step {event.step}: {event.new} new, {event.duplicates} repeated, "
-            f"{event.rejected} rejected; best {event.best:.1%}",
         )
-        return state._remarked(event, state.breaking(state.steering))
-
-
-def _what_next(event: ev.StepRetried) -> str:
-    if event.attempt >= event.attempts:
-        return "no attempt is left"
-    if event.again:
-        return "asking again"
-    return "at temperature 0 the same question gets the same replies, so it is not asked again"
 
 
 def _toggled(keys: frozenset[str], key: str, on: bool) -> frozenset[str]:

@@ -1,0 +1,142 @@
+"""The log of a run: the sentence of each fact, and how lines follow each other.
+
+The sentences are here and nowhere else, so that a screen, a headless run and a replay say the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, Protocol
+
+from engine.common.wording import counted
+from engine.prompts.template import normalise
+from engine.run import events as ev
+from engine.run.edits import SetOption
+from engine.run.ranking import ScoredTemplate
+
+Level = Literal["info", "warning", "error"]
+
+LOG_LINES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of the log. ``text`` may hold untrusted text: escape it before showing it."""
+
+    time: float
+    level: Level
+    text: str
+    option: str = ""  # that was edited
+    times: int = 1  # so often, one edit right after the other
+
+
+Log = tuple[LogLine, ...]
+"""The last ``LOG_LINES`` of them, oldest first."""
+
+
+class Said(NamedTuple):
+    """What the log says of a fact."""
+
+    text: str
+    level: Level = "info"
+    option: str = ""  # that the fact edits
+
+
+class Before(Protocol):
+    """What a sentence needs to know of the state before its fact."""
+
+    @property
+    def edits(self) -> tuple[ev.Edited, ...]: ...
+
+    @property
+    def scores_at_once(self) -> bool: ...
+
+    def find(self, key: str) -> ScoredTemplate | None: ...
+
+    def when(self, step: int) -> str: ...
+
+
+def with_line(log: Log, time: float, said: Said) -> Log:
+    """The log with one more line; edits of one option right after each other are one line."""
+    last = log[-1] if log else None
+    line = LogLine(time, said.level, said.text, said.option)
+    if last is not None and said.option and last.option == said.option:
+        times = last.times + 1
+        return (*log[:-1], replace(line, text=f"{said.text} x{times}", times=times))
+    return (*log[-LOG_LINES + 1 :], line)
+
+
+def sentence(event: ev.Event, before: Before) -> Said | None:
+    """What the log says of an event, None where nothing is to be said."""
+    match event:
+        case ev.RunPaused():
+            return Said("paused")
+        case ev.RunResumed():
+            return Said("resumed")
+        case ev.RunReopened():
+            return Said("reopened")
+        case ev.RunStopped():
+            return Said("stopped")
+        case ev.RunFinished():
+            return Said("finished")
+        case ev.RunForked():
+            return Said(f"forked from {event.parent} at step {event.step}")
+        case ev.RunFailed():
+            return Said(event.message, "error")
+        case ev.Warned():
+            return Said(event.message, "warning")
+        case ev.ModelsLoaded():
+            return Said(
+                f"{event.llm} and {event.vlm} ready; {event.dataset_name}: "
+                f"{counted(len(event.class_names), 'class', 'classes')}, "
+                f"{event.train_size} training and {counted(event.test_size, 'test image')}"
+            )
+        case ev.PlacesSet():
+            places = ", ".join(f"{key} = {value}" for key, value in event.places.items())
+            return Said(f"taken up with {places}")
+        case ev.Edited():
+            option = event.edit.key if isinstance(event.edit, SetOption) else ""
+            return Said(f"{event.edit.describe()} ({before.when(event.step)})", option=option)
+        case ev.EditUndone():
+            undone = (e.edit.describe() for e in before.edits if e.number == event.number)
+            return Said(f"undone: {next(undone, 'an edit')}")
+        case ev.TemplateInjected():
+            if before.scores_at_once:
+                return None  # its score is next
+            return Said(f"injected, to be scored once the models are there: {event.template}")
+        case ev.InjectionRefused():
+            return Said(f"template refused: {event.reason} ({event.template})", "warning")
+        case ev.TemplateScored():
+            if event.origin == "llm" or before.find(normalise(event.template)) is not None:
+                return None
+            who = "seed template" if event.origin == "seed" else "injected"
+            return Said(f"{who}: {event.hits / event.n:.1%} {event.template}")
+        case ev.StepRetried():
+            return Said(
+                f"step {event.step}: attempt {event.attempt} of {event.attempts} gave "
+                f"{counted(event.new, 'new template')}, {event.needed} needed; "
+                f"{_what_next(event)}",
+                "warning",
+            )
+        case ev.AnchorsMoved():
+            best = before.find(event.positive)
+            return None if best is None else Said(f"new best {best.accuracy:.1%}: {best.text}")
+        case ev.StepFinished():
+            return Said(
+                f"step {event.step}: {event.new} new, {event.duplicates} repeated, "
+                f"{event.rejected} rejected; best {event.best:.1%}"
+            )
+        case ev.TestMeasured():
+            return Said(
+                f"test accuracy of the {event.subject}: {event.hits / event.n:.1%} "
+                f"of {counted(event.n, 'image')}"
+            )
+    return None
+
+
+def _what_next(event: ev.StepRetried) -> str:
+    if event.attempt >= event.attempts:
+        return "no attempt is left"
+    if event.again:
+        return "asking again"
+    return "at temperature 0 the same question gets the same replies, so it is not asked again"
