@@ -17,11 +17,13 @@ from weakref import WeakKeyDictionary
 
 from textual import on
 from textual.app import ComposeResult, SystemCommand
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container
 from textual.css.query import NoMatches
-from textual.events import DescendantFocus, Resize
+from textual.dom import DOMNode
+from textual.events import Resize
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Static
 
 from engine.run.edits import SetOption
@@ -31,6 +33,7 @@ from glov_tui.cockpit.actions import DRIVING
 from glov_tui.cockpit.attached import AttachedActions
 from glov_tui.cockpit.keys import KEYS, PAST_KEYS
 from glov_tui.cockpit.notices import said_at_the_end
+from glov_tui.cockpit.palette import own_commands
 from glov_tui.cockpit.panes.accuracy import AccuracyPane
 from glov_tui.cockpit.panes.best import BestTemplate
 from glov_tui.cockpit.panes.candidates import CandidatesPane
@@ -86,6 +89,7 @@ class GlovApp(AttachedActions):
         self._zoomed = False
         self._pane = "examples"
         self._side = "steering"  # the third pane where three fit
+        self._focused: DOMNode | None = None  # the pane with the focus
         self._announced_best = max((t.accuracy for t in session.state.ranking), default=0.0)
         self._announced_status = ""
 
@@ -124,6 +128,7 @@ class GlovApp(AttachedActions):
     def on_mount(self) -> None:
         """First paint; the engine starts after it, so that the screen is there at once."""
         self.register_theme(HIGH_CONTRAST)
+        self.watch(self.screen_stack[0], "focused", self._focus_moved, init=False)
         self._examples.table.focus()
         self._mark_past()
         count_writes(self, self.governor)
@@ -293,13 +298,22 @@ class GlovApp(AttachedActions):
         next(target for target in within if target.can_focus).focus()
         self._repaint(self.shown, by_user=True)
 
-    @on(DescendantFocus)
-    def _focus_moved(self, event: DescendantFocus) -> None:
-        """Tab and the mouse choose a pane as well."""
-        within = {widget.id for widget in event.widget.ancestors_with_self}
-        name = next((name for name in PANES if name in within), self._pane)
-        if name != self._pane:
-            self._pane = name
+    def _focus_moved(self, focused: Widget | None) -> None:
+        """Mark the pane that has the focus; tab and the mouse choose a pane as well.
+
+        By a class: for ``:focus-within`` Textual styles all that is in both panes anew.
+        """
+        within = () if focused is None else focused.ancestors_with_self
+        before, pane = self._focused, next((node for node in within if node.id in PANES), None)
+        if pane is before:
+            return
+        self._focused = pane
+        for node in (before, pane):
+            if node is not None:
+                node.set_class(node is pane, "-focused", update=False)
+                self.stylesheet.update_nodes([node])
+        if pane is not None and pane.id is not None and pane.id != self._pane:
+            self._pane = pane.id
             self._mark_current()
 
     def action_zoom(self) -> None:
@@ -325,38 +339,10 @@ class GlovApp(AttachedActions):
         self._open(HelpScreen(key_groups(), self._glyphs))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Every action of the cockpit, and Textual's theme and screenshot commands."""
+        """Textual's theme and screenshot commands, and every action of the cockpit."""
         wanted = ("Theme", "Screenshot")
         yield from (c for c in super().get_system_commands(screen) if c.title in wanted)
-        lab = screen if isinstance(screen, PaneScreen) else None
-        for key in KEYS if self.past is None else (*PAST_KEYS, *KEYS):
-            name = key.action.partition("(")[0]
-            if not (self.past_allows(name) and self.attached_allows(name)):
-                continue
-            if name != "pane" and (lab is None or name in lab.APP_ACTIONS):
-                about = key.tooltip or ""
-                yield SystemCommand(
-                    f"{key.description} ({self.get_key_display(key)})",
-                    about,
-                    self._runner(key.action),
-                )
-        if lab is None:
-            for number, name in enumerate(PANES, 1):
-                yield SystemCommand(
-                    f"Pane: {name} ({number})", "", self._runner(f"show_pane('{name}')")
-                )
-            return
-        for binding in screen.BINDINGS:
-            if isinstance(binding, Binding):
-                title = f"Lab: {binding.description} ({self.get_key_display(binding)})"
-                about = binding.tooltip or ""
-                yield SystemCommand(title, about, self._runner(binding.action, screen))
-
-    def _runner(self, action: str, within: Screen[Any] | None = None) -> Any:
-        async def run() -> None:
-            await self.run_action(action, within)
-
-        return run
+        yield from own_commands(self, screen)
 
     @on(SteeringPane.LayerChosen)
     def _choose_layer(self, message: SteeringPane.LayerChosen) -> None:

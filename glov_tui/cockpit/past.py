@@ -32,6 +32,7 @@ class PastActions(RunActions):
 
     past: ReplaySession | None = None
     is_replay = False
+    _said_of_past: tuple[tuple[str, ...], ReplaySession | None] | None = None
 
     def _begin_with(self, session: Session) -> None:
         self.session = session
@@ -69,6 +70,9 @@ class PastActions(RunActions):
         elif self.past is not None:
             live = self.session.state
             said = ("HISTORY", f"live: {live.status}, step {live.step} (h: back)")
+        if (said, self.past) == self._said_of_past:
+            return
+        self._said_of_past = (said, self.past)
         for line in screen.query(StatusLine):  # none while the app closes
             line.past = said
         for pane in (*screen.query(SteeringPane), *screen.query(MetaPromptPane)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.color import Color
 
 from engine.run import events as ev
 from glov_tui.cockpit.notices import said_at_the_end
@@ -114,6 +115,36 @@ async def test_a_pane_is_zoomed_by_keys_that_come_in_one_read(session: HeldSessi
         assert app.focused is not None and app.query_one(f"#{name}") in (
             app.focused.ancestors_with_self
         )
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_the_border_says_which_pane_has_the_focus(
+    session: HeldSession, size: tuple[int, int]
+) -> None:
+    async with cockpit(session, size) as (pilot, app):
+        accent = Color.parse(app.get_css_variables()["accent"])
+
+        def marked() -> list[str]:
+            panes = [app.query_one(f"#{name}") for name in PANES]
+            return [pane.id for pane in panes if pane.styles.border_top[1] == accent]
+
+        assert marked() == ["examples"]
+        for key, name in enumerate(PANES, 1):
+            await pilot.press(str(key))
+            assert marked() == [name]
+        await pilot.press("tab")  # the log was the last
+        assert marked() == [pane.id for pane in app.focused.ancestors_with_self if pane.id in PANES]
+        await pilot.click("#accuracy")
+        assert marked() == ["accuracy"]
+        await pilot.press("question_mark")
+        await pilot.press("escape")
+        assert marked() == ["accuracy"]
+        app.app_focus = False  # another window has the keys
+        await pilot.pause()
+        assert not marked()
+        app.app_focus = True
+        await pilot.pause()
+        assert marked() == ["accuracy"]
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

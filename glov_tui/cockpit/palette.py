@@ -1,0 +1,44 @@
+"""What the command palette offers beside Textual's own: every action of the cockpit and its lab."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from textual.app import SystemCommand
+from textual.binding import Binding
+from textual.screen import Screen
+
+from glov_tui.cockpit.attached import AttachedActions
+from glov_tui.cockpit.keys import KEYS, PAST_KEYS
+from glov_tui.cockpit.panes.pane import PaneScreen
+from glov_tui.cockpit.panes.tabs import PANES
+
+
+def own_commands(app: AttachedActions, screen: Screen[Any]) -> Iterator[SystemCommand]:
+    """The actions that are possible now, on the cockpit or on the screen that lies over it."""
+    lab = screen if isinstance(screen, PaneScreen) else None
+    for key in KEYS if app.past is None else (*PAST_KEYS, *KEYS):
+        name = key.action.partition("(")[0]
+        if not (app.past_allows(name) and app.attached_allows(name)):
+            continue
+        if name != "pane" and (lab is None or name in lab.APP_ACTIONS):
+            title = f"{key.description} ({app.get_key_display(key)})"
+            yield SystemCommand(title, key.tooltip or "", _runner(app, key.action))
+    if lab is None:
+        for number, name in enumerate(PANES, 1):
+            yield SystemCommand(
+                f"Pane: {name} ({number})", "", _runner(app, f"show_pane('{name}')")
+            )
+        return
+    for binding in screen.BINDINGS:
+        if isinstance(binding, Binding):
+            title = f"Lab: {binding.description} ({app.get_key_display(binding)})"
+            yield SystemCommand(title, binding.tooltip or "", _runner(app, binding.action, screen))
+
+
+def _runner(app: AttachedActions, action: str, within: Screen[Any] | None = None) -> Any:
+    async def run() -> None:
+        await app.run_action(action, within)
+
+    return run
