@@ -12,6 +12,7 @@ from engine.common.text_file import read_text
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 _MOST_LINES = 200  # of one statement, looked back through for where it begins
+_MOST_NESTED = 50  # tables and lists: what goes through them by recursion must come to an end
 _LONGEST_LINE = 60  # characters of it that are shown
 
 _TWICE = re.compile(
@@ -54,12 +55,26 @@ def read_toml(path: Path, error: type[UserError] = UserError) -> dict[str, Any]:
     """
     text = read_text(path, error)
     try:
-        return tomllib.loads(text)
+        values = tomllib.loads(text)
+        if _is_nested_deeper(values, _MOST_NESTED):  # a.b.c...: no recursion in the reading of it
+            raise RecursionError
+        return values
     except RecursionError:
         wrong = "lists or tables in it are nested too deep"
     except ValueError as problem:  # tomllib's own, or Python's of a number with too many digits
         wrong = _explained(text, str(problem))
     raise error(f"{path} can't be read, it is no valid TOML: {wrong}")
+
+
+def _is_nested_deeper(values: dict[str, Any], most: int) -> bool:
+    """Whether there is anything more than ``most`` tables or lists deep."""
+    level: list[Any] = [values]
+    for _ in range(most):
+        inner = [list(value.values()) if isinstance(value, dict) else value for value in level]
+        level = [item for items in inner for item in items if isinstance(item, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _explained(text: str, said: str) -> str:

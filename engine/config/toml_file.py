@@ -30,6 +30,8 @@ from engine.config.schema import PATH_KEYS
 
 PRESETS = Path(__file__).parent / "presets"
 
+_MOST_DOTS = 20  # in a key; those that there are have one at most
+
 # Names, or paths: a folder is a model's that has this file in it, None: it is a file itself.
 _NAMES_OR_PATHS = {
     "llm.model": "config.json",
@@ -187,6 +189,8 @@ def parse_override(override: str) -> tuple[str, Any]:
     key = readable_name(key.strip())
     if not separator or not all(part.strip() for part in key.split(".")):
         raise ConfigError(f"--set {override}: write it as key.path=value, e.g. steering.alpha=0.5")
+    if key.count(".") > _MOST_DOTS:  # what goes through tables by recursion must come to an end
+        raise ConfigError(f"--set {key[:_MOST_DOTS]}...: there is no such key")
     return key, parse_value(text, key)
 
 

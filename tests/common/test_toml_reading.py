@@ -63,6 +63,9 @@ def test_a_key_or_table_that_is_there_twice(tmp_path: Path, text: str, said: str
         ("<<<<<<< HEAD", "a line is key = value, a [table] or a # comment"),
         (f"# 1\nsteps = {'9' * 5000}", "a number in it is too large"),
         (f"a = {'[' * 5000}", "nested too deep"),
+        (f"a{'.a' * 5000} = 1", "nested too deep"),
+        (f"[a{'.a' * 5000}]", "nested too deep"),
+        (f"{'[[a]]' + chr(10) + '[a.b' + '.c' * 5000}]", "nested too deep"),
         ("\n" * 500 + "x", "line 501 (x): "),
     ],
 )

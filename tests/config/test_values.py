@@ -261,6 +261,11 @@ def test_a_value_nested_without_end_is_a_text() -> None:
     assert parse_value("[" * 5000, "steps") == "[" * 5000
 
 
+def test_a_key_of_thousands_of_parts_is_no_key() -> None:
+    with pytest.raises(ConfigError, match="there is no such key"):
+        load_config("demo", [f"a{'.a' * 5000}=1"])
+
+
 def test_a_range_of_a_grid_has_numbers_that_can_be() -> None:
     with pytest.raises(ConfigError, match="more than 20 digits"):
         parse_axis(f"seed=0:{'9' * 5000}")
