@@ -5,13 +5,98 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from engine.analysis.compare import Block, Comparison, Group, PairedTest, Report
+from typing_extensions import TypedDict
+
+from engine.analysis.compare import (
+    Block,
+    Comparison,
+    Estimate,
+    Group,
+    IntervalKind,
+    PairedTest,
+    Report,
+)
+from engine.common.record import Count, Difference, Interval, Positive, Share, SignedInterval
 from engine.common.statistics import EXACT_PAIRS, SAMPLED_PATTERNS
 from engine.common.wording import counted
-from engine.storage.run_record import METRICS, RunRecord
+from engine.storage.run_record import METRICS, Metric, RunNumbers, RunRecord
 
 LEVEL = 0.05
 """The p below which people speak of significance."""
+
+
+class EstimateFacts(TypedDict):
+    """One metric over the runs of a group."""
+
+    runs: Positive
+    mean: Share
+    deviation: Share | None  # n - 1 in the denominator; null for one run
+    low: Share
+    high: Share
+    interval: Interval | None
+    interval_kind: IntervalKind | None  # over seeds, or over the images of a single run
+
+
+class GroupFacts(TypedDict):
+    """Runs that differ in nothing but the seed."""
+
+    group: str
+    values: dict[str, Any]  # of the keys in which groups differ
+    seeds: list[int]
+    unfinished: Count  # runs whose numbers are those so far
+    metrics: dict[Metric, EstimateFacts | None]
+    runs: list[RunNumbers]
+
+
+class PairFacts(TypedDict):
+    """Differences group less baseline over pairs of the same seed and data."""
+
+    pairs: Positive
+    difference: Difference  # mean
+    interval: SignedInterval | None
+    p: Share  # two-sided sign-flip permutation test
+    p_holm: Share  # corrected for all comparisons on the same data
+    smallest_p: Share  # the least that these pairs could have given
+    exact: bool  # all sign patterns were looked at
+    differences: list[Difference]
+
+
+class ComparisonFacts(TypedDict):
+    """One group against its baseline."""
+
+    group: str
+    baseline: str
+    blocks: Positive  # data sets and shots that the pairs come from
+    metrics: dict[Metric, PairFacts | None]  # null: no seed that both have finished
+
+
+class BlockFacts(TypedDict):
+    """One data set with one number of shots."""
+
+    dataset: str
+    fingerprint: str  # of files and splits
+    shots: Positive
+    labelled_classes: Count | None  # null: all
+    train_images: Count
+    test_images: Count
+    groups: list[GroupFacts]
+    comparisons: list[ComparisonFacts]
+
+
+class LeftOut(TypedDict):
+    """A run that could not be compared."""
+
+    folder: str
+    reason: str
+
+
+class ReportFacts(TypedDict):
+    """A whole comparison."""
+
+    blocks: list[BlockFacts]
+    pooled: list[ComparisonFacts]  # over all blocks that have both groups
+    left_out: list[LeftOut]
+    notes: list[str]  # what the numbers rest on, and what they can't show
 
 
 def notes(report: Report) -> list[str]:
@@ -115,7 +200,7 @@ def _on_pairs(comparisons: Iterable[Comparison]) -> list[str]:
     return found
 
 
-def as_dict(report: Report) -> dict[str, Any]:
+def as_dict(report: Report) -> ReportFacts:
     """The whole comparison as plain data; what is not known is None."""
     return {
         "blocks": [_block(block) for block in report.blocks],
@@ -125,7 +210,7 @@ def as_dict(report: Report) -> dict[str, Any]:
     }
 
 
-def _block(block: Block) -> dict[str, Any]:
+def _block(block: Block) -> BlockFacts:
     return {
         "dataset": block.name,
         "fingerprint": block.fingerprint,
@@ -138,31 +223,33 @@ def _block(block: Block) -> dict[str, Any]:
     }
 
 
-def _group(group: Group) -> dict[str, Any]:
-    metrics: dict[str, Any] = {}
-    for metric in METRICS:
-        estimate = group.estimate(metric)
-        metrics[metric] = estimate and {
-            "runs": estimate.spread.n,
-            "mean": estimate.spread.mean,
-            "deviation": estimate.spread.deviation,
-            "low": estimate.spread.low,
-            "high": estimate.spread.high,
-            "interval": list(estimate.interval) if estimate.interval else None,
-            "interval_kind": estimate.kind,
-        }
+def _estimate(estimate: Estimate | None) -> EstimateFacts | None:
+    if estimate is None:
+        return None
+    return {
+        "runs": estimate.spread.n,
+        "mean": estimate.spread.mean,
+        "deviation": estimate.spread.deviation,
+        "low": estimate.spread.low,
+        "high": estimate.spread.high,
+        "interval": list(estimate.interval) if estimate.interval else None,
+        "interval_kind": estimate.kind,
+    }
+
+
+def _group(group: Group) -> GroupFacts:
     return {
         "group": group.name,
         "values": group.values,
         "seeds": [run.config.seed for run in group.runs],
         "unfinished": group.unfinished,
-        "metrics": metrics,
+        "metrics": {metric: _estimate(group.estimate(metric)) for metric in METRICS},
         "runs": [run.as_dict() for run in group.runs],
     }
 
 
-def _comparison(comparison: Comparison) -> dict[str, Any]:
-    def plain(test: PairedTest | None) -> dict[str, Any] | None:
+def _comparison(comparison: Comparison) -> ComparisonFacts:
+    def plain(test: PairedTest | None) -> PairFacts | None:
         if test is None:
             return None
         return {

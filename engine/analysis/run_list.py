@@ -10,17 +10,39 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
+
+from typing_extensions import TypedDict
 
 from engine.common.errors import JournalError
+from engine.common.record import Count, Share, UnixTime
 from engine.common.user_path import user_path
 from engine.config.run_name import runs_folder
 from engine.storage.journal import is_begun
 from engine.storage.run_folder import EVENTS, all_in_runs_folder, find_folder, run_argument
-from engine.storage.run_record import Metric
 from engine.storage.run_status import RunStatus, status_now
 from engine.storage.summary import read_summary
 from engine.sweeps.sweep import is_sweep, read_sweep
+
+_Accuracy = Literal["best_train_accuracy", "best_test_accuracy", "ensemble_test_accuracy"]
+
+
+class RunLine(TypedDict):
+    """A run, or a sweep. Accuracies: null where not measured; a sweep's highest."""
+
+    name: str  # of its folder
+    folder: str
+    kind: Literal["run", "sweep"]
+    status: RunStatus
+    done: Count  # steps; of a sweep: finished runs
+    planned: Count
+    best_train_accuracy: Share | None
+    best_test_accuracy: Share | None
+    ensemble_test_accuracy: Share | None
+    last_event: UnixTime | None
+    parent: str | None  # the run that it is a fork of
+    parent_step: Count | None  # the last step that both share
+    problem: str | None  # why it failed, or what is wrong with its journal
 
 
 @dataclass(frozen=True)
@@ -43,7 +65,7 @@ class ListedRun:
     parent_step: int | None = None
     problem: str | None = None  # why it failed, or what is wrong with its journal
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> RunLine:
         """Plain data for ``--json``."""
         return {
             "name": self.folder.name,
@@ -182,6 +204,6 @@ def _sweep_status(runs: Sequence[ListedRun], planned: int) -> RunStatus:
     return next((status for status in order if status in found), "interrupted")
 
 
-def _highest(runs: Sequence[ListedRun], metric: Metric) -> float | None:
+def _highest(runs: Sequence[ListedRun], metric: _Accuracy) -> float | None:
     values = [run.as_dict()[metric] for run in runs]
     return max((value for value in values if value is not None), default=None)

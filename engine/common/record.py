@@ -4,6 +4,7 @@ Modules of many records do not begin with ``from __future__ import annotations``
 compile each annotation on its own, a twentieth of the time to the first paint.
 """
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,6 +19,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0, le=_MOST)]
 UnixTime = Annotated[float, Field(ge=0, le=253_402_300_799)]  # up to the end of the year 9999
 LogLikelihood = Annotated[float, Field(ge=-_MOST, le=_MOST)]  # mean, nats
+Difference = Annotated[float, Field(ge=-1, le=1)]  # of two shares
+Interval = Annotated[list[Share], Field(min_length=2, max_length=2)]  # of 95 %: its two ends
+SignedInterval = Annotated[list[Difference], Field(min_length=2, max_length=2)]
 
 
 class Record(BaseModel):
@@ -31,6 +35,13 @@ class Record(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", defer_build=True, ser_json_inf_nan="constants"
     )
+
+
+@dataclass(frozen=True)
+class Dumped:
+    """In ``Annotated[dict[str, Any], Dumped(R)]``: plain data with the fields of the record R."""
+
+    record: type[Record]
 
 
 def to_json(record: Record) -> str:

@@ -3,15 +3,114 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
+from typing_extensions import TypedDict
+
+from engine.common.record import Count, Interval, LogLikelihood, Seconds, Share
 from engine.common.statistics import wilson_interval
-from engine.run.events import TestMeasured
+from engine.run.events import Origin, TestMeasured
 from engine.run.ranking import ScoredTemplate
-from engine.run.state import RunState
+from engine.run.state import RunState, Status
 
 
-def summarise(state: RunState) -> dict[str, Any]:
+class Parent(TypedDict):
+    """The run that a fork is of."""
+
+    run: str  # the name of its folder
+    step: Count  # the last one that both share
+
+
+class DatasetFacts(TypedDict):
+    """The images that accuracies rest on; equal fingerprints make numbers comparable."""
+
+    name: str
+    fingerprint: str
+    classes: Count
+    train_images: Count
+    test_images: Count
+
+
+class ModelNames(TypedDict):
+    """What proposed and what scored."""
+
+    llm: str
+    vlm: str
+
+
+class OnTestSplit(TypedDict):
+    """Accuracy on the test split."""
+
+    test_accuracy: Share | None
+    test_interval: Interval | None
+    test_images: Count | None
+
+
+class OnTraining(TypedDict):
+    """A template and its few-shot accuracy; all null where there is none yet."""
+
+    template: str | None
+    train_accuracy: Share | None
+    train_interval: Interval | None
+
+
+class Measured(OnTraining, OnTestSplit):
+    """A template, its few-shot accuracy, and its accuracy on the test split."""
+
+
+class Ensemble(OnTestSplit):
+    """The best templates, whose text features are averaged."""
+
+    templates: list[str]
+
+
+class ReplyCounts(TypedDict):
+    """What came of the LLM's replies, over all steps that are done."""
+
+    proposed: Count
+    parsed: Count  # hold a template
+    parse_rate: Share | None
+    duplicates: Count  # of ``parsed``: templates that were known
+    tokens: Count
+
+
+class Place(TypedDict):
+    """One template of the leaderboard."""
+
+    template: str
+    train_accuracy: Share
+    train_interval: Interval
+    margin: LogLikelihood  # breaks ties of accuracy: higher is better
+    step: Count  # in which it came up first; 0: the seed
+    origin: Origin
+    proposed_again: Count
+
+
+class RunResult(TypedDict):
+    """The result of a run so far. Accuracies are shares; what was not measured is null."""
+
+    run: str  # the name of its folder
+    forked_from: Parent | None
+    status: Status
+    error: str | None  # why it failed
+    steps: Count  # that are done
+    seed: int | None
+    dataset: DatasetFacts | None
+    models: ModelNames | None
+    baseline: Measured  # the seed template
+    best: Measured
+    ensemble: Ensemble
+    replies: ReplyCounts
+    seconds_per_step: Seconds | None
+    leaderboard: list[Place]  # all templates, best first
+
+
+class PrintedResult(RunResult):
+    """The same, and where the run is."""
+
+    folder: str
+
+
+def summarise(state: RunState) -> RunResult:
     """The result so far. Accuracies are shares, 0 to 1; what was not measured is None.
 
     Every accuracy has its 95 % Wilson interval and the number of images it rests on beside it.
@@ -62,7 +161,7 @@ def summarise(state: RunState) -> dict[str, Any]:
     }
 
 
-def _dataset(state: RunState) -> dict[str, Any] | None:
+def _dataset(state: RunState) -> DatasetFacts | None:
     if state.models is None:
         return None
     return {
@@ -74,7 +173,7 @@ def _dataset(state: RunState) -> dict[str, Any] | None:
     }
 
 
-def _train(template: ScoredTemplate | None) -> dict[str, Any]:
+def _train(template: ScoredTemplate | None) -> OnTraining:
     if template is None:
         return {"template": None, "train_accuracy": None, "train_interval": None}
     return {
@@ -84,7 +183,7 @@ def _train(template: ScoredTemplate | None) -> dict[str, Any]:
     }
 
 
-def _test(measured: TestMeasured | None) -> dict[str, Any]:
+def _test(measured: TestMeasured | None) -> OnTestSplit:
     if measured is None:
         return {"test_accuracy": None, "test_interval": None, "test_images": None}
     return {

@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from typing_extensions import TypedDict
+
 from engine.common.cache_folder import features_folder
 from engine.common.errors import JournalError, UserError
 from engine.common.ownership import user_name, why_denied, why_foreign
+from engine.common.record import Count
 from engine.common.toml_reading import read_toml
 from engine.common.wording import counted
 from engine.config import RunConfig
@@ -34,6 +37,27 @@ from engine.storage.summary import kept_summary, summary_of_journal
 Level = Literal["error", "warning", "note"]
 MOST_LINES = 20  # that are named; of more only the number is
 _OURS = {EVENTS, CONFIG, LOG, SUMMARY, OWNER, SOCKET}
+
+
+class FindingFacts(TypedDict):
+    """Something that is not as it should be."""
+
+    level: Level
+    where: str  # a file, and the line in it
+    what: str
+    todo: str  # what can be done about it; may be empty
+
+
+class CheckFacts(TypedDict):
+    """What was found in a run's folder."""
+
+    run: str  # the name of its folder
+    folder: str
+    sound: bool  # there is no finding of level "error"
+    facts: Count  # lines of the journal that are as they were written
+    status: RunStatus | None  # what the run does now; null where the journal is damaged
+    steps: Count | None  # that are done; null likewise
+    findings: list[FindingFacts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +88,7 @@ class RunCheck:
         """Whether everything is what was written."""
         return all(finding.level != "error" for finding in self.findings)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> CheckFacts:
         """Plain data for ``--json``."""
         return {
             "run": self.folder.name,

@@ -6,8 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
+from typing_extensions import TypedDict
+
+from engine.common.record import Count, Share
 from engine.config import RunConfig
 from engine.config.old import written_config
 from engine.run import events as ev
@@ -20,6 +23,27 @@ Metric = Literal["best_train_accuracy", "best_test_accuracy", "ensemble_test_acc
 the mean over steps 1 to N of the best train accuracy so far."""
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
+
+
+class MetricValues(TypedDict):
+    """What a run is compared by; null: not measured."""
+
+    best_train_accuracy: Share | None
+    best_test_accuracy: Share | None
+    ensemble_test_accuracy: Share | None
+    area: Share | None  # mean over steps of the best train accuracy so far
+
+
+class RunNumbers(MetricValues):
+    """A run and its numbers."""
+
+    run: str  # the name of its folder
+    folder: str
+    seed: int
+    status: RunStatus
+    error: str | None  # why it failed
+    edited: bool  # a person's edits, templates or choices took part
+    steps: Count  # that are done
 
 
 @dataclass(frozen=True)
@@ -46,7 +70,7 @@ class RunRecord:
         """The name of the run's folder."""
         return self.folder.name
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> RunNumbers:
         """Plain data for ``--json``. What was not measured is None."""
         return {
             "run": self.name,
@@ -56,7 +80,10 @@ class RunRecord:
             "error": self.error,
             "edited": self.edited,
             "steps": self.steps_done,
-            **{str(metric): value for metric, value in self.values.items()},
+            "best_train_accuracy": self.values["best_train_accuracy"],
+            "best_test_accuracy": self.values["best_test_accuracy"],
+            "ensemble_test_accuracy": self.values["ensemble_test_accuracy"],
+            "area": self.values["area"],
         }
 
 

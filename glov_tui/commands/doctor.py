@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from typing_extensions import TypedDict
 
 from engine.common.versions import versions
 from engine.config.run_name import runs_folder
@@ -20,9 +21,73 @@ from glov_tui.common.text import clean
 from glov_tui.terminal.printing import print_json
 
 
+class Device(TypedDict):
+    """What models can run on. Which fields there are depends on its kind."""
+
+    name: str  # cpu, cuda:0, mps; gpu where there is none
+    model: NotRequired[str]
+    cores: NotRequired[int | None]
+    usable: NotRequired[int]  # cores that affinity and control groups leave to glov
+    load: NotRequired[float]  # mean of the last minute, processes
+    threads: NotRequired[str]  # how many a model gets, and why
+    memory: NotRequired[str]
+    free: NotRequired[str]
+    bf16: NotRequired[bool]
+    found: NotRequired[str]
+
+
+class FolderFacts(TypedDict):
+    """A folder that glov reads or writes."""
+
+    path: str
+    exists: bool
+    writable: bool
+    free: str  # of its disk
+
+
+Folders = TypedDict(
+    "Folders", {"runs": FolderFacts, "cache": FolderFacts, "hub cache": FolderFacts}
+)
+
+
+class Hub(TypedDict):
+    """The Hugging Face hub."""
+
+    address: str
+    reachable: bool
+    reason: NotRequired[str]  # why not
+
+
+Terminal = TypedDict(
+    "Terminal",
+    {
+        "size": str,
+        "TERM": str,
+        "is a terminal": bool,
+        "colours": str,
+        "NO_COLOR": bool,
+        "Unicode": bool,
+        "over SSH": bool,
+        "tmux": NotRequired[str],
+        "note": NotRequired[str],
+    },
+)
+
+
+class Machine(TypedDict):
+    """What a machine has."""
+
+    versions: dict[str, str]  # of glov, Python and the libraries behind the numbers
+    extras: dict[str, str]  # optional parts, and whether they are installed
+    devices: list[Device]
+    folders: Folders
+    hub: Hub
+    terminal: Terminal
+
+
 def report(as_json: bool) -> None:
     """Print everything as tables, or as one JSON document."""
-    found: dict[str, Any] = {
+    found: Machine = {
         "versions": versions(),
         "extras": _extras(),
         "devices": _devices(),
@@ -34,7 +99,8 @@ def report(as_json: bool) -> None:
         print_json(found)
         return
     console = Console(highlight=False)
-    for section, values in found.items():
+    sections: dict[str, Any] = {**found}
+    for section, values in sections.items():
         table = Table(title=section, title_justify="left", show_header=False, box=None)
         table.add_column(style="bold", min_width=16)
         table.add_column(overflow="fold")
@@ -61,13 +127,13 @@ def _extras() -> dict[str, str]:
     return {"GGUF files": how if missing else "yes"}
 
 
-def _devices() -> list[dict[str, Any]]:
+def _devices() -> list[Device]:
     threads.prepare()
     import psutil
     import torch
 
     memory = psutil.virtual_memory()
-    devices: list[dict[str, Any]] = [
+    devices: list[Device] = [
         {
             "name": "cpu",
             "cores": os.cpu_count(),
@@ -101,7 +167,7 @@ def _gib(size: float) -> str:
     return f"{size / 2**30:.1f} GiB"
 
 
-def _folders() -> dict[str, Any]:
+def _folders() -> Folders:
     from huggingface_hub.constants import HF_HUB_CACHE
 
     from engine.common.cache_folder import cache_folder
@@ -113,7 +179,7 @@ def _folders() -> dict[str, Any]:
     }
 
 
-def _folder(path: Path) -> dict[str, Any]:
+def _folder(path: Path) -> FolderFacts:
     existing = path.absolute()
     while not existing.exists():
         existing = existing.parent
@@ -125,7 +191,7 @@ def _folder(path: Path) -> dict[str, Any]:
     }
 
 
-def _hub() -> dict[str, Any]:
+def _hub() -> Hub:
     address = hub.endpoint()
     if hub.is_switched_off():
         return {"address": address, "reachable": False, "reason": "HF_HUB_OFFLINE is set"}
@@ -136,10 +202,10 @@ def _hub() -> dict[str, Any]:
     return {"address": address, "reachable": True}
 
 
-def _terminal() -> dict[str, Any]:
+def _terminal() -> Terminal:
     console = Console()
     size = shutil.get_terminal_size()
-    found: dict[str, Any] = {
+    found: Terminal = {
         "size": f"{size.columns}x{size.lines}",
         "TERM": os.environ.get("TERM", "not set"),
         "is a terminal": sys.stdout.isatty(),

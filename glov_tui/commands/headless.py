@@ -15,7 +15,7 @@ from engine.common.stop_signals import stop_on_signal
 from engine.common.wording import counted
 from engine.remote.server import attachable
 from engine.run.commands import Stop
-from engine.run.result import summarise
+from engine.run.result import PrintedResult, summarise
 from engine.run.state import RunState
 from engine.session.interface import Session
 from engine.session.local import LocalSession
@@ -70,7 +70,8 @@ def conclude(session: Session, as_json: bool) -> int:
     """Say how a session ended, and how to go on; returns the exit code."""
     state = session.state
     if as_json:
-        print_json({**summarise(state), "folder": str(session.folder)})
+        document: PrintedResult = {**summarise(state), "folder": str(session.folder)}
+        print_json(document)
     elif state.status == "finished":
         Console(highlight=False).print(_result_table(state))
     if state.status == "failed":

@@ -9,6 +9,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from engine.common.errors import UserError
 from engine.common.ownership import why_denied
 from engine.remote.messages import LONGEST_NAME
@@ -120,6 +122,14 @@ def _say_how_it_is(session: Session, told_to_stop: bool) -> int:
     return EXIT_DONE
 
 
+class Detached(TypedDict):
+    """A run whose engine was started without a screen."""
+
+    run: str  # the name of its folder
+    folder: str
+    pid: int  # of the engine's process
+
+
 def detach(
     folder: Path,
     as_json: bool,
@@ -142,7 +152,8 @@ def detach(
         )
     process = start_engine(folder, trusted, places)
     if as_json:
-        print_json({"run": folder.name, "folder": str(folder), "pid": process.pid})
+        document: Detached = {"run": folder.name, "folder": str(folder), "pid": process.pid}
+        print_json(document)
     else:
         say(f"run: {folder}")
         _say_ways_back(folder)

@@ -34,7 +34,7 @@ from engine.steering.soundness import Remark, remarks
 from engine.storage.journal import read_state
 from engine.storage.run_folder import find_run, run_argument
 from engine.storage.trust import check_trust
-from glov_tui.commands.steer_report import SteerReport, print_report, report_as_dict
+from glov_tui.commands.steer_report import SteerFacts, SteerReport, print_report, report_as_dict
 from glov_tui.common.text import clean
 from glov_tui.terminal.printing import print_json
 
@@ -102,8 +102,14 @@ def steer(request: Request) -> None:
         subject = Subject(llm, messages, config.sampling, positive, negative, fitness, accept)
         report = _report(request, setting, subject, status)
     if request.as_json:
-        about = {"llm": config.llm.model, "positive": positive, "negative": negative}
-        print_json({**about, **report_as_dict(report)})
+        found = report_as_dict(report)
+        document: SteerFacts = {
+            "llm": config.llm.model,
+            "positive": positive,
+            "negative": negative,
+            **found,
+        }
+        print_json(document)
         return
     out = Console(highlight=False)
     for name, text in (("P+", positive), ("P-", negative)):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, NotRequired
 
 from rich.console import Console
 from rich.text import Text
+from typing_extensions import TypedDict
 
+from engine.common.record import Count, Dumped, Share
 from engine.common.wording import counted
 from engine.run.experiment import CellMeasured, SteeringSetting
 from engine.steering.measures import LayerLens, TracedReply
@@ -36,6 +38,71 @@ _STYLES = {
     "mark": "bold cyan",
     "struck": "strike",
 }
+
+
+class ReplyFacts(TypedDict):
+    """One reply, token by token. Measured under the unsteered model; null: not finite."""
+
+    text: str
+    tokens: list[str]
+    kl_nats: list[float | None]  # KL(steered || unsteered) where each token was drawn
+    log_likelihoods_nats: list[float | None]  # of each token
+    mean_kl_nats: float | None
+    fluency_nats: float | None  # mean log-likelihood of a token
+
+
+class SideFacts(TypedDict):
+    """The replies with one setting; means are over all their tokens."""
+
+    setting: Annotated[dict[str, Any], Dumped(SteeringSetting)]
+    kl_nats: float | None
+    fluency_nats: float | None
+    replies: list[ReplyFacts]
+
+
+class ComparedFacts(TypedDict):
+    """Two settings with the same prompt and random numbers."""
+
+    left: SideFacts
+    right: SideFacts
+    first_difference: list[Count | None]  # the first token that differs, by reply; null: none
+
+
+class CellFacts(TypedDict):
+    """One cell of the grid; means are over all tokens of all replies."""
+
+    layer: Count
+    alpha: float
+    kl_nats: float | None
+    fluency_nats: float | None
+    templates: Count  # distinct ones among the replies
+    strength: float | None  # norm of what is added over the hidden state's
+    accuracy: Share | None  # mean few-shot accuracy of these templates, with --fitness
+    not_scored: Count  # of these templates, those that a run would not score
+
+
+class GridFacts(TypedDict):
+    """Layers and alphas; the other keys are the setting's."""
+
+    setting: Annotated[dict[str, Any], Dumped(SteeringSetting)] | None
+    cells: list[CellFacts]
+
+
+class FoundFacts(TypedDict):
+    """What was found; parts that were not tried are not there."""
+
+    warnings: NotRequired[list[str]]  # what a user should know of the direction
+    comparison: NotRequired[ComparedFacts]
+    grid: NotRequired[GridFacts]
+    lens: NotRequired[list[Annotated[dict[str, Any], Dumped(LayerLens)]]]
+
+
+class SteerFacts(FoundFacts):
+    """Whose hidden states were steered, and what was found."""
+
+    llm: str
+    positive: str
+    negative: str
 
 
 @dataclass(frozen=True)
@@ -148,9 +215,9 @@ def _is_own(cell: CellMeasured, setting: SteeringSetting | None) -> bool:
     return own and setting is not None and setting.alpha == cell.alpha
 
 
-def report_as_dict(report: SteerReport) -> dict[str, Any]:
+def report_as_dict(report: SteerReport) -> FoundFacts:
     """The same, ready for JSON: what is measured in nats ends in ``_nats``; NaN becomes None."""
-    result: dict[str, Any] = {}
+    result: FoundFacts = {}
     if report.remarks:
         result["warnings"] = [r.text for r in report.remarks if r.level == "warning"]
     if report.settings is not None and report.pairs:
@@ -170,7 +237,7 @@ def report_as_dict(report: SteerReport) -> dict[str, Any]:
     return result
 
 
-def _side(setting: SteeringSetting, replies: Sequence[TracedReply]) -> dict[str, Any]:
+def _side(setting: SteeringSetting, replies: Sequence[TracedReply]) -> SideFacts:
     return {
         "setting": setting.model_dump(mode="json"),
         "kl_nats": _finite(mean_kl(replies)),
@@ -189,7 +256,7 @@ def _side(setting: SteeringSetting, replies: Sequence[TracedReply]) -> dict[str,
     }
 
 
-def _cell(cell: CellMeasured) -> dict[str, Any]:
+def _cell(cell: CellMeasured) -> CellFacts:
     return {
         "layer": cell.layer,
         "alpha": cell.alpha,

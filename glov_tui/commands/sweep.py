@@ -6,7 +6,6 @@ import shlex
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -20,7 +19,8 @@ from engine.common.wording import counted
 from engine.run import events as ev
 from engine.run.state import RunState
 from engine.storage.run_folder import LOG, new_run_folder
-from engine.storage.run_record import METRICS, Metric, RunRecord, read_record
+from engine.storage.run_record import Metric, RunRecord, read_record
+from engine.sweeps.document import Ended, sweep_facts
 from engine.sweeps.grid import Grid, describe, format_value, make_grid, parse_axis, short_names
 from engine.sweeps.sweep import (
     Backend,
@@ -79,8 +79,8 @@ def _drive(sweep: Sweep, grid: Grid, command: str, as_json: bool, readers: Reade
     failed, stopped = _run_jobs(sweep, console, readers)
     records, damaged = sweep.records()
     if as_json:
-        status = "stopped" if stopped else "failed" if failed else "finished"
-        print_json(_document(sweep, grid, records, failed | damaged, status))
+        status: Ended = "stopped" if stopped else "failed" if failed else "finished"
+        print_json(sweep_facts(sweep, grid, records, failed | damaged, status))
     else:
         _print_result(sweep, grid, records)
     for name, error in failed.items():
@@ -298,50 +298,3 @@ def _spread_text(found: Spread | None, plain: bool) -> str:
         f"{percent(found.mean)} {sign} {percent(found.deviation)}\n"
         f"{percent(found.low)} to {percent(found.high)}"
     )
-
-
-def _document(
-    sweep: Sweep,
-    grid: Grid,
-    records: Mapping[str, RunRecord],
-    failed: Mapping[str, str],
-    status: str,
-) -> dict[str, Any]:
-    def plain(found: Spread | None) -> dict[str, Any] | None:
-        if found is None:
-            return None
-        return {
-            "runs": found.n,
-            "mean": found.mean,
-            "deviation": found.deviation,
-            "low": found.low,
-            "high": found.high,
-        }
-
-    def run(job: Job) -> dict[str, Any]:
-        record = records.get(job.name)
-        told = record.as_dict() if record is not None else {"run": job.name, "status": "new"}
-        return {
-            **told,
-            "folder": str(job.folder),
-            "values": dict(sweep.values[job.name]),
-            "error": failed.get(job.name, record.error if record is not None else None),
-        }
-
-    return {
-        "sweep": sweep.folder.name,
-        "folder": str(sweep.folder),
-        "status": status,
-        "grid": {axis.key: list(axis.values) for axis in grid.axes},
-        "rows": [
-            {
-                "values": dict(row.values),
-                "planned": row.planned,
-                "finished": len(row.runs),
-                "best": row.best,
-                **{metric: plain(row.spread(metric)) for metric in METRICS},
-            }
-            for row in make_rows(sweep, records)
-        ],
-        "runs": [run(job) for job in sweep.jobs],
-    }
