@@ -39,7 +39,7 @@ class RunLine(TypedDict):
     best_train_accuracy: Share | None
     best_test_accuracy: Share | None
     ensemble_test_accuracy: Share | None
-    last_event: UnixTime | None
+    last_event: UnixTime | None  # Unix time, seconds
     parent: str | None  # the run that it is a fork of
     parent_step: Count | None  # the last step that both share
     problem: str | None  # why it failed, or what is wrong with its journal

@@ -105,7 +105,7 @@ class RunResult(TypedDict):
 
 
 class PrintedResult(RunResult):
-    """The same, and where the run is."""
+    """The result of a run so far, and where it is. What was not measured is null."""
 
     folder: str
 

@@ -1,0 +1,1 @@
+"""Pictures and tables of the documentation, and the scripts that make them."""
