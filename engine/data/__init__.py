@@ -1,1 +1,1 @@
-"""Data sets: readers, few-shot sampling and the cache of image features."""
+"""Data sets: readers, few-shot sampling, and the demo's image world."""

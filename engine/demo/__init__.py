@@ -1,1 +1,1 @@
-"""The offline default: a small image world, its data sets, and the models trained on it."""
+"""The demo's models: their weights, and how they were trained."""

@@ -1,1 +1,1 @@
-"""Language models that propose templates. ``base`` has the interface, ``local`` transformers."""
+"""Language models that propose templates: interface, loading, decoding."""
