@@ -129,7 +129,6 @@ class _Reader:
         self._files = files
         self._others: dict[str, list[str]] = defaultdict(list)  # by ending
         self._read: dict[str, tuple[str, str]] = {}  # folder and its class folder, by real path
-        self._again: dict[str, None] = {}  # folders that were read under another name
 
     def images(
         self, folder: ClassFolder, label: int, name: str, test_fraction: float
@@ -142,32 +141,23 @@ class _Reader:
 
     def remarks(self) -> list[str]:
         """What was passed over in the class folders, most frequent endings first."""
-        said = []
-        if self._again:
-            said.append(
-                "passed over, links to folders that are read anyway: "
-                f"{some_paths(list(self._again))}"
-            )
         kinds = sorted(self._others.items(), key=lambda item: -len(item[1]))
         if not kinds:
-            return said
+            return []
         shown = "; ".join(f"{kind}: {some_paths(paths)}" for kind, paths in kinds[:_MAX_KINDS])
         more = sum(len(paths) for _, paths in kinds[_MAX_KINDS:])
-        return [*said, f"passed over, no images: {shown}" + (f"; {more} others" if more else "")]
+        return [f"passed over, no images: {shown}" + (f"; {more} others" if more else "")]
 
-    def _is_read_already(self, path: str, folder: str) -> bool:
-        """Whether the folder of this file was read under another name, of the same class folder.
+    def _check_not_read(self, path: str, folder: str) -> None:
+        """See that the folder of this file was read for no other class or split.
 
         Raises:
-            DataError: if it was read for another class or split.
+            DataError: naming both.
         """
         own = path.rpartition("/")[0]
         first, before = self._read.setdefault(self._files.real(own), (own, folder))
-        if first == own:
-            return False
-        if before == folder:
-            self._again[own] = None
-            return True
+        if first == own or before == folder:
+            return
         link = self._files.link(own) or self._files.link(first) or own
         raise DataError(
             f"{readable_name(str(self._files.root))}: {quoted(first)} and {quoted(own)} are one "
@@ -180,8 +170,7 @@ class _Reader:
         paths: list[str] = []
         others: Counter[str] = Counter()
         for path in self._files.below(folder):
-            if self._is_read_already(path, folder):
-                continue
+            self._check_not_read(path, folder)
             if self._is_image(path):
                 paths.append(path)
             else:

@@ -29,6 +29,7 @@ _SYSTEM = frozenset(
 """Names that storage and desktops use for themselves, in lower case; beside all with a dot."""
 
 _MAX_NAMED = 3
+_DEEPEST = 50  # folders in each other
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class _PassedOver:
     hidden: dict[str, None] = field(default_factory=dict)  # images only
     ignored: dict[str, None] = field(default_factory=dict)
     circles: dict[str, None] = field(default_factory=dict)
+    again: dict[str, None] = field(default_factory=dict)
     special: dict[str, None] = field(default_factory=dict)  # never opened: they may block
 
 
@@ -73,12 +75,12 @@ class VisibleFiles:
         return self._known[folder]
 
     def below(self, folder: str) -> Iterator[str]:
-        """All files in ``folder``, to any depth; a link back to a folder above is not followed.
+        """All files in ``folder``, in a folder that links lead to more than once only once.
 
         Raises:
-            DataError: if a folder can't be read.
+            DataError: if a folder can't be read, or they are nested too deep.
         """
-        return self._below(folder, frozenset())
+        return self._below(folder, (), set())
 
     def real(self, folder: str) -> str:
         """The path of a folder without links, by which two names of one are known."""
@@ -105,15 +107,26 @@ class VisibleFiles:
             (self._passed.hidden, "hidden images"),
             (self._passed.ignored, "ignored as dataset.toml says"),
             (self._passed.circles, "links that lead back to a folder above"),
+            (self._passed.again, "links to folders that are read anyway"),
             (self._passed.special, "pipes, sockets or devices"),
         )
         return [f"passed over, {what}: {some_paths(list(paths))}" for paths, what in kinds if paths]
 
-    def _below(self, folder: str, above: frozenset[str]) -> Iterator[str]:
+    def _below(self, folder: str, above: tuple[str, ...], walked: set[str]) -> Iterator[str]:
         real = self.real(folder)
         if real in above:
             self._passed.circles[folder] = None
             return
+        if real in walked:  # links can lead to one folder in more ways than can be gone through
+            self._passed.again[folder] = None
+            return
+        if len(above) == _DEEPEST:
+            raise DataError(
+                f"{readable_name(str(self.root / '/'.join(folder.split('/')[:_MAX_NAMED])))}: "
+                f"folders in it are nested more than {_DEEPEST} deep; put the images higher, or "
+                "name it in ignore in dataset.toml"
+            )
+        walked.add(real)
         listing = self.listing(folder)
         merged = sorted(
             [(natural_key(name), name, False) for name in listing.files]
@@ -121,7 +134,7 @@ class VisibleFiles:
         )
         for _, name, is_folder in merged:
             if is_folder:
-                yield from self._below(f"{folder}/{name}", above | {real})
+                yield from self._below(f"{folder}/{name}", (*above, real), walked)
             else:
                 yield f"{folder}/{name}"
 

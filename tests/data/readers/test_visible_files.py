@@ -131,3 +131,30 @@ def test_a_folder_that_a_class_has_twice_is_read_once(tmp_path):
     dataset = read_image_folder(tmp_path)
     assert len(found(dataset)) == 8
     assert dataset.problems == ("passed over, links to folders that are read anyway: 1 (cat/b)",)
+
+
+def test_links_that_lead_to_a_folder_in_many_ways_are_walked_once(tmp_path):
+    classes(tmp_path, names=("cat", "dog"))
+    for depth in range(30):  # 2 ** 30 ways to the last one
+        folder = tmp_path / "parts" / str(depth)
+        folder.mkdir(parents=True)
+        for name in ("a", "b"):
+            (folder / name).symlink_to(f"../{depth + 1}")
+    (tmp_path / "parts" / "30").mkdir()
+    (tmp_path / "cat" / "more").symlink_to("../parts/0")
+    (tmp_path / "dataset.toml").write_text('ignore = ["parts"]')
+    dataset = read_image_folder(tmp_path)
+    assert len(found(dataset)) == 8
+    assert "links to folders that are read anyway: 30 (" in dataset.problems[-1]
+
+
+def test_folders_nested_without_end_are_refused(tmp_path):
+    classes(tmp_path, names=("cat", "dog"))
+    folder = tmp_path / "cat"
+    for _ in range(60):
+        folder /= "x"
+    folder.mkdir(parents=True)
+    with pytest.raises(DataError, match=r"cat/x/x: folders in it are nested more than 50 deep"):
+        read_image_folder(tmp_path)
+    (tmp_path / "dataset.toml").write_text('ignore = ["cat/x"]')
+    assert len(found(read_image_folder(tmp_path))) == 8
