@@ -9,7 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.events import DescendantFocus
+from textual.events import DescendantFocus, Resize
 from textual.widget import Widget
 from textual.widgets import Label
 
@@ -28,6 +28,10 @@ from glov_tui.widgets.key_bar import KeyBar
 KEYS = tuple(k for k in EDITABLE if k not in ("proposal.system_prompt", "proposal.task"))
 
 
+BELOW_ROWS = 8  # border, all about an option, and an error of a line
+NARROW = 80  # below, the words beside the fields are cut to nothing; they stand below
+
+
 class OptionsScreen(Dialog[list[Edit]]):
     """One line per option; saving makes one edit for each that was changed and is allowed."""
 
@@ -42,18 +46,19 @@ class OptionsScreen(Dialog[list[Edit]]):
     DEFAULT_CSS = """
     OptionsScreen { align: center middle; }
     OptionsScreen > Vertical {
-        width: 90%; max-width: 100; height: auto; max-height: 90%; border: round $accent;
+        width: 90%; max-width: 100; height: 90%; border: round $accent;
         padding: 0 1; background: $surface;
-        VerticalScroll { height: auto; }
+        VerticalScroll { height: 1fr; }
         Horizontal { height: 1; }
         .key { width: 26; }
         .value { width: 22; margin-right: 1; }
         .value.-text { width: 45; }
         .short { color: $text-muted; width: 1fr; height: 1; text-overflow: ellipsis;
             text-wrap: nowrap; }
-        #about { border-top: solid $foreground 35%; height: 4; }
-        #problem { color: $text-error; height: auto; display: none; }
+        #about { border-top: solid $foreground 35%; width: 1fr; height: auto; min-height: 5; }
+        #problem { color: $text-error; width: 1fr; height: auto; display: none; }
         #problem.-shown { display: block; }
+        &.-narrow .short { display: none; }
     }
     """
 
@@ -70,6 +75,8 @@ class OptionsScreen(Dialog[list[Edit]]):
         """One row per option: key, value, what it means; below, all about the one in focus."""
         with Vertical() as box:
             box.border_title = f"options, from step {self._state.next_step} on"
+            # The rows scroll where there is little room; what is said below them never gives way.
+            box.styles.max_height = len(KEYS) + BELOW_ROWS
             with VerticalScroll(can_focus=False):
                 for key in KEYS:
                     with Horizontal():
@@ -87,6 +94,10 @@ class OptionsScreen(Dialog[list[Edit]]):
             return Choice(values, value, id=_id(key), classes="value")
         text = " -text" if key == "proposal.reply_prefix" else ""
         return ValueField(value, id=_id(key), classes=f"value{text}")
+
+    def on_resize(self, event: Resize) -> None:
+        """Leave out the words beside the fields where the screen is narrow."""
+        self.query_one(Vertical).set_class(event.size.width < NARROW, "-narrow")
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         """Say all about the option that has the focus."""

@@ -1,0 +1,43 @@
+"""The options screen says all that it has to say, whatever the size of the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input
+
+from glov_tui.cockpit.app import GlovApp
+from glov_tui.cockpit.screens.options import KEYS, _about
+from tests.support.sessions import HeldSession, cockpit, loaded, settle
+
+
+def words_on(app: GlovApp) -> str:
+    """The words on the screen without its lines, one space between two."""
+    rows = ("".join(s.text for s in strip) for strip in app.screen._compositor.render_strips())
+    return " ".join(word for row in rows for word in row.split() if word.strip("│─╭╮╰╯"))
+
+
+@pytest.mark.parametrize("size", [(200, 50), (80, 24), (60, 20)], ids=str)
+async def test_all_about_the_option_in_focus_is_seen(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with cockpit(HeldSession(tmp_path, *loaded()), size) as (pilot, app):
+        await pilot.press("o")
+        for key in KEYS:
+            await settle(pilot)
+            about = _about(key) if key != "steering.mode" else "last-token: "
+            words = words_on(app)
+            assert " ".join(about.split()) in words, words
+            await pilot.press("down")
+
+
+@pytest.mark.parametrize("size", [(200, 50), (80, 24), (60, 20)], ids=str)
+async def test_each_error_is_seen_whole(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with cockpit(HeldSession(tmp_path, *loaded()), size) as (pilot, app):
+        await pilot.press("o")
+        app.screen.query_one("#proposal-candidates", Input).value = "0"
+        app.screen.query_one("#steering-alpha", Input).value = "a lot of it"
+        await pilot.press("ctrl+s")
+        await settle(pilot)
+        words = words_on(app)
+        assert "proposal.candidates = 0: should be at least 1" in words
+        assert "steering.alpha = a lot of it: " in words or "'a lot of it'" in words, words
