@@ -16,7 +16,7 @@ from textual.strip import Strip
 
 from glov_tui.widgets.spans import Line, SpanView
 
-FIXED_ROWS_NEED = 4
+FIXED_ROWS_NEED = 3
 """Rows that scroll, at least, where others are held at the top."""
 
 
@@ -161,6 +161,11 @@ class RowTable(SpanView):
         if index in self._in_view():
             self.refresh(Region(0, 1 + self._in_view().index(index), self.size.width, 1))
 
+    @property
+    def line_width(self) -> int:
+        """Cells of a row for its line; the bar takes the first."""
+        return max(0, self.scrollable_content_region.width - 1)
+
     def render_line(self, y: int) -> Strip:
         """The header, or one row."""
         width = self.scrollable_content_region.width
@@ -173,7 +178,7 @@ class RowTable(SpanView):
         index = rows[y - 1]
         selected = index == self._cursor
         bar = Segment(self._bar if selected else " ", self.get_component_rich_style("rows--bar"))
-        line = cut(self._build(index), width - 1)
+        line = cut(self._build(index), self.line_width)
         over = self.get_component_rich_style("rows--cursor") if selected else None
         return Strip.join([Strip([bar], 1), self.strip(line, width - 1, over)])
 

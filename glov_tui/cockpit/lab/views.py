@@ -19,6 +19,7 @@ from engine.run.experiment import (
 from engine.run.experiment_state import ExperimentState
 from engine.run.state import RunState
 from glov_tui.cockpit.lab import settings, traces
+from glov_tui.cockpit.panes.folding import folded_pair
 from glov_tui.common.text import clean
 from glov_tui.widgets.text_view import TextView
 
@@ -41,15 +42,15 @@ class LabHead(Static):
 
     def fingerprint(self, state: RunState) -> Hashable:
         """The text itself: it is cheap to make."""
-        return head_text(state)
+        return head_text(state, self.content_size.width)
 
     def show(self, state: RunState) -> None:
         """Draw the lines, without a new layout."""
-        self.update(head_text(state), layout=False)
+        self.update(head_text(state, self.content_size.width), layout=False)
 
 
-def head_text(state: RunState) -> str:
-    """What the run steers with, in three lines."""
+def head_text(state: RunState, width: int) -> str:
+    """What the run steers with, in three lines of ``width`` cells."""
     now, later = settings.setting_of(state), settings.setting_of(state.with_pending())
     text = f"run {now.describe()}" if now else "run (the model is not there yet)"
     if now is not None and later is not None and later != now:
@@ -59,18 +60,20 @@ def head_text(state: RunState) -> str:
     if anchors is None:
         return f"{text}\nP+  none yet\nP-  none yet"
     held = " (chosen by hand)" if state.with_pending().anchors_held else ""
-    for name, key in zip(("P+", "P-"), anchors, strict=True):
-        template = state.find(key)
-        if template is not None:
-            text += f"\n{name}{held} {template.accuracy:.1%} {clean(template.text)}"
-    return text
+    positive, negative = (state.find(key) for key in anchors)
+    if positive is None or negative is None:
+        return text
+    heads = (f"P+{held} {positive.accuracy:.1%} ", f"P-{held} {negative.accuracy:.1%} ")
+    pair = folded_pair(heads, (clean(positive.text), clean(negative.text)), width)
+    return "\n".join((text, *pair))
 
 
 def _changes(now: SteeringSetting, later: SteeringSetting) -> Iterable[str]:
     if later.mode != now.mode:
         yield later.mode
     if later.layers != now.layers:
-        yield f"layers {settings.written_layers(later.layers)}"
+        plural = "s" if len(later.layers) > 1 else ""
+        yield f"layer{plural} {settings.written_layers(later.layers)}"
     if later.alpha != now.alpha:
         yield f"alpha {later.alpha:g}"
     if later.alpha_unit != now.alpha_unit:
@@ -135,7 +138,7 @@ class LabMessage(Static):
             return f"{name}: beginning; escape gives it up."
         filled = round(BAR_CELLS * tried.done / tried.total)
         bar = self._full * filled + self._empty * (BAR_CELLS - filled)
-        return f"{name} {bar} {tried.done}/{tried.total}; escape gives it up."
+        return f"{name} {bar} {tried.done / tried.total:.0%} done; escape gives it up."
 
 
 def _news(tried: ExperimentState) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -17,7 +18,7 @@ from textual.widgets import Input, Static
 
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
-from glov_tui.cockpit.panes.folding import folded, shared_prefix
+from glov_tui.cockpit.panes.folding import folded, from_word, shared_prefix
 from glov_tui.common.glyphs import Glyphs
 from glov_tui.common.text import clean
 from glov_tui.widgets.row_table import RowTable
@@ -171,16 +172,21 @@ class ExamplesPane(Vertical):
         if wide:
             spans.append((f"{t.origin:<6}", "strong" if t.origin == "human" else "dim"))
         spans.append((self._marks(t, marks, wide), "strong"))
+        room = self.table.line_width - sum(cell_len(text) for text, _ in spans)
         text = folded(clean(t.text), self._prefix)
-        spans += self._found(text, "struck" if t.key in marks.banned else "")
+        spans += self._found(text, room, "struck" if t.key in marks.banned else "")
         return tuple(spans)
 
-    def _found(self, text: str, style: str) -> list[Span]:
-        """The text with what the filter found in it marked."""
+    def _found(self, text: str, room: int, style: str) -> list[Span]:
+        """The text with what the filter found in it marked, and the first of it in view."""
         words = [word for word in self._filter.casefold().split() if word in text.casefold()]
         if not words:
             return [(text, style)]
-        parts = re.split(f"({'|'.join(map(re.escape, words))})", text, flags=re.IGNORECASE)
+        pattern = re.compile(f"({'|'.join(map(re.escape, words))})", re.IGNORECASE)
+        found = pattern.search(text)
+        if found is not None and cell_len(text[: found.end()]) >= room:  # the cut takes a cell
+            text = from_word(text, found.start())
+        parts = pattern.split(text)
         return [(part, "mark" if i % 2 else style) for i, part in enumerate(parts) if part]
 
     def _change(self, row: Row) -> Span:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from rich.cells import cell_len
+
 SHARE = 2 / 3
 """Of the texts, at least, that a folded prefix must be shared by."""
 LEAST_TEXTS, LEAST_LENGTH = 3, 8
@@ -12,14 +14,14 @@ MOST_TEXTS = 200
 """So many of the first texts decide; a prefix need not be right for all."""
 
 
-def shared_prefix(texts: Iterable[str]) -> str:
+def shared_prefix(texts: Iterable[str], least_texts: int = LEAST_TEXTS) -> str:
     """The longest run of first words that at least two thirds of the texts share.
 
-    It ends behind a space, and some of each text that has it follows. Empty where there are too
-    few texts, or it is too short to be worth folding.
+    It ends behind a space, and some of each text that has it follows. Empty where there are fewer
+    than ``least_texts``, or it is too short to be worth folding.
     """
     words = [text.split(" ") for text, _ in zip(texts, range(MOST_TEXTS), strict=False)]
-    least = max(LEAST_TEXTS, SHARE * len(words))
+    least = max(least_texts, SHARE * len(words))
     prefix: list[str] = []
     while True:
         depth = len(prefix)
@@ -36,3 +38,17 @@ def shared_prefix(texts: Iterable[str]) -> str:
 def folded(text: str, prefix: str) -> str:
     """``text`` with an ellipsis in place of ``prefix``, where it begins with it."""
     return f"…{text[len(prefix) :]}" if prefix and text.startswith(prefix) else text
+
+
+def from_word(text: str, at: int) -> str:
+    """``text`` from the word that ``at`` is in on, with an ellipsis for what is before it."""
+    begin = text.rfind(" ", 0, at) + 1
+    return f"…{text[begin:]}" if begin > 0 else text
+
+
+def folded_pair(heads: tuple[str, str], texts: tuple[str, str], width: int) -> tuple[str, str]:
+    """Two lines, ``head text``; where one is too wide, what both texts begin with is folded."""
+    lines = tuple(f"{head}{text}" for head, text in zip(heads, texts, strict=True))
+    prefix = shared_prefix(texts, 2) if any(cell_len(line) > width for line in lines) else ""
+    first, second = (f"{h}{folded(t, prefix)}" for h, t in zip(heads, texts, strict=True))
+    return first, second

@@ -18,6 +18,7 @@ from engine.run.state import RunState
 from engine.steering.modes import MODES
 from engine.steering.soundness import remarks, strength_remarks
 from glov_tui.cockpit.choices import steered_layers
+from glov_tui.cockpit.panes.folding import folded_pair
 from glov_tui.common.text import clean
 
 LEAST_BARS, GOOD_BARS = 5, 8  # rows of bars that come before other rows, and before details
@@ -101,7 +102,7 @@ def steering_lines(
     above = _settings(state, width, past)
     if steering.mode == "off":
         return above, []
-    above += [shortened(line, width, marks) for line in _anchors(state)]
+    above += [shortened(line, width, marks) for line in _anchors(state, width)]
 
     layers = state.models.llm_layers if state.models is not None else LEAST_BARS
     warnings = [shortened(f"! {text}", width, marks) for text in shown_warnings(state)]
@@ -168,15 +169,13 @@ def _setting(state: RunState) -> str:
     return f"{steering.mode}, layer{plural} {where}, alpha {alpha}{unit}"
 
 
-def _anchors(state: RunState) -> list[str]:
+def _anchors(state: RunState, width: int) -> list[str]:
     positive, negative = (state.find(key) for key in state.anchors or ("", ""))
     if positive is None or negative is None:
         return ["Not steering yet: no template has beaten the seed.", ""]
     held = "by hand " if state.anchors_held else ""
-    return [
-        f"P+ {positive.accuracy:.1%} {held}{clean(positive.text)}",
-        f"P- {negative.accuracy:.1%} {held}{clean(negative.text)}",
-    ]
+    heads = (f"P+ {positive.accuracy:.1%} {held}", f"P- {negative.accuracy:.1%} {held}")
+    return list(folded_pair(heads, (clean(positive.text), clean(negative.text)), width))
 
 
 # -- below the bars ----------------------------------------------------------------------------
