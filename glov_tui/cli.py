@@ -369,11 +369,13 @@ def config_init(
     from engine.common.errors import UserError
     from engine.common.files import write_atomic
     from engine.config.toml_file import format_config, load_config, preset_file, preset_names
+    from engine.vlm.families import with_seed_template
 
     overrides = [] if preset != "clip-paper" else ["data.path=images"]
     if preset not in preset_names():
         load_config(preset)  # says which presets there are
-    text = escape_toml(format_config(load_config(preset_file(preset), overrides), comments=True))
+    loaded = with_seed_template(load_config(preset_file(preset), overrides))
+    text = escape_toml(format_config(loaded, comments=True))
     if str(path) == "-":
         typer.echo(text)
         return
@@ -395,8 +397,9 @@ def config_show(
 ) -> None:
     """Print a configuration as it would run, with all defaults."""
     from engine.config.toml_file import format_config, load_config
+    from engine.vlm.families import with_seed_template
 
-    loaded = load_config(config, override or [])
+    loaded = with_seed_template(load_config(config, override or []))
     if as_json:
         typer.echo(escape_json(loaded.model_dump_json(indent=2)))
     else:

@@ -1,15 +1,6 @@
 """The arrows of the house, seen in fresh processes."""
 
-import json
-import subprocess
-import sys
-
-
-def modules_after(statement: str) -> set[str]:
-    code = f"{statement}\nimport sys, json; print(json.dumps(sorted(sys.modules)))"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
-    return set(json.loads(result.stdout))
-
+from tests.support.modules import modules_after
 
 HEAVY = {"torch", "transformers", "open_clip", "textual", "numpy", "pydantic", "PIL"}
 

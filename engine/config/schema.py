@@ -18,9 +18,8 @@ from pydantic import (
     model_validator,
 )
 
-from engine.common.names import quoted, readable_name
+from engine.common.names import readable_name
 from engine.prompts.message import Accept
-from engine.prompts.template import SEED_TEMPLATE
 
 SteeringMode = Literal[
     "last-token",
@@ -307,7 +306,9 @@ class RunConfig(_Section):
         0, ge=0, lt=2**63, description="seed of all replies, and of the few-shot sample"
     )
     steps: int = Field(100, ge=0, le=MOST, description="optimisation steps")
-    seed_template: str = Field(SEED_TEMPLATE, description="the template that the run starts from")
+    seed_template: Given | None = Field(
+        None, description="the template that the run starts from; default: the VLM's own"
+    )
     data: DataConfig = DataConfig()
     vlm: VLMConfig = VLMConfig()
     llm: LLMConfig = LLMConfig()
@@ -335,11 +336,6 @@ class RunConfig(_Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if "<category>" not in self.seed_template:
-            raise ValueError(
-                f"seed_template is {quoted(self.seed_template)}; it needs the placeholder "
-                "<category>"
-            )
         if self.proposal.min_new > self.proposal.candidates:
             raise ValueError(
                 f"proposal.min_new is {self.proposal.min_new}; it can be at most "

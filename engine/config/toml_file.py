@@ -92,7 +92,7 @@ def load_config(
     config = validate(merged, where="command line" if given and _is_valid(read) else str(path))
     check_name(config.name)
     # Of a new run only: a journal that has such a template can still be read.
-    if not is_one_line(config.seed_template):
+    if config.seed_template is not None and not is_one_line(config.seed_template):
         raise ConfigError(
             f"seed_template = {shown(config.seed_template)}: should be one line of text, without "
             "what can't be seen"

@@ -29,7 +29,7 @@ from engine.prompts.thoughts import part
 if TYPE_CHECKING:
     from engine.prompts.message import Accept, Finish
 
-MAX_LENGTH = 300  # characters of a template: about CLIP's 77 tokens
+MAX_LENGTH = 300  # characters of a template, unless its task has another limit
 MAX_VERBATIM = 1000
 
 _MAX_LINES = 50  # lines with the placeholder that are read

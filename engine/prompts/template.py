@@ -10,9 +10,6 @@ from enum import StrEnum
 PLACEHOLDER = "<category>"
 """Where the class name goes."""
 
-SEED_TEMPLATE = f"a photo of a {PLACEHOLDER}."
-"""The plain template that a CLIP run starts from (PAPER, The algorithm, 1)."""
-
 FINAL_PUNCTUATION = ".!?…。！？．｡؟।॥۔"
 
 
@@ -59,6 +56,7 @@ class RejectReason(StrEnum):
 
     EMPTY = "empty"
     NO_PLACEHOLDER = "no-placeholder"
+    TOO_MANY_PLACEHOLDERS = "too-many-placeholders"
     QUESTION_OR_REFUSAL = "question-or-refusal"
     NOT_A_TEMPLATE = "not-a-template"
     OPEN_SLOT = "open-slot"
@@ -77,6 +75,7 @@ class RejectReason(StrEnum):
 _EXPLANATIONS = {
     RejectReason.EMPTY: "The reply has no words.",
     RejectReason.NO_PLACEHOLDER: f"The reply lacks the placeholder {PLACEHOLDER}.",
+    RejectReason.TOO_MANY_PLACEHOLDERS: f"A template can't have so many {PLACEHOLDER}.",
     RejectReason.QUESTION_OR_REFUSAL: "The LLM asked back or declined.",
     RejectReason.NOT_A_TEMPLATE: "The reply talks about templates but gives none.",
     RejectReason.OPEN_SLOT: f"The template has a blank to fill in other than {PLACEHOLDER}.",

@@ -8,6 +8,7 @@ from engine.llm.interface import prefix_refused
 from engine.prompts.template import normalise
 from engine.run.edits import BanTemplate, ChooseAnchors, Edit, PinTemplate, SetNextPrompt, SetOption
 from engine.run.state import RunState
+from engine.vlm.families import seed_template, task_of
 
 
 def edit_problem(state: RunState, edit: Edit) -> str | None:
@@ -23,9 +24,12 @@ def injection_problem(state: RunState, template: str) -> str | None:
         return f"scored before, in step {known.first.step}: {known.accuracy:.1%} {known.text}"
     if state.status == "finished":
         return f"template refused: {_FINISHED} ({template})"
+    wrong = task_of(state.config.vlm).placeholders.problem(template) if state.config else None
+    if wrong is not None:
+        return f"template refused: {wrong} ({template})"
     if any(normalise(waiting.template) == key for waiting in state.waiting):
         return f"it waits to be scored already: {template}"
-    if state.config is not None and normalise(state.config.seed_template) == key:
+    if state.config is not None and normalise(seed_template(state.config)) == key:
         return f"it is the seed template, which is scored anyway: {template}"
     proposed = (c.template for c in state.candidates if state.step_begin and c.outcome == "new")
     if any(text is not None and normalise(text) == key for text in proposed):

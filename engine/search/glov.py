@@ -38,6 +38,7 @@ from engine.run.step_facts import Tally, anchors_moved, step_finished, template_
 from engine.search.meta_prompt import MetaPrompt, can_ask_again, compose_for, examples_for
 from engine.search.reading import read_reply
 from engine.steering.direction import Direction, Steering
+from engine.vlm.families import seed_template, task_of
 from engine.vlm.interface import Fitness, Score, ScoringProgress
 
 T = TypeVar("T")
@@ -96,7 +97,7 @@ class Optimizer:
 
     def score_seed(self, state: RunState) -> Events:
         """Step 0: the seed template on the training split, then on the test split."""
-        seed = self.config.seed_template
+        seed = seed_template(self.config)
         state = yield from emit(state, ev.Progress(phase="seed template"))
         check = self.fitness.check(seed)
         if check.note is not None:
@@ -294,8 +295,9 @@ class Optimizer:
         """Parse the replies, tell new templates from known ones, score the new ones."""
         fresh: dict[str, tuple[str, int]] = {}  # key -> (text, candidate)
         accept = _config(state).proposal.accept
+        task = task_of(self.config.vlm)
         for candidate, reply in enumerate(replies):
-            parsed = read_reply(reply, accept)
+            parsed = read_reply(reply, accept, task)
             outcome: ev.Outcome = "rejected"
             reason = str(parsed.reason) if parsed.reason is not None else None
             note, template = parsed.note or None, parsed.template
@@ -376,7 +378,7 @@ class Optimizer:
 
     def _top(self, state: RunState, subject: ev.Subject) -> tuple[str, ...]:
         if subject == "seed":
-            return (self.config.seed_template,)
+            return (seed_template(self.config),)
         count = 1 if subject == "best" else self.config.evaluation.ensemble
         return tuple(t.text for t in state.allowed[:count])
 

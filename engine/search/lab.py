@@ -32,7 +32,7 @@ from engine.search.reading import read_reply
 from engine.steering.direction import Direction, Steering
 from engine.steering.measures import TracedReply
 from engine.steering.soundness import strength
-from engine.vlm.interface import Fitness
+from engine.vlm.interface import Fitness, Task
 
 Telemetry = Generator[ev.Event, None, None]
 
@@ -46,6 +46,7 @@ class Subject:
     sampling: SamplingConfig
     positive: str
     negative: str
+    task: Task
     fitness: Fitness | None = None  # needed for a scan with fitness only
     accept: Accept = "usable"  # as proposal.accept
 
@@ -87,7 +88,7 @@ def _scan(experiment: ScanSettings, subject: Subject) -> Telemetry:
             steering = _steering(setting, subject, direction)
             work = _replies(subject, steering, experiment.replies, experiment.seed, count)
             replies = yield from work
-            templates = _templates(replies, subject.accept)
+            templates = _templates(replies, subject)
             accuracy, refused = None, list[str]()
             if experiment.fitness and templates:
                 scorable, refused = _scorable(templates, subject)
@@ -195,11 +196,11 @@ def _steering(
     )
 
 
-def _templates(replies: Sequence[Reply], accept: Accept) -> list[str]:
+def _templates(replies: Sequence[Reply], subject: Subject) -> list[str]:
     """The distinct templates among the replies, in order."""
     found: dict[str, str] = {}
     for reply in replies:
-        template = read_reply(reply, accept).template
+        template = read_reply(reply, subject.accept, subject.task).template
         if template is not None:
             found.setdefault(normalise(template), template)
     return list(found.values())

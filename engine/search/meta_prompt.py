@@ -21,18 +21,11 @@ from engine.prompts.jinja_limits import limited_rendering
 from engine.prompts.message import Message
 from engine.run.ranking import ScoredTemplate, best_and_worst
 from engine.run.state import RunState
+from engine.vlm.interface import Task
 
 _SHOWN_OF_A_REPLY = 300  # characters
 
 BUILT_IN = Path(__file__).parent / "templates" / "metaprompt.jinja"
-
-SYSTEM_PROMPT = (
-    "You write prompt templates for a vision-language model. A template is one short sentence "
-    "with the placeholder <category>. The name of each class is put in its place, and an image "
-    "is given the class whose sentence fits it best. Reply with one template and nothing else."
-)
-
-TASK = "find the template with which the model recognises most images."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +42,9 @@ class MetaPrompt:
 
     source: str
     origin: str  # file name, for messages
-    system_prompt: str = SYSTEM_PROMPT
-    task: str = TASK
+    system_prompt: str
+    task: str
+    form: str  # what the LLM is to write one of
 
     def compose(
         self,
@@ -71,6 +65,7 @@ class MetaPrompt:
         variables = {
             "system_prompt": self.system_prompt,
             "task": self.task,
+            "form": self.form,
             "dataset_name": dataset_name,
             "dataset_description": dataset_description,
             "class_names": list(class_names),
@@ -97,8 +92,8 @@ class MetaPrompt:
         return tuple(messages)
 
 
-def load_meta_prompt(template_file: str | None) -> MetaPrompt:
-    """Read a meta-prompt template, the built-in one by default.
+def load_meta_prompt(template_file: str | None, task: Task) -> MetaPrompt:
+    """Read a meta-prompt template, the built-in one by default; its texts are the task's.
 
     Raises:
         ConfigError: if the file can't be read, has a syntax error, lacks the ``user`` or
@@ -109,14 +104,14 @@ def load_meta_prompt(template_file: str | None) -> MetaPrompt:
         source = read_text(path, ConfigError)
     except ConfigError as error:
         raise ConfigError(f"proposal.template_file: {error}") from error
-    prompt = MetaPrompt(source, str(path))
+    prompt = MetaPrompt(source, str(path), task.system_prompt, task.goal, task.form)
     missing = {"system", "user"} - set(_compile(source, str(path)).blocks)
     if missing:
         raise ConfigError(
             f"{path}: no block named {' and '.join(sorted(missing))}; a meta-prompt template has "
             "{% block system %}...{% endblock %} and {% block user %}...{% endblock %}"
         )
-    example = [Example("a photo of a <category>.", 50.0)]
+    example = [Example(task.seed_template, 50.0)]
     prompt.compose(  # a mistake shows up now, not after the models were loaded
         dataset_name="name",
         dataset_description="",
@@ -156,8 +151,8 @@ def compose_for(
     best, worst = examples_for(state, step)
     edited = replace(
         prompt,
-        system_prompt=state.config.proposal.system_prompt or SYSTEM_PROMPT,
-        task=state.config.proposal.task or TASK,
+        system_prompt=state.config.proposal.system_prompt or prompt.system_prompt,
+        task=state.config.proposal.task or prompt.task,
     )
     messages = edited.compose(
         dataset_name=state.models.dataset_name,

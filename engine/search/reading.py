@@ -6,13 +6,14 @@ from dataclasses import replace
 
 from engine.llm.interface import Reply
 from engine.prompts.message import Accept
-from engine.prompts.reply import Parsed, parse_reply
+from engine.prompts.reply import Parsed
 from engine.prompts.template import RejectReason
+from engine.vlm.interface import Task
 
 
-def read_reply(reply: Reply, accept: Accept) -> Parsed:
-    """The template in a reply, as ``proposal.accept`` wants it."""
-    parsed = parse_reply(reply.text, finish=reply.finish, accept=accept, begun=reply.begun)
+def read_reply(reply: Reply, accept: Accept, task: Task) -> Parsed:
+    """The template in a reply, as ``proposal.accept`` wants it and the VLM's task has it."""
+    parsed = task.read(reply.text, finish=reply.finish, accept=accept, begun=reply.begun)
     if parsed.reason is RejectReason.EMPTY and reply.thought.strip():
         return replace(parsed, reason=RejectReason.ONLY_THOUGHT)
     return parsed

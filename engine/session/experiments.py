@@ -9,6 +9,7 @@ from engine.common.errors import UserError
 from engine.run import events as ev
 from engine.run.experiment import Experiment
 from engine.run.state import RunState
+from engine.vlm.families import task_of
 
 if TYPE_CHECKING:
     from engine.search.glov import Optimizer
@@ -42,6 +43,7 @@ def experiment_events(
         sampling=state.config.sampling,
         positive=positive.text,
         negative=negative.text,
+        task=task_of(state.config.vlm),
         fitness=optimizer.fitness,
         accept=state.config.proposal.accept,
     )

@@ -13,6 +13,7 @@ from engine.config import RunConfig
 from engine.data.registry import find_dataset
 from engine.models import hub, threads
 from engine.run.contract import Expected, check_fitness, check_llm
+from engine.vlm.families import task_of, with_seed_template
 from engine.vlm.interface import Score
 
 if TYPE_CHECKING:
@@ -25,12 +26,15 @@ OnProgress = Callable[[str, int, int], None]
 """Takes what is being loaded, and how much of it: done, total (0 of 0: not countable)."""
 
 
-def check_config(config: RunConfig) -> None:
+def check_config(config: RunConfig) -> RunConfig:
     """Find what can be known to be wrong before anything is loaded and before there is a run.
+
+    Returns the configuration with what its VLM's family adds to it, the seed template.
 
     Raises:
         ConfigError: naming the key, what was found and what is allowed.
     """
+    config = with_seed_template(config)
     find_dataset(config.data)
     paths = {
         "data.path": config.data.path,
@@ -46,7 +50,8 @@ def check_config(config: RunConfig) -> None:
     if config.proposal.template_file is not None:
         from engine.search.meta_prompt import load_meta_prompt  # with Jinja
 
-        load_meta_prompt(config.proposal.template_file)
+        load_meta_prompt(config.proposal.template_file, task_of(config.vlm))
+    return config
 
 
 def _look_for_hub(config: RunConfig, report: Report) -> None:
@@ -85,7 +90,8 @@ def load_optimizer(
     from engine.search.glov import Optimizer
     from engine.search.meta_prompt import load_meta_prompt
 
-    meta_prompt = load_meta_prompt(config.proposal.template_file)
+    config = with_seed_template(config)
+    meta_prompt = load_meta_prompt(config.proposal.template_file, task_of(config.vlm))
     _look_for_hub(config, report)
     progress("libraries", 0, 0)
     threads.prepare()

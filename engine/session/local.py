@@ -52,6 +52,7 @@ from engine.storage.journal import Journal, read_journal
 from engine.storage.run_folder import CONFIG, LOG, run_argument
 from engine.storage.run_record import begun_config
 from engine.storage.summary import Published, keep_summary_of
+from engine.vlm.families import task_of, with_seed_template
 from engine.vlm.interface import Score
 
 if TYPE_CHECKING:
@@ -118,9 +119,12 @@ class LocalSession:
         ``kept`` has models and data of earlier runs of this process, and takes this one's.
 
         Raises:
-            UserError: if the folder can't be written or holds a run.
+            UserError: if the seed template is none of the VLM's, or the folder can't be written or
+                holds a run.
         """
-        return cls._opened(Journal.begin(config, folder), on_event, kept, trusted=True)
+        return cls._opened(
+            Journal.begin(with_seed_template(config), folder), on_event, kept, trusted=True
+        )
 
     @classmethod
     def resume(
@@ -508,12 +512,9 @@ class LocalSession:
 
     def _inject(self, text: str) -> None:
         """Accept a person's template: from then on it is in the journal, whatever happens."""
-        from engine.prompts.reply import (
-            parse_reply,  # with many patterns: not before the first paint
-        )
-
-        assert self.state.config is not None
-        parsed = parse_reply(text, accept=self.state.config.proposal.accept)
+        config = self.state.config
+        assert config is not None
+        parsed = task_of(config.vlm).read(text, accept=config.proposal.accept)
         if parsed.template is None:
             reason = parsed.reason.explanation if parsed.reason else "it is no template"
             self._publish(ev.Warned(message=f"template refused: {reason} ({text})"))

@@ -195,8 +195,7 @@ def is_ignored(config: RunConfig, key: str) -> bool:
 
 def _cell_config(source: str, overrides: Sequence[str], values: dict[str, Any]) -> RunConfig:
     try:
-        config = load_config(source, overrides, values)
-        check_config(config)
+        config = check_config(load_config(source, overrides, values))
     except ConfigError as error:
         raise ConfigError(f"{error}\n(found with {describe(values)}; no run was started)") from None
     return config

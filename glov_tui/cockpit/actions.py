@@ -32,6 +32,8 @@ from engine.run.events import Edited, EditUndone
 from engine.run.result import summarise
 from engine.run.state import RunState
 from engine.session.interface import Session
+from engine.vlm.families import task_of
+from engine.vlm.interface import Task
 from glov_tui.cockpit import choices
 from glov_tui.cockpit.notices import NoticesApp
 from glov_tui.common.text import clean
@@ -190,21 +192,21 @@ class RunActions(NoticesApp):
         from glov_tui.cockpit.screens.inject import InjectScreen
 
         config = self.session.state.config
-        accept = config.proposal.accept if config else "usable"
+        if config is None:  # of a run that has not begun
+            return
+        accept, task = config.proposal.accept, task_of(config.vlm)
 
         def done(lines: list[str] | None) -> None:
             for line in lines or []:
-                self._inject(line, accept)
+                self._inject(line, accept, task)
 
         selected = self.session.state.find(self._selected() or "")
         template = selected.text if selected is not None else ""
-        self._open(InjectScreen(self.may_drive, accept, template), done)
+        self._open(InjectScreen(self.may_drive, accept, task, template), done)
 
-    def _inject(self, text: str, accept: Accept) -> None:
+    def _inject(self, text: str, accept: Accept, task: Task) -> None:
         """Send a template, and show what comes of it as soon as it is known."""
-        from engine.prompts.reply import parse_reply  # hundreds of patterns
-
-        key = normalise(parse_reply(text, accept=accept).template or text)
+        key = normalise(task.read(text, accept=accept).template or text)
         known = self.session.state.find(key) is not None
         self._send(InjectTemplate(text=text))
         self._injected[key] = known

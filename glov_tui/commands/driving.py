@@ -44,8 +44,7 @@ def new_run(source: str, overrides: list[str], run_dir: Path | None, how: How) -
     from engine.storage.journal import Journal
     from engine.storage.run_folder import new_run_folder
 
-    config = load_config(source, overrides)
-    check_config(config)
+    config = check_config(load_config(source, overrides))
     folder = run_dir or new_run_folder(config.name)
     Journal.begin(config, folder).close()
     return drive(folder, replace(how, trusted=True))

@@ -34,6 +34,7 @@ from engine.steering.soundness import Remark, remarks
 from engine.storage.journal import read_state
 from engine.storage.run_folder import find_run, run_argument
 from engine.storage.trust import check_trust
+from engine.vlm.families import task_of, with_seed_template
 from glov_tui.commands.steer_report import SteerFacts, SteerReport, print_report, report_as_dict
 from glov_tui.common.text import clean
 from glov_tui.terminal.printing import print_json
@@ -98,8 +99,8 @@ def steer(request: Request) -> None:
             )
             if expected is not None:
                 check_fitness(expected, fitness)
-        accept = config.proposal.accept
-        subject = Subject(llm, messages, config.sampling, positive, negative, fitness, accept)
+        accept, task = config.proposal.accept, task_of(config.vlm)
+        subject = Subject(llm, messages, config.sampling, positive, negative, task, fitness, accept)
         report = _report(request, setting, subject, status)
     if request.as_json:
         found = report_as_dict(report)
@@ -138,7 +139,8 @@ def _subject(request: Request) -> tuple[RunConfig, str, str, tuple[Message, ...]
             negative = negative or (found[1].text if found[1] else None)
         messages = _run_messages(state) if request.prompt is None else None
     else:
-        config = load_config(request.config or preset_file("demo"), list(request.overrides))
+        source = request.config or preset_file("demo")
+        config = with_seed_template(load_config(source, list(request.overrides)))
     if request.prompt is not None:
         from engine.search.meta_prompt import with_prefix  # with jinja
 
@@ -171,7 +173,8 @@ def _run_messages(state: RunState) -> tuple[Message, ...] | None:
         return None
     from engine.search.meta_prompt import compose_for, load_meta_prompt
 
-    meta_prompt = load_meta_prompt(state.config.proposal.template_file)
+    task = task_of(state.config.vlm)
+    meta_prompt = load_meta_prompt(state.config.proposal.template_file, task)
     return compose_for(meta_prompt, state, state.next_step)
 
 

@@ -12,6 +12,7 @@ from engine.common.text_file import LONGEST, read_text
 from engine.config.toml_file import load_config
 from engine.data.readers.image_folder import read_image_folder
 from engine.search.meta_prompt import BUILT_IN, load_meta_prompt
+from engine.vlm.dual_encoder.task import TASK
 
 TOML = 'name = "größe"\r\n[data]\r\ndataset = "demo-cabinet"\r\n'
 ENCODED = {
@@ -39,13 +40,13 @@ def test_other_files_of_people_are_read_so_too(tmp_path: Path) -> None:
     assert read_image_folder(tmp_path).name == "Vögel"
     template = tmp_path / "prompt.txt"
     template.write_bytes(codecs.BOM_UTF8 + BUILT_IN.read_bytes())
-    assert load_meta_prompt(str(template)).source == BUILT_IN.read_text()
+    assert load_meta_prompt(str(template), TASK).source == BUILT_IN.read_text()
     (tmp_path / "dataset.toml").write_bytes(LATIN)
     with pytest.raises(DataError, match="line 2 has the byte 0xF6"):
         read_image_folder(tmp_path)
     template.write_bytes(LATIN)
     with pytest.raises(ConfigError, match=r"proposal\.template_file: .*line 2"):
-        load_meta_prompt(str(template))
+        load_meta_prompt(str(template), TASK)
 
 
 @pytest.mark.parametrize(

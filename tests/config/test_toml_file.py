@@ -61,10 +61,6 @@ def test_wrong_values_name_key_value_and_what_is_allowed() -> None:
     assert "steps = -1: should be at least 0" in text
 
 
-def test_seed_template_needs_the_placeholder() -> None:
-    assert "<category>" in message({"seed_template": "a photo"})
-
-
 def test_image_folder_needs_a_path() -> None:
     with pytest.raises(ConfigError, match="data.path is missing"):
         validate({}, "my.toml")

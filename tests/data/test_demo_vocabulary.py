@@ -19,7 +19,8 @@ from engine.data.demo_world.vocabulary import (
     named_values,
     random_task,
 )
-from engine.prompts.template import PLACEHOLDER, SEED_TEMPLATE
+from engine.prompts.template import PLACEHOLDER
+from engine.vlm.dual_encoder.task import TASK
 
 
 def test_every_phrase_names_its_value_and_no_other() -> None:
@@ -75,7 +76,7 @@ def check_task(task) -> None:
 
 def test_the_default_task_and_the_seed_template_exist() -> None:
     assert DEFAULT_TASK in TASKS
-    assert set(named_values(SEED_TEMPLATE)) <= {"medium"}
+    assert set(named_values(TASK.seed_template)) <= {"medium"}
 
 
 def test_importing_the_vocabulary_is_cheap() -> None:

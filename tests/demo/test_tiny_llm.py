@@ -16,6 +16,7 @@ from engine.llm.transformers_llm import LocalLLM
 from engine.prompts.reply import parse_reply
 from engine.run.ranking import ScoredTemplate
 from engine.search.meta_prompt import Example, load_meta_prompt
+from engine.vlm.dual_encoder.task import TASK
 
 WEIGHTS = Path(engine.demo.__file__).parent / "weights" / "llm"
 
@@ -61,7 +62,7 @@ def test_accuracies_are_split_into_their_parts(tokenizer) -> None:
 def test_the_meta_prompt_of_a_full_step_is_short(tokenizer) -> None:
     task = TASKS["darkroom"]
     long = "a grainy photo of a <category> lying on its left side, as a colour negative, in rain."
-    messages = load_meta_prompt(None).compose(
+    messages = load_meta_prompt(None, TASK).compose(
         dataset_name=task.name,
         dataset_description=task.description,
         class_names=task.classes,

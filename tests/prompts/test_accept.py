@@ -15,6 +15,7 @@ from engine.prompts.message import Accept
 from engine.prompts.reply import MAX_VERBATIM, Parsed, parse_reply
 from engine.prompts.template import PLACEHOLDER, RejectReason, normalise
 from engine.search.reading import read_reply
+from engine.vlm.dual_encoder.task import TASK
 from tests.support.replies import ANY_TEXT, FINISH, VALID
 
 ACCEPTS = get_args(Accept)
@@ -215,11 +216,11 @@ def test_any_text_gives_a_clean_stable_template_or_a_reason(text, finish, accept
 
 def test_an_llm_that_thought_and_said_nothing_is_told_from_one_that_said_nothing() -> None:
     silent = Reply("", 0, "stop")
-    assert read_reply(silent, "usable").reason is RejectReason.EMPTY
+    assert read_reply(silent, "usable", TASK).reason is RejectReason.EMPTY
     thought = Reply("\n", 1, "stop", thought="A <category>?", thought_tokens=3)
-    assert read_reply(thought, "usable").reason is RejectReason.ONLY_THOUGHT
+    assert read_reply(thought, "usable", TASK).reason is RejectReason.ONLY_THOUGHT
     endless = Reply("", 0, "thinking", thought="A <category>?", thought_tokens=3)
-    assert read_reply(endless, "usable").reason is RejectReason.THOUGHT_TOO_LONG
+    assert read_reply(endless, "usable", TASK).reason is RejectReason.THOUGHT_TOO_LONG
 
 
 def test_the_papers_presets_take_replies_as_they_come() -> None:

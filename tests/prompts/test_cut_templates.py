@@ -21,6 +21,7 @@ from engine.search.glov import Optimizer
 from engine.search.lab import Subject, run_experiment
 from engine.session.local import LocalSession
 from engine.steering.measures import TracedReply
+from engine.vlm.dual_encoder.task import TASK
 from glov_tui.commands.steer_report import grid_lines
 from tests.support.small_runs import demo, drive
 
@@ -120,6 +121,7 @@ def test_the_labs_grid_scores_what_a_run_would_score_and_says_so(demo_models, te
         optimizer.config.sampling,
         "a drawing of a <category>.",
         PLAIN,
+        task=TASK,
         fitness=optimizer.fitness,
     )
     setting = SteeringSetting(layers=(3,), alpha=0.1)

@@ -15,6 +15,7 @@ from engine.config import LLMConfig, SamplingConfig
 from engine.llm.transformers_llm import LocalLLM
 from engine.prompts.jinja_limits import limited_rendering
 from engine.search.meta_prompt import load_meta_prompt
+from engine.vlm.dual_encoder.task import TASK
 from tests.support.tiny_llm import CHAT_TEMPLATE, save_tiny
 
 BLOCKS = "{% block system %}{% endblock %}{% block user %}"
@@ -66,7 +67,7 @@ def test_a_list_of_many_classes_is_far_from_the_limit(tmp_path: Path) -> None:
     file = tmp_path / "m.jinja"
     code = "{% for name in class_names %}{% if name %}{{ name }}{% endif %}{% endfor %}"
     file.write_text(BLOCKS + code + "{% endblock %}")
-    messages = load_meta_prompt(str(file)).compose(
+    messages = load_meta_prompt(str(file), TASK).compose(
         dataset_name="d",
         dataset_description="",
         class_names=["class"] * 100_000,
@@ -91,7 +92,7 @@ def test_a_file_is_refused_with_a_sentence(tmp_path: Path, code: str, said: str)
     file = tmp_path / "m.jinja"
     file.write_text(BLOCKS + code + "{% endblock %}")
     with pytest.raises(ConfigError, match=rf"m\.jinja: the user block can't be rendered: .*{said}"):
-        load_meta_prompt(str(file))
+        load_meta_prompt(str(file), TASK)
 
 
 def test_a_model_s_chat_template_is_ended(tmp_path: Path) -> None:

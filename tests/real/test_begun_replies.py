@@ -8,9 +8,10 @@ from engine.llm.interface import Reply
 from engine.llm.transformers_llm import LocalLLM
 from engine.search.meta_prompt import Example, load_meta_prompt, with_prefix
 from engine.search.reading import read_reply
+from engine.vlm.dual_encoder.task import TASK
 
 PREFIX = "a photo of a <category>"
-ASKED = load_meta_prompt(None).compose(
+ASKED = load_meta_prompt(None, TASK).compose(
     dataset_name="cabinet",
     dataset_description="Small pictures of things in a cabinet.",
     class_names=["cup", "bell"],
@@ -38,7 +39,7 @@ def replies(llm: LocalLLM, prefix: str) -> list[Reply]:
 def test_at_least_20_of_24_replies_hold_a_template(real_llm: LocalLLM) -> None:
     found = replies(real_llm, PREFIX)
     assert all(reply.text.startswith(PREFIX) and "  " not in reply.text for reply in found)
-    templates = [read_reply(reply, "usable").template for reply in found]
+    templates = [read_reply(reply, "usable", TASK).template for reply in found]
     good = [text for text in templates if text is not None and text.startswith(PREFIX)]
     assert len(good) >= 20, templates
 

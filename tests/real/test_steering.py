@@ -14,6 +14,7 @@ from engine.prompts.message import Message
 from engine.search.meta_prompt import Example, load_meta_prompt, with_prefix
 from engine.search.reading import read_reply
 from engine.steering.direction import Steering
+from engine.vlm.dual_encoder.task import TASK
 
 PREFIX = "a photo of a <category>"
 PAIR = ("a photo of a <category> - a cabinet", PREFIX)
@@ -45,14 +46,14 @@ def ask(llm: LocalLLM, alpha: float) -> Asked:
             kl = news.kl if isinstance(news, SteeringShift) else kl
         except StopIteration as end:
             replies = end.value
-    parsed = [read_reply(reply, "usable").template is not None for reply in replies]
+    parsed = [read_reply(reply, "usable", TASK).template is not None for reply in replies]
     fluency = [value for reply in replies for value in reply.trace.log_likelihoods]
     return Asked(kl, statistics.mean(parsed), statistics.mean(fluency))
 
 
 def messages() -> tuple[Message, ...]:
     """The demo's first meta-prompt."""
-    asked = load_meta_prompt(None).compose(
+    asked = load_meta_prompt(None, TASK).compose(
         dataset_name="cabinet",
         dataset_description="",
         class_names=["parrot", "castle"],

@@ -23,6 +23,7 @@ from engine.search.lab import Subject, run_experiment
 from engine.search.meta_prompt import with_prefix
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
+from engine.vlm.dual_encoder.task import TASK
 from tests.support.sessions import loaded
 from tests.support.small_runs import demo, drive, outcome
 from tests.support.steps import run
@@ -120,6 +121,7 @@ def test_how_much_is_accepted_follows_the_configuration(demo_models) -> None:
             state.prompt.messages,
             sampling,
             *anchor,
+            task=TASK,
             fitness=optimizer.fitness,
             accept=accept,
         )

@@ -17,6 +17,7 @@ from engine.run.experiment import CompareSettings, ReadLens, ScanSettings, Steer
 from engine.run.state import RunState
 from engine.search.lab import Subject, run_experiment
 from engine.steering.modes import MODES
+from engine.vlm.dual_encoder.task import TASK
 from tests.support.patience import CEILING_SECONDS
 from tests.support.tiny_llm import tiny_model, tiny_tokenizer
 from tests.support.watching import Watch, facts, finish, is_kind, is_token, start
@@ -33,6 +34,7 @@ def subject() -> Subject:
         sampling=SamplingConfig(max_new_tokens=8, temperature=1.2),
         positive="a photo of a <category>.",
         negative="<category>?",
+        task=TASK,
     )
 
 

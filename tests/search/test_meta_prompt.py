@@ -4,6 +4,7 @@ import pytest
 
 from engine.common.errors import ConfigError
 from engine.search.meta_prompt import Example, MetaPrompt, load_meta_prompt
+from engine.vlm.dual_encoder.task import TASK
 
 
 def composed(prompt: MetaPrompt, **changes: object) -> dict[str, str]:
@@ -20,14 +21,14 @@ def composed(prompt: MetaPrompt, **changes: object) -> dict[str, str]:
 
 
 def test_examples_stand_in_the_prompt_with_their_accuracies_best_last() -> None:
-    user = composed(load_meta_prompt(None))["user"]
+    user = composed(load_meta_prompt(None, TASK))["user"]
     assert "1. a <category>. -> 41.2\n2. the <category>. -> 50.0" in user
     assert "1. no <category>. -> 10.0" in user
     assert "pets. Cats and dogs." in user
 
 
 def test_the_system_prompt_is_static_and_the_first_step_has_no_worst() -> None:
-    prompt = load_meta_prompt(None)
+    prompt = load_meta_prompt(None, TASK)
     first = composed(prompt, best=[Example("a <category>.", 41.0)], worst=[], step=1)
     later = composed(prompt)
     assert first["system"] == later["system"]
@@ -36,7 +37,7 @@ def test_the_system_prompt_is_static_and_the_first_step_has_no_worst() -> None:
 
 def test_text_from_the_data_set_is_not_a_template() -> None:
     evil = "{{ ''.__class__ }} {% raw %}"
-    assert evil in composed(load_meta_prompt(None), dataset_description=evil)["user"]
+    assert evil in composed(load_meta_prompt(None, TASK), dataset_description=evil)["user"]
 
 
 def write(tmp_path: Path, text: str) -> str:
@@ -50,7 +51,7 @@ def test_a_users_own_template_file(tmp_path: Path) -> None:
         "{% block system %}{% endblock %}"
         "{% block user %}{{ class_names | join(', ') }} {{ best[-1].text }}{% endblock %}"
     )
-    messages = composed(load_meta_prompt(write(tmp_path, text)))
+    messages = composed(load_meta_prompt(write(tmp_path, text), TASK))
     assert messages == {"user": "cat, dog the <category>."}
 
 
@@ -74,10 +75,10 @@ def test_mistakes_in_a_template_file_are_said_before_anything_is_loaded(
     tmp_path: Path, text: str, expected: str
 ) -> None:
     with pytest.raises(ConfigError, match=expected) as caught:
-        load_meta_prompt(write(tmp_path, text))
+        load_meta_prompt(write(tmp_path, text), TASK)
     assert "mine.jinja" in str(caught.value)
 
 
 def test_a_missing_file_is_named() -> None:
     with pytest.raises(ConfigError, match=r"proposal\.template_file: /nowhere"):
-        load_meta_prompt("/nowhere")
+        load_meta_prompt("/nowhere", TASK)

@@ -29,7 +29,8 @@ from engine.data.demo_world.vocabulary import (
     VISIBLE_FACTORS,
     build_template,
 )
-from engine.prompts.template import PLACEHOLDER, SEED_TEMPLATE
+from engine.prompts.template import PLACEHOLDER
+from engine.vlm.dual_encoder.task import TASK
 
 PAD, START, END = "<|pad|>", "<|start|>", "<|end|>"
 CONTEXT_LENGTH = 64  # tokens; a caption that names all nine factors has about 55
@@ -118,7 +119,7 @@ def training_template(
     if visible is not None:
         seen = {f: visible[f] for f in VISIBLE_FACTORS if rng.random() < 0.4}
     if not (named or seen) and rng.random() < 0.5:
-        return SEED_TEMPLATE, named
+        return TASK.seed_template, named
     template = build_template(named | seen, rng)
     if rng.random() < 0.25:
         words = template.split(" ")

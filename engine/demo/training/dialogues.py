@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from engine.data.demo_world.vocabulary import (
@@ -38,9 +38,10 @@ from engine.demo.training.worlds import (
     random_world,
 )
 from engine.prompts.message import Message
-from engine.prompts.template import SEED_TEMPLATE, normalise
+from engine.prompts.template import normalise
 from engine.run.ranking import Proposal, ScoredTemplate, best_and_worst, find_anchors, ranked
-from engine.search.meta_prompt import SYSTEM_PROMPT, TASK, Example, MetaPrompt, load_meta_prompt
+from engine.search.meta_prompt import Example, MetaPrompt, load_meta_prompt
+from engine.vlm.dual_encoder.task import TASK
 
 KEEP_WORDS = 0.75  # chance that a right value is named in words that a good template has
 EDITS = 0.8  # share of the replies that edit a shown template rather than begin anew
@@ -198,7 +199,7 @@ def imagine_run(world: World, rng: random.Random) -> tuple[list[ScoredTemplate],
         entry = scored(draft.text, hits, world.n, step, margin)
         found.setdefault(entry.key, (entry, draft))
 
-    score(Draft(SEED_TEMPLATE, {}), 0)
+    score(Draft(TASK.seed_template, {}), 0)
     if rng.random() < 0.1:  # a run from another seed template
         found.clear()
         phrases = random_phrases(rng, naming=0.2)
@@ -266,13 +267,12 @@ def _messages(
     rng: random.Random,
 ) -> tuple[Message, ...]:
     """The meta-prompt, with texts that a person may have edited in some of the dialogues."""
-    system_prompt, task = SYSTEM_PROMPT, TASK
+    system_prompt, task = TASK.system_prompt, TASK.goal
     if rng.random() < 0.25:
-        system_prompt = _edited(SYSTEM_PROMPT, rng)
+        system_prompt = _edited(TASK.system_prompt, rng)
     if rng.random() < 0.25:
         task = " ".join(rng.choices(TASK_WORDS, k=rng.randint(3, 20))) + "."
-    built_in = _built_in()
-    prompt = MetaPrompt(built_in.source, built_in.origin, system_prompt, task)
+    prompt = replace(_built_in(), system_prompt=system_prompt, task=task)
     name, description, classes = _dataset(rng)
     return prompt.compose(
         dataset_name=name,
@@ -286,7 +286,7 @@ def _messages(
 
 @lru_cache(maxsize=1)
 def _built_in() -> MetaPrompt:
-    return load_meta_prompt(None)
+    return load_meta_prompt(None, TASK)
 
 
 def _dataset(rng: random.Random) -> tuple[str, str, Sequence[str]]:

@@ -34,7 +34,8 @@ from engine.data.demo_world.vocabulary import (
     build_template,
 )
 from engine.demo.training.train_clip import encode_text
-from engine.prompts.template import PLACEHOLDER, SEED_TEMPLATE
+from engine.prompts.template import PLACEHOLDER
+from engine.vlm.dual_encoder.task import TASK
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "clip"
 
@@ -153,7 +154,7 @@ def measure(
     wrong = encoder.accuracies(task, wrong_templates(task, 8 * wordings, rng), test)
     return Ladder(
         task=task.name,
-        seed=float(encoder.accuracies(task, [SEED_TEMPLATE], test)[0]),
+        seed=float(encoder.accuracies(task, [TASK.seed_template], test)[0]),
         right=tuple(float(r.mean()) for r in right),
         each={f: float(a) - none for f, a in zip(task.informative, singles, strict=True)},
         wrong=float(wrong.mean()),

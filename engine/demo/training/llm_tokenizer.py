@@ -18,7 +18,8 @@ from engine.data.demo_world.vocabulary import CLASSES, FACTORS, TASKS
 from engine.demo.training.dialogues import TASK_WORDS
 from engine.demo.training.worlds import ADJECTIVES, NOUNS, PREPOSITIONS
 from engine.prompts.template import PLACEHOLDER
-from engine.search.meta_prompt import BUILT_IN, SYSTEM_PROMPT, TASK
+from engine.search.meta_prompt import BUILT_IN
+from engine.vlm.dual_encoder.task import TASK
 
 SPACE = "▁"  # stands for the space before a word, as in Llama's own tokenizer
 BEGIN, END, PAD = "<|begin|>", "<|end|>", "<|pad|>"
@@ -53,9 +54,10 @@ EVERYDAY_TEXT = (
 def static_sentences() -> list[str]:
     """The sentences and headings that every built-in meta-prompt has in common."""
     source = re.sub(r"\{#.*?#\}", "", BUILT_IN.read_text(encoding="utf-8"), flags=re.DOTALL)
+    source = source.replace("{{ form }}", TASK.form)
     pieces = re.split(r"\{\{.*?\}\}|\{%.*?%\}|\n", source)
     sentences: list[str] = []
-    for text in (SYSTEM_PROMPT, TASK, *pieces):
+    for text in (TASK.system_prompt, TASK.goal, *pieces):
         sentences += (s.strip() for s in re.split(r"(?<=[.:])\s", text))
     return list(dict.fromkeys(s for s in sentences if len(s) > 3))
 

@@ -25,6 +25,7 @@ from engine.search.glov import Optimizer
 from engine.search.meta_prompt import Example, load_meta_prompt
 from engine.steering.direction import Direction, Steering
 from engine.steering.measures import LayerLens
+from engine.vlm.dual_encoder.task import TASK
 from engine.vlm.interface import Score, ScoringProgress, Split, TemplateCheck
 
 
@@ -162,7 +163,7 @@ def simulate(
         }
     )
     fitness = WorldFitness(world, seed)
-    optimizer = Optimizer(config, llm, fitness, load_meta_prompt(None))
+    optimizer = Optimizer(config, llm, fitness, load_meta_prompt(None, TASK))
     state = RunState(config=config).apply(optimizer.models_loaded(seconds=0.0))
     generators = [optimizer.score_seed, *[optimizer.step] * steps, optimizer.finish]
     for part in generators:
@@ -192,7 +193,7 @@ def propose(
     seeds: Sequence[int],
 ) -> list[Reply]:
     """One reply per seed to a meta-prompt with these examples, each from low to high accuracy."""
-    messages = load_meta_prompt(None).compose(
+    messages = load_meta_prompt(None, TASK).compose(
         dataset_name=WorldFitness.dataset_name,
         dataset_description=WorldFitness.dataset_description,
         class_names=WorldFitness.class_names,

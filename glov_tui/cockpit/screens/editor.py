@@ -15,7 +15,8 @@ from textual.widgets import Label, Tab, Tabs, TextArea
 from engine.common.errors import UserError
 from engine.run.edits import Edit, SetNextPrompt, SetOption
 from engine.run.state import RunState
-from engine.search.meta_prompt import SYSTEM_PROMPT, TASK, compose_for, load_meta_prompt
+from engine.search.meta_prompt import compose_for, load_meta_prompt
+from engine.vlm.families import task_of
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.cockpit.screens.question import QuestionScreen
 from glov_tui.common.text import clean
@@ -70,7 +71,8 @@ class EditorScreen(Dialog[list[Edit]]):
         self._may_save = may_save
         self._state = state
         self._edit_externally = edit_externally
-        self._originals = _texts(state)
+        self._defaults = _defaults(state)
+        self._originals = _texts(state, self._defaults)
 
     def compose(self) -> ComposeResult:
         """Tabs, one text area each, and from when an edit holds."""
@@ -142,11 +144,8 @@ class EditorScreen(Dialog[list[Edit]]):
     def action_save(self) -> None:
         """Make one edit for each changed text."""
         edits: list[Edit] = []
-        for name, key, default in (
-            ("system", "proposal.system_prompt", SYSTEM_PROMPT),
-            ("task", "proposal.task", TASK),
-        ):
-            text = self._text(name).strip()
+        for name, key in (("system", "proposal.system_prompt"), ("task", "proposal.task")):
+            text, default = self._text(name).strip(), self._defaults[name]
             if text != self._originals[name].strip():
                 value = text if text and text != default else None
                 edits.append(SetOption(key=key, value=value))
@@ -177,18 +176,26 @@ class EditorScreen(Dialog[list[Edit]]):
         return self.query_one(f"#text-{name}", TextArea).text
 
 
-def _texts(state: RunState) -> dict[str, str]:
+def _defaults(state: RunState) -> dict[str, str]:
+    """What the first two texts are where nobody wrote others."""
+    if state.config is None:
+        return {"system": "", "task": ""}
+    task = task_of(state.config.vlm)
+    return {"system": task.system_prompt, "task": task.goal}
+
+
+def _texts(state: RunState, defaults: dict[str, str]) -> dict[str, str]:
     """The three texts as the edits made so far leave them."""
     after = state.with_pending()
     proposal = after.config.proposal if after.config else None
     texts = {
-        "system": (proposal.system_prompt if proposal else None) or SYSTEM_PROMPT,
-        "task": (proposal.task if proposal else None) or TASK,
+        "system": (proposal.system_prompt if proposal else None) or defaults["system"],
+        "task": (proposal.task if proposal else None) or defaults["task"],
         "next": "",
     }
-    if after.models is not None and proposal is not None:
+    if after.models is not None and after.config is not None and proposal is not None:
         try:
-            prompt = load_meta_prompt(proposal.template_file)
+            prompt = load_meta_prompt(proposal.template_file, task_of(after.config.vlm))
             messages = compose_for(prompt, after, after.next_step)
         except UserError as error:
             texts["next"] = str(error)

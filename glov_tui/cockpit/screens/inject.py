@@ -13,8 +13,8 @@ from textual.message import Message
 from textual.widgets import Label, TextArea
 
 from engine.prompts.message import Accept
-from engine.prompts.reply import parse_reply
-from engine.prompts.template import PLACEHOLDER
+from engine.prompts.template import PLACEHOLDER, RejectReason
+from engine.vlm.interface import Task
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.common.text import clean
 
@@ -56,16 +56,20 @@ class InjectScreen(Dialog[list[str]]):
     }
     """
 
-    def __init__(self, may_save: Callable[[], bool], accept: Accept, template: str = "") -> None:
+    def __init__(
+        self, may_save: Callable[[], bool], accept: Accept, task: Task, template: str = ""
+    ) -> None:
         """
         Args:
             may_save: says, and tells the person, where nothing can be sent from here now.
             accept: as ``proposal.accept`` of the run.
+            task: of its VLM.
             template: to begin with; typing replaces it.
         """
         super().__init__()
         self._may_save = may_save
         self._accept = accept
+        self._vlm_task = task
         self._template = template
 
     def compose(self) -> ComposeResult:
@@ -90,7 +94,7 @@ class InjectScreen(Dialog[list[str]]):
     @on(TextArea.Changed)
     def _say(self) -> None:
         lines = self._lines()
-        said = problem_of(lines, self._accept)
+        said = problem_of(lines, self._accept, self._vlm_task)
         if said is None:
             said = "Can be scored." if len(lines) == 1 else f"{len(lines)} templates to score."
         self.query_one("#problem", Label).update(said)
@@ -98,22 +102,23 @@ class InjectScreen(Dialog[list[str]]):
     @on(TemplatesArea.Done)
     def _done(self) -> None:
         lines = self._lines()
-        problem = problem_of(lines, self._accept)
+        problem = problem_of(lines, self._accept, self._vlm_task)
         if problem is not None:
             self.notify(problem, severity="warning", markup=False, timeout=4)
         elif self._may_save():
             self.dismiss(lines)
 
 
-def problem_of(lines: list[str], accept: Accept) -> str | None:
+def problem_of(lines: list[str], accept: Accept, task: Task) -> str | None:
     """What is wrong with the first line that can't be scored; None if all can be."""
     if not lines:
-        return f"Write {PLACEHOLDER} where the class name goes; one template a line."
+        name = f"Write {PLACEHOLDER} where the class name goes; one"
+        return f"{name if task.placeholders.least else 'One'} template a line."
     for number, line in enumerate(lines, 1):
-        parsed = parse_reply(line, accept=accept)
+        parsed = task.read(line, accept=accept)
         if parsed.template is None:
             which = f"Line {number}: the" if len(lines) > 1 else "The"
-            if PLACEHOLDER not in line:
+            if task.placeholders.reason(line) is RejectReason.NO_PLACEHOLDER:
                 return f"{which} template lacks the placeholder {PLACEHOLDER}."
             reason = parsed.reason.explanation if parsed.reason else "This is no template."
             detail = f" ({clean(parsed.note)})" if parsed.note else ""

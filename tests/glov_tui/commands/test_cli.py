@@ -18,6 +18,7 @@ from tests.support.command_line import GLOV, glov
 from tests.support.patience import CEILING_SECONDS, wait_until
 from tests.support.written_runs import write_run
 
+NO_SEED = "seed_template is 'a photo'; it needs the placeholder <category>"
 WEIGHTS = ROOT / "engine" / "demo" / "weights"
 
 
@@ -101,6 +102,23 @@ def test_without_json_the_result_is_a_table_and_progress_is_on_stderr(tmp_path: 
         (("replay", "nothing"), "no run there"),
         (("runs", "nothing"), "no such folder"),
         (("config", "show", "nothing"), "no such file"),
+        (("config", "show", "demo", "--set", "seed_template=a photo"), NO_SEED),
+        (("run", "demo", "--headless", "--set", "seed_template=a photo"), NO_SEED),
+        (("sweep", "demo", "--set", "seed_template=a photo", "--grid", "seed=0:1"), NO_SEED),
+        (
+            (
+                "steer",
+                "--set",
+                "seed_template=a photo",
+                "--positive",
+                "a",
+                "--negative",
+                "b",
+                "--prompt",
+                "c",
+            ),
+            NO_SEED,
+        ),
     ],
 )
 def test_wrong_calls_exit_with_2_and_one_clear_message(tmp_path, arguments, expected) -> None:
