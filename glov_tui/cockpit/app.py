@@ -150,6 +150,12 @@ class GlovApp(AttachedActions):
         self._cells = (event.size.width, event.size.height)
         self._set_layout()
         self._mark_current()
+        self.call_after_refresh(self._keep_focus)
+
+    def _keep_focus(self) -> None:
+        """While the terminal was too small nothing could have the focus: keys went nowhere."""
+        if self.screen_stack[0].focused is None:
+            self._focus_current()
 
     @property
     def _layout_name(self) -> str:
@@ -293,10 +299,13 @@ class GlovApp(AttachedActions):
         """Go to a pane, and show it where only one fits."""
         self._pane = name
         self._mark_current()
-        widget = self.screen_stack[0].query_one(f"#{name}")
+        self._focus_current()
+        self._repaint(self.shown, by_user=True)
+
+    def _focus_current(self) -> None:
+        widget = self.screen_stack[0].query_one(f"#{self._pane}")
         within = [widget, *widget.query("RowTable, HBars")]
         next(target for target in within if target.can_focus).focus()
-        self._repaint(self.shown, by_user=True)
 
     def _focus_moved(self, focused: Widget | None) -> None:
         """Mark the pane that has the focus; tab and the mouse choose a pane as well.

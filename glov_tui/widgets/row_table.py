@@ -182,6 +182,10 @@ class RowTable(SpanView):
         over = self.get_component_rich_style("rows--cursor") if selected else None
         return Strip.join([Strip([bar], 1), self.strip(line, width - 1, over)])
 
+    def on_resize(self) -> None:
+        """The row under the cursor stays in view, also where fewer rows have room."""
+        self._follow_cursor()
+
     # -- the cursor --------------------------------------------------------------------------
 
     def _follow_cursor(self) -> None:

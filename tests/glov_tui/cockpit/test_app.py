@@ -549,6 +549,11 @@ async def test_too_small_says_so_and_comes_back(session) -> None:
         await pilot.pause()
         assert not app.query_one("#too-small").display
         assert app.query_one("#panes").display
+        for _ in range(2):  # as it began, and after it was too small in between
+            await settle(pilot)
+            assert app.focused is app.query_one(RowTable)  # keys go to the pane that is named
+            await pilot.resize_terminal(50, 15)
+            await pilot.resize_terminal(80, 24)
 
 
 async def test_zoom_shows_the_focused_pane_alone(session) -> None:

@@ -127,8 +127,14 @@ async def test_the_first_rows_stay_in_view_where_there_is_room() -> None:
         assert table.selected_key == "1"
         await pilot.press("home")
         assert shown(table)[1:] == [f"row {n}" for n in range(8)]
+        await pilot.press("end", "up")
+        assert table.selected_key == "98"
+        await pilot.resize_terminal(20, 7)
+        await pilot.pause()
+        assert shown(table)[1:] == ["row 0", "row 1", "row 2", "row 96", "row 97", "row 98"]
         await pilot.resize_terminal(20, 6)
         await pilot.pause()
+        assert "row 98" in shown(table)
         await pilot.press("end")
         assert shown(table)[1:] == [f"row {n}" for n in range(95, 100)]
 
