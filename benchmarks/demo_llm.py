@@ -106,9 +106,9 @@ def main() -> None:
     if arguments.random:
         searches(RandomProposer(), arguments.worlds, SteeringConfig(mode="off"), arguments.steps)
         return
-    from engine.llm.transformers_llm import LocalLLM
+    from engine.llm.loading import load_llm
 
-    llm = LocalLLM.load(LLMConfig(model=str(arguments.weights), device="cpu"))
+    llm = load_llm(LLMConfig(model=str(arguments.weights), device="cpu"), lambda _stage: None)
     single_steps(llm, arguments.worlds)
     layers = "auto" if arguments.layer is None else (arguments.layer,)
     for alpha in arguments.alpha:

@@ -46,6 +46,11 @@ class HalvingLLM:
         return self._llm.layers
 
     @property
+    def chats(self) -> bool:
+        """As ``LanguageModel.chats``."""
+        return self._llm.chats
+
+    @property
     def thinks_first(self) -> bool:
         """As ``LanguageModel.thinks_first``."""
         return self._llm.thinks_first

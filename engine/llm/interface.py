@@ -24,6 +24,11 @@ def prefix_refused(name: str) -> str:
     )
 
 
+def not_steerable(name: str) -> str:
+    """Why an LLM without layers within reach can't be steered."""
+    return f"{name} can't be steered: its decoder layers were not found"
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One finished reply. ``text`` has what it was begun with, and no thought."""
@@ -73,6 +78,11 @@ class LanguageModel(Protocol):
     @property
     def layers(self) -> int:
         """Number of decoder layers, 0 where hidden states can't be reached (no steering)."""
+        ...
+
+    @property
+    def chats(self) -> bool:
+        """Whether it takes chats; else it is asked in plain System/User/Assistant lines."""
         ...
 
     @property

@@ -1,7 +1,8 @@
 """``LocalLLM``: any decoder-only causal language model that transformers can load.
 
-It ties together loading (``loading``), the chat format (``chat``), the decode loop (``decoding``)
-over the layout that the model supports (``probe``), and steering (``engine.steering``).
+It ties together loading (``transformers_loading``), the chat format (``chat``), the decode loop
+(``decoding``) over the layout that the model supports (``probe``), and steering
+(``engine.steering``).
 """
 
 from __future__ import annotations
@@ -20,8 +21,15 @@ from engine.llm.decoding.layouts import Decoder, PairedReader, Reader, make_read
 from engine.llm.decoding.loop import decode, memory_explained
 from engine.llm.decoding.probe import Layouts, check_causal, find_layouts
 from engine.llm.decoding.shift_meter import named_extremes
-from engine.llm.interface import Reply, SteeringShift, TokenColumn, prefix_refused
-from engine.llm.loading import Progress, load_model
+from engine.llm.interface import (
+    Reply,
+    SteeringShift,
+    TokenColumn,
+    not_steerable,
+    prefix_refused,
+)
+from engine.llm.loading import Progress
+from engine.llm.transformers_loading import load_model
 from engine.models.identity import identify
 from engine.prompts.message import Message
 from engine.steering.direction import Direction, Steering, compute_direction
@@ -37,13 +45,17 @@ class LocalLLM:
         """Take a loaded model and tokenizer, and find out how it can be decoded and steered.
 
         Raises:
-            ModelError: if it is not decoder-only, or its decoder layers can't be found.
+            ModelError: if it is not decoder-only.
         """
         self._name = name
         self._revision = revision
         self._model = model
         self._tokenizer = tokenizer
-        self._decoder = Decoder.of(model, find_decoder_layers(model))
+        try:
+            layers = find_decoder_layers(model)
+        except ModelError:  # it can be asked all the same; who steers it is refused
+            layers = ()
+        self._decoder = Decoder.of(model, layers)
         check_causal(self._decoder)
         self._layouts = find_layouts(self._decoder)
         self._stops = stop_tokens(model, tokenizer)
@@ -78,7 +90,7 @@ class LocalLLM:
 
     @property
     def layers(self) -> int:
-        """Number of decoder layers; steering layers count from 0."""
+        """Number of decoder layers, 0 where they were not found; steering layers count from 0."""
         return len(self._decoder.layers)
 
     @property
@@ -151,10 +163,11 @@ class LocalLLM:
         ``aligned``: the texts are padded to the same length, as mode ``actadd`` wants them.
 
         Raises:
-            ModelError: naming the text, if it has no token to take a hidden state of, or one that
-                is not a number.
+            ModelError: if the decoder layers were not found; naming the text, if it has no token
+                to take a hidden state of, or one that is not a number.
             OutOfMemoryError: if a text does not fit in memory.
         """
+        self._check_steerable()
         padding = end_of_turn(self._tokenizer)
         if padding is None:
             padding = self._tokenizer.eos_token_id
@@ -186,6 +199,7 @@ class LocalLLM:
 
     def _injection(self, steering: Steering) -> Injection | None:
         """What to add; None where it comes to nothing."""
+        self._check_steerable()
         wrong = [layer for layer in steering.layers if not 0 <= layer < self.layers]
         if wrong:
             raise ModelError(
@@ -205,6 +219,7 @@ class LocalLLM:
         The vectors take the place of the last layer's output, so the model's own final norm and
         head read them, whatever their names; the logits of a zero vector are taken off.
         """
+        self._check_steerable()
         offsets = direction.offsets
         rows = torch.cat([offsets, torch.zeros_like(offsets[:1])])[None]  # (1, L + 1, d)
 
@@ -223,6 +238,10 @@ class LocalLLM:
             LayerLens(layer=layer, **named_extremes(change, self._tokenizer))
             for layer, change in enumerate(logits[:-1] - logits[-1])
         )
+
+    def _check_steerable(self) -> None:
+        if not self.layers:
+            raise ModelError(f"{not_steerable(self._name)}. Choose another llm.model")
 
     def _room_for_thought(self, prompt: Prompt, sampling: SamplingConfig) -> int:
         """The longest thought of a reply, in tokens.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.common.errors import ConfigError
 from engine.config.editable import with_option
-from engine.llm.interface import prefix_refused
+from engine.llm.interface import not_steerable, prefix_refused
 from engine.prompts.template import normalise
 from engine.run.edits import BanTemplate, ChooseAnchors, Edit, PinTemplate, SetNextPrompt, SetOption
 from engine.run.state import RunState
@@ -58,6 +58,11 @@ def _wrong(state: RunState, edit: Edit) -> str | None:
         case SetOption():
             if state.config is None:
                 return "the run has no configuration yet"
+            steers = edit.key == "steering.layers" or (
+                edit.key == "steering.mode" and edit.value != "off"  # none is the default
+            )
+            if steers and state.models is not None and not state.models.llm_layers:
+                return not_steerable(state.models.llm)
             if edit.key == "steering.layers" and edit.value not in (None, "auto"):
                 if state.models is None:
                     return "the LLM's decoder layers are not known before it is loaded"

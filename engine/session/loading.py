@@ -96,7 +96,7 @@ def load_optimizer(
     progress("libraries", 0, 0)
     threads.prepare()
     from engine.llm.halving import HalvingLLM
-    from engine.llm.transformers_llm import LocalLLM
+    from engine.llm.loading import load_llm
     from engine.vlm.loading import load_fitness
 
     threads.fit()
@@ -112,7 +112,7 @@ def load_optimizer(
     llm = kept.get(
         "LLM",
         config.llm,
-        lambda: LocalLLM.load(config.llm, lambda what: progress(what, 0, 0)),
+        lambda: load_llm(config.llm, lambda what: progress(what, 0, 0)),
     )
     if expected is not None:
         check_llm(expected, llm)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from pkgutil import resolve_name
 from typing import Any
 
 import torch
@@ -18,13 +19,7 @@ from engine.common.wording import counted
 from engine.steering.direction import Steering
 from engine.steering.layers import hidden_state, with_hidden_state
 from engine.steering.modes import MODES, Mode, Reach
-from engine.steering.offsets import (
-    CrossAttention,
-    FixedOffset,
-    Offset,
-    RelativeOffset,
-    TokenOffsets,
-)
+from engine.steering.offsets import FixedOffset, Offset, OffsetMaker, RelativeOffset
 
 
 class Injection:
@@ -162,23 +157,10 @@ def make_injection(layers: Sequence[nn.Module], steering: Steering) -> Injection
 
 
 def _offset(mode: Mode, steering: Steering, layer: int) -> Offset:
-    direction = steering.direction
-    relative = steering.alpha_unit == "relative"
-    factor = 1.0 if relative else steering.alpha
-    positive, negative = (states[layer] for states in direction.states)
-    first = direction.start  # what stands in front of both texts is in no offset
-    offset: Offset
-    if mode.offset == "mean":
-        offset = FixedOffset(factor * direction.offsets[layer])
-    elif mode.offset == "attention":
-        # The sink would draw all attention.
-        offset = CrossAttention(positive[first:], negative[first:], factor)
-    else:
-        difference = factor * (positive - negative)
-        # Zero but for rounding, which is no small thing at a sink's norm or with a relative alpha.
-        difference[:first] = 0
-        offset = TokenOffsets(difference)
-    return RelativeOffset(offset, steering.alpha) if relative else offset
+    make: OffsetMaker = resolve_name(mode.offset)
+    if steering.alpha_unit == "relative":
+        return RelativeOffset(make(steering.direction, layer, 1.0), steering.alpha)
+    return make(steering.direction, layer, steering.alpha)
 
 
 def _first_adder(offset: Offset, count: int) -> Callable[..., Any]:

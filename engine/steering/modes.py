@@ -8,6 +8,10 @@ from typing import Literal
 
 from engine.config import SteeringMode
 
+MEAN = "engine.steering.offsets:mean_offset"
+TOKENS = "engine.steering.offsets:token_offsets"
+ATTENTION = "engine.steering.offsets:attention_offset"
+
 Reach = Literal["last", "new", "all", "first"]
 """The steered positions: the current last one, from the prompt's last on, all, the prompt's first
 ones (as many as P+ and P- have tokens, and never its last)."""
@@ -17,13 +21,14 @@ ones (as many as P+ and P- have tokens, and never its last)."""
 class Mode:
     """One way of steering while decoding.
 
-    ``offset``: ``mean`` adds d_l, ``tokens`` the difference of P+ and P- token by token,
-    ``attention`` what the state reads from P+ less what it reads from P-.
+    ``offset`` makes what is added (an ``OffsetMaker``, as ``module:name``): ``MEAN`` adds d_l,
+    ``TOKENS`` the difference of P+ and P- token by token, ``ATTENTION`` what the state reads from
+    P+ less what it reads from P-.
     """
 
     name: SteeringMode
     reach: Reach
-    offset: Literal["mean", "tokens", "attention"]
+    offset: str
     summary: str
 
     @property
@@ -42,41 +47,41 @@ MODES: Mapping[str, Mode] = {
         Mode(
             "last-token",
             "last",
-            "mean",
+            MEAN,
             "the offset is on the current last position only, as if the whole sequence "
             "were read again for every token (PAPER, Exact steering semantics)",
         ),
         Mode(
             "generated-tokens",
             "new",
-            "mean",
+            MEAN,
             "the offset is on every position from the prompt's last on, and stays in the "
             "KV cache: what a plain forward hook does",
         ),
         Mode(
             "all-tokens",
             "all",
-            "mean",
+            MEAN,
             "the offset is on every position, those of the prompt too, and stays in the KV cache",
         ),
         Mode(
             "actadd",
             "first",
-            "tokens",
+            TOKENS,
             "the difference of P+ and P- token by token is on the prompt's first tokens, once "
             "(ActAdd: the shorter text is padded with spaces)",
         ),
         Mode(
             "cross-attention",
             "last",
-            "attention",
+            ATTENTION,
             "the current last position attends over the states of P+ and of P-, and what it reads "
             "from P+ less what it reads from P- is added to it",
         ),
         Mode(
             "cross-attention-all",
             "all",
-            "attention",
+            ATTENTION,
             "the same on every position, those of the prompt too",
         ),
     )

@@ -7,10 +7,13 @@ An ``Offset`` takes hidden states (B, S, d) and returns what to add to them. ``a
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from engine.steering.direction import Direction
 
 
 class Offset(Protocol):
@@ -19,6 +22,36 @@ class Offset(Protocol):
     def __call__(self, state: Tensor) -> Tensor:
         """What to add to ``state`` (B, S, d), in its dtype and on its device."""
         ...
+
+
+class OffsetMaker(Protocol):
+    """Makes what a mode adds at a decoder layer."""
+
+    def __call__(self, direction: Direction, layer: int, factor: float, /) -> Offset:
+        """``factor`` is on all that it adds: alpha, or 1 where a relative alpha comes on top."""
+        ...
+
+
+def mean_offset(direction: Direction, layer: int, factor: float) -> Offset:
+    """The offset d_l, the same at every position."""
+    return FixedOffset(factor * direction.offsets[layer])
+
+
+def token_offsets(direction: Direction, layer: int, factor: float) -> Offset:
+    """The difference of P+ and P- token by token."""
+    positive, negative = (states[layer] for states in direction.states)
+    difference = factor * (positive - negative)
+    # What stands in front of both texts is in no offset. It is zero but for rounding, which is no
+    # small thing at a sink's norm or with a relative alpha.
+    difference[: direction.start] = 0
+    return TokenOffsets(difference)
+
+
+def attention_offset(direction: Direction, layer: int, factor: float) -> Offset:
+    """What the state reads from P+ less what it reads from P-."""
+    first = direction.start  # the sink would draw all attention
+    positive, negative = (states[layer] for states in direction.states)
+    return CrossAttention(positive[first:], negative[first:], factor)
 
 
 class FixedOffset:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from engine.common.record import Count, Record
 from engine.config import AlphaUnit, Pooling, SteeringMode
-from engine.steering.modes import MODES
+from engine.steering.modes import MEAN, MODES
 
 REGISTER_TIMES = 10
 """A state of so many times the median norm speaks for the whole text in a mean."""
@@ -139,7 +139,7 @@ def strength_remarks(
 
 def _uses_mean(prepared: Prepared) -> bool:
     """Whether the offset is made of the pooled states, so that ``pool`` is of importance."""
-    return prepared.mode != "off" and MODES[prepared.mode].offset == "mean"
+    return prepared.mode != "off" and MODES[prepared.mode].offset == MEAN
 
 
 def _of_sink(prepared: Prepared) -> Iterator[Remark]:

@@ -16,6 +16,7 @@ from engine.common.validation import problem, shown
 from engine.config import RunConfig
 from engine.config.steered_layers import resolve_layers
 from engine.config.toml_file import load_config, preset_file
+from engine.llm.interface import not_steerable
 from engine.models import threads
 from engine.prompts.message import Message
 from engine.run import events as ev
@@ -84,11 +85,13 @@ def steer(request: Request) -> None:
             status.update(Text(clean(f"loading {what}{share}")))
 
         threads.prepare()
-        from engine.llm.transformers_llm import LocalLLM  # with torch
+        from engine.llm.loading import load_llm
         from engine.search.lab import Subject
         from engine.vlm.loading import load_fitness
 
-        llm = LocalLLM.load(config.llm, progress)
+        llm = load_llm(config.llm, progress)
+        if llm.layers == 0:
+            raise ConfigError(f"{not_steerable(llm.name)}. Choose another llm.model")
         if expected is not None:
             check_llm(expected, llm)
         setting = _setting(request, config, llm.layers)

@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 import transformers
-from torch import nn
 
 from engine.common.errors import ModelError
 from engine.config import SteeringConfig
@@ -17,6 +14,7 @@ from engine.steering.layers import (
     with_hidden_state,
 )
 from engine.steering.modes import MODES
+from tests.support.hidden_layers import hide_layers
 from tests.support.tiny_llm import FAMILIES, tiny_model
 
 IDS = [0, 3, 40, 41, 42]
@@ -48,28 +46,8 @@ def test_decoder_layers_are_found_beside_a_vision_tower_of_the_same_depth():
     assert layers == tuple(model.model.language_model.layers)
 
 
-class _NoLayerList(transformers.LlamaForCausalLM):
-    """A model whose layers are no list of modules."""
-
-    def __init__(self, config: Any) -> None:
-        super().__init__(config)
-        inner = self.model.layers
-        del self.model.layers
-        self.model.layers = _Several(inner)
-
-
-class _Several(nn.Module):
-    def __init__(self, inner: nn.ModuleList) -> None:
-        super().__init__()
-        self.first = inner[0]
-        self.rest = nn.ModuleList(inner[1:])
-
-    def __getitem__(self, _which: slice) -> list[nn.Module]:
-        return [self.first, *self.rest]
-
-
 def test_a_model_that_cannot_be_steered_says_so():
-    model = _NoLayerList(tiny_model("llama").config).eval()
+    model = hide_layers(tiny_model("llama"))
     with pytest.raises(ModelError, match=r"can't be steered: no list of 4 decoder layers"):
         find_decoder_layers(model)
 

@@ -108,6 +108,7 @@ class RandomProposer:
     name = "random proposer"
     revision = ""
     layers = 0
+    chats = True
     thinks_first = False
 
     def most_tokens(self, sampling: SamplingConfig) -> int:

@@ -81,6 +81,8 @@ def takes_masks(decoder: Decoder) -> bool:
 
 def find_layouts(decoder: Decoder) -> Layouts:
     """Try every layout that the model's structure allows."""
+    if not decoder.layers:
+        return _unsteered_layouts(decoder)
     middle = len(decoder.layers) // 2
     ids = _tokens(decoder)  # (2, prompt + columns)
     with torch.inference_mode():
@@ -108,6 +110,24 @@ def find_layouts(decoder: Decoder) -> Layouts:
         if window or right("window", steer=False):
             plain += ("window",)
     return Layouts(steered=(*found, *window, "reread"), plain=(*plain, "reread"))
+
+
+def _unsteered_layouts(decoder: Decoder) -> Layouts:
+    """The same for a model whose layers were not found, which nothing can steer."""
+    ids = _tokens(decoder)
+    with torch.inference_mode():
+        expected = _run(decoder, "reread", ids, None)
+
+        def right(layout: Layout) -> bool:
+            try:
+                logits = _run(decoder, layout, ids, None)
+            except Exception:  # as above
+                return False
+            return _close(decoder, logits, expected, effect=expected.std())
+
+        tried: tuple[Layout, ...] = ("packed", "window") if takes_masks(decoder) else ("window",)
+        plain = tuple(layout for layout in tried if right(layout))
+    return Layouts(steered=("reread",), plain=(*plain, "reread"))
 
 
 def _first(works: Callable[[Layout], bool], layouts: tuple[Layout, ...]) -> tuple[Layout, ...]:
