@@ -127,28 +127,28 @@ def child(llm: str | None) -> None:
     from engine.run import events as ev
     from engine.run.emitting import one_by_one
     from engine.run.state import RunState
-    from engine.session.loading import load_optimizer
+    from engine.session.loading import load_search
 
     config = load_config("demo", [*OVERRIDES, *([f"llm.model={llm}"] if llm else [])])
-    optimizer = load_optimizer(config, lambda *_: None, lambda _: None)
+    search = load_search(config, lambda *_: None, lambda _: None)
     print(time.perf_counter() - begun, flush=True)
     begins = ev.RunStarted(run="busy", config=config.model_dump(mode="json"), versions={})
     state = RunState().apply(begins)
-    state = state.apply(optimizer.models_loaded(seconds=0.0))
-    for event in one_by_one(optimizer.score_seed(state)):
+    state = state.apply(search.models_loaded(seconds=0.0))
+    for event in one_by_one(search.begin(state)):
         state = state.apply(event)
     for _line in sys.stdin:
-        optimizer.scores.clear()
-        print(one_step(optimizer, state, whole=llm is None), flush=True)
+        search.scores.clear()
+        print(one_step(search, state, whole=llm is None), flush=True)
 
 
-def one_step(optimizer: Any, state: Any, whole: bool) -> float:
+def one_step(search: Any, state: Any, whole: bool) -> float:
     """Seconds of a step, or of one with ``TOKENS`` tokens judged by those of some seconds."""
     from engine.run.emitting import one_by_one
 
     begun = time.perf_counter()
     came: list[float] = []
-    with contextlib.closing(one_by_one(optimizer.step(state))) as events:
+    with contextlib.closing(one_by_one(search.step(state))) as events:
         for event in events:
             if event.kind == "tokens-streamed":
                 came.append(time.perf_counter() - begun)

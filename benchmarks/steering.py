@@ -22,20 +22,20 @@ from engine.llm.decoding import loop as decoding
 from engine.run import events as ev
 from engine.run.emitting import one_by_one
 from engine.run.state import RunState
-from engine.search.glov import Optimizer
-from engine.session.loading import load_optimizer
+from engine.search.proposing import ProposingSearch
+from engine.session.loading import load_search
 
 
-def step_seconds(optimizer: Optimizer, state: RunState) -> tuple[float, RunState]:
+def step_seconds(search: ProposingSearch, state: RunState) -> tuple[float, RunState]:
     """Processor time of one step, and the state after it."""
-    optimizer.scores.clear()  # each step scores its templates
+    search.scores.clear()  # each step scores its templates
     begun = time.process_time()
-    for event in one_by_one(optimizer.step(state)):
+    for event in one_by_one(search.step(state)):
         state = state.apply(event)
     return time.process_time() - begun, state
 
 
-def unmeasured(optimizer: Optimizer, state: RunState) -> float:
+def unmeasured(search: ProposingSearch, state: RunState) -> float:
     """The same step with the un-steered logits out of sight."""
     draw = decoding._draw
 
@@ -43,7 +43,7 @@ def unmeasured(optimizer: Optimizer, state: RunState) -> float:
         return draw(logits, None, *rest)  # type: ignore[arg-type]
 
     with mock.patch.object(decoding, "_draw", blind):
-        return step_seconds(optimizer, state)[0]
+        return step_seconds(search, state)[0]
 
 
 def main() -> None:
@@ -55,19 +55,19 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     config = load_config("demo")
-    optimizer = load_optimizer(config, lambda what, done, total: None, print)
+    search = load_search(config, lambda what, done, total: None, print)
     state = RunState().apply(
         ev.RunStarted(run="demo", config=config.model_dump(mode="json"), versions={})
     )
-    state = state.apply(optimizer.models_loaded(seconds=0.0))
-    for event in one_by_one(optimizer.score_seed(state)):
+    state = state.apply(search.models_loaded(seconds=0.0))
+    for event in one_by_one(search.begin(state)):
         state = state.apply(event)
     for _ in range(3):  # until there are anchors
-        _, state = step_seconds(optimizer, state)
+        _, state = step_seconds(search, state)
     assert state.anchors is not None
     with_, without = [], []
     for turn in range(arguments.runs + 1):
-        pair = step_seconds(optimizer, state)[0], unmeasured(optimizer, state)
+        pair = step_seconds(search, state)[0], unmeasured(search, state)
         if turn:  # the first warms up
             with_.append(pair[0])
             without.append(pair[1])

@@ -1,4 +1,4 @@
-"""Shared by all tests: an own cache, no hub, and the demo's optimiser loaded once per process."""
+"""Shared by all tests: an own cache, no hub, and the models of the demo loaded once per process."""
 
 from __future__ import annotations
 
@@ -42,23 +42,23 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def demo_models() -> Callable:
-    """``demo_models("steps=3", ...)`` is an optimiser of the demo with these overrides.
+    """``demo_models("steps=3", ...)`` is the search of the demo with these overrides.
 
     The models are loaded once; they hold no state of a run.
     """
     from engine.config.toml_file import load_config
-    from engine.search.glov import Optimizer
-    from engine.session.loading import load_optimizer
+    from engine.search.proposing import ProposingSearch
+    from engine.session.loading import load_search
 
-    loaded: dict[tuple[int, int], Optimizer] = {}
+    loaded: dict[tuple[int, int], ProposingSearch] = {}
 
-    def make(*overrides: str) -> Optimizer:
+    def make(*overrides: str) -> ProposingSearch:
         config = load_config("demo", overrides)
         key = (config.seed, config.data.shots)
         if key not in loaded:
-            loaded[key] = load_optimizer(config, lambda *_: None, lambda _: None)
+            loaded[key] = load_search(config, lambda *_: None, lambda _: None)
         known = loaded[key]
-        return Optimizer(config, known.llm, known.fitness, known.meta_prompt)
+        return ProposingSearch(config, known.llm, known.fitness, known.meta_prompt)
 
     return make
 

@@ -12,11 +12,11 @@ from engine.run.state import RunState
 from engine.vlm.families import task_of
 
 if TYPE_CHECKING:
-    from engine.search.glov import Optimizer
+    from engine.search.proposing import ProposingSearch
 
 
 def experiment_events(
-    experiment: Experiment, state: RunState, optimizer: Optimizer | None, held: bool
+    experiment: Experiment, state: RunState, search: ProposingSearch | None, held: bool
 ) -> Generator[ev.Event, None, None]:
     """The telemetry of an experiment on a run that is ``held`` still.
 
@@ -25,7 +25,7 @@ def experiment_events(
     """
     if not held:
         raise UserError("the lab works while the run is paused")
-    if optimizer is None or state.config is None:
+    if search is None or state.config is None:
         raise UserError("the models are still being loaded")
     anchors = state.with_pending().anchors  # two held by hand a moment ago count
     if anchors is None:
@@ -38,13 +38,13 @@ def experiment_events(
     positive, negative = (state.find(key) for key in anchors)
     assert positive is not None and negative is not None
     subject = Subject(
-        llm=optimizer.llm,
-        messages=optimizer.messages(state),
+        llm=search.llm,
+        messages=search.messages(state),
         sampling=state.config.sampling,
         positive=positive.text,
         negative=negative.text,
         task=task_of(state.config.vlm),
-        fitness=optimizer.fitness,
+        fitness=search.fitness,
         accept=state.config.proposal.accept,
     )
     yield from run_experiment(experiment, subject)

@@ -1,4 +1,4 @@
-"""From a configuration to an optimiser with its models and data loaded."""
+"""From a configuration to its search with its models and data loaded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from engine.vlm.families import task_of, with_seed_template
 from engine.vlm.interface import Score
 
 if TYPE_CHECKING:
-    from engine.search.glov import Optimizer
+    from engine.search.proposing import ProposingSearch
 
 Report = Callable[[str], None]
 """Takes a sentence on something that the user should know and the run survives."""
@@ -65,14 +65,14 @@ def _look_for_hub(config: RunConfig, report: Report) -> None:
         hub.do_without()
 
 
-def load_optimizer(
+def load_search(
     config: RunConfig,
     progress: OnProgress,
     report: Report,
     scores: Mapping[str, Score] | None = None,
     kept: Kept | None = None,
     expected: Expected | None = None,
-) -> Optimizer:
+) -> ProposingSearch:
     """Load the meta-prompt template, the VLM with its images, and the LLM, cheapest first.
 
     Args:
@@ -87,8 +87,8 @@ def load_optimizer(
         UserError: naming the key, file or model that can't be used and what to do.
         ContractError: saying what is not as it was.
     """
-    from engine.search.glov import Optimizer
     from engine.search.meta_prompt import load_meta_prompt
+    from engine.search.proposing import ProposingSearch
 
     config = with_seed_template(config)
     meta_prompt = load_meta_prompt(config.proposal.template_file, task_of(config.vlm))
@@ -121,7 +121,7 @@ def load_optimizer(
             f"{config.llm.model} has no chat template, so it is asked in plain System/User/"
             "Assistant lines; models made for chats (often named instruct or chat) do better"
         )
-    return Optimizer(
+    return ProposingSearch(
         config=config,
         llm=HalvingLLM(llm, report),
         fitness=fitness,

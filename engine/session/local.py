@@ -46,7 +46,7 @@ from engine.run.stalling import why_stalled
 from engine.run.state import RunState
 from engine.session.experiments import experiment_events
 from engine.session.giving_up import Load
-from engine.session.loading import load_optimizer
+from engine.session.loading import load_search
 from engine.session.taking_up import take_up
 from engine.storage.journal import Journal, read_journal
 from engine.storage.run_folder import CONFIG, LOG, run_argument
@@ -56,7 +56,7 @@ from engine.vlm.families import task_of, with_seed_template
 from engine.vlm.interface import Score
 
 if TYPE_CHECKING:
-    from engine.search.glov import Optimizer
+    from engine.search.proposing import ProposingSearch
 
 
 _LOOK_SECONDS = 0.1  # of whoever waits for the engine's end
@@ -96,7 +96,7 @@ class LocalSession:
         self._places: dict[str, Any] = {}  # that were said when it was taken up
         self.unattended = False  # nobody watches: what asks for a person ends the run
         self._commands: queue.SimpleQueue[Command | _Report] = queue.SimpleQueue()
-        self._optimizer: Optimizer | None = None
+        self._search: ProposingSearch | None = None
         self._held_seconds = 0.0  # of all pauses: waiting is not work
         self._hold = False  # paused, or to be paused at the next safe point
         self._hold_after_step = False
@@ -283,14 +283,14 @@ class LocalSession:
             return
         if not (self.folder / CONFIG).exists():  # edits are no part of it
             self._journal.write_config(begun_config(read_journal(self.folder).events))
-        optimizer = self._optimizer = self._load()
-        optimizer.clock = lambda: time.monotonic() - self._held_seconds
+        search = self._search = self._load()
+        search.clock = lambda: time.monotonic() - self._held_seconds
         if self.state.test("seed") is None:
-            self._drive(optimizer.score_seed(self.state))
-        self._drive(optimizer.catch_up(self.state))
+            self._drive(search.begin(self.state))
+        self._drive(search.catch_up(self.state))
         self._score_waiting()
-        while self.state.steps_done < optimizer.config.steps:
-            self._drive(optimizer.step(self.state))
+        while self.state.steps_done < search.config.steps:
+            self._drive(search.step(self.state))
             self._journal.sync()
             self._look_for_stalling()
             if self._hold_after_step:
@@ -298,7 +298,7 @@ class LocalSession:
                 self._obey()
         while not self._is_finished():
             self._wait_for_a_template()
-            self._drive(optimizer.finish(self.state))
+            self._drive(search.finish(self.state))
         self._refuse_what_is_late()
 
     def _wait_for_a_template(self) -> None:
@@ -345,7 +345,7 @@ class LocalSession:
         self._publish(ev.Warned(message=f"{reason}; then resume"))
         self._hold_after_step = True
 
-    def _load(self) -> Optimizer:
+    def _load(self) -> ProposingSearch:
         def progress(what: str, done: int, total: int) -> None:
             self._publish(ev.Progress(phase="loading", detail=what, done=done, total=total))
             self._obey()
@@ -358,7 +358,7 @@ class LocalSession:
         run = run_argument(self.folder)
         expected = Expected(before, run, self.state.steps_done) if before is not None else None
         with self._load_watch.under_way():
-            optimizer = load_optimizer(
+            search = load_search(
                 with_places(self.state.config, self._places),
                 progress,
                 report,
@@ -366,17 +366,17 @@ class LocalSession:
                 self._kept,
                 expected,
             )
-        loaded = optimizer.models_loaded(time.monotonic() - begun)
+        loaded = search.models_loaded(time.monotonic() - begun)
         if before is not None:
             loaded, remarks = going_on(before, loaded)
             for remark in remarks:
                 report(remark)
         places = (ev.PlacesSet(places=self._places),) if self._places else ()
         self._publish(*places, loaded)  # said for good once the run goes on with it
-        return optimizer
+        return search
 
     def _drive(self, steps: Steps[RunState], obeying: bool = True) -> None:
-        """Run one generator of the optimiser; each of its yields is a safe point."""
+        """Run one generator of the search; each of its yields is a safe point."""
         with contextlib.closing(steps):
             try:
                 emitted: Emitted = next(steps)
@@ -467,7 +467,7 @@ class LocalSession:
         self._publish(ev.ExperimentStarted(experiment=experiment))
         problem: str | None = None
         try:
-            events = experiment_events(experiment, self.state, self._optimizer, self._hold)
+            events = experiment_events(experiment, self.state, self._search, self._hold)
             with contextlib.closing(events) as work:
                 for event in work:
                     self._publish(event)
@@ -528,12 +528,12 @@ class LocalSession:
 
     def _score_waiting(self) -> None:
         """Score a person's templates, as soon as the models and the seed's score are there."""
-        if self._optimizer is None or self.state.test("seed") is None:
+        if self._search is None or self.state.test("seed") is None:
             return
         while self.state.waiting:
             injected = self.state.waiting[0]
             try:
-                self._score_injected(self._optimizer, injected)
+                self._score_injected(self._search, injected)
             except JournalError:
                 raise
             except Exception as error:
@@ -543,17 +543,17 @@ class LocalSession:
                 reason = str(error) or type(error).__name__
                 self._publish(ev.InjectionRefused(template=injected.template, reason=reason))
 
-    def _score_injected(self, optimizer: Optimizer, injected: ev.TemplateInjected) -> None:
+    def _score_injected(self, search: ProposingSearch, injected: ev.TemplateInjected) -> None:
         """
         Raises:
             UserError: if it can't be scored.
         """
-        check = optimizer.fitness.check(injected.template)
+        check = search.fitness.check(injected.template)
         if check.reason is not None:
             raise UserError(check.sentence)
         if check.note is not None:
             self._publish(ev.Warned(message=f"injected template: {check.note}"))
-        self._drive(optimizer.score_injected(self.state, injected), obeying=False)
+        self._drive(search.score_injected(self.state, injected), obeying=False)
 
     def _how_to_mend(self) -> str:
         if self.state.step_begin is None:

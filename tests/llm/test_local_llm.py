@@ -17,7 +17,7 @@ from engine.common.errors import ModelError
 from engine.config import LLMConfig, SamplingConfig
 from engine.config.toml_file import load_config
 from engine.llm.transformers_llm import LocalLLM
-from engine.session.loading import load_optimizer
+from engine.session.loading import load_search
 from engine.steering.direction import Steering
 from tests.support.tiny_llm import save_tiny, tiny_model, tiny_tokenizer
 
@@ -84,7 +84,7 @@ def test_a_base_model_is_announced(tmp_path):
     said: list[str] = []
     save_tiny(tmp_path, chat_template=None)
     config = load_config("demo", [f"llm.model={tmp_path}"])
-    load_optimizer(config, lambda *_: None, said.append)
+    load_search(config, lambda *_: None, said.append)
     assert [text for text in said if "has no chat template" in text]
 
 

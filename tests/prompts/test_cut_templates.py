@@ -17,8 +17,8 @@ from engine.run.emitting import one_by_one
 from engine.run.experiment import ScanSettings, SteeringSetting
 from engine.run.stalling import why_stalled
 from engine.run.state import RunState
-from engine.search.glov import Optimizer
 from engine.search.lab import Subject, run_experiment
+from engine.search.proposing import ProposingSearch
 from engine.session.local import LocalSession
 from engine.steering.measures import TracedReply
 from engine.vlm.dual_encoder.task import TASK
@@ -49,15 +49,15 @@ class Says:
         return [Reply(t.text, 9, "stop", trace=t if trace else None) for t in traces]
 
 
-def run_step(optimizer: Optimizer) -> tuple[RunState, list[Any]]:
+def run_step(search: ProposingSearch) -> tuple[RunState, list[Any]]:
     state = RunState().apply_all(
         [
-            ev.RunStarted(run="r", config=optimizer.config.model_dump(mode="json"), versions={}),
-            optimizer.models_loaded(seconds=0.0),
+            ev.RunStarted(run="r", config=search.config.model_dump(mode="json"), versions={}),
+            search.models_loaded(seconds=0.0),
         ]
     )
     facts = []
-    for part in (optimizer.score_seed, optimizer.step):
+    for part in (search.begin, search.step):
         for event in one_by_one(part(state)):
             state = state.apply(event)
             if event.is_fact:
@@ -66,9 +66,9 @@ def run_step(optimizer: Optimizer) -> tuple[RunState, list[Any]]:
 
 
 def test_what_is_cut_is_noted_and_what_loses_its_classes_is_not_scored(demo_models) -> None:
-    optimizer = demo_models("steps=1", "proposal.attempts=1")
-    optimizer.llm = Says(optimizer.llm, "a drawing of a <category>.", f'"{TAIL}"', OFF)
-    state, facts = run_step(optimizer)
+    search = demo_models("steps=1", "proposal.attempts=1")
+    search.llm = Says(search.llm, "a drawing of a <category>.", f'"{TAIL}"', OFF)
+    state, facts = run_step(search)
     plain, tail, off = (e for e in facts if isinstance(e, ev.CandidateProposed))
     assert (plain.outcome, plain.note) == ("new", None)
     assert (tail.outcome, tail.template, tail.reason) == ("new", TAIL, None)
@@ -82,9 +82,9 @@ def test_what_is_cut_is_noted_and_what_loses_its_classes_is_not_scored(demo_mode
 
 
 def test_a_run_that_gets_nothing_but_long_templates_says_what_to_do(demo_models) -> None:
-    optimizer = demo_models("steps=2", "proposal.attempts=1", "proposal.patience=1")
-    optimizer.llm = Says(optimizer.llm, OFF, OFF)
-    reason = why_stalled(run_step(optimizer)[0])
+    search = demo_models("steps=2", "proposal.attempts=1", "proposal.patience=1")
+    search.llm = Says(search.llm, OFF, OFF)
+    reason = why_stalled(run_step(search)[0])
     assert reason is not None
     assert "most often: cut-off" in reason
     assert "ask for shorter templates" in reason
@@ -114,20 +114,20 @@ def test_a_person_is_told(run_folder: Path, kept: Kept) -> None:
 
 @pytest.mark.parametrize(("texts", "n"), [((PLAIN, OFF), 2), ((OFF,), 1)])
 def test_the_labs_grid_scores_what_a_run_would_score_and_says_so(demo_models, texts, n) -> None:
-    optimizer = demo_models("steps=1")
+    search = demo_models("steps=1")
     subject = Subject(
-        Says(optimizer.llm, *texts),
+        Says(search.llm, *texts),
         [{"role": "user", "content": "One template, please."}],
-        optimizer.config.sampling,
+        search.config.sampling,
         "a drawing of a <category>.",
         PLAIN,
         task=TASK,
-        fitness=optimizer.fitness,
+        fitness=search.fitness,
     )
     setting = SteeringSetting(layers=(3,), alpha=0.1)
     scan = ScanSettings(setting=setting, layers=(3,), alphas=(0.1,), replies=n, fitness=True)
     (found,) = (e for e in run_experiment(scan, subject) if isinstance(e, ev.SettingMeasured))
-    plain = finished(optimizer.fitness.score([PLAIN], split="train"))[0].accuracy
+    plain = finished(search.fitness.score([PLAIN], split="train"))[0].accuracy
     assert found.cell.accuracy == (plain if PLAIN in texts else None)
     assert (found.cell.templates, found.cell.refused) == (n, 1)
     assert found.cell.why_refused.startswith("What the VLM reads of the template ends before")

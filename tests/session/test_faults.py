@@ -33,7 +33,7 @@ from engine.run import events as ev
 from engine.run.commands import Resume, Stop
 from engine.run.result import summarise
 from engine.run.state import RunState
-from engine.session.loading import load_optimizer
+from engine.session.loading import load_search
 from engine.session.local import LocalSession
 from engine.steering import layers
 from engine.storage.check import check_run
@@ -466,7 +466,7 @@ def test_code_that_comes_with_a_model_is_announced_before_it_is_run() -> None:
     told: list[str] = []
     for config in (demo(), demo("llm.trust_remote_code=true")):
         with pytest.raises(Loading):
-            load_optimizer(config, progress, told.append)
+            load_search(config, progress, told.append)
     assert len(told) == 1 and told[0].startswith("llm.trust_remote_code is on: the code that")
 
 

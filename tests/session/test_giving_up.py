@@ -40,7 +40,7 @@ class Stuck:
 @pytest.fixture
 def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stuck]:
     made = Stuck()
-    monkeypatch.setattr("engine.session.local.load_optimizer", made)
+    monkeypatch.setattr("engine.session.local.load_search", made)
     yield made
     made.let_go.set()
 

@@ -7,22 +7,22 @@ from typing import Any
 from engine.run import events as ev
 from engine.run.emitting import one_by_one
 from engine.run.state import RunState
-from engine.search.glov import Optimizer
+from engine.search.proposing import ProposingSearch
 
 
-def begin(optimizer: Optimizer) -> RunState:
+def begin(search: ProposingSearch) -> RunState:
     return RunState().apply_all(
         [
-            ev.RunStarted(run="r", config=optimizer.config.model_dump(mode="json"), versions={}),
-            optimizer.models_loaded(seconds=0.0),
+            ev.RunStarted(run="r", config=search.config.model_dump(mode="json"), versions={}),
+            search.models_loaded(seconds=0.0),
         ]
     )
 
 
-def run(optimizer: Optimizer, steps: int) -> tuple[RunState, list[ev.Event]]:
-    state = begin(optimizer)
+def run(search: ProposingSearch, steps: int) -> tuple[RunState, list[ev.Event]]:
+    state = begin(search)
     facts: list[ev.Event] = []
-    parts = [optimizer.score_seed, *[optimizer.step] * steps, optimizer.finish]
+    parts = [search.begin, *[search.step] * steps, search.finish]
     for part in parts:
         for event in one_by_one(part(state)):
             if event.is_fact:

@@ -1,6 +1,6 @@
 """The GLOV loop on imaginary data sets: how well an LLM searches, without images and in seconds.
 
-The step is the real one (`engine.search.glov`), only the scores come from a `World` of
+The step is the real one (`engine.search.proposing`), only the scores come from a `World` of
 `worlds.py` instead of a VLM. `benchmarks/demo_llm.py` prints the figures of the tiny LLM's card.
 """
 
@@ -21,8 +21,8 @@ from engine.prompts.message import Message
 from engine.run.emitting import one_by_one
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
-from engine.search.glov import Optimizer
 from engine.search.meta_prompt import Example, load_meta_prompt
+from engine.search.proposing import ProposingSearch
 from engine.steering.direction import Direction, Steering
 from engine.steering.measures import LayerLens
 from engine.vlm.dual_encoder.task import TASK
@@ -164,9 +164,9 @@ def simulate(
         }
     )
     fitness = WorldFitness(world, seed)
-    optimizer = Optimizer(config, llm, fitness, load_meta_prompt(None, TASK))
-    state = RunState(config=config).apply(optimizer.models_loaded(seconds=0.0))
-    generators = [optimizer.score_seed, *[optimizer.step] * steps, optimizer.finish]
+    search = ProposingSearch(config, llm, fitness, load_meta_prompt(None, TASK))
+    state = RunState(config=config).apply(search.models_loaded(seconds=0.0))
+    generators = [search.begin, *[search.step] * steps, search.finish]
     for part in generators:
         for event in one_by_one(part(state)):
             state = state.apply(event)

@@ -1,4 +1,4 @@
-"""The GLOV step on the shipped models."""
+"""The step of a search on the shipped models: GLOV, which does all of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.common.errors import ModelError
 from engine.run import events as ev
 from engine.run.edits import SetNextPrompt
 from engine.run.emitting import one_by_one
-from engine.search.glov import derive_seed
+from engine.search.proposing import derive_seed
 from engine.vlm.interface import Fitness
 from tests.support.steps import begin, comparable, of, run
 
@@ -71,14 +71,14 @@ def test_steering_off_never_reads_hidden_states(demo_models) -> None:
 
 
 def test_too_few_new_templates_are_asked_for_again_up_to_the_limit(demo_models) -> None:
-    optimizer = demo_models(
+    search = demo_models(
         "proposal.candidates=3",
         "proposal.min_new=3",
         "proposal.attempts=3",
         "steps=8",
         "sampling.temperature=0",  # three equal replies: never three new ones
     )
-    state, facts = run(optimizer, 1)
+    state, facts = run(search, 1)
     retried = of(facts, ev.StepRetried)
     assert [e.attempt for e in retried] == [1, 2, 3]
     assert of(facts, ev.StepFinished)[0].attempts == 3
@@ -109,21 +109,21 @@ def test_at_temperature_0_a_retry_is_another_question(demo_models) -> None:
 
 def test_at_temperature_0_a_prompt_of_ones_own_is_not_asked_twice(demo_models) -> None:
     options = ("proposal.candidates=2", "proposal.min_new=2", "sampling.temperature=0")
-    optimizer = demo_models(*options)
-    state = begin(optimizer)
-    for event in one_by_one(optimizer.score_seed(state)):
+    search = demo_models(*options)
+    state = begin(search)
+    for event in one_by_one(search.begin(state)):
         state = state.apply(event)
     edit = SetNextPrompt(system="", user="Write a template with <category>.")
     state = state.apply(ev.Edited(number=1, step=1, edit=edit))
-    for event in one_by_one(optimizer.step(state)):
+    for event in one_by_one(search.step(state)):
         state = state.apply(event)
     assert state.steps[0].attempts == 1
     assert any("the same question gets the same replies" in line.text for line in state.log)
 
 
 def test_a_repeated_template_is_scored_once_and_keeps_its_provenance(demo_models) -> None:
-    optimizer = demo_models("sampling.temperature=0", "proposal.candidates=4")
-    state, facts = run(optimizer, 1)
+    search = demo_models("sampling.temperature=0", "proposal.candidates=4")
+    state, facts = run(search, 1)
     assert [c.outcome for c in of(facts, ev.CandidateProposed)].count("duplicate") == 3
     assert len(of(facts, ev.TemplateScored)) == 2  # the seed and one
     assert len(state.templates[1].again) == 3
@@ -149,10 +149,10 @@ class Watched:
 
 
 def test_the_search_never_sees_the_test_split(demo_models) -> None:
-    optimizer = demo_models()
-    watched = Watched(optimizer.fitness)
-    optimizer.fitness = watched
-    run(optimizer, 2)
+    search = demo_models()
+    watched = Watched(search.fitness)
+    search.fitness = watched
+    run(search, 2)
     assert watched.asked[0] == ("train", 1)
     assert watched.asked[1] == ("test ensemble", 1)  # the baseline
     assert {split for split, _ in watched.asked[2:-2]} == {"train"}
@@ -161,17 +161,17 @@ def test_the_search_never_sees_the_test_split(demo_models) -> None:
 
 def test_closing_between_two_tokens_drops_the_step_and_leaves_no_trace(demo_models) -> None:
     whole, _facts = run(demo_models("seed=1"), 3)
-    optimizer = demo_models("seed=1")
-    state = begin(optimizer)
-    for part in (optimizer.score_seed, optimizer.step, optimizer.step):
+    search = demo_models("seed=1")
+    state = begin(search)
+    for part in (search.begin, search.step, search.step):
         for event in one_by_one(part(state)):
             state = state.apply(event)
-    step = optimizer.step(state)
+    step = search.step(state)
     for event in one_by_one(step):
         if isinstance(event, ev.TokensStreamed):
             break
     step.close()
-    for part in (optimizer.step, optimizer.finish):
+    for part in (search.step, search.finish):
         for event in one_by_one(part(state)):
             state = state.apply(event)
     assert state.ranking == whole.ranking

@@ -1,12 +1,12 @@
-"""The GLOV loop as generators of events: no thread, no file, no screen (PAPER, The algorithm).
+"""A search that asks an LLM, as generators of events: no thread, no file, no screen.
 
-    for event in optimizer.step(state):
+    for event in search.step(state):
         state = state.apply(event)
 
 Every yield is a safe point: the caller may wait there, or close the generator and drop the step.
 What belongs together is one yield, a tuple of events (``engine.run.emitting``).
 A caller that folds further events of its own between two yields (a person's edits) sends the
-state back: ``event = generator.send(state)``; otherwise the optimiser folds its own events.
+state back: ``event = generator.send(state)``; otherwise the search folds its own events.
 
 Randomness is derived, never carried: reply i of an attempt is sampled with a generator seeded
 from (run seed, step, attempt, i). A step that is begun again gives the same replies.
@@ -53,8 +53,8 @@ def derive_seed(run_seed: int, step: int, attempt: int, candidate: int) -> int:
 
 
 @dataclass
-class Optimizer:
-    """One GLOV run's moves. Holds the models and caches, and no state of the run.
+class ProposingSearch:
+    """One run's moves. Holds the models and caches, and no state of the run.
 
     ``scores`` holds train scores that are known already, by template text: every distinct
     template is scored once per run, also across a resume.
@@ -95,7 +95,7 @@ class Optimizer:
 
     # -- what a session runs ---------------------------------------------------------------
 
-    def score_seed(self, state: RunState) -> Events:
+    def begin(self, state: RunState) -> Events:
         """Step 0: the seed template on the training split, then on the test split."""
         seed = seed_template(self.config)
         state = yield from emit(state, ev.Progress(phase="seed template"))
