@@ -127,10 +127,12 @@ def child(llm: str | None) -> None:
     from engine.run import events as ev
     from engine.run.emitting import one_by_one
     from engine.run.state import RunState
+    from engine.search.proposing import ProposingSearch
     from engine.session.loading import load_search
 
     config = load_config("demo", [*OVERRIDES, *([f"llm.model={llm}"] if llm else [])])
     search = load_search(config, lambda *_: None, lambda _: None)
+    assert isinstance(search, ProposingSearch)
     print(time.perf_counter() - begun, flush=True)
     begins = ev.RunStarted(run="busy", config=config.model_dump(mode="json"), versions={})
     state = RunState().apply(begins)

@@ -22,11 +22,11 @@ from engine.llm.decoding import loop as decoding
 from engine.run import events as ev
 from engine.run.emitting import one_by_one
 from engine.run.state import RunState
-from engine.search.proposing import ProposingSearch
+from engine.search.glov import GlovSearch
 from engine.session.loading import load_search
 
 
-def step_seconds(search: ProposingSearch, state: RunState) -> tuple[float, RunState]:
+def step_seconds(search: GlovSearch, state: RunState) -> tuple[float, RunState]:
     """Processor time of one step, and the state after it."""
     search.scores.clear()  # each step scores its templates
     begun = time.process_time()
@@ -35,7 +35,7 @@ def step_seconds(search: ProposingSearch, state: RunState) -> tuple[float, RunSt
     return time.process_time() - begun, state
 
 
-def unmeasured(search: ProposingSearch, state: RunState) -> float:
+def unmeasured(search: GlovSearch, state: RunState) -> float:
     """The same step with the un-steered logits out of sight."""
     draw = decoding._draw
 
@@ -56,6 +56,7 @@ def main() -> None:
     torch.set_num_threads(1)
     config = load_config("demo")
     search = load_search(config, lambda what, done, total: None, print)
+    assert isinstance(search, GlovSearch)
     state = RunState().apply(
         ev.RunStarted(run="demo", config=config.model_dump(mode="json"), versions={})
     )

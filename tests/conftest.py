@@ -47,18 +47,21 @@ def demo_models() -> Callable:
     The models are loaded once; they hold no state of a run.
     """
     from engine.config.toml_file import load_config
-    from engine.search.proposing import ProposingSearch
+    from engine.search.meta_prompt import load_meta_prompt
+    from engine.search.registry import find_search
+    from engine.search.strategy import Search
     from engine.session.loading import load_search
 
-    loaded: dict[tuple[int, int], ProposingSearch] = {}
+    loaded: dict[tuple[int, int], Search] = {}
 
-    def make(*overrides: str) -> ProposingSearch:
+    def make(*overrides: str) -> Search:
         config = load_config("demo", overrides)
         key = (config.seed, config.data.shots)
         if key not in loaded:
             loaded[key] = load_search(config, lambda *_: None, lambda _: None)
         known = loaded[key]
-        return ProposingSearch(config, known.llm, known.fitness, known.meta_prompt)
+        search: Callable = find_search(config).load()
+        return search(config, known.llm, known.fitness, load_meta_prompt(None))
 
     return make
 

@@ -21,6 +21,7 @@ from pydantic import (
 from engine.common.names import readable_name
 from engine.prompts.message import Accept
 
+SearchKind = Literal["glov", "random", "llm-opt"]
 SteeringMode = Literal[
     "last-token",
     "generated-tokens",
@@ -239,6 +240,16 @@ Layers = Annotated[tuple[int, ...] | Literal["auto"], BeforeValidator(_check_lay
 Alpha = Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)]
 
 
+class SearchConfig(_Section):
+    """Which search makes the steps of the run."""
+
+    kind: SearchKind = Field(
+        "glov",
+        description="glov (examples of the whole run, and steering), llm-opt (the last step's "
+        "examples only, never steered) or random (the first question again in every step)",
+    )
+
+
 class SteeringConfig(_Section):
     """How the LLM's hidden states are moved from P- to P+ (PAPER, The algorithm, 4)."""
 
@@ -313,6 +324,7 @@ class RunConfig(_Section):
     vlm: VLMConfig = VLMConfig()
     llm: LLMConfig = LLMConfig()
     sampling: SamplingConfig = SamplingConfig()
+    search: SearchConfig = SearchConfig()
     proposal: ProposalConfig = ProposalConfig()
     steering: SteeringConfig = SteeringConfig()
     evaluation: EvaluationConfig = EvaluationConfig()

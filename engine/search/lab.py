@@ -4,7 +4,7 @@
         ...
 
 They decode with random numbers of their own, derived from the experiment's seed; every setting of
-an experiment gets the same ones. Every yield is a safe point, as in ``engine.search.proposing``.
+an experiment gets the same ones. Every yield is a safe point, as in ``engine.search.strategy``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From the state of a run to the chat messages that the LLM is asked with (PAPER, 2).
+"""From the state of a run to the chat messages that the LLM is asked with (docs/glov.md, 2).
 
 The wording is a Jinja template with a ``system`` and a ``user`` block, so that users can replace
 it by a file of their own. Templates are data: they are rendered in Jinja's sandbox, within limits.
@@ -19,7 +19,7 @@ from engine.common.errors import ConfigError
 from engine.common.text_file import read_text
 from engine.prompts.jinja_limits import limited_rendering
 from engine.prompts.message import Message
-from engine.run.ranking import ScoredTemplate, best_and_worst
+from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
 from engine.vlm.interface import Task
 
@@ -123,17 +123,17 @@ def load_meta_prompt(template_file: str | None, task: Task) -> MetaPrompt:
     return prompt
 
 
-def examples_for(state: RunState, step: int) -> tuple[list[ScoredTemplate], list[ScoredTemplate]]:
-    """The in-context examples of a step: from what earlier steps scored, without banned ones."""
-    assert state.config is not None
-    known = [t for t in state.allowed if t.first.step < step]
-    return best_and_worst(known, state.config.proposal.examples, state.pinned)
-
-
 def compose_for(
-    prompt: MetaPrompt, state: RunState, step: int, attempt: int = 1
+    prompt: MetaPrompt,
+    state: RunState,
+    step: int,
+    best: Sequence[ScoredTemplate],
+    worst: Sequence[ScoredTemplate],
+    attempt: int = 1,
 ) -> tuple[Message, ...]:
     """The messages that the LLM is asked with in ``step``, a person's own where there are any.
+
+    ``best`` and ``worst`` are its in-context examples, both from low to high accuracy.
 
     The last one is what the reply shall begin with, where ``proposal.reply_prefix`` says so.
 
@@ -148,7 +148,6 @@ def compose_for(
     if state.next_messages is not None:
         return with_prefix(state.next_messages, prefix)
     assert state.models is not None
-    best, worst = examples_for(state, step)
     edited = replace(
         prompt,
         system_prompt=state.config.proposal.system_prompt or prompt.system_prompt,

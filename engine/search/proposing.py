@@ -1,12 +1,7 @@
-"""A search that asks an LLM, as generators of events: no thread, no file, no screen.
+"""The step of a search that asks an LLM for templates: compose, propose, read, score, rank.
 
-    for event in search.step(state):
-        state = state.apply(event)
-
-Every yield is a safe point: the caller may wait there, or close the generator and drop the step.
-What belongs together is one yield, a tuple of events (``engine.run.emitting``).
-A caller that folds further events of its own between two yields (a person's edits) sends the
-state back: ``event = generator.send(state)``; otherwise the search folds its own events.
+What differs from search to search is which templates are its in-context examples, and whether the
+LLM is steered while it writes: two methods, ``examples`` and ``steer``.
 
 Randomness is derived, never carried: reply i of an attempt is sampled with a generator seeded
 from (run seed, step, attempt, i). A step that is begun again gives the same replies.
@@ -14,36 +9,35 @@ from (run seed, step, attempt, i). A step that is begun again gives the same rep
 
 from __future__ import annotations
 
+import abc
 import hashlib
 import itertools
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
 from engine.common.errors import ModelError
 from engine.common.versions import versions
-from engine.config import RunConfig, SteeringConfig
-from engine.config.steered_layers import resolve_layers
+from engine.config import RunConfig
 from engine.llm.interface import LanguageModel, Reply, SteeringShift, TokenColumn, prefix_refused
 from engine.models import threads
 from engine.prompts.message import Message
 from engine.prompts.template import normalise
 from engine.run import events as ev
-from engine.run.alpha_trials import TrialSetting, choose_alpha
 from engine.run.contract import facts_of_fitness, facts_of_llm
 from engine.run.emitting import Events, Steps, emit, relay
+from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
 from engine.run.step_facts import Tally, anchors_moved, step_finished, template_scored
-from engine.search.meta_prompt import MetaPrompt, can_ask_again, compose_for, examples_for
+from engine.search.meta_prompt import MetaPrompt, can_ask_again, compose_for
 from engine.search.reading import read_reply
-from engine.steering.direction import Direction, Steering
+from engine.search.strategy import Clock
+from engine.steering.direction import Steering
 from engine.vlm.families import seed_template, task_of
 from engine.vlm.interface import Fitness, Score, ScoringProgress
 
 T = TypeVar("T")
-
-_KEPT_DIRECTIONS = 2  # of the step before and of this one
 
 
 def derive_seed(run_seed: int, step: int, attempt: int, candidate: int) -> int:
@@ -52,35 +46,24 @@ def derive_seed(run_seed: int, step: int, attempt: int, candidate: int) -> int:
     return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest()) >> 1
 
 
-@dataclass
-class ProposingSearch:
-    """One run's moves. Holds the models and caches, and no state of the run.
+Examples = tuple[Sequence[ScoredTemplate], Sequence[ScoredTemplate]]
+"""In-context examples: the best and the worst, both from low to high accuracy."""
 
-    ``scores`` holds train scores that are known already, by template text: every distinct
-    template is scored once per run, also across a resume.
-    """
+
+@dataclass
+class ProposingSearch(abc.ABC):
+    """An ``engine.search.strategy.Search`` whose templates an LLM proposes."""
 
     config: RunConfig
     llm: LanguageModel
     fitness: Fitness
     meta_prompt: MetaPrompt
     scores: dict[str, Score] = field(default_factory=dict)
-    clock: Callable[[], float] = time.monotonic
-    """Seconds of work, for what a step and a measurement took; what holds a run stops it."""
-    _directions: dict[tuple[str, str, str, bool], Direction] = field(default_factory=dict)
+    clock: Clock = time.monotonic
 
     def __post_init__(self) -> None:
         if self.config.proposal.reply_prefix and self.llm.thinks_first:
             raise ModelError(prefix_refused(self.llm.name))
-        steering = self.config.steering
-        if steering.mode == "off":
-            return
-        if self.llm.layers == 0:
-            raise ModelError(
-                f"{self.llm.name} can't be steered: its decoder layers were not found. "
-                "Set steering.mode = off, or choose another model"
-            )
-        resolve_layers(steering, self.llm.layers)
 
     def models_loaded(self, seconds: float) -> ev.ModelsLoaded:
         """The fact that both models and the data are ready, after ``seconds`` of loading."""
@@ -92,6 +75,18 @@ class ProposingSearch:
             cache_entries=self.fitness.cache_entries,
             threads=threads.describe(),
         )
+
+    # -- what differs from search to search ------------------------------------------------
+
+    @staticmethod
+    @abc.abstractmethod
+    def examples(state: RunState, step: int) -> Examples:
+        """The in-context examples of a step: scored in earlier steps, and not banned."""
+
+    def steer(self, state: RunState, step: int) -> Steps[tuple[RunState, Steering | None]]:
+        """How the LLM is steered in a step, with the fact that says so: not at all."""
+        return state, None
+        yield
 
     # -- what a session runs ---------------------------------------------------------------
 
@@ -127,10 +122,10 @@ class ProposingSearch:
         number = state.steps_done + 1
         tally = Tally()
         state = yield from emit(state, ev.StepStarted(step=number))
-        proposal = _config(state).proposal
+        proposal = configuration(state).proposal
         for attempt in range(1, proposal.attempts + 1):
             state = yield from self._compose(state, number, attempt)
-            state, steering = yield from self._steer(state, number)
+            state, steering = yield from self.steer(state, number)
             state, replies = yield from self._propose(state, number, attempt, steering)
             state = yield from self._read(state, number, attempt, replies, tally)
             if tally.new >= proposal.min_new:
@@ -158,7 +153,7 @@ class ProposingSearch:
         return (yield from emit(state, *moved, finished, *measured))
 
     def finish(self, state: RunState) -> Events:
-        """The best template and the final ensemble on the test split (PAPER, 5).
+        """The best template and the final ensemble on the test split (docs/glov.md, 5).
 
         A step like others: edits take effect at its begin. The run is not finished at its end if
         every template is banned, or something was edited meanwhile: then it is to be done again.
@@ -187,17 +182,25 @@ class ProposingSearch:
         return (yield from emit(state, event, *moved))
 
     def messages(self, state: RunState) -> tuple[Message, ...]:
-        """The meta-prompt of the step under way, or what the next step would be asked."""
+        """What the LLM is asked in the step under way, or what it would be in the next one."""
         if state.step_begin is not None and state.prompt is not None:
             return state.prompt.messages
-        return compose_for(self.meta_prompt, state, state.next_step)
+        return self.question(self.meta_prompt, state, state.next_step)
+
+    @classmethod
+    def question(
+        cls, meta_prompt: MetaPrompt, state: RunState, step: int, attempt: int = 1
+    ) -> tuple[Message, ...]:
+        """As ``engine.search.strategy.SearchClass``."""
+        best, worst = cls.examples(state, step)
+        return compose_for(meta_prompt, state, step, best, worst, attempt)
 
     # -- the parts of a step ---------------------------------------------------------------
 
     def _compose(self, state: RunState, step: int, attempt: int) -> Events:
         state = yield from emit(state, ev.Progress(phase="meta-prompt"))
-        best, worst = examples_for(state, step)
-        messages = compose_for(self.meta_prompt, state, step, attempt)
+        best, worst = self.examples(state, step)
+        messages = self.question(self.meta_prompt, state, step, attempt)
         event = ev.MetaPromptComposed(
             step=step,
             attempt=attempt,
@@ -207,70 +210,13 @@ class ProposingSearch:
         )
         return (yield from emit(state, event))
 
-    def _steer(self, state: RunState, step: int) -> Steps[tuple[RunState, Steering | None]]:
-        config = _config(state).steering
-        if config.mode == "off" or state.anchors is None:
-            return state, None  # no steering until the first improvement over the seed
-        layers = resolve_layers(config, self.llm.layers)
-        positive, negative = (state.find(key) for key in state.anchors)
-        if positive is None or negative is None:
-            raise ValueError(f"anchors {state.anchors} are not among the scored templates")
-        state = yield from emit(state, ev.Progress(phase="steering"))
-        direction = self._direction(positive.text, negative.text, config)
-        trials: tuple[ev.AlphaTrial, ...] = ()
-        if config.alpha == "auto":
-            setting = TrialSetting(config.mode, config.pool, layers, config.alpha_unit)
-            trials = state.trials.get(setting, ())
-            # Attempt 0 is no reply's; all attempts of a step share the choice.
-            alpha = choose_alpha(config.alphas, trials, derive_seed(self.config.seed, step, 0, 0))
-        else:
-            alpha = config.alpha
-        event = ev.SteeringPrepared(
-            step=step,
-            positive=positive.key,
-            negative=negative.key,
-            mode=config.mode,
-            pool=config.pool,
-            layers=layers,
-            alpha=alpha,
-            alpha_unit=config.alpha_unit,
-            **direction.figures(layers),
-            previous_cosines=self._previous_cosines(state, direction),
-            trials=trials,
-        )
-        state = yield from emit(state, event)
-        return state, Steering(direction, layers, alpha, config.mode, config.alpha_unit)
-
-    def _direction(self, positive: str, negative: str, steering: SteeringConfig) -> Direction:
-        """From the hidden states of two templates; kept while the anchors stay."""
-        aligned = steering.mode == "actadd"
-        key = (positive, negative, steering.pool, aligned)
-        if key not in self._directions:
-            found = self.llm.direction(positive, negative, steering.pool, aligned)
-            kept = list(self._directions.items())[-_KEPT_DIRECTIONS + 1 :]
-            self._directions = dict([*kept, (key, found)])
-        return self._directions[key]
-
-    def _previous_cosines(self, state: RunState, direction: Direction) -> tuple[float, ...]:
-        """With the direction of the last steered step; computed anew after a resume."""
-        before = state.steering_before
-        if before is None:
-            return ()
-        positive, negative = (state.find(key) for key in (before.positive, before.negative))
-        if positive is None or negative is None:
-            return ()
-        steering = _config(state).steering.model_copy(
-            update={"pool": before.pool, "mode": before.mode}
-        )
-        return direction.cosines(self._direction(positive.text, negative.text, steering))
-
     def _propose(
         self, state: RunState, step: int, attempt: int, steering: Steering | None
     ) -> Steps[tuple[RunState, list[Reply]]]:
         assert state.prompt is not None
         messages = state.prompt.messages
-        sampling = _config(state).sampling
-        n = _config(state).proposal.candidates
+        sampling = configuration(state).sampling
+        n = configuration(state).proposal.candidates
         seeds = [derive_seed(self.config.seed, step, attempt, i) for i in range(n)]
         total = self.llm.most_tokens(sampling)
         state = yield from emit(state, ev.Progress(phase="proposing", total=total))
@@ -294,7 +240,7 @@ class ProposingSearch:
     ) -> Events:
         """Parse the replies, tell new templates from known ones, score the new ones."""
         fresh: dict[str, tuple[str, int]] = {}  # key -> (text, candidate)
-        accept = _config(state).proposal.accept
+        accept = configuration(state).proposal.accept
         task = task_of(self.config.vlm)
         for candidate, reply in enumerate(replies):
             parsed = read_reply(reply, accept, task)
@@ -383,7 +329,7 @@ class ProposingSearch:
         return tuple(t.text for t in state.allowed[:count])
 
 
-def _config(state: RunState) -> RunConfig:
+def configuration(state: RunState) -> RunConfig:
     """The configuration as a person's edits left it."""
     assert state.config is not None
     return state.config

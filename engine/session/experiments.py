@@ -12,11 +12,11 @@ from engine.run.state import RunState
 from engine.vlm.families import task_of
 
 if TYPE_CHECKING:
-    from engine.search.proposing import ProposingSearch
+    from engine.search.strategy import Search
 
 
 def experiment_events(
-    experiment: Experiment, state: RunState, search: ProposingSearch | None, held: bool
+    experiment: Experiment, state: RunState, search: Search | None, held: bool
 ) -> Generator[ev.Event, None, None]:
     """The telemetry of an experiment on a run that is ``held`` still.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +14,12 @@ from engine.config import RunConfig
 from engine.data.registry import find_dataset
 from engine.models import hub, threads
 from engine.run.contract import Expected, check_fitness, check_llm
+from engine.search.registry import find_search
 from engine.vlm.families import task_of, with_seed_template
 from engine.vlm.interface import Score
 
 if TYPE_CHECKING:
-    from engine.search.proposing import ProposingSearch
+    from engine.search.strategy import Clock, Search
 
 Report = Callable[[str], None]
 """Takes a sentence on something that the user should know and the run survives."""
@@ -72,7 +74,8 @@ def load_search(
     scores: Mapping[str, Score] | None = None,
     kept: Kept | None = None,
     expected: Expected | None = None,
-) -> ProposingSearch:
+    clock: Clock = time.monotonic,
+) -> Search:
     """Load the meta-prompt template, the VLM with its images, and the LLM, cheapest first.
 
     Args:
@@ -82,13 +85,13 @@ def load_search(
         scores: train scores known from an earlier part of the run, by template text.
         kept: models and data of earlier runs, which are used again where their sections are equal.
         expected: what the run rests on, which is to be found again.
+        clock: seconds of work, for the search.
 
     Raises:
         UserError: naming the key, file or model that can't be used and what to do.
         ContractError: saying what is not as it was.
     """
     from engine.search.meta_prompt import load_meta_prompt
-    from engine.search.proposing import ProposingSearch
 
     config = with_seed_template(config)
     meta_prompt = load_meta_prompt(config.proposal.template_file, task_of(config.vlm))
@@ -121,10 +124,5 @@ def load_search(
             f"{config.llm.model} has no chat template, so it is asked in plain System/User/"
             "Assistant lines; models made for chats (often named instruct or chat) do better"
         )
-    return ProposingSearch(
-        config=config,
-        llm=HalvingLLM(llm, report),
-        fitness=fitness,
-        meta_prompt=meta_prompt,
-        scores=dict(scores or {}),
-    )
+    make = find_search(config).load()
+    return make(config, HalvingLLM(llm, report), fitness, meta_prompt, dict(scores or {}), clock)

@@ -56,7 +56,7 @@ from engine.vlm.families import task_of, with_seed_template
 from engine.vlm.interface import Score
 
 if TYPE_CHECKING:
-    from engine.search.proposing import ProposingSearch
+    from engine.search.strategy import Search
 
 
 _LOOK_SECONDS = 0.1  # of whoever waits for the engine's end
@@ -96,7 +96,7 @@ class LocalSession:
         self._places: dict[str, Any] = {}  # that were said when it was taken up
         self.unattended = False  # nobody watches: what asks for a person ends the run
         self._commands: queue.SimpleQueue[Command | _Report] = queue.SimpleQueue()
-        self._search: ProposingSearch | None = None
+        self._search: Search | None = None
         self._held_seconds = 0.0  # of all pauses: waiting is not work
         self._hold = False  # paused, or to be paused at the next safe point
         self._hold_after_step = False
@@ -284,7 +284,6 @@ class LocalSession:
         if not (self.folder / CONFIG).exists():  # edits are no part of it
             self._journal.write_config(begun_config(read_journal(self.folder).events))
         search = self._search = self._load()
-        search.clock = lambda: time.monotonic() - self._held_seconds
         if self.state.test("seed") is None:
             self._drive(search.begin(self.state))
         self._drive(search.catch_up(self.state))
@@ -345,7 +344,7 @@ class LocalSession:
         self._publish(ev.Warned(message=f"{reason}; then resume"))
         self._hold_after_step = True
 
-    def _load(self) -> ProposingSearch:
+    def _load(self) -> Search:
         def progress(what: str, done: int, total: int) -> None:
             self._publish(ev.Progress(phase="loading", detail=what, done=done, total=total))
             self._obey()
@@ -365,6 +364,7 @@ class LocalSession:
                 self._scores,
                 self._kept,
                 expected,
+                lambda: time.monotonic() - self._held_seconds,
             )
         loaded = search.models_loaded(time.monotonic() - begun)
         if before is not None:
@@ -543,7 +543,7 @@ class LocalSession:
                 reason = str(error) or type(error).__name__
                 self._publish(ev.InjectionRefused(template=injected.template, reason=reason))
 
-    def _score_injected(self, search: ProposingSearch, injected: ev.TemplateInjected) -> None:
+    def _score_injected(self, search: Search, injected: ev.TemplateInjected) -> None:
         """
         Raises:
             UserError: if it can't be scored.

@@ -30,6 +30,7 @@ from engine.run.experiment import (
     SteeringSetting,
 )
 from engine.run.state import RunState
+from engine.search.registry import next_question
 from engine.steering.measures import LayerLens, TracedReply
 from engine.steering.soundness import Remark, remarks
 from engine.storage.journal import read_state
@@ -174,11 +175,7 @@ def _run_messages(state: RunState) -> tuple[Message, ...] | None:
         return state.prompt.messages
     if state.models is None or state.config is None:
         return None
-    from engine.search.meta_prompt import compose_for, load_meta_prompt
-
-    task = task_of(state.config.vlm)
-    meta_prompt = load_meta_prompt(state.config.proposal.template_file, task)
-    return compose_for(meta_prompt, state, state.next_step)
+    return next_question(state)
 
 
 def _setting(request: Request, config: RunConfig, n_layers: int) -> SteeringSetting:

@@ -17,8 +17,8 @@ from engine.run.emitting import one_by_one
 from engine.run.experiment import ScanSettings, SteeringSetting
 from engine.run.stalling import why_stalled
 from engine.run.state import RunState
+from engine.search.glov import GlovSearch
 from engine.search.lab import Subject, run_experiment
-from engine.search.proposing import ProposingSearch
 from engine.session.local import LocalSession
 from engine.steering.measures import TracedReply
 from engine.vlm.dual_encoder.task import TASK
@@ -49,7 +49,7 @@ class Says:
         return [Reply(t.text, 9, "stop", trace=t if trace else None) for t in traces]
 
 
-def run_step(search: ProposingSearch) -> tuple[RunState, list[Any]]:
+def run_step(search: GlovSearch) -> tuple[RunState, list[Any]]:
     state = RunState().apply_all(
         [
             ev.RunStarted(run="r", config=search.config.model_dump(mode="json"), versions={}),

@@ -18,9 +18,9 @@ from engine.run.edit_check import edit_problem
 from engine.run.edits import SetNextPrompt, SetOption
 from engine.run.experiment import CompareSettings, ScanSettings, SteeringSetting
 from engine.run.state import RunState
+from engine.search.glov import GlovSearch
 from engine.search.lab import Subject, run_experiment
 from engine.search.meta_prompt import with_prefix
-from engine.search.proposing import ProposingSearch
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
 from engine.vlm.dual_encoder.task import TASK
@@ -106,7 +106,7 @@ def test_how_much_is_accepted_follows_the_configuration(demo_models) -> None:
     overrides = ("steps=1", "data.shots=1", "sampling.max_new_tokens=12", "proposal.attempts=1")
     accepted = {}
     for accept in ("usable", "verbatim", "clean"):
-        search: ProposingSearch = demo_models(*overrides, f"proposal.accept={accept}")
+        search: GlovSearch = demo_models(*overrides, f"proposal.accept={accept}")
         state, _ = run(search, 1)
         accepted[accept] = [c.template for c in state.candidates if c.template is not None]
         assert any(c.finish == "length" for c in state.candidates)
@@ -175,11 +175,11 @@ def test_an_llm_that_thinks_first_takes_no_beginning(demo_models) -> None:
     state = RunState().apply_all(thinks)
     assert "begins its replies with a thought" in str(edit_problem(state, edit))
     assert edit_problem(state, SetOption(key="proposal.reply_prefix", value=None)) is None
-    search: ProposingSearch = demo_models()
+    search: GlovSearch = demo_models()
 
     class Thinker:
         name, thinks_first, layers = "thinker", True, 6
 
     config = load_config("demo", [f"proposal.reply_prefix={PREFIX}"])
     with pytest.raises(ModelError, match=r"proposal\.reply_prefix can't be used with thinker"):
-        ProposingSearch(config, Thinker(), search.fitness, search.meta_prompt)  # type: ignore[arg-type]
+        GlovSearch(config, Thinker(), search.fitness, search.meta_prompt)  # type: ignore[arg-type]

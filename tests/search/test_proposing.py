@@ -82,7 +82,7 @@ def test_too_few_new_templates_are_asked_for_again_up_to_the_limit(demo_models) 
     retried = of(facts, ev.StepRetried)
     assert [e.attempt for e in retried] == [1, 2, 3]
     assert of(facts, ev.StepFinished)[0].attempts == 3
-    said = [line.text for line in state.log if "new templates" in line.text]
+    said = [line.text for line in state.log if "new template" in line.text]
     assert [text.endswith("asking again") for text in said] == [True, True, False]
     assert said[-1].endswith("no attempt is left")
 

@@ -7,10 +7,10 @@ from typing import Any
 from engine.run import events as ev
 from engine.run.emitting import one_by_one
 from engine.run.state import RunState
-from engine.search.proposing import ProposingSearch
+from engine.search.strategy import Search
 
 
-def begin(search: ProposingSearch) -> RunState:
+def begin(search: Search) -> RunState:
     return RunState().apply_all(
         [
             ev.RunStarted(run="r", config=search.config.model_dump(mode="json"), versions={}),
@@ -19,7 +19,7 @@ def begin(search: ProposingSearch) -> RunState:
     )
 
 
-def run(search: ProposingSearch, steps: int) -> tuple[RunState, list[ev.Event]]:
+def run(search: Search, steps: int) -> tuple[RunState, list[ev.Event]]:
     state = begin(search)
     facts: list[ev.Event] = []
     parts = [search.begin, *[search.step] * steps, search.finish]

@@ -21,8 +21,8 @@ from engine.prompts.message import Message
 from engine.run.emitting import one_by_one
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
+from engine.search.glov import GlovSearch
 from engine.search.meta_prompt import Example, load_meta_prompt
-from engine.search.proposing import ProposingSearch
 from engine.steering.direction import Direction, Steering
 from engine.steering.measures import LayerLens
 from engine.vlm.dual_encoder.task import TASK
@@ -164,7 +164,7 @@ def simulate(
         }
     )
     fitness = WorldFitness(world, seed)
-    search = ProposingSearch(config, llm, fitness, load_meta_prompt(None, TASK))
+    search = GlovSearch(config, llm, fitness, load_meta_prompt(None, TASK))
     state = RunState(config=config).apply(search.models_loaded(seconds=0.0))
     generators = [search.begin, *[search.step] * steps, search.finish]
     for part in generators:

@@ -15,7 +15,7 @@ from textual.widgets import Label, Tab, Tabs, TextArea
 from engine.common.errors import UserError
 from engine.run.edits import Edit, SetNextPrompt, SetOption
 from engine.run.state import RunState
-from engine.search.meta_prompt import compose_for, load_meta_prompt
+from engine.search.registry import next_question
 from engine.vlm.families import task_of
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.cockpit.screens.question import QuestionScreen
@@ -195,8 +195,7 @@ def _texts(state: RunState, defaults: dict[str, str]) -> dict[str, str]:
     }
     if after.models is not None and after.config is not None and proposal is not None:
         try:
-            prompt = load_meta_prompt(proposal.template_file, task_of(after.config.vlm))
-            messages = compose_for(prompt, after, after.next_step)
+            messages = next_question(after)
         except UserError as error:
             texts["next"] = str(error)
         else:

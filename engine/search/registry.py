@@ -1,0 +1,92 @@
+"""Searches by name (``search.kind``). Importing this loads none of them.
+
+Another one costs a row here, its name in ``engine.config.schema.SearchKind``, and a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.config import RunConfig
+from engine.prompts.message import Message
+from engine.run.state import RunState
+from engine.search.strategy import SearchClass
+from engine.vlm.families import task_of
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredSearch:
+    """A search that ``search.kind`` can name."""
+
+    summary: str  # one line, for people
+    load: Callable[[], SearchClass]  # imports it
+    unused: tuple[str, ...] = ()  # keys, and tables of keys, that make no difference to it
+
+    def uses(self, key: str) -> bool:
+        """Whether a configuration key, by its dotted name, makes a difference to it."""
+        return not any(key == name or key.startswith(f"{name}.") for name in self.unused)
+
+    @property
+    def steers(self) -> bool:
+        """Whether it steers the LLM, where ``steering.mode`` says so."""
+        return self.uses("steering")
+
+
+def _glov() -> SearchClass:
+    from engine.search.glov import GlovSearch
+
+    return GlovSearch
+
+
+def _random() -> SearchClass:
+    from engine.search.baselines import RandomSearch
+
+    return RandomSearch
+
+
+def _llm_opt() -> SearchClass:
+    from engine.search.baselines import LLMOptSearch
+
+    return LLMOptSearch
+
+
+SEARCHES: dict[str, RegisteredSearch] = {
+    "glov": RegisteredSearch("the best and worst templates of the run as examples; steered", _glov),
+    "random": RegisteredSearch(
+        "the same first question in every step", _random, ("steering", "proposal.examples")
+    ),
+    "llm-opt": RegisteredSearch(
+        "the last step's templates as examples; not steered", _llm_opt, ("steering",)
+    ),
+}
+"""All searches by name, GLOV first."""
+
+
+def find_search(config: RunConfig) -> RegisteredSearch:
+    """The search that the configuration names."""
+    return SEARCHES[config.search.kind]
+
+
+def is_steered(config: RunConfig) -> bool:
+    """Whether the LLM is steered, once there is something to steer it with."""
+    return config.steering.mode != "off" and find_search(config).steers
+
+
+def why_not_steered(config: RunConfig) -> str:
+    """The search that never steers, in words; empty where ``steering.mode`` decides."""
+    return "" if find_search(config).steers else f"search.kind = {config.search.kind} never steers"
+
+
+def next_question(state: RunState) -> tuple[Message, ...]:
+    """What the LLM is asked in the next step of a run whose models are known.
+
+    Raises:
+        ConfigError: if the meta-prompt template can't be read or rendered.
+    """
+    from engine.search.meta_prompt import load_meta_prompt  # with Jinja
+
+    config = state.config
+    assert config is not None
+    meta_prompt = load_meta_prompt(config.proposal.template_file, task_of(config.vlm))
+    return find_search(config).load().question(meta_prompt, state, state.next_step)
