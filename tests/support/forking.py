@@ -34,7 +34,7 @@ IMPORTS = (
     "engine.llm.halving",
     "engine.llm.transformers_llm",
     "engine.search.meta_prompt",
-    "engine.search.proposing",
+    "engine.search.glov",
     "engine.vlm.dual_encoder.fitness",
     "engine.vlm.dual_encoder.image_features",
     "engine.vlm.dual_encoder.model",
