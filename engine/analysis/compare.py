@@ -16,8 +16,9 @@ from engine.common.errors import ConfigError, JournalError
 from engine.common.statistics import SignFlip, Spread, holm, sign_flip_test, spread, wilson_interval
 from engine.config import RunConfig
 from engine.config.toml_file import parse_value, with_value
+from engine.search.unused import is_unused
 from engine.storage.run_record import METRICS, Metric, RunRecord, read_record
-from engine.sweeps.grid import describe, format_value, is_ignored
+from engine.sweeps.grid import describe, format_value
 
 # What makes a block, or is told by its data set's fingerprint; a run's name makes no difference.
 _NO_GROUP_KEYS = ("name", "seed", "data.dataset", "data.path", "data.test_fraction")
@@ -170,13 +171,14 @@ def compare(
 
 
 def _flat(config: RunConfig) -> dict[str, Any]:
+    """Values by dotted key, without keys that make no difference."""
     result: dict[str, Any] = {}
     for key, value in config.model_dump(mode="json").items():
         if isinstance(value, dict):
             result |= {f"{key}.{name}": inner for name, inner in value.items()}
         else:
             result[key] = value
-    return {key: None if is_ignored(config, key) else value for key, value in result.items()}
+    return {key: value for key, value in result.items() if not is_unused(config, key)}
 
 
 def _block_key(run: RunRecord) -> tuple[Any, ...]:
@@ -218,14 +220,14 @@ def _distinct(
 def _varying(records: Sequence[RunRecord]) -> list[str]:
     """Keys in which groups differ; texts of data sets only where runs on one of them do."""
     flats = [(_block_key(run), _flat(run.config)) for run in records]
-    keys = [key for _, flat in flats[:1] for key in flat]
+    keys = dict.fromkeys(key for _, flat in flats for key in flat)
     result = []
     for key in keys:
         if key in _NO_GROUP_KEYS or key in _BLOCK_KEYS:
             continue
         seen: dict[tuple[Any, ...], set[str]] = {}
         for block, flat in flats:
-            if flat[key] is not None or not key.startswith("steering."):
+            if key in flat:
                 block = block if key in _DATASET_TEXTS else ()
                 seen.setdefault(block, set()).add(format_value(flat[key]))
         if any(len(values) > 1 for values in seen.values()):
@@ -258,8 +260,8 @@ def _blocks(records: Sequence[RunRecord]) -> list[Block]:
 
 
 def _group(runs: Sequence[RunRecord], keys: Sequence[str]) -> Group:
-    config, flat = runs[0].config, _flat(runs[0].config)
-    values = {key: flat[key] for key in keys if not is_ignored(config, key)}
+    flat = _flat(runs[0].config)
+    values = {key: flat[key] for key in keys if key in flat}
     name = describe(values) or "all runs"
     if runs[0].edited:
         name += f" (edited by hand: {runs[0].folder})"
@@ -274,11 +276,16 @@ _IsBaseline = Callable[[Group], bool]
 def _baseline_rule(blocks: Sequence[Block], wanted: Sequence[str]) -> tuple[_IsBaseline, set[str]]:
     """Tells baseline groups, and the keys that make them so."""
     groups = [group for block in blocks for group in block.groups]
+
+    def is_off(group: Group) -> bool:
+        config = group.runs[0].config
+        return config.steering.mode == "off" and not is_unused(config, "steering.mode")
+
     if not wanted:
-        modes = {group.runs[0].config.steering.mode for group in groups}
-        if "off" in modes and len(modes) > 1:
+        off = [group for group in groups if is_off(group)]
+        if off and len(off) < len(groups):
             keys = {key for group in groups for key in group.values if key.startswith("steering.")}
-            return lambda group: group.runs[0].config.steering.mode == "off", keys
+            return is_off, keys
         first = groups[0].name if groups else ""
         return lambda group: group.name == first, set()
     asked: dict[str, Any] = {}
@@ -291,7 +298,7 @@ def _baseline_rule(blocks: Sequence[Block], wanted: Sequence[str]) -> tuple[_IsB
     def has(group: Group) -> bool:
         config = group.runs[0].config
         return all(
-            not is_ignored(config, key)
+            not is_unused(config, key)
             and with_value(config, key, value, f"--baseline {key}") == config
             for key, value in asked.items()
         )

@@ -56,6 +56,7 @@ class ListedRun:
     status: RunStatus
     done: int = 0  # steps, or finished runs of a sweep
     planned: int = 0
+    search: str | None = None  # of a run; None where it is not known
     is_sweep: bool = False
     train_accuracy: float | None = None
     best_test_accuracy: float | None = None
@@ -74,6 +75,7 @@ class ListedRun:
             "status": self.status,
             "done": self.done,
             "planned": self.planned,
+            "search": self.search,
             "best_train_accuracy": self.train_accuracy,
             "best_test_accuracy": self.best_test_accuracy,
             "ensemble_test_accuracy": self.ensemble_test_accuracy,
@@ -150,6 +152,7 @@ def _run(folder: Path) -> ListedRun:
         status=status,
         done=found.done,
         planned=found.planned,
+        search=found.search,
         train_accuracy=found.train_accuracy,
         best_test_accuracy=found.best_test_accuracy,
         ensemble_test_accuracy=found.ensemble_test_accuracy,

@@ -128,6 +128,7 @@ def summarise(state: RunState) -> RunResult:
         else None,
         "status": state.status,
         "error": state.error,
+        "search": state.config.search.kind if state.config else None,
         "steps": state.steps_done,
         "seed": state.config.seed if state.config else None,
         "dataset": _dataset(state),

@@ -62,6 +62,9 @@ SEARCHES: dict[str, RegisteredSearch] = {
 }
 """All searches by name, GLOV first."""
 
+DEFAULT_SEARCH = next(iter(SEARCHES))
+"""The search that goes without saying."""
+
 
 def find_search(config: RunConfig) -> RegisteredSearch:
     """The search that the configuration names."""
@@ -71,11 +74,6 @@ def find_search(config: RunConfig) -> RegisteredSearch:
 def is_steered(config: RunConfig) -> bool:
     """Whether the LLM is steered, once there is something to steer it with."""
     return config.steering.mode != "off" and find_search(config).steers
-
-
-def why_not_steered(config: RunConfig) -> str:
-    """The search that never steers, in words; empty where ``steering.mode`` decides."""
-    return "" if find_search(config).steers else f"search.kind = {config.search.kind} never steers"
 
 
 def next_question(state: RunState) -> tuple[Message, ...]:

@@ -44,6 +44,7 @@ from engine.run.emitting import Emitted, Steps, together
 from engine.run.experiment import Experiment
 from engine.run.stalling import why_stalled
 from engine.run.state import RunState
+from engine.search.unused import unused_problem, unused_remark
 from engine.session.experiments import experiment_events
 from engine.session.giving_up import Load
 from engine.session.loading import load_search
@@ -352,7 +353,11 @@ class LocalSession:
         def report(message: str) -> None:
             self._publish(ev.Warned(message=message))
 
-        assert self.state.config is not None
+        config = self.state.with_pending().config
+        assert self.state.config is not None and config is not None
+        remark = unused_remark(config)
+        if remark and all(line.text != remark for line in self.state.log):  # once is enough
+            report(remark)
         begun, before = time.monotonic(), self.state.models
         run = run_argument(self.folder)
         expected = Expected(before, run, self.state.steps_done) if before is not None else None
@@ -497,7 +502,7 @@ class LocalSession:
             self._do(command)
 
     def _edit(self, edit: Edit) -> None:
-        problem = edit_problem(self.state, edit)
+        problem = edit_problem(self.state, edit) or unused_problem(self.state, edit)
         if problem is not None:
             self._publish(ev.Warned(message=f"edit refused: {problem}"))
             return

@@ -113,10 +113,14 @@ def _changes(
         elif key in RUN_KEYS or key in PLACE_KEYS:
             config = changed
         else:
+            why = (
+                "since a run is one search's from its first step to its last"
+                if key.startswith("search.")
+                else f"since scores before and after step {step} would no longer be comparable"
+            )
             raise ConfigError(
-                f"--set {override}: {key} can't change in a fork, since scores before and after "
-                f"step {step} would no longer be comparable. For it start a new run: glov run "
-                f"{shlex.quote(str(parent / CONFIG))} {as_typed(override)}. These can: steps, "
+                f"--set {override}: {key} can't change in a fork, {why}. For it start a new run: "
+                f"glov run {shlex.quote(str(parent / CONFIG))} {as_typed(override)}. These can: steps, "
                 "seed, evaluation.*, what can be edited in a run, and where data and models are"
             )
     if config.steps < step:

@@ -19,6 +19,7 @@ from engine.common.wording import counted
 from engine.config import RunConfig
 from engine.config.keys import is_text
 from engine.config.toml_file import load_config, parse_value
+from engine.search.unused import is_unused
 from engine.session.loading import check_config
 
 MOST_CELLS = 10_000
@@ -140,7 +141,8 @@ def _values(text: str, key: str, item: str) -> Sequence[Any]:
 def make_grid(source: str, overrides: Sequence[str], axes: Iterable[Axis]) -> Grid:
     """Every combination of the axes' values, the last axis fastest, each with its configuration.
 
-    Where steering is off, the other steering keys make no difference: such cells are made once.
+    Cells that differ in nothing but keys that make no difference to them are made once: steering
+    keys where steering is off, and what a search does not use.
 
     Raises:
         ConfigError: if a key is there twice, or a cell's configuration is wrong; names the cell.
@@ -166,7 +168,7 @@ def make_grid(source: str, overrides: Sequence[str], axes: Iterable[Axis]) -> Gr
     for combination in itertools.product(*(axis.values for axis in axes)):
         values = dict(zip(keys, combination, strict=True))
         config = _cell_config(source, overrides, values)
-        dropped = [key for key in values if is_ignored(config, key)]
+        dropped = [key for key in values if is_unused(config, key)]
         if dropped:
             ignored.update(dict.fromkeys(dropped))
             values = {key: value for key, value in values.items() if key not in dropped}
@@ -174,7 +176,7 @@ def make_grid(source: str, overrides: Sequence[str], axes: Iterable[Axis]) -> Gr
         identity = config.model_dump_json()
         name = describe(values)
         if by_config.get(identity) == name:
-            continue  # steering is off in it, and it was made before
+            continue  # it differs in keys only that it does not use
         if identity in by_config:
             raise ConfigError(f"--grid: {name} and {by_config[identity]} are the same run")
         by_config[identity] = name
@@ -182,15 +184,10 @@ def make_grid(source: str, overrides: Sequence[str], axes: Iterable[Axis]) -> Gr
     notes: tuple[str, ...] = ()
     if ignored and len(cells) < count:
         notes = (
-            f"where steering.mode is off, {' and '.join(ignored)} can make no difference: "
-            f"{counted(len(cells), 'run')} in place of {count}",
+            f"where steering is off or the search does not use it, {' and '.join(ignored)} can "
+            f"make no difference: {counted(len(cells), 'run')} in place of {count}",
         )
     return Grid(axes, tuple(cells), notes)
-
-
-def is_ignored(config: RunConfig, key: str) -> bool:
-    off = config.steering.mode == "off"
-    return off and key.startswith("steering.") and key != "steering.mode"
 
 
 def _cell_config(source: str, overrides: Sequence[str], values: dict[str, Any]) -> RunConfig:

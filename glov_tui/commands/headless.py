@@ -17,6 +17,7 @@ from engine.remote.server import attachable
 from engine.run.commands import Stop
 from engine.run.result import PrintedResult, summarise
 from engine.run.state import RunState
+from engine.search.registry import DEFAULT_SEARCH
 from engine.session.interface import Session
 from engine.session.local import LocalSession
 from engine.storage.run_folder import LOG, run_argument
@@ -161,7 +162,9 @@ def _result_table(state: RunState) -> RenderableType:
     def percent(value: float | None) -> str:
         return "-" if value is None else f"{value:.1%}"
 
-    title = Text(clean(f"{result['run']}: {counted(result['steps'], 'step')}"))
+    search = result["search"]
+    by = f" of {search} search" if search != DEFAULT_SEARCH else ""
+    title = Text(clean(f"{result['run']}: {counted(result['steps'], 'step')}{by}"))
     table = Table(title=title, title_justify="left")
     table.add_column("")
     table.add_column("template", overflow="fold")

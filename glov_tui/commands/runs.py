@@ -12,6 +12,7 @@ from rich.text import Text
 
 from engine.analysis.run_list import ListedRun, list_runs
 from engine.config.run_name import runs_folder
+from engine.search.registry import DEFAULT_SEARCH
 from glov_tui.commands.headless import say
 from glov_tui.common.text import clean
 from glov_tui.terminal.printing import percent, print_json, result_console
@@ -51,6 +52,9 @@ def _table(runs: Sequence[ListedRun]) -> Table:
     for heading in ("steps", "best\nfew-shot", "best\ntest", "ensemble\ntest", "age"):
         table.add_column(heading, justify="right", no_wrap=True)
     has_parents = any(run.parent is not None for run in runs)
+    has_searches = any(run.search not in (None, DEFAULT_SEARCH) for run in runs)
+    if has_searches:
+        table.add_column("search", no_wrap=True)
     if has_parents:
         table.add_column("forked from", no_wrap=True)
     now = time.time()
@@ -64,6 +68,7 @@ def _table(runs: Sequence[ListedRun]) -> Table:
             percent(run.best_test_accuracy),
             percent(run.ensemble_test_accuracy),
             _age(now, run.last_event),
+            *([Text(clean(run.search or ""))] if has_searches else []),
             *([Text(clean(parent))] if has_parents else []),
         )
     return table

@@ -8,6 +8,7 @@ from typing import ClassVar
 from engine.prompts.message import Message
 from engine.prompts.template import normalise
 from engine.run.state import RunState
+from engine.search.registry import DEFAULT_SEARCH
 from glov_tui.common.glyphs import Glyphs
 from glov_tui.common.text import clean
 from glov_tui.widgets.spans import Line
@@ -56,6 +57,8 @@ class MetaPromptPane(TextView):
             self.set_lines([(("Shown here once the seed template is scored.", "dim"),)])
             return
         self.border_title = f"{self.TITLE}: step {state.prompt.step}"
+        if state.config is not None and state.config.search.kind != DEFAULT_SEARCH:
+            self.border_title += f", {state.config.search.kind} search"
         if state.prompt.messages != self._shown or state.prompt.step < self._step:
             onwards = state.prompt.step >= self._step  # going back, nothing has changed
             self._before = frozenset(_all_lines(self._shown)) if onwards else frozenset()

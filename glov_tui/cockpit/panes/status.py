@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from engine.run.state import RunState
+from engine.search.registry import DEFAULT_SEARCH
 from glov_tui.common.device_memory import memory_used
 from glov_tui.common.glyphs import Glyphs
 from glov_tui.common.progress import format_seconds, seconds_left
@@ -102,6 +103,8 @@ class StatusLine(Static):
         if self.attached:
             slots.append(_Slot(1, self.attached, "bold"))
         steps = state.config.steps if state.config else 0
+        if state.config is not None and state.config.search.kind != DEFAULT_SEARCH:
+            slots.append(_Slot(4, f"search {state.config.search.kind}"))
         slots.append(_Slot(2, f"step {state.step}/{steps}"))
         best, seed = state.best, state.seed
         if best is not None and seed is not None:

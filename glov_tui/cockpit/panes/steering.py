@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from engine.run.events import SteeringPrepared
 from engine.run.state import RunState
+from engine.search.registry import is_steered
 from glov_tui.cockpit.choices import steered_layers
 from glov_tui.cockpit.panes.steering_lines import (
     ASCII_MARKS,
@@ -128,7 +129,9 @@ class SteeringPane(Vertical):
         if self._shown is not None:
             bars.set_bars(self._bars(self._shown))
         elif self._state.models is not None and self._state.models.llm_layers:
-            marked = steered_layers(self._state)
+            config = self._state.config
+            steered = config is not None and is_steered(config)
+            marked = steered_layers(self._state) if steered else ()
             layers = range(self._state.models.llm_layers)
             self.border_title = self.TITLE
             if self.past:

@@ -15,6 +15,7 @@ from engine.config import SteeringConfig
 from engine.run.alpha_trials import TrialSetting, pooled_spread, standard_error
 from engine.run.events import AlphaTrial, SteeringMeasured, SteeringPrepared
 from engine.run.state import RunState
+from engine.search.registry import find_search, is_steered
 from engine.steering.modes import MODES
 from engine.steering.soundness import remarks, strength_remarks
 from glov_tui.cockpit.choices import steered_layers
@@ -74,7 +75,7 @@ def shown_warnings(state: RunState) -> tuple[str, ...]:
     Each in few words; the log has the sentences.
     """
     last = shown_steering(state)
-    if last is None or state.config is None or state.config.steering.mode == "off":
+    if last is None or state.config is None or not is_steered(state.config):
         return ()
     found = [*state.breaking(last), *remarks(last)]
     later = state.with_pending()
@@ -100,7 +101,7 @@ def steering_lines(
         return [], []
     steering = state.config.steering
     above = _settings(state, width, past)
-    if steering.mode == "off":
+    if not is_steered(state.config):
         return above, []
     above += [shortened(line, width, marks) for line in _anchors(state, width)]
 
@@ -147,7 +148,7 @@ def _settings(state: RunState, width: int, past: bool) -> list[str]:
     last = shown_steering(state, past)
     assert state.config is not None
     shown = now
-    if last is not None and state.config.steering.alpha == "auto" and now != "off":
+    if last is not None and state.config.steering.alpha == "auto" and is_steered(state.config):
         shown += f", now {last.alpha:g}"
     lines = textwrap.wrap(shown, width, subsequent_indent="  ")
     if later != now:
@@ -159,8 +160,9 @@ def _settings(state: RunState, width: int, past: bool) -> list[str]:
 def _setting(state: RunState) -> str:
     assert state.config is not None
     steering = state.config.steering
-    if steering.mode == "off":
-        return "off"
+    if not is_steered(state.config):
+        kind = state.config.search.kind
+        return "off" if find_search(state.config).steers else f"off: {kind} search never steers"
     layers = steered_layers(state)
     where = ", ".join(map(str, layers)) if layers else str(steering.layers)
     plural = "s" if len(layers) > 1 else ""
