@@ -120,8 +120,9 @@ def _changes(
             )
             raise ConfigError(
                 f"--set {override}: {key} can't change in a fork, {why}. For it start a new run: "
-                f"glov run {shlex.quote(str(parent / CONFIG))} {as_typed(override)}. These can: steps, "
-                "seed, evaluation.*, what can be edited in a run, and where data and models are"
+                f"glov run {shlex.quote(str(parent / CONFIG))} {as_typed(override)}. These can: "
+                "steps, seed, evaluation.*, what can be edited in a run, and where data and models "
+                "are"
             )
     if config.steps < step:
         raise ConfigError(
