@@ -51,6 +51,7 @@ def demo_models() -> Callable:
     from engine.search.registry import find_search
     from engine.search.strategy import Search
     from engine.session.loading import load_search
+    from engine.vlm.families import task_of
 
     loaded: dict[tuple[int, int], Search] = {}
 
@@ -61,7 +62,7 @@ def demo_models() -> Callable:
             loaded[key] = load_search(config, lambda *_: None, lambda _: None)
         known = loaded[key]
         search: Callable = find_search(config).load()
-        return search(config, known.llm, known.fitness, load_meta_prompt(None))
+        return search(config, known.llm, known.fitness, load_meta_prompt(None, task_of(config.vlm)))
 
     return make
 
