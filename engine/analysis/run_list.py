@@ -36,6 +36,7 @@ class RunLine(TypedDict):
     status: RunStatus
     done: Count  # steps; of a sweep: finished runs
     planned: Count
+    search: str | None  # search.kind of a run
     best_train_accuracy: Share | None
     best_test_accuracy: Share | None
     ensemble_test_accuracy: Share | None

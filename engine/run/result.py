@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 
 from engine.common.record import Count, Interval, LogLikelihood, Seconds, Share
 from engine.common.statistics import wilson_interval
+from engine.config import SearchKind
 from engine.run.events import Origin, TestMeasured
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState, Status
@@ -92,6 +93,7 @@ class RunResult(TypedDict):
     forked_from: Parent | None
     status: Status
     error: str | None  # why it failed
+    search: SearchKind | None  # search.kind
     steps: Count  # that are done
     seed: int | None
     dataset: DatasetFacts | None
