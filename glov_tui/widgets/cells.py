@@ -1,12 +1,12 @@
 """A grid of styled terminal cells: drawn by plain functions, compared, and turned into strips.
 
-The widgets of this package compute a whole grid per update (cheap) and let Textual repaint only
-where it differs from the grid on screen (what costs bytes on a slow line).
+The widgets of this package compute a whole grid per update (cheap) and are repainted where it
+differs from the one on screen. What of it goes over the line is for ``terminal.screen_diff``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import groupby
 
 from rich.cells import get_character_cell_size
@@ -51,6 +51,14 @@ class Grid:
         self.ascii_only = ascii_only
         self.characters = [[" "] * self.width for _ in range(self.height)]
         self.styles = [[""] * self.width for _ in range(self.height)]
+
+    def __eq__(self, other: object) -> bool:
+        """Whether another grid looks the same."""
+        if not isinstance(other, Grid):
+            return NotImplemented
+        return self.characters == other.characters and self.styles == other.styles
+
+    __hash__ = None  # type: ignore[assignment]  # its cells change
 
     def put(self, x: int, y: int, character: str, style: str = "") -> None:
         """Set one cell to a character that is one cell wide; outside the grid nothing happens."""
@@ -110,37 +118,3 @@ def text_width(text: str) -> int:
     if text.isascii() and text.isprintable():
         return len(text)
     return sum(width for _, width in graphemes(text))
-
-
-def changed_regions(old: Grid | None, new: Grid, gap: int = 0) -> Iterator[Region]:
-    """One-row regions with the cells in which ``new`` differs from ``old``.
-
-    Differing cells of a row that are at most ``gap`` equal cells apart share a region; with the
-    default the regions hold the differing cells and no other (a wide character counts as a whole).
-    Grids of different sizes differ everywhere.
-    """
-    if old is None or (old.width, old.height) != (new.width, new.height):
-        if new.width and new.height:
-            yield Region(0, 0, new.width, new.height)
-        return
-    for y in range(new.height):
-        before, after = old.characters[y], new.characters[y]
-        before_styles, after_styles = old.styles[y], new.styles[y]
-        if before == after and before_styles == after_styles:
-            continue
-        start = end = -1
-        for x in range(new.width):
-            if before[x] == after[x] and before_styles[x] == after_styles[x]:
-                continue
-            left, right = x, x + 1
-            while left > 0 and (before[left] == "" or after[left] == ""):
-                left -= 1
-            while right < new.width and (before[right] == "" or after[right] == ""):
-                right += 1
-            if start < 0:
-                start = left
-            elif left - end > gap:
-                yield Region(start, y, end - start, 1)
-                start = left
-            end = max(end, right)
-        yield Region(start, y, end - start, 1)

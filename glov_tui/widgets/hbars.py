@@ -15,7 +15,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from glov_tui.widgets.bars import Bar, draw_bars, keep_visible
-from glov_tui.widgets.cells import Grid, changed_regions
+from glov_tui.widgets.cells import Grid
 from glov_tui.widgets.ticks import stable_scale
 
 __all__ = ["Bar", "HBars"]
@@ -29,12 +29,6 @@ class HBars(Widget, can_focus=True):
     """
 
     ALLOW_SELECT = False
-    REPAINT_GAP: ClassVar[int | None] = None
-    """Equal cells between changed ones of a row that are repainted too; None for all.
-
-    Textual 8.2 sends a dirty row from the widget's left edge to the end of each region in it, so
-    that two regions in a row cost its beginning twice. Under an app that mends this, 8 is best.
-    """
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         f"hbars--{name}"
         for name in (
@@ -153,14 +147,12 @@ class HBars(Widget, can_focus=True):
         return draw_bars(size, self._bars, self.scale, self._first, cursor, self.ascii)
 
     def _update_cells(self) -> None:
-        """Draw again and mark what changed; before the first paint there is nothing to mark."""
+        """Draw again, and be repainted if that looks different; the first paint draws anyway."""
         if self._grid is None or not self._is_current():
             return
         old, self._grid = self._grid, self._draw()
-        gap = self.size.width if self.REPAINT_GAP is None else self.REPAINT_GAP
-        regions = list(changed_regions(old, self._grid, gap))
-        if regions:
-            self.refresh(*regions)
+        if self._grid != old:
+            self.refresh()
 
     def _is_current(self) -> bool:
         """Whether the drawn grid has the widget's size (it has not between resize and paint)."""

@@ -1,4 +1,4 @@
-"""``HeatTable``: a table of shaded cells with a cursor, repainted only where cells change."""
+"""``HeatTable``: a table of shaded cells with a cursor, repainted when a cell changes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from glov_tui.widgets.cells import Grid, changed_regions, text_width
+from glov_tui.widgets.cells import Grid, text_width
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +142,8 @@ class HeatTable(Widget, can_focus=True):
             )
             self._draw(grid, rows, columns)
         old, self._grid = self._grid, grid
-        regions = list(changed_regions(old, grid, gap=grid.width))
-        if regions:
-            self.refresh(*regions)
+        if grid != old:
+            self.refresh()
 
     def _draw(self, grid: Grid, rows: int, columns: int) -> None:
         name, width = self._name_width, self._cell_width

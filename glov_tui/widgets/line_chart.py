@@ -14,7 +14,6 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from glov_tui.widgets.cells import changed_regions
 from glov_tui.widgets.chart import Chart, Mark, draw_chart
 from glov_tui.widgets.legend import Options, Series, bounds, x_values
 from glov_tui.widgets.ticks import PERCENT, NumberFormat, stable_range
@@ -30,12 +29,6 @@ class LineChart(Widget, can_focus=True):
     """
 
     ALLOW_SELECT = False
-    REPAINT_GAP: ClassVar[int | None] = None
-    """Equal cells between changed ones of a row that are repainted too; None for all.
-
-    Textual 8.2 sends a dirty row from the widget's left edge to the end of each region in it, so
-    that two regions in a row cost its beginning twice. Under an app that mends this, 8 is best.
-    """
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         f"line-chart--{name}{key}"
         for name in ("primary", "secondary", "success", "warning", "error", "accent", "muted")
@@ -169,14 +162,12 @@ class LineChart(Widget, can_focus=True):
         )
 
     def _update_cells(self) -> None:
-        """Draw again and mark what changed; before the first paint there is nothing to mark."""
+        """Draw again, and be repainted if that looks different; the first paint draws anyway."""
         if self._chart is None or not self._is_current():
             return
         old, self._chart = self._chart.grid, self._draw()
-        gap = self.size.width if self.REPAINT_GAP is None else self.REPAINT_GAP
-        regions = list(changed_regions(old, self._chart.grid, gap))
-        if regions:
-            self.refresh(*regions)
+        if self._chart.grid != old:
+            self.refresh()
 
     def _is_current(self) -> bool:
         """Whether the drawn grid has the widget's size (it has not between resize and paint)."""
