@@ -11,10 +11,10 @@ nobody beside them and then beside four processes that only count, on the same t
 - glov: what engine.models.threads chooses
 - others: settings of the environment, as ``threads=1``, ``spin=1000`` or ``wait=passive``
 
-The demo's step is a whole one; that of SmolLM2 (``--llm``, or where tests/real/models.py has it)
-is one with 10 replies, ended after some seconds: the time of 20 tokens follows from the time to the
-first and the median of the others. Goals: glov alone at most 1.1 times before, and beside four
-neighbours at most 4 times alone.
+The demo's step is a whole one; that of SmolLM2 (``--llm``, or where tests/support/real_models.py
+has it) is one with 10 replies, ended after some seconds: the time of 20 tokens follows from the
+time to the first and the median of the others. Goals: glov alone at most 1.1 times before, and
+beside four neighbours at most 4 times alone.
 """
 
 from __future__ import annotations
@@ -241,7 +241,7 @@ def found_llm(given: str | None) -> str | None:
     """The folder of SmolLM2, None where there is none."""
     if given is not None:
         return given
-    folder: Path = importlib.import_module("tests.real.models").models_folder() / "smollm2"
+    folder: Path = importlib.import_module("tests.support.real_models").models_folder() / "smollm2"
     return str(folder) if folder.is_dir() else None
 
 
@@ -272,7 +272,7 @@ def main() -> None:
         measure("a step of the demo", None, names, options, begun + share * seconds)
     llm = found_llm(options.llm)
     if options.only != "demo" and llm is None:
-        print("SmolLM2 is not there: python tests/real/models.py makes it, or give --llm")
+        print("SmolLM2 is not there: python tests/support/real_models.py makes it, or give --llm")
     elif options.only != "demo":
         names = ("before", "glov", *arms) if options.only and arms else (*LARGE_ARMS, *arms)
         options.rounds = min(options.rounds, 3)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from engine.common.kept import Kept
+from tests.support import lifeline
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -18,6 +19,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 _REAL = Path(__file__).parent / "real"
+
+
+def pytest_configure() -> None:
+    """Before anything is started, the workers of xdist too."""
+    lifeline.begin()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

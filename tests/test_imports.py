@@ -1,5 +1,10 @@
-"""The arrows of the house, seen in fresh processes."""
+"""The arrows of the house, seen in fresh processes; and those of its tests."""
 
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.support import ROOT
 from tests.support.modules import modules_after
 
 HEAVY = {"torch", "transformers", "open_clip", "textual", "numpy", "pydantic", "PIL"}
@@ -28,3 +33,22 @@ def test_screens_over_the_cockpit_are_imported_when_they_are_opened() -> None:
         for name in loaded
         if name.startswith(("glov_tui.cockpit.lab", "glov_tui.cockpit.screens."))
     }
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The modules and names that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: what a relative import means is not seen"
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def test_no_test_imports_another() -> None:
+    files = list((ROOT / "tests").rglob("*.py"))
+    assert len(files) > 100
+    for path in files:
+        for name in imported(path):
+            shared = name.startswith("tests.support.") or not name.startswith("tests")
+            assert shared, f"{path} imports {name}: what several tests need is in tests/support/"

@@ -24,12 +24,12 @@ from engine.remote.messages import (
     LONGEST_LINE,
     LONGEST_NAME,
     PROTOCOL_VERSION,
-    ControlRequest,
     ControlsChanged,
     Greeting,
     Join,
     Message,
     Refused,
+    TakeControls,
     format_line,
     parse_message,
 )
@@ -159,7 +159,7 @@ class RemoteSession:
         if self._thread.ident is None and not self.ended:
             self._thread.start()
 
-    def send(self, command: Command | ControlRequest) -> None:
+    def send(self, command: Command | TakeControls) -> None:
         """Queue a command; returns at once."""
         line = format_line(command)
         if len(line) > LONGEST_LINE:

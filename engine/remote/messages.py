@@ -14,7 +14,7 @@ from engine.run.commands import Command
 from engine.run.events import Event
 from engine.storage.journal_lines import unsealed
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 LONGEST_NAME = 40
 LONGEST_LINE = 256 * 1024  # bytes
 
@@ -50,35 +50,13 @@ class Join(Record):
     name: Annotated[str, Field(max_length=LONGEST_NAME)]  # for other people; clean before showing
 
 
-class AskForControls(Record):
-    """Ask whoever holds the controls for them. Free ones come at once."""
+class TakeControls(Record):
+    """Hold the controls from now on, whoever has them."""
 
-    kind: Literal["ask-for-controls"] = "ask-for-controls"
-
-
-class GiveControls(Record):
-    """Give the controls to whoever has asked first."""
-
-    kind: Literal["give-controls"] = "give-controls"
+    kind: Literal["take-controls"] = "take-controls"
 
 
-class KeepControls(Record):
-    """Turn down all who have asked for the controls."""
-
-    kind: Literal["keep-controls"] = "keep-controls"
-
-
-class StillHere(Record):
-    """A sign of life of the one who has the controls and is asked for them."""
-
-    kind: Literal["still-here"] = "still-here"
-
-
-ControlRequest = AskForControls | GiveControls | KeepControls | StillHere
-Request = Annotated[
-    Join | AskForControls | GiveControls | KeepControls | StillHere | Command,
-    Field(discriminator="kind"),
-]
+Request = Annotated[Join | TakeControls | Command, Field(discriminator="kind")]
 Message = Annotated[
     Greeting | ControlsChanged | Refused | Event,
     Field(discriminator="kind"),

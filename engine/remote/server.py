@@ -29,15 +29,12 @@ from engine.remote import address
 from engine.remote.controls import Controls
 from engine.remote.messages import (
     LONGEST_LINE,
-    AskForControls,
     ControlsChanged,
-    GiveControls,
     Greeting,
     Join,
-    KeepControls,
     Refused,
     Request,
-    StillHere,
+    TakeControls,
     format_line,
     parse_request,
 )
@@ -197,7 +194,7 @@ class ControlServer:
                     append_traceback(self._session.folder / LOG, end)
             connection.close()
             del self._connections[connection.number]
-            self._controls = self._controls.left(connection.number, time.monotonic())
+            self._controls = self._controls.left(connection.number)
 
     async def _read(self, connection: _Connection) -> None:
         """Obey a screen until it goes, or sends what no screen sends."""
@@ -221,8 +218,7 @@ class ControlServer:
             self._obey(connection, request)
 
     def _obey(self, connection: _Connection, request: Request) -> None:
-        now = time.monotonic()
-        self._close_look_until = now + CLOSE_LOOK_FOR
+        self._close_look_until = time.monotonic() + CLOSE_LOOK_FOR
         self._asked.set()  # screens look at once
         self._asked = asyncio.Event()
         number = connection.number
@@ -235,14 +231,8 @@ class ControlServer:
                 self._session.send(request)
             case _ if not connection.joined.is_set():
                 connection.refuse("join first")
-            case AskForControls():
-                self._controls = self._controls.asked(number, now)
-            case GiveControls():
-                self._controls = self._controls.given(number, now)
-            case KeepControls():
-                self._controls = self._controls.kept(number)
-            case StillHere():
-                self._controls = self._controls.answered(number, now)
+            case TakeControls():
+                self._controls = self._controls.taken(number, time.time())
             case _:
                 self._command(number, request)
 
@@ -265,7 +255,6 @@ class ControlServer:
                 await connection.joined.wait()
             while True:
                 ended = self._closing.is_set()  # looked at first: nothing is published after it
-                self._controls = self._controls.at(time.monotonic())
                 news = connection.news(self._session.published, self._controls)
                 if news:
                     connection.writer.write(news)

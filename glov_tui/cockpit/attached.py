@@ -5,11 +5,11 @@ from __future__ import annotations
 import signal
 import time
 
-from textual.events import Event, Key, Paste
+from textual.events import Event, Paste
 
 from engine.remote.client import RemoteSession
-from engine.remote.controls import HAND_OVER_SECONDS, Controls
-from engine.remote.messages import AskForControls, GiveControls, KeepControls, StillHere
+from engine.remote.controls import Controls
+from engine.remote.messages import TakeControls
 from engine.run.commands import Command, Stop
 from engine.run.state import ENDED
 from engine.storage.run_folder import run_argument
@@ -21,21 +21,21 @@ from glov_tui.terminal.pastes import pasted
 
 LEAVE_SECONDS = 5.0  # to wait for the engine's next safe point
 CTRL_C_SECONDS = 3.0
-SAY_HERE_SECONDS = 2.0  # at most that often
 _NEEDS_CONTROLS = DRIVING | {"lab"}
-_CONTROLS = frozenset(["ask_for_controls", "give_controls", "keep_controls"])
 
 
 class AttachedActions(PastActions):
-    """Asking for the controls, giving and keeping them; detaching and stopping.
+    """Taking the controls, and being told who has taken them; detaching and stopping.
 
     Only a ``RemoteSession`` can be watched from elsewhere; others are this screen's own.
     """
 
     is_leaving = False  # the run was told to stop
     _ctrl_c_at = float("-inf")
-    _said_here_at = float("-inf")
     _known_controls: Controls | None = None
+    _held: bool | None = None  # whether this screen had the controls then
+    _last_holder: int | None = None
+    _told_of_loss: tuple[int | None, float | None] | None = None  # by ``may_drive``
 
     @property
     def remote(self) -> RemoteSession | None:
@@ -55,19 +55,15 @@ class AttachedActions(PastActions):
 
     def attached_allows(self, action: str) -> bool:
         """Whether an action is for a screen that has the controls, or for one that has not."""
-        if action in _CONTROLS:
-            controls = self.remote and self.remote.controls
-            if not controls or self.session.ended:
-                return False
-            if action == "ask_for_controls":
-                return not self.has_controls
-            return self.has_controls and bool(controls.asking)
+        if action == "take_controls":
+            return not (self.has_controls or self.session.ended)
         return self.has_controls or action not in _NEEDS_CONTROLS
 
     def may_drive(self) -> bool:
         """Whether there is an engine to drive and this screen has the controls.
 
-        Says so where there is none, and asks for them where it has not.
+        Says so where there is none. Where another screen has them it is said who, and they are
+        taken at the second time: what was typed is not to be lost, nor sent unawares.
         """
         if self.session.ended or self.session.state.status in ENDED:
             self.notify(
@@ -76,43 +72,32 @@ class AttachedActions(PastActions):
                 timeout=8,
             )
             return False
-        if self.has_controls:
+        remote = self.remote
+        if self.has_controls or remote is None or remote.controls is None:
             return True
-        self.action_ask_for_controls()
+        loss = (remote.controls.holder, remote.controls.taken_at)
+        if self._told_of_loss == loss:
+            remote.send(TakeControls())  # what is sent next comes after it
+            return True
+        self._told_of_loss = loss
+        self._tell(f"{_who_has_them(remote.controls)}. The same key again takes them back.")
         return False
 
     def _send(self, command: Command) -> None:
         if self.may_drive():
             super()._send(command)
 
-    def action_ask_for_controls(self) -> None:
-        """Ask for the controls; they come at once where nobody holds them."""
-        assert self.remote is not None and self.remote.controls is not None
-        self.remote.send(AskForControls())
-        holder = clean(self.remote.controls.name(self.remote.controls.holder))
-        self.notify(
-            f"{holder} has the controls and is asked for them. They come when no key is pressed "
-            f"there for {HAND_OVER_SECONDS:.0f} s.",
-            markup=False,
-            timeout=6,
-        )
-
-    def action_give_controls(self) -> None:
-        """Give the controls to whoever asked first."""
-        assert self.remote is not None
-        self.remote.send(GiveControls())
-
-    def action_keep_controls(self) -> None:
-        """Turn down who asked for the controls."""
-        assert self.remote is not None
-        self.remote.send(KeepControls())
+    def action_take_controls(self) -> None:
+        """Take the controls; the screen that has them is told."""
+        if self.remote is not None:
+            self.remote.send(TakeControls())
 
     def _controls_changed(self) -> bool:
         """Look at who watches now; say what has changed, and return whether anything has."""
         remote = self.remote
         if remote is None or remote.controls is self._known_controls:
             return False
-        before, now, me = self._known_controls, remote.controls, remote.number
+        now, me, held = remote.controls, remote.number, self._held
         self._known_controls = now
         for line in self.screen_stack[0].query(StatusLine):  # none while the app closes
             line.attached = _described(now, me) if now is not None else ""
@@ -120,42 +105,22 @@ class AttachedActions(PastActions):
         self.refresh_bindings()
         if now is None:
             return True
-        if before is None:
-            if now.holder != me:
-                self._tell(f"{clean(now.name(now.holder))} has the controls. c asks for them.")
-        elif before.holder != now.holder:
-            mine = now.holder == me
-            who = "You have" if mine else f"{clean(now.name(now.holder))} has"
-            self._tell(f"{who} the controls now.")
-        elif me in before.asking and me not in now.asking:
-            self._tell(f"{clean(now.name(now.holder))} keeps the controls.")
-        new = [n for n in now.asking if before is None or n not in before.asking]
-        if now.holder == me and new:
+        holder, self._held = now.holder, now.holder == me
+        if held and not self._held:
             self.bell()
-            first = "" if self.screen is self.screen_stack[0] else "close this first, then "
-            self._tell(
-                f"{clean(now.name(new[0]))} asks for the controls: {first}c gives, C keeps them. "
-                f"They go when no key is pressed for {HAND_OVER_SECONDS:.0f} s."
-            )
+            self._tell(f"{_who_has_them(now)}. c takes them back.")
+        elif self._held and held is False:
+            self._tell("You have the controls now.")
+        elif not self._held and holder != self._last_holder:
+            self._tell(f"{_who_has_them(now)}. c takes them.")
+        self._last_holder = holder
         return True
 
     async def on_event(self, event: Event) -> None:
-        """Any key says that somebody is here, and does not lose the controls for not answering.
-
-        What is pasted is shown as what it is, in whatever field.
-        """
+        """What is pasted is shown as what it is, in whatever field."""
         if isinstance(event, Paste):
             event.text = pasted(event.text)
-        if isinstance(event, Key) and self.has_controls and self._is_asked:
-            now = time.monotonic()
-            if now - self._said_here_at >= SAY_HERE_SECONDS and self.remote is not None:
-                self._said_here_at = now
-                self.remote.send(StillHere())
         await super().on_event(event)
-
-    @property
-    def _is_asked(self) -> bool:
-        return self._known_controls is not None and bool(self._known_controls.asking)
 
     def _tell(self, text: str) -> None:
         self.notify(text, title="Controls", markup=False, timeout=5)
@@ -231,14 +196,17 @@ class AttachedActions(PastActions):
         self.action_leave()
 
 
+def _who_has_them(controls: Controls) -> str:
+    """``pts/3 took the controls at 14:05:09``."""
+    holder = clean(controls.name(controls.holder))
+    if controls.taken_at is None:
+        return f"{holder} has the controls"
+    at = time.strftime("%H:%M:%S", time.localtime(controls.taken_at))
+    return f"{holder} took the controls at {at}"
+
+
 def _described(controls: Controls, me: int | None) -> str:
     """A field for the status line, empty while nobody else is there."""
-    holder = clean(controls.name(controls.holder))
-    if controls.holder == me:
-        if controls.asking:
-            asker = clean(controls.name(controls.asking[0]))
-            return f"{asker} asks for the controls (c: give, C: keep)"
-        return f"{len(controls.screens)} screens" if len(controls.screens) > 1 else ""
-    if me in controls.asking:
-        return f"asked {holder} for the controls"
-    return f"watching, {holder} has the controls (c: ask)"
+    if controls.holder != me:
+        return f"watching, {_who_has_them(controls)} (c: take)"
+    return f"{len(controls.screens)} screens" if len(controls.screens) > 1 else ""

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 from pathlib import Path
 
 from engine.remote.client import RemoteSession
@@ -14,20 +13,10 @@ from engine.run import events as ev
 from engine.run.commands import Pause
 from engine.storage.journal import is_driven, read_journal
 from engine.storage.run_folder import EVENTS, LOG, SOCKET
-from tests.support.command import demo, glov
-from tests.support.patience import CEILING_SECONDS, wait_until
-from tests.support.terminal import ROOT, Terminal
+from tests.support.command import attach, called, demo, glov
+from tests.support.patience import wait_until
+from tests.support.terminal import Terminal
 from tests.support.written_runs import write_run
-
-
-def attach(folder: Path, **options: object) -> Terminal:
-    return Terminal(glov("attach", str(folder)), **options)
-
-
-def called(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        glov(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=CEILING_SECONDS
-    )
 
 
 def kinds(folder: Path) -> list[str]:
@@ -105,18 +94,11 @@ def test_two_screens_and_one_that_has_the_controls(run_folder: Path) -> None:
     with attach(run_folder) as first:
         first.wait_for("Pause")
         with attach(run_folder) as second:
-            second.wait_for("watching", "Ask for controls")
+            second.wait_for("watching", "Take controls")
             first.wait_for("2 screens")
             second.press("space", "c")
-            second.wait_for("asked pts")
-            first.wait_for("c: give")
-            first.press("C")
-            second.wait_for("keeps the controls")
-            first.wait_gone("c: give")
-            second.press("c")
-            first.wait_for("c: give")
-            first.press("c")
             second.wait_for("You have the controls")  # and then the keys again
+            first.wait_for("took the controls at", "takes them back")
             second.wait_for("Pause")
             first.wait_for("watching")
             second.wait_for("running")

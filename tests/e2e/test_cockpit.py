@@ -12,9 +12,7 @@ from engine.run import events as ev
 from engine.run.edits import SetOption
 from engine.storage.journal import read_journal
 from engine.storage.lock import read_owner
-from tests.support import ROOT
-from tests.support.command import demo, glov
-from tests.support.patience import CEILING_SECONDS
+from tests.support.command import GLOV, called, demo, glov
 from tests.support.terminal import Terminal
 from tests.support.written_runs import write_run
 
@@ -183,16 +181,7 @@ def test_editing_in_the_users_own_editor(run_folder: Path, tmp_path: Path) -> No
 
 
 def test_without_a_terminal_it_runs_headless_and_says_so(run_folder: Path) -> None:
-    import subprocess
-
-    done = subprocess.run(
-        demo(run_folder, "steps=1"),
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=CEILING_SECONDS,
-    )
+    done = called(*demo(run_folder, "steps=1")[len(GLOV) :])
     assert done.returncode == 0
     assert "no terminal here" in done.stderr and "top-3 ensemble" in done.stdout
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.llm.transformers_llm import LocalLLM
-from tests.real import models
+from tests.support import real_models as models
 
 
 def _had(find: Callable[[], Path]) -> Path:

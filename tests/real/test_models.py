@@ -8,7 +8,7 @@ import pytest
 from transformers import AutoConfig
 
 from engine.llm.transformers_llm import LocalLLM
-from tests.real import models
+from tests.support import real_models as models
 
 
 def test_the_models_are_the_real_ones(smollm2: Path, minilm: Path, real_llm: LocalLLM) -> None:

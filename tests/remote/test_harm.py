@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from engine.common.kept import Kept
 from engine.config.editable import EDITABLE
 from engine.remote import address, server
-from engine.remote.messages import KeepControls, Request, format_line
+from engine.remote.messages import Request, TakeControls, format_line
 from engine.run import events as ev
 from engine.run.commands import MakeEdit, Pause, Resume, Stop, UndoEdit
 from engine.run.edits import SetNextPrompt, SetOption
@@ -97,7 +97,7 @@ def line_of(command: object) -> bytes:
     return json.dumps(command).encode() + b"\n"
 
 
-REQUESTS = st.sampled_from(["join", "ask-for-controls", "give-controls", "keep-controls"]).map(
+REQUESTS = st.sampled_from(["join", "take-controls"]).map(
     lambda kind: {"kind": kind, "name": "x"} if kind == "join" else {"kind": kind}
 )
 
@@ -347,19 +347,19 @@ def test_lines_are_obeyed_at_a_limited_rate(
     parse = server.parse_request
 
     def counted(line: bytes) -> Request:
-        if b"keep" in line:
+        if b"take" in line:
             obeyed.append(time.monotonic())
         return parse(line)
 
     monkeypatch.setattr(server, "parse_request", counted)
     monkeypatch.setattr(server, "LINES_AT_ONCE", 20.0)
     folder = tmp_path / "run"
-    join, keep = b'{"kind":"join","name":"flood"}\n', format_line(KeepControls())
-    with served(folder, kept, None, "steps=0"), Flood(folder, join + keep * 5000) as flood:
+    join, take = b'{"kind":"join","name":"flood"}\n', format_line(TakeControls())
+    with served(folder, kept, None, "steps=0"), Flood(folder, join + take * 5000) as flood:
         wait_until(lambda: len(obeyed) > 40)
         assert flood.connections == 1
         assert len(connections[0].reader._buffer) <= 3 * server.LONGEST_LINE
-        assert flood.bytes > 2 * len(obeyed) * len(keep)
+        assert flood.bytes > 2 * len(obeyed) * len(take)
     for first, last in itertools.combinations(range(0, 41, 10), 2):
         seconds = obeyed[last] - obeyed[first]
         # 3: the first line of all is no such line, and those at both ends count

@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from engine.common.kept import Kept
 from engine.remote import address, server
 from engine.remote.client import RemoteSession
-from engine.remote.messages import AskForControls, GiveControls, KeepControls
+from engine.remote.messages import TakeControls
 from engine.remote.process import start_engine
 from engine.remote.stopping import stop_engine
 from engine.run import events as ev
@@ -73,43 +74,40 @@ def test_two_screens_see_the_same_and_one_drives(
     assert outcome(folder) == outcome(undisturbed)
 
 
-def test_controls_are_asked_for_and_given_and_kept(tmp_path: Path, kept: Kept) -> None:
+def test_who_takes_the_controls_has_them_and_the_other_is_told(tmp_path: Path, kept: Kept) -> None:
     folder = tmp_path / "run"
+    begun = time.time()
     with (
         served(folder, kept, None, "steps=0"),
         Screen(folder, "one") as one,
         Screen(folder, "two") as two,
     ):
-        two.send(AskForControls())
+        two.send(TakeControls())
         for screen in (one, two):
-            screen.until(lambda s=screen: s.controls.asking == (two.number,))
-        one.send(KeepControls())
-        two.until(lambda: two.controls.asking == ())
-        assert not two.holds
-        two.send(AskForControls())
-        one.until(lambda: one.controls.asking)
-        two.send(GiveControls(), KeepControls())  # not its to give
-        one.send(GiveControls())
-        two.until(lambda: two.holds)
-        one.send(AskForControls())
-        two.until(lambda: two.controls.asking == (one.number,))
-        two.socket.close()
+            screen.until(lambda s=screen: s.controls.holder == two.number)
+        assert begun - 1 <= one.controls.taken_at <= time.time() + 1
+        one.send(Pause())
+        one.until(lambda: one.refused == ["pause: two has the controls"])
+        one.send(TakeControls())
+        two.until(lambda: two.controls.holder == one.number)
+        two.send(TakeControls())
+        one.until(lambda: not one.holds)
+        two.socket.close()  # whose line dropped
         one.until(lambda: len(one.controls.screens) == 1)
-        assert one.holds and one.controls.asking == ()
+        assert one.holds and one.controls.taken_at is None
 
 
-def test_who_holds_them_and_does_not_answer_loses_them(
-    tmp_path: Path, kept: Kept, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("engine.remote.controls.HAND_OVER_SECONDS", 0.2)
+def test_a_screen_of_an_older_glov_is_refused_and_shown_the_run(tmp_path: Path, kept: Kept) -> None:
     folder = tmp_path / "run"
-    with (
-        served(folder, kept, None, "steps=0"),
-        Screen(folder, "gone for coffee"),
-        Screen(folder, "two") as two,
-    ):
-        two.send(AskForControls())
-        two.until(lambda: two.holds)
+    with served(folder, kept, None, "steps=0"), Screen(folder, "one") as one:
+        with Screen(folder, "old") as old:
+            kinds = ("ask-for-controls", "give-controls", "keep-controls", "still-here")
+            old.send(*(f'{{"kind":"{kind}"}}\n'.encode() for kind in kinds))
+            old.until(lambda: len(old.refused) == len(kinds))
+            assert all(text.startswith("not understood") for text in old.refused)
+            old.send(TakeControls())
+            old.until(lambda: old.holds)
+        one.until(lambda: one.holds)
 
 
 def test_edits_of_a_screen_are_in_the_journal(tmp_path: Path, kept: Kept) -> None:
@@ -173,7 +171,7 @@ def test_nothing_but_stop_is_obeyed_before_joining(
     with served(folder, kept, paused_in(1)) as session:
         to_the_pause(session)
         with Screen(folder) as one:
-            one.send(Resume(), AskForControls())
+            one.send(Resume(), TakeControls())
             one.send(b'{"kind":"join","name":"late"}\n')
             one.until(lambda: len(one.refused) == 2)
             assert set(one.refused) == {"join first"}
@@ -188,7 +186,7 @@ def test_who_does_not_join_is_shut_out(
     with served(folder, kept, None, "steps=0"), Screen(folder, "one") as one:
         with address.connect(folder, 20.0) as silent:
             assert shut_out(silent)
-        one.send(KeepControls(), AskForControls())  # and those who did are not
+        one.send(TakeControls())  # and those who did are not
         with Screen(folder, "two") as two:
             assert [s.name for s in two.controls.screens] == ["one", "two"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from textual.widgets import TextArea
 
 from engine.config.toml_file import load_config
 from engine.remote.client import RemoteSession
-from engine.remote.messages import AskForControls, GiveControls
+from engine.remote.messages import TakeControls
 from engine.remote.server import ControlServer
 from engine.run import events as ev
 from engine.run.commands import Pause, Stop
@@ -66,45 +67,61 @@ def status(app: GlovApp) -> str:
     return app.query_one(StatusLine).line(app.session.state)
 
 
+def messages(app: GlovApp) -> list[str]:
+    return [notice.message for notice in app._notifications]
+
+
 async def test_alone_it_has_the_controls_and_says_nothing_of_them(engine) -> None:
     async with cockpit(engine.folder) as (_, app):
         await until(lambda: "Go on" in keys(app))
-        assert not {"Ask for controls", "Give controls", "Keep controls"} & keys(app)
+        assert "Take controls" not in keys(app)
         assert "screens" not in status(app) and not app._notifications
 
 
-async def test_a_second_screen_watches_asks_and_is_given_the_controls(engine, other) -> None:
+async def test_a_second_screen_watches_and_takes_the_controls(engine, other) -> None:
     async with cockpit(engine.folder) as (pilot, app):
-        await until(lambda: "Ask for controls" in keys(app))
+        await until(lambda: "Take controls" in keys(app))
         assert not {"Go on", "Edit", "Lab", "Inject"} & keys(app)
         assert {"History", "Fork", "Help"} <= keys(app)
-        await until(lambda: "watching, pts/other has the controls (c: ask)" in status(app))
+        await until(lambda: "watching, pts/other has the controls (c: take)" in status(app))
         await pilot.press("space", "plus", "e")
         assert app.screen is app.screen_stack[0]
         await pilot.press("c")
-        await until(lambda: other.controls.asking)
-        other.send(GiveControls())
         await until(lambda: {"Go on", "Edit", "Lab"} <= keys(app))
+        assert "Take controls" not in keys(app)
         await until(lambda: "2 screens" in status(app))
-    assert not engine.run.state.edits
+        await until(lambda: other.controls.holder == app.session.number)
+        assert other.controls.taken_at is not None
+    assert not engine.state.edits
 
 
-async def test_who_has_the_controls_is_asked_and_gives_or_keeps_them(engine) -> None:
+async def test_who_loses_the_controls_is_told_by_whom_and_when_and_takes_them_back(engine) -> None:
     async with cockpit(engine.folder) as (pilot, app):
+        await until(lambda: "Edit" in keys(app))
         other = RemoteSession.attach(engine.folder, "\x1b[31mpts/other")
-        other.send(AskForControls())
-        await until(lambda: {"Give controls", "Keep controls"} <= keys(app))
-        asks = "pts/other asks for the controls (c: give, C: keep)"
-        await until(lambda: asks in status(app))
+        other.send(TakeControls())
+        await until(lambda: "Take controls" in keys(app))
+        at = time.strftime("%H:%M:%S", time.localtime(other.controls.taken_at))
+        taken = f"pts/other took the controls at {at}"
+        await until(lambda: any(taken in m for m in messages(app)))
+        await until(lambda: f"{taken} (c: take)" in status(app))
         assert "\x1b" not in status(app)
-        await until(lambda: any("c gives, C keeps them" in n.message for n in app._notifications))
-        await pilot.press("C")
-        await until(lambda: "Keep controls" not in keys(app) and not other.controls.asking)
-        assert app.has_controls
-        other.send(AskForControls())
-        await until(lambda: "Give controls" in keys(app))
         await pilot.press("c")
-        await until(lambda: other.controls.holder == other.number and not app.has_controls)
+        await until(lambda: "Edit" in keys(app))
+        await until(lambda: other.controls.holder != other.number)
+
+
+async def test_a_screen_whose_line_dropped_does_not_have_them_when_it_is_back(engine) -> None:
+    async with cockpit(engine.folder) as (_, app):
+        await until(lambda: "Edit" in keys(app))
+        other = RemoteSession.attach(engine.folder, "pts/other")
+        app.session._outgoing.append(b"\n" * 30)  # for this the engine closes the connection
+        app.session._wake_up()
+        await until(lambda: other.controls.holder == other.number)
+        await until(lambda: "Take controls" in keys(app))
+        said = "pts/other has the controls. c takes them back"
+        await until(lambda: any(said in m for m in messages(app)))
+        assert len(other.controls.screens) == 2
 
 
 async def test_what_was_typed_is_kept_when_the_controls_went_meanwhile(engine) -> None:
@@ -114,22 +131,19 @@ async def test_what_was_typed_is_kept_when_the_controls_went_meanwhile(engine) -
         for key, typed in (("e", "TYPED "), ("i", "a <category> of mine.")):
             await pilot.press(key)
             await pilot.press(*typed)
-            other.send(AskForControls())
-            await until(lambda: other.controls.asking)
-            app.action_give_controls()
+            other.send(TakeControls())
             await until(lambda: not app.has_controls)
             await pilot.press("ctrl+s" if key == "e" else "enter")
-            await until(lambda: app.session.number in other.controls.asking)
             kept = EditorScreen if key == "e" else InjectScreen
-            assert isinstance(app.screen, kept)
+            assert isinstance(app.screen, kept) and not app.has_controls
             assert typed.strip() in app.screen.query(TextArea).first().text
-            other.send(GiveControls())
-            await until(lambda: app.has_controls)
+            await until(lambda: any("takes them back" in m for m in messages(app)))
             await pilot.press("ctrl+s" if key == "e" else "enter")
             await until(lambda: app.screen is app.screen_stack[0])
-        await until(lambda: engine.run.state.edits)
-        assert "TYPED" in engine.run.state.edits[0].edit.value
-        await until(lambda: engine.run.state.find("a <category> of mine"))
+            await until(lambda: app.has_controls)
+        await until(lambda: engine.state.edits)
+        assert "TYPED" in engine.state.edits[0].edit.value
+        await until(lambda: engine.state.find("a <category> of mine"))
 
 
 async def test_what_was_typed_is_kept_when_the_run_has_ended_meanwhile(engine) -> None:
@@ -142,25 +156,7 @@ async def test_what_was_typed_is_kept_when_the_run_has_ended_meanwhile(engine) -
         await pilot.press("ctrl+s")
         assert isinstance(app.screen, EditorScreen)
         assert "TYPED" in app.screen.query(TextArea).first().text
-        await until(lambda: any("has ended" in n.message for n in app._notifications))
-
-
-async def test_typing_keeps_the_controls_that_are_asked_for(engine, monkeypatch) -> None:
-    monkeypatch.setattr("engine.remote.controls.HAND_OVER_SECONDS", 3600.0)
-    monkeypatch.setattr("glov_tui.cockpit.attached.SAY_HERE_SECONDS", 0.0)
-    async with cockpit(engine.folder) as (pilot, app):
-        await until(lambda: "Edit" in keys(app))
-        other = RemoteSession.attach(engine.folder, "pts/other")
-        await pilot.press("e")
-        other.send(AskForControls())
-        await until(lambda: any("close this first" in n.message for n in app._notifications))
-        for _ in range(3):
-            asked_at = other.controls.asked_at
-            await pilot.press("x")
-            await until(lambda asked_at=asked_at: other.controls.asked_at > asked_at)
-        assert app.has_controls
-        monkeypatch.setattr("engine.remote.controls.HAND_OVER_SECONDS", 0.0)
-        await until(lambda: not app.has_controls)
+        await until(lambda: any("has ended" in m for m in messages(app)))
 
 
 async def test_q_detaches_or_stops(engine) -> None:
@@ -169,7 +165,7 @@ async def test_q_detaches_or_stops(engine) -> None:
         assert isinstance(app.screen, QuestionScreen)
         await pilot.press("d")
         await until(lambda: not app.is_running)
-    assert engine.run.state.status == "paused" and not engine.ended
+    assert engine.state.status == "paused" and not engine.ended
     async with cockpit(engine.folder) as (pilot, app):
         await pilot.press("q", "s")
         await until(lambda: not app.is_running)
@@ -190,7 +186,7 @@ async def test_sigterm_stops_the_run_where_both_began_as_one(engine, started_her
         app.session.starts_engine = started_here
         app._told(signal.SIGTERM)
         await until(lambda: not app.is_running)
-    assert (engine.run.state.status == "stopped") == started_here
+    assert (engine.state.status == "stopped") == started_here
 
 
 async def test_what_is_refused_is_in_the_log(engine, other) -> None:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.support import ROOT
-from tests.support.command_line import GLOV, glov
+from tests.support.command import GLOV, called
 from tests.support.patience import CEILING_SECONDS, wait_until
 from tests.support.written_runs import write_run
 
@@ -23,7 +23,7 @@ WEIGHTS = ROOT / "engine" / "demo" / "weights"
 
 
 def test_demo_prints_one_json_document_with_the_promised_keys(tmp_path: Path) -> None:
-    done = glov("demo", "--headless", "--json", "--steps", "2", "--seed", "1", cwd=tmp_path)
+    done = called("demo", "--headless", "--json", "--steps", "2", "--seed", "1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["steps"] == 2 and result["seed"] == 1
@@ -59,7 +59,7 @@ EVIL = "x\x1b[2J\x9b\u202e\u200by"
 def test_a_name_does_nothing_to_the_terminal_that_it_is_printed_on(
     tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
-    done = glov(*arguments, cwd=tmp_path)
+    done = called(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert "x" in done.stderr or "at-step" in done.stderr
     for character in EVIL[1:-1]:
@@ -70,7 +70,7 @@ def test_json_and_toml_are_escaped_too(tmp_path: Path) -> None:
     text = f'[proposal]\ntask = "{EVIL} <category>"\n'.replace("\x1b", "\\u001b")
     (tmp_path / "c.toml").write_text(text)
     for options in ((), ("--json",)):
-        shown = glov("config", "show", "c.toml", "--set", "data.path=x", *options, cwd=tmp_path)
+        shown = called("config", "show", "c.toml", "--set", "data.path=x", *options, cwd=tmp_path)
         assert shown.returncode == 0, shown.stderr
         read = json.loads(shown.stdout) if options else tomllib.loads(shown.stdout)
         assert read["proposal"]["task"] == f"{EVIL} <category>"
@@ -78,7 +78,7 @@ def test_json_and_toml_are_escaped_too(tmp_path: Path) -> None:
 
 
 def test_without_json_the_result_is_a_table_and_progress_is_on_stderr(tmp_path: Path) -> None:
-    done = glov("demo", "--headless", "--steps", "1", "--run-dir", "r", cwd=tmp_path)
+    done = called("demo", "--headless", "--steps", "1", "--run-dir", "r", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "top-3 ensemble" in done.stdout
     assert "step 1:" in done.stderr and "step 1:" not in done.stdout
@@ -122,7 +122,7 @@ def test_without_json_the_result_is_a_table_and_progress_is_on_stderr(tmp_path: 
     ],
 )
 def test_wrong_calls_exit_with_2_and_one_clear_message(tmp_path, arguments, expected) -> None:
-    done = glov(*arguments, cwd=tmp_path)
+    done = called(*arguments, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert expected in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
@@ -132,27 +132,27 @@ def test_wrong_calls_exit_with_2_and_one_clear_message(tmp_path, arguments, expe
 
 def test_a_failed_run_exits_with_1(tmp_path: Path) -> None:
     (tmp_path / "no-model").mkdir()
-    done = glov("demo", "--headless", "--set", "llm.model=./no-model", cwd=tmp_path)
+    done = called("demo", "--headless", "--set", "llm.model=./no-model", cwd=tmp_path)
     assert done.returncode == 1
     assert "no-model" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_config_init_and_show(tmp_path: Path) -> None:
-    assert glov("config", "init", "my.toml", cwd=tmp_path).returncode == 0
-    again = glov("config", "init", "my.toml", cwd=tmp_path)
+    assert called("config", "init", "my.toml", cwd=tmp_path).returncode == 0
+    again = called("config", "init", "my.toml", cwd=tmp_path)
     assert again.returncode == 2 and "--force" in again.stderr
-    shown = glov("config", "show", "my.toml", "--set", "steps=7", cwd=tmp_path)
+    shown = called("config", "show", "my.toml", "--set", "steps=7", cwd=tmp_path)
     assert tomllib.loads(shown.stdout)["steps"] == 7
-    as_json = glov("config", "show", "my.toml", "--json", cwd=tmp_path)
+    as_json = called("config", "show", "my.toml", "--json", cwd=tmp_path)
     assert json.loads(as_json.stdout)["steering"]["layers"] == [17]
 
 
 def test_doctor_and_datasets(tmp_path: Path) -> None:
-    found = json.loads(glov("doctor", "--json", cwd=tmp_path).stdout)
+    found = json.loads(called("doctor", "--json", cwd=tmp_path).stdout)
     assert set(found) == {"versions", "extras", "devices", "folders", "hub", "terminal"}
     assert found["extras"] == {"GGUF files": "yes"}
     assert found["versions"]["torch"] and found["hub"]["reachable"] is False
-    names = json.loads(glov("datasets", "--json", cwd=tmp_path).stdout)
+    names = json.loads(called("datasets", "--json", cwd=tmp_path).stdout)
     assert "image-folder" in names and len(names) >= 4
 
 
@@ -176,7 +176,7 @@ def test_ctrl_c_stops_and_the_run_can_be_resumed(tmp_path: Path) -> None:
     _, stderr = process.communicate(timeout=CEILING_SECONDS)
     assert process.returncode == 130
     assert "glov resume r" in stderr
-    resumed = glov("resume", "r", "--headless", "--json", cwd=tmp_path)
+    resumed = called("resume", "r", "--headless", "--json", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert json.loads(resumed.stdout)["steps"] == 3
 
@@ -207,7 +207,7 @@ def test_a_users_own_images_with_models_given_by_path(tmp_path: Path) -> None:
         candidates = 4
         """
     )
-    done = glov("run", "my.toml", "--headless", "--json", "--set", "seed=3", cwd=tmp_path)
+    done = called("run", "my.toml", "--headless", "--json", "--set", "seed=3", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["steps"] == 2
@@ -232,21 +232,21 @@ def test_a_run_outlives_who_reads_its_progress(tmp_path: Path, command: tuple[st
     process.stderr.close()  # as `2>&1 | head -1` does
     assert process.wait(CEILING_SECONDS) == 0
     assert "step" in (tmp_path / "r" / "log.txt").read_text() or command[0] == "sweep"
-    listed = json.loads(glov("runs", "r", "--json", cwd=tmp_path).stdout)
+    listed = json.loads(called("runs", "r", "--json", cwd=tmp_path).stdout)
     assert [run["status"] for run in listed] == ["finished"]
 
 
 @pytest.mark.parametrize("how", [("--detach",), ("--headless",)])
 def test_detaching_and_being_attached_to_what_is_finished(tmp_path: Path, how) -> None:
     write_run(tmp_path / "runs" / "done", curve=(40, 60))
-    done = glov("resume", "done", *how, cwd=tmp_path)
+    done = called("resume", "done", *how, cwd=tmp_path)
     if how == ("--headless",):
         assert done.returncode == 0
     else:
         assert done.returncode == 2 and "glov resume done" in done.stderr
     for command in (("attach", "done"), ("stop", "done")):
-        assert glov(*command, cwd=tmp_path).returncode == 2
-    both = glov("fork", "done", "--at-step", "1", "--headless", "--detach", cwd=tmp_path)
+        assert called(*command, cwd=tmp_path).returncode == 2
+    both = called("fork", "done", "--at-step", "1", "--headless", "--detach", cwd=tmp_path)
     assert both.returncode == 2 and "give one" in both.stderr
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["done"]
 
@@ -261,7 +261,7 @@ def test_detaching_and_being_attached_to_what_is_finished(tmp_path: Path, how) -
     ],
 )
 def test_a_wrong_option_is_said_in_our_words(tmp_path, arguments, expected) -> None:
-    done = glov(*arguments, cwd=tmp_path)
+    done = called(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     said = " ".join(done.stderr.replace("│", " ").split())
     assert expected in said and "Input" not in said

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import glov
+from tests.support.command import called
 
 TEXTS = ("--positive", "a dark <category>.", "--negative", "a <category>.")
 PROMPT = ("--prompt", "Write a template.")
@@ -17,14 +17,14 @@ PROMPT = ("--prompt", "Write a template.")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run of two steps."""
     folder = tmp_path_factory.mktemp("steer")
-    done = glov("demo", "--headless", "--steps", "2", "--run-dir", "runs/r", cwd=folder)
+    done = called("demo", "--headless", "--steps", "2", "--run-dir", "runs/r", cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder
 
 
 def test_a_comparison_of_a_run(folder: Path) -> None:
     journal = (folder / "runs/r/events.jsonl").read_bytes()
-    done = glov("steer", "r", "--replies", "2", "--json", cwd=folder)
+    done = called("steer", "r", "--replies", "2", "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     comparison = result["comparison"]
@@ -38,7 +38,7 @@ def test_a_comparison_of_a_run(folder: Path) -> None:
 
 def test_a_grid_with_fitness_and_the_lens(folder: Path) -> None:
     options = ("--layer", "1", "--layer", "3", "--alpha", "0.5", "--replies", "1")
-    done = glov("steer", "r", *options, "--fitness", "--lens", "--json", cwd=folder)
+    done = called("steer", "r", *options, "--fitness", "--lens", "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     cells = result["grid"]["cells"]
@@ -48,7 +48,7 @@ def test_a_grid_with_fitness_and_the_lens(folder: Path) -> None:
 
 
 def test_without_a_run_as_text(tmp_path: Path) -> None:
-    done = glov("steer", *TEXTS, *PROMPT, "--mode", "actadd", "--replies", "1", cwd=tmp_path)
+    done = called("steer", *TEXTS, *PROMPT, "--mode", "actadd", "--replies", "1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "actadd, layer 3, alpha 0.5" in done.stdout
     assert "KL in nats" in done.stdout
@@ -69,7 +69,7 @@ def test_without_a_run_as_text(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_calls(tmp_path: Path, arguments: tuple[str, ...], expected: str) -> None:
-    done = glov("steer", *arguments, cwd=tmp_path)
+    done = called("steer", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
@@ -77,7 +77,7 @@ def test_wrong_calls(tmp_path: Path, arguments: tuple[str, ...], expected: str) 
 
 def test_what_is_wrong_with_a_steering_is_said(tmp_path: Path) -> None:
     strong = ("--alpha", "3", "--replies", "1", "--pool", "paper", "--json")
-    done = glov("steer", *TEXTS, *PROMPT, *strong, cwd=tmp_path)
+    done = called("steer", *TEXTS, *PROMPT, *strong, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (warning,) = json.loads(done.stdout)["warnings"]
     assert "steering.alpha = 3 is strong" in warning and "% of the hidden states' norm" in warning
@@ -85,7 +85,7 @@ def test_what_is_wrong_with_a_steering_is_said(tmp_path: Path) -> None:
 
 def test_a_grid_says_how_strong_each_cell_is(tmp_path: Path) -> None:
     grid = ("--alpha", "0.25", "--alpha", "3.5", "--replies", "1")
-    done = glov("steer", *TEXTS, *PROMPT, *grid, cwd=tmp_path)
+    done = called("steer", *TEXTS, *PROMPT, *grid, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     mild, strong = (next(line for line in lines if f" {a} " in line) for a in ("0.25", "3.5"))

@@ -13,7 +13,7 @@ import pytest
 from engine.sweeps.grid import make_grid, parse_axis
 from engine.sweeps.sweep import open_sweep
 from tests.support import ROOT
-from tests.support.command_line import GLOV, glov
+from tests.support.command import GLOV, called
 from tests.support.patience import CEILING_SECONDS, wait_until
 from tests.support.written_runs import write_run
 
@@ -41,7 +41,7 @@ def test_ctrl_c_stops_a_sweep_and_the_same_command_goes_on(tmp_path: Path) -> No
     assert "go on with: glov sweep demo --grid=steering.mode=last-token,off" in stderr
     assert "--sweep-dir=s" in stderr
     assert "1 of 2" in stdout  # runs of the first row
-    done = glov(*SWEEP, "--json", cwd=tmp_path)
+    done = called(*SWEEP, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "finished already" in done.stderr
     document = json.loads(done.stdout)
@@ -54,17 +54,17 @@ def test_ctrl_c_stops_a_sweep_and_the_same_command_goes_on(tmp_path: Path) -> No
     assert len(document["runs"]) == 4
     assert {run["status"] for run in document["runs"]} == {"finished"}
 
-    again = glov("resume", "s/mode=off,seed=1", "--headless", "--json", cwd=tmp_path)
+    again = called("resume", "s/mode=off,seed=1", "--headless", "--json", cwd=tmp_path)
     assert json.loads(again.stdout)["status"] == "finished"
-    table = glov(*SWEEP, cwd=tmp_path, PYTHONIOENCODING="ascii")
+    table = called(*SWEEP, cwd=tmp_path, PYTHONIOENCODING="ascii")
     assert table.returncode == 0 and table.stdout.isascii()
     assert "steering.mode=off" in table.stdout and "+-" in table.stdout
     assert "ensemble test accuracy" in table.stdout and "o mean" in table.stdout
-    compared = json.loads(glov("compare", "s", "--json", cwd=tmp_path).stdout)
+    compared = json.loads(called("compare", "s", "--json", cwd=tmp_path).stdout)
     (comparison,) = compared["blocks"][0]["comparisons"]
     assert comparison["baseline"] == "steering.mode=off"
     assert comparison["metrics"]["area"]["pairs"] == 2
-    other = glov(*SWEEP[:-2], "--set", "steps=2", "--sweep-dir", "s", cwd=tmp_path)
+    other = called(*SWEEP[:-2], "--set", "steps=2", "--sweep-dir", "s", cwd=tmp_path)
     assert other.returncode == 2 and "steps was 1 and is now 2" in other.stderr
 
 
@@ -83,7 +83,7 @@ def test_ctrl_c_stops_a_sweep_and_the_same_command_goes_on(tmp_path: Path) -> No
 )
 def test_wrong_calls_exit_with_2_and_one_clear_message(tmp_path, arguments, expected) -> None:
     write_run(tmp_path / "r")
-    done = glov(*arguments, cwd=tmp_path)
+    done = called(*arguments, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert expected in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
@@ -98,7 +98,7 @@ def test_a_failing_run_makes_the_exit_code_1(tmp_path: Path) -> None:
         write_run(job.folder, f"seed={job.config.seed}")
     (sweep.jobs[1].folder / "events.jsonl").write_text("{}\n")
     arguments = ("sweep", "demo", "--grid", "seed=0:2", "--set", "steps=2", "--sweep-dir", "s")
-    done = glov(*arguments, "--json", cwd=tmp_path)
+    done = called(*arguments, "--json", cwd=tmp_path)
     assert done.returncode == 1
     assert "1 of 2 runs failed" in done.stderr and "Traceback" not in done.stderr
     document = json.loads(done.stdout)
@@ -113,7 +113,7 @@ def test_compare_prints_groups_tests_and_what_they_cannot_show(tmp_path: Path) -
             settings = (f"steering.mode={mode}", f"seed={seed}")
             write_run(folder, *settings, ensemble=700 + 10 * seed, dataset="caf\x1b[2Jé")
     names = [f"{mode}-{seed}" for mode in ("last-token", "off") for seed in range(3)]
-    done = glov("compare", *names, cwd=tmp_path)
+    done = called("compare", *names, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stdout and "café" not in done.stdout
     text = " ".join(done.stdout.split())
@@ -121,5 +121,5 @@ def test_compare_prints_groups_tests_and_what_they_cannot_show(tmp_path: Path) -
     assert "1 against 2" in text and "3 (0 differ)" in text
     assert "the smallest two-sided p of a sign-flip test is then 0.25" in text
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
-    plain = glov("compare", *names, cwd=tmp_path, PYTHONIOENCODING="ascii")
+    plain = called("compare", *names, cwd=tmp_path, PYTHONIOENCODING="ascii")
     assert plain.returncode == 0 and plain.stdout.isascii()

