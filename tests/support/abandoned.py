@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from engine.common.files import write_atomic
-from engine.storage.journal import is_begun, is_driven
+from engine.storage.run_folder import SOCKET
 from tests.support.command import demo
 from tests.support.patience import wait_until
 from tests.support.terminal import Terminal
@@ -28,7 +28,7 @@ def test_to_be_killed(tmp_path: Path) -> None:
         [sys.executable, "-c", "import os, time; os.fork(); time.sleep(900)"]
     )
     subprocess.run(["sh", "-c", f"setsid sleep 900 & echo > {orphan}"], check=True)
-    wait_until(lambda: orphan.exists() and is_begun(run) and is_driven(run))
-    assert terminal.alternate_screen and forking.poll() is None
+    wait_until(lambda: terminal.alternate_screen and (run / SOCKET).exists() and orphan.exists())
+    assert forking.poll() is None
     write_atomic(Path(os.environ["LEFT_BEHIND"]), str(os.getpid()))
     time.sleep(900)
