@@ -218,6 +218,8 @@ class GlovApp(AttachedActions):
     # -- the pump ----------------------------------------------------------------------------
 
     def _pump(self) -> None:
+        if not self.screen_stack:  # a last tick while the app closes
+            return
         state = self.shown
         self._announce(self.session.state)
         late = bool(self._injected)  # shown once the table has it
