@@ -232,6 +232,7 @@ def _different(one: Mapping[str, Any], other: Mapping[str, Any], section: str = 
 def _caches(config: RunConfig, state: RunState) -> Iterator[Finding]:
     """Entries of the caches that the run's numbers rest on, where they are still there."""
     from engine.data.readers.generated import changed
+    from engine.data.registry import registered_datasets
     from engine.vlm.feature_cache import FeatureCache  # with numpy
 
     keys = state.models.cache_entries if state.models else ()
@@ -242,6 +243,8 @@ def _caches(config: RunConfig, state: RunState) -> Iterator[Finding]:
             "the image features in it are not those that were kept there",
             "delete it: they are computed anew when they are needed",
         )
+    if config.data.dataset not in registered_datasets():  # a journal may have any text there
+        return
     for path in changed(config.data.dataset):
         what = "the generated data set in it was changed"
         yield Finding("error", str(path), what, "delete it: it is written anew when it is needed")

@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from engine.common.names import encode_name
 from engine.data.images import READER_VERSION
 
 _FORMAT = "1"
+_KEY = re.compile(r"[0-9a-f]{40}")  # of `cache_key`; a journal of others may have a path there
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +74,13 @@ class FeatureCache:
 
     def damaged(self, keys: Iterable[str] | None = None) -> list[Path]:
         """The entries whose content is not what was stored, or can't be read; of all, or of
-        those with these keys that are there.
+        those with these keys that are there. A key of another form is that of no entry.
         """
         if keys is None:
             paths = sorted(self.folder.glob("*.safetensors"))
         else:
-            paths = [path for path in map(self._path, keys) if os.path.lexists(path)]
+            known = map(self._path, filter(_KEY.fullmatch, keys))
+            paths = [path for path in known if os.path.lexists(path)]
         return [path for path in paths if _is_damaged(path)]
 
     def store(self, key: str, found: FeatureSet) -> None:

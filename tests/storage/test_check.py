@@ -172,6 +172,25 @@ def test_the_image_features_that_a_run_rests_on_are_looked_at(tmp_path: Path, ke
     entry.unlink()
 
 
+@pytest.mark.parametrize("dataset", ["{0}/photos", "../photos", "demo-\x00"])
+def test_no_file_of_ours_is_said_to_be_a_cache_because_a_journal_names_it(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: str
+) -> None:
+    monkeypatch.setenv("GLOV_CACHE_DIR", str(tmp_path / "cache"))
+    features_folder().mkdir(parents=True)
+    (tmp_path / "cache" / "datasets").mkdir()
+    (tmp_path / "cache" / "photos-mine").mkdir()
+    (tmp_path / "model.safetensors").write_text("weights")
+    begun, loaded, *rest = map(json.loads, (run / EVENTS).read_bytes().splitlines())
+    begun["config"]["data"]["dataset"] = dataset.format(tmp_path)
+    loaded["cache_entries"] = [str(tmp_path / "model"), "../../model", "\x00", "x" * 5000]
+    facts = [json.dumps(fact, separators=(",", ":")).encode() for fact in (begun, loaded, *rest)]
+    (run / EVENTS).write_bytes(resealed(facts))
+    found = check_run(run)
+    assert found.sound
+    assert levels(found) == {("warning", CONFIG)}  # which says another data set
+
+
 def test_a_run_under_way_is_looked_at_as_far_as_it_is(run: Path) -> None:
     journal = Journal(run)
     journal.append(ev.Warned(message="goes on"))
