@@ -7,6 +7,7 @@ whose fold is what is there now. So nothing has to be kept for it.
 from __future__ import annotations
 
 from engine.run import events as ev
+from engine.run.experiment import Finding, LensRead, RepliesCompared
 from engine.run.experiment_state import ExperimentState
 from engine.run.state import RunState
 
@@ -54,13 +55,16 @@ def _experiment_since(shown: ExperimentState | None, now: ExperimentState) -> li
     if shown is None or not _goes_on(shown, now):
         events.append(ev.ExperimentStarted(experiment=now.experiment))
         shown = ExperimentState(now.experiment)
-    if (now.done, now.total) != (shown.done, shown.total):
-        events.append(ev.ExperimentProgress(done=now.done, total=now.total))
+    found: list[Finding] = list(now.cells[len(shown.cells) :])
     if now.left is not shown.left or now.right is not shown.right:
-        events.append(ev.RepliesCompared(left=now.left, right=now.right))
-    events += [ev.SettingMeasured(cell=cell) for cell in now.cells[len(shown.cells) :]]
+        found.append(RepliesCompared(left=now.left, right=now.right))
     if now.lens is not shown.lens:
-        events.append(ev.LensRead(layers=now.lens))
+        found.append(LensRead(layers=now.lens))
+    events += [
+        ev.ExperimentProgress(done=now.done, total=now.total, found=finding) for finding in found
+    ]
+    if not found and (now.done, now.total) != (shown.done, shown.total):
+        events.append(ev.ExperimentProgress(done=now.done, total=now.total))
     if shown.running and not now.running:
         events.append(ev.ExperimentEnded(problem=now.problem))
     return events

@@ -1,55 +1,38 @@
 """The events of a run: one closed union of frozen records, one JSON line each.
 
 *Facts* are what was asked, proposed, scored, decided: they are journaled, and the state of a run
-is their fold. *Telemetry* (progress, tokens as they stream) is shown and forgotten. ``time`` is
-Unix time in seconds; together with ``seconds`` it is all that may differ between two runs of the
-same configuration on the same machine.
+is their fold. *Telemetry* (progress, tokens as they stream) is shown and forgotten. Facts are
+here, those on steering in ``steering_facts``, telemetry in ``telemetry``; all go by
+``events.NAME``.
 
 Numbers have the ranges that an engine can give them: a journal with others is damaged, and is
 known to be when it is read, not when a chart is drawn.
 """
 
 import contextlib
-import time
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from engine.common.record import (
-    Count,
-    LogLikelihood,
-    Positive,
-    Record,
-    Seconds,
-    Share,
-    UnixTime,
-    to_json,
-)
-from engine.config import Alpha, AlphaUnit, Pooling, SteeringMode
+from engine.common.record import Count, LogLikelihood, Positive, Seconds, Share, to_json
 from engine.prompts.message import Finish, Message
 from engine.run.edits import Edit
-from engine.run.experiment import CellMeasured, Experiment
-from engine.steering.measures import LayerLens, TracedReply
-from engine.steering.soundness import Register
+from engine.run.event_record import EventRecord
+from engine.run.steering_facts import AlphaTrial as AlphaTrial
+from engine.run.steering_facts import SteeringMeasured as SteeringMeasured
+from engine.run.steering_facts import SteeringPrepared as SteeringPrepared
+from engine.run.telemetry import ExperimentEnded as ExperimentEnded
+from engine.run.telemetry import ExperimentProgress as ExperimentProgress
+from engine.run.telemetry import ExperimentStarted as ExperimentStarted
+from engine.run.telemetry import Phase as Phase
+from engine.run.telemetry import Progress as Progress
+from engine.run.telemetry import TokensStreamed as TokensStreamed
 
 JOURNAL_VERSION = 2
 
-Phase = Literal[
-    "loading", "seed template", "meta-prompt", "steering", "proposing", "scoring", "testing", "idle"
-]
 Origin = Literal["seed", "llm", "human"]
 Subject = Literal["seed", "best", "ensemble"]
 Outcome = Literal["new", "duplicate", "rejected"]
-
-
-class _Event(Record):
-    is_fact: ClassVar[bool] = True
-
-    time: UnixTime = Field(default_factory=time.time)
-
-    def comparable(self) -> dict[str, Any]:
-        """Everything but clock readings: equal for equal runs."""
-        return self.model_dump(mode="json", exclude={"time", "seconds"})
 
 
 def _check_hits(hits: int, n: int) -> None:
@@ -57,7 +40,7 @@ def _check_hits(hits: int, n: int) -> None:
         raise ValueError(f"{hits} hits among {n}")
 
 
-class RunStarted(_Event):
+class RunStarted(EventRecord):
     """The first line of every journal."""
 
     kind: Literal["run-started"] = "run-started"
@@ -67,7 +50,7 @@ class RunStarted(_Event):
     journal_version: int = JOURNAL_VERSION
 
 
-class ModelsLoaded(_Event):
+class ModelsLoaded(EventRecord):
     """Both models and the data are ready. Accuracies of this run rest on these splits."""
 
     kind: Literal["models-loaded"] = "models-loaded"
@@ -95,21 +78,21 @@ class ModelsLoaded(_Event):
     llm_thinks_first: bool = False  # a thought begins each reply, so that it can't be begun for it
 
 
-class PlacesSet(_Event):
+class PlacesSet(EventRecord):
     """It was said anew where the data and models are, or how they run: values by dotted key."""
 
     kind: Literal["places-set"] = "places-set"
     places: dict[str, Any]
 
 
-class StepStarted(_Event):
+class StepStarted(EventRecord):
     """Step ``step`` (from 1; the seed template is step 0) begins, or begins again."""
 
     kind: Literal["step-started"] = "step-started"
     step: Count
 
 
-class MetaPromptComposed(_Event):
+class MetaPromptComposed(EventRecord):
     """The very messages that the LLM is asked with, and the templates shown in them."""
 
     kind: Literal["meta-prompt-composed"] = "meta-prompt-composed"
@@ -120,61 +103,7 @@ class MetaPromptComposed(_Event):
     worst: tuple[str, ...]
 
 
-class AlphaTrial(Record):
-    """What ``alpha = "auto"`` knows of one alpha: replies sampled with it and their mean reward.
-
-    A reply's reward is the accuracy of its template less that of P+ when it was sampled; a reply
-    without a template counts as accuracy 0.
-    """
-
-    alpha: Alpha
-    replies: Count
-    reward: float  # mean, -1 to 1
-    spread: float  # standard deviation of the rewards
-    rejected: Count = 0  # replies without a template
-
-
-class SteeringPrepared(_Event):
-    """The offsets of a step: tuples of numbers have one entry per decoder layer."""
-
-    kind: Literal["steering-prepared"] = "steering-prepared"
-    step: Count
-    positive: str
-    negative: str
-    mode: SteeringMode
-    pool: Pooling
-    layers: tuple[Count, ...]
-    alpha: Alpha
-    norms: tuple[float, ...]  # of H+ - H-
-    ratios: tuple[float, ...]  # the same over the mean hidden-state norm
-    alpha_unit: AlphaUnit = "absolute"
-    hidden_norms: tuple[float, ...] = ()  # mean norm of the hidden states of both templates
-    neighbour_cosines: tuple[float, ...] = ()  # with the layer below; layer 0 has 0
-    previous_cosines: tuple[float, ...] = ()  # with the last steered step's; empty at the first
-    trials: tuple[AlphaTrial, ...] = ()  # with alpha = auto: what the choice rests on
-    front: str | None = None  # the token put in front of both texts; None: the tokenizer's own
-    sink_shares: tuple[Share, ...] = ()  # of the first position, in the squared norm of H+ - H-
-    registers: tuple[Register, ...] = ()  # states of the steered layers that stand out
-
-
-class SteeringMeasured(_Event):
-    """What the offset did to the next-token distribution in one attempt's replies.
-
-    Means over all sampled tokens. Only where both distributions were computed anyway: in modes
-    whose KV cache is un-steered, with a model that can be decoded packed.
-    """
-
-    kind: Literal["steering-measured"] = "steering-measured"
-    step: Count
-    attempt: Count
-    tokens: Count
-    kl: float  # KL(steered || unsteered), nats
-    changed: Share  # share of tokens that would have been others without steering, 0 to 1
-    raised: tuple[tuple[str, float], ...]  # the tokens that gained most, and their mean gain
-    lowered: tuple[tuple[str, float], ...]  # the tokens that lost most, mean change below 0
-
-
-class CandidateProposed(_Event):
+class CandidateProposed(EventRecord):
     """One reply, and what was made of it."""
 
     kind: Literal["candidate-proposed"] = "candidate-proposed"
@@ -192,7 +121,7 @@ class CandidateProposed(_Event):
     thought_tokens: Count = 0
 
 
-class TemplateScored(_Event):
+class TemplateScored(EventRecord):
     """A template's few-shot accuracy: ``hits`` of ``n`` training images, margin in nats."""
 
     kind: Literal["template-scored"] = "template-scored"
@@ -212,7 +141,7 @@ class TemplateScored(_Event):
         return self
 
 
-class StepRetried(_Event):
+class StepRetried(EventRecord):
     """Too few new templates: the step asks again, if it can."""
 
     kind: Literal["step-retried"] = "step-retried"
@@ -224,7 +153,7 @@ class StepRetried(_Event):
     again: bool = True  # False: no attempt is left, or it would be the same question
 
 
-class AnchorsMoved(_Event):
+class AnchorsMoved(EventRecord):
     """A new best was found: P+ and P- are now these (identities of templates)."""
 
     kind: Literal["anchors-moved"] = "anchors-moved"
@@ -233,7 +162,7 @@ class AnchorsMoved(_Event):
     negative: str
 
 
-class StepFinished(_Event):
+class StepFinished(EventRecord):
     """Sums of a step. Accuracies are shares, 0 to 1, None where nothing new was scored."""
 
     kind: Literal["step-finished"] = "step-finished"
@@ -249,7 +178,7 @@ class StepFinished(_Event):
     seconds: Seconds
 
 
-class TestMeasured(_Event):
+class TestMeasured(EventRecord):
     """Accuracy on the test split, which the search never uses."""
 
     __test__: ClassVar[bool] = False  # not a test case, whatever pytest thinks of its name
@@ -268,14 +197,14 @@ class TestMeasured(_Event):
         return self
 
 
-class FinishStarted(_Event):
+class FinishStarted(EventRecord):
     """All steps are done. What was edited since the last one began takes effect now."""
 
     kind: Literal["finish-started"] = "finish-started"
     step: Count  # the last one
 
 
-class TemplateInjected(_Event):
+class TemplateInjected(EventRecord):
     """A person's template was accepted; it is scored as soon as the models are there."""
 
     kind: Literal["template-injected"] = "template-injected"
@@ -283,7 +212,7 @@ class TemplateInjected(_Event):
     template: str
 
 
-class InjectionRefused(_Event):
+class InjectionRefused(EventRecord):
     """A person's template that was accepted can't be scored after all, and waits no longer."""
 
     kind: Literal["injection-refused"] = "injection-refused"
@@ -291,14 +220,14 @@ class InjectionRefused(_Event):
     reason: str
 
 
-class RunPaused(_Event):
+class RunPaused(EventRecord):
     """The engine holds, between two tokens or two facts, until told to go on."""
 
     kind: Literal["run-paused"] = "run-paused"
     step: Count
 
 
-class Edited(_Event):
+class Edited(EventRecord):
     """A person's edit, numbered from 1; it holds from ``step`` on."""
 
     kind: Literal["edited"] = "edited"
@@ -307,14 +236,14 @@ class Edited(_Event):
     edit: Edit
 
 
-class EditUndone(_Event):
+class EditUndone(EventRecord):
     """An edit was taken back before it took effect."""
 
     kind: Literal["edit-undone"] = "edit-undone"
     number: Count
 
 
-class RunForked(_Event):
+class RunForked(EventRecord):
     """All facts before this one are those of another run, up to the end of one of its steps."""
 
     kind: Literal["run-forked"] = "run-forked"
@@ -322,119 +251,46 @@ class RunForked(_Event):
     step: Count  # the last one that both runs share; 0: only the seed template was scored
 
 
-class RunReopened(_Event):
+class RunReopened(EventRecord):
     """Another process takes the run up where its journal ends, and loads the models anew."""
 
     kind: Literal["run-reopened"] = "run-reopened"
     versions: dict[str, str]
 
 
-class RunResumed(_Event):
+class RunResumed(EventRecord):
     """The engine goes on after a pause."""
 
     kind: Literal["run-resumed"] = "run-resumed"
     step: Count
 
 
-class RunStopped(_Event):
+class RunStopped(EventRecord):
     """Stopped on request; the run can be resumed."""
 
     kind: Literal["run-stopped"] = "run-stopped"
     step: Count
 
 
-class Warned(_Event):
+class Warned(EventRecord):
     """Something that the user should know and the run survives."""
 
     kind: Literal["warned"] = "warned"
     message: str
 
 
-class RunFailed(_Event):
+class RunFailed(EventRecord):
     """The run can't go on: what happened and what to do."""
 
     kind: Literal["run-failed"] = "run-failed"
     message: str
 
 
-class RunFinished(_Event):
+class RunFinished(EventRecord):
     """All steps are done and the final ensemble was measured."""
 
     kind: Literal["run-finished"] = "run-finished"
     step: Count
-
-
-class Progress(_Event):
-    """Telemetry: the phase, and ``done`` of ``total`` units in it (0 of 0: not countable)."""
-
-    kind: Literal["progress"] = "progress"
-    is_fact: ClassVar[bool] = False
-    phase: Phase
-    detail: str = ""
-    done: Count = 0
-    total: Count = 0
-
-
-class TokensStreamed(_Event):
-    """Telemetry: what one decoding step added to each reply of the attempt."""
-
-    kind: Literal["tokens-streamed"] = "tokens-streamed"
-    is_fact: ClassVar[bool] = False
-    step: Count
-    attempt: Count
-    texts: tuple[str, ...]
-    thoughts: tuple[str, ...] = ()  # and to its thought; empty where nothing was added to any
-
-
-class ExperimentStarted(_Event):
-    """Telemetry: the steering lab begins; what an earlier experiment found is forgotten."""
-
-    kind: Literal["experiment-started"] = "experiment-started"
-    is_fact: ClassVar[bool] = False
-    experiment: Experiment
-
-
-class ExperimentProgress(_Event):
-    """Telemetry: ``done`` of ``total`` decoding steps or readings of the experiment."""
-
-    kind: Literal["experiment-progress"] = "experiment-progress"
-    is_fact: ClassVar[bool] = False
-    done: Count
-    total: Count
-
-
-class RepliesCompared(_Event):
-    """Telemetry: the replies of both settings, in the order of their seeds."""
-
-    kind: Literal["replies-compared"] = "replies-compared"
-    is_fact: ClassVar[bool] = False
-    left: tuple[TracedReply, ...]
-    right: tuple[TracedReply, ...]
-
-
-class SettingMeasured(_Event):
-    """Telemetry: one more cell of the grid."""
-
-    kind: Literal["setting-measured"] = "setting-measured"
-    is_fact: ClassVar[bool] = False
-    cell: CellMeasured
-
-
-class LensRead(_Event):
-    """Telemetry: the logit lens of every layer."""
-
-    kind: Literal["lens-read"] = "lens-read"
-    is_fact: ClassVar[bool] = False
-    layers: tuple[LayerLens, ...]
-
-
-class ExperimentEnded(_Event):
-    """Telemetry: done, ended by a person, or given up for ``problem``."""
-
-    kind: Literal["experiment-ended"] = "experiment-ended"
-    is_fact: ClassVar[bool] = False
-    problem: str | None = None
-    seconds: Seconds = 0.0
 
 
 Event = Annotated[
@@ -468,9 +324,6 @@ Event = Annotated[
     | TokensStreamed
     | ExperimentStarted
     | ExperimentProgress
-    | RepliesCompared
-    | SettingMeasured
-    | LensRead
     | ExperimentEnded,
     Field(discriminator="kind"),
 ]

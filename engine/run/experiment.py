@@ -10,6 +10,7 @@ from pydantic import Field
 
 from engine.common.record import Record
 from engine.config import Alpha, AlphaUnit, Pooling, SteeringMode
+from engine.steering.measures import LayerLens, TracedReply
 
 MAX_REPLIES = 64
 
@@ -68,9 +69,18 @@ Experiment = Annotated[
 ]
 
 
+class RepliesCompared(Record):
+    """The replies of both settings, in the order of their seeds."""
+
+    kind: Literal["replies-compared"] = "replies-compared"
+    left: tuple[TracedReply, ...]
+    right: tuple[TracedReply, ...]
+
+
 class CellMeasured(Record):
     """One cell of the grid: means over all tokens of all replies."""
 
+    kind: Literal["cell-measured"] = "cell-measured"
     layer: int
     alpha: float
     kl: float  # nats
@@ -80,3 +90,17 @@ class CellMeasured(Record):
     accuracy: float | None = None  # mean few-shot accuracy of these templates, 0 to 1
     refused: int = 0  # of these templates, those that a run would not score, as here
     why_refused: str = ""  # a sentence on the first of them
+
+
+class LensRead(Record):
+    """The logit lens of every layer."""
+
+    kind: Literal["lens-read"] = "lens-read"
+    layers: tuple[LayerLens, ...]
+
+
+Finding = Annotated[
+    RepliesCompared | CellMeasured | LensRead,
+    Field(discriminator="kind"),
+]
+"""What an experiment comes to; a scan has many."""

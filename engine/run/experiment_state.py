@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from engine.run import events as ev
-from engine.run.experiment import CellMeasured, Experiment
+from engine.run.experiment import CellMeasured, Experiment, Finding, LensRead, RepliesCompared
 from engine.steering.measures import LayerLens, TracedReply
 
 
@@ -27,13 +27,17 @@ class ExperimentState:
         """The state after an event of the experiment."""
         match event:
             case ev.ExperimentProgress():
-                return replace(self, done=event.done, total=event.total)
-            case ev.RepliesCompared():
-                return replace(self, left=event.left, right=event.right)
-            case ev.SettingMeasured():
-                return replace(self, cells=(*self.cells, event.cell))
-            case ev.LensRead():
-                return replace(self, lens=event.layers)
+                return replace(self, done=event.done, total=event.total)._with(event.found)
             case ev.ExperimentEnded():
                 return replace(self, running=False, problem=event.problem)
+        return self
+
+    def _with(self, found: Finding | None) -> ExperimentState:
+        match found:
+            case RepliesCompared():
+                return replace(self, left=found.left, right=found.right)
+            case CellMeasured():
+                return replace(self, cells=(*self.cells, found))
+            case LensRead():
+                return replace(self, lens=found.layers)
         return self

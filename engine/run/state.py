@@ -196,13 +196,7 @@ class RunState:
                 return replace(self, steering_effect=event)
             case ev.ExperimentStarted():
                 return replace(self, experiment=ExperimentState(event.experiment))
-            case (
-                ev.ExperimentProgress()
-                | ev.RepliesCompared()
-                | ev.SettingMeasured()
-                | ev.LensRead()
-                | ev.ExperimentEnded()
-            ):
+            case ev.ExperimentProgress() | ev.ExperimentEnded():
                 return replace(self, experiment=self.experiment and self.experiment.apply(event))
             case ev.CandidateProposed():
                 return self._candidate(event)

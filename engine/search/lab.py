@@ -24,7 +24,10 @@ from engine.run.experiment import (
     CellMeasured,
     CompareSettings,
     Experiment,
+    Finding,
+    LensRead,
     ReadLens,
+    RepliesCompared,
     ScanSettings,
     SteeringSetting,
 )
@@ -34,7 +37,7 @@ from engine.steering.measures import TracedReply
 from engine.steering.soundness import strength
 from engine.vlm.interface import Fitness, Task
 
-Telemetry = Generator[ev.Event, None, None]
+Telemetry = Generator[ev.ExperimentProgress, None, None]
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Subject:
 
 
 def run_experiment(experiment: Experiment, subject: Subject) -> Telemetry:
-    """Yields progress and what is found, as telemetry events.
+    """Yields progress, and what is found with it.
 
     Raises:
         ModelError: if a layer does not exist, or the LLM can't decode or be read.
@@ -64,7 +67,8 @@ def run_experiment(experiment: Experiment, subject: Subject) -> Telemetry:
             yield from _scan(experiment, subject)
         case ReadLens():
             direction = subject.llm.direction(subject.positive, subject.negative, experiment.pool)
-            yield ev.LensRead(layers=subject.llm.lens(direction))
+            lens = LensRead(layers=subject.llm.lens(direction))
+            yield ev.ExperimentProgress(done=1, total=1, found=lens)
 
 
 def _compare(experiment: CompareSettings, subject: Subject) -> Telemetry:
@@ -74,7 +78,7 @@ def _compare(experiment: CompareSettings, subject: Subject) -> Telemetry:
         steering = _steering(setting, subject)
         found = yield from _replies(subject, steering, experiment.replies, experiment.seed, count)
         replies.append(tuple(_traced(reply) for reply in found))
-    yield ev.RepliesCompared(left=replies[0], right=replies[1])
+    yield count.event(RepliesCompared(left=replies[0], right=replies[1]))
 
 
 def _scan(experiment: ScanSettings, subject: Subject) -> Telemetry:
@@ -111,7 +115,7 @@ def _scan(experiment: ScanSettings, subject: Subject) -> Telemetry:
                 refused=len(refused),
                 why_refused=refused[0] if refused else "",
             )
-            yield ev.SettingMeasured(cell=cell)
+            yield count.event(cell)
 
 
 @dataclass
@@ -121,13 +125,13 @@ class _Count:
     total: int
     done: int = 0
 
-    def event(self) -> ev.ExperimentProgress:
-        return ev.ExperimentProgress(done=min(self.done, self.total), total=self.total)
+    def event(self, found: Finding | None = None) -> ev.ExperimentProgress:
+        return ev.ExperimentProgress(done=min(self.done, self.total), total=self.total, found=found)
 
 
 def _replies(
     subject: Subject, steering: Steering | None, replies: int, seed: int, count: _Count
-) -> Generator[ev.Event, None, list[Reply]]:
+) -> Generator[ev.ExperimentProgress, None, list[Reply]]:
     """Replies with their traces, the same random numbers for every setting."""
     seeds = [_reply_seed(seed, i) for i in range(replies)]
     work = subject.llm.propose(subject.messages, subject.sampling, seeds, steering, trace=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def experiment_events(
     experiment: Experiment, state: RunState, search: Search | None, held: bool
-) -> Generator[ev.Event, None, None]:
+) -> Generator[ev.ExperimentProgress, None, None]:
     """The telemetry of an experiment on a run that is ``held`` still.
 
     Raises:

@@ -25,7 +25,9 @@ from engine.run.experiment import (
     CellMeasured,
     CompareSettings,
     Experiment,
+    LensRead,
     ReadLens,
+    RepliesCompared,
     ScanSettings,
     SteeringSetting,
 )
@@ -237,15 +239,14 @@ def _report(
     lens: tuple[LayerLens, ...] = ()
     for experiment in experiments:
         for event in run_experiment(experiment, subject):
-            match event:
-                case ev.ExperimentProgress():
-                    status.update(f"decoding {event.done}/{event.total}")
-                case ev.RepliesCompared():
-                    pairs += zip(event.left, event.right, strict=True)
-                case ev.SettingMeasured():
-                    cells.append(event.cell)
-                case ev.LensRead():
-                    lens = event.layers
+            status.update(f"decoding {event.done}/{event.total}")
+            match event.found:
+                case RepliesCompared(left=left, right=right):
+                    pairs += zip(left, right, strict=True)
+                case CellMeasured() as cell:
+                    cells.append(cell)
+                case LensRead(layers=layers):
+                    lens = layers
     return SteerReport(
         settings=(OFF, setting) if pairs else None,
         pairs=pairs,

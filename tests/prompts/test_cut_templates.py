@@ -23,6 +23,7 @@ from engine.session.local import LocalSession
 from engine.steering.measures import TracedReply
 from engine.vlm.dual_encoder.task import TASK
 from glov_tui.commands.steer_report import grid_lines
+from tests.support.findings import cells_of
 from tests.support.small_runs import demo, drive
 
 PLAIN = "a photo of a <category>."
@@ -126,12 +127,12 @@ def test_the_labs_grid_scores_what_a_run_would_score_and_says_so(demo_models, te
     )
     setting = SteeringSetting(layers=(3,), alpha=0.1)
     scan = ScanSettings(setting=setting, layers=(3,), alphas=(0.1,), replies=n, fitness=True)
-    (found,) = (e for e in run_experiment(scan, subject) if isinstance(e, ev.SettingMeasured))
+    (cell,) = cells_of(run_experiment(scan, subject))
     plain = finished(search.fitness.score([PLAIN], split="train"))[0].accuracy
-    assert found.cell.accuracy == (plain if PLAIN in texts else None)
-    assert (found.cell.templates, found.cell.refused) == (n, 1)
-    assert found.cell.why_refused.startswith("What the VLM reads of the template ends before")
-    shown = "\n".join("".join(part for part, _ in line) for line in grid_lines([found.cell], None))
+    assert cell.accuracy == (plain if PLAIN in texts else None)
+    assert (cell.templates, cell.refused) == (n, 1)
+    assert cell.why_refused.startswith("What the VLM reads of the template ends before")
+    shown = "\n".join("".join(part for part, _ in line) for line in grid_lines([cell], None))
     assert "1 template not scored: What the VLM reads" in shown and CUT in shown
 
 

@@ -16,7 +16,7 @@ from engine.run import events as ev
 from engine.run.commands import MakeEdit, Pause, Resume, RunExperiment, Stop
 from engine.run.edit_check import edit_problem
 from engine.run.edits import SetNextPrompt, SetOption
-from engine.run.experiment import CompareSettings, ScanSettings, SteeringSetting
+from engine.run.experiment import CompareSettings, RepliesCompared, ScanSettings, SteeringSetting
 from engine.run.state import RunState
 from engine.search.glov import GlovSearch
 from engine.search.lab import Subject, run_experiment
@@ -24,6 +24,7 @@ from engine.search.meta_prompt import with_prefix
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
 from engine.vlm.dual_encoder.task import TASK
+from tests.support.findings import cells_of
 from tests.support.sessions import loaded
 from tests.support.small_runs import demo, drive, outcome
 from tests.support.steps import run
@@ -55,8 +56,8 @@ def test_replies_are_begun_from_the_edit_on_and_so_are_their_templates(
                 session.send(Pause())
             case ev.RunPaused():
                 session.send(RunExperiment(experiment=compare))
-            case ev.RepliesCompared():
-                compared.append(event)
+            case ev.ExperimentProgress(found=RepliesCompared() as found):
+                compared.append(found)
             case ev.ExperimentEnded():
                 session.send(Resume())
 
@@ -127,8 +128,8 @@ def test_how_much_is_accepted_follows_the_configuration(demo_models) -> None:
         )
         setting = SteeringSetting(layers=(3,), alpha=0.1)
         scan = ScanSettings(setting=setting, layers=(3,), alphas=(0.1,), replies=8)
-        found = [e for e in run_experiment(scan, subject) if isinstance(e, ev.SettingMeasured)]
-        with_lab[accept] = found[0].cell.templates
+        found = cells_of(run_experiment(scan, subject))
+        with_lab[accept] = found[0].templates
     assert with_lab["clean"] < with_lab["usable"]
 
 

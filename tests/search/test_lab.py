@@ -13,11 +13,12 @@ from engine.llm.transformers_llm import LocalLLM
 from engine.run import events as ev
 from engine.run.commands import EndExperiment, MakeEdit, Pause, Resume, RunExperiment, Stop
 from engine.run.edits import SetOption
-from engine.run.experiment import CompareSettings, ReadLens, ScanSettings, SteeringSetting
+from engine.run.experiment import CompareSettings, Finding, ReadLens, ScanSettings, SteeringSetting
 from engine.run.state import RunState
 from engine.search.lab import Subject, run_experiment
 from engine.steering.modes import MODES
 from engine.vlm.dual_encoder.task import TASK
+from tests.support.findings import cells_of
 from tests.support.patience import CEILING_SECONDS
 from tests.support.tiny_llm import tiny_model, tiny_tokenizer
 from tests.support.watching import Watch, facts, finish, is_kind, is_token, start
@@ -38,11 +39,10 @@ def subject() -> Subject:
     )
 
 
-def found(experiment) -> tuple[list[ev.ExperimentProgress], list[ev.Event]]:
+def found(experiment) -> tuple[list[ev.ExperimentProgress], list[Finding]]:
     events = list(run_experiment(experiment, subject()))
     assert not any(event.is_fact for event in events)
-    progress = [e for e in events if isinstance(e, ev.ExperimentProgress)]
-    return progress, [e for e in events if not isinstance(e, ev.ExperimentProgress)]
+    return events, [e.found for e in events if e.found is not None]
 
 
 def test_without_steering_on_both_sides_nothing_differs():
@@ -75,12 +75,12 @@ def test_another_seed_is_another_experiment_and_the_same_seed_the_same():
 def test_the_grid_has_a_cell_for_each_layer_and_alpha():
     scan = ScanSettings(setting=ON, layers=(0, 2), alphas=(0.0, 1.0, 4.0), replies=2)
     progress, cells = found(scan)
-    assert [(e.cell.layer, e.cell.alpha) for e in cells] == [
+    assert [(cell.layer, cell.alpha) for cell in cells] == [
         (layer, alpha) for layer in (0, 2) for alpha in (0.0, 1.0, 4.0)
     ]
-    by_alpha = [cells[i].cell for i in range(3)]
+    by_alpha = cells[:3]
     assert by_alpha[0].kl == 0 and by_alpha[0].kl < by_alpha[1].kl < by_alpha[2].kl
-    assert all(e.cell.fluency < 0 and e.cell.accuracy is None for e in cells)
+    assert all(cell.fluency < 0 and cell.accuracy is None for cell in cells)
     assert progress[-1].done == progress[-1].total
 
 
@@ -142,7 +142,7 @@ def test_the_lab_leaves_the_run_bit_identical(tmp_path, undisturbed):
         assert ended[-1].problem is None
     lab = session.state.experiment
     assert lab.lens and not lab.running
-    cells = [e.cell for e in watch.seen if isinstance(e, ev.SettingMeasured)]
+    cells = cells_of(watch.seen)
     assert cells and all(0 <= cell.accuracy <= 1 for cell in cells if cell.templates)
     session.send(Resume())
     state = finish(session)

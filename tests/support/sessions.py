@@ -17,7 +17,7 @@ from engine.run.commands import (
     Command,
     MakeEdit,
 )
-from engine.run.experiment import CellMeasured, Experiment
+from engine.run.experiment import CellMeasured, Experiment, Finding, LensRead, RepliesCompared
 from engine.run.state import RunState
 from engine.steering.measures import LayerLens, TracedReply
 from glov_tui.cockpit.app import GlovApp
@@ -196,7 +196,7 @@ def tried(experiment: Experiment, *found: ev.Event) -> list[ev.Event]:
     return [ev.ExperimentStarted(experiment=experiment), *found, ev.ExperimentEnded(seconds=1.0)]
 
 
-def measured(layer: int, alpha: float, accuracy: float | None = None) -> ev.SettingMeasured:
+def measured(layer: int, alpha: float, accuracy: float | None = None) -> ev.ExperimentProgress:
     cell = CellMeasured(
         layer=layer,
         alpha=alpha,
@@ -205,18 +205,30 @@ def measured(layer: int, alpha: float, accuracy: float | None = None) -> ev.Sett
         templates=3,
         accuracy=accuracy,
     )
-    return ev.SettingMeasured(cell=cell)
+    return _found(cell)
 
 
-def lens_read(layers: int = 6, token: str = " soft") -> ev.LensRead:
-    return ev.LensRead(
-        layers=tuple(
-            LayerLens(
-                layer=n, raised=((token, 3.5 - n / 2), ("\n", 1.0)), lowered=((" hard", -2.5),)
+def lens_read(layers: int = 6, token: str = " soft") -> ev.ExperimentProgress:
+    return _found(
+        LensRead(
+            layers=tuple(
+                LayerLens(
+                    layer=n, raised=((token, 3.5 - n / 2), ("\n", 1.0)), lowered=((" hard", -2.5),)
+                )
+                for n in range(layers)
             )
-            for n in range(layers)
         )
     )
+
+
+def compared(
+    left: tuple[TracedReply, ...], right: tuple[TracedReply, ...]
+) -> ev.ExperimentProgress:
+    return _found(RepliesCompared(left=left, right=right))
+
+
+def _found(finding: Finding) -> ev.ExperimentProgress:
+    return ev.ExperimentProgress(done=0, total=0, found=finding)
 
 
 BEST = "a <category> in blue light."

@@ -23,6 +23,7 @@ from glov_tui.widgets.fields import Choice, ValueField
 from glov_tui.widgets.key_bar import KeyBar
 from tests.support.sessions import (
     HeldSession,
+    compared,
     lens_read,
     loaded,
     measured,
@@ -37,7 +38,7 @@ OFF = SteeringSetting(mode="off", layers=())
 OWN = SteeringSetting(layers=(3,), alpha=0.5)
 COMPARE = CompareSettings(left=OFF, right=OWN)
 SCAN = ScanSettings(setting=OWN, layers=(1, 3), alphas=(0.5, 1.0))
-REPLIES = ev.RepliesCompared(
+REPLIES = compared(
     left=(traced(["a", " dim", " cup"], 0.0),), right=(traced(["a", " bright", " cup"], 2.0),)
 )
 CELLS = [measured(layer, alpha, 0.5) for layer in (1, 3) for alpha in (0.5, 1.0)]
@@ -401,7 +402,7 @@ async def test_what_somebody_typed_is_not_overwritten_by_the_run(session) -> Non
 
 async def test_hostile_tokens_are_shown_harmlessly(session) -> None:
     hostile = ["\x1b[2J", " [bold]x[/bold]", "\u202eabc", "\x07", "図", "\n", " end"]
-    replies = ev.RepliesCompared(left=(traced(hostile),), right=(traced(hostile[::-1]),))
+    replies = compared((traced(hostile),), (traced(hostile[::-1]),))
     for size in ((120, 40), (80, 24)):
         session.apply(*tried(COMPARE, replies))
         async with lab(session, size) as (pilot, screen):

@@ -21,6 +21,7 @@ from glov_tui.cockpit.app import GlovApp
 from glov_tui.cockpit.panes.tabs import PANES
 from tests.support.sessions import (
     HeldSession,
+    compared,
     lens_read,
     loaded,
     measured,
@@ -120,7 +121,7 @@ def found() -> list[list[ev.Event]]:
     plain = traced([*begin, " a", " <", "cat", "egory", ">", " in", " soft", " light", "."], 0.0)
     steered = traced([*begin, " one", " <", "cat", "egory", ">", " at", " 図", " night"])
     steered = steered.model_copy(update={"kl": tuple(2.0 ** (i - 10) for i in range(17))})
-    replies = ev.RepliesCompared(left=(plain, plain), right=(plain, steered))
+    replies = compared((plain, plain), (plain, steered))
     scan = ScanSettings(setting=setting, layers=(0, 2, 3, 5), alphas=(0.25, 0.5, 1.0, 2.0))
     cells = [measured(n, alpha, 0.4 + n * 0.05) for n in scan.layers for alpha in scan.alphas]
     return [

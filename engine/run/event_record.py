@@ -1,0 +1,24 @@
+"""What all events of a run have in common.
+
+``time`` is Unix time in seconds; together with ``seconds`` it is all that may differ between two
+runs of the same configuration on the same machine.
+"""
+
+import time
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from engine.common.record import Record, UnixTime
+
+
+class EventRecord(Record):
+    """A frozen record of a moment; facts are journaled, telemetry is not."""
+
+    is_fact: ClassVar[bool] = True
+
+    time: UnixTime = Field(default_factory=time.time)
+
+    def comparable(self) -> dict[str, Any]:
+        """Everything but clock readings: equal for equal runs."""
+        return self.model_dump(mode="json", exclude={"time", "seconds"})

@@ -1,0 +1,64 @@
+"""Telemetry: what is shown and forgotten, so that no journal has it.
+
+A screen that was not there is sent what it missed by ``engine.remote.telemetry``.
+"""
+
+from typing import ClassVar, Literal
+
+from engine.common.record import Count, Seconds
+from engine.run.event_record import EventRecord
+from engine.run.experiment import Experiment, Finding
+
+Phase = Literal[
+    "loading", "seed template", "meta-prompt", "steering", "proposing", "scoring", "testing", "idle"
+]
+
+
+class Telemetry(EventRecord):
+    """What is no fact."""
+
+    is_fact: ClassVar[bool] = False
+
+
+class Progress(Telemetry):
+    """The phase, and ``done`` of ``total`` units in it (0 of 0: not countable)."""
+
+    kind: Literal["progress"] = "progress"
+    phase: Phase
+    detail: str = ""
+    done: Count = 0
+    total: Count = 0
+
+
+class TokensStreamed(Telemetry):
+    """What one decoding step added to each reply of the attempt."""
+
+    kind: Literal["tokens-streamed"] = "tokens-streamed"
+    step: Count
+    attempt: Count
+    texts: tuple[str, ...]
+    thoughts: tuple[str, ...] = ()  # and to its thought; empty where nothing was added to any
+
+
+class ExperimentStarted(Telemetry):
+    """The steering lab begins; what an earlier experiment found is forgotten."""
+
+    kind: Literal["experiment-started"] = "experiment-started"
+    experiment: Experiment
+
+
+class ExperimentProgress(Telemetry):
+    """``done`` of ``total`` decoding steps or readings, and what they have just come to."""
+
+    kind: Literal["experiment-progress"] = "experiment-progress"
+    done: Count
+    total: Count
+    found: Finding | None = None
+
+
+class ExperimentEnded(Telemetry):
+    """The experiment is done, ended by a person, or given up for ``problem``."""
+
+    kind: Literal["experiment-ended"] = "experiment-ended"
+    problem: str | None = None
+    seconds: Seconds = 0.0
