@@ -57,6 +57,10 @@ def replies_counted(
 ) -> tuple[ReplyCount, Trials]:
     """The un-steered replies and the trials, with those of all attempts of the step that ends.
 
+    A reward is a difference of accuracies, whatever number of images each rests on: that of fewer
+    is less sure and not lower, and the spread of rewards, with which an alpha is drawn, has it in.
+    Weighing rewards by images would favour an alpha whose bad templates a race drops early.
+
     Args:
         replies: of the step.
         steering: of the step; None where it was not steered.

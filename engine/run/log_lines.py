@@ -107,10 +107,12 @@ def sentence(event: ev.Event, before: Before) -> Said | None:
         case ev.InjectionRefused():
             return Said(f"template refused: {event.reason} ({event.template})", "warning")
         case ev.TemplateScored():
-            if event.origin == "llm" or before.find(normalise(event.template)) is not None:
+            known = before.find(normalise(event.template))
+            if event.origin == "llm" or (known is not None and event.n <= known.n):
                 return None
             who = "seed template" if event.origin == "seed" else "injected"
-            return Said(f"{who}: {event.hits / event.n:.1%} {event.template}")
+            again = f" (scored again, on {counted(event.n, 'image')})" if known is not None else ""
+            return Said(f"{who}: {event.hits / event.n:.1%}{again} {event.template}")
         case ev.StepRetried():
             return Said(
                 f"step {event.step}: attempt {event.attempt} of {event.attempts} gave "

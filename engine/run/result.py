@@ -52,6 +52,7 @@ class OnTraining(TypedDict):
     template: str | None
     train_accuracy: Share | None
     train_interval: Interval | None
+    train_images: Count | None
 
 
 class Measured(OnTraining, OnTestSplit):
@@ -80,6 +81,7 @@ class Place(TypedDict):
     template: str
     train_accuracy: Share
     train_interval: Interval
+    train_images: Count  # that the accuracy rests on: all of the training split, or some
     margin: LogLikelihood  # breaks ties of accuracy: higher is better
     step: Count  # in which it came up first; 0: the seed
     origin: Origin
@@ -154,6 +156,7 @@ def summarise(state: RunState) -> RunResult:
                 "template": t.text,
                 "train_accuracy": t.accuracy,
                 "train_interval": list(t.interval),
+                "train_images": t.n,
                 "margin": t.margin,
                 "step": t.first.step,
                 "origin": t.origin,
@@ -178,11 +181,17 @@ def _dataset(state: RunState) -> DatasetFacts | None:
 
 def _train(template: ScoredTemplate | None) -> OnTraining:
     if template is None:
-        return {"template": None, "train_accuracy": None, "train_interval": None}
+        return {
+            "template": None,
+            "train_accuracy": None,
+            "train_interval": None,
+            "train_images": None,
+        }
     return {
         "template": template.text,
         "train_accuracy": template.accuracy,
         "train_interval": list(template.interval),
+        "train_images": template.n,
     }
 
 

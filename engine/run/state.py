@@ -136,6 +136,10 @@ class RunState:
         """The template with this identity, if it was scored."""
         return self.scored.find(key)
 
+    def is_partial(self, template: ScoredTemplate) -> bool:
+        """Whether its score rests on other images than all of the training split."""
+        return self.models is not None and template.n != self.models.train_size
+
     def class_hits(self, template: ScoredTemplate) -> list[tuple[str, int, int]]:
         """Name, hits and training images of each class that has any, in the data set's order."""
         if self.models is None:
@@ -284,8 +288,7 @@ class RunState:
             waiting=self.waiting,
         )
         for template in self.templates:
-            if template.origin == "human" and template.key not in before.scored:
-                # scored once and for all
+            if template.origin == "human":  # scored once and for all
                 before = replace(before, scored=before.scored.with_template(template))
         return before
 
@@ -368,8 +371,8 @@ class RunState:
         return state
 
     def _scored(self, event: ev.TemplateScored) -> RunState:
-        key = normalise(event.template)
-        if key in self.scored:
+        known = self.find(normalise(event.template))
+        if known is not None and event.n <= known.n:
             return self
         scored = scored_template(event, self.candidates, self.models)
         state = replace(self, scored=self.scored.with_template(scored))

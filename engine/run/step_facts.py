@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from engine.run import events as ev
-from engine.run.ranking import find_anchors
+from engine.run.ranking import find_anchors, ranked
 from engine.run.state import RunState
 from engine.vlm.interface import Score
 
@@ -32,13 +32,18 @@ class Tally:
 
 
 def anchors_moved(state: RunState, step: int) -> tuple[ev.AnchorsMoved, ...]:
-    """P+ and P- move together, and only on a new best (PAPER, 4): the event, or none."""
+    """P+ and P- move together, and only on a new best (PAPER, 4): the event, or none.
+
+    They also move where scores on more examples have put P- no longer below P+.
+    """
     before = state.find(state.anchors[0]) if state.anchors else state.seed
+    below = state.find(state.anchors[1]) if state.anchors else None
     found = find_anchors(state.allowed)
     if state.anchors_held or found is None or before is None:
         return ()
     positive, negative = found
-    if positive.accuracy <= before.accuracy:
+    apart = below is None or below.at_least < before.at_least
+    if apart and positive.at_least <= before.at_least:
         return ()
     return (ev.AnchorsMoved(step=step, positive=positive.key, negative=negative.key),)
 
@@ -48,7 +53,8 @@ def step_finished(
 ) -> ev.StepFinished:
     """The sums of a step whose templates are all scored."""
     best = state.best
-    found = [t.accuracy for t in state.templates if t.first.step == step and t.origin == "llm"]
+    new = ranked(t for t in state.templates if t.first.step == step and t.origin == "llm")
+    found = [t.accuracy for t in new]
     return ev.StepFinished(
         step=step,
         attempts=attempts,
@@ -56,7 +62,7 @@ def step_finished(
         duplicates=tally.duplicates,
         rejected=tally.rejected,
         tokens=tally.tokens,
-        step_best=max(found, default=None),
+        step_best=found[0] if found else None,
         step_mean=math.fsum(found) / len(found) if found else None,
         best=best.accuracy if best is not None else 0.0,
         seconds=seconds,

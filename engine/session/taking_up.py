@@ -34,11 +34,12 @@ def take_up(journal: Journal, trusted: bool) -> TakenUp:
     finished = state.status == "finished"
     if state.config is not None and not finished:
         check_trust(journal.folder, state.config, trusted)
-    scores = {
-        e.template: Score(e.hits, e.n, e.margin, e.class_hits)
-        for e in content.events
-        if isinstance(e, ev.TemplateScored)
-    }
+    scores: dict[str, Score] = {}
+    for e in content.events:
+        if isinstance(e, ev.TemplateScored):
+            known = scores.get(e.template)
+            if known is None or e.n > known.n:  # as the fold takes them
+                scores[e.template] = Score(e.hits, e.n, e.margin, e.class_hits)
     journal.make_appendable(content)
     if finished:  # there is nothing left to do: the result is shown again
         return TakenUp(state, scores, None, ())

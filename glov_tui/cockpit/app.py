@@ -90,7 +90,7 @@ class GlovApp(AttachedActions):
         self._pane = "examples"
         self._side = "steering"  # the third pane where three fit
         self._focused: DOMNode | None = None  # the pane with the focus
-        self._announced_best = max((t.accuracy for t in session.state.ranking), default=0.0)
+        self._announced_best = max((t.at_least for t in session.state.ranking), default=0.0)
         self._announced_status = ""
 
     # -- layout ------------------------------------------------------------------------------
@@ -257,8 +257,8 @@ class GlovApp(AttachedActions):
             self.exit()
             return
         best = state.best if state.steps_done else None
-        if best is not None and state.anchors and best.accuracy > self._announced_best:
-            self._announced_best = best.accuracy
+        if best is not None and state.anchors and best.at_least > self._announced_best:
+            self._announced_best = best.at_least
             room = self._cells[0] - len(" New best   ")  # more lines would move the panes
             text = cut(f"{best.accuracy:.1%} {clean(best.text)}", room)
             self.notify(text, title="New best", markup=False, timeout=4)

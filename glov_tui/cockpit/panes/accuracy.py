@@ -60,7 +60,8 @@ class AccuracyPane(LineChart):
     def fingerprint(self, state: RunState) -> Hashable:
         """Points come at the ends of steps, marks with edits and injections."""
         human = sum(t.origin == "human" for t in state.templates)
-        return len(state.steps), len(state.tests), len(state.edits), human, bool(state.seed)
+        seed = (state.seed.hits, state.seed.n) if state.seed is not None else None
+        return len(state.steps), len(state.tests), len(state.edits), human, seed
 
     def action_all_steps(self) -> None:
         """Show the steps so far, or all steps of the run."""

@@ -37,7 +37,7 @@ class CandidatesPane(TextView):
     def fingerprint(self, state: RunState) -> Hashable:
         """Streams grow, candidates and scores come one by one."""
         streamed = state.streams, state.thoughts
-        return state.step, state.attempt, streamed, state.candidates, len(state.templates)
+        return state.step, state.attempt, streamed, state.candidates, state.scored.scores
 
     def show(self, state: RunState) -> None:
         """Draw what is known of each reply of the current attempt."""
@@ -49,7 +49,7 @@ class CandidatesPane(TextView):
         self.border_title = f"{self.TITLE}: step {state.step}{attempt}"
         read = {c.candidate: c for c in state.candidates if c.attempt == state.attempt}
         n = max(len(state.streams), len(read))
-        before = [t.accuracy for t in state.ranking if t.first.step < state.step]
+        before = [t.at_least for t in state.ranking if t.first.step < state.step]
         best = max(before, default=1.0)
         lines: list[Line] = []
         for i in range(n):
@@ -101,7 +101,7 @@ class CandidatesPane(TextView):
         return f"thinks: {left_out}{end}"
 
     def _outcome(self, candidate: CandidateProposed, state: RunState, best: float) -> Line:
-        """``best`` is the highest accuracy before the step: what is over it is marked."""
+        """``best`` is what the best one before the step had at least: what is over it is marked."""
         glyphs = self._glyphs
         if candidate.outcome == "rejected":
             reason = RejectReason(candidate.reason).explanation if candidate.reason else ""
@@ -124,9 +124,9 @@ class CandidatesPane(TextView):
             )
         seed = state.seed
         style = ""
-        if scored is not None and scored.accuracy > best:
+        if scored is not None and scored.at_least > best:
             style = "good"
-        elif scored is not None and seed is not None and scored.accuracy > seed.accuracy:
+        elif scored is not None and seed is not None and scored.at_least > seed.at_least:
             style = "strong"
         return (
             (f"{glyphs.new} ", "good"),

@@ -101,7 +101,7 @@ class ExamplesPane(Vertical):
     def fingerprint(self, state: RunState) -> Hashable:
         """The table changes when a template is scored, an anchor moves, or a mark is set."""
         marks = (state.pinned, state.banned, state.anchors, state.pending)
-        return len(state.templates), state.steps_done, marks
+        return state.scored.scores, state.steps_done, marks
 
     def show(self, state: RunState) -> None:
         """Draw the table anew, with the cursor on the template it was on."""
@@ -172,6 +172,8 @@ class ExamplesPane(Vertical):
         if wide:
             spans.append((f"{t.origin:<6}", "strong" if t.origin == "human" else "dim"))
         spans.append((self._marks(t, marks, wide), "strong"))
+        if marks.is_partial(t):
+            spans.append((f"{t.hits}/{t.n} ", "dim"))
         room = self.table.line_width - sum(cell_len(text) for text, _ in spans)
         text = folded(clean(t.text), self._prefix)
         spans += self._found(text, room, "struck" if t.key in marks.banned else "")

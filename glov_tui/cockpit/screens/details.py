@@ -61,13 +61,16 @@ def details(t: ScoredTemplate, state: RunState) -> list[Line]:
     """Everything that is known about a template, as lines."""
     low, high = t.interval
     rank = [r.key for r in state.ranking].index(t.key) + 1
+    partial = state.is_partial(t)
+    of_all = f", of {state.models.train_size}" if state.models and partial else ""
     lines: list[Line] = [
         ((clean(t.text), "strong"),),
         (("", ""),),
         (
             (f"few-shot accuracy {t.accuracy:.1%} ", ""),
             (
-                f"({t.hits} of {counted(t.n, 'training image')}; 95 % {low:.1%} to {high:.1%})",
+                f"({t.hits} of {counted(t.n, 'training image')}{of_all}; "
+                f"95 % {low:.1%} to {high:.1%})",
                 "dim",
             ),
         ),
@@ -81,6 +84,8 @@ def details(t: ScoredTemplate, state: RunState) -> list[Line]:
     if t.reply:
         lines += [(("", ""),), (("reply it was read from", "mark"),)]
         lines += [((clean(text), "dim"),) for text in t.reply.splitlines()]
+    if partial:  # of which classes the images were that were looked at is not known
+        return lines
     lines += [(("", ""),), (("hits by class, lowest first", "mark"),)]
     by_class = state.class_hits(t)
     width = max((len(clean(name)) for name, _, _ in by_class), default=0)

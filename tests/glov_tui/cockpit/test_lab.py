@@ -385,7 +385,7 @@ async def test_results_stay_while_something_else_is_tried(session) -> None:
         await settle(pilot)
         assert "·bright" in screen.query_one(CompareView).plain
         await pilot.press("2")
-        assert screen.query_one(GridView).selected == CELLS[2].cell
+        assert screen.query_one(GridView).selected == CELLS[2].found
 
 
 async def test_what_somebody_typed_is_not_overwritten_by_the_run(session) -> None:
