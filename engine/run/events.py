@@ -122,7 +122,11 @@ class CandidateProposed(EventRecord):
 
 
 class TemplateScored(EventRecord):
-    """A template's few-shot accuracy: ``hits`` of ``n`` training images, margin in nats."""
+    """A template's few-shot accuracy: ``hits`` of ``n`` training images, margin in nats.
+
+    Scored again on more images, the template keeps its place and has the new score; on as many or
+    fewer nothing changes.
+    """
 
     kind: Literal["template-scored"] = "template-scored"
     step: Count
