@@ -98,7 +98,7 @@ def test_what_steering_does_is_described_also_where_it_is_not_finite() -> None:
         pairs=[(traced(["a"], 0.0), traced(["b"], math.nan))],
         setting=setting,
         cells=[measured(1, 0.5, None).cell, broken],
-        lens=lens_read(token="x").layers,
+        lens=lens_read(token="x").found.layers,
     )
     fits(report_as_dict(found), FoundFacts)
     fits(report_as_dict(SteerReport()), FoundFacts)

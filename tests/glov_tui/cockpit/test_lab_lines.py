@@ -168,9 +168,9 @@ def test_no_line_is_wider_than_its_column_nor_harmful(tokens, width, ascii_only)
 
 def test_the_lens_marks_steered_layers_and_fits() -> None:
     for width in (80, 120):
-        lines = traces.lens_lines(lens_read().layers, width, (3,))
+        lines = traces.lens_lines(lens_read().found.layers, width, (3,))
         assert all(cell_len(text(line)) <= width for line in lines)
         assert [text(line)[:6] for line in lines if text(line).startswith(">")] == [">    3"]
         assert "·soft +3.5" in "".join(map(text, lines))
-        long = traces.lens_lines(lens_read(token="x" * 300).layers, width, ())
+        long = traces.lens_lines(lens_read(token="x" * 300).found.layers, width, ())
         assert f"{'x' * 15}… +3.5  ⏎ +1.0" in text(long[1])

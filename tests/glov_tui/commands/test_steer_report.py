@@ -24,7 +24,7 @@ REPORT = SteerReport(
     ],
     setting=SETTING,
     cells=[measured(n, alpha, 0.5 if n else None).found for n in (0, 3) for alpha in (0.5, 1.0)],
-    lens=lens_read(token=" \x1b[31m[red]").layers,
+    lens=lens_read(token=" \x1b[31m[red]").found.layers,
 )
 
 
