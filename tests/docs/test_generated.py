@@ -97,7 +97,7 @@ def test_what_steering_does_is_described_also_where_it_is_not_finite() -> None:
         settings=(SteeringSetting(mode="off", layers=()), setting),
         pairs=[(traced(["a"], 0.0), traced(["b"], math.nan))],
         setting=setting,
-        cells=[measured(1, 0.5, None).cell, broken],
+        cells=[measured(1, 0.5, None).found, broken],
         lens=lens_read(token="x").found.layers,
     )
     fits(report_as_dict(found), FoundFacts)
