@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textual.app import App
+from textual.events import Event, Key
 from textual.notifications import SeverityLevel
 
 from engine.common.statistics import wilson_interval
@@ -39,6 +40,12 @@ class NoticesApp(App[None]):
         bar = self._key_bar
         if bar is not None:
             bar.show_notice(title, message, severity, seconds)
+
+    async def on_event(self, event: Event) -> None:
+        """A key that is pressed takes down what has been read, before it does what it does."""
+        if isinstance(event, Key) and not event.is_forwarded and self._key_bar is not None:
+            self._key_bar.key_pressed()
+        await super().on_event(event)
 
     def clear_notifications(self) -> None:
         """Show the keys again."""

@@ -5,11 +5,16 @@ Textual's footer has a widget for each key, and its toasts lie on the panes.
 
 from __future__ import annotations
 
+import time
+
 from rich.cells import cell_len
 from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Static
+
+READ_SECONDS = 2.0
+"""A notice that is up for so long has been seen."""
 
 
 class KeyBar(Static):
@@ -34,6 +39,7 @@ class KeyBar(Static):
         self._keys: list[tuple[str, str, str]] = []
         self._notice: Content | None = None
         self._timer: Timer | None = None
+        self._shown_at = 0.0  # by the monotonic clock
 
     def on_mount(self) -> None:
         """Follow the bindings of the screen."""
@@ -63,7 +69,13 @@ class KeyBar(Static):
         self.set_class(severity == "warning", "-warning")
         self.set_class(severity == "error", "-error")
         self._timer = self.set_timer(seconds, self.end_notice)
+        self._shown_at = time.monotonic()
         self._draw()
+
+    def key_pressed(self) -> None:
+        """A notice that was there to be read gives way to the keys: a person is looking."""
+        if self._notice is not None and time.monotonic() - self._shown_at >= READ_SECONDS:
+            self.end_notice()
 
     def end_notice(self) -> None:
         """Show the keys again."""

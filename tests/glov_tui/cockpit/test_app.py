@@ -33,6 +33,7 @@ from glov_tui.cockpit.screens.inject import InjectScreen
 from glov_tui.cockpit.screens.options import OptionsScreen
 from glov_tui.cockpit.screens.question import QuestionScreen
 from glov_tui.common.glyphs import UNICODE
+from glov_tui.widgets import key_bar
 from glov_tui.widgets.hbars import HBars
 from glov_tui.widgets.key_bar import KeyBar
 from glov_tui.widgets.row_table import RowTable
@@ -479,6 +480,20 @@ async def test_notices_are_on_the_line_of_the_keys(session) -> None:
         app.clear_notifications()
         await pilot.pause()
         assert "Close" in str(app.screen.query_one(KeyBar).content)
+
+
+async def test_a_key_brings_the_keys_back_once_a_notice_was_read(session, monkeypatch) -> None:
+    async with cockpit(session) as (pilot, app):
+        bar = app.query_one(KeyBar)
+        app.notify("all is done", title="Finished", timeout=60)
+        monkeypatch.setattr(key_bar, "READ_SECONDS", 1e9)
+        await pilot.press("down")
+        assert "all is done" in str(bar.content)
+        monkeypatch.setattr(key_bar, "READ_SECONDS", 0.0)
+        await pilot.press("down")
+        assert "Quit" in str(bar.content)
+        await pilot.press("y")  # what a key has to say comes after it
+        assert "Copied" in str(bar.content)
 
 
 async def test_the_screen_is_written_into_the_run_s_folder_or_it_says_why_not(session) -> None:
