@@ -94,7 +94,7 @@ def has(path: Path, names: list[str]) -> bool:
     for name in names:
         if body is None:
             return False
-        found = [node for node in body if name in defined(node)]
+        found = [node for node in body if name in defined(node, path.name == "__init__.py")]
         if not found:
             return False
         body = found[0].body if isinstance(found[0], ast.ClassDef) else None
@@ -106,11 +106,11 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def defined(node: ast.stmt) -> set[str]:
+def defined(node: ast.stmt, imported: bool) -> set[str]:
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
             return {node.name}
-        case ast.Import() | ast.ImportFrom():
+        case ast.Import() | ast.ImportFrom() if imported:
             return {alias.asname or alias.name for alias in node.names}
         case ast.Assign(targets=targets):
             return {one.id for target in targets for one in ast.walk(target) if is_name(one)}
