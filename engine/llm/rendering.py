@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.common.errors import ModelError
+from engine.prompts.jinja_limits import OverLimitError
 from engine.prompts.message import Message
 from engine.prompts.thoughts import ends_thought
 
@@ -49,6 +50,9 @@ def rendered(tokenizer: Any, messages: Sequence[Message]) -> Rendered:
     for form in _forms(messages):
         try:
             text = render(tokenizer, form)
+        except OverLimitError as error:  # in another form too, and each takes its time and memory
+            refused, lost = error, None
+            break
         except Exception as error:  # whatever Jinja or the template itself raises
             refused = refused or error
             continue
@@ -95,6 +99,8 @@ def render(
                 list(messages), tokenize=False, add_generation_prompt=reply, **variables
             )
             return text
+        except OverLimitError:
+            raise
         except Exception:
             if len(variables) < 2:
                 raise

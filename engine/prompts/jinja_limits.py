@@ -32,6 +32,10 @@ _COMPILED = "<template>"  # the file name of what Jinja compiles from text
 _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 
+class OverLimitError(TemplateRuntimeError):
+    """A template went beyond the limits; it would do so again."""
+
+
 class _OverTheLimit(BaseException):
     """Not caught by what is called on the way."""
 
@@ -41,7 +45,7 @@ def limited_rendering(lines: int = LINES, memory_bytes: int = MEMORY_BYTES) -> I
     """Render templates within limits; works on every thread, for what that thread renders.
 
     Raises:
-        jinja2.TemplateRuntimeError: if a template goes beyond them.
+        OverLimitError: if a template goes beyond them.
     """
     left = lines
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + memory_bytes // _MAXRSS_UNIT
@@ -62,9 +66,9 @@ def limited_rendering(lines: int = LINES, memory_bytes: int = MEMORY_BYTES) -> I
     try:
         yield
     except _OverTheLimit as error:
-        raise TemplateRuntimeError(str(error)) from None
+        raise OverLimitError(str(error)) from None
     except MemoryError:
-        raise TemplateRuntimeError("the template takes too much memory") from None
+        raise OverLimitError("the template takes too much memory") from None
     finally:
         sys.settrace(before)
 
@@ -98,7 +102,7 @@ def _power(left: Any, right: Any) -> Any:
 def _remainder(left: Any, right: Any) -> Any:
     if isinstance(left, str):  # a format: widths and precisions
         if "*" in left:
-            raise TemplateRuntimeError("a format's width must be written out")
+            raise OverLimitError("a format's width must be written out")
         for width in re.findall(r"\d+", left):
             _check(int(width[:20]))
     return left % right
@@ -106,7 +110,7 @@ def _remainder(left: Any, right: Any) -> Any:
 
 def _check(size: int) -> None:
     if size > LONGEST:
-        raise TemplateRuntimeError(f"an operator would make {LONGEST} characters or more")
+        raise OverLimitError(f"an operator would make {LONGEST} characters or more")
 
 
 # For every sandbox of the process: transformers makes its own, and hands out none to limit. An

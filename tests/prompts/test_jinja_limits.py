@@ -5,19 +5,24 @@ from __future__ import annotations
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jinja2 import TemplateRuntimeError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from transformers import AutoTokenizer
 
 from engine.common.errors import ConfigError, ModelError
 from engine.config import LLMConfig, SamplingConfig
+from engine.llm.chat import compose_prompt
 from engine.llm.transformers_llm import LocalLLM
 from engine.prompts.jinja_limits import limited_rendering
+from engine.prompts.message import Message
 from engine.search.meta_prompt import load_meta_prompt
 from engine.vlm.dual_encoder.task import TASK
 from tests.support.tiny_llm import CHAT_TEMPLATE, save_tiny
 
+ASKED: list[Message] = [{"role": "user", "content": "?"}]
 BLOCKS = "{% block system %}{% endblock %}{% block user %}"
 LOOP = "{% for i in range(99999) %}"
 ENDLESS = {
@@ -99,4 +104,23 @@ def test_a_model_s_chat_template_is_ended(tmp_path: Path) -> None:
     folder = save_tiny(tmp_path, chat_template=ENDLESS["loops in loops"] + CHAT_TEMPLATE)
     llm = LocalLLM.load(LLMConfig(model=str(folder), device="cpu"))
     with pytest.raises(ModelError, match="chat template can't render .* did not end within"):
-        next(llm.propose([{"role": "user", "content": "?"}], SamplingConfig(), [1]))
+        next(llm.propose(ASKED, SamplingConfig(), [1]))
+
+
+def test_a_template_that_does_not_end_is_tried_once(tmp_path: Path) -> None:
+    """Not in each form that messages can have: each try takes its time and memory again."""
+    tokenizer = AutoTokenizer.from_pretrained(
+        save_tiny(tmp_path, chat_template=ENDLESS["loops in loops"] + CHAT_TEMPLATE)
+    )
+    tries: list[int] = []
+    render = tokenizer.apply_chat_template
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        tries.append(1)
+        with limited_rendering(lines=100_000):
+            return render(*arguments, **options)
+
+    tokenizer.apply_chat_template = counted
+    with pytest.raises(ModelError, match="did not end within"):
+        compose_prompt(tokenizer, [{"role": "system", "content": "?"}, *ASKED])
+    assert len(tries) == 1
