@@ -1,4 +1,4 @@
-"""Write the tables of docs/journal.md and docs/json.md from the records that they describe.
+"""Write the tables of journal.md, json.md and socket.md from the records that they describe.
 
 python -m docs.generate            writes them
 python -m docs.generate --check    changes nothing; names what is not up to date and ends with 1
@@ -16,6 +16,7 @@ from engine.analysis.compare_report import ReportFacts
 from engine.analysis.run_list import RunLine
 from engine.common.record import Record
 from engine.config import RunConfig
+from engine.remote import messages
 from engine.run import events as ev
 from engine.run.result import PrintedResult
 from engine.storage.check import CheckFacts
@@ -64,17 +65,16 @@ def main() -> int:
 
 def generated() -> Iterator[tuple[Path, str]]:
     """The files with generated sections, as they should be."""
-    all_events = [e for e in get_args(get_args(ev.Event)[0]) if issubclass(e, Record)]
-    facts = [event for event in all_events if event.is_fact]
-    telemetry = [event for event in all_events if not event.is_fact]
-    shared = _within(facts)
-    more = [record for record in _within(telemetry) if record not in shared]
+    facts = [event for event in _kinds(ev.Event) if event.is_fact]  # type: ignore[attr-defined]
+    sent = [one for one in _kinds(messages.Message) if one not in facts]
+    asked = _kinds(messages.Request)
+    yield from _file("journal.md", {"facts": _of_kinds(facts), "records": _records(_within(facts))})
     yield from _file(
-        "journal.md",
+        "socket.md",
         {
-            "facts": _events(facts),
-            "records": _records(shared),
-            "telemetry": [*_events(telemetry), *_records(more)],
+            "messages": _of_kinds(sent),
+            "requests": _of_kinds(asked),
+            "records": _records(_within([*sent, *asked])),
         },
     )
     yield from _file(
@@ -84,6 +84,14 @@ def generated() -> Iterator[tuple[Path, str]]:
             "records": _records(_within([d.type for d in DOCUMENTS if d.type is not RunConfig])),
         },
     )
+
+
+def _kinds(union: Any) -> list[type[Record]]:
+    """The records of a union that ``kind`` tells apart, whatever unions it is made of."""
+    if is_record(union):
+        return [union]
+    found = [kind for one in get_args(union) for kind in _kinds(one)]
+    return list(dict.fromkeys(found))
 
 
 def _file(name: str, sections: dict[str, list[str]]) -> Iterator[tuple[Path, str]]:
@@ -112,7 +120,7 @@ def _within(annotations: Iterable[Any]) -> list[type]:
     return found
 
 
-def _events(events: Iterable[type[Record]]) -> list[str]:
+def _of_kinds(events: Iterable[type[Record]]) -> list[str]:
     lines: list[str] = []
     for event in events:
         kind = event.model_fields["kind"].default
