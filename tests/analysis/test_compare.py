@@ -208,3 +208,16 @@ def test_reading_runs_loads_no_model(tmp_path) -> None:
         "sys.exit(bool({'torch', 'transformers', 'open_clip', 'textual'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+def test_searches_are_groups_and_what_they_do_not_use_tells_none_apart(tmp_path) -> None:
+    folders = [
+        write_run(tmp_path / "a", "seed=0"),
+        write_run(tmp_path / "b", "search.kind=random", "steering.alpha=2", "seed=0"),
+        write_run(tmp_path / "c", "search.kind=random", "proposal.examples=9", "seed=1"),
+        write_run(tmp_path / "d", "search.kind=llm-opt", "steering.mode=off", "seed=0"),
+    ]
+    report = report_on(folders)
+    names = [group.name for group in report.blocks[0].groups]
+    assert names == [f"search.kind={kind}" for kind in ("glov", "random", "llm-opt")]
+    assert {c.baseline for c in report.blocks[0].comparisons} == {"search.kind=glov"}

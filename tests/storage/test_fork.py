@@ -208,6 +208,7 @@ def _by_llm(template: str) -> ev.TemplateScored:
     [
         (3, [], "2 steps done; --at-step can be 0"),
         (1, ["data.shots=2"], "data.shots can't change in a fork"),
+        (1, ["search.kind=random"], "a run is one search's from its first step to its last"),
         (1, ["llm.dtype=float16"], "These can: steps, seed, evaluation"),
         (1, ["seed_template=a <category>"], "glov run .*parent/config.toml --set seed_template"),
         (1, ["steering.alpa=1"], "did you mean steering.alpha"),

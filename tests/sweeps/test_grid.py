@@ -116,3 +116,12 @@ def test_steering_off_is_run_once_whatever_the_other_steering_keys() -> None:
 def test_a_wrong_cell_is_found_before_anything_runs(axes: list[str], expected: str) -> None:
     with pytest.raises(ConfigError, match=f"(?s){expected}"):
         make_grid("demo", [], map(parse_axis, axes))
+
+
+def test_keys_that_a_search_does_not_use_make_no_cells() -> None:
+    axes = ["search.kind=glov,random,llm-opt", "steering.alpha=0.25,0.5", "proposal.examples=2,5"]
+    grid = make_grid("demo", [], map(parse_axis, axes))
+    kinds = [cell.config.search.kind for cell in grid.cells]
+    assert [kinds.count(kind) for kind in ("glov", "random", "llm-opt")] == [4, 1, 2]
+    assert grid.cells[4].values == {"search.kind": "random"}
+    assert "7 runs in place of 12" in grid.notes[0]
