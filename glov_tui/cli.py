@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import gc
-import os
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -18,7 +15,6 @@ from glov_tui.commands.arguments import (
     Headless,
     LowBandwidth,
     Override,
-    Places,
     RunArgument,
     RunDir,
     TrustRun,
@@ -30,9 +26,8 @@ from glov_tui.commands.completion import (
     complete_run,
     complete_run_or_sweep,
 )
+from glov_tui.commands.program import run_program
 from glov_tui.commands.wrong_calls import CleaningGroup
-from glov_tui.common.text import escape_json, escape_toml
-from glov_tui.terminal.streams import lost_output, prepare_streams, tell
 
 app = typer.Typer(
     name="glov",
@@ -108,52 +103,34 @@ def run(
 @app.command()
 def resume(
     run: RunArgument,
-    override: Places = None,
+    override: Override = None,
     headless: Headless = False,
     detach: Detach = False,
     as_json: AsJson = False,
     low_bandwidth: LowBandwidth = False,
     trust_run: TrustRun = False,
 ) -> None:
-    """Take up a run where it ended, whatever ended it."""
-    from engine.storage.run_folder import find_run
-    from glov_tui.commands.driving import How, drive, places_of
+    """Take up a run where it ended, whatever ended it; --set says where data and models are now."""
+    from glov_tui.commands.driving import How, resume_run
 
-    folder = find_run(run)
-    places = places_of(folder, override or [])
-    how = How(headless, detach, as_json, low_bandwidth, places, trusted=trust_run)
-    raise typer.Exit(drive(folder, how))
+    how = How(headless, detach, as_json, low_bandwidth, trusted=trust_run)
+    raise typer.Exit(resume_run(run, override or [], how))
 
 
 @app.command()
 def attach(run: RunArgument, low_bandwidth: LowBandwidth = False) -> None:
     """Show a run that is under way, wherever it was started on this machine."""
-    from engine.common.errors import UserError
-    from engine.remote.client import RemoteSession
-    from engine.storage.run_folder import find_run
-    from glov_tui.commands.driving import has_terminal
-    from glov_tui.commands.on_screen import drive_on_screen, screen_name
+    from glov_tui.commands.attach import attach_screen
 
-    folder = find_run(run)
-    if not has_terminal():
-        raise UserError("attaching needs a terminal; `glov runs` lists what is under way")
-    code = drive_on_screen(RemoteSession.attach(folder, screen_name()), low_bandwidth)
-    raise typer.Exit(code)
+    raise typer.Exit(attach_screen(run, low_bandwidth))
 
 
 @app.command()
 def stop(run: RunArgument) -> None:
     """End a run that is under way, from outside; `glov resume` goes on with it."""
-    from engine.remote.stopping import stop_engine
-    from engine.storage.journal import read_state
-    from engine.storage.run_folder import find_run, run_argument
-    from engine.storage.run_status import status_now
+    from glov_tui.commands.stop import stop_run
 
-    folder = find_run(run)
-    stop_engine(folder)
-    status = status_now(read_state(folder).status, folder)
-    how = "shows the result" if status == "finished" else "goes on"
-    tell(f"{status}; glov resume {run_argument(folder)} {how}")
+    stop_run(run)
 
 
 @app.command()
@@ -171,15 +148,10 @@ def fork(
     trust_run: TrustRun = False,
 ) -> None:
     """Start a new run from the end of a step of another one, which stays as it is."""
-    from engine.storage.fork import write_fork
-    from engine.storage.run_folder import find_run, new_run_folder
-    from glov_tui.commands.driving import How, drive
+    from glov_tui.commands.driving import How, fork_run
 
-    how = How(headless, detach, as_json, low_bandwidth, trusted=True)
-    parent = find_run(run)
-    folder = run_dir or new_run_folder(parent.resolve().name.partition("-fork-")[0] + "-fork")
-    write_fork(parent, at_step, folder, override or [], trusted=trust_run)
-    raise typer.Exit(drive(folder, how))
+    how = How(headless, detach, as_json, low_bandwidth, trusted=trust_run)
+    raise typer.Exit(fork_run(run, at_step, override or [], run_dir, how))
 
 
 @app.command()
@@ -276,19 +248,9 @@ def replay(
     low_bandwidth: LowBandwidth = False,
 ) -> None:
     """Play a run back in the cockpit, from its journal alone: no model is loaded."""
-    from engine.common.errors import UserError
-    from engine.session.replay import ReplaySession, parse_speed
-    from engine.storage.run_folder import find_run
-    from glov_tui.commands.driving import has_terminal
+    from glov_tui.commands.replay import replay_run
 
-    session = ReplaySession.open(find_run(run), parse_speed(speed))
-    if not has_terminal():
-        raise UserError(
-            "a replay needs a terminal; `glov runs` and `glov compare` print what a run did"
-        )
-    from glov_tui.commands.on_screen import replay_on_screen
-
-    raise typer.Exit(replay_on_screen(session, low_bandwidth))
+    raise typer.Exit(replay_run(run, speed, low_bandwidth))
 
 
 @app.command()
@@ -366,27 +328,9 @@ def config_init(
     force: Annotated[bool, typer.Option(help="Replace the file if it exists.")] = False,
 ) -> None:
     """Write a configuration in which every key is explained."""
-    from engine.common.errors import UserError
-    from engine.common.files import write_atomic
-    from engine.config.toml_file import format_config, load_config, preset_file, preset_names
-    from engine.vlm.families import with_seed_template
+    from glov_tui.commands.config import write_config
 
-    overrides = [] if preset != "clip-paper" else ["data.path=images"]
-    if preset not in preset_names():
-        load_config(preset)  # says which presets there are
-    loaded = with_seed_template(load_config(preset_file(preset), overrides))
-    text = escape_toml(format_config(loaded, comments=True))
-    if str(path) == "-":
-        typer.echo(text)
-        return
-    try:
-        if path.exists() and not force:
-            raise UserError(f"{path} exists; give --force to replace it")
-        write_atomic(path, text)
-    except OSError as error:
-        raise UserError(f"{path} can't be written: {error.strerror}") from error
-    name = f"./{path}" if str(path) in preset_names() else path
-    tell(f"wrote {path}: edit it, then `glov run {name}`")
+    write_config(path, preset, force)
 
 
 @config_app.command("show")
@@ -396,14 +340,9 @@ def config_show(
     as_json: AsJson = False,
 ) -> None:
     """Print a configuration as it would run, with all defaults."""
-    from engine.config.toml_file import format_config, load_config
-    from engine.vlm.families import with_seed_template
+    from glov_tui.commands.config import print_config
 
-    loaded = with_seed_template(load_config(config, override or []))
-    if as_json:
-        typer.echo(escape_json(loaded.model_dump_json(indent=2)))
-    else:
-        typer.echo(escape_toml(format_config(loaded, comments=True)), nl=False)
+    print_config(config, override or [], as_json)
 
 
 @app.command()
@@ -422,58 +361,9 @@ def doctor(as_json: AsJson = False) -> None:
     report(as_json)
 
 
-def _is_in_no_folder() -> bool:
-    try:
-        return not Path.cwd()
-    except OSError:
-        return True
-
-
-def _do_without_plugins() -> None:
-    """Have pydantic look for no plugins, here and in processes that are started from here.
-
-    It reads the metadata of every installed package for them; and what looks for them imports
-    a tenth of all that is imported before the first paint.
-    """
-    if os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__") == "__all__":
-        none = ModuleType("pydantic.plugin._loader")
-        none.get_plugins = tuple  # type: ignore[attr-defined]
-        sys.modules.setdefault(none.__name__, none)
-
-
 def main() -> None:
     """Entry point of the ``glov`` command."""
-    prepare_streams()
-    # Imports make much that stays and little that goes: looking for cycles in it is a tenth of
-    # the time to the first paint. Whatever runs for long turns it on again.
-    gc.disable()
-    _do_without_plugins()
-    from engine.common.errors import UserError
-    from engine.common.stop_signals import leave
-
-    code: str | int | None = 0
-    lost = None
-    try:
-        app()
-    except SystemExit as end:
-        code = end.code
-    except UserError as error:  # of any command: its text is all that the user needs
-        tell(f"glov: {error}")
-        code = 2
-    except KeyboardInterrupt:
-        code = 130
-    except OSError:
-        lost = lost_output()
-        if lost is None and _is_in_no_folder():
-            tell("glov: the folder that you are in was deleted; cd to one that is there")
-            code = 2
-        elif lost is None:  # it was not about what is printed
-            raise
-    lost = lost_output() or lost
-    if lost is not None:
-        tell(f"glov: standard output can't be written: {lost}")
-        code = 1
-    leave(code if isinstance(code, int) else int(code is not None))
+    run_program(app)
 
 
 if __name__ == "__main__":

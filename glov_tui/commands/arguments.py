@@ -39,7 +39,7 @@ Override = Annotated[
     typer.Option(
         "--set",
         metavar="KEY.PATH=VALUE",
-        help="Override a configuration key.",
+        help="A configuration key and what it is to be; may be given often.",
         autocompletion=complete_key,
     ),
 ]
@@ -52,15 +52,6 @@ Detach = Annotated[
     bool,
     typer.Option(
         "--detach", help="No screen: return at once, `glov attach` shows it. Not with --headless."
-    ),
-]
-Places = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY.PATH=VALUE",
-        help="Where the same data or model is now, or a device.",
-        autocompletion=complete_key,
     ),
 ]
 RunArgument = Annotated[

@@ -50,12 +50,35 @@ def new_run(source: str, overrides: list[str], run_dir: Path | None, how: How) -
     return drive(folder, replace(how, trusted=True))
 
 
-def places_of(folder: Path, overrides: list[str]) -> Mapping[str, Any]:
-    """What ``--set`` says of a run that is taken up.
+def resume_run(run: str, overrides: list[str], how: How) -> int:
+    """Take up a run where it ended; ``overrides`` say where its data and models are now.
 
     Raises:
-        UserError: if a key can't be set or a value is not allowed, or the run can't be read.
+        UserError: if there is no such run or it can't be taken up, or a key can't be set.
     """
+    from engine.storage.run_folder import find_run
+
+    folder = find_run(run)
+    return drive(folder, replace(how, places=_places_of(folder, overrides)))
+
+
+def fork_run(run: str, at_step: int, overrides: list[str], run_dir: Path | None, how: How) -> int:
+    """Write a new run from the end of a step of another one, and ``drive`` it.
+
+    Raises:
+        UserError: if there is no such run or step, a key can't be set, or it can't be written.
+    """
+    from engine.storage.fork import write_fork
+    from engine.storage.run_folder import find_run, new_run_folder
+
+    parent = find_run(run)
+    folder = run_dir or new_run_folder(parent.resolve().name.partition("-fork-")[0] + "-fork")
+    write_fork(parent, at_step, folder, overrides, trusted=how.trusted)
+    return drive(folder, replace(how, trusted=True))
+
+
+def _places_of(folder: Path, overrides: list[str]) -> Mapping[str, Any]:
+    """What ``--set`` says of a run that is taken up."""
     if not overrides:
         return {}
     from engine.config.places import read_places
