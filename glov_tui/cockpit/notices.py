@@ -8,6 +8,7 @@ from textual.notifications import SeverityLevel
 
 from engine.common.statistics import wilson_interval
 from engine.run.state import RunState
+from glov_tui.common.accuracy import with_interval
 from glov_tui.widgets.key_bar import KeyBar
 
 
@@ -15,9 +16,8 @@ def said_at_the_end(state: RunState) -> str:
     """What came of a run: the test accuracies in percent with their 95 % intervals."""
     parts = []
     for subject, tested in {test.subject: test for test in state.tests}.items():
-        low, high = wilson_interval(tested.hits, tested.n)
-        share = tested.hits / tested.n
-        parts.append(f"{subject} {share:.1%} ({100 * low:.0f}-{100 * high:.0f})")
+        interval = wilson_interval(tested.hits, tested.n)
+        parts.append(f"{subject} {with_interval(tested.hits / tested.n, interval)}")
     result = f"Test accuracy: {', '.join(parts)}." if parts else "All steps are done."
     return f"{result} q quits and shows the result."
 

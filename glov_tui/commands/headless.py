@@ -15,12 +15,13 @@ from engine.common.stop_signals import stop_on_signal
 from engine.common.wording import counted
 from engine.remote.server import attachable
 from engine.run.commands import Stop
-from engine.run.result import PrintedResult, summarise
+from engine.run.result import OnTestSplit, PrintedResult, summarise
 from engine.run.state import RunState
 from engine.search.registry import DEFAULT_SEARCH
 from engine.session.interface import Session
 from engine.session.local import LocalSession
 from engine.storage.run_folder import LOG, run_argument
+from glov_tui.common.accuracy import with_interval
 from glov_tui.common.progress import format_seconds, seconds_left
 from glov_tui.common.text import clean
 from glov_tui.terminal.outliving import ProgressConsole, Readers, outliving_the_terminal
@@ -158,27 +159,23 @@ def _phase(state: RunState) -> str:
 
 def _result_table(state: RunState) -> RenderableType:
     result = summarise(state)
-
-    def percent(value: float | None) -> str:
-        return "-" if value is None else f"{value:.1%}"
-
     search = result["search"]
     by = f" of {search} search" if search != DEFAULT_SEARCH else ""
     title = Text(clean(f"{result['run']}: {counted(result['steps'], 'step')}{by}"))
     table = Table(title=title, title_justify="left")
     table.add_column("")
     table.add_column("template", overflow="fold")
-    table.add_column("train", justify="right")
-    table.add_column("test", justify="right")
-    for name in ("baseline", "best"):
-        row = result[name]
+    table.add_column("train", justify="right", no_wrap=True)
+    table.add_column("test (95 %)", justify="right", no_wrap=True)
+    for name, row in (("seed", result["baseline"]), ("best", result["best"])):
         text = Text(clean(row["template"] or "-"))
-        table.add_row(name, text, percent(row["train_accuracy"]), percent(row["test_accuracy"]))
+        train = "-" if row["train_accuracy"] is None else f"{row['train_accuracy']:.1%}"
+        table.add_row(name, text, train, _on_test(row))
     ensemble = result["ensemble"]
-    table.add_row(
-        f"top-{len(ensemble['templates'])} ensemble",
-        Text("\n".join(clean(t) for t in ensemble["templates"])),
-        "",
-        percent(ensemble["test_accuracy"]),
-    )
+    templates = Text("\n".join(clean(t) for t in ensemble["templates"]))
+    table.add_row("ensemble", templates, "", _on_test(ensemble))
     return table
+
+
+def _on_test(row: OnTestSplit) -> str:
+    return with_interval(row["test_accuracy"], row["test_interval"])

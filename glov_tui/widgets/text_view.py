@@ -47,7 +47,9 @@ class TextView(SpanView):
         at_end = self.max_scroll_y - self.scroll_offset.y <= 1
         width = self.scrollable_content_region.width
         before = self._wrapped
-        self._wrapped = [row for line in self._lines for row in wrap(line, width)] if width else []
+        self._wrapped = (
+            [row for line in self._lines for row in self.rows(line, width)] if width else []
+        )
         if len(before) != len(self._wrapped) or self.virtual_size.width != width:
             self.virtual_size = Size(width, len(self._wrapped))
         if self._follow and at_end:
@@ -62,10 +64,14 @@ class TextView(SpanView):
             if old != new:
                 self.refresh(Region(0, y, width, 1))
 
+    def rows(self, line: Line, width: int) -> list[Line]:
+        """How a line is shown at a width; at least one row."""
+        return wrap(line, width)
+
     def row_of(self, line: int) -> int:
         """The first row of a line, as they are wrapped now."""
         width = self.scrollable_content_region.width
-        return sum(len(wrap(before, width)) for before in self._lines[:line]) if width else 0
+        return sum(len(self.rows(before, width)) for before in self._lines[:line]) if width else 0
 
     def on_resize(self) -> None:
         """Wrap at the new width."""

@@ -46,7 +46,7 @@ def test_a_run_whose_line_dropped_is_edited_and_seen_through_from_another_termin
         second.press("q")
         assert second.wait_exit() == 0
         assert second.attributes == second.attributes_before
-        assert "top-3 ensemble" in second.text
+        assert "test (95 %)" in second.text
     events = read_journal(run_folder).events
     edited = next(e for e in events if isinstance(e, ev.Edited))
     steered = {e.step: e.alpha for e in events if isinstance(e, ev.SteeringPrepared)}

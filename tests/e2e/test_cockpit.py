@@ -62,7 +62,7 @@ def test_pause_edit_inject_steer_resume_and_find_it_all_in_the_journal(run_folde
         assert terminal.wait_exit() == 0
         assert not terminal.alternate_screen and terminal.cursor_shown
         assert terminal.attributes == terminal.attributes_before
-        assert "top-3 ensemble" in terminal.text
+        assert "test (95 %)" in terminal.text
     events = read_journal(run_folder).events
     kinds = [e.kind for e in events]
     assert kinds.index("run-paused") < kinds.index("edited") < kinds.index("run-resumed")
@@ -183,7 +183,7 @@ def test_editing_in_the_users_own_editor(run_folder: Path, tmp_path: Path) -> No
 def test_without_a_terminal_it_runs_headless_and_says_so(run_folder: Path) -> None:
     done = called(*demo(run_folder, "steps=1")[len(GLOV) :])
     assert done.returncode == 0
-    assert "no terminal here" in done.stderr and "top-3 ensemble" in done.stdout
+    assert "no terminal here" in done.stderr and "test (95 %)" in done.stdout
 
 
 def test_ctrl_z_gives_the_shell_back_and_fg_the_whole_screen(run_folder: Path) -> None:

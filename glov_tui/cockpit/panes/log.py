@@ -6,8 +6,10 @@ import time
 from collections.abc import Hashable
 from typing import ClassVar
 
+from textual.binding import Binding, BindingType
+
 from engine.run.state import RunState
-from glov_tui.common.text import clean
+from glov_tui.common.text import clean, cut
 from glov_tui.widgets.spans import Line
 from glov_tui.widgets.text_view import TextView
 
@@ -15,14 +17,36 @@ _STYLES = {"info": "", "warning": "note", "error": "bad"}
 
 
 class LogPane(TextView):
-    """Facts of the run with their local time; follows the end unless scrolled up."""
+    """Facts of the run with their local time; follows the end unless scrolled up.
+
+    A fact is one row, cut where it is longer; warnings and errors are always shown whole.
+    """
 
     TITLE: ClassVar[str] = "log"
     INTERVAL: ClassVar[float] = 0.2
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "fold", "Fold", tooltip="A row each, or whole", show=False)
+    ]
 
     def __init__(self) -> None:
         super().__init__(follow=True, id="log")
-        self.border_title = self.TITLE
+        self._fold(True)
+
+    def _fold(self, folds: bool) -> None:
+        self._folds = folds
+        self.border_title = f"{self.TITLE} (enter: {'whole' if folds else 'a row each'})"
+
+    def action_fold(self) -> None:
+        """Show facts whole, or a row each again."""
+        self._fold(not self._folds)
+        self._rewrap()
+
+    def rows(self, line: Line, width: int) -> list[Line]:
+        """What is folded is cut to a row."""
+        clock, (text, style) = line
+        if style or not self._folds:
+            return super().rows(line, width)
+        return [(clock, (cut(text, width - len(clock[0])), style))]
 
     def fingerprint(self, state: RunState) -> Hashable:
         """The log only grows, so its last line and length tell."""

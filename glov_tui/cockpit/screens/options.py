@@ -52,13 +52,14 @@ class OptionsScreen(Dialog[list[Edit]]):
         Horizontal { height: 1; }
         .key { width: 26; }
         .value { width: 22; margin-right: 1; }
-        .value.-text { width: 45; }
+        .value.-text { width: 38; }
         .short { color: $text-muted; width: 1fr; height: 1; text-overflow: ellipsis;
             text-wrap: nowrap; }
         #about { border-top: solid $foreground 35%; width: 1fr; height: auto; min-height: 5; }
         #problem { color: $text-error; width: 1fr; height: auto; display: none; }
         #problem.-shown { display: block; }
         &.-narrow .short { display: none; }
+        &.-narrow .value { width: 1fr; max-width: 38; margin-right: 0; }
     }
     """
 

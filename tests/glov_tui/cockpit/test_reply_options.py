@@ -138,3 +138,15 @@ async def test_an_injected_template_is_read_as_the_run_reads_replies(
         app.screen.query_one(TextArea).text = "a [colour] <category>"
         await pilot.pause(0.1)
         assert told in str(app.screen.query_one("#problem").content)
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (200, 50)])
+async def test_every_field_is_in_its_row_whatever_the_width(
+    session: HeldSession, size: tuple[int, int]
+) -> None:
+    async with cockpit(session, size) as (pilot, app):
+        await pilot.press("o")
+        await pilot.pause()
+        for field in app.screen.query("Input, Choice"):
+            row = field.parent.parent.scrollable_content_region
+            assert field.region.right <= row.right and field.region.width >= 22

@@ -10,6 +10,7 @@ from textual.color import Color
 from engine.run import events as ev
 from glov_tui.cockpit.notices import said_at_the_end
 from glov_tui.cockpit.panes.candidates import CandidatesPane
+from glov_tui.cockpit.panes.log import LogPane
 from glov_tui.cockpit.panes.meta_prompt import MetaPromptPane
 from glov_tui.cockpit.panes.tabs import PANES, screen_tabs
 from glov_tui.widgets.key_bar import KeyBar
@@ -145,6 +146,30 @@ async def test_the_border_says_which_pane_has_the_focus(
         app.app_focus = True
         await pilot.pause()
         assert marked() == ["accuracy"]
+
+
+async def test_the_log_has_a_row_for_each_fact_and_enter_unfolds_it(session: HeldSession) -> None:
+    session.apply(*one_step(2, {LONG: 9}, LONG)[2:], ev.Warned(message="careful " * 30))
+    async with cockpit(session, (80, 24)) as (pilot, app):
+        await pilot.press("6", "z")
+        await settle(pilot)
+        log = app.query_one(LogPane)
+
+        def rows() -> list[str]:
+            return ["".join(text for text, _ in row) for row in log._wrapped]
+
+        facts = len(session.state.log)
+        folded = [row for row in rows() if row.endswith("…")]
+        assert len(folded) == 2 and "a <category> seen in" in folded[-1]
+        assert len(rows()) > facts  # the warning is whole
+        assert rows()[-1].endswith("careful ") and "a row each" not in log.border_title
+        before = len(rows())
+        await pilot.press("enter")
+        await settle(pilot)
+        assert len(rows()) > before and not any(row.endswith("…") for row in rows())
+        assert "a row each" in log.border_title
+        await pilot.press("enter")
+        assert len(rows()) == before
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import tomllib
@@ -80,7 +81,9 @@ def test_json_and_toml_are_escaped_too(tmp_path: Path) -> None:
 def test_without_json_the_result_is_a_table_and_progress_is_on_stderr(tmp_path: Path) -> None:
     done = called("demo", "--headless", "--steps", "1", "--run-dir", "r", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "top-3 ensemble" in done.stdout
+    rows = {line.split()[1]: line for line in done.stdout.splitlines() if line.startswith("│")}
+    for name in ("seed", "best", "ensemble"):  # as the screen calls them, each with its interval
+        assert re.search(r"\d\d\.\d% \(\d+-\d+\)", rows[name])
     assert "step 1:" in done.stderr and "step 1:" not in done.stdout
 
 
