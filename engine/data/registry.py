@@ -3,40 +3,67 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
+from pkgutil import resolve_name
+from typing import Protocol
 
 from engine.common.errors import ConfigError
 from engine.common.names import quoted
 from engine.config import DataConfig
 from engine.data.dataset import Dataset
+from engine.data.demo_world import DEMO
 from engine.data.demo_world.vocabulary import TASKS
-from engine.data.readers.generated import ensure_written
 
-_DEMO = "demo-"
+
+class DatasetReader(Protocol):
+    """Reads a data set: classes and image files, none of them opened."""
+
+    def __call__(self, config: DataConfig, /) -> Dataset:
+        """
+        Raises:
+            ConfigError: if a key that it needs is missing.
+            DataError: if the data set can't be used as it is.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredDataset:
-    """A data set that ``data.dataset`` can name; ``summary`` is one line for a list."""
+    """A data set that ``data.dataset`` can name; ``summary`` is one line for a list.
+
+    ``reader`` is where its ``DatasetReader`` is, ``module:name``: imported when it is asked for.
+    """
 
     name: str
     summary: str
-    read: Callable[[DataConfig], Dataset]
+    reader: str
+
+    def read(self, config: DataConfig) -> Dataset:
+        """As its reader."""
+        reader: DatasetReader = resolve_name(self.reader)
+        return reader(config)
+
+
+DATASETS: tuple[RegisteredDataset, ...] = (
+    RegisteredDataset(
+        "image-folder",
+        "your own images: data.path, with one folder per class",
+        "engine.data.readers.image_folder:read",
+    ),
+    *(
+        RegisteredDataset(
+            f"{DEMO}{task}", f"demo: {about.description}", "engine.data.demo_world.reading:read"
+        )
+        for task, about in TASKS.items()
+    ),
+)
+"""All data sets, the general reader first."""
 
 
 def registered_datasets() -> dict[str, RegisteredDataset]:
-    """All data sets by name, the general reader first."""
-    general = RegisteredDataset(
-        "image-folder", "your own images: data.path, with one folder per class", _read_folder
-    )
-    demo = [
-        RegisteredDataset(f"{_DEMO}{task}", f"demo: {about.description}", _read_demo)
-        for task, about in TASKS.items()
-    ]
-    return {dataset.name: dataset for dataset in (general, *demo)}
+    """All data sets by name."""
+    return {dataset.name: dataset for dataset in DATASETS}
 
 
 def find_dataset(config: DataConfig) -> RegisteredDataset:
@@ -69,27 +96,3 @@ def load_dataset(config: DataConfig) -> Dataset:
         name=config.name or dataset.name,
         description=config.description or dataset.description,
     )
-
-
-def _read_folder(config: DataConfig) -> Dataset:
-    if not config.path:
-        raise ConfigError("data.path is missing; it is the folder with one folder per class")
-    from engine.data.readers.image_folder import read_image_folder  # with Pillow and numpy
-
-    return read_image_folder(
-        Path(config.path), test_fraction=config.test_fraction, clean_names=config.clean_names
-    )
-
-
-def _read_demo(config: DataConfig) -> Dataset:
-    from engine.data.demo_world import images, vocabulary
-    from engine.data.readers.image_folder import read_image_folder
-
-    task = config.dataset.removeprefix(_DEMO)
-    folder = ensure_written(
-        config.dataset,
-        lambda root: images.write_dataset(task, root),
-        [Path(images.__file__), Path(vocabulary.__file__)],
-    )
-    dataset = read_image_folder(folder, test_fraction=config.test_fraction)
-    return dataclasses.replace(dataset, name=task, description=TASKS[task].description)

@@ -34,17 +34,13 @@ from glov_tui.cockpit.attached import AttachedActions
 from glov_tui.cockpit.keys import KEYS, PAST_KEYS
 from glov_tui.cockpit.notices import said_at_the_end
 from glov_tui.cockpit.palette import own_commands
-from glov_tui.cockpit.panes.accuracy import AccuracyPane
 from glov_tui.cockpit.panes.best import BestTemplate
-from glov_tui.cockpit.panes.candidates import CandidatesPane
 from glov_tui.cockpit.panes.examples import ExamplesPane
-from glov_tui.cockpit.panes.log import LogPane
-from glov_tui.cockpit.panes.meta_prompt import MetaPromptPane
 from glov_tui.cockpit.panes.pane import Pane, PaneScreen
+from glov_tui.cockpit.panes.registry import ENTRIES, NUMBERS, PANES, screen_tabs
 from glov_tui.cockpit.panes.scrubber import Scrubber
 from glov_tui.cockpit.panes.status import StatusLine
 from glov_tui.cockpit.panes.steering import SteeringPane
-from glov_tui.cockpit.panes.tabs import PANES, screen_tabs
 from glov_tui.cockpit.themes import HIGH_CONTRAST
 from glov_tui.common.glyphs import ASCII, UNICODE
 from glov_tui.common.text import clean, cut
@@ -96,24 +92,14 @@ class GlovApp(AttachedActions):
     # -- layout ------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
-        """Status line, six panes, footer; with their classes, so that they are styled once."""
+        """Status line, panes, footer; with their classes, so that they are styled once."""
         self._cells = (self.size.width, self.size.height)
         self._set_layout()
         yield StatusLine(self._glyphs)
         yield BestTemplate()
         yield Static(screen_tabs(self._pane, self._cells[0]), id="tabs", markup=False)
         with Container(id="panes"):
-            panes = {
-                pane.id: pane
-                for pane in (
-                    MetaPromptPane(self._glyphs),
-                    ExamplesPane(self._glyphs),
-                    SteeringPane(self.ascii_only),
-                    CandidatesPane(self._glyphs),
-                    AccuracyPane(self.ascii_only),
-                    LogPane(),
-                )
-            }
+            panes = {entry.name: entry.make(self._glyphs) for entry in ENTRIES}
             for name in self._order():
                 pane = panes[name].add_class("pane", update=False)
                 pane.display = self._is_in_view(name)
@@ -370,8 +356,8 @@ class GlovApp(AttachedActions):
             self._open(DetailsScreen(template, state))
 
     def on_key(self, event: Any) -> None:
-        """1 to 6 go to a pane."""
-        if event.key in "123456" and len(self.screen_stack) == 1:
+        """A number goes to a pane."""
+        if event.key in NUMBERS and len(self.screen_stack) == 1:
             self.action_show_pane(PANES[int(event.key) - 1])
 
     # -- small helpers -----------------------------------------------------------------------

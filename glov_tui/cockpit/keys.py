@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.binding import Binding
 
 from glov_tui.cockpit.choices import ALPHA_STEP
+from glov_tui.cockpit.panes.registry import ENTRIES, NUMBERS
 
 TASKS: dict[str, tuple[str, ...]] = {
     "drive": (
@@ -117,12 +118,12 @@ KEYS: list[Binding] = [
     ),
     Binding("x", "export", "Export", show=False, tooltip="Write result.json into the run's folder"),
     Binding(
-        "1,2,3,4,5,6",
+        ",".join(NUMBERS),
         "pane",
         "Panes",
-        key_display="1-6",
+        key_display=f"1-{NUMBERS[-1]}",
         show=False,
-        tooltip="Go to a pane: meta-prompt, templates, steering, candidates, chart, log",
+        tooltip=f"Go to a pane: {', '.join(entry.title for entry in ENTRIES)}",
     ),
     Binding("ctrl+l", "redraw", "Redraw", show=False, tooltip="Write the whole screen again"),
     Binding(

@@ -12,7 +12,7 @@ from textual.screen import Screen
 from glov_tui.cockpit.attached import AttachedActions
 from glov_tui.cockpit.keys import KEYS, PAST_KEYS
 from glov_tui.cockpit.panes.pane import PaneScreen
-from glov_tui.cockpit.panes.tabs import PANES
+from glov_tui.cockpit.panes.registry import PANES
 
 
 def own_commands(app: AttachedActions, screen: Screen[Any]) -> Iterator[SystemCommand]:

@@ -27,9 +27,10 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from engine.common.errors import DataError
+from engine.common.errors import ConfigError, DataError
 from engine.common.names import natural_key, quoted, readable_name, same_name, some_names
 from engine.common.user_path import user_path, why_not_there
+from engine.config import DataConfig
 from engine.data.dataset import Dataset, LabelledImage
 from engine.data.images import SUFFIXES, is_image_file
 from engine.data.readers.class_names import check_distinct, class_names, remarks
@@ -48,6 +49,15 @@ _NO_IMAGES = frozenset(
 """Endings of files that are not worth opening; all others are read by content."""
 
 _MAX_KINDS = 6
+
+
+def read(config: DataConfig) -> Dataset:
+    """As ``engine.data.registry.DatasetReader``, for ``data.dataset = image-folder``."""
+    if not config.path:
+        raise ConfigError("data.path is missing; it is the folder with one folder per class")
+    return read_image_folder(
+        Path(config.path), test_fraction=config.test_fraction, clean_names=config.clean_names
+    )
 
 
 def read_image_folder(

@@ -12,6 +12,7 @@ from engine.common.statistics import wilson_interval
 from engine.run.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
 from engine.run.events import Edited, Subject
 from engine.run.state import RunState
+from glov_tui.common.glyphs import ASCII, Glyphs
 from glov_tui.widgets.chart import Mark
 from glov_tui.widgets.legend import Series
 from glov_tui.widgets.line_chart import LineChart
@@ -44,13 +45,13 @@ class AccuracyPane(LineChart):
         Binding("a", "all_steps", "All steps", tooltip="The steps so far, or all of the run"),
     ]
 
-    def __init__(self, ascii_only: bool) -> None:
+    def __init__(self, glyphs: Glyphs) -> None:
         super().__init__(
             y_limits=(0.0, 1.0),
             y_least=0.1,
             x_name="step",
             empty="The chart begins with the seed template's accuracy.",
-            ascii=ascii_only,
+            ascii=glyphs is ASCII,
             id="accuracy",
         )
         self.border_title = f"{self.TITLE}: few-shot"

@@ -9,6 +9,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from engine.run.state import RunState
+from glov_tui.common.glyphs import Glyphs
 from glov_tui.common.text import clean, cut
 from glov_tui.widgets.spans import Line
 from glov_tui.widgets.text_view import TextView
@@ -28,7 +29,7 @@ class LogPane(TextView):
         Binding("enter", "fold", "Fold", tooltip="A row each, or whole", show=False)
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, _glyphs: Glyphs) -> None:
         super().__init__(follow=True, id="log")
         self._fold(True)
 

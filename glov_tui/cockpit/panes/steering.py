@@ -25,6 +25,7 @@ from glov_tui.cockpit.panes.steering_lines import (
     shown_warnings,
     steering_lines,
 )
+from glov_tui.common.glyphs import ASCII, Glyphs
 from glov_tui.widgets.hbars import Bar, HBars
 
 COSINE = 6  # columns of a cosine and the space before it
@@ -65,10 +66,10 @@ class SteeringPane(Vertical):
 
         layer: int
 
-    def __init__(self, ascii_only: bool) -> None:
+    def __init__(self, glyphs: Glyphs) -> None:
         super().__init__(id="steering")
         self.border_title = self.TITLE
-        self._ascii = ascii_only
+        self._ascii = glyphs is ASCII
         self._state = RunState()
         self.past = False
         """Whether another moment of a run is shown: then what is of another step is not."""

@@ -24,8 +24,8 @@ from glov_tui.cockpit.panes.candidates import CandidatesPane
 from glov_tui.cockpit.panes.examples import ExamplesPane
 from glov_tui.cockpit.panes.log import LogPane
 from glov_tui.cockpit.panes.meta_prompt import MetaPromptPane
+from glov_tui.cockpit.panes.registry import PANES
 from glov_tui.cockpit.panes.status import StatusLine
-from glov_tui.cockpit.panes.tabs import PANES
 from glov_tui.cockpit.screens.details import DetailsScreen
 from glov_tui.cockpit.screens.editor import EditorScreen
 from glov_tui.cockpit.screens.help import HelpScreen

@@ -18,7 +18,7 @@ from engine.run import events as ev
 from engine.run.edits import SetOption
 from engine.run.experiment import CompareSettings, ReadLens, ScanSettings, SteeringSetting
 from glov_tui.cockpit.app import GlovApp
-from glov_tui.cockpit.panes.tabs import PANES
+from glov_tui.cockpit.panes.registry import PANES
 from tests.support.sessions import (
     HeldSession,
     compared,

@@ -12,7 +12,7 @@ from glov_tui.cockpit.notices import said_at_the_end
 from glov_tui.cockpit.panes.candidates import CandidatesPane
 from glov_tui.cockpit.panes.log import LogPane
 from glov_tui.cockpit.panes.meta_prompt import MetaPromptPane
-from glov_tui.cockpit.panes.tabs import PANES, screen_tabs
+from glov_tui.cockpit.panes.registry import PANES, screen_tabs
 from glov_tui.widgets.key_bar import KeyBar
 from tests.support.sessions import BEST, HeldSession, cockpit, loaded, one_step, settle
 

@@ -29,6 +29,7 @@ from glov_tui.cockpit.panes.steering_lines import (
     shown_warnings,
     steering_lines,
 )
+from glov_tui.common.glyphs import UNICODE
 from glov_tui.widgets.hbars import HBars
 from tests.support.sessions import (
     HeldSession,
@@ -172,7 +173,7 @@ async def test_wrong_alphas_are_refused_in_words(tmp_path) -> None:
 
 
 def test_the_fingerprint_covers_what_is_shown() -> None:
-    pane = SteeringPane(ascii_only=False)
+    pane = SteeringPane(UNICODE)
     state = RunState()
     marks = Marks()
     seen = None
