@@ -292,15 +292,23 @@ class RunActions(NoticesApp):
         """The state that the screen shows."""
         raise NotImplementedError
 
+    @property
+    def shows_all(self) -> bool:
+        """Whether that is all there is of the run, and not an earlier step of it."""
+        raise NotImplementedError
+
     def action_export(self) -> None:
         """Write the result of what is shown into the run's folder."""
         import json
 
         state = self.shown
-        present = state is self.session.state
-        step = state.steps_done
-        name = "result.json" if present else f"result-at-step-{step}.json"
-        of = "the run so far" if present else f"the run at the end of step {step}"
+        done, under_way = state.steps_done, state.step > state.steps_done
+        if self.shows_all:
+            name, of = "result.json", "the run so far"
+        elif under_way:  # played, and held somewhere in a step
+            name, of = f"result-in-step-{state.step}.json", f"the run within step {state.step}"
+        else:
+            name, of = f"result-at-step-{done}.json", f"the run at the end of step {done}"
         result = json.dumps(summarise(state), indent=2, ensure_ascii=False)
         self._write(self.session.folder / name, result, f"The result of {of}")
 

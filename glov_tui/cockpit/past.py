@@ -44,6 +44,11 @@ class PastActions(RunActions):
         """The state to draw."""
         return self.session.state if self.past is None else self.past.state
 
+    @property
+    def shows_all(self) -> bool:
+        """Whether what is shown is the present, or the end of a replay."""
+        return self.past is None or (self.is_replay and self.past.at_end)
+
     def past_allows(self, action: str) -> bool:
         """Whether an action is for what is shown: the present or a past."""
         if action in _PAST_ACTIONS:

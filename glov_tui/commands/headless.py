@@ -165,7 +165,7 @@ def _result_table(state: RunState) -> RenderableType:
     table = Table(title=title, title_justify="left")
     table.add_column("")
     table.add_column("template", overflow="fold")
-    table.add_column("train", justify="right", no_wrap=True)
+    table.add_column("few-shot", justify="right", no_wrap=True)
     table.add_column("test (95 %)", justify="right", no_wrap=True)
     for name, row in (("seed", result["baseline"]), ("best", result["best"])):
         text = Text(clean(row["template"] or "-"))

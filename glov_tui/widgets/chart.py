@@ -53,6 +53,8 @@ def draw_chart(
     grid = Grid(width, height, options.ascii)
     names = looks(series, options.ascii)
     most = 1 if height < 8 else 2 if height < 14 else 3
+    if height == 7 and sum(one.kind == "points" for one in series) > 1:
+        most = 2  # lines have words at their ends, but points are named only in the legend
     lines = legend(series, names, options, width, most if series else 0, y_range, cursor)
     for y, line in enumerate(lines):
         x = 0

@@ -202,6 +202,17 @@ async def test_what_is_exported_says_of_which_step_it_is(folder: Path) -> None:
     assert steps == [3, 2]
 
 
+async def test_an_earlier_step_of_a_replay_does_not_replace_the_result(replay) -> None:
+    async with cockpit(replay) as (pilot, app):
+        await pilot.press("x", "right", "x")
+        assert not (replay.folder / "result.json").exists()
+        await pilot.press("end", "x")
+        said = [Path(note.message).name for note in app._notifications]
+    assert said == ["result-at-step-0.json", "result-at-step-1.json", "result.json"]
+    steps = [json.loads((replay.folder / name).read_text())["steps"] for name in said]
+    assert steps == [0, 1, 3]
+
+
 @pytest.mark.parametrize("size", [(200, 50), (80, 24), (60, 20)])
 async def test_the_scrubber_fits_every_size(replay: ReplaySession, size) -> None:
     async with cockpit(replay, size) as (pilot, app):

@@ -174,3 +174,17 @@ def test_any_data_fill_the_grid_exactly(
     grid = draw_chart(size, series, marks, x_range, y_range, options, cursor).grid
     assert [cell_len(grid.row_text(y)) for y in range(size[1])] == [size[0]] * size[1]
     assert not ascii_only or str(grid).isascii()
+
+
+def test_all_points_are_named_in_the_pane_of_a_small_terminal() -> None:
+    tests = [
+        Series(f"{name} test", [(6, y)], "warning", "points", f"{short} test", glyph=glyph)
+        for glyph, (name, short, y) in enumerate(
+            [("seed", "seed", 0.476), ("best", "best", 0.92), ("ensemble", "ens.", 0.915)]
+        )
+    ]
+    lines = [line for line in SERIES if line.kind != "points"]
+    size = (38, 7)  # at 80x24 with a best template of three rows
+    chart = str(draw_chart(size, [*lines, *tests], (), (0, 10), (0.4, 1.0), Options()).grid)
+    for word in ("● seed test 47.6%", "× best test 92.0%", "◆ ens. test 91.5%"):
+        assert word in " ".join(chart.split()), chart
