@@ -155,14 +155,20 @@ class ExamplesPane(Vertical):
     def _is_narrow(self) -> bool:
         return self.size.width < self.NARROW
 
+    @property
+    def _rank_width(self) -> int:
+        return max(2, len(str(len(self._state.templates))))
+
     def _header(self) -> Line:
         interval, origin = ("95 %     ", "from  ") if self._is_wide else ("", "")
         change = "" if self._is_narrow else "chg "
-        return ((f" #   acc. {interval}{change}step {origin}     template", ""),)
+        return (
+            (f"{'#':>{self._rank_width}}   acc. {interval}{change}step {origin}     template", ""),
+        )
 
     def _line(self, row: Row, marks: RunState) -> Line:
         t, wide = row.template, self._is_wide
-        spans: list[Span] = [(f"{row.rank:>2} {100 * t.accuracy:>5.1f}% ", "")]
+        spans: list[Span] = [(f"{row.rank:>{self._rank_width}} {100 * t.accuracy:>5.1f}% ", "")]
         if wide:
             low, high = t.interval
             spans.append((f"{100 * low:>3.0f}-{100 * high:<5.0f}", "dim"))

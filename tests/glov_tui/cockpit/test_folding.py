@@ -44,3 +44,16 @@ async def test_what_the_filter_found_is_in_view_in_each_row(tmp_path: Path) -> N
         rows = [table.render_line(y).text for y in range(1, 4)]
         assert len(table.keys) == 3
         assert all("table" in row.casefold() for row in rows), rows
+
+
+async def test_columns_stand_below_each_other_whatever_the_rank(tmp_path: Path) -> None:
+    steps = one_step(1, {f"a <category>, number {n}": 5 for n in range(120)})
+    async with cockpit(HeldSession(tmp_path, *loaded(), *steps), (60, 20)) as (pilot, app):
+        await pilot.press("2", "end")
+        await settle(pilot)
+        table = app.query_one(RowTable)
+        rows = [table.render_line(y).text for y in range(table.size.height)]
+        ranks = {row.strip("▌ ").split()[0] for row in rows}
+        assert {"#", "1", "121"} <= ranks
+        assert len({row.index("%") for row in rows[1:] if "%" in row}) == 1, rows
+        assert len({row.index(" a") for row in rows[1:] if " a" in row} - {-1}) <= 1
