@@ -32,10 +32,10 @@ PRESETS = Path(__file__).parent / "presets"
 
 _MOST_DOTS = 20  # in a key; those that there are have one at most
 
-# Names, or paths: a folder is a model's that has this file in it, None: it is a file itself.
+# Names, or paths: a folder is a model's that has such a file in it, None: it is a file itself.
 _NAMES_OR_PATHS = {
     "llm.model": "config.json",
-    "vlm.model": "open_clip_config.json",
+    "vlm.model": "*config.json",
     "vlm.pretrained": None,
 }
 
@@ -258,7 +258,7 @@ def _is_path(text: str, base: Path, file: str | None) -> bool:
     if file == "config.json" and names_gguf(text) and text.count("/") < 2:
         return True  # with more it may be a file of the hub, org/name/file.gguf
     try:  # libraries take a name for a folder that is there, where they happen to be started
-        if file is not None and (base / text / file).is_file():
+        if file is not None and any(path.is_file() for path in (base / text).glob(file)):
             return True
         return bool(Path(text).suffix) and (base / text).is_file()
     except (OSError, ValueError):

@@ -1,39 +1,18 @@
 """Code that comes with a model, and how it is kept from running.
 
-A model's files can name code in four ways: an ``auto_map`` in its JSON files (transformers' remote
-code), keyword arguments for a tokenizer in ``open_clip_config.json``, an attention kernel of the
-hub in ``config.json``, and pickled weights. Weights are read with ``weights_only`` by torch 2.6
-and later; the rest is refused here, unless the configuration trusts the model by name.
+A model's files can name code in several ways: an ``auto_map`` in its JSON files (transformers'
+remote code), an attention kernel of the hub in ``config.json``, pickled weights, and what its own
+library reads beside these. Weights are read with ``weights_only`` by torch 2.6 and later; the rest
+is refused here, or where the family is loaded, unless the configuration trusts the model by name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from engine.common.errors import ModelError
-
-TOKENIZER_OPTIONS = frozenset(
-    {
-        "add_bos_token",
-        "add_eos_token",
-        "add_prefix_space",
-        "additional_special_tokens",
-        "clean",
-        "do_lower_case",
-        "language",
-        "legacy",
-        "padding_side",
-        "reduction_mask",
-        "strip_sep_token",
-        "truncation_side",
-        "use_fast",
-    }
-)
-"""What an open_clip model may ask of its tokenizer. Other options load code, or files by name."""
-
-_DOWNLOADING_MASK = "syntax"  # of `reduction_mask`; has NLTK fetch pickles
 
 
 @contextmanager
@@ -50,27 +29,6 @@ def no_questions() -> Iterator[None]:
         yield
     finally:
         remote.TIME_OUT_REMOTE_CODE = before
-
-
-def check_tokenizer_options(text_config: Mapping[str, Any], model: str) -> None:
-    """See that the text part of an ``open_clip_config.json`` asks for nothing that runs code.
-
-    Raises:
-        ModelError: naming what it asks for.
-    """
-    options = text_config.get("tokenizer_kwargs") or {}
-    if not isinstance(options, Mapping):
-        raise ModelError(f"{model}: text_cfg.tokenizer_kwargs is {options!r}; it should be a table")
-    refused = sorted(set(options) - TOKENIZER_OPTIONS)
-    if options.get("reduction_mask") == _DOWNLOADING_MASK:
-        refused.append(f"reduction_mask = {_DOWNLOADING_MASK!r}")
-    if refused:
-        raise ModelError(
-            f"{model}: text_cfg.tokenizer_kwargs in its open_clip_config.json asks for "
-            f"{', '.join(refused)}, which can run code or read files that come with the model; no "
-            "code of a VLM is ever run. If you trust the rest of it, use a copy of the folder "
-            "without that"
-        )
 
 
 def check_kernels(model_config: Any, model: str) -> None:

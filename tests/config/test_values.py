@@ -187,12 +187,17 @@ def test_a_model_folder_is_found_again_from_elsewhere(
 ) -> None:
     """Libraries take a name for a folder that is there; a resume may begin where it is not."""
     monkeypatch.chdir(tmp_path)
-    for folder, file in (("org/llm", "config.json"), ("clip", "open_clip_config.json")):
+    for folder, file in (
+        ("org/llm", "config.json"),
+        ("clip", "open_clip_config.json"),
+        ("org/llava", "config.json"),
+    ):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / file).touch()
     (tmp_path / "weights.pt").touch()
     assert value("llm.model=org/llm") == str(tmp_path / "org/llm")
     assert value("vlm.model=clip") == str(tmp_path / "clip")
+    assert value("vlm.model=org/llava") == str(tmp_path / "org/llava")  # whatever its family
     assert value("vlm.pretrained=weights.pt") == str(tmp_path / "weights.pt")
     assert value("llm.model=org/other") == "org/other"
     assert value("vlm.pretrained=openai") == "openai"

@@ -24,6 +24,7 @@ from engine.steering.measures import TracedReply
 from engine.vlm.dual_encoder.task import TASK
 from glov_tui.commands.steer_report import grid_lines
 from tests.support.findings import cells_of
+from tests.support.generators import finished
 from tests.support.small_runs import demo, drive
 
 PLAIN = "a photo of a <category>."
@@ -134,11 +135,3 @@ def test_the_labs_grid_scores_what_a_run_would_score_and_says_so(demo_models, te
     assert cell.why_refused.startswith("What the VLM reads of the template ends before")
     shown = "\n".join("".join(part for part, _ in line) for line in grid_lines([cell], None))
     assert "1 template not scored: What the VLM reads" in shown and CUT in shown
-
-
-def finished(work: Generator[Any, None, Any]) -> Any:
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value

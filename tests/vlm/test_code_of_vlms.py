@@ -154,7 +154,7 @@ def test_options_that_only_say_how_texts_are_read_are_taken(folder):
 
 
 def test_open_clip_s_own_models_ask_for_nothing_else():
-    from engine.models.code import check_tokenizer_options
+    from engine.vlm.dual_encoder.code import check_tokenizer_options
 
     for name in open_clip.list_models():
         check_tokenizer_options(open_clip.get_model_config(name)["text_cfg"], name)

@@ -22,8 +22,9 @@ from engine.common.errors import ModelError
 from engine.common.user_path import user_path
 from engine.config import VLMConfig
 from engine.models import threads
-from engine.models.code import check_kernels, check_tokenizer_options, no_questions
+from engine.models.code import check_kernels, no_questions
 from engine.models.identity import identify
+from engine.vlm.dual_encoder.code import check_tokenizer_options
 
 _HUB = "hf-hub:"
 _HUB_FILES = ("open_clip_config.json", "open_clip_model.safetensors", "open_clip_pytorch_model.bin")
