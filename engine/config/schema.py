@@ -166,7 +166,7 @@ class LLMConfig(_Section):
 
 
 class SamplingConfig(_Section):
-    """How tokens are drawn (PAPER: temperature 1, top-p 0.9, top-k 50, 50 tokens)."""
+    """How tokens are drawn (docs/glov.md, 3: temperature 1, top-p 0.9, top-k 50, 50 tokens)."""
 
     temperature: float = Field(1.0, ge=0, le=10, description="0 is greedy")
     top_p: float = Field(0.9, gt=0, le=1, description="1 is off")
@@ -251,7 +251,7 @@ class SearchConfig(_Section):
 
 
 class SteeringConfig(_Section):
-    """How the LLM's hidden states are moved from P- to P+ (PAPER, The algorithm, 4)."""
+    """How the LLM's hidden states are moved from P- to P+ (docs/glov.md, 4)."""
 
     mode: SteeringMode = Field(
         "last-token",

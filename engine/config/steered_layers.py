@@ -7,7 +7,7 @@ from engine.common.wording import counted
 from engine.config import SteeringConfig
 
 AUTO_LAYER = 17 / 32
-"""Depth of the paper's best layer: layer 17 of Llama-3-8B's 32 (PAPER, 4)."""
+"""Depth of the paper's best layer: layer 17 of Llama-3-8B's 32 (docs/glov.md, 4)."""
 
 
 def resolve_layers(steering: SteeringConfig, n_layers: int) -> tuple[int, ...]:

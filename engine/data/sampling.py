@@ -39,7 +39,7 @@ def shuffled(items: Sequence[LabelledImage], seed: int, purpose: str) -> list[La
 
 
 def labelled_classes(class_names: Sequence[str], count: int | None, seed: int) -> list[int]:
-    """Indices of the classes that get labels (PAPER, sub-shot), ascending; ``None``: all.
+    """Indices of the classes that get labels (docs/glov.md, 1), ascending; ``None``: all.
 
     Raises:
         DataError: if ``count`` is more than there are classes.

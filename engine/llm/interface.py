@@ -116,7 +116,7 @@ class LanguageModel(Protocol):
     def direction(
         self, positive: str, negative: str, pool: Pooling, aligned: bool = False
     ) -> Direction:
-        """Per-layer offsets from the hidden states of two bare template texts (PAPER, 4).
+        """Per-layer offsets from the hidden states of two bare template texts (docs/glov.md, 4).
 
         ``aligned``: the texts are padded to the same length, for mode ``actadd``.
         """

@@ -158,7 +158,7 @@ class LocalLLM:
     def direction(
         self, positive: str, negative: str, pool: Pooling, aligned: bool = False
     ) -> Direction:
-        """Per-layer steering vectors from two bare template texts (PAPER, The algorithm, 4).
+        """Per-layer steering vectors from two bare template texts (docs/glov.md, 4).
 
         ``aligned``: the texts are padded to the same length, as mode ``actadd`` wants them.
 

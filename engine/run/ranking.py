@@ -95,7 +95,7 @@ def _tied(template: ScoredTemplate) -> tuple[float, int, bool]:
 def best_and_worst(
     ranking: Sequence[ScoredTemplate], k: int, pinned: Set[str] = frozenset()
 ) -> tuple[list[ScoredTemplate], list[ScoredTemplate]]:
-    """The k best and the k worst of a ranking, both from low to high accuracy (PAPER, 2).
+    """The k best and the k worst of a ranking, both from low to high accuracy (docs/glov.md, 2).
 
     The best are those that are good by ``at_least``, the worst those that are bad by ``at_most``,
     and both are ordered so. A template is never in both: with fewer than 2k templates the better
@@ -114,7 +114,7 @@ def best_and_worst(
 def find_anchors(
     ranking: Sequence[ScoredTemplate],
 ) -> tuple[ScoredTemplate, ScoredTemplate] | None:
-    """P+, the best template, and P-, the best one that is strictly worse (PAPER, 4).
+    """P+, the best template, and P-, the best one that is strictly worse (docs/glov.md, 4).
 
     Worse by ``at_least``, so that a score of a few examples is never P+ before one of all that is
     surer. None while all templates tie, since then no direction is better than another.

@@ -32,7 +32,7 @@ class Tally:
 
 
 def anchors_moved(state: RunState, step: int) -> tuple[ev.AnchorsMoved, ...]:
-    """P+ and P- move together, and only on a new best (PAPER, 4): the event, or none.
+    """P+ and P- move together, and only on a new best (docs/glov.md, 4): the event, or none.
 
     They also move where scores on more examples have put P- no longer below P+.
     """

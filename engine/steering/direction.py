@@ -1,6 +1,6 @@
 """The steering vectors: per decoder layer, the mean hidden state of P+ minus that of P-.
 
-PAPER, The algorithm, 4 (equation 3). The hidden state of layer l is the output of decoder layer l,
+docs/glov.md, 4 (equation 3). The hidden state of layer l is the output of decoder layer l,
 0-based, read with hooks: the embedding output is no layer, and the last layer is read before the
 final norm, so that a vector is taken from the same space that it is added to.
 

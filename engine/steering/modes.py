@@ -49,7 +49,7 @@ MODES: Mapping[str, Mode] = {
             "last",
             MEAN,
             "the offset is on the current last position only, as if the whole sequence "
-            "were read again for every token (PAPER, Exact steering semantics)",
+            "were read again for every token (docs/glov.md, 4)",
         ),
         Mode(
             "generated-tokens",

@@ -55,7 +55,7 @@ def attention_offset(direction: Direction, layer: int, factor: float) -> Offset:
 
 
 class FixedOffset:
-    """The same vector (d,) for every state: the mean offset of PAPER, The algorithm, 4."""
+    """The same vector (d,) for every state: the mean offset of docs/glov.md, 4."""
 
     def __init__(self, vector: Tensor) -> None:
         self._vector = vector

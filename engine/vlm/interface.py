@@ -199,5 +199,5 @@ class Fitness(Protocol):
     def score_ensemble(
         self, templates: Sequence[str], *, split: Split
     ) -> Generator[ScoringProgress, None, Score]:
-        """One score for all templates together (PAPER, The algorithm, 5)."""
+        """One score for all templates together (docs/glov.md, 5)."""
         ...

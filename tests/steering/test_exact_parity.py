@@ -1,6 +1,6 @@
 """Mode last-token with a KV cache equals re-reading the whole sequence with no cache at all.
 
-PAPER, Exact steering semantics: token by token, and in logits below 1e-4 in float32. Run with
+docs/glov.md, 4: token by token, and in logits below 1e-4 in float32. Run with
 ``pytest -s tests/steering/test_exact_parity.py`` to see the largest differences.
 """
 

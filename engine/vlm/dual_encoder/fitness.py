@@ -1,4 +1,4 @@
-"""The fitness of a template under a dual encoder such as CLIP (PAPER, Fitness)."""
+"""The fitness of a template under a dual encoder such as CLIP (docs/glov.md, 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From image and text features to scores (PAPER, Fitness, dual encoder)."""
+"""From image and text features to scores (docs/glov.md, 6)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def score_features(images: Tensor, labels: Tensor, texts: Tensor, *, scale: floa
 
 
 def ensemble_features(texts: Tensor) -> Tensor:
-    """Class embeddings of an ensemble (PAPER, The algorithm, 5).
+    """Class embeddings of an ensemble (docs/glov.md, 5).
 
     Args:
         texts: (templates, classes, d) float32, L2-normalised.

@@ -1,4 +1,4 @@
-"""What a template is to a dual encoder such as CLIP (PAPER, The algorithm, 1). No torch here."""
+"""What a template is to a dual encoder such as CLIP (docs/glov.md, 1). No torch here."""
 
 from __future__ import annotations
 
