@@ -153,7 +153,7 @@ def _run(folder: Path) -> ListedRun:
         status=status,
         done=found.done,
         planned=found.planned,
-        search=found.search,
+        search=found.search or None,
         train_accuracy=found.train_accuracy,
         best_test_accuracy=found.best_test_accuracy,
         ensemble_test_accuracy=found.ensemble_test_accuracy,

@@ -30,7 +30,8 @@ def why_stalled(state: RunState) -> str | None:
     reasons = Counter(c.reason for c in state.candidates if c.reason is not None)
     often = f" (in the last step most often: {reasons.most_common(1)[0][0]})" if reasons else ""
     if rejected > repeated:
-        advice = "edit the meta-prompt, lower steering.alpha, or choose another llm.model"
+        lower = "lower steering.alpha, " if state.steering is not None else ""
+        advice = f"edit the meta-prompt, {lower}or choose another llm.model"
         thinks_first = state.models is not None and state.models.llm_thinks_first
         if not thinks_first and not state.config.proposal.reply_prefix:
             advice = f"begin the replies for the LLM (proposal.reply_prefix), {advice}"

@@ -34,7 +34,7 @@ class RunSummary(Record):
     status: Status  # as its journal ends
     done: Count  # steps
     planned: Count
-    search: str = "glov"  # search.kind; summaries of before there were others have none
+    search: str  # search.kind; a summary of an earlier glov has none, and is made anew
     train_accuracy: Share | None = None
     best_test_accuracy: Share | None = None
     ensemble_test_accuracy: Share | None = None
@@ -92,7 +92,7 @@ def summarise(state: RunState, last_event: float, journal: os.stat_result) -> Ru
         status=state.status,
         done=state.steps_done,
         planned=state.config.steps if state.config else 0,
-        search=state.config.search.kind if state.config else "glov",
+        search=state.config.search.kind if state.config else "",
         train_accuracy=state.ranking[0].accuracy if state.ranking else None,
         best_test_accuracy=best.hits / best.n if best else None,
         ensemble_test_accuracy=ensemble.hits / ensemble.n if ensemble else None,
