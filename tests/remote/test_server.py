@@ -250,7 +250,7 @@ def test_a_failure_that_no_journal_could_take_is_told(
         Screen(folder, "two") as two,
     ):
         to_the_pause(session)
-        file, write = session._journal._file, os.write
+        file, write = session._publisher.journal._file, os.write
 
         def full(descriptor: int, data: bytes) -> int:
             if descriptor == file:

@@ -255,7 +255,7 @@ def test_a_full_disk_ends_the_run_and_leaves_it_whole(
         seen: list[ev.Event] = []
         session = LocalSession.create(demo(), folder, lambda e, _, to=seen: to.append(e), kept)
         with pytest.MonkeyPatch.context() as patch:
-            Disk(patch).fill(session._journal._file, room, truncates)
+            Disk(patch).fill(session._publisher.journal._file, room, truncates)
             state = drive(session)
         assert state.status == "failed"
         assert "No space left" in state.error and f"glov resume {folder}" in state.error
@@ -272,7 +272,7 @@ def test_a_disk_that_does_not_take_what_was_written_ends_the_run(
     folder = tmp_path / "run"
     session = LocalSession.create(demo(), folder, kept=kept)
     with pytest.MonkeyPatch.context() as patch:
-        Disk(patch).fail("fsync", session._journal._file)
+        Disk(patch).fail("fsync", session._publisher.journal._file)
         state = drive(session)
     assert state.status == "failed" and "Input/output error" in state.error
     assert resume(folder, kept).status == "finished"

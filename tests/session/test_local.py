@@ -450,8 +450,10 @@ def test_what_can_not_be_folded_is_not_journaled(run_folder: Path, kept: Kept) -
     session = LocalSession.create(demo(), run_folder, kept=kept)
     before = read_journal(run_folder).events
     streams = ev.TokensStreamed(step=1, attempt=1, texts=("a",))
-    session._publish(streams)
+    session._publisher.publish(streams)
     with pytest.raises(ValueError):
-        session._publish(ev.Warned(message="with it"), streams.model_copy(update={"texts": ()}))
+        session._publisher.publish(
+            ev.Warned(message="with it"), streams.model_copy(update={"texts": ()})
+        )
     assert read_journal(run_folder).events == before
     session.close()

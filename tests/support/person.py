@@ -57,7 +57,7 @@ def meddle_with_all() -> None:
 
     def begin_with_a_person(session: LocalSession, *arguments, **more) -> None:
         begin(session, *arguments, **more)
-        person = session._on_event = Person()
+        person = session._publisher.on_event = Person()
         person.session = session
 
     LocalSession.__init__ = begin_with_a_person

@@ -1,0 +1,253 @@
+"""What is asked of an engine, and done at its safe points: holding it, edits, templates, the lab.
+
+Pausing is exact: the engine holds at the next safe point, at most one token away, and keeps
+everything. Commands are idempotent and the last one wins.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import queue
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.common.errors import JournalError, UserError
+from engine.common.files import append_traceback
+from engine.run import events as ev
+from engine.run.commands import (
+    Command,
+    EndExperiment,
+    InjectTemplate,
+    MakeEdit,
+    Pause,
+    Resume,
+    RunExperiment,
+    StepOnce,
+    Stop,
+    UndoEdit,
+)
+from engine.run.edit_check import edit_problem, injection_problem
+from engine.run.edits import Edit
+from engine.run.experiment import Experiment
+from engine.search.unused import unused_problem
+from engine.session.experiments import experiment_events
+from engine.session.publishing import Publisher, StopRequested
+from engine.storage.run_folder import LOG
+from engine.vlm.families import task_of
+
+if TYPE_CHECKING:
+    from engine.search.strategy import Search
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """A warning of another thread."""
+
+    message: str
+
+
+class Obeyer:
+    """The queue of commands, and whether the engine is held. ``put`` is for any thread."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self.search: Search | None = None  # once it is loaded
+        self.held_seconds = 0.0  # of all pauses: waiting is not work
+        self.holds_after_step = False
+        self._hold = False  # paused, or to be paused at the next safe point
+        self._told = False  # a pause was asked for and is not announced yet
+        self._commands: queue.SimpleQueue[Command | _Report] = queue.SimpleQueue()
+        self._deferred: collections.deque[Command | _Report] = collections.deque()
+
+    def put(self, command: Command) -> None:
+        """Queue a command; it is obeyed at the next safe point."""
+        self._commands.put(command)
+
+    def report(self, message: str) -> None:
+        """Have a warning journaled at the next safe point."""
+        self._commands.put(_Report(message))
+
+    # -- on the engine's thread ----------------------------------------------------------------
+
+    def obey(self) -> None:
+        """Do what was asked since the last safe point; while paused, wait here.
+
+        Raises:
+            StopRequested: if told to stop.
+        """
+        told = self._hold  # a hold set at a step's end is announced like a pause
+        paused = False
+        begun = time.monotonic()
+        while True:
+            if (told or self._told) and self._hold and not paused:
+                self._publish(ev.RunPaused(step=self._publisher.state.step))
+                paused, begun = True, time.monotonic()
+            command = self._next_command(wait=self._hold)
+            if command is None:
+                break
+            self._do(command)
+        self._told = False
+        if paused:
+            self.held_seconds += time.monotonic() - begun
+            self._publish(ev.RunResumed(step=self._publisher.state.step))
+
+    def hold(self) -> None:
+        """Pause here until told to go on.
+
+        Raises:
+            StopRequested: if told to stop.
+        """
+        self._hold = True
+        self.obey()
+
+    def step_ended(self) -> None:
+        """Pause here if that was asked for at the end of the step.
+
+        Raises:
+            StopRequested: if told to stop.
+        """
+        if self.holds_after_step:
+            self.holds_after_step = False
+            self.hold()
+
+    def refuse_what_is_late(self) -> None:
+        """Say of what was asked for in the run's last moment that it is not done."""
+        while (command := self._next_command(wait=False)) is not None:
+            if isinstance(command, MakeEdit | InjectTemplate | _Report):
+                self._do(command)
+
+    def score_waiting(self) -> None:
+        """Score a person's templates, as soon as the models and the seed's score are there."""
+        if self.search is None or self._publisher.state.test("seed") is None:
+            return
+        while waiting := self._publisher.state.waiting:
+            try:
+                self._score_injected(self.search, waiting[0])
+            except JournalError:
+                raise
+            except Exception as error:
+                # It is let go: a run that fails of it would fail of it again at each resume.
+                if not isinstance(error, UserError):
+                    append_traceback(self._publisher.folder / LOG, error)
+                reason = str(error) or type(error).__name__
+                self._publish(ev.InjectionRefused(template=waiting[0].template, reason=reason))
+
+    def _publish(self, *events: ev.Event) -> None:
+        self._publisher.publish(*events)
+
+    def _next_command(self, wait: bool) -> Command | _Report | None:
+        if self._deferred:
+            return self._deferred.popleft()
+        try:
+            return self._commands.get(block=wait)
+        except queue.Empty:
+            return None
+
+    def _do(self, command: Command | _Report) -> None:
+        match command:
+            case _Report():
+                self._publish(ev.Warned(message=command.message))
+            case Stop():
+                raise StopRequested
+            case Pause():
+                self._hold, self._told = True, True
+            case Resume():
+                self._hold, self.holds_after_step = False, False
+            case StepOnce():
+                self._hold, self.holds_after_step = False, True
+            case MakeEdit():
+                self._edit(command.edit)
+            case UndoEdit():
+                self._undo()
+            case InjectTemplate():
+                self._inject(command.text)
+            case RunExperiment():
+                self._experiment(command.experiment)
+            case EndExperiment():
+                pass  # none is under way
+
+    # -- edits and a person's templates --------------------------------------------------------
+
+    def _edit(self, edit: Edit) -> None:
+        state = self._publisher.state
+        problem = edit_problem(state, edit) or unused_problem(state, edit)
+        if problem is not None:
+            self._publish(ev.Warned(message=f"edit refused: {problem}"))
+            return
+        self._publish(ev.Edited(number=state.edits_made + 1, step=state.next_step, edit=edit))
+
+    def _undo(self) -> None:
+        pending = self._publisher.state.pending
+        if pending:
+            self._publish(ev.EditUndone(number=pending[-1].number))
+        else:
+            self._publish(ev.Warned(message="nothing to undo: every edit has taken effect"))
+
+    def _inject(self, text: str) -> None:
+        """Accept a person's template: from then on it is in the journal, whatever happens."""
+        state = self._publisher.state
+        assert state.config is not None
+        parsed = task_of(state.config.vlm).read(text, accept=state.config.proposal.accept)
+        if parsed.template is None:
+            reason = parsed.reason.explanation if parsed.reason else "it is no template"
+            self._publish(ev.Warned(message=f"template refused: {reason} ({text})"))
+            return
+        problem = injection_problem(state, parsed.template)
+        if problem is not None:
+            self._publish(ev.Warned(message=problem))
+            return
+        self._publish(ev.TemplateInjected(step=state.step, template=parsed.template))
+        self.score_waiting()
+
+    def _score_injected(self, search: Search, injected: ev.TemplateInjected) -> None:
+        """
+        Raises:
+            UserError: if it can't be scored.
+        """
+        check = search.fitness.check(injected.template)
+        if check.reason is not None:
+            raise UserError(check.sentence)
+        if check.note is not None:
+            self._publish(ev.Warned(message=f"injected template: {check.note}"))
+        # To the end, whatever is asked meanwhile.
+        self._publisher.publish_all(search.score_injected(self._publisher.state, injected))
+
+    # -- the steering lab ----------------------------------------------------------------------
+
+    def _experiment(self, experiment: Experiment) -> None:
+        """Try something on the loaded models. Nothing of the run depends on it."""
+        begun = time.monotonic()
+        self._publish(ev.ExperimentStarted(experiment=experiment))
+        problem: str | None = None
+        try:
+            events = experiment_events(experiment, self._publisher.state, self.search, self._hold)
+            with contextlib.closing(events) as work:
+                for event in work:
+                    self._publish(event)
+                    if self._experiment_ended():
+                        problem = "ended before it was done"
+                        break
+        except UserError as error:
+            problem = str(error)
+        except Exception as error:  # the run itself is whole
+            log = self._publisher.folder / LOG
+            append_traceback(log, error)
+            problem = f"{type(error).__name__}: {error} (details in {log})"
+        seconds = time.monotonic() - begun
+        self._publish(ev.ExperimentEnded(problem=problem, seconds=seconds))
+
+    def _experiment_ended(self) -> bool:
+        """Look at what was asked meanwhile; whatever moves the run on ends the experiment."""
+        while True:
+            try:
+                command = self._commands.get(block=False)
+            except queue.Empty:
+                return False
+            if isinstance(command, EndExperiment):
+                return True
+            if isinstance(command, Stop | Resume | StepOnce | RunExperiment):
+                self._deferred.append(command)
+                return True
+            self._do(command)
