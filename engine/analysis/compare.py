@@ -19,6 +19,7 @@ from engine.config.toml_file import parse_value, with_value
 from engine.search.unused import is_unused
 from engine.storage.run_record import METRICS, Metric, RunRecord, read_record
 from engine.sweeps.grid import describe, format_value
+from engine.sweeps.over_seeds import OverSeeds
 
 # What makes a block, or is told by its data set's fingerprint; a run's name makes no difference.
 _NO_GROUP_KEYS = ("name", "seed", "data.dataset", "data.path", "data.test_fraction")
@@ -40,12 +41,15 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Group:
-    """Runs that differ in nothing but the seed, with the values that tell it from others."""
+class Group(OverSeeds):
+    """Runs that differ in nothing but the seed and in whether a person edited them."""
 
-    name: str
-    values: dict[str, Any]
-    runs: tuple[RunRecord, ...]
+    edited: str = ""  # the folder of one that was, which is then the only one
+
+    @property
+    def name(self) -> str:
+        """What tells it from others, on one line."""
+        return super().name + (f" (edited by hand: {self.edited})" if self.edited else "")
 
     @property
     def unfinished(self) -> int:
@@ -54,13 +58,13 @@ class Group:
 
     def estimate(self, metric: Metric) -> Estimate | None:
         """The metric over the runs that have it; None where none has."""
-        having = [run for run in self.runs if run.values[metric] is not None]
-        found = spread([value for run in having if (value := run.values[metric]) is not None])
+        found = self.spread(metric)
         if found is None:
             return None
         if found.interval is not None:
             low, high = found.interval
             return Estimate(found, (max(0.0, low), min(1.0, high)), "student")
+        having = [run for run in self.runs if run.values[metric] is not None]
         images = having[0].images.get(metric)
         if found.n > 1 or images is None:
             return Estimate(found, None, None)
@@ -262,10 +266,8 @@ def _blocks(records: Sequence[RunRecord]) -> list[Block]:
 def _group(runs: Sequence[RunRecord], keys: Sequence[str]) -> Group:
     flat = _flat(runs[0].config)
     values = {key: flat[key] for key in keys if key in flat}
-    name = describe(values) or "all runs"
-    if runs[0].edited:
-        name += f" (edited by hand: {runs[0].folder})"
-    return Group(name, values, tuple(sorted(runs, key=lambda run: run.config.seed)))
+    by_seed = tuple(sorted(runs, key=lambda run: run.config.seed))
+    return Group(values, by_seed, edited=str(runs[0].folder) if runs[0].edited else "")
 
 
 # -- comparisons ---------------------------------------------------------------------------

@@ -20,19 +20,15 @@ from engine.common.record import Count, Difference, Interval, Positive, Share, S
 from engine.common.statistics import EXACT_PAIRS, SAMPLED_PATTERNS
 from engine.common.wording import counted
 from engine.storage.run_record import METRICS, Metric, RunNumbers, RunRecord
+from engine.sweeps.over_seeds import SpreadFacts, spread_facts
 
 LEVEL = 0.05
 """The p below which people speak of significance."""
 
 
-class EstimateFacts(TypedDict):
-    """One metric over the runs of a group."""
+class EstimateFacts(SpreadFacts):
+    """One metric over the runs of a group, with its 95 % interval."""
 
-    runs: Positive
-    mean: Share
-    deviation: Share | None  # n - 1 in the denominator; null for one run
-    low: Share
-    high: Share
     interval: Interval | None
     interval_kind: IntervalKind | None  # over seeds, or over the images of a single run
 
@@ -227,11 +223,7 @@ def _estimate(estimate: Estimate | None) -> EstimateFacts | None:
     if estimate is None:
         return None
     return {
-        "runs": estimate.spread.n,
-        "mean": estimate.spread.mean,
-        "deviation": estimate.spread.deviation,
-        "low": estimate.spread.low,
-        "high": estimate.spread.high,
+        **spread_facts(estimate.spread),
         "interval": list(estimate.interval) if estimate.interval else None,
         "interval_kind": estimate.kind,
     }

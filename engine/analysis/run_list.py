@@ -19,10 +19,10 @@ from engine.common.record import Count, Share, UnixTime
 from engine.common.user_path import user_path
 from engine.config.run_name import runs_folder
 from engine.storage.journal import is_begun
-from engine.storage.run_folder import EVENTS, all_in_runs_folder, find_folder, run_argument
+from engine.storage.run_folder import find_folder, run_argument, wanted_in_runs_folder
 from engine.storage.run_status import RunStatus, status_now
 from engine.storage.summary import read_summary
-from engine.sweeps.sweep import is_sweep, read_sweep
+from engine.sweeps.sweep import holds_run_or_sweep, is_sweep, read_sweep
 
 _Accuracy = Literal["best_train_accuracy", "best_test_accuracy", "ensemble_test_accuracy"]
 
@@ -107,7 +107,7 @@ def _all() -> list[Path]:
     base = runs_folder()
     if _is_listed(base):  # a run itself
         return _runs_in(base)
-    return _listed(all_in_runs_folder())
+    return wanted_in_runs_folder(holds_run_or_sweep)
 
 
 def _named(name: str) -> list[Path]:
@@ -135,7 +135,7 @@ def _listed(paths: Iterable[Path]) -> list[Path]:
 
 def _is_listed(folder: Path) -> bool:
     try:
-        return is_sweep(folder) or (folder / EVENTS).is_file()
+        return holds_run_or_sweep(folder)
     except OSError:
         return False  # a folder of somebody else
 

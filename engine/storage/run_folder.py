@@ -81,6 +81,24 @@ def all_in_runs_folder() -> list[Path]:
         ) from error
 
 
+def holds_run(folder: Path) -> bool:
+    """Whether the folder is a run's, begun or not.
+
+    Raises:
+        OSError: if it can't be looked at.
+    """
+    return (folder / EVENTS).is_file()
+
+
+def wanted_in_runs_folder(is_wanted: Callable[[Path], bool]) -> list[Path]:
+    """Folders of this kind in the runs folder, by name; without those of others.
+
+    Raises:
+        JournalError: as ``all_in_runs_folder``.
+    """
+    return sorted(path for path in all_in_runs_folder() if _is_wanted(path, is_wanted))
+
+
 def _the_runs() -> str:
     """What to do where the runs folder can't be used."""
     if environment_path("GLOV_RUNS_DIR") is not None:
@@ -109,7 +127,7 @@ def find_run(run: str) -> Path:
     Raises:
         UserError: if there is no such run, or several may be meant.
     """
-    folder = find_folder(run, lambda path: (path / EVENTS).is_file())
+    folder = find_folder(run, holds_run)
     if folder is not None:
         return folder
     if run == LATEST:

@@ -7,24 +7,14 @@ from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from engine.common.record import Count, Positive, Share
-from engine.common.statistics import Spread
-from engine.storage.run_record import RunRecord
+from engine.common.record import Count, Share
+from engine.storage.run_record import Metric, RunRecord
 from engine.storage.run_status import RunStatus
 from engine.sweeps.grid import Grid
+from engine.sweeps.over_seeds import SpreadFacts, spread_facts
 from engine.sweeps.sweep import Job, Row, Sweep, make_rows
 
 Ended = Literal["finished", "failed", "stopped"]
-
-
-class SpreadFacts(TypedDict):
-    """One metric over the finished runs of a row."""
-
-    runs: Positive
-    mean: Share
-    deviation: Share | None  # n - 1 in the denominator; null for one run
-    low: Share
-    high: Share
 
 
 class RowFacts(TypedDict):
@@ -103,23 +93,16 @@ def _row(row: Row) -> RowFacts:
         "planned": row.planned,
         "finished": len(row.runs),
         "best": row.best,
-        "best_train_accuracy": _spread(row.spread("best_train_accuracy")),
-        "best_test_accuracy": _spread(row.spread("best_test_accuracy")),
-        "ensemble_test_accuracy": _spread(row.spread("ensemble_test_accuracy")),
-        "area": _spread(row.spread("area")),
+        "best_train_accuracy": _spread(row, "best_train_accuracy"),
+        "best_test_accuracy": _spread(row, "best_test_accuracy"),
+        "ensemble_test_accuracy": _spread(row, "ensemble_test_accuracy"),
+        "area": _spread(row, "area"),
     }
 
 
-def _spread(found: Spread | None) -> SpreadFacts | None:
-    if found is None:
-        return None
-    return {
-        "runs": found.n,
-        "mean": found.mean,
-        "deviation": found.deviation,
-        "low": found.low,
-        "high": found.high,
-    }
+def _spread(row: Row, metric: Metric) -> SpreadFacts | None:
+    found = row.spread(metric)
+    return spread_facts(found) if found is not None else None
 
 
 def _run(

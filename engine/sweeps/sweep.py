@@ -18,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from engine.common.errors import JournalError, UserError
 from engine.common.files import make_private_folder, write_atomic
 from engine.common.kept import Kept
-from engine.common.statistics import Spread, spread
 from engine.common.validation import problem
 from engine.common.wording import counted
 from engine.config import RunConfig
@@ -30,9 +29,10 @@ from engine.run.commands import Stop
 from engine.run.state import RunState
 from engine.session.local import LocalSession
 from engine.storage.journal import is_begun
-from engine.storage.run_folder import EVENTS, find_folder
-from engine.storage.run_record import Metric, RunRecord, read_record
+from engine.storage.run_folder import EVENTS, find_folder, holds_run
+from engine.storage.run_record import RunRecord, read_record
 from engine.sweeps.grid import Grid, describe, format_value
+from engine.sweeps.over_seeds import OverSeeds
 
 SWEEP = "sweep.json"
 
@@ -192,6 +192,15 @@ def is_sweep(folder: Path) -> bool:
     return (folder / SWEEP).is_file()
 
 
+def holds_run_or_sweep(folder: Path) -> bool:
+    """Whether the folder is a run's or a sweep's.
+
+    Raises:
+        OSError: if it can't be looked at.
+    """
+    return holds_run(folder) or is_sweep(folder)
+
+
 def open_sweep(folder: Path, grid: Grid) -> Sweep:
     """Begin a sweep in ``folder``, or take up the one that is there if it is the same.
 
@@ -244,7 +253,7 @@ def run_folders(name: str) -> list[Path]:
     Raises:
         JournalError: if there is no such run or sweep, or a sweep in which no run was begun.
     """
-    folder = find_folder(name, lambda path: is_sweep(path) or (path / EVENTS).is_file())
+    folder = find_folder(name, holds_run_or_sweep)
     if folder is None:
         raise JournalError(
             f"{name}: there is no run (no {EVENTS}) and no sweep (no {SWEEP}); give the folder of "
@@ -319,22 +328,11 @@ def _changes(before: BaseModel, after: BaseModel, prefix: str = "") -> str:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One combination of values, over its seeds. ``best``: see ``make_rows``."""
+class Row(OverSeeds):
+    """One combination of values, with those of its runs that are finished."""
 
-    values: Mapping[str, Any]
-    planned: int
-    runs: tuple[RunRecord, ...]  # those that are finished
-    best: bool = False
-
-    @property
-    def name(self) -> str:
-        """The values on one line."""
-        return describe(dict(self.values)) or "all runs"
-
-    def spread(self, metric: Metric) -> Spread | None:
-        """Mean and spread over the finished runs; None where there is none."""
-        return spread([v for run in self.runs if (v := run.values[metric]) is not None])
+    planned: int = 0  # runs
+    best: bool = False  # see ``make_rows``
 
 
 def make_rows(sweep: Sweep, records: Mapping[str, RunRecord]) -> list[Row]:
@@ -347,7 +345,7 @@ def make_rows(sweep: Sweep, records: Mapping[str, RunRecord]) -> list[Row]:
     rows: dict[str, Row] = {}
     for job in sweep.jobs:
         values = {key: v for key, v in sweep.values[job.name].items() if key != "seed"}
-        row = rows.get(describe(values), Row(values, 0, ()))
+        row = rows.get(describe(values), Row(values, ()))
         record = records.get(job.name)
         finished = (record,) if record is not None and record.finished else ()
         rows[describe(values)] = replace(row, planned=row.planned + 1, runs=(*row.runs, *finished))

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 
 def complete_run(incomplete: str) -> Iterator[str]:
     """Names in the runs folder, and ``latest``; a shell completes paths by itself."""
-    from engine.config.run_name import LATEST, runs_folder
-    from engine.storage.run_folder import EVENTS
+    from engine.storage.run_folder import holds_run
 
-    try:
-        names = sorted(p.name for p in runs_folder().iterdir() if (p / EVENTS).is_file())
-    except OSError:
-        names = []
-    yield from (name for name in [*names, LATEST] if name.startswith(incomplete))
+    yield from _in_runs_folder(holds_run, incomplete)
 
 
 def complete_run_or_sweep(incomplete: str) -> Iterator[str]:
     """The same, and names of sweeps."""
-    from engine.config.run_name import runs_folder
-    from engine.sweeps.sweep import SWEEP
+    from engine.sweeps.sweep import holds_run_or_sweep
 
-    yield from complete_run(incomplete)
+    yield from _in_runs_folder(holds_run_or_sweep, incomplete)
+
+
+def _in_runs_folder(is_wanted: Callable[[Path], bool], incomplete: str) -> Iterator[str]:
+    from engine.common.errors import JournalError
+    from engine.config.run_name import LATEST
+    from engine.storage.run_folder import wanted_in_runs_folder
+
     try:
-        names = sorted(p.name for p in runs_folder().iterdir() if (p / SWEEP).is_file())
-    except OSError:
-        return
-    yield from (name for name in names if name.startswith(incomplete))
+        names = [path.name for path in wanted_in_runs_folder(is_wanted)]
+    except JournalError:
+        names = []
+    yield from (name for name in [*names, LATEST] if name.startswith(incomplete))
 
 
 def complete_preset(incomplete: str) -> Iterator[str]:

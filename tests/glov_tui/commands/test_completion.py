@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from engine.storage.run_folder import EVENTS
+from engine.sweeps.sweep import SWEEP
 from glov_tui.commands.completion import (
     complete_dataset,
     complete_key,
     complete_preset,
     complete_run,
+    complete_run_or_sweep,
 )
 
 
@@ -40,6 +42,20 @@ def test_a_shell_is_given_names_of_runs(tmp_path: Path) -> None:
         (tmp_path / name / EVENTS).touch()
     assert offered("glov resume demo-", tmp_path) == ["demo-one", "demo-two"]
     assert offered("glov attach lat", tmp_path) == ["latest"]
+
+
+def test_sweeps_are_offered_where_they_can_be_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, file in (("one", EVENTS), ("two", SWEEP), ("three", "notes.txt")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).touch()
+    monkeypatch.setenv("GLOV_RUNS_DIR", str(tmp_path))
+    assert list(complete_run("")) == ["one", "latest"]
+    assert list(complete_run_or_sweep("")) == ["one", "two", "latest"]
+    assert list(complete_run_or_sweep("tw")) == ["two"]
+    monkeypatch.setenv("GLOV_RUNS_DIR", str(tmp_path / "three" / "notes.txt"))  # no folder
+    assert list(complete_run_or_sweep("")) == ["latest"]
 
 
 def test_keys_values_presets_and_data_sets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
