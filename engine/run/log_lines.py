@@ -27,7 +27,7 @@ class LogLine:
     level: Level
     text: str
     option: str = ""  # that was edited
-    times: int = 1  # so often, one edit right after the other
+    times: int = 1  # so often, one right after the other
 
 
 Log = tuple[LogLine, ...]
@@ -57,13 +57,23 @@ class Before(Protocol):
 
 
 def with_line(log: Log, time: float, said: Said) -> Log:
-    """The log with one more line; edits of one option right after each other are one line."""
+    """The log with one more line; what is said again right away counts up, with its last time.
+
+    That is the same sentence, or an edit of the same option.
+    """
     last = log[-1] if log else None
     line = LogLine(time, said.level, said.text, said.option)
-    if last is not None and said.option and last.option == said.option:
+    if last is not None and _is_again(last, said):
         times = last.times + 1
         return (*log[:-1], replace(line, text=f"{said.text} x{times}", times=times))
     return (*log[-LOG_LINES + 1 :], line)
+
+
+def _is_again(last: LogLine, said: Said) -> bool:
+    if said.option or last.option:
+        return said.option == last.option
+    text = said.text if last.times == 1 else f"{said.text} x{last.times}"
+    return (last.text, last.level) == (text, said.level)
 
 
 def sentence(event: ev.Event, before: Before) -> Said | None:

@@ -185,3 +185,13 @@ def test_edits_of_one_option_in_a_row_are_one_line_of_the_log() -> None:
         "steering.alpha = 1.25 (from step 1 on) x3",
         "sampling.top_k = 7 (from step 1 on)",
     ]
+
+
+def test_a_sentence_that_is_said_again_right_away_counts_up() -> None:
+    state = RunState()
+    for time, message in enumerate(
+        ["nothing to undo", "nothing to undo", "other", "nothing to undo"]
+    ):
+        state = state.apply(ev.Warned(message=message, time=float(time)))
+    said = [(line.text, line.times, line.time) for line in state.log]
+    assert said == [("nothing to undo x2", 2, 1.0), ("other", 1, 2.0), ("nothing to undo", 1, 3.0)]
