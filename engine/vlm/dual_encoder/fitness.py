@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from engine.common.errors import DataError, ModelError, UserError
-from engine.common.names import encode_name, readable_name, same_name
+from engine.common.errors import ModelError, UserError
 from engine.common.wording import counted
-from engine.data.copies import TestCopies
 from engine.data.dataset import Dataset, LabelledImage
-from engine.data.sampling import sample_few_shot
 from engine.prompts.template import PLACEHOLDER, RejectReason
 from engine.vlm.dual_encoder.image_features import ImageFeatures
 from engine.vlm.dual_encoder.scoring import NotFiniteError, ensemble_features, score_features
 from engine.vlm.dual_encoder.text_context import TextContext
 from engine.vlm.dual_encoder.text_features import TextFeatures
-from engine.vlm.feature_cache import FeatureSet
 from engine.vlm.interface import Score, ScoringProgress, Split, TemplateCheck
+from engine.vlm.labelled_images import LabelledImages, ReadImages, choose_images
 
 OnProgress = Callable[[str, int, int], None]
 Report = Callable[[str], None]
-
-_NAMED_IMAGES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,85 +222,41 @@ def collect_features(
     progress: OnProgress,
     report: Report,
 ) -> dict[Split, LabelledFeatures]:
-    """Features of the few-shot train sample and of all test images.
-
-    Images that can't be read are left out and reported by name, and so are train images that are
-    in the test split too; a train image is replaced by the next one of its class.
+    """Features of the few-shot train sample and of all test images: see ``choose_images``.
 
     Raises:
         DataError: if a labelled class, or the test split, has no readable image.
         ModelError: if the model can't encode an image.
     """
-    for problem in dataset.problems:
-        report(problem)
-    found: dict[LabelledImage, tuple[Tensor, int]] = {}
-    reasons: dict[str, str] = {}
+    known = ReadImages({}, {})
+    features: dict[LabelledImage, Tensor] = {}
 
     def encode(items: Sequence[LabelledImage], phase: str) -> None:
         paths = [item.path for item in items]
         some = images.of(dataset.root, paths, lambda done, total: progress(phase, done, total))
-        _note(some, items, found, reasons)
+        rows = torch.from_numpy(some.features)
+        assert some.digests is not None  # ImageFeatures gives them
+        for row, index in enumerate(some.kept.tolist()):
+            features[items[index]] = rows[row]
+            known.digests[items[index]] = int(some.digests[row])
+        for index, reason in some.unreadable.items():
+            known.reasons[items[index].path] = reason
 
-    copies = TestCopies(dataset)
-
-    def usable(items: Sequence[LabelledImage]) -> list[bool]:
-        own = [item for item in items if copies.of(item) is None]
-        if own:
-            encode(own, "train images")
-        return [item in found for item in items]
-
-    try:
-        sample = sample_few_shot(
-            dataset, shots=shots, seed=seed, usable=usable, classes=labelled_classes
-        )
-    except DataError as error:
-        remark = copies.remark()
-        raise DataError(f"{error}. {remark}" if remark else str(error)) from None
-    if remark := copies.remark():
-        report(remark)
-    encode(dataset.test, "test images")
-    _report_unreadable(dataset, reasons, report)
-    for problem in sample.problems:
-        report(problem)
-    test = [item for item in dataset.test if item in found]
-    if not test:
-        raise DataError(f"{dataset.root}: no test image can be read")
-    return {"train": _stacked(sample.items, found, device), "test": _stacked(test, found, device)}
-
-
-def _note(
-    some: FeatureSet,
-    items: Sequence[LabelledImage],
-    found: dict[LabelledImage, tuple[Tensor, int]],
-    reasons: dict[str, str],
-) -> None:
-    features = torch.from_numpy(some.features)
-    assert some.digests is not None  # ImageFeatures gives them
-    for row, index in enumerate(some.kept.tolist()):
-        found[items[index]] = features[row], int(some.digests[row])
-    for index, reason in some.unreadable.items():
-        reasons[items[index].path] = reason
-
-
-def _stacked(
-    items: Sequence[LabelledImage],
-    found: dict[LabelledImage, tuple[Tensor, int]],
-    device: torch.device,
-) -> LabelledFeatures:
-    digest = hashlib.sha256()
-    for item in sorted(items, key=lambda item: same_name(item.path)):
-        name = f"{same_name(item.path)}\0{item.label}\0{found[item][1]}\0"
-        digest.update(encode_name(name))
-    return LabelledFeatures(
-        torch.stack([found[item][0] for item in items]).to(device),
-        torch.tensor([item.label for item in items], dtype=torch.int64, device=device),
-        digest.hexdigest()[:16],
+    train, test = choose_images(
+        dataset,
+        known,
+        encode,
+        shots=shots,
+        labelled_classes=labelled_classes,
+        seed=seed,
+        report=report,
     )
 
+    def stacked(chosen: LabelledImages) -> LabelledFeatures:
+        return LabelledFeatures(
+            torch.stack([features[item] for item in chosen.items]).to(device),
+            torch.tensor([i.label for i in chosen.items], dtype=torch.int64, device=device),
+            chosen.fingerprint,
+        )
 
-def _report_unreadable(dataset: Dataset, reasons: dict[str, str], report: Report) -> None:
-    for path, reason in list(reasons.items())[:_NAMED_IMAGES]:
-        report(f"'{readable_name(str(dataset.root / path))}' was skipped: {reason}")
-    if len(reasons) > _NAMED_IMAGES:
-        more = counted(len(reasons) - _NAMED_IMAGES, "more image")
-        report(f"skipped, as they can't be read: {more}")
+    return {"train": stacked(train), "test": stacked(test)}

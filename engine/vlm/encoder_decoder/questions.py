@@ -1,0 +1,127 @@
+"""From an image and a question to what a model reads, by its own processor and chat template."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
+
+from engine.common.errors import ModelError
+from engine.vlm.encoder_decoder.likelihood import Inputs, cut_inputs
+
+_NAMES = ("a", "dog")
+
+
+class Questions:
+    """Makes the inputs of one model. The image comes before the question, as its template has it.
+
+    Raises:
+        ModelError: if the processor has no chat template, if its template puts the question before
+            the image, or leaves it out.
+    """
+
+    def __init__(self, processor: Any, model: Any) -> None:
+        self._processor = processor
+        self._tokenizer = processor.tokenizer
+        self._tokenizer.padding_side = "left"  # never assumed: most have it right (FACTS, B)
+        config = model.config
+        image_token = getattr(config, "image_token_id", None)
+        if image_token is None:
+            image_token = getattr(config, "image_token_index", None)
+        if image_token is None:
+            raise ModelError(
+                f"the VLM {config.model_type} has no image token: it is of no kind known"
+            )
+        self._image_token = int(image_token)
+        if not getattr(processor, "chat_template", None):
+            raise ModelError(
+                "the VLM's processor has no chat template, so it can't be asked: put a "
+                "chat_template.jinja into the model's folder, or choose another vlm.model"
+            )
+        self._sanitises = (
+            "sanitize_control_tokens" in inspect.signature(processor.apply_chat_template).parameters
+        )
+        self._device = model.device
+        self._lead = self._before_answer()
+
+    def inputs(self, image: Image.Image, question: str) -> dict[str, Tensor]:
+        """Everything up to where the answer begins, of one image and question."""
+        asked = self._chat(question, image)
+        options: dict[str, Any] = {"sanitize_control_tokens": True} if self._sanitises else {}
+        made = self._processor.apply_chat_template(
+            asked,
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+            **options,
+        )
+        return {name: value.to(self._device) for name, value in made.items()}
+
+    def prefix(self, image: Image.Image) -> dict[str, Tensor]:
+        """The inputs up to the image's last token: the same whatever is asked."""
+        made = self.inputs(image, "?")
+        return cut_inputs(made, self._end_of_image(made))
+
+    def question(self, question: str) -> list[int]:
+        """The tokens from behind the image to where the answer begins: the same for all images.
+
+        Raises:
+            ModelError: if the question is not all behind the image.
+        """
+        made = self.inputs(_BLANK, question)
+        ids: list[int] = made["input_ids"][0, self._end_of_image(made) :].tolist()
+        said = "".join(self._tokenizer.decode(ids).split())
+        if not any("".join(text.split()) in said for text in (question, self._harmless(question))):
+            raise ModelError(
+                "the VLM's chat template leaves the question out, or puts it before the image; "
+                "choose another vlm.model"
+            )
+        return ids
+
+    def names(self, class_names: Sequence[str]) -> list[list[int]]:
+        """The tokens of class names where an answer begins."""
+        found = []
+        for name in class_names:
+            ids = self._tokenizer(self._lead + name, add_special_tokens=False)["input_ids"]
+            found.append([int(token) for token in ids])
+        return found
+
+    def _end_of_image(self, inputs: Inputs) -> int:
+        places = (inputs["input_ids"][0] == self._image_token).nonzero()
+        if not len(places):
+            raise ModelError("the VLM's processor puts no image into what is asked")
+        return int(places[-1]) + 1
+
+    def _chat(self, question: str, image: Image.Image | None) -> list[dict[str, Any]]:
+        shown = {"type": "image"} if image is None else {"type": "image", "image": image}
+        text = {"type": "text", "text": question if self._sanitises else self._harmless(question)}
+        return [{"role": "user", "content": [shown, text]}]
+
+    def _harmless(self, text: str) -> str:
+        """Without the control tokens of the tokenizer, so that a template can't write an image."""
+        controls = {str(token) for token in self._tokenizer.added_tokens_decoder.values()}
+        for token in sorted(controls, key=len, reverse=True):
+            text = text.replace(token, "")
+        return text
+
+    def _before_answer(self) -> str:
+        """The blank that the template puts between the header of an answer and the answer."""
+        asked = self._chat("?", None)
+        header = self._processor.apply_chat_template(asked, add_generation_prompt=True)
+        for name in _NAMES:
+            answered = [*asked, {"role": "assistant", "content": [{"type": "text", "text": name}]}]
+            whole = self._processor.apply_chat_template(answered, add_generation_prompt=False)
+            if not whole.startswith(header):
+                return ""
+            behind = whole[len(header) :]
+            lead, found, _ = behind.partition(name)
+            if not found or lead.strip():
+                return ""
+        return lead
+
+
+_BLANK = Image.new("RGB", (224, 224), (128, 128, 128))
