@@ -114,10 +114,15 @@ class DataConfig(_Section):
 class VLMConfig(_Section):
     """The vision-language model whose prompt template is optimised."""
 
-    kind: Literal["dual-encoder"] = Field("dual-encoder", description="the family of the VLM")
+    kind: Literal["dual-encoder", "encoder-decoder"] = Field(
+        "dual-encoder",
+        description="the family of the VLM: dual-encoder (CLIP and its like), or encoder-decoder "
+        "(LLaVA and its like, whose templates are questions)",
+    )
     model: Given = Field(
         "ViT-B-32-quickgelu",
-        description="an open_clip model name, hf-hub:org/name, or a local open_clip folder (./dir)",
+        description="an open_clip model name, hf-hub:org/name, or a local open_clip folder (./dir); for "
+        "an encoder-decoder a hub name or a transformers folder",
     )
     pretrained: Given | None = Field(
         None, description="an open_clip pretrained tag (openai, laion2b_s34b_b79k) or a file"
@@ -129,6 +134,12 @@ class VLMConfig(_Section):
     image_batch: int = Field(256, ge=1, le=MOST, description="images encoded at once")
     text_batch: int = Field(2048, ge=1, le=MOST, description="texts encoded at once")
     cache: bool = Field(True, description="keep image features on disk for later runs")
+    likelihood: LikelihoodScore = Field(
+        "raw",
+        description="how an encoder-decoder's classes are compared: by the likelihood that its "
+        "answer begins with the class name (raw), by that of each token (per-token), or by how "
+        "much the image adds to it (prior-corrected)",
+    )
 
 
 def is_one_line(text: str) -> bool:

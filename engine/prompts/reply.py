@@ -112,7 +112,7 @@ class _Rules:
 def _read_verbatim(text: str, cut: bool, _rules: _Rules) -> Parsed:
     body, cut = plain_text(text, cut)
     if not has_words(body):
-        return Parsed(reason=_reason_without_words(text, cut))
+        return Parsed(reason=wordless_reason(text, cut))
     lines = [" ".join(line.split()) for line in body.split("\n")]
     while len(lines) > 1 and PLACEHOLDER not in lines[0] and lines[0][-1:] in ("", ":", "："):
         lines.pop(0)
@@ -128,7 +128,7 @@ def _read_verbatim(text: str, cut: bool, _rules: _Rules) -> Parsed:
 def _read_sentences(text: str, cut: bool, rules: _Rules) -> Parsed:
     body, cut = plain_text(text, cut)
     if not has_words(body):
-        return Parsed(reason=_reason_without_words(text, cut))
+        return Parsed(reason=wordless_reason(text, cut))
     lines = split_lines(body)
     found: list[_Line] = []
     for i, line in enumerate(lines):
@@ -180,7 +180,8 @@ def _demerits(line: _Line, begun: str) -> tuple[bool, ...]:
     return elsewhere, _ECHO in line.removed, not line.announced, bool(pat.SLOT.search(template))
 
 
-def _reason_without_words(text: str, cut: bool) -> RejectReason:
+def wordless_reason(text: str, cut: bool) -> RejectReason:
+    """Why a reply without words has no template: it is empty, or all of it is a thought."""
     parted = part(text)
     if not has_words(parted.thought):
         return RejectReason.EMPTY

@@ -28,6 +28,10 @@ FAMILIES: Mapping[str, Family] = {
         task="engine.vlm.dual_encoder.task:TASK",
         loader="engine.vlm.dual_encoder.loading:load",
     ),
+    "encoder-decoder": Family(
+        task="engine.vlm.encoder_decoder.task:TASK",
+        loader="engine.vlm.encoder_decoder.loading:load",
+    ),
 }
 
 

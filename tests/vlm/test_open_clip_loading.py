@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from engine.common.errors import ModelError
 from engine.config import VLMConfig
-from engine.vlm.dual_encoder.model import load_open_clip, resolve_device
+from engine.vlm.device import resolve_device
+from engine.vlm.dual_encoder.model import load_open_clip
 
 
 def load(report=lambda _: None, **options):

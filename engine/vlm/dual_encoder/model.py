@@ -23,13 +23,13 @@ from engine.common.user_path import user_path
 from engine.config import VLMConfig
 from engine.models import threads
 from engine.models.code import check_kernels, no_questions
-from engine.models.identity import identify
+from engine.models.identity import identify, sampled_hash
+from engine.vlm.device import resolve_device
 from engine.vlm.dual_encoder.code import check_tokenizer_options
 
 _HUB = "hf-hub:"
 _HUB_FILES = ("open_clip_config.json", "open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _FOLDER = "local-dir:"
-_SAMPLED_WEIGHTS = 65536
 _NETWORK_HELP = (
     "Check the network (HF_HUB_OFFLINE=1 ends the tries at once). Without one, fetch the weights "
     "elsewhere and give them by path: "
@@ -96,34 +96,12 @@ def load_open_clip(config: VLMConfig, report: Callable[[str], None]) -> OpenClip
                 device.type,
                 open_clip.__version__,
                 repr(preprocess),
-                _weights(model.visual),
+                sampled_hash(model.visual),
             )
         ),
         revision=_revision(name, pretrained),
         weights=f"{precision} {_hash_of_all(model, preprocess, tokenizer)}",
     )
-
-
-def resolve_device(wanted: str) -> torch.device:
-    """``auto`` is CUDA, else MPS, else the CPU.
-
-    Raises:
-        ModelError: if this machine has no such device.
-    """
-    if wanted == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    found = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
-    if torch.backends.mps.is_available():
-        found.append("mps")
-    try:
-        device = torch.device(wanted)
-    except RuntimeError:
-        device = None
-    if device is None or (str(device) not in found and f"{device}:0" not in found):
-        raise ModelError(f"vlm.device is {wanted!r}; this machine has auto, {', '.join(found)}")
-    return device
 
 
 def _resolve_precision(wanted: Precision | Literal["auto"], device: torch.device) -> Precision:
@@ -290,20 +268,5 @@ def _hash_of_all(
 ) -> str:
     """Hash of both towers, of what is done to an image before, and of how a text is read."""
     tokens = tokenizer(["a photo of 2 Things, seen from above."])
-    described = (_weights(model), repr(preprocess), tokens.tolist())
+    described = (sampled_hash(model), repr(preprocess), tokens.tolist())
     return hashlib.sha256(repr(described).encode()).hexdigest()[:16]
-
-
-def _weights(model: nn.Module) -> str:
-    """Hash of a sample of a model's weights: at most 65536 evenly spaced of each tensor.
-
-    Training changes practically all weights, so this tells any two models apart at a fraction of
-    the cost of hashing gigabytes, also where a folder's content was replaced under one name.
-    """
-    digest = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        flat = tensor.detach().reshape(-1)
-        sample = flat[:: max(1, flat.numel() // _SAMPLED_WEIGHTS)]
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        digest.update(sample.cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

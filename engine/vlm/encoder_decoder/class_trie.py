@@ -71,11 +71,12 @@ def build_trie(names: Sequence[Sequence[int]]) -> ClassTrie:
     tokens: list[int] = []
     parents: list[int] = []
     known: dict[tuple[int, int], int] = {}
-    paths = []
+    paths: list[tuple[tuple[int, int], ...]] = []
     for number, name in enumerate(names):
         if not name:
             raise ValueError(f"class {number} has no token")
-        node, path = ROOT, []
+        node = ROOT
+        path: list[tuple[int, int]] = []
         for token in name[:-1]:
             path.append((node, token))
             if (node, token) not in known:
@@ -83,7 +84,8 @@ def build_trie(names: Sequence[Sequence[int]]) -> ClassTrie:
                 tokens.append(token)
                 parents.append(node)
             node = known[node, token]
-        paths.append((*path, (node, name[-1])))
+        path.append((node, name[-1]))
+        paths.append(tuple(path))
     ends = {path[-1]: number for number, path in enumerate(paths)}
     if len(ends) < len(paths):
         same = next(number for number, path in enumerate(paths) if ends[path[-1]] != number)

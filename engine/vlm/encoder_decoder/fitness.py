@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from engine.common.errors import ModelError
@@ -26,7 +25,7 @@ from engine.vlm.encoder_decoder.likelihood import (
     one_by_one,
     read_prefix,
 )
-from engine.vlm.encoder_decoder.questions import Questions
+from engine.vlm.encoder_decoder.questions import GREY, Questions
 from engine.vlm.interface import Score, ScoringProgress, Split, TemplateCheck
 from engine.vlm.labelled_images import LabelledImages
 
@@ -160,6 +159,7 @@ class EncoderDecoder:
                 template, split, index * self.size(split), total
             )
         each = torch.stack([found[template] for template in templates])
+        self._unfinished.clear()
         mean = torch.logsumexp(each, dim=0) - torch.log(torch.tensor(float(len(templates))))
         return self._score(mean, split, templates[0])
 
@@ -192,7 +192,7 @@ class EncoderDecoder:
     def _prior(self, question: tuple[int, ...]) -> Tensor:
         """How likely each name is where there is nothing to see: a grey image."""
         if question not in self._priors:
-            prefix = read_prefix(self._model, self._questions.prefix(_GREY))
+            prefix = read_prefix(self._model, self._questions.prefix(GREY))
             prior = class_log_likelihoods(self._model, [prefix], question, self._trie)
             self._priors = {question: without_longer(prior[0].cpu(), self._trie)}
         return self._priors[question]
@@ -255,6 +255,3 @@ class EncoderDecoder:
 def _grouped(members: Sequence[tuple[int, ImagePrefix]]) -> _Group:
     rows, prefixes = zip(*members, strict=True)
     return _Group(rows, prefixes)
-
-
-_GREY = Image.new("RGB", (224, 224), (128, 128, 128))

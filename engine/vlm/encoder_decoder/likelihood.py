@@ -3,7 +3,7 @@
 The keys and values of the image are read once (``ImagePrefix``) and shared by all questions, those
 of the question by all class names, and the names are read as a trie packed in one row: no parsing
 of answers and no sampling. Everything goes through the model as a whole, under explicit masks and
-positions; ``agrees`` holds it against reading name by name.
+positions; ``one_by_one`` is what it is held against.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engine.common.errors import ModelError
 from engine.vlm.encoder_decoder.class_trie import ROOT, ClassTrie
 
 Inputs = Mapping[str, Tensor]
@@ -56,8 +57,8 @@ def read_prefix(model: Any, inputs: Inputs) -> ImagePrefix:
     mask = torch.ones_like(inputs["input_ids"])
     model(**{**inputs, "attention_mask": mask}, cache=cache, use_cache=True, logits_to_keep=1)
     shift = getattr(model.model, "rope_deltas", None)  # state of the module, of the last call
-    layers = tuple((layer.keys, layer.values) for layer in cache.layers)
-    return ImagePrefix(layers, length, length + (0 if shift is None else int(shift.reshape(-1)[0])))
+    behind = length if shift is None else length + int(shift.reshape(-1)[0])
+    return ImagePrefix(_pairs(cache), length, behind)
 
 
 @torch.inference_mode()
@@ -84,13 +85,7 @@ def class_log_likelihoods(
     if any((p.length, p.next_position) != (first.length, first.next_position) for p in prefixes):
         raise ValueError("images of different lengths can't be read together")
     reader = _Reader(model, len(prefixes))
-    past = [
-        (
-            torch.cat([p.layers[i][0] for p in prefixes]),
-            torch.cat([p.layers[i][1] for p in prefixes]),
-        )
-        for i in range(len(first.layers))
-    ]
+    past = tuple(_stacked([p.layers[i] for p in prefixes]) for i in range(len(first.layers)))
     places = torch.arange(len(question))
     logits, past = reader.read(
         past, question, places + first.next_position, places[:, None] >= places[None, :], keep=1
@@ -150,6 +145,20 @@ def _stacked(pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     return torch.cat(keys), torch.cat(values)
 
 
+def _pairs(cache: Any) -> tuple[tuple[Tensor, Tensor], ...]:
+    """The keys and values of each layer.
+
+    Raises:
+        ModelError: if a layer has a recurrent state in their place.
+    """
+    if any(not isinstance(getattr(layer, "keys", None), Tensor) for layer in cache.layers):
+        raise ModelError(
+            "the VLM has layers without keys and values (linear attention), which can't share an "
+            "image between questions; choose another vlm.model"
+        )
+    return tuple((layer.keys, layer.values) for layer in cache.layers)
+
+
 class _Reader:
     """Reads tokens behind keys and values that are kept as they are."""
 
@@ -170,7 +179,7 @@ class _Reader:
         positions: Tensor,
         seen: Tensor,
         keep: int = 0,
-    ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+    ) -> tuple[Tensor, tuple[tuple[Tensor, Tensor], ...]]:
         """Next-token logits (images, tokens or ``keep``, V), and the keys and values after it.
 
         ``positions`` (T,) and ``seen`` (T, T), which of the tokens each attends to; all attend to
@@ -194,7 +203,7 @@ class _Reader:
             position_ids=places,
             logits_to_keep=keep,
         )
-        return result.logits, [(layer.keys, layer.values) for layer in cache.layers]
+        return result.logits, _pairs(cache)
 
     def _mask(self, whole: Tensor, device: torch.device) -> Any:
         mask = whole[None, None].to(device)

@@ -48,17 +48,26 @@ class Questions:
         self._lead = self._before_answer()
 
     def inputs(self, image: Image.Image, question: str) -> dict[str, Tensor]:
-        """Everything up to where the answer begins, of one image and question."""
+        """Everything up to where the answer begins, of one image and question.
+
+        Raises:
+            ModelError: if the processor or its chat template can't make it.
+        """
         asked = self._chat(question, image)
         options: dict[str, Any] = {"sanitize_control_tokens": True} if self._sanitises else {}
-        made = self._processor.apply_chat_template(
-            asked,
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-            **options,
-        )
+        try:
+            made = self._processor.apply_chat_template(
+                asked,
+                add_generation_prompt=True,
+                tokenize=True,
+                return_dict=True,
+                return_tensors="pt",
+                **options,
+            )
+        except Exception as error:  # whatever Jinja, the template or the processor raises
+            raise ModelError(
+                f"the VLM's processor makes no input of an image and a question: {error}"
+            ) from error
         return {name: value.to(self._device) for name, value in made.items()}
 
     def prefix(self, image: Image.Image) -> dict[str, Tensor]:
@@ -72,7 +81,7 @@ class Questions:
         Raises:
             ModelError: if the question is not all behind the image.
         """
-        made = self.inputs(_BLANK, question)
+        made = self.inputs(GREY, question)
         ids: list[int] = made["input_ids"][0, self._end_of_image(made) :].tolist()
         said = "".join(self._tokenizer.decode(ids).split())
         if not any("".join(text.split()) in said for text in (question, self._harmless(question))):
@@ -121,7 +130,8 @@ class Questions:
             lead, found, _ = behind.partition(name)
             if not found or lead.strip():
                 return ""
-        return lead
+        return str(lead)
 
 
-_BLANK = Image.new("RGB", (224, 224), (128, 128, 128))
+GREY = Image.new("RGB", (224, 224), (128, 128, 128))
+"""Nothing to see."""

@@ -1,0 +1,124 @@
+"""Loading an image-text-to-text model of transformers, and saying why it can't be.
+
+No code that comes with a model is run, whatever its files say: see ``engine.models.code``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from engine.common.errors import ModelError
+from engine.common.user_path import user_path
+from engine.config import VLMConfig
+from engine.models import threads
+from engine.models.code import check_kernels, no_questions
+from engine.models.identity import identify, sampled_hash
+from engine.models.memory import is_out_of_memory
+from engine.vlm.device import resolve_device
+
+_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model in eval mode on its device, and its processor."""
+
+    name: str
+    model: Any
+    processor: Any
+    revision: str  # of the files, where it is known
+    weights: str  # the precision, and a hash of what was loaded
+
+
+def load_model(config: VLMConfig) -> LoadedModel:
+    """Load the model that ``vlm.model`` names: a hub name, or a folder that transformers wrote.
+
+    Raises:
+        ModelError: if there is no such model, if it is of no kind that reads images and writes
+            text, if it comes with code of its own, or does not fit into memory.
+    """
+    source, name = _source(config.model)
+    device = resolve_device(config.device)
+    precision = config.precision
+    if precision == "auto":
+        precision = "bf16" if device.type == "cuda" else "fp32"
+    with _explained(name), no_questions():
+        import transformers
+
+        library: Any = transformers  # some of it is not typed
+        check_kernels(
+            library.AutoConfig.from_pretrained(source, trust_remote_code=False), f"the VLM {name}"
+        )
+        processor = library.AutoProcessor.from_pretrained(source, trust_remote_code=False)
+        model, found = library.AutoModelForImageTextToText.from_pretrained(
+            source, dtype=_DTYPES[precision], trust_remote_code=False, output_loading_info=True
+        )
+        if found["missing_keys"]:
+            some = ", ".join(sorted(found["missing_keys"])[:3])
+            raise ModelError(
+                f"the VLM {name} lacks weights that a model of its kind has ({some}): its files "
+                "may be incomplete, or of another model"
+            )
+        model.eval().requires_grad_(False).to(device)
+    threads.fit(model)
+    return LoadedModel(
+        name=name,
+        model=model,
+        processor=processor,
+        revision=identify(source, files=("config.json",)),
+        weights=f"{precision} {sampled_hash(model)}",
+    )
+
+
+def _source(model: str) -> tuple[str, str]:
+    """What ``from_pretrained`` is given, and the name to show."""
+    path = user_path(model)
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise ModelError(
+                f"vlm.model is {model!r}: the folder has no config.json, so it is no transformers "
+                "model; give a folder that save_pretrained wrote"
+            )
+        return str(path.resolve()), path.resolve().name
+    if model.startswith((".", "/", "~")) or model.count("/") != 1:
+        raise ModelError(
+            f"vlm.model is {model!r}: there is no such folder; for vlm.kind = encoder-decoder give "
+            "a folder that save_pretrained wrote, or a hub name such as "
+            "llava-hf/llava-onevision-qwen2-7b-ov-hf"
+        )
+    return model, model
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Turn what transformers and torch raise while loading into a ``ModelError``."""
+    try:
+        yield
+    except ModelError:
+        raise
+    except Exception as error:
+        if isinstance(error, MemoryError) or is_out_of_memory(error):
+            raise ModelError(
+                f"the VLM {name} does not fit into the memory of vlm.device; choose a smaller one, "
+                "vlm.precision = 'bf16' or another device"
+            ) from error
+        reason = " ".join(str(error).split())[:400] or type(error).__name__
+        if "trust_remote_code" in reason:
+            raise ModelError(
+                f"the VLM {name} comes with its own code, and no code of a VLM is ever run. Take a "
+                "model that transformers knows itself"
+            ) from error
+        if "nrecognized configuration class" in reason:
+            raise ModelError(
+                f"the VLM {name} is no model that reads images and writes text; for models such as "
+                "CLIP set vlm.kind = dual-encoder"
+            ) from error
+        raise ModelError(
+            f"the VLM {name} can't be loaded: {reason}. Check the spelling of vlm.model and the "
+            "connection (glov doctor); without one give a local folder"
+        ) from error

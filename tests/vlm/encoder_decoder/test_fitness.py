@@ -1,0 +1,124 @@
+"""Questions scored by the likelihood of class names, and a whole run of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.common.errors import ConfigError
+from engine.common.kept import Kept
+from engine.config import RunConfig
+from engine.config.toml_file import load_config
+from engine.data.images import read_image
+from engine.run import events as ev
+from engine.session.local import LocalSession
+from engine.storage.journal import read_journal
+from engine.vlm.encoder_decoder.fitness import EncoderDecoder
+from engine.vlm.encoder_decoder.likelihood import one_by_one
+from engine.vlm.families import with_seed_template
+from engine.vlm.loading import load_fitness
+from tests.support.small_runs import drive
+from tests.support.tiny_llava import save_tiny_llava
+
+QUESTION = "what is shown?"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_llava(tmp_path_factory.mktemp("vlm") / "llava")
+
+
+def configured(folder: Path, *overrides: str) -> RunConfig:
+    return load_config(
+        "demo",
+        [
+            "vlm.kind=encoder-decoder",
+            f"vlm.model={folder}",
+            "data.shots=1",
+            "seed_template=what is shown in this picture?",
+            "steps=1",
+            "proposal.candidates=2",
+            "proposal.attempts=1",
+            "proposal.min_new=0",
+            "steering.mode=off",
+            "sampling.max_new_tokens=8",
+            *overrides,
+        ],
+    )
+
+
+@pytest.fixture(scope="module")
+def fitness(folder: Path) -> EncoderDecoder:
+    made = load_fitness(configured(folder), lambda *_: None, lambda _: None, Kept())
+    assert isinstance(made, EncoderDecoder)
+    return made
+
+
+def scored(fitness: EncoderDecoder, *templates: str, split: str = "train") -> list:
+    work = fitness.score(templates, split=split)
+    progress = []
+    try:
+        while True:
+            progress.append(next(work))
+    except StopIteration as done:
+        assert progress[-1].done == progress[-1].total
+        return done.value
+
+
+def test_a_score_counts_the_images_whose_most_likely_name_is_right(fitness) -> None:
+    (score,) = scored(fitness, QUESTION)
+    assert score.n == fitness.size("train") == len(fitness.class_names)
+    names = fitness._questions.names(fitness.class_names)
+    hits = [0] * len(names)
+    for item in fitness._images["train"].items:
+        image = read_image(fitness._dataset.root / item.path)
+        inputs = fitness._questions.inputs(image, QUESTION)
+        found = torch.tensor([one_by_one(fitness._model, inputs, name) for name in names])
+        hits[item.label] += int(found.argmax()) == item.label
+    assert score.class_hits == tuple(hits) and score.hits == sum(hits)
+    assert score.margin < 0
+
+
+def test_scores_are_the_same_alone_among_others_and_after_a_break(fitness) -> None:
+    both = scored(fitness, QUESTION, "name the object", QUESTION)
+    assert both[0] == both[2] == scored(fitness, QUESTION)[0]
+    work = fitness.score(["name the object"], split="train")
+    next(work)
+    work.close()
+    assert scored(fitness, "name the object")[0] == both[1]
+
+
+def test_an_ensemble_of_one_is_its_question(fitness) -> None:
+    work = fitness.score_ensemble([QUESTION, QUESTION], split="train")
+    try:
+        while True:
+            next(work)
+    except StopIteration as done:
+        found = done.value
+    (alone,) = scored(fitness, QUESTION)
+    assert found.class_hits == alone.class_hits
+    assert found.margin == pytest.approx(alone.margin, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["per-token", "prior-corrected"])
+def test_other_comparisons_are_offered(folder: Path, fitness, kind: str) -> None:
+    config = configured(folder, f"vlm.likelihood={kind}")
+    other = load_fitness(config, lambda *_: None, lambda _: None, Kept())
+    (score,), (raw,) = scored(other, QUESTION), scored(fitness, QUESTION)
+    assert score.n == raw.n and score.margin != raw.margin
+
+
+def test_a_question_needs_no_placeholder_and_has_none(folder: Path) -> None:
+    assert with_seed_template(configured(folder)).seed_template
+    with pytest.raises(ConfigError, match="can't have the placeholder"):
+        with_seed_template(configured(folder, "seed_template=is this a <category>?"))
+
+
+def test_a_run_with_such_a_vlm_comes_to_its_end(folder: Path, run_folder: Path) -> None:
+    state = drive(LocalSession.create(configured(folder), run_folder))
+    assert state.status == "finished", state.error
+    assert state.seed.text == "what is shown in this picture?"
+    tests = [e for e in read_journal(run_folder).events if isinstance(e, ev.TestMeasured)]
+    assert {t.subject for t in tests} == {"seed", "best", "ensemble"}
