@@ -121,8 +121,8 @@ class VLMConfig(_Section):
     )
     model: Given = Field(
         "ViT-B-32-quickgelu",
-        description="an open_clip model name, hf-hub:org/name, or a local open_clip folder (./dir); for "
-        "an encoder-decoder a hub name or a transformers folder",
+        description="an open_clip model name, hf-hub:org/name, or a local open_clip folder "
+        "(./dir); of an encoder-decoder a hub name or a folder of transformers",
     )
     pretrained: Given | None = Field(
         None, description="an open_clip pretrained tag (openai, laion2b_s34b_b79k) or a file"

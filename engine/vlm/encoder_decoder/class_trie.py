@@ -91,8 +91,8 @@ def build_trie(names: Sequence[Sequence[int]]) -> ClassTrie:
         same = next(number for number, path in enumerate(paths) if ends[path[-1]] != number)
         raise ValueError(f"classes {same} and {ends[paths[same][-1]]} have the same tokens")
     longer: list[list[int]] = [[] for _ in paths]
-    for number, path in enumerate(paths):
-        shorter = [ends[draw] for draw in path[:-1] if draw in ends]
+    for number, draws in enumerate(paths):
+        shorter = [ends[draw] for draw in draws[:-1] if draw in ends]
         if shorter:
             longer[shorter[-1]].append(number)
     return ClassTrie(
