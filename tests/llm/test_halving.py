@@ -14,20 +14,12 @@ from engine.llm.halving import HalvingLLM
 from engine.llm.interface import SteeringShift, TokenColumn
 from engine.llm.transformers_llm import LocalLLM
 from engine.steering.direction import Steering
+from tests.support.generators import run_through
 from tests.support.tiny_llm import tiny_model, tiny_tokenizer
 
 MESSAGES = [{"role": "user", "content": "Write a prompt."}]
 SAMPLED = SamplingConfig(temperature=1.3, max_new_tokens=12)
 SEEDS = [9, 8, 7, 6, 5]
-
-
-def run(work: Any) -> tuple[list[Any], list[Any]]:
-    news = []
-    while True:
-        try:
-            news.append(next(work))
-        except StopIteration as end:
-            return news, end.value
 
 
 def streamed(news: list[Any]) -> list[str]:
@@ -68,18 +60,18 @@ def limit_rows(monkeypatch: pytest.MonkeyPatch, most: int, error: Exception) -> 
 def test_halves_give_the_same_replies_and_are_remembered(llm, monkeypatch, mode, error) -> None:
     direction = llm.direction("a photo of a <category>.", "<category>?", "no-bos")
     steering = Steering(direction, (2,), 1.0, mode) if mode else None
-    before, expected = run(llm.propose(MESSAGES, SAMPLED, SEEDS, steering))
+    before, expected = run_through(llm.propose(MESSAGES, SAMPLED, SEEDS, steering))
     limit_rows(monkeypatch, 4 if mode else 2, error)
     told: list[str] = []
     halving = HalvingLLM(llm, told.append)
-    news, replies = run(halving.propose(MESSAGES, SAMPLED, SEEDS, steering))
+    news, replies = run_through(halving.propose(MESSAGES, SAMPLED, SEEDS, steering))
     assert replies == expected
     assert streamed(news) == streamed(before) == [reply.text for reply in expected]
     assert [line.split("the LLM ")[1] for line in told] == [
         "decodes 3 at a time from now on",
         "decodes 2 at a time from now on",
     ]
-    again, replies = run(halving.propose(MESSAGES, SAMPLED, SEEDS, steering))
+    again, replies = run_through(halving.propose(MESSAGES, SAMPLED, SEEDS, steering))
     assert replies == expected and len(told) == 2
     if mode:
         whole, parts = before[-1], again[-1]
@@ -96,11 +88,11 @@ def test_a_single_reply_that_does_not_fit_is_an_error_with_what_to_do(llm, monke
     limit_rows(monkeypatch, 0, torch.OutOfMemoryError("CUDA out of memory"))
     told: list[str] = []
     with pytest.raises(OutOfMemoryError, match=r"'Write a prompt\.'.*smaller llm\.model"):
-        run(HalvingLLM(llm, told.append).propose(MESSAGES, SAMPLED, SEEDS))
+        run_through(HalvingLLM(llm, told.append).propose(MESSAGES, SAMPLED, SEEDS))
     assert [line.split("decodes ")[1][0] for line in told] == ["3", "2", "1"]
 
 
 def test_other_errors_are_not_taken_for_memory(llm, monkeypatch) -> None:
     limit_rows(monkeypatch, 0, RuntimeError("shapes differ"))
     with pytest.raises(RuntimeError, match="shapes differ"):
-        run(HalvingLLM(llm, pytest.fail).propose(MESSAGES, SAMPLED, SEEDS))
+        run_through(HalvingLLM(llm, pytest.fail).propose(MESSAGES, SAMPLED, SEEDS))

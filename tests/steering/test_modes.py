@@ -20,6 +20,7 @@ from engine.steering.injection import make_injection
 from engine.steering.layers import find_decoder_layers
 from engine.steering.modes import MODES
 from engine.steering.offsets import FixedOffset, RelativeOffset
+from tests.support.generators import run_through
 from tests.support.slow_decoding import plain_layers
 from tests.support.tiny_llm import tiny_model, tiny_tokenizer
 
@@ -174,12 +175,7 @@ def run(family: str, mode: str, **options: Any) -> tuple[list[Any], list[Any]]:
     sampling = SamplingConfig(max_new_tokens=6, temperature=1.2)
     steering = Steering(direction(family, mode), (2,), 1.5, mode)
     work = language_model(family).propose(MESSAGES, sampling, [1, 2, 3], steering, **options)
-    news = []
-    while True:
-        try:
-            news.append(next(work))
-        except StopIteration as end:
-            return news, end.value
+    return run_through(work)
 
 
 @torch.inference_mode()

@@ -38,6 +38,15 @@ def called(
     )
 
 
+def check_refused(done: subprocess.CompletedProcess[str], expected: str, cwd: Path) -> None:
+    """A wrong call: one clear message, nothing else, and no run."""
+    assert done.returncode == 2, done.stderr
+    assert expected in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert not done.stdout
+    assert not list(cwd.glob("runs/*"))
+
+
 def attach(folder: Path, **options: object) -> Terminal:
     """Another screen of a run that is under way."""
     return Terminal(glov("attach", str(folder)), **options)

@@ -6,10 +6,16 @@ from collections.abc import Generator
 from typing import Any
 
 
-def finished(work: Generator[Any, None, Any]) -> Any:
-    """What a generator returns."""
+def run_through(work: Generator[Any, None, Any]) -> tuple[list[Any], Any]:
+    """What a generator yields, and what it returns."""
+    yielded = []
     while True:
         try:
-            next(work)
+            yielded.append(next(work))
         except StopIteration as end:
-            return end.value
+            return yielded, end.value
+
+
+def finished(work: Generator[Any, None, Any]) -> Any:
+    """What a generator returns."""
+    return run_through(work)[1]

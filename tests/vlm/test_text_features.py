@@ -12,6 +12,7 @@ from engine.common.errors import ModelError
 from engine.config import VLMConfig
 from engine.vlm.dual_encoder.model import load_open_clip
 from engine.vlm.dual_encoder.text_features import TextFeatures, _batch_end
+from tests.support.generators import run_through
 from tests.support.small_models import CAUSAL, UNCUT, VISION
 
 CLASSES = ["cat", "dog", "small red boat", "pet", "cat", "a dog, a type of pet with a boat"]
@@ -26,15 +27,6 @@ TEMPLATES = [
 def load(folder, **options):
     options = {"device": "cpu", "precision": "fp32", **options}
     return load_open_clip(VLMConfig(model=str(folder), **options), print)
-
-
-def run(encoding):
-    steps = []
-    while True:
-        try:
-            steps.append(next(encoding))
-        except StopIteration as end:
-            return steps, end.value
 
 
 def full_length(loaded, template):
@@ -53,7 +45,7 @@ def test_causal_towers_are_cut_and_exact(model_folder, name, double):
     texts = TextFeatures(loaded.model, loaded.tokenizer, loaded.device, batch=2048)
     assert texts.cut
     for template in TEMPLATES:
-        _, features = run(texts.encode(template, CLASSES))
+        _, features = run_through(texts.encode(template, CLASSES))
         worst = (features - full_length(loaded, template)).abs().max().item()
         assert worst < 1e-5, (name, template)
         assert features.dtype == torch.float32
@@ -65,7 +57,7 @@ def test_other_towers_run_at_full_length(model_folder, name):
     texts = TextFeatures(loaded.model, loaded.tokenizer, loaded.device, batch=2048)
     assert not texts.cut
     for template in TEMPLATES:
-        _, features = run(texts.encode(template, CLASSES))
+        _, features = run_through(texts.encode(template, CLASSES))
         assert (features - full_length(loaded, template)).abs().max() < 1e-5
 
 
@@ -88,7 +80,7 @@ def test_a_tower_that_only_looks_causal_is_caught_on_the_probe(model_folder):
     loaded.model.text.ln_final.register_forward_hook(reads_the_end)
     texts = TextFeatures(loaded.model, loaded.tokenizer, loaded.device, batch=2048)
     assert not texts.cut
-    _, features = run(texts.encode(TEMPLATES[1], CLASSES))
+    _, features = run_through(texts.encode(TEMPLATES[1], CLASSES))
     assert (features - full_length(loaded, TEMPLATES[1])).abs().max() < 1e-5
 
 
@@ -100,7 +92,7 @@ def test_cutting_saves_most_of_the_work(model_folder):
     )
     texts = TextFeatures(loaded.model, loaded.tokenizer, loaded.device, batch=2048)
     lengths.clear()
-    run(texts.encode("a photo of the <category>.", ["cat", "dog"]))
+    run_through(texts.encode("a photo of the <category>.", ["cat", "dog"]))
     assert lengths == [8]
 
 
@@ -109,7 +101,7 @@ def test_low_precision_is_cut_too(model_folder, precision):
     loaded = load(model_folder("clip"), precision=precision)
     texts = TextFeatures(loaded.model, loaded.tokenizer, loaded.device, batch=2048)
     assert texts.cut
-    _, features = run(texts.encode(TEMPLATES[1], CLASSES))
+    _, features = run_through(texts.encode(TEMPLATES[1], CLASSES))
     assert (features - full_length(loaded, TEMPLATES[1])).abs().max() < 2e-2
     assert torch.allclose(features.norm(dim=-1), torch.ones(len(CLASSES)), atol=1e-5)
 
@@ -121,7 +113,7 @@ def test_equal_texts_get_equal_features_and_one_encoding(model_folder):
     loaded.model.ln_final.register_forward_hook(
         lambda module, arguments, output: rows.append(len(output))
     )
-    steps, features = run(texts.encode("the <category>", ["cat", "dog", "cat"]))
+    steps, features = run_through(texts.encode("the <category>", ["cat", "dog", "cat"]))
     assert sum(rows) == 2
     assert torch.equal(features[0], features[2])
     assert steps[-1] == 3
@@ -137,7 +129,8 @@ def test_class_names_are_put_in_literally(model_folder):
 
     texts = TextFeatures(loaded.model, tokenizer, loaded.device, batch=2048)
     asked.clear()
-    run(texts.encode(r"{} %s \1 <category> {0} <category>", ["{x}", r"\g<0>", "<category>"]))
+    strange = ["{x}", r"\g<0>", "<category>"]
+    run_through(texts.encode(r"{} %s \1 <category> {0} <category>", strange))
     assert asked == [
         r"{} %s \1 {x} {0} {x}",
         r"{} %s \1 \g<0> {0} \g<0>",
@@ -151,8 +144,8 @@ def test_batches_of_any_size_give_the_same(model_folder, batch):
     names = [f"{'small ' * (i % 4)}cat number {i}" for i in range(40)]
     small = TextFeatures(loaded.model, loaded.tokenizer, loaded.device, batch=batch)
     large = TextFeatures(loaded.model, loaded.tokenizer, loaded.device, batch=4096)
-    steps, features = run(small.encode(TEMPLATES[1], names))
-    assert (features - run(large.encode(TEMPLATES[1], names))[1]).abs().max() < 1e-5
+    steps, features = run_through(small.encode(TEMPLATES[1], names))
+    assert (features - run_through(large.encode(TEMPLATES[1], names))[1]).abs().max() < 1e-5
     assert steps == sorted(steps)
     assert steps[-1] == 40
     assert len(steps) >= 40 / batch
@@ -175,14 +168,14 @@ def test_out_of_memory_halves_the_batch(model_folder):
         loaded.model, loaded.tokenizer, loaded.device, batch=2048, report=said.append
     )
     names = [f"cat {'a ' * (i % 3)}{i}" for i in range(10)]
-    expected = run(texts.encode("the <category>", names))[1]
+    expected = run_through(texts.encode("the <category>", names))[1]
 
     def small_memory(module, arguments):
         if arguments[0].shape[0] > 3:
             raise torch.OutOfMemoryError
 
     loaded.model.transformer.register_forward_pre_hook(small_memory)
-    features = run(texts.encode("the <category>", names))[1]
+    features = run_through(texts.encode("the <category>", names))[1]
     assert (features - expected).abs().max() < 1e-5
     assert said == [
         "out of memory on cpu: text batches of 5 from now on",
@@ -194,7 +187,7 @@ def test_out_of_memory_halves_the_batch(model_folder):
 
     loaded.model.transformer.register_forward_pre_hook(no_memory)
     with pytest.raises(ModelError, match="more memory than cpu has for a single text"):
-        run(texts.encode("the <category>", names))
+        run_through(texts.encode("the <category>", names))
 
 
 def test_features_that_are_not_numbers_name_template_and_class(model_folder):
@@ -204,7 +197,7 @@ def test_features_that_are_not_numbers_name_template_and_class(model_folder):
     with torch.no_grad():
         loaded.model.token_embedding.weight[end] = torch.nan
     with pytest.raises(ModelError, match=r"'the <category>' with the class 'dog'.*fp32"):
-        run(texts.encode("the <category>", ["cat", "dog"]))
+        run_through(texts.encode("the <category>", ["cat", "dog"]))
 
 
 def test_every_built_in_text_tower_is_judged_rightly():
@@ -249,7 +242,7 @@ def test_every_built_in_text_tower_is_judged_rightly():
         )
         assert texts.cut == expected, name
         seen[expected] += 1
-        _, features = run(texts.encode("a <category>", CLASSES))
+        _, features = run_through(texts.encode("a <category>", CLASSES))
         with torch.no_grad():
             full = model.encode_text(tokenizer([f"a {name}" for name in CLASSES]), normalize=True)
         assert (features - full).abs().max() < 1e-5, name

@@ -5,7 +5,7 @@ All are panes: the pump shows them the state, and they repaint what changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import ClassVar
 
 from textual.widgets import Static
@@ -21,6 +21,7 @@ from engine.run.state import RunState
 from glov_tui.cockpit.lab import settings, traces
 from glov_tui.cockpit.panes.folding import folded_pair
 from glov_tui.common.text import clean
+from glov_tui.widgets.spans import Line
 from glov_tui.widgets.text_view import TextView
 
 BAR_CELLS = 16
@@ -153,21 +154,54 @@ def _news(tried: ExperimentState) -> str:
     return f"{name} done. " if whole else f"{name} ended early. "
 
 
-class CompareView(TextView):
+class ResultView(TextView):
+    """Results of one kind of experiment; those of before stay until there are others."""
+
+    TITLE: ClassVar[str]
+    INTERVAL: ClassVar[float] = 0.25
+    HINT: ClassVar[str]
+
+    def __init__(self, ascii_only: bool) -> None:
+        super().__init__(id=self.TITLE)
+        self._ascii = ascii_only
+        self._state = RunState()
+        self._tried: ExperimentState | None = None
+
+    def show(self, state: RunState) -> None:
+        """Draw the results."""
+        self._state = state
+        if state.experiment is not None and self.has_results(state.experiment):
+            self._tried = state.experiment
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Lay them out at another width."""
+        self._draw()
+        super().on_resize()
+
+    def _draw(self) -> None:
+        width = self.scrollable_content_region.width or 80
+        hint: list[Line] = [((self.HINT, "dim"),)]
+        self.set_lines(hint if self._tried is None else self.lines_of(self._tried, width))
+
+    def has_results(self, tried: ExperimentState) -> bool:
+        """Whether an experiment is of this kind, and its results are there."""
+        raise NotImplementedError
+
+    def lines_of(self, tried: ExperimentState, width: int) -> Sequence[Line]:
+        """The results at a width."""
+        raise NotImplementedError
+
+
+class CompareView(ResultView):
     """Replies of two settings, token by token."""
 
     TITLE: ClassVar[str] = "compare"
-    INTERVAL: ClassVar[float] = 0.25
     HINT: ClassVar[str] = (
         "Both settings answer the run's meta-prompt with the same random numbers. Under each token "
         "stands how far its distribution is from that without steering; fluency is the mean "
         "log-likelihood of a token without steering."
     )
-
-    def __init__(self, ascii_only: bool) -> None:
-        super().__init__(id="compare")
-        self._ascii = ascii_only
-        self._tried: ExperimentState | None = None
 
     def fingerprint(self, state: RunState) -> Hashable:
         """Replies come all at once."""
@@ -176,44 +210,25 @@ class CompareView(TextView):
             return None
         return tried.experiment, tried.left, tried.right
 
-    def show(self, state: RunState) -> None:
-        """Draw the replies; those of before stay until there are others."""
-        tried = state.experiment
-        if tried is not None and isinstance(tried.experiment, CompareSettings) and tried.left:
-            self._tried = tried
-        self._draw()
+    def has_results(self, tried: ExperimentState) -> bool:
+        """Whether replies are there."""
+        return isinstance(tried.experiment, CompareSettings) and bool(tried.left)
 
-    def on_resize(self) -> None:
-        """Lay the replies out at another width."""
-        self._draw()
-        super().on_resize()
-
-    def _draw(self) -> None:
-        tried = self._tried
-        if tried is None or not isinstance(tried.experiment, CompareSettings):
-            self.set_lines([((self.HINT, "dim"),)])
-            return
+    def lines_of(self, tried: ExperimentState, width: int) -> Sequence[Line]:
+        """The replies beside each other."""
+        assert isinstance(tried.experiment, CompareSettings)
         pair = (tried.experiment.left, tried.experiment.right)
-        width = self.scrollable_content_region.width or 80
-        lines = traces.comparison_lines(tried.left, tried.right, pair, width, self._ascii)
-        self.set_lines(lines)
+        return traces.comparison_lines(tried.left, tried.right, pair, width, self._ascii)
 
 
-class LensView(TextView):
+class LensView(ResultView):
     """The tokens that each layer's direction raises and lowers most."""
 
     TITLE: ClassVar[str] = "lens"
-    INTERVAL: ClassVar[float] = 0.25
     HINT: ClassVar[str] = (
         "The direction from P- to P+ of each layer, read through the LLM's head: the tokens whose "
         "logits it raises and lowers most."
     )
-
-    def __init__(self, ascii_only: bool) -> None:
-        super().__init__(id="lens")
-        self._ascii = ascii_only
-        self._state = RunState()
-        self._tried: ExperimentState | None = None
 
     def fingerprint(self, state: RunState) -> Hashable:
         """The lens comes all at once; the steered layers are marked in it."""
@@ -222,24 +237,12 @@ class LensView(TextView):
             return None
         return tried.lens, settings.setting_of(state)
 
-    def show(self, state: RunState) -> None:
-        """Draw the layers; those of before stay until there are others."""
-        self._state = state
-        tried = state.experiment
-        if tried is not None and isinstance(tried.experiment, ReadLens) and tried.lens:
-            self._tried = tried
-        self._draw()
+    def has_results(self, tried: ExperimentState) -> bool:
+        """Whether the lens was read."""
+        return isinstance(tried.experiment, ReadLens) and bool(tried.lens)
 
-    def on_resize(self) -> None:
-        """Another number of tokens fits."""
-        self._draw()
-        super().on_resize()
-
-    def _draw(self) -> None:
-        if self._tried is None:
-            self.set_lines([((self.HINT, "dim"),)])
-            return
+    def lines_of(self, tried: ExperimentState, width: int) -> Sequence[Line]:
+        """A line or more for each layer."""
         now = settings.setting_of(self._state)
         steered = now.layers if now is not None and now.mode != "off" else ()
-        width = self.scrollable_content_region.width or 80
-        self.set_lines(traces.lens_lines(self._tried.lens, width, steered, self._ascii))
+        return traces.lens_lines(tried.lens, width, steered, self._ascii)
