@@ -113,8 +113,9 @@ def defined(node: ast.stmt, imported: bool) -> set[str]:
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
             return {node.name}
-        case ast.Import() | ast.ImportFrom() if imported:
-            return {alias.asname or alias.name for alias in node.names}
+        case ast.Import() | ast.ImportFrom():
+            named = [a for a in node.names if imported or a.name == a.asname]  # as what is its own
+            return {alias.asname or alias.name for alias in named}
         case ast.Assign(targets=targets):
             return {one.id for target in targets for one in ast.walk(target) if is_name(one)}
         case ast.AnnAssign(target=ast.Name(id=name)):
