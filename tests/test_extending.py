@@ -130,6 +130,9 @@ def test_an_llm_backend(house: Path) -> None:
     arguments = ["run", str(config), "--headless", "--set", "steering.mode=last-token"]
     with pytest.raises(AssertionError, match="echo can't be steered"):
         run(house, "-m", "glov_tui", *arguments)
+    texts = ("--positive", "a <category>", "--negative", "the <category>", "--prompt", "Write.")
+    with pytest.raises(AssertionError, match="echo can't be steered"):
+        run(house, "-m", "glov_tui", "steer", *texts, "--set", "llm.kind=echo")
 
 
 def test_a_family_of_vlms(house: Path) -> None:
