@@ -56,7 +56,7 @@ class EditorScreen(Dialog[list[Edit]]):
         border: round $accent; padding: 0 1; background: $surface;
         TextArea, TextArea:focus { height: 1fr; display: none; border: none; padding: 0; }
         TextArea.-shown { display: block; }
-        #when { color: $text-muted; height: auto; }
+        #when { width: 1fr; color: $text-muted; height: auto; }
     }
     """
 

@@ -1,4 +1,4 @@
-"""The options screen says all that it has to say, whatever the size of the terminal."""
+"""Dialogs say all that they have to say, whatever the size of the terminal."""
 
 from __future__ import annotations
 
@@ -41,3 +41,12 @@ async def test_each_error_is_seen_whole(tmp_path: Path, size: tuple[int, int]) -
         words = words_on(app)
         assert "proposal.candidates = 0: should be at least 1" in words
         assert "steering.alpha = a lot of it: " in words or "'a lot of it'" in words, words
+
+
+async def test_the_editor_says_all_of_when_an_edit_holds_in_the_smallest_terminal(
+    tmp_path: Path,
+) -> None:
+    async with cockpit(HeldSession(tmp_path, *loaded()), (60, 20)) as (pilot, app):
+        await pilot.press("e")
+        await settle(pilot)
+        assert "Undo: ctrl+z here, u after saving." in words_on(app)
