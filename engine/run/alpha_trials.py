@@ -74,11 +74,11 @@ def standard_error(trial: AlphaTrial, spread: float) -> float:
 
 
 def with_rewards(
-    trials: tuple[AlphaTrial, ...], alpha: float, rewards: Sequence[float], rejected: int = 0
+    trials: tuple[AlphaTrial, ...], alpha: float, rewards: Sequence[float], broken: int = 0
 ) -> tuple[AlphaTrial, ...]:
     """The trials with the rewards of one more step of this alpha, in the order of first trial.
 
-    ``rejected``: how many of the replies had no template.
+    ``broken``: how many of the replies had no template, or repeated their words.
     """
     if not rewards:
         return trials
@@ -93,7 +93,7 @@ def with_rewards(
         replies=replies,
         reward=reward,
         spread=math.sqrt(squares / replies),
-        rejected=before.rejected + rejected,
+        rejected=before.rejected + broken,
     )
     return (*trials[:index], after, *trials[index + 1 :])
 

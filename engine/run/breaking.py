@@ -1,4 +1,8 @@
-"""What became of steered and of un-steered replies: whether far more of the steered break."""
+"""What became of steered and of un-steered replies: whether far more of the steered break.
+
+A reply is broken that held no template, or whose words repeat: behind ``proposal.reply_prefix``
+noise is taken for a template.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from engine.common.statistics import wilson_interval
+from engine.prompts.reply_text import repeats_itself
 from engine.prompts.template import normalise
 from engine.run.alpha_trials import TrialSetting, with_rewards
 from engine.run.events import AlphaTrial, CandidateProposed, SteeringPrepared
@@ -16,27 +21,27 @@ Trials = Mapping[TrialSetting, tuple[AlphaTrial, ...]]
 """What came of the replies of each alpha, by what else they were steered with."""
 
 LEAST_DIFFERENCE = 0.2
-"""Of two shares of rejected replies, 0 to 1, that is worth a word."""
+"""Of two shares of broken replies, 0 to 1, that is worth a word."""
 
 
 class ReplyCount(NamedTuple):
-    """Replies, and how many of them held no template."""
+    """Replies, and how many of them are broken."""
 
     replies: int = 0
-    rejected: int = 0
+    broken: int = 0
 
-    def plus(self, replies: int, rejected: int) -> ReplyCount:
+    def plus(self, replies: int, broken: int) -> ReplyCount:
         """With so many more."""
-        return ReplyCount(self.replies + replies, self.rejected + rejected)
+        return ReplyCount(self.replies + replies, self.broken + broken)
 
     @property
     def share(self) -> float:
-        """Of rejected ones, 0 to 1."""
-        return self.rejected / self.replies if self.replies else 0.0
+        """Of broken ones, 0 to 1."""
+        return self.broken / self.replies if self.replies else 0.0
 
 
 def breaks(steered: ReplyCount, unsteered: ReplyCount) -> bool:
-    """Whether far more steered replies are rejected than un-steered ones, beyond chance.
+    """Whether far more steered replies are broken than un-steered ones, beyond chance.
 
     Beyond chance: the 95 % Wilson intervals of the two shares are apart. Without un-steered replies
     to compare with nothing is known.
@@ -68,9 +73,9 @@ def replies_counted(
         unsteered: before this step.
         trials: before this step.
     """
-    rejected = sum(c.outcome == "rejected" for c in replies)
+    broken = sum(c.outcome == "rejected" or repeats_itself(c.reply) for c in replies)
     if steering is None or steering.alpha == 0:
-        unsteered = unsteered.plus(len(replies), rejected)
+        unsteered = unsteered.plus(len(replies), broken)
     positive = find(steering.positive) if steering is not None else None
     if steering is None or positive is None:
         return unsteered, trials
@@ -81,7 +86,7 @@ def replies_counted(
 
     rewards = [accuracy(c.template) - positive.accuracy for c in replies]
     setting = TrialSetting.of(steering)
-    after = with_rewards(trials.get(setting, ()), steering.alpha, rewards, rejected)
+    after = with_rewards(trials.get(setting, ()), steering.alpha, rewards, broken)
     return unsteered, {**trials, setting: after}
 
 
@@ -103,11 +108,11 @@ def breaking(
     else:
         advice = "lower steering.alpha, steer another layer, or have the run find it: 'auto'"
     steered = f"{trial.rejected} of {trial.replies}"
-    plain = f"{unsteered.rejected} of {unsteered.replies}"
+    plain = f"{unsteered.broken} of {unsteered.replies}"
     yield Remark(
         f"breaking/{setting}/{steering.alpha}",
         "warning",
         f"steering breaks the replies: at alpha {trial.alpha:g} {steered} held no usable "
-        f"template, un-steered {plain}. What to do: {advice}",
-        f"replies break: {steered} rejected, un-steered {plain}",
+        f"template or repeated their words, un-steered {plain}. What to do: {advice}",
+        f"replies break: {steered} broken, un-steered {plain}",
     )

@@ -19,7 +19,7 @@ class AlphaTrial(Record):
     replies: Count
     reward: float  # mean, -1 to 1
     spread: float  # standard deviation of the rewards
-    rejected: Count = 0  # replies without a template
+    rejected: Count = 0  # replies without a template, or whose words repeat
 
 
 class SteeringPrepared(EventRecord):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from engine.config.toml_file import load_config
+from engine.prompts.reply_text import repeats_itself
 from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.breaking import ReplyCount, breaks
@@ -170,8 +171,38 @@ def test_steered_replies_that_break_are_said_with_what_to_do():
     assert count(state, "steering breaks") == 1
     (line,) = [line for line in state.log if "steering breaks" in line.text]
     assert line.level == "warning"
-    assert "at alpha 1.25 9 of 10 held no usable template, un-steered 1 of 11" in line.text
+    assert (
+        "at alpha 1.25 9 of 10 held no usable template or repeated their words, un-steered 1 of 11"
+    ) in line.text
     assert "lower steering.alpha" in line.text
+
+
+def test_noise_behind_a_reply_prefix_is_broken_though_it_is_a_template():
+    noise = "a photo of a <category> in in in on only in"
+    steered = [
+        event.model_copy(update={"reply": noise, "outcome": "new", "template": noise})
+        if isinstance(event, ev.CandidateProposed)
+        else event
+        for event in outcomes(3, 10, 0, 50.0)
+    ]
+    state = run_with(*outcomes(2, 10, 1, None), *steered)
+    assert count(state, "steering breaks") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "repeats"),
+    [
+        ("a photo of a <category> in in in on only in", True),
+        ("a <category>, in, In, in.", True),
+        ("the cat and the dog and the cat and the dog and the <category>", True),
+        ("a photo of a <category>, a type of flower, in a garden, seen from a distance.", False),
+        ("a bad, bad photo of a <category>.", False),
+        ("a photo of 1 1 1 <category>", False),
+        ("", False),
+    ],
+)
+def test_words_that_repeat_as_no_person_writes(text: str, repeats: bool) -> None:
+    assert repeats_itself(text) == repeats
 
 
 def test_an_llm_that_is_as_bad_without_steering_is_not_steerings_fault():
