@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import threading
+from pathlib import Path
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 SECONDS = 2.0
@@ -51,6 +52,21 @@ def why_unreachable(seconds: float = SECONDS) -> str | None:
     thread.start()
     thread.join(seconds)
     return found[0] if found else f"no answer in {seconds:g} s"
+
+
+def cache() -> Path:
+    """The folder that the hub's libraries keep what was downloaded in."""
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        if os.environ.get(name):
+            return Path(os.path.expandvars(os.environ[name])).expanduser()
+    general = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("HF_HOME") or f"{general}/huggingface"
+    return Path(os.path.expandvars(home)).expanduser() / "hub"
+
+
+def is_cached(repository: str) -> bool:
+    """Whether anything of a repository (``org/name``) is in the cache."""
+    return (cache() / f"models--{repository.replace('/', '--')}").is_dir()
 
 
 def do_without() -> None:

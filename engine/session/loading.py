@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.common.errors import ConfigError
+from engine.common.errors import ConfigError, ModelError
 from engine.common.kept import Kept
+from engine.common.names import quoted
 from engine.common.user_path import user_path, why_not_there
 from engine.config import RunConfig
 from engine.data.registry import find_dataset
@@ -20,6 +22,9 @@ from engine.vlm.interface import Score
 
 if TYPE_CHECKING:
     from engine.search.strategy import Clock, Search
+
+_HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+){0,2}")
+"""``name``, ``org/name`` or ``org/name/file.gguf``; what begins otherwise is a path."""
 
 Report = Callable[[str], None]
 """Takes a sentence on something that the user should know and the run survives."""
@@ -57,14 +62,30 @@ def check_config(config: RunConfig) -> RunConfig:
 
 
 def _look_for_hub(config: RunConfig, report: Report) -> None:
-    """Where models are hub names and the hub can't be reached, look in its cache only."""
+    """Where models are hub names and the hub can't be reached, look in its cache only.
+
+    Raises:
+        ModelError: if the LLM is not there either: that is known before libraries are imported.
+    """
     names = (config.llm.model, config.vlm.model)
-    if all(why_not_there(user_path(name)) is None for name in names) or hub.is_switched_off():
+    if all(why_not_there(user_path(name)) is None for name in names):
         return
-    problem = hub.why_unreachable()
-    if problem is not None:
+    if not hub.is_switched_off():
+        problem = hub.why_unreachable()
+        if problem is None:
+            return
         report(f"{hub.endpoint()} can't be reached ({problem}): models come from its cache only")
         hub.do_without()
+    name = config.llm.model
+    is_name = _HUB_NAME.fullmatch(name) and why_not_there(user_path(name)) is not None
+    if config.llm.kind == "local" and is_name:
+        repository = "/".join(name.split("/")[:2])
+        if not hub.is_cached(repository):
+            raise ModelError(
+                f"the LLM {quoted(name)} was not found in the hub's cache ({hub.cache()}), and the "
+                "hub can't be reached. Check the spelling of llm.model and the connection (glov "
+                "doctor); without a connection set llm.model to a local folder"
+            )
 
 
 def load_search(

@@ -55,3 +55,45 @@ def test_a_model_of_the_hub_fails_with_one_message_and_without_retries(tmp_path:
     assert done.stderr.count(f"{NOWHERE} can't be reached") == 1
     assert done.stderr.count("'nobody/such-model' was not found") == 1
     assert "etry" not in done.stderr
+
+
+def test_an_llm_in_no_cache_is_known_before_libraries_are_imported(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from engine.common.errors import ModelError\n"
+        "from engine.config.toml_file import load_config\n"
+        "from engine.session.loading import load_search\n"
+        "config = load_config('demo', ['llm.model=nobody/such-model'])\n"
+        "try:\n"
+        "    load_search(config, lambda *_: None, lambda _: None)\n"
+        "except ModelError as error:\n"
+        "    print(error)\n"
+        "print('torch' in sys.modules, 'transformers' in sys.modules)\n"
+    )
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said, imported = done.stdout.splitlines()
+    assert "'nobody/such-model' was not found" in said and str(tmp_path / "hub") in said
+    assert imported == "False False"
+
+
+def test_the_cache_is_where_the_hubs_library_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hub" / "models--org--name").mkdir(parents=True)
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    assert hub.is_cached("org/name") and not hub.is_cached("org/other")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "elsewhere"))
+    assert not hub.is_cached("org/name")
+    monkeypatch.delenv("HF_HUB_CACHE")
+    monkeypatch.delenv("HF_HOME")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert hub.cache() == tmp_path / "huggingface" / "hub"
