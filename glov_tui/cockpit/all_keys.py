@@ -9,6 +9,7 @@ from glov_tui.cockpit.keys import KEYS, PAST_KEYS, TASKS
 from glov_tui.cockpit.lab.grid import GridView
 from glov_tui.cockpit.panes.accuracy import AccuracyPane
 from glov_tui.cockpit.panes.examples import ExamplesPane
+from glov_tui.cockpit.panes.log import LogPane
 from glov_tui.cockpit.screens.details import DetailsScreen
 from glov_tui.cockpit.screens.editor import EditorScreen
 from glov_tui.cockpit.screens.fork import ForkScreen
@@ -28,7 +29,7 @@ KINDS: dict[str, tuple[type[DOMNode], ...]] = {
     "templates": (ExamplesPane, RowTable),
     "chart": (AccuracyPane, LineChart),
     "steering": (HBars,),
-    "texts": (TextView,),
+    "texts": (TextView, LogPane),
     "inject": (TemplatesArea, InjectScreen),
     "editor": (EditorScreen,),
     "options": (OptionsScreen, Choice, ValueField),

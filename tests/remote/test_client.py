@@ -17,7 +17,13 @@ from engine.common.kept import Kept
 from engine.remote import address, client
 from engine.remote.client import RemoteSession
 from engine.remote.controls import Controls
-from engine.remote.messages import LONGEST_LINE, ControlsChanged, Greeting, format_line
+from engine.remote.messages import (
+    LONGEST_LINE,
+    PROTOCOL_VERSION,
+    ControlsChanged,
+    Greeting,
+    format_line,
+)
 from engine.run import events as ev
 from engine.run.commands import InjectTemplate, Pause, Resume
 from engine.run.state import RunState
@@ -121,10 +127,11 @@ def test_a_run_that_is_driven_without_a_socket(folder: Path) -> None:
 
 
 def test_an_engine_of_another_protocol(folder: Path, facts: bytes) -> None:
-    hello = format_line(Greeting(glov="9.9", pid=1, protocol=3))
+    hello = format_line(Greeting(glov="9.9", pid=1, protocol=PROTOCOL_VERSION + 1))
     with engine_that_says(folder, hello + facts + CONTROLS, stays=True):
         said = refusal(folder)
-    assert "driven by glov 9.9, which speaks protocol 3 and this one 2" in said
+    ours = PROTOCOL_VERSION
+    assert f"driven by glov 9.9, which speaks protocol {ours + 1} and this one {ours}" in said
 
 
 @pytest.mark.parametrize(

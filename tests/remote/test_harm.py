@@ -220,7 +220,7 @@ def test_layers_that_are_not_there_are_refused_also_before_the_models_are(
         one.send(Resume())
         one.to_the_end()
     assert [edited.edit.value for edited in session.state.edits] == ["auto", None]
-    assert sum("edit refused" in line.text for line in session.state.log) == 3
+    assert sum(line.times for line in session.state.log if "edit refused" in line.text) == 3
     assert session.state.status == "finished"
 
 

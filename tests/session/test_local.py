@@ -353,8 +353,8 @@ def test_a_ban_in_the_last_step_holds_in_the_final_ensemble(
     assert banned not in (*state.test("best").templates, *state.test("ensemble").templates)
     assert [e.edit.kind for e in state.edits] == ["ban-template"] and not state.pending
     assert any("(when the run finishes)" in line.text for line in state.log)
-    late = [text for text in warnings(state) if "step 3 is the last one" in text]
-    assert len(late) == 2 and all("no step left" in text and "fork" in text for text in late)
+    (late,) = [line for line in state.log if "step 3 is the last one" in line.text]
+    assert late.times == 2 and "no step left" in late.text and "fork" in late.text
 
 
 def test_a_run_whose_templates_are_all_banned_pauses_and_can_be_finished(run_folder: Path) -> None:

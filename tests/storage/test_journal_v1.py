@@ -62,6 +62,15 @@ def known(state: RunState) -> dict[str, Any]:
     return json.loads(json.dumps(found))
 
 
+def within(expected: Any, found: Any) -> Any:
+    """``found`` without what a glov of later says beside what ``expected`` has."""
+    if isinstance(expected, dict):
+        return {key: within(expected[key], found[key]) for key in expected}
+    if isinstance(expected, list) and len(expected) == len(found):
+        return [within(one, other) for one, other in zip(expected, found, strict=True)]
+    return found
+
+
 def copied(folder: Path, lines: int | None = None, tail: bytes = b"") -> Path:
     folder.mkdir()
     (folder / EVENTS).write_bytes(b"".join(LINES[:lines]) + tail)
@@ -77,7 +86,7 @@ def test_all_that_was_known_is_known(tmp_path: Path) -> None:
     folder = copied(tmp_path / "run")
     content = read_journal(folder)
     assert content.version == 1
-    assert known(read_state(folder)) == EXPECTED
+    assert within(EXPECTED, known(read_state(folder))) == EXPECTED
     assert all(e.comparable()["kind"] in LINES[n].decode() for n, e in enumerate(content.events))
     assert (folder / EVENTS).read_bytes() == b"".join(LINES)  # reading changes nothing
 
@@ -151,7 +160,7 @@ def test_every_reader_takes_it(tmp_path: Path) -> None:
     assert read_state(tmp_path / "fork").steps_done == 2
     replay = ReplaySession.open(folder)
     replay.go_to_end()
-    assert known(replay.state) == EXPECTED
+    assert within(EXPECTED, known(replay.state)) == EXPECTED
     found = {run.folder.name: run for run in list_runs([str(tmp_path)])}
     assert found["run"].status == "finished" and found["run"].done == 4
     assert read_record(folder).finished

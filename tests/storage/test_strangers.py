@@ -175,7 +175,7 @@ def unfinished(folder: Path, facts: Sequence[ev.Event]) -> Path:
 def foreign(run_folder: Path, undisturbed: Path, tmp_path: Path) -> Path:
     """A run that anybody can have written, with a file of the user's in its configuration."""
     secret = tmp_path / "secret.jinja"
-    built_in = ROOT / "engine" / "templates" / "metaprompt.jinja"
+    built_in = ROOT / "engine" / "search" / "templates" / "metaprompt.jinja"
     secret.write_text(built_in.read_text())
     begun, *facts = read_journal(undisturbed).events
     config = copy.deepcopy(begun.config)
