@@ -52,3 +52,8 @@ def test_no_test_imports_another() -> None:
         for name in imported(path):
             shared = name.startswith("tests.support.") or not name.startswith("tests")
             assert shared, f"{path} imports {name}: what several tests need is in tests/support/"
+
+
+def test_the_first_paint_waits_for_no_arithmetic_and_for_no_reply_patterns() -> None:
+    loaded = modules_after("import glov_tui.commands.on_screen, glov_tui.cockpit.app")
+    assert not loaded & {"numpy", "torch", "tomlkit", "engine.prompts.reply_patterns"}

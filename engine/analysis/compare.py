@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.common.errors import ConfigError, JournalError
-from engine.common.statistics import SignFlip, Spread, holm, sign_flip_test, spread, wilson_interval
+from engine.common.intervals import wilson_interval
+from engine.common.statistics import SignFlip, Spread, holm, sign_flip_test, spread
 from engine.config import RunConfig
 from engine.config.toml_file import parse_value, with_value
 from engine.search.unused import is_unused

@@ -81,17 +81,6 @@ def has_words(text: str) -> bool:
     return any(c.isalnum() for c in text)
 
 
-def repeats_itself(text: str) -> bool:
-    """Whether words are repeated as no person writes: one three times in a row, or of ten and more
-    less than half are different.
-    """
-    words = [word for raw in text.casefold().split() if (word := raw.strip(".,;:!?\"'()"))]
-    in_a_row = zip(words, words[1:], words[2:], strict=False)
-    if any(a == b == c and any(map(str.isalpha, a)) for a, b, c in in_a_row):
-        return True
-    return len(words) >= 10 and len(set(words)) < len(words) / 2
-
-
 def sentence_spans(line: str) -> list[tuple[int, int]]:
     """Start and end of each sentence of a line, the last one finished or not."""
     spans: list[tuple[int, int]] = []

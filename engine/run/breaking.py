@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from engine.common.statistics import wilson_interval
-from engine.prompts.reply_text import repeats_itself
+from engine.common.intervals import wilson_interval
 from engine.prompts.template import normalise
 from engine.run.alpha_trials import TrialSetting, with_rewards
 from engine.run.events import AlphaTrial, CandidateProposed, SteeringPrepared
@@ -51,6 +50,17 @@ def breaks(steered: ReplyCount, unsteered: ReplyCount) -> bool:
     if steered.share - unsteered.share < LEAST_DIFFERENCE:
         return False
     return wilson_interval(*reversed(steered))[0] > wilson_interval(*reversed(unsteered))[1]
+
+
+def repeats_itself(text: str) -> bool:
+    """Whether words are repeated as no person writes: one three times in a row, or of ten and more
+    less than half are different.
+    """
+    words = [word for raw in text.casefold().split() if (word := raw.strip(".,;:!?\"'()"))]
+    in_a_row = zip(words, words[1:], words[2:], strict=False)
+    if any(a == b == c and any(map(str.isalpha, a)) for a, b, c in in_a_row):
+        return True
+    return len(words) >= 10 and len(set(words)) < len(words) / 2
 
 
 def replies_counted(

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from engine.common.statistics import wilson_interval
+from engine.common.intervals import wilson_interval
 from engine.run.events import Origin
 
 

@@ -6,8 +6,8 @@ import math
 
 from typing_extensions import TypedDict
 
+from engine.common.intervals import wilson_interval
 from engine.common.record import Count, Interval, LogLikelihood, Seconds, Share
-from engine.common.statistics import wilson_interval
 from engine.config import SearchKind
 from engine.run.events import Origin, TestMeasured
 from engine.run.ranking import ScoredTemplate

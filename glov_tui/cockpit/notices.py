@@ -6,7 +6,7 @@ from textual.app import App
 from textual.events import Event, Key
 from textual.notifications import SeverityLevel
 
-from engine.common.statistics import wilson_interval
+from engine.common.intervals import wilson_interval
 from engine.run.state import RunState
 from glov_tui.common.accuracy import with_interval
 from glov_tui.widgets.key_bar import KeyBar

@@ -13,7 +13,8 @@ import pytest
 from engine.analysis.compare import Report, compare, read_records
 from engine.analysis.compare_report import as_dict, notes
 from engine.common.errors import ConfigError
-from engine.common.statistics import sign_flip_test, wilson_interval
+from engine.common.intervals import wilson_interval
+from engine.common.statistics import sign_flip_test
 from tests.support.written_runs import write_run
 
 STEERED = [720, 730, 744, 700, 712, 741, 722]

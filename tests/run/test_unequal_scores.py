@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.common.statistics import wilson_interval
+from engine.common.intervals import wilson_interval
 from engine.config import RunConfig
 from engine.run import events as ev
 from engine.run.ranking import (

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from engine.config.toml_file import load_config
-from engine.prompts.reply_text import repeats_itself
 from engine.prompts.template import normalise
 from engine.run import events as ev
-from engine.run.breaking import ReplyCount, breaks
+from engine.run.breaking import ReplyCount, breaks, repeats_itself
 from engine.run.state import RunState
 from engine.steering.soundness import BREAKING, Register, remarks, strength
 from glov_tui.commands.headless import _print_log

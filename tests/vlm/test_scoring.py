@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.common.statistics import wilson_interval
+from engine.common.intervals import wilson_interval
 from engine.vlm.dual_encoder.scoring import NotFiniteError, ensemble_features, score_features
 from engine.vlm.interface import Score
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from engine.common.statistics import wilson_interval
+from engine.common.intervals import wilson_interval
 from engine.run.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
 from engine.run.events import Edited, Subject
 from engine.run.state import RunState
