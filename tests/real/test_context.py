@@ -45,7 +45,7 @@ def test_the_limit_is_the_models(real_llm: LocalLLM) -> None:
     messages = prompt(real_llm, CONTEXT - NEW + 1)
     assert len(prompt_tokens(real_llm._tokenizer, messages)) == CONTEXT - NEW + 1
     sampling = SamplingConfig(max_new_tokens=NEW)
-    expected = rf"has {CONTEXT - NEW + 1} tokens .* may have {NEW}, .* reads {CONTEXT} at most"
+    expected = rf"has {CONTEXT - NEW + 1:,} tokens .* may have {NEW}, .* reads {CONTEXT} at most"
     with pytest.raises(ModelError, match=expected):
         next(real_llm.propose(messages, sampling, [1]))
 
@@ -56,5 +56,5 @@ def test_it_is_read_up_to_the_limit(short_llm: LocalLLM) -> None:
     columns = list(short_llm.propose(longest, sampling, [1, 2]))
     assert 1 <= len(columns) <= NEW
     assert all(isinstance(column, TokenColumn) for column in columns)
-    with pytest.raises(ModelError, match=rf"{SHORT - NEW + 1} tokens .* reads {SHORT} at most"):
+    with pytest.raises(ModelError, match=rf"{SHORT - NEW + 1:,} tokens .* reads {SHORT} at most"):
         next(short_llm.propose(prompt(short_llm, SHORT - NEW + 1), sampling, [1, 2]))
