@@ -3,8 +3,8 @@
 A chat template comes with a model, a meta-prompt's from a file that somebody may have passed on.
 Both are rendered in Jinja's sandbox, which keeps them from the rest of the program but not from
 running for ever or filling the memory. So the lines that they execute are counted, and operators
-that make much of little (``*``, ``**``, ``%``) are bounded. What is left to a template is one
-call of a filter on a long text: slow, but it ends.
+that make much of little (``*``, ``**``, ``%``) are bounded. Filters that work long on a long text
+run into a limit of CPU time, which is looked at whenever they call something.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import resource
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -25,6 +26,9 @@ LINES = 2_000_000
 
 MEMORY_BYTES = 1 << 30
 """How much the process may grow meanwhile, beyond what it has had before."""
+
+SECONDS = 10.0
+"""CPU time of the thread that renders; honest templates take milliseconds."""
 
 LONGEST = 1_000_000  # characters, items, or bits of a number that an operator may make
 
@@ -41,7 +45,9 @@ class _OverTheLimit(BaseException):
 
 
 @contextmanager
-def limited_rendering(lines: int = LINES, memory_bytes: int = MEMORY_BYTES) -> Iterator[None]:
+def limited_rendering(
+    lines: int = LINES, memory_bytes: int = MEMORY_BYTES, seconds: float = SECONDS
+) -> Iterator[None]:
     """Render templates within limits; works on every thread, for what that thread renders.
 
     Raises:
@@ -49,9 +55,12 @@ def limited_rendering(lines: int = LINES, memory_bytes: int = MEMORY_BYTES) -> I
     """
     left = lines
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + memory_bytes // _MAXRSS_UNIT
+    end = time.thread_time() + seconds
 
     def count(frame: FrameType, event: str, argument: Any) -> Any:
         nonlocal left
+        if event == "call" and time.thread_time() > end:
+            raise _OverTheLimit(f"the template takes more than {seconds:g} s")
         if frame.f_code.co_filename != _COMPILED:
             return None
         left -= 1

@@ -61,6 +61,12 @@ def test_a_template_that_does_not_end_is_ended(source: str) -> None:
     assert all(isinstance(e, TemplateRuntimeError | OverflowError | RecursionError) for e in said)
 
 
+def test_a_filter_that_works_long_is_ended() -> None:
+    template = ImmutableSandboxedEnvironment().from_string("{{ ('a' * 900000)|wordwrap(1) }}")
+    with pytest.raises(TemplateRuntimeError, match="more than"), limited_rendering(seconds=0.2):
+        template.render()
+
+
 def test_what_ends_is_rendered_as_it_was() -> None:
     source = "{{ 'ab' * 3 }} {{ 2**10 }} {{ 7 % 4 }} {{ '%5.1f' % 2.25 }} {{ [1] * 2 }}"
     with limited_rendering():
