@@ -7,13 +7,11 @@ safetensors, or pickles read with ``weights_only``; code that comes with a model
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import huggingface_hub
 import torch
 import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
@@ -25,6 +23,7 @@ from engine.llm.gguf import gguf_folder, unpacking
 from engine.models import threads
 from engine.models.code import check_kernels, no_questions
 from engine.models.memory import is_out_of_memory
+from engine.models.quiet import quiet
 from engine.prompts.jinja_limits import limit_chat_template
 
 Progress = Callable[[str], None]
@@ -41,7 +40,7 @@ def load_model(config: LLMConfig, progress: Progress) -> tuple[Any, Any]:
             library that is missing, or does not fit into memory; or if the device is not there.
     """
     device = pick_device(config.device)
-    with _quiet(), _explained(config), no_questions(), _source(config) as (source, common):
+    with quiet(), _explained(config), no_questions(), _source(config) as (source, common):
         progress(f"the tokenizer of {config.model}")
         model_config = AutoConfig.from_pretrained(source, **common)
         if getattr(model_config, "is_encoder_decoder", False):
@@ -172,27 +171,6 @@ def _check_complete(name: str, missing: Collection[str]) -> None:
             "replies would be noise. Its files may be incomplete, or of another model; download "
             "it again."
         )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars and warnings of the libraries; the screen is not theirs."""
-    library: Any = transformers.utils.logging
-    verbosity, bars = library.get_verbosity(), library.is_progress_bar_enabled()
-    hub: Any = huggingface_hub.utils.logging
-    hub_verbosity = hub.get_verbosity()
-    library.set_verbosity(library.CRITICAL)
-    hub.set_verbosity(hub.CRITICAL)
-    library.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        library.set_verbosity(verbosity)
-        hub.set_verbosity(hub_verbosity)
-        if bars:
-            library.enable_progress_bar()
 
 
 @contextmanager

@@ -9,6 +9,7 @@ run into a limit of CPU time, which is looked at whenever they call something.
 
 from __future__ import annotations
 
+import functools
 import re
 import resource
 import sys
@@ -83,9 +84,10 @@ def limited_rendering(
 
 
 def limit_chat_template(tokenizer: Any) -> None:
-    """Have a tokenizer render its chat template within limits."""
+    """Have a tokenizer, or a processor, render its chat template within limits."""
     render: Callable[..., Any] = tokenizer.apply_chat_template
 
+    @functools.wraps(render)  # its parameters are looked at
     def limited(*arguments: Any, **options: Any) -> Any:
         with limited_rendering():
             return render(*arguments, **options)

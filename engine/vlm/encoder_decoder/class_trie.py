@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -37,17 +36,15 @@ class ClassTrie:
     def chunks(self, most: int) -> Iterator[tuple[int, ...]]:
         """All nodes in groups of about ``most``, each with the ancestors of its nodes.
 
-        A node is *new* in the first group that has it; only a deep trie repeats ancestors.
+        Only a deep trie repeats ancestors.
         """
         group: dict[int, None] = {}
-        seen: set[int] = set()
         for node in self._depth_first():
             lineage = self.ancestors(node)
             if group and len(group) + sum(n not in group for n in lineage) > most:
                 yield tuple(group)
                 group = {}
             group |= dict.fromkeys(lineage)
-            seen.add(node)
         if group:
             yield tuple(group)
 
@@ -119,8 +116,3 @@ def without_longer(log_likelihoods: Tensor, trie: ClassTrie) -> Tensor:
             share = (rest - own).clamp(max=-1e-6)
             found[..., number] = own + torch.log(-torch.expm1(share))
     return found
-
-
-def mean_tokens(trie: ClassTrie) -> float:
-    """Tokens of a class name, on average."""
-    return math.fsum(len(path) for path in trie.paths) / len(trie.paths)

@@ -78,6 +78,7 @@ class EncoderDecoder:
         self._batch = batch
         self._room = room
         self._held: dict[str, ImagePrefix] = {}
+        self._held_bytes = 0
         self._priors: dict[tuple[int, ...], Tensor] = {}
         self._unfinished: dict[tuple[Split, str], Tensor] = {}
         names = questions.names(dataset.class_names)
@@ -228,8 +229,9 @@ class EncoderDecoder:
             return self._held[path]
         image = read_image(self._dataset.root / path)
         prefix = read_prefix(self._model, self._questions.prefix(image))
-        if sum(p.bytes for p in self._held.values()) + prefix.bytes <= self._room:
+        if self._held_bytes + prefix.bytes <= self._room:
             self._held[path] = prefix
+            self._held_bytes += prefix.bytes
         return prefix
 
     def _check_reading(self, names: Sequence[Sequence[int]]) -> None:
@@ -238,7 +240,7 @@ class EncoderDecoder:
         image = read_image(self._dataset.root / item.path)
         template = f"What is shown, a {PLACEHOLDER}?"
         question = self._questions.question(template)
-        prefix = read_prefix(self._model, self._questions.prefix(image))
+        prefix = self._prefix(item.path)
         packed = class_log_likelihoods(self._model, [prefix, prefix], question, self._trie)[1]
         inputs = self._questions.inputs(image, template)
         for index in (0, len(names) - 1):

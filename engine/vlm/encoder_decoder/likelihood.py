@@ -104,7 +104,6 @@ def class_log_likelihoods(
                 by_draw[node, token] = found[:, row, token]
 
     note([ROOT], logits)
-    done: set[int] = set()
     for nodes in trie.chunks(max(1, rows // len(prefixes))):
         index = {node: row for row, node in enumerate(nodes)}
         seen = torch.zeros(len(nodes), len(nodes), dtype=torch.bool)
@@ -116,7 +115,6 @@ def class_log_likelihoods(
         tokens = [trie.tokens[node] for node in nodes]
         logits, _ = reader.read(past, tokens, start + torch.tensor(depths), seen)
         note(nodes, logits)
-        done |= set(nodes)
     sums = [sum((by_draw[draw] for draw in path[1:]), by_draw[path[0]]) for path in trie.paths]
     return torch.stack(sums, dim=-1)
 

@@ -19,6 +19,8 @@ from engine.models import threads
 from engine.models.code import check_kernels, no_questions
 from engine.models.identity import identify, sampled_hash
 from engine.models.memory import is_out_of_memory
+from engine.models.quiet import quiet
+from engine.prompts.jinja_limits import limit_chat_template
 from engine.vlm.device import resolve_device
 
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -47,7 +49,7 @@ def load_model(config: VLMConfig) -> LoadedModel:
     precision = config.precision
     if precision == "auto":
         precision = "bf16" if device.type == "cuda" else "fp32"
-    with _explained(name), no_questions():
+    with quiet(), _explained(name), no_questions():
         import transformers
 
         library: Any = transformers  # some of it is not typed
@@ -55,6 +57,7 @@ def load_model(config: VLMConfig) -> LoadedModel:
             library.AutoConfig.from_pretrained(source, trust_remote_code=False), f"the VLM {name}"
         )
         processor = library.AutoProcessor.from_pretrained(source, trust_remote_code=False)
+        limit_chat_template(processor)
         model, found = library.AutoModelForImageTextToText.from_pretrained(
             source, dtype=_DTYPES[precision], trust_remote_code=False, output_loading_info=True
         )

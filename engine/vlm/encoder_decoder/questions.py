@@ -26,7 +26,7 @@ class Questions:
     def __init__(self, processor: Any, model: Any) -> None:
         self._processor = processor
         self._tokenizer = processor.tokenizer
-        self._tokenizer.padding_side = "left"  # never assumed: most have it right (FACTS, B)
+        self._tokenizer.padding_side = "left"  # never assumed: most processors pad right
         config = model.config
         image_token = getattr(config, "image_token_id", None)
         if image_token is None:
@@ -55,19 +55,14 @@ class Questions:
         """
         asked = self._chat(question, image)
         options: dict[str, Any] = {"sanitize_control_tokens": True} if self._sanitises else {}
-        try:
-            made = self._processor.apply_chat_template(
-                asked,
-                add_generation_prompt=True,
-                tokenize=True,
-                return_dict=True,
-                return_tensors="pt",
-                **options,
-            )
-        except Exception as error:  # whatever Jinja, the template or the processor raises
-            raise ModelError(
-                f"the VLM's processor makes no input of an image and a question: {error}"
-            ) from error
+        made = self._rendered(
+            asked,
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+            **options,
+        )
         return {name: value.to(self._device) for name, value in made.items()}
 
     def prefix(self, image: Image.Image) -> dict[str, Tensor]:
@@ -117,13 +112,26 @@ class Questions:
             text = text.replace(token, "")
         return text
 
+    def _rendered(self, chat: list[dict[str, Any]], **options: Any) -> Any:
+        """What the processor makes of a chat.
+
+        Raises:
+            ModelError: whatever Jinja, the template or the processor raises.
+        """
+        try:
+            return self._processor.apply_chat_template(chat, **options)
+        except Exception as error:
+            raise ModelError(
+                f"the VLM's processor makes no input of an image and a question: {error}"
+            ) from error
+
     def _before_answer(self) -> str:
         """The blank that the template puts between the header of an answer and the answer."""
         asked = self._chat("?", None)
-        header = self._processor.apply_chat_template(asked, add_generation_prompt=True)
+        header = self._rendered(asked, add_generation_prompt=True)
         for name in _NAMES:
             answered = [*asked, {"role": "assistant", "content": [{"type": "text", "text": name}]}]
-            whole = self._processor.apply_chat_template(answered, add_generation_prompt=False)
+            whole = self._rendered(answered, add_generation_prompt=False)
             if not whole.startswith(header):
                 return ""
             behind = whole[len(header) :]

@@ -129,3 +129,21 @@ def test_folders_that_are_no_such_model_are_said(tmp_path: Path) -> None:
     (folder / "model.safetensors").write_bytes(b"\0" * 100)
     with pytest.raises(ModelError, match="can't be loaded"):
         load_model(VLMConfig(kind="encoder-decoder", model=str(folder)))
+
+
+def test_a_model_is_loaded_without_a_word_of_the_libraries(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = save_tiny_llava(tmp_path / "llava")
+    capfd.readouterr()
+    load_model(VLMConfig(kind="encoder-decoder", model=str(folder)))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_chat_template_that_does_not_end_is_ended(tmp_path: Path) -> None:
+    folder = save_tiny_llava(tmp_path / "llava")
+    endless = "{% for i in range(99999) %}" * 3 + "{% endfor %}" * 3
+    (folder / "chat_template.jinja").write_text(endless)
+    loaded = load_model(VLMConfig(kind="encoder-decoder", model=str(folder)))
+    with pytest.raises(ModelError, match="did not end"):
+        Questions(loaded.processor, loaded.model)
