@@ -33,6 +33,7 @@ SteeringMode = Literal[
 ]
 Pooling = Literal["no-bos", "paper", "reference", "last"]
 AlphaUnit = Literal["absolute", "relative"]
+Answer = Literal["likelihood"]
 LikelihoodScore = Literal["raw", "per-token", "prior-corrected"]
 
 MOST = 1_000_000
@@ -134,6 +135,11 @@ class VLMConfig(_Section):
     image_batch: int = Field(256, ge=1, le=MOST, description="images encoded at once")
     text_batch: int = Field(2048, ge=1, le=MOST, description="texts encoded at once")
     cache: bool = Field(True, description="keep image features on disk for later runs")
+    answer: Answer = Field(
+        "likelihood",
+        description="how an encoder-decoder's class of an image is read: the name that most likely "
+        "begins its answer (likelihood)",
+    )
     likelihood: LikelihoodScore = Field(
         "raw",
         description="how an encoder-decoder's classes are compared: by the likelihood that its "

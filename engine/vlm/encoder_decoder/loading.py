@@ -9,7 +9,8 @@ from engine.config import RunConfig
 from engine.data.dataset import Dataset, LabelledImage
 from engine.data.images import UnreadableImageError, file_digest, read_image
 from engine.vlm.encoder_decoder.fitness import EncoderDecoder
-from engine.vlm.encoder_decoder.model import load_model
+from engine.vlm.encoder_decoder.model import LoadedModel, load_model
+from engine.vlm.encoder_decoder.prediction import Predictor
 from engine.vlm.encoder_decoder.questions import Questions
 from engine.vlm.labelled_images import ReadImages, choose_images
 from engine.vlm.loading import OnProgress, Report
@@ -42,14 +43,26 @@ def load(
         seed=config.seed if config.data.sample_seed is None else config.data.sample_seed,
         report=report,
     )
+    questions = Questions(loaded.processor, loaded.model)
     return EncoderDecoder(
         name=loaded.name,
         revision=loaded.revision,
         weights=loaded.weights,
         dataset=dataset,
         model=loaded.model,
-        questions=Questions(loaded.processor, loaded.model),
+        questions=questions,
         images={"train": train, "test": test},
-        kind=config.vlm.likelihood,
+        predictor=_predictor(config, loaded, questions, dataset),
         batch=min(config.vlm.image_batch, 32),
     )
+
+
+def _predictor(
+    config: RunConfig, loaded: LoadedModel, questions: Questions, dataset: Dataset
+) -> Predictor:
+    """The way to a prediction that ``vlm.answer`` names."""
+    match config.vlm.answer:
+        case "likelihood":
+            from engine.vlm.encoder_decoder.by_likelihood import ByLikelihood
+
+            return ByLikelihood(loaded.model, questions, dataset.class_names, config.vlm.likelihood)
