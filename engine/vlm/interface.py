@@ -5,7 +5,7 @@ No heavy import here: a task is known before any model is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -44,6 +44,17 @@ class ScoringProgress:
 
     done: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePrediction:
+    """What a template made of one image: a detail of a score."""
+
+    path: str  # in the data set
+    label: int  # the true class
+    predicted: int | None  # None: the answer names no class, and counts as wrong
+    log_probabilities: tuple[float, ...]  # of the classes, nats
+    answer: str | None  # the text, where the model writes one
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,4 +211,12 @@ class Fitness(Protocol):
         self, templates: Sequence[str], *, split: Split
     ) -> Generator[ScoringProgress, None, Score]:
         """One score for all templates together (docs/glov.md, 5)."""
+        ...
+
+    def predictions(self, template: str, split: Split) -> Iterator[ImagePrediction] | None:
+        """What a template that was scored made of each image, in the order of the split.
+
+        None where that is not kept: templates scored lately are, while there is room, by the
+        families that keep any.
+        """
         ...

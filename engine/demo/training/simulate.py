@@ -85,6 +85,9 @@ class WorldFitness:
         accuracy = fmean(self.world.expected(named_phrases(text)) for text in templates)
         return Score(round(accuracy * 1000), 1000, 0.0, ())
 
+    def predictions(self, template: str, split: Split) -> None:
+        """There are no images."""
+
     def _score(self, text: str) -> Score:
         phrases = named_phrases(text)
         rng = random.Random(f"{self._seed}/{text}")

@@ -181,6 +181,9 @@ class DualEncoder:
         texts = ensemble_features(torch.stack([features[template] for template in templates]))
         return self._score(texts, split, templates[0])
 
+    def predictions(self, template: str, split: Split) -> None:
+        """None is kept."""
+
     def _encode(
         self, template: str, done: int, total: int
     ) -> Generator[ScoringProgress, None, Tensor]:

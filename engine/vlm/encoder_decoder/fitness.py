@@ -12,9 +12,15 @@ from engine.common.errors import ModelError
 from engine.data.dataset import Dataset
 from engine.data.images import read_image
 from engine.vlm.encoder_decoder.likelihood import ImagePrefix, read_prefix
-from engine.vlm.encoder_decoder.prediction import Predictions, Predictor, Question, in_order
+from engine.vlm.encoder_decoder.prediction import (
+    KeptPredictions,
+    Predictions,
+    Predictor,
+    Question,
+    in_order,
+)
 from engine.vlm.encoder_decoder.questions import Questions
-from engine.vlm.interface import Score, ScoringProgress, Split, TemplateCheck
+from engine.vlm.interface import ImagePrediction, Score, ScoringProgress, Split, TemplateCheck
 from engine.vlm.labelled_images import LabelledImages
 
 
@@ -65,6 +71,7 @@ class EncoderDecoder:
         self._held: dict[str, ImagePrefix] = {}
         self._held_bytes = 0
         self._unfinished: dict[tuple[Split, str], Predictions] = {}
+        self._kept = KeptPredictions()
         item = images["train"].items[0]
         predictor.check(read_image(dataset.root / item.path), self._prefix(item.path))
 
@@ -117,6 +124,7 @@ class EncoderDecoder:
         scores = {}
         for index, template in enumerate(distinct):
             found = yield from self._predictions(template, split, index * self.size(split), total)
+            self._kept.put(template, split, found)
             scores[template] = self._score(found, split, template)
         self._unfinished.clear()
         return [scores[template] for template in templates]
@@ -141,6 +149,10 @@ class EncoderDecoder:
         self._unfinished.clear()
         together = self._predictor.combine([found[template] for template in templates])
         return self._score(together, split, templates[0])
+
+    def predictions(self, template: str, split: Split) -> Iterator[ImagePrediction] | None:
+        """What a template scored lately made of each image; None if it is kept no more."""
+        return self._kept.each(template, split, self._images[split].items)
 
     def _predictions(
         self, template: str, split: Split, done: int, total: int

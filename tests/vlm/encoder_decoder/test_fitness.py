@@ -90,6 +90,19 @@ def test_scores_are_the_same_alone_among_others_and_after_a_break(fitness) -> No
     assert scored(fitness, "name the object")[0] == both[1]
 
 
+def test_what_was_made_of_each_image_can_be_asked_for(fitness) -> None:
+    (score,) = scored(fitness, QUESTION)
+    each = list(fitness.predictions(QUESTION, "train"))
+    assert [(e.path, e.label) for e in each] == [
+        (item.path, item.label) for item in fitness._images["train"].items
+    ]
+    assert sum(e.predicted == e.label for e in each) == score.hits
+    own = [e.log_probabilities[e.label] for e in each]
+    assert sum(own) / len(own) == pytest.approx(score.margin, abs=1e-5)
+    assert all(len(e.log_probabilities) == len(fitness.class_names) for e in each)
+    assert fitness.predictions("never asked?", "train") is None
+
+
 def test_an_ensemble_of_one_is_its_question(fitness) -> None:
     work = fitness.score_ensemble([QUESTION, QUESTION], split="train")
     try:
