@@ -1,1 +1,1 @@
-"""What loading any model needs, an LLM or a VLM: the hub, its code, memory, threads."""
+"""What any model needs, an LLM or a VLM: loading, the hub, its code, memory, threads, a cache."""

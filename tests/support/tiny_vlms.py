@@ -6,6 +6,7 @@ Each is given with the token ids up to behind an image, and what else the model 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -111,12 +112,12 @@ def qwen3_vl() -> Made:
     return tf.Qwen3VLForConditionalGeneration(config), MARKED, _qwen_inputs(MARKED)
 
 
-def gemma3() -> Made:
+def gemma3(window: int = 64) -> Made:
     config = tf.Gemma3Config(
         text_config={
             **TEXT,
             "head_dim": 8,
-            "sliding_window": 64,
+            "sliding_window": window,
             "layer_types": ["sliding_attention", "full_attention"],
         },
         vision_config=tf.SiglipVisionConfig(**SIZES, image_size=32, patch_size=8).to_dict(),
@@ -169,6 +170,7 @@ FAMILIES: dict[str, Callable[[], Made]] = {
     "qwen2.5-vl": qwen2_5_vl,
     "qwen3-vl": qwen3_vl,
     "gemma3": gemma3,
+    "gemma3-short-window": partial(gemma3, window=6),
     "internvl": internvl,
     "idefics3": idefics3,
     "smolvlm": smolvlm,

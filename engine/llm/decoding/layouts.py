@@ -27,7 +27,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from engine.llm.decoding.kv_cache import new_cache, sliding_windows, truncate
+from engine.models.kv_cache import new_cache, sliding_windows, truncate
 from engine.steering.injection import Injection
 from engine.steering.layers import input_device, text_config
 

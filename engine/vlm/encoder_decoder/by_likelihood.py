@@ -13,14 +13,10 @@ from engine.common.errors import ModelError
 from engine.config.schema import LikelihoodScore
 from engine.prompts.template import PLACEHOLDER
 from engine.vlm.encoder_decoder.class_trie import build_trie, without_longer
-from engine.vlm.encoder_decoder.likelihood import (
-    ImagePrefix,
-    class_log_likelihoods,
-    one_by_one,
-    read_prefix,
-)
+from engine.vlm.encoder_decoder.likelihood import class_log_likelihoods, one_by_one
 from engine.vlm.encoder_decoder.prediction import Predictions, Question
 from engine.vlm.encoder_decoder.questions import GREY, Questions
+from engine.vlm.encoder_decoder.reading import ImagePrefix, read_prefix
 
 TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.1, torch.bfloat16: 0.5}
 """Nats, by which the packed reading may differ from the plain one."""

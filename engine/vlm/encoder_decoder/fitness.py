@@ -11,7 +11,6 @@ import torch
 from engine.common.errors import ModelError
 from engine.data.dataset import Dataset
 from engine.data.images import read_image
-from engine.vlm.encoder_decoder.likelihood import ImagePrefix, read_prefix
 from engine.vlm.encoder_decoder.prediction import (
     KeptPredictions,
     Predictions,
@@ -20,6 +19,7 @@ from engine.vlm.encoder_decoder.prediction import (
     in_order,
 )
 from engine.vlm.encoder_decoder.questions import Questions
+from engine.vlm.encoder_decoder.reading import ImagePrefix, read_prefix
 from engine.vlm.interface import ImagePrediction, Score, ScoringProgress, Split, TemplateCheck
 from engine.vlm.labelled_images import LabelledImages
 

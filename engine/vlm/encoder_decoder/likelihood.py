@@ -2,63 +2,22 @@
 
 The keys and values of the image are read once (``ImagePrefix``) and shared by all questions, those
 of the question by all class names, and the names are read as a trie packed in one row: no parsing
-of answers and no sampling. Everything goes through the model as a whole, under explicit masks and
-positions; ``one_by_one`` is what it is held against.
+of answers and no sampling. ``one_by_one`` is what it is held against.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from engine.common.errors import ModelError
 from engine.vlm.encoder_decoder.class_trie import ROOT, ClassTrie
-
-Inputs = Mapping[str, Tensor]
-"""What a processor makes of one image and a text: ``input_ids`` (1, L), pixels, and more."""
+from engine.vlm.encoder_decoder.reading import ImagePrefix, Inputs, Reader
 
 ROWS_AT_ONCE = 256
 """Rows of next-token logits that are held at once: with a vocabulary of 150,000, 150 MB."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ImagePrefix:
-    """Keys and values of all that comes before a question: (1, heads, length, d) of each layer."""
-
-    layers: tuple[tuple[Tensor, Tensor], ...]
-    length: int
-    next_position: int  # of the first token behind it; families count images differently
-
-    @property
-    def bytes(self) -> int:
-        """That it takes."""
-        return sum(t.numel() * t.element_size() for pair in self.layers for t in pair)
-
-
-def cut_inputs(inputs: Inputs, length: int) -> dict[str, Tensor]:
-    """Inputs with only the first ``length`` tokens; what isn't per token stays whole."""
-    shape = inputs["input_ids"].shape
-    return {
-        name: value[:, :length] if value.shape == shape else value for name, value in inputs.items()
-    }
-
-
-@torch.inference_mode()
-def read_prefix(model: Any, inputs: Inputs) -> ImagePrefix:
-    """Read the text before an image and the image; ``inputs`` end with the image's last token."""
-    from transformers import DynamicCache
-
-    cache = DynamicCache()
-    length = inputs["input_ids"].shape[1]
-    mask = torch.ones_like(inputs["input_ids"])
-    model(**{**inputs, "attention_mask": mask}, cache=cache, use_cache=True, logits_to_keep=1)
-    shift = getattr(model.model, "rope_deltas", None)  # state of the module, of the last call
-    behind = length if shift is None else length + int(shift.reshape(-1)[0])
-    return ImagePrefix(_pairs(cache), length, behind)
 
 
 @torch.inference_mode()
@@ -84,7 +43,7 @@ def class_log_likelihoods(
     first = prefixes[0]
     if any((p.length, p.next_position) != (first.length, first.next_position) for p in prefixes):
         raise ValueError("images of different lengths can't be read together")
-    reader = _Reader(model, len(prefixes))
+    reader = Reader(model)
     past = tuple(_stacked([p.layers[i] for p in prefixes]) for i in range(len(first.layers)))
     places = torch.arange(len(question))
     logits, past = reader.read(
@@ -141,77 +100,3 @@ def one_by_one(model: Any, inputs: Inputs, name: Sequence[int]) -> float:
 def _stacked(pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     keys, values = zip(*pairs, strict=True)
     return torch.cat(keys), torch.cat(values)
-
-
-def _pairs(cache: Any) -> tuple[tuple[Tensor, Tensor], ...]:
-    """The keys and values of each layer.
-
-    Raises:
-        ModelError: if a layer has a recurrent state in their place.
-    """
-    if any(not isinstance(getattr(layer, "keys", None), Tensor) for layer in cache.layers):
-        raise ModelError(
-            "the VLM has layers without keys and values (linear attention), which can't share an "
-            "image between questions; choose another vlm.model"
-        )
-    return tuple((layer.keys, layer.values) for layer in cache.layers)
-
-
-class _Reader:
-    """Reads tokens behind keys and values that are kept as they are."""
-
-    def __init__(self, model: Any, images: int) -> None:
-        self._model, self._images = model, images
-        text = model.config.get_text_config(decoder=True)
-        self._window = getattr(text, "sliding_window", None)
-        kinds = set(getattr(text, "layer_types", None) or ())
-        self._kinds = kinds if "sliding_attention" in kinds else set()
-        # Families with positions in three dimensions take one of each.
-        self._dimensions = 3 if hasattr(model.model, "rope_deltas") else 0
-        self._eager = getattr(text, "_attn_implementation", "sdpa") == "eager"
-
-    def read(
-        self,
-        past: Sequence[tuple[Tensor, Tensor]],
-        tokens: Sequence[int],
-        positions: Tensor,
-        seen: Tensor,
-        keep: int = 0,
-    ) -> tuple[Tensor, tuple[tuple[Tensor, Tensor], ...]]:
-        """Next-token logits (images, tokens or ``keep``, V), and the keys and values after it.
-
-        ``positions`` (T,) and ``seen`` (T, T), which of the tokens each attends to; all attend to
-        all of the past.
-        """
-        from transformers import DynamicCache
-
-        device = past[0][0].device
-        length = past[0][0].shape[-2]
-        ids = torch.tensor([list(tokens)], device=device).expand(self._images, -1)
-        whole = torch.cat([torch.ones(len(tokens), length, dtype=torch.bool), seen], dim=1)
-        places = positions.to(device)[None].expand(self._images, -1)
-        if self._dimensions:
-            places = places[None].expand(self._dimensions, -1, -1)
-        cache = DynamicCache(ddp_cache_data=list(past))
-        result = self._model(
-            input_ids=ids,
-            cache=cache,
-            use_cache=True,
-            attention_mask=self._mask(whole, device),
-            position_ids=places,
-            logits_to_keep=keep,
-        )
-        return result.logits, _pairs(cache)
-
-    def _mask(self, whole: Tensor, device: torch.device) -> Any:
-        mask = whole[None, None].to(device)
-        if self._eager:
-            dtype = self._model.dtype
-            mask = torch.zeros(mask.shape, dtype=dtype, device=device).masked_fill(
-                ~mask, torch.finfo(dtype).min
-            )
-        if not self._kinds:
-            return mask
-        if self._window is not None and whole.shape[1] > self._window:
-            raise ValueError("the image and the question are longer than the sliding window")
-        return dict.fromkeys(self._kinds, mask)

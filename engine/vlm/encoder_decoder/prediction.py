@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from engine.data.dataset import LabelledImage
-from engine.vlm.encoder_decoder.likelihood import ImagePrefix
+from engine.vlm.encoder_decoder.reading import ImagePrefix
 from engine.vlm.interface import ImagePrediction, Score, Split
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from engine.common.errors import ModelError
-from engine.vlm.encoder_decoder.likelihood import Inputs, cut_inputs
+from engine.vlm.encoder_decoder.reading import Inputs, cut_inputs
 
 _NAMES = ("a", "dog")
 

@@ -6,12 +6,8 @@ import pytest
 import torch
 
 from engine.vlm.encoder_decoder.class_trie import build_trie
-from engine.vlm.encoder_decoder.likelihood import (
-    class_log_likelihoods,
-    cut_inputs,
-    one_by_one,
-    read_prefix,
-)
+from engine.vlm.encoder_decoder.likelihood import class_log_likelihoods, one_by_one
+from engine.vlm.encoder_decoder.reading import cut_inputs, read_prefix
 from tests.support.tiny_vlms import FAMILIES, make
 
 NAMES = [[20, 21], [20, 22, 23], [30], [20, 21, 24], [40, 41, 42, 43], [40, 41, 44]]

@@ -13,9 +13,10 @@ from PIL import Image
 from engine.common.errors import ModelError
 from engine.config import VLMConfig
 from engine.vlm.encoder_decoder.class_trie import build_trie
-from engine.vlm.encoder_decoder.likelihood import class_log_likelihoods, one_by_one, read_prefix
+from engine.vlm.encoder_decoder.likelihood import class_log_likelihoods, one_by_one
 from engine.vlm.encoder_decoder.model import LoadedModel, load_model
 from engine.vlm.encoder_decoder.questions import Questions
+from engine.vlm.encoder_decoder.reading import read_prefix
 from tests.support.tiny_llava import CHAT, save_tiny_llava
 
 NAMES = ["red ball", "ball", "cup", "red cup", "cupboard"]

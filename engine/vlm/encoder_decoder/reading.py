@@ -1,0 +1,162 @@
+"""How an image is read once, and texts behind it: keys and values that all questions share.
+
+Everything goes through the model as a whole, under explicit masks and positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.common.errors import ModelError
+
+Inputs = Mapping[str, Tensor]
+"""What a processor makes of one image and a text: ``input_ids`` (1, L), pixels, and more."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImagePrefix:
+    """Keys and values of all that comes before a question: (1, heads, length, d) of each layer."""
+
+    layers: tuple[tuple[Tensor, Tensor], ...]
+    length: int
+    next_position: int  # of the first token behind it; families count images differently
+
+    @property
+    def bytes(self) -> int:
+        """That it takes."""
+        return sum(t.numel() * t.element_size() for pair in self.layers for t in pair)
+
+
+def cut_inputs(inputs: Inputs, length: int) -> dict[str, Tensor]:
+    """Inputs with only the first ``length`` tokens; what isn't per token stays whole."""
+    shape = inputs["input_ids"].shape
+    return {
+        name: value[:, :length] if value.shape == shape else value for name, value in inputs.items()
+    }
+
+
+@torch.inference_mode()
+def read_prefix(model: Any, inputs: Inputs) -> ImagePrefix:
+    """Read the text before an image and the image; ``inputs`` end with the image's last token."""
+    from transformers import DynamicCache
+
+    cache = DynamicCache()
+    length = inputs["input_ids"].shape[1]
+    mask = torch.ones_like(inputs["input_ids"])
+    model(**{**inputs, "attention_mask": mask}, cache=cache, use_cache=True, logits_to_keep=1)
+    shift = getattr(model.model, "rope_deltas", None)  # state of the module, of the last call
+    behind = length if shift is None else length + int(shift.reshape(-1)[0])
+    return ImagePrefix(_pairs(cache), length, behind)
+
+
+def _pairs(cache: Any) -> tuple[tuple[Tensor, Tensor], ...]:
+    """The keys and values of each layer.
+
+    Raises:
+        ModelError: if a layer has a recurrent state in their place.
+    """
+    if any(not isinstance(getattr(layer, "keys", None), Tensor) for layer in cache.layers):
+        raise ModelError(
+            "the VLM has layers without keys and values (linear attention), which can't share an "
+            "image between questions; choose another vlm.model"
+        )
+    return tuple((layer.keys, layer.values) for layer in cache.layers)
+
+
+class Reader:
+    """Reads tokens of several images at once, behind keys and values of one length."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        text = model.config.get_text_config(decoder=True)
+        self._window = getattr(text, "sliding_window", None)
+        kinds = set(getattr(text, "layer_types", None) or ())
+        self._kinds = kinds if "sliding_attention" in kinds else set()
+        # Families with positions in three dimensions take one of each.
+        self._dimensions = 3 if hasattr(model.model, "rope_deltas") else 0
+        self._eager = getattr(text, "_attn_implementation", "sdpa") == "eager"
+
+    def read(
+        self,
+        past: Sequence[tuple[Tensor, Tensor]],
+        tokens: Sequence[int],
+        positions: Tensor,
+        seen: Tensor,
+        keep: int = 0,
+    ) -> tuple[Tensor, tuple[tuple[Tensor, Tensor], ...]]:
+        """The same tokens for all images, behind a past that stays as it is.
+
+        Args:
+            past: keys and values of each layer, (images, heads, length, d).
+            tokens: T of them.
+            positions: (T,)
+            seen: (T, T), which of the tokens each attends to; all attend to all of the past.
+            keep: of how many of the last tokens logits are wanted, 0 for all.
+
+        Returns:
+            Next-token logits (images, T or ``keep``, V), and the keys and values after it.
+        """
+        from transformers import DynamicCache
+
+        ids = torch.tensor([list(tokens)], device=past[0][0].device)
+        cache = DynamicCache(ddp_cache_data=list(past))
+        logits = self.read_on(cache, ids.expand(len(past[0][0]), -1), positions, seen, keep)
+        return logits, _pairs(cache)
+
+    def read_on(
+        self, cache: Any, ids: Tensor, positions: Tensor, seen: Tensor | None = None, keep: int = 0
+    ) -> Tensor:
+        """The same with a token of its own for each image, ids (images, T), in a cache that grows.
+
+        Without ``seen`` each token attends to those before it.
+        """
+        length, count = cache.get_seq_length(), ids.shape[1]
+        places = positions.to(ids.device)[None].expand(len(ids), -1)
+        if self._dimensions:
+            places = places[None].expand(self._dimensions, -1, -1)
+        result = self._model(
+            input_ids=ids,
+            cache=cache,
+            use_cache=True,
+            attention_mask=self._masks(length, count, positions, seen, ids.device),
+            position_ids=places,
+            logits_to_keep=keep,
+        )
+        logits: Tensor = result.logits
+        return logits
+
+    def _masks(
+        self, length: int, count: int, positions: Tensor, seen: Tensor | None, device: torch.device
+    ) -> Any:
+        """A mask for all layers, or one for each kind of layer.
+
+        None where a single token sees everything: attention is fastest without any.
+        """
+        whole = None
+        if seen is not None or count > 1:
+            seen = torch.ones(count, count, dtype=torch.bool).tril() if seen is None else seen
+            whole = torch.cat([torch.ones(count, length, dtype=torch.bool), seen], dim=1)
+        if not self._kinds:
+            return self._as_mask(whole, device)
+        near = whole
+        if self._window is not None and length + count > self._window:
+            places = torch.cat([torch.arange(length), positions])
+            near = positions[:, None] - places[None, :] < self._window
+            near = near if whole is None else near & whole
+        masks = {"sliding_attention": self._as_mask(near, device)}
+        return {kind: masks.get(kind, self._as_mask(whole, device)) for kind in self._kinds}
+
+    def _as_mask(self, seen: Tensor | None, device: torch.device) -> Tensor | None:
+        if seen is None:
+            return None
+        mask = seen[None, None].to(device)
+        if not self._eager:
+            return mask
+        dtype = self._model.dtype
+        blocked = torch.finfo(dtype).min
+        return torch.zeros(mask.shape, dtype=dtype, device=device).masked_fill(~mask, blocked)
