@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from engine.common.errors import ModelError
 from engine.data.dataset import Dataset
 from engine.data.images import read_image
+from engine.vlm.encoder_decoder.image_prefixes import ImagePrefixes
 from engine.vlm.encoder_decoder.prediction import (
     KeptPredictions,
     Predictions,
@@ -19,26 +18,15 @@ from engine.vlm.encoder_decoder.prediction import (
     in_order,
 )
 from engine.vlm.encoder_decoder.questions import Questions
-from engine.vlm.encoder_decoder.reading import ImagePrefix, read_prefix
 from engine.vlm.interface import ImagePrediction, Score, ScoringProgress, Split, TemplateCheck
 from engine.vlm.labelled_images import LabelledImages
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Images that are read together: their prefixes have one length."""
-
-    rows: tuple[int, ...]
-    prefixes: tuple[ImagePrefix, ...]
 
 
 class EncoderDecoder:
     """Scores questions by the classes of images: ``engine.vlm.interface.Fitness``.
 
     How a class is read out of the model is the ``predictor``'s. A question may name no class; where
-    ``<category>`` stands in it, it is asked as it is. The keys and values of an image are kept
-    while there is room for them (``room`` bytes), since all questions share them. One thread at a
-    time.
+    ``<category>`` stands in it, it is asked as it is. One thread at a time.
     """
 
     def __init__(
@@ -48,12 +36,10 @@ class EncoderDecoder:
         revision: str,
         weights: str,
         dataset: Dataset,
-        model: Any,
         questions: Questions,
         images: Mapping[Split, LabelledImages],
         predictor: Predictor,
-        batch: int = 16,
-        room: int = 2**30,
+        prefixes: ImagePrefixes,
     ) -> None:
         """
         Raises:
@@ -62,18 +48,14 @@ class EncoderDecoder:
         self.name, self.revision, self.weights = name, revision, weights
         self.cache_entries: tuple[str, ...] = ()
         self._dataset = dataset
-        self._model = model
         self._questions = questions
         self._images = images
         self._predictor = predictor
-        self._batch = batch
-        self._room = room
-        self._held: dict[str, ImagePrefix] = {}
-        self._held_bytes = 0
+        self._prefixes = prefixes
         self._unfinished: dict[tuple[Split, str], Predictions] = {}
         self._kept = KeptPredictions()
         item = images["train"].items[0]
-        predictor.check(read_image(dataset.root / item.path), self._prefix(item.path))
+        predictor.check(read_image(dataset.root / item.path), prefixes.of(item.path))
 
     # -- what it is ------------------------------------------------------------------------
 
@@ -171,7 +153,7 @@ class EncoderDecoder:
                 del unread[row]
             done += len(found[0])
             yield ScoringProgress(done, total)
-        for group in self._groups(unread):
+        for group in self._prefixes.groups(unread):
             images = [paths[row] for row in group.rows]
             parts.append((group.rows, self._predictor.predict(images, group.prefixes, question)))
             done += len(group.rows)
@@ -186,32 +168,3 @@ class EncoderDecoder:
                 "try vlm.precision = 'fp32'"
             )
         return found.score(torch.tensor([item.label for item in self._images[split].items]))
-
-    # -- images ----------------------------------------------------------------------------
-
-    def _groups(self, paths: Mapping[int, str]) -> Iterator[_Group]:
-        """Images by row in batches of one length each; a batch is full, or no image is left."""
-        waiting: dict[tuple[int, int], list[tuple[int, ImagePrefix]]] = {}
-        for row, path in paths.items():
-            prefix = self._prefix(path)
-            group = waiting.setdefault((prefix.length, prefix.next_position), [])
-            group.append((row, prefix))
-            if len(group) == self._batch:
-                yield _grouped(waiting.pop((prefix.length, prefix.next_position)))
-        for group in waiting.values():
-            yield _grouped(group)
-
-    def _prefix(self, path: str) -> ImagePrefix:
-        if path in self._held:
-            return self._held[path]
-        image = read_image(self._dataset.root / path)
-        prefix = read_prefix(self._model, self._questions.prefix(image))
-        if self._held_bytes + prefix.bytes <= self._room:
-            self._held[path] = prefix
-            self._held_bytes += prefix.bytes
-        return prefix
-
-
-def _grouped(members: Sequence[tuple[int, ImagePrefix]]) -> _Group:
-    rows, prefixes = zip(*members, strict=True)
-    return _Group(rows, prefixes)

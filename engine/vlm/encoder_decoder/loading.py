@@ -9,6 +9,7 @@ from engine.config import RunConfig
 from engine.data.dataset import Dataset, LabelledImage
 from engine.data.images import UnreadableImageError, file_digest, read_image
 from engine.vlm.encoder_decoder.fitness import EncoderDecoder
+from engine.vlm.encoder_decoder.image_prefixes import ImagePrefixes
 from engine.vlm.encoder_decoder.model import LoadedModel, load_model
 from engine.vlm.encoder_decoder.prediction import Predictor
 from engine.vlm.encoder_decoder.questions import Questions
@@ -49,11 +50,12 @@ def load(
         revision=loaded.revision,
         weights=loaded.weights,
         dataset=dataset,
-        model=loaded.model,
         questions=questions,
         images={"train": train, "test": test},
         predictor=_predictor(config, loaded, questions, dataset),
-        batch=min(config.vlm.image_batch, 32),
+        prefixes=ImagePrefixes(
+            loaded.model, questions, dataset.root, batch=min(config.vlm.image_batch, 32)
+        ),
     )
 
 

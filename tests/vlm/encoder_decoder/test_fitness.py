@@ -75,7 +75,7 @@ def test_a_score_counts_the_images_whose_most_likely_name_is_right(fitness) -> N
     for item in fitness._images["train"].items:
         image = read_image(fitness._dataset.root / item.path)
         inputs = fitness._questions.inputs(image, QUESTION)
-        found = torch.tensor([one_by_one(fitness._model, inputs, name) for name in names])
+        found = torch.tensor([one_by_one(fitness._prefixes._model, inputs, name) for name in names])
         hits[item.label] += int(found.argmax()) == item.label
     assert score.class_hits == tuple(hits) and score.hits == sum(hits)
     assert score.margin < 0
