@@ -21,6 +21,9 @@ from engine.vlm.encoder_decoder.reading import ImagePrefix, read_prefix
 TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.1, torch.bfloat16: 0.5}
 """Nats, by which the packed reading may differ from the plain one."""
 
+_PRIORS = 1024
+"""Questions whose priors are kept: more than are asked at once."""
+
 
 class ByLikelihood:
     """``vlm.answer = "likelihood"``: needs no parsing and no sampling."""
@@ -40,6 +43,7 @@ class ByLikelihood:
         self._questions = questions
         self._kind = kind
         self._priors: dict[tuple[int, ...], Tensor] = {}
+        self._grey: ImagePrefix | None = None
         self._names = questions.names(class_names)
         try:
             self._trie = build_trie(self._names)
@@ -93,7 +97,10 @@ class ByLikelihood:
     def _prior(self, question: tuple[int, ...]) -> Tensor:
         """How likely each name is where there is nothing to see: a grey image."""
         if question not in self._priors:
-            prefix = read_prefix(self._model, self._questions.prefix(GREY))
-            prior = class_log_likelihoods(self._model, [prefix], question, self._trie)
-            self._priors = {question: without_longer(prior[0].cpu(), self._trie)}
+            if self._grey is None:
+                self._grey = read_prefix(self._model, self._questions.prefix(GREY))
+            prior = class_log_likelihoods(self._model, [self._grey], question, self._trie)
+            if len(self._priors) == _PRIORS:
+                del self._priors[next(iter(self._priors))]
+            self._priors[question] = without_longer(prior[0].cpu(), self._trie)
         return self._priors[question]

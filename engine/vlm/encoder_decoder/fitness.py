@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -20,6 +21,19 @@ from engine.vlm.encoder_decoder.prediction import (
 from engine.vlm.encoder_decoder.questions import Questions
 from engine.vlm.interface import ImagePrediction, Score, ScoringProgress, Split, TemplateCheck
 from engine.vlm.labelled_images import LabelledImages
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question that is asked, and what came of it so far."""
+
+    question: Question
+    parts: list[tuple[Sequence[int], Predictions]]
+    unread: set[int]  # the rows of images that it was not asked of yet
+
+    def add(self, rows: Sequence[int], found: Predictions) -> None:
+        self.parts.append((rows, found))
+        self.unread.difference_update(rows)
 
 
 class EncoderDecoder:
@@ -52,7 +66,7 @@ class EncoderDecoder:
         self._images = images
         self._predictor = predictor
         self._prefixes = prefixes
-        self._unfinished: dict[tuple[Split, str], Predictions] = {}
+        self._unfinished: dict[tuple[Split, str], _Asked] = {}
         self._kept = KeptPredictions()
         item = images["train"].items[0]
         predictor.check(read_image(dataset.root / item.path), prefixes.of(item.path))
@@ -101,13 +115,11 @@ class EncoderDecoder:
 
         Yields between batches of images. A call that is closed early keeps what it has.
         """
-        distinct = list(dict.fromkeys(templates))
-        total = len(distinct) * self.size(split)
+        found = yield from self._predictions(list(dict.fromkeys(templates)), split)
         scores = {}
-        for index, template in enumerate(distinct):
-            found = yield from self._predictions(template, split, index * self.size(split), total)
-            self._kept.put(template, split, found)
-            scores[template] = self._score(found, split, template)
+        for template, predictions in found.items():
+            self._kept.put(template, split, predictions)
+            scores[template] = self._score(predictions, split, template)
         self._unfinished.clear()
         return [scores[template] for template in templates]
 
@@ -121,13 +133,7 @@ class EncoderDecoder:
         """
         if not templates:
             raise ValueError("an ensemble needs at least one template")
-        distinct = list(dict.fromkeys(templates))
-        total = len(distinct) * self.size(split)
-        found = {}
-        for index, template in enumerate(distinct):
-            found[template] = yield from self._predictions(
-                template, split, index * self.size(split), total
-            )
+        found = yield from self._predictions(list(dict.fromkeys(templates)), split)
         self._unfinished.clear()
         together = self._predictor.combine([found[template] for template in templates])
         return self._score(together, split, templates[0])
@@ -137,28 +143,43 @@ class EncoderDecoder:
         return self._kept.each(template, split, self._images[split].items)
 
     def _predictions(
-        self, template: str, split: Split, done: int, total: int
-    ) -> Generator[ScoringProgress, None, Predictions]:
-        """Of each image of the split, in order."""
-        known = self._unfinished.get((split, template))
-        if known is not None:
-            return known
-        question = Question(template, tuple(self._questions.question(template)))
+        self, templates: Sequence[str], split: Split
+    ) -> Generator[ScoringProgress, None, dict[str, Predictions]]:
+        """Of each image of the split, in order, by template.
+
+        All templates are asked of some images before the next images are read: so an image is read
+        once a call, also where there is no room to keep it.
+        """
         paths = [item.path for item in self._images[split].items]
-        unread = dict(enumerate(paths))
-        parts: list[tuple[Sequence[int], Predictions]] = []
-        if found := self._predictor.known(paths, question):
-            parts.append(found)
-            for row in found[0]:
-                del unread[row]
-            done += len(found[0])
+        asked = [self._asked(template, split, paths) for template in templates]
+        total = len(templates) * len(paths)
+        done = total - sum(len(one.unread) for one in asked)
+        if done:
             yield ScoringProgress(done, total)
-        for group in self._prefixes.groups(unread):
-            images = [paths[row] for row in group.rows]
-            parts.append((group.rows, self._predictor.predict(images, group.prefixes, question)))
-            done += len(group.rows)
-            yield ScoringProgress(done, total)
-        self._unfinished[split, template] = in_order(parts)
+        rows = sorted(set().union(*(one.unread for one in asked)))
+        for group in self._prefixes.groups({row: paths[row] for row in rows}):
+            for one in asked:
+                places = [i for i, row in enumerate(group.rows) if row in one.unread]
+                if not places:
+                    continue
+                own = [group.rows[i] for i in places]
+                prefixes = [group.prefixes[i] for i in places]
+                images = [paths[row] for row in own]
+                one.add(own, self._predictor.predict(images, prefixes, one.question))
+                done += len(own)
+                yield ScoringProgress(done, total)
+        return {one.question.text: in_order(one.parts) for one in asked}
+
+    def _asked(self, template: str, split: Split, paths: Sequence[str]) -> _Asked:
+        """A template, with what is known of its predictions from a call that was closed early, or
+        by the predictor.
+        """
+        if (split, template) not in self._unfinished:
+            question = Question(template, tuple(self._questions.question(template)))
+            asked = _Asked(question, [], set(range(len(paths))))
+            if known := self._predictor.known(paths, question):
+                asked.add(*known)
+            self._unfinished[split, template] = asked
         return self._unfinished[split, template]
 
     def _score(self, found: Predictions, split: Split, template: str) -> Score:

@@ -90,6 +90,35 @@ def test_scores_are_the_same_alone_among_others_and_after_a_break(fitness) -> No
     assert scored(fitness, "name the object")[0] == both[1]
 
 
+def test_all_questions_of_a_call_are_asked_before_the_next_images_are_read(
+    fitness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    predict = fitness._predictor.predict
+
+    def noted(images, prefixes, question):  # what is passed on
+        asked.append((tuple(images), question.text))
+        return predict(images, prefixes, question)
+
+    monkeypatch.setattr(fitness._predictor, "predict", noted)
+    monkeypatch.setattr(fitness._prefixes, "_batch", 5)
+    first, second = "what is this called?", "what do you see?"
+    work = fitness.score([first, second], split="train")
+    for _ in range(3):
+        next(work)
+    work.close()
+    (alone,) = scored(fitness, second)
+    groups = [images for images, text in asked if text == first]
+    assert [(images, text) for images, text in asked[:3]] == [
+        (groups[0], first),
+        (groups[0], second),
+        (groups[1], first),
+    ]
+    read = [image for images, text in asked if text == second for image in images]
+    assert len(read) == len(set(read)) == fitness.size("train")  # none twice after the break
+    assert alone == scored(fitness, second)[0]
+
+
 def test_what_was_made_of_each_image_can_be_asked_for(fitness) -> None:
     (score,) = scored(fitness, QUESTION)
     each = list(fitness.predictions(QUESTION, "train"))
