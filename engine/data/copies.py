@@ -7,7 +7,6 @@ data set only those training images that are drawn: the others are never used.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import defaultdict
 
 from engine.common.names import readable_name
@@ -24,12 +23,13 @@ class TestCopies:
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
+        self._images = dataset.images
         self._known: dict[LabelledImage, LabelledImage | None] = {}
         self._by_size: dict[int, list[LabelledImage]] = defaultdict(list)
         self._by_content: dict[tuple[int, bytes], LabelledImage] = {}
         for item in dataset.test:
             size = self._size(item)
-            if size:  # empty files are no pictures
+            if size > 0:  # empty files are no pictures
                 self._by_size[size].append(item)
 
     def of(self, item: LabelledImage) -> LabelledImage | None:
@@ -71,14 +71,11 @@ class TestCopies:
         return None if own is None else self._by_content.get((size, own))
 
     def _size(self, item: LabelledImage) -> int:
-        try:
-            return os.stat(f"{self._dataset.root}/{item.path}").st_size  # noqa: PTH116 - of many
-        except OSError:
-            return 0
+        return self._images.stamp(item.path)[0]
 
     def _content(self, item: LabelledImage) -> bytes | None:
         try:
-            with open(f"{self._dataset.root}/{item.path}", "rb") as file:  # noqa: PTH123 - of many
+            with self._images.file(item.path).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").digest()
         except OSError:
             return None

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.common.names import encode_name, same_name
+from engine.data.sources import FolderSource, ImageSource
 
 
 class LabelledImage(NamedTuple):
-    """One image file. ``path`` is relative to the data set's root, with ``/`` on every system."""
+    """One image. ``path`` is below the data set's root, with ``/`` on every system, or names it
+    otherwise in its source (``engine.data.sources``).
+    """
 
     path: str
     label: int  # index into Dataset.class_names
@@ -24,31 +27,42 @@ class Dataset:
 
     ``class_names`` are distinct and in the order that labels count in. ``problems`` are sentences
     on what was found and worked around (a split that was ignored, a class without test images).
+    The splits may be long, and made up as they are gone through. ``source`` is where images lie if
+    they are no files below ``root``, which then is what a person calls the place. A reader that
+    knows a ``fingerprint`` of its own (of an index, a revision) gives it as ``known_fingerprint``.
     """
 
     name: str
     description: str
     class_names: tuple[str, ...]
     root: Path
-    train: tuple[LabelledImage, ...]
-    test: tuple[LabelledImage, ...]
+    train: Sequence[LabelledImage]
+    test: Sequence[LabelledImage]
     problems: tuple[str, ...] = ()
+    source: ImageSource | None = None
+    known_fingerprint: str | None = None
+
+    @property
+    def images(self) -> ImageSource:
+        """Where the images lie."""
+        return self.source or FolderSource(self.root)
 
     def fingerprint(self) -> str:
         """Hash of class names, splits, labels and file names and sizes: 16 hexadecimal digits.
+        A fingerprint that the reader knows has no sizes: what is scored is known by content anyway.
 
         Two data sets with one fingerprint hold the same files in the same splits, so a number
         measured on one can stand beside a number measured on the other.
         """
+        if self.known_fingerprint is not None:
+            return self.known_fingerprint
         digest = hashlib.sha256()
+        images = self.images
         for name in self.class_names:
             digest.update(encode_name(f"{same_name(name)}\0"))
         for split, items in (("train", self.train), ("test", self.test)):
             for path, label, on_disk in sorted((same_name(i.path), i.label, i.path) for i in items):
-                try:
-                    size = (self.root / on_disk).stat().st_size
-                except OSError:
-                    size = -1
+                size, _ = images.stamp(on_disk)
                 digest.update(encode_name(f"{split}\0{path}\0{label}\0{size}\0"))
         return digest.hexdigest()[:16]
 

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from engine.common.names import readable_name
+from engine.data.sources import ImageFile
 
 READER_VERSION = 1
 """Raised when an image would be read into other pixels; part of the feature cache's key."""
@@ -53,7 +54,7 @@ def is_image_file(path: str | Path) -> bool:
         return False
 
 
-def file_digest(path: Path) -> int:
+def file_digest(path: ImageFile) -> int:
     """A 64-bit hash of a file's content.
 
     Raises:
@@ -67,7 +68,7 @@ def file_digest(path: Path) -> int:
     return int.from_bytes(digest.digest())
 
 
-def read_image(path: Path) -> Image.Image:
+def read_image(path: ImageFile) -> Image.Image:
     """Decode an image file to mode RGB, 8 bits a channel, upright.
 
     The EXIF orientation is applied. Transparent parts (alpha channel, transparent palette entry
@@ -81,7 +82,7 @@ def read_image(path: Path) -> Image.Image:
         UnreadableImageError: if the file is missing, truncated, corrupt or absurdly large.
     """
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
             image.load()
             upright: Image.Image = image
             with contextlib.suppress(Exception):  # broken EXIF data in a whole image
@@ -91,7 +92,7 @@ def read_image(path: Path) -> Image.Image:
         raise UnreadableImageError(_reason(error, path)) from error
 
 
-def _reason(error: Exception, path: Path) -> str:
+def _reason(error: Exception, path: ImageFile) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "it is not an image that can be decoded"
     if isinstance(error, Image.DecompressionBombError):

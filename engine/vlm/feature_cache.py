@@ -9,7 +9,6 @@ would be silently wrong numbers.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -26,6 +25,7 @@ from safetensors.numpy import save
 from engine.common.files import close_to_others, make_folder, write_atomic
 from engine.common.names import encode_name
 from engine.data.images import READER_VERSION
+from engine.data.sources import ImageSource
 
 _FORMAT = "1"
 _KEY = re.compile(r"[0-9a-f]{40}")  # of `cache_key`; a journal of others may have a path there
@@ -164,21 +164,18 @@ def _content_hash(key: str, found: FeatureSet) -> str:
     return digest.hexdigest()
 
 
-def cache_key(model_key: str, root: Path, paths: Sequence[str]) -> str:
+def cache_key(model_key: str, images: ImageSource, paths: Sequence[str]) -> str:
     """Hash of the model's key and of each file's path, size and modification time.
 
     Args:
         model_key: says all that the features depend on beside the files: model, weights,
             precision, preprocessing.
-        root: folder that ``paths`` are relative to.
+        images: where they lie.
         paths: in the order of the features.
     """
     digest = hashlib.sha256(f"{_FORMAT}\0{READER_VERSION}\0{model_key}\0".encode())
-    digest.update(encode_name(f"{root.resolve()}\0"))
+    digest.update(encode_name(f"{images.identity}\0"))
     for path in paths:
-        size, changed = -1, -1
-        with contextlib.suppress(OSError):
-            status = (root / path).stat()
-            size, changed = status.st_size, status.st_mtime_ns
+        size, changed = images.stamp(path)
         digest.update(encode_name(f"{path}\0{size}\0{changed}\0"))
     return digest.hexdigest()[:40]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
+import io
 
 from engine.data.copies import TestCopies
 from engine.data.dataset import Dataset, LabelledImage
@@ -50,13 +50,13 @@ def test_only_files_of_equal_size_are_read_and_each_once(tmp_path, monkeypatch):
         {"cat/a": b"123", "cat/b": b"14", "cat/c": b"1234"},
     )
     read: list[str] = []
-    real = builtins.open
+    real = io.open
 
     def watched(path, *rest, **more):
         read.append(str(path).removeprefix(f"{tmp_path}/"))
         return real(path, *rest, **more)
 
-    monkeypatch.setattr(builtins, "open", watched)
+    monkeypatch.setattr(io, "open", watched)
     copies = TestCopies(data)
     for _ in range(2):
         assert [copies.of(item) for item in data.train] == [None] * 3

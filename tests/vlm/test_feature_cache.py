@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from engine.data.sources import FolderSource
 from engine.vlm.feature_cache import FeatureCache, FeatureSet, cache_key
 
 
@@ -88,21 +89,21 @@ def test_a_folder_in_the_file_s_place_counts_as_absent(tmp_path):
 def test_key_changes_with_all_that_the_features_depend_on(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(b"12")
-    base = cache_key("model", tmp_path, ["a", "b"])
-    assert base == cache_key("model", tmp_path, ["a", "b"])
-    assert base != cache_key("other model", tmp_path, ["a", "b"])
-    assert base != cache_key("model", tmp_path, ["b", "a"])
-    assert base != cache_key("model", tmp_path, ["a"])
-    assert base != cache_key("model", tmp_path.parent, ["a", "b"])
+    base = cache_key("model", FolderSource(tmp_path), ["a", "b"])
+    assert base == cache_key("model", FolderSource(tmp_path), ["a", "b"])
+    assert base != cache_key("other model", FolderSource(tmp_path), ["a", "b"])
+    assert base != cache_key("model", FolderSource(tmp_path), ["b", "a"])
+    assert base != cache_key("model", FolderSource(tmp_path), ["a"])
+    assert base != cache_key("model", FolderSource(tmp_path.parent), ["a", "b"])
     status = (tmp_path / "b").stat()
     os.utime(tmp_path / "b", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
-    touched = cache_key("model", tmp_path, ["a", "b"])
+    touched = cache_key("model", FolderSource(tmp_path), ["a", "b"])
     assert touched != base
     (tmp_path / "b").write_bytes(b"123")
     os.utime(tmp_path / "b", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
-    assert cache_key("model", tmp_path, ["a", "b"]) != touched
+    assert cache_key("model", FolderSource(tmp_path), ["a", "b"]) != touched
     (tmp_path / "b").unlink()
-    assert cache_key("model", tmp_path, ["a", "b"])
+    assert cache_key("model", FolderSource(tmp_path), ["a", "b"])
 
 
 @pytest.mark.parametrize("what", ["rows reversed", "one number", "kept", "reasons", "other key"])

@@ -236,7 +236,7 @@ def collect_features(
 
     def encode(items: Sequence[LabelledImage], phase: str) -> None:
         paths = [item.path for item in items]
-        some = images.of(dataset.root, paths, lambda done, total: progress(phase, done, total))
+        some = images.of(dataset.images, paths, lambda done, total: progress(phase, done, total))
         rows = torch.from_numpy(some.features)
         assert some.digests is not None  # ImageFeatures gives them
         for row, index in enumerate(some.kept.tolist()):

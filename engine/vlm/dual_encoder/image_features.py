@@ -6,7 +6,6 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from engine.common.errors import ModelError
 from engine.common.ownership import why_denied
 from engine.data.images import UnreadableImageError, file_digest, read_image
+from engine.data.sources import ImageFile, ImageSource
 from engine.models.memory import free_memory, is_out_of_memory
 from engine.vlm.feature_cache import FeatureCache, FeatureSet, cache_key
 
@@ -65,21 +65,21 @@ class ImageFeatures:
         self._report = report
         self.entries: list[str] = []  # keys of the cache that features came from or went to
 
-    def of(self, root: Path, paths: Sequence[str], advance: Advance) -> FeatureSet:
-        """Features of the files ``root / path``, from the cache or computed now.
+    def of(self, images: ImageSource, paths: Sequence[str], advance: Advance) -> FeatureSet:
+        """Features of the images at these paths, from the cache or computed now.
 
         Raises:
             ModelError: naming the image if a feature isn't a number, or if memory runs out with
                 a single image.
         """
-        key = cache_key(self._model_key, root, paths)
+        key = cache_key(self._model_key, images, paths)
         if self._cache is not None and paths:
             self.entries.append(key)
         stored = self._cache.load(key, len(paths)) if self._cache else None
         if stored is not None and stored.digests is not None:
             advance(len(paths), len(paths))
             return stored
-        found = self._compute(root, paths, advance)
+        found = self._compute(images, paths, advance)
         if self._cache is not None:
             try:
                 self._cache.store(key, found)
@@ -90,14 +90,14 @@ class ImageFeatures:
                 )
         return found
 
-    def _compute(self, root: Path, paths: Sequence[str], advance: Advance) -> FeatureSet:
+    def _compute(self, images: ImageSource, paths: Sequence[str], advance: Advance) -> FeatureSet:
         parts: list[Tensor] = []
         kept: list[int] = []
         digests: list[int] = []
         unreadable: dict[int, str] = {}
         done = 0
         advance(0, len(paths))
-        for decoded in self._decoded([root / path for path in paths]):
+        for decoded in self._decoded([images.file(path) for path in paths]):
             good = [
                 (done + index, image[0])
                 for index, image in enumerate(decoded)
@@ -111,8 +111,9 @@ class ImageFeatures:
                 features = self._encode(torch.stack([image for _, image in good]))
                 bad = (~torch.isfinite(features).all(dim=1)).nonzero()
                 if len(bad):
+                    which = images.file(paths[good[int(bad[0])][0]])
                     raise ModelError(
-                        f"{root / paths[good[int(bad[0])][0]]}: the VLM's feature of this image "
+                        f"{which}: the VLM's feature of this image "
                         "is not a number; try vlm.precision = 'fp32'"
                     )
                 parts.append(features)
@@ -127,15 +128,15 @@ class ImageFeatures:
             np.array(digests, dtype=np.uint64),
         )
 
-    def _decoded(self, paths: Sequence[Path]) -> Iterator[list[_Prepared | str]]:
+    def _decoded(self, files: Sequence[ImageFile]) -> Iterator[list[_Prepared | str]]:
         """Batches of prepared images, or of reasons why there is none; decoded a little ahead."""
         size = self._batch
-        starts = range(0, len(paths), size)
+        starts = range(0, len(files), size)
         pending: deque[list[Future[_Prepared | str]]] = deque()
         pool = ThreadPoolExecutor(_DECODING_THREADS, thread_name_prefix="decode")
         try:
             for start in starts:
-                pending.append([pool.submit(self._prepare, p) for p in paths[start : start + size]])
+                pending.append([pool.submit(self._prepare, f) for f in files[start : start + size]])
                 if len(pending) > _BATCHES_AHEAD:
                     yield [future.result() for future in pending.popleft()]
             while pending:
@@ -143,9 +144,9 @@ class ImageFeatures:
         finally:  # also when loading is given up half way
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _prepare(self, path: Path) -> _Prepared | str:
+    def _prepare(self, file: ImageFile) -> _Prepared | str:
         try:
-            return self._preprocess(read_image(path)), file_digest(path)
+            return self._preprocess(read_image(file)), file_digest(file)
         except UnreadableImageError as error:
             return str(error)
 

@@ -69,7 +69,7 @@ class EncoderDecoder:
         self._unfinished: dict[tuple[Split, str], _Asked] = {}
         self._kept = KeptPredictions()
         item = images["train"].items[0]
-        predictor.check(read_image(dataset.root / item.path), prefixes.of(item.path))
+        predictor.check(read_image(dataset.images.file(item.path)), prefixes.of(item.path))
 
     # -- what it is ------------------------------------------------------------------------
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from engine.data.images import read_image
+from engine.data.sources import ImageSource
 from engine.vlm.encoder_decoder.questions import Questions
 from engine.vlm.encoder_decoder.reading import ImagePrefix, read_prefix
 
@@ -27,19 +27,25 @@ class ImagePrefixes:
     """
 
     def __init__(
-        self, model: Any, questions: Questions, root: Path, *, batch: int = 16, room: int = 2**30
+        self,
+        model: Any,
+        questions: Questions,
+        images: ImageSource,
+        *,
+        batch: int = 16,
+        room: int = 2**30,
     ) -> None:
         """
         Args:
             model: an image-text-to-text model of transformers.
             questions: makes its inputs.
-            root: the folder that images' paths are relative to.
+            images: where they lie.
             batch: images in a group.
             room: bytes that prefixes may take while they are kept.
         """
         self._model = model
         self._questions = questions
-        self._root = root
+        self._images = images
         self._batch = batch
         self._room = room
         self._held: dict[str, ImagePrefix] = {}
@@ -49,7 +55,7 @@ class ImagePrefixes:
         """The prefix of one image."""
         if path in self._held:
             return self._held[path]
-        image = read_image(self._root / path)
+        image = read_image(self._images.file(path))
         prefix = read_prefix(self._model, self._questions.prefix(image))
         if self._held_bytes + prefix.bytes <= self._room:
             self._held[path] = prefix

@@ -27,10 +27,10 @@ def load(
     def read(items: Sequence[LabelledImage], phase: str) -> None:
         for done, item in enumerate(items):
             progress(phase, done, len(items))
-            path = dataset.root / item.path
+            file = dataset.images.file(item.path)
             try:
-                read_image(path)
-                known.digests[item] = file_digest(path)
+                read_image(file)
+                known.digests[item] = file_digest(file)
             except UnreadableImageError as error:
                 known.reasons[item.path] = str(error)
         progress(phase, len(items), len(items))
@@ -54,7 +54,7 @@ def load(
         images={"train": train, "test": test},
         predictor=_predictor(config, loaded, questions, dataset),
         prefixes=ImagePrefixes(
-            loaded.model, questions, dataset.root, batch=min(config.vlm.image_batch, 32)
+            loaded.model, questions, dataset.images, batch=min(config.vlm.image_batch, 32)
         ),
     )
 
