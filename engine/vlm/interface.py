@@ -5,15 +5,18 @@ No heavy import here: a task is known before any model is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from engine.prompts.template import PLACEHOLDER, RejectReason
 
 if TYPE_CHECKING:
+    from engine.data.dataset import LabelledImage
     from engine.prompts.message import Accept, Finish
     from engine.prompts.reply import Parsed
+    from engine.vlm.predictions import ImagePredictions, KeptPredictions
 
 Split = Literal["train", "test"]
 
@@ -44,17 +47,6 @@ class ScoringProgress:
 
     done: int
     total: int
-
-
-@dataclass(frozen=True, slots=True)
-class ImagePrediction:
-    """What a template made of one image: a detail of a score."""
-
-    path: str  # in the data set
-    label: int  # the true class
-    predicted: int | None  # None: the answer names no class, and counts as wrong
-    log_probabilities: tuple[float, ...]  # of the classes, nats
-    answer: str | None  # the text, where the model writes one
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,10 +205,20 @@ class Fitness(Protocol):
         """One score for all templates together (docs/glov.md, 5)."""
         ...
 
-    def predictions(self, template: str, split: Split) -> Iterator[ImagePrediction] | None:
-        """What a template that was scored made of each image, in the order of the split.
+    @property
+    def dataset_root(self) -> Path:
+        """The folder that paths of images are relative to."""
+        ...
 
-        None where that is not kept: templates scored lately are, while there is room, by the
-        families that keep any.
-        """
+    def images(self, split: Split) -> tuple[LabelledImage, ...]:
+        """The images that a score on this split rests on, in the order of predictions."""
+        ...
+
+    @property
+    def kept(self) -> KeptPredictions:
+        """What ``score`` leaves: predictions of templates that were scored, while there is room."""
+        ...
+
+    def predictions(self, template: str, split: Split) -> ImagePredictions | None:
+        """What a template that was scored made of each image; None where that is not kept."""
         ...

@@ -9,10 +9,12 @@ from __future__ import annotations
 import random
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
 
 from engine.common.errors import ModelError
 from engine.config import Pooling, RunConfig, SamplingConfig, SteeringConfig
+from engine.data.dataset import LabelledImage
 from engine.data.demo_world.vocabulary import FACTORS, named_values
 from engine.demo.training.dialogues import random_phrases, render
 from engine.demo.training.worlds import Phrases, World, random_world
@@ -27,6 +29,7 @@ from engine.steering.direction import Direction, Steering
 from engine.steering.measures import LayerLens
 from engine.vlm.dual_encoder.task import TASK
 from engine.vlm.interface import Score, ScoringProgress, Split, TemplateCheck
+from engine.vlm.predictions import KeptPredictions
 
 
 def standard_world(rng: random.Random) -> World:
@@ -51,6 +54,7 @@ class WorldFitness:
     def __init__(self, world: World, seed: int = 0) -> None:
         self.world = world
         self._seed = seed
+        self.kept = KeptPredictions()
 
     def size(self, split: Split) -> int:
         """As many images on either split."""
@@ -84,6 +88,12 @@ class WorldFitness:
         yield ScoringProgress(1, 1)
         accuracy = fmean(self.world.expected(named_phrases(text)) for text in templates)
         return Score(round(accuracy * 1000), 1000, 0.0, ())
+
+    dataset_root = Path()
+
+    def images(self, split: Split) -> tuple[LabelledImage, ...]:
+        """There are none."""
+        return ()
 
     def predictions(self, template: str, split: Split) -> None:
         """There are no images."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from engine.vlm.dual_encoder.text_context import TextContext
 from engine.vlm.dual_encoder.text_features import TextFeatures
 from engine.vlm.interface import Score, ScoringProgress, Split, TemplateCheck
 from engine.vlm.labelled_images import LabelledImages, ReadImages, choose_images
+from engine.vlm.predictions import ImagePredictions, KeptPredictions
 
 OnProgress = Callable[[str, int, int], None]
 Report = Callable[[str], None]
@@ -30,6 +32,7 @@ class LabelledFeatures:
     features: Tensor  # (n, d) float32, L2-normalised
     labels: Tensor  # (n,) int64
     fingerprint: str = ""  # of which images these are, and of their content
+    items: tuple[LabelledImage, ...] = ()
 
 
 class DualEncoder:
@@ -64,6 +67,7 @@ class DualEncoder:
         self._context = context
         self._images = images
         self._logit_scale = logit_scale
+        self.kept = KeptPredictions()
         # Scores of a call that was closed before its end, for the call that asks again.
         self._unfinished: dict[tuple[Split, str], Score] = {}
 
@@ -104,9 +108,17 @@ class DualEncoder:
         return self._dataset.fingerprint()
 
     @property
+    def dataset_root(self) -> Path:
+        return self._dataset.root
+
+    @property
     def cuts_texts(self) -> bool:
         """Whether text batches are cut at their longest text (causal text towers)."""
         return self._texts.cut
+
+    def images(self, split: Split) -> tuple[LabelledImage, ...]:
+        """The readable images that a score on this split rests on."""
+        return self._images[split].items
 
     def size(self, split: Split) -> int:
         """Number of readable images that a score on this split rests on."""
@@ -153,10 +165,13 @@ class DualEncoder:
             if known is None:
                 done = index * len(self.class_names)
                 texts = yield from self._encode(template, done, total)
-                known = self._score(texts, split, template)
+                known, predicted = self._score(texts, split, template)
                 self._unfinished[split, template] = known
+                if predicted is not None:
+                    self.kept.put(template, split, predicted)
             scores[template] = known
         self._unfinished.clear()
+        self.kept.settle()
         return [scores[template] for template in templates]
 
     def score_ensemble(
@@ -179,10 +194,11 @@ class DualEncoder:
             done = index * len(self.class_names)
             features[template] = yield from self._encode(template, done, total)
         texts = ensemble_features(torch.stack([features[template] for template in templates]))
-        return self._score(texts, split, templates[0])
+        return self._score(texts, split, templates[0], keep=False)[0]
 
-    def predictions(self, template: str, split: Split) -> None:
-        """None is kept."""
+    def predictions(self, template: str, split: Split) -> ImagePredictions | None:
+        """What a template that was scored made of each image; None where that is not kept."""
+        return self.kept.of(template, split)
 
     def _encode(
         self, template: str, done: int, total: int
@@ -198,20 +214,26 @@ class DualEncoder:
                 return features
 
     @torch.inference_mode()
-    def _score(self, texts: Tensor, split: Split, template: str) -> Score:
+    def _score(
+        self, texts: Tensor, split: Split, template: str, keep: bool = True
+    ) -> tuple[Score, ImagePredictions | None]:
+        """The score and, where they are to be kept and there is room, the predictions."""
         images = self._images[split]
+        keep = keep and self.kept.takes(len(images.labels), len(texts))
+        parts: list[tuple[Tensor, Tensor]] | None = [] if keep else None
         try:
-            return score_features(
-                images.features,
-                images.labels,
-                texts,
-                scale=self._logit_scale,
+            score = score_features(
+                images.features, images.labels, texts, scale=self._logit_scale, parts=parts
             )
         except NotFiniteError:
             raise ModelError(
                 f"the VLM's scores of the template {template!r} are not numbers; "
                 "try vlm.precision = 'fp32'"
             ) from None
+        if parts is None:
+            return score, None
+        found, classes = (torch.cat(some).numpy() for some in zip(*parts, strict=True))
+        return score, ImagePredictions.of(found, classes)
 
 
 def collect_features(
@@ -260,6 +282,7 @@ def collect_features(
             torch.stack([features[item] for item in chosen.items]).to(device),
             torch.tensor([i.label for i in chosen.items], dtype=torch.int64, device=device),
             chosen.fingerprint,
+            chosen.items,
         )
 
     return {"train": stacked(train), "test": stacked(test)}

@@ -15,7 +15,14 @@ class NotFiniteError(Exception):
     """A similarity is NaN or infinite."""
 
 
-def score_features(images: Tensor, labels: Tensor, texts: Tensor, *, scale: float) -> Score:
+def score_features(
+    images: Tensor,
+    labels: Tensor,
+    texts: Tensor,
+    *,
+    scale: float,
+    parts: list[tuple[Tensor, Tensor]] | None = None,
+) -> Score:
     """Classify every image by its nearest text.
 
     The result depends on these arguments alone, bit by bit: each template gets a matrix product
@@ -27,6 +34,8 @@ def score_features(images: Tensor, labels: Tensor, texts: Tensor, *, scale: floa
         labels: (n,) int64, the images' true classes.
         texts: (classes, d) float32, L2-normalised, one text per class.
         scale: the model's logit scale; a logit bias would cancel in the softmax.
+        parts: gets, of some images after the other, the log-probabilities of the classes,
+            (images, classes), and the predicted ones, (images,).
 
     Raises:
         NotFiniteError: if a similarity isn't a number.
@@ -39,8 +48,10 @@ def score_features(images: Tensor, labels: Tensor, texts: Tensor, *, scale: floa
         logits = (images[start : start + step] @ texts.T) * scale  # (images, classes)
         predicted = logits.argmax(dim=1)
         hits_by_class += torch.bincount(truth[predicted == truth], minlength=len(texts))
-        own = logits.log_softmax(dim=1).gather(1, truth[:, None])
-        log_likelihood += own.cpu().double().sum()
+        found = logits.log_softmax(dim=1)
+        log_likelihood += found.gather(1, truth[:, None]).cpu().double().sum()
+        if parts is not None:
+            parts.append((found.cpu(), predicted.cpu()))
     margin = float(log_likelihood) / len(images)
     if not torch.isfinite(log_likelihood):
         raise NotFiniteError

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from engine.common.errors import ModelError
-from engine.data.dataset import Dataset
+from engine.data.dataset import Dataset, LabelledImage
 from engine.data.images import read_image
 from engine.vlm.encoder_decoder.image_prefixes import ImagePrefixes
 from engine.vlm.encoder_decoder.prediction import (
-    KeptPredictions,
     Predictions,
     Predictor,
     Question,
     in_order,
 )
 from engine.vlm.encoder_decoder.questions import Questions
-from engine.vlm.interface import ImagePrediction, Score, ScoringProgress, Split, TemplateCheck
+from engine.vlm.interface import Score, ScoringProgress, Split, TemplateCheck
 from engine.vlm.labelled_images import LabelledImages
+from engine.vlm.predictions import ImagePredictions, KeptPredictions
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class EncoderDecoder:
         self._predictor = predictor
         self._prefixes = prefixes
         self._unfinished: dict[tuple[Split, str], _Asked] = {}
-        self._kept = KeptPredictions()
+        self.kept = KeptPredictions()
         item = images["train"].items[0]
         predictor.check(read_image(dataset.images.file(item.path)), prefixes.of(item.path))
 
@@ -92,6 +93,14 @@ class EncoderDecoder:
     @property
     def class_names(self) -> tuple[str, ...]:
         return self._dataset.class_names
+
+    @property
+    def dataset_root(self) -> Path:
+        return self._dataset.root
+
+    def images(self, split: Split) -> tuple[LabelledImage, ...]:
+        """The readable images that a score on this split rests on."""
+        return self._images[split].items
 
     def size(self, split: Split) -> int:
         """Number of readable images that a score on this split rests on."""
@@ -118,9 +127,10 @@ class EncoderDecoder:
         found = yield from self._predictions(list(dict.fromkeys(templates)), split)
         scores = {}
         for template, predictions in found.items():
-            self._kept.put(template, split, predictions)
             scores[template] = self._score(predictions, split, template)
+            self.kept.put(template, split, predictions.of_images())
         self._unfinished.clear()
+        self.kept.settle()
         return [scores[template] for template in templates]
 
     def score_ensemble(
@@ -138,9 +148,9 @@ class EncoderDecoder:
         together = self._predictor.combine([found[template] for template in templates])
         return self._score(together, split, templates[0])
 
-    def predictions(self, template: str, split: Split) -> Iterator[ImagePrediction] | None:
-        """What a template scored lately made of each image; None if it is kept no more."""
-        return self._kept.each(template, split, self._images[split].items)
+    def predictions(self, template: str, split: Split) -> ImagePredictions | None:
+        """What a template that was scored made of each image; None where that is not kept."""
+        return self.kept.of(template, split)
 
     def _predictions(
         self, templates: Sequence[str], split: Split

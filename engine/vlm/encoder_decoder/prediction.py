@@ -6,7 +6,7 @@ class is read out of the model is a ``Predictor``'s: one room each beside this o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,9 +14,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from engine.data.dataset import LabelledImage
 from engine.vlm.encoder_decoder.reading import ImagePrefix
-from engine.vlm.interface import ImagePrediction, Score, Split
+from engine.vlm.interface import Score
+from engine.vlm.predictions import ImagePredictions
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,12 @@ class Predictions:
         """The class of each image, -1 where its answer names none, (images,) int64."""
         return self.log_probabilities.argmax(dim=-1).where(self.named, -1)
 
+    def of_images(self) -> ImagePredictions:
+        """The same, as it is kept."""
+        return ImagePredictions.of(
+            self.log_probabilities.float().numpy(), self.classes.numpy(), self.answers
+        )
+
     def score(self, labels: Tensor) -> Score:
         """Against the true classes, (images,) int64."""
         classes = self.log_probabilities.shape[1]
@@ -62,42 +68,6 @@ def in_order(parts: Sequence[tuple[Sequence[int], Predictions]]) -> Predictions:
         torch.cat([part.named for _, part in parts])[order],
         tuple(answers[place] for place in order.tolist()),
     )
-
-
-class KeptPredictions:
-    """The predictions of the templates scored last, as many as fit into ``room`` bytes."""
-
-    def __init__(self, room: int = 2**26) -> None:
-        self._room = room
-        self._held: dict[tuple[Split, str], Predictions] = {}
-
-    def put(self, template: str, split: Split, found: Predictions) -> None:
-        """Keep them, and let the oldest go where there is no room."""
-        self._held.pop((split, template), None)
-        self._held[split, template] = found
-        taken = sum(held.log_probabilities.nbytes for held in self._held.values())
-        while taken > self._room:
-            oldest = next(iter(self._held))
-            taken -= self._held.pop(oldest).log_probabilities.nbytes
-
-    def each(
-        self, template: str, split: Split, items: Sequence[LabelledImage]
-    ) -> Iterator[ImagePrediction] | None:
-        """Those of a template, by image, in the order of ``items``; None if they were let go."""
-        found = self._held.get((split, template))
-        return None if found is None else _each(found, items)
-
-
-def _each(found: Predictions, items: Sequence[LabelledImage]) -> Iterator[ImagePrediction]:
-    rows = zip(items, found.classes.tolist(), found.answers, strict=True)
-    for row, (item, predicted, answer) in enumerate(rows):
-        yield ImagePrediction(
-            path=item.path,
-            label=item.label,
-            predicted=None if predicted < 0 else predicted,
-            log_probabilities=tuple(found.log_probabilities[row].tolist()),
-            answer=answer,
-        )
 
 
 class Predictor(Protocol):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.data.dataset import LabelledImage
-from engine.vlm.encoder_decoder.prediction import KeptPredictions, Predictions, in_order
+from engine.vlm.encoder_decoder.prediction import Predictions, in_order
 
 
 def made(*classes: int | None, of: int = 3, answers: tuple[str, ...] | None = None) -> Predictions:
@@ -36,19 +35,3 @@ def test_parts_come_back_in_the_order_of_their_rows() -> None:
     found = in_order(parts)
     assert found.classes.tolist() == [0, -1, 2]
     assert found.answers == ("zero", "one", "two")
-
-
-def test_the_oldest_predictions_go_where_there_is_no_room() -> None:
-    items = [LabelledImage("a.png", 0), LabelledImage("b.png", 1)]
-    kept = KeptPredictions(room=2 * made(0, 1).log_probabilities.nbytes)
-    for template in ("a", "b", "a", "c"):
-        kept.put(template, "train", made(0, None, answers=("x", "y")))
-    assert kept.each("b", "train", items) is None and kept.each("a", "test", items) is None
-    found = kept.each("a", "train", items)
-    assert found is not None
-    first, second = found
-    assert (first.path, first.predicted, first.answer) == ("a.png", 0, "x")
-    assert second.predicted is None and second.label == 1
-    kept = KeptPredictions(room=1)
-    kept.put("a", "train", made(0))
-    assert kept.each("a", "train", items[:1]) is None

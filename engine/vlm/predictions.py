@@ -1,0 +1,147 @@
+"""What a score rests on: what a template made of each image of a split.
+
+A fitness keeps the predictions of the templates it scored last; a store behind it (a run's folder)
+has those of before. No model here, and no torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from engine.vlm.interface import Fitness, ScoringProgress, Split
+
+NO_CLASS = -1
+"""In ``ImagePredictions.classes``: the answer names none, or the image was not looked at."""
+
+_LOWEST = float(np.finfo(np.float16).min)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImagePredictions:
+    """Of one template, in the order of the split's images.
+
+    The classes are those that the score counts; the log-probabilities are rounded, so that their
+    highest may be another one where two are all but equal.
+    """
+
+    log_probabilities: NDArray[np.float16]  # (images, classes) nats; NaN: not looked at
+    classes: NDArray[np.int32]  # (images,) the predicted ones, or NO_CLASS
+    answers: tuple[str | None, ...] = ()  # of each image; empty where the model writes none
+
+    @classmethod
+    def of(
+        cls, log_probabilities: ArrayLike, classes: ArrayLike, answers: Sequence[str | None] = ()
+    ) -> ImagePredictions:
+        """From log-probabilities in any precision; what is below float16's range is its end.
+
+        ``answers`` are left out where none is a text.
+        """
+        found = np.asarray(log_probabilities)
+        return cls(
+            np.maximum(found, _LOWEST, dtype=found.dtype).astype(np.float16),
+            np.asarray(classes, dtype=np.int32),
+            tuple(answers) if any(answer is not None for answer in answers) else (),
+        )
+
+    @property
+    def looked_at(self) -> NDArray[np.bool_]:
+        """Which images were looked at, (images,)."""
+        return ~np.isnan(self.log_probabilities[:, 0])
+
+    @property
+    def nbytes(self) -> int:
+        """Of memory, about."""
+        texts = sum(len(answer or "") + 60 for answer in self.answers)
+        return self.log_probabilities.nbytes + self.classes.nbytes + texts
+
+
+class PredictionStore(Protocol):
+    """Where predictions outlive the fitness; it says itself what it can't keep."""
+
+    def read(self, template: str, split: Split) -> ImagePredictions | None:
+        """Those of a template; None where they are not there, or not as they were kept."""
+        ...
+
+    def keep(self, split: Split, found: Mapping[str, ImagePredictions]) -> None:
+        """Keep those of some templates, which were scored together."""
+        ...
+
+
+class KeptPredictions:
+    """Those of the templates scored last, as many as fit into ``room`` bytes; and a store's."""
+
+    def __init__(self, room: int = 2**28) -> None:
+        self._room = room
+        self._held: dict[tuple[Split, str], ImagePredictions] = {}
+        self._new: dict[Split, dict[str, ImagePredictions]] = {}  # not in the store yet
+        self.store: PredictionStore | None = None
+
+    def takes(self, images: int, classes: int) -> bool:
+        """Whether there is room for those of one template."""
+        return images * classes * 2 <= self._room
+
+    def put(self, template: str, split: Split, found: ImagePredictions) -> None:
+        """Keep them, and let the oldest go where there is no room."""
+        self._held.pop((split, template), None)
+        self._held[split, template] = found
+        taken = sum(held.nbytes for held in self._held.values())
+        while taken > self._room:
+            oldest = next(iter(self._held))
+            taken -= self._held.pop(oldest).nbytes
+            self._new.get(oldest[0], {}).pop(oldest[1], None)
+        if self.store is not None and (split, template) in self._held:
+            self._new.setdefault(split, {})[template] = found
+
+    def settle(self) -> None:
+        """Hand what is new to the store: at the end of what is scored together."""
+        new, self._new = self._new, {}
+        if self.store is not None:
+            for split, found in new.items():
+                if found:
+                    self.store.keep(split, found)
+
+    def of(self, template: str, split: Split) -> ImagePredictions | None:
+        """Those of a template; None if they were let go and no store has them."""
+        found = self._held.get((split, template))
+        if found is None and self.store is not None:
+            return self.store.read(template, split)
+        return found
+
+    @contextlib.contextmanager
+    def without_store(self) -> Iterator[None]:
+        """For scores that are no part of the run."""
+        store, self.store = self.store, None
+        try:
+            yield
+        finally:
+            self.store = store
+
+
+def log_probabilities(
+    fitness: Fitness, templates: Sequence[str], split: Split = "train"
+) -> Generator[ScoringProgress, None, NDArray[np.float16]]:
+    """Those that each template gives the classes of each image, (templates, images, classes).
+
+    From what is kept; what is not is scored again. Images that a template was not shown are NaN.
+
+    Raises:
+        UserError, ModelError: as ``Fitness.score``.
+        ValueError: if the fitness keeps nothing of a template that it has just scored.
+    """
+    found: dict[str, ImagePredictions] = {}
+    for template in dict.fromkeys(templates):
+        known = fitness.predictions(template, split)
+        if known is None:
+            yield from fitness.score([template], split=split)
+            known = fitness.predictions(template, split)
+        if known is None:
+            raise ValueError(f"{fitness.name} keeps no predictions")
+        found[template] = known
+    return np.stack([found[template].log_probabilities for template in templates])
