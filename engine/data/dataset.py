@@ -6,10 +6,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from engine.common.names import encode_name, same_name
 from engine.data.sources import FolderSource, ImageSource
+
+Split = Literal["train", "test"]
 
 
 class LabelledImage(NamedTuple):

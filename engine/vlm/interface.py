@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from engine.data.dataset import Split as Split
 from engine.prompts.template import PLACEHOLDER, RejectReason
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from engine.prompts.message import Accept, Finish
     from engine.prompts.reply import Parsed
     from engine.vlm.predictions import ImagePredictions, KeptPredictions
-
-Split = Literal["train", "test"]
 
 
 @dataclass(frozen=True, slots=True)

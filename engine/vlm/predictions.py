@@ -7,15 +7,14 @@ has those of before. No model here, and no torch.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-if TYPE_CHECKING:
-    from engine.vlm.interface import Fitness, ScoringProgress, Split
+from engine.data.dataset import Split
 
 NO_CLASS = -1
 """In ``ImagePredictions.classes``: the answer names none, or the image was not looked at."""
@@ -122,26 +121,3 @@ class KeptPredictions:
             yield
         finally:
             self.store = store
-
-
-def log_probabilities(
-    fitness: Fitness, templates: Sequence[str], split: Split = "train"
-) -> Generator[ScoringProgress, None, NDArray[np.float16]]:
-    """Those that each template gives the classes of each image, (templates, images, classes).
-
-    From what is kept; what is not is scored again. Images that a template was not shown are NaN.
-
-    Raises:
-        UserError, ModelError: as ``Fitness.score``.
-        ValueError: if the fitness keeps nothing of a template that it has just scored.
-    """
-    found: dict[str, ImagePredictions] = {}
-    for template in dict.fromkeys(templates):
-        known = fitness.predictions(template, split)
-        if known is None:
-            yield from fitness.score([template], split=split)
-            known = fitness.predictions(template, split)
-        if known is None:
-            raise ValueError(f"{fitness.name} keeps no predictions")
-        found[template] = known
-    return np.stack([found[template].log_probabilities for template in templates])

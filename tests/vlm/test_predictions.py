@@ -5,12 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.vlm.predictions import (
-    NO_CLASS,
-    ImagePredictions,
-    KeptPredictions,
-    log_probabilities,
-)
+from engine.vlm.log_probabilities import log_probabilities
+from engine.vlm.predictions import NO_CLASS, ImagePredictions, KeptPredictions
 from tests.support.generators import finished
 
 SEED, OTHER = "a photo of a <category>.", "a dark <category>."
