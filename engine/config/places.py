@@ -21,6 +21,7 @@ PLACE_KEYS = (
     "vlm.image_batch",
     "vlm.text_batch",
     "vlm.cache",
+    "vlm.predictions_mib",
     "llm.model",
     "llm.revision",
     "llm.device",

@@ -135,6 +135,13 @@ class VLMConfig(_Section):
     image_batch: int = Field(256, ge=1, le=MOST, description="images encoded at once")
     text_batch: int = Field(2048, ge=1, le=MOST, description="texts encoded at once")
     cache: bool = Field(True, description="keep image features on disk for later runs")
+    predictions_mib: int = Field(
+        1024,
+        ge=0,
+        le=MOST,
+        description="MiB of a run's folder for what templates made of each training image (2 "
+        "bytes an image and class); where they are full, the worst templates' goes; 0: none",
+    )
     answer: Answer = Field(
         "likelihood",
         description="how an encoder-decoder's class of an image is read: the name that most likely "

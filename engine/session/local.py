@@ -26,6 +26,7 @@ from engine.run.stalling import why_stalled
 from engine.run.state import RunState
 from engine.search.unused import unused_remark
 from engine.session.giving_up import Load
+from engine.session.keeping import keep_predictions
 from engine.session.loading import load_search
 from engine.session.obeying import Obeyer
 from engine.session.publishing import OnEvent, Publisher, StopRequested
@@ -300,9 +301,10 @@ class LocalSession:
         begun, before = time.monotonic(), self.state.models
         run = run_argument(self.folder)
         expected = Expected(before, run, self.state.steps_done) if before is not None else None
+        placed = with_places(self.state.config, self._places)
         with self._load_watch.under_way():
             search = load_search(
-                with_places(self.state.config, self._places),
+                placed,
                 progress,
                 report,
                 self._scores,
@@ -317,6 +319,8 @@ class LocalSession:
                 report(remark)
         places = (ev.PlacesSet(places=self._places),) if self._places else ()
         self._publisher.publish(*places, loaded)  # said for good once the run goes on with it
+        room = placed.vlm.predictions_mib
+        keep_predictions(self.folder, search.fitness, room, self._obeyer.report)
         return search
 
     def _drive(self, steps: Steps[RunState]) -> None:

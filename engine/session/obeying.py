@@ -223,7 +223,7 @@ class Obeyer:
         problem: str | None = None
         try:
             events = experiment_events(experiment, self._publisher.state, self.search, self._hold)
-            with contextlib.closing(events) as work:
+            with self._keeping_nothing(), contextlib.closing(events) as work:
                 for event in work:
                     self._publish(event)
                     if self._experiment_ended():
@@ -237,6 +237,12 @@ class Obeyer:
             problem = f"{type(error).__name__}: {error} (details in {log})"
         seconds = time.monotonic() - begun
         self._publish(ev.ExperimentEnded(problem=problem, seconds=seconds))
+
+    def _keeping_nothing(self) -> contextlib.AbstractContextManager[None]:
+        """What the lab scores is no part of the run."""
+        if self.search is None:
+            return contextlib.nullcontext()
+        return self.search.fitness.kept.without_store()
 
     def _experiment_ended(self) -> bool:
         """Look at what was asked meanwhile; whatever moves the run on ends the experiment."""

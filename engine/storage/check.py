@@ -29,7 +29,15 @@ from engine.storage import journal_lines
 from engine.storage.journal import fold_journal, is_driven
 from engine.storage.journal_versions import check_head, read_lines
 from engine.storage.lock import OWNER
-from engine.storage.run_folder import CONFIG, EVENTS, LOG, SOCKET, SUMMARY, run_argument
+from engine.storage.run_folder import (
+    CONFIG,
+    EVENTS,
+    LOG,
+    PREDICTIONS,
+    SOCKET,
+    SUMMARY,
+    run_argument,
+)
 from engine.storage.run_record import begun_config
 from engine.storage.run_status import RunStatus, status_now
 from engine.storage.summary import kept_summary, summary_of_journal
@@ -126,6 +134,7 @@ def check_run(folder: Path) -> RunCheck:
     if state is not None:
         findings += _beside(folder, events, state, driven)
         findings += _caches(begun_config(events), state)
+    findings += _predictions(folder)
     findings += _files(folder)
     status = status_now(state.status, folder) if state is not None else None
     return RunCheck(folder, len(events), state, status, tuple(findings))
@@ -250,6 +259,21 @@ def _caches(config: RunConfig, state: RunState) -> Iterator[Finding]:
         yield Finding("error", str(path), what, "delete it: it is written anew when it is needed")
 
 
+def _predictions(folder: Path) -> Iterator[Finding]:
+    """What templates made of each image, where that is still there."""
+    if not (folder / PREDICTIONS).is_dir():
+        return
+    from engine.storage.predictions import damaged_files  # with numpy
+
+    for path in damaged_files(folder):
+        yield Finding(
+            "error",
+            str(path),
+            "what templates made of each image is not what was kept there",
+            "delete it: they are scored again when that is needed",
+        )
+
+
 def _files(folder: Path) -> Iterator[Finding]:
     """Links, files of others, and what no engine put there."""
     foreign = why_foreign(folder, folder / EVENTS)
@@ -281,6 +305,8 @@ def _file(entry: os.DirEntry[str]) -> Finding | None:
     if status.st_uid != os.geteuid():
         what = f"it belongs to {user_name(status.st_uid)}"
         return Finding("note", entry.path, what, "see that this is what you expect")
+    if entry.name == PREDICTIONS and stat.S_ISDIR(status.st_mode):
+        return None
     if entry.name not in _OURS and not entry.name.startswith(tuple(f".{name}." for name in _OURS)):
         return Finding("note", entry.path, "no engine put it there", "leave it, or delete it")
     return None

@@ -23,7 +23,7 @@ from engine.run.edit_check import edit_problem
 from engine.run.edits import SetOption
 from engine.run.state import RunState
 from engine.storage.journal import Journal, fold_journal, read_journal
-from engine.storage.run_folder import CONFIG, EVENTS
+from engine.storage.run_folder import CONFIG, EVENTS, PREDICTIONS
 from engine.storage.run_record import begun_config
 from engine.storage.trust import check_trust
 
@@ -97,6 +97,11 @@ def write_fork(
         raise
     finally:
         journal.close()
+    if (parent / PREDICTIONS).is_dir():
+        from engine.storage.prediction_keeper import copy_predictions  # with numpy
+
+        scored = (fact.template for fact in facts if isinstance(fact, ev.TemplateScored))
+        copy_predictions(parent, folder, scored)
 
 
 def _changes(

@@ -18,6 +18,7 @@ CONFIG = "config.toml"
 SUMMARY = "summary.json"
 LOG = "log.txt"
 SOCKET = "control.sock"
+PREDICTIONS = "predictions"
 
 
 def new_run_folder(name: str) -> Path:
