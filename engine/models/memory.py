@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from pathlib import Path
 
 import torch
 
@@ -25,3 +26,24 @@ def free_memory() -> None:
     """Give back what nobody uses. Call it outside ``except``: the error holds on to tensors."""
     gc.collect()
     torch.cuda.empty_cache()  # nothing where CUDA was not used
+
+
+def free_bytes(device: torch.device) -> int:
+    """That can be allocated on a device now; of the host, within its control group's limit."""
+    if device.type == "cuda":
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + unused
+    if device.type == "mps":
+        taken = torch.mps.driver_allocated_memory() - torch.mps.current_allocated_memory()
+        return max(0, torch.mps.recommended_max_memory() - taken)
+    import psutil
+
+    return min(int(psutil.virtual_memory().available), _left_to_the_group())
+
+
+def _left_to_the_group(root: Path = Path("/sys/fs/cgroup")) -> int:
+    try:
+        most, taken = ((root / f"memory.{name}").read_text() for name in ("max", "current"))
+        return max(0, int(most) - int(taken))
+    except (OSError, ValueError):  # no such limit
+        return 2**62

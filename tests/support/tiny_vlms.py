@@ -164,6 +164,51 @@ def smolvlm() -> Made:
     return _idefics(tf.SmolVLMConfig, tf.SmolVLMForConditionalGeneration)
 
 
+def molmo2() -> Made:
+    config = tf.Molmo2Config(
+        vision_config={
+            **SIZES,
+            "num_key_value_heads": 4,
+            "head_dim": 8,
+            "image_size": [16, 16],
+            "patch_size": 4,
+        },
+        adapter_config={
+            "vision_feature_layer": [-1, 0],
+            "hidden_size": 32,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 4,
+            "head_dim": 8,
+            "intermediate_size": 64,
+            "text_hidden_size": 32,
+        },
+        text_config={**TEXT, "head_dim": 8, "additional_vocab_size": 8},
+        image_patch_id=IMAGE,
+        image_start_token_id=VISION_START,
+        image_end_token_id=VISION_END,
+    )
+    # A small view of 1 x 2 and a large one of 2 x 2 tokens, each pooled from four patches.
+    patches = torch.arange(32).reshape(2, 4, 4)
+    pooled = [patches[0, :, half : half + 2].reshape(-1)[:4] for half in (0, 2)]
+    pooled += [
+        patches[1, top : top + 2, left : left + 2].reshape(-1) for top in (0, 2) for left in (0, 2)
+    ]
+    inputs = {
+        "pixel_values": torch.randn(2, 16, 3 * 4 * 4),
+        "image_token_pooling": torch.stack(pooled),
+        "image_grids": torch.tensor([[1, 2, 2, 2]]),
+        "image_num_crops": torch.tensor([2]),
+    }
+    small, large = [VISION_START, *[IMAGE] * 2, VISION_END], [VISION_START, *[IMAGE] * 4]
+    ids = [1, 5, *small, *large, VISION_END]
+    # All tokens of both views, with those around them, attend to each other.
+    inputs["mm_token_type_ids"] = torch.tensor([[0, 0, *[1] * (len(ids) - 2)]])
+    model = tf.Molmo2ForConditionalGeneration(config)
+    for weight in model.model.multi_modal_projector.parameters():
+        torch.nn.init.normal_(weight, std=0.5)  # the small ones that it comes with don't count
+    return model, ids, inputs
+
+
 FAMILIES: dict[str, Callable[[], Made]] = {
     "llava": llava,
     "llava-onevision": llava_onevision,
@@ -174,6 +219,7 @@ FAMILIES: dict[str, Callable[[], Made]] = {
     "internvl": internvl,
     "idefics3": idefics3,
     "smolvlm": smolvlm,
+    "molmo2": molmo2,
 }
 
 

@@ -11,6 +11,7 @@ import torch
 from engine.common.errors import ModelError
 from engine.data.dataset import Dataset, LabelledImage
 from engine.data.images import read_image
+from engine.models.memory import is_out_of_memory
 from engine.vlm.encoder_decoder.image_prefixes import ImagePrefixes
 from engine.vlm.encoder_decoder.prediction import (
     Predictions,
@@ -19,6 +20,7 @@ from engine.vlm.encoder_decoder.prediction import (
     in_order,
 )
 from engine.vlm.encoder_decoder.questions import Questions
+from engine.vlm.encoder_decoder.reading import ImagePrefix
 from engine.vlm.interface import Score, ScoringProgress, Split, TemplateCheck
 from engine.vlm.labelled_images import LabelledImages
 from engine.vlm.predictions import ImagePredictions, KeptPredictions
@@ -175,7 +177,7 @@ class EncoderDecoder:
                 own = [group.rows[i] for i in places]
                 prefixes = [group.prefixes[i] for i in places]
                 images = [paths[row] for row in own]
-                one.add(own, self._predictor.predict(images, prefixes, one.question))
+                one.add(own, self._asked_of(images, prefixes, one.question))
                 done += len(own)
                 yield ScoringProgress(done, total)
         return {one.question.text: in_order(one.parts) for one in asked}
@@ -191,6 +193,21 @@ class EncoderDecoder:
                 asked.add(*known)
             self._unfinished[split, template] = asked
         return self._unfinished[split, template]
+
+    def _asked_of(
+        self, images: Sequence[str], prefixes: Sequence[ImagePrefix], question: Question
+    ) -> Predictions:
+        """The predictor's, of fewer images at once where memory runs out."""
+        try:
+            return self._predictor.predict(images, prefixes, question)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        self._prefixes.after_out_of_memory(len(images))
+        half = (len(images) + 1) // 2
+        ways = [slice(0, half), slice(half, None)] if half < len(images) else [slice(None)]
+        rows = range(len(images))
+        return in_order([(rows[w], self._asked_of(images[w], prefixes[w], question)) for w in ways])
 
     def _score(self, found: Predictions, split: Split, template: str) -> Score:
         if not torch.isfinite(found.log_probabilities).all():

@@ -23,13 +23,14 @@ def load(
     """As ``engine.vlm.loading.FamilyLoader``, for ``vlm.kind = encoder-decoder``."""
     loaded = kept.get("VLM", config.vlm, lambda: load_model(config.vlm))
     known = ReadImages({}, {})
+    sizes: dict[str, tuple[int, int]] = {}
 
     def read(items: Sequence[LabelledImage], phase: str) -> None:
         for done, item in enumerate(items):
             progress(phase, done, len(items))
             file = dataset.images.file(item.path)
             try:
-                read_image(file)
+                sizes[item.path] = read_image(file).size
                 known.digests[item] = file_digest(file)
             except UnreadableImageError as error:
                 known.reasons[item.path] = str(error)
@@ -54,7 +55,12 @@ def load(
         images={"train": train, "test": test},
         predictor=_predictor(config, loaded, questions, dataset),
         prefixes=ImagePrefixes(
-            loaded.model, questions, dataset.images, batch=min(config.vlm.image_batch, 32)
+            loaded.model,
+            questions,
+            dataset.images,
+            batch=min(config.vlm.image_batch, 32),
+            sizes=sizes,
+            report=report,
         ),
     )
 

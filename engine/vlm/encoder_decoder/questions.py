@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from engine.common.errors import ModelError
-from engine.vlm.encoder_decoder.reading import Inputs, cut_inputs
+from engine.vlm.encoder_decoder.reading import Inputs, cut_inputs, image_token
 
 _NAMES = ("a", "dog")
 
@@ -28,14 +28,12 @@ class Questions:
         self._tokenizer = processor.tokenizer
         self._tokenizer.padding_side = "left"  # never assumed: most processors pad right
         config = model.config
-        image_token = getattr(config, "image_token_id", None)
-        if image_token is None:
-            image_token = getattr(config, "image_token_index", None)
-        if image_token is None:
+        token = image_token(config)
+        if token is None:
             raise ModelError(
                 f"the VLM {config.model_type} has no image token: it is of no kind known"
             )
-        self._image_token = int(image_token)
+        self._image_token = token
         if not getattr(processor, "chat_template", None):
             raise ModelError(
                 "the VLM's processor has no chat template, so it can't be asked: put a "

@@ -29,7 +29,14 @@ class ImagePrefix:
     @property
     def bytes(self) -> int:
         """That it takes."""
-        return sum(t.numel() * t.element_size() for pair in self.layers for t in pair)
+        return sum(t.nbytes for pair in self.layers for t in pair)
+
+    def to(self, device: torch.device) -> ImagePrefix:
+        """With keys and values on a device."""
+        if self.layers[0][0].device == device:
+            return self
+        layers = tuple((keys.to(device), values.to(device)) for keys, values in self.layers)
+        return ImagePrefix(layers, self.length, self.next_position)
 
 
 def cut_inputs(inputs: Inputs, length: int) -> dict[str, Tensor]:
@@ -40,18 +47,48 @@ def cut_inputs(inputs: Inputs, length: int) -> dict[str, Tensor]:
     }
 
 
-@torch.inference_mode()
 def read_prefix(model: Any, inputs: Inputs) -> ImagePrefix:
     """Read the text before an image and the image; ``inputs`` end with the image's last token."""
+    return read_prefixes(model, inputs)[0]
+
+
+@torch.inference_mode()
+def read_prefixes(
+    model: Any, inputs: Inputs, seen: Mapping[str, Any] | None = None
+) -> list[ImagePrefix]:
+    """The same of several images of one length: a row of ``input_ids`` (images, L) each.
+
+    Args:
+        model: an image-text-to-text model of transformers.
+        inputs: with pixels, if nothing was ``seen``.
+        seen: what the model is given in place of pixels.
+    """
     from transformers import DynamicCache
 
     cache = DynamicCache()
-    length = inputs["input_ids"].shape[1]
-    mask = torch.ones_like(inputs["input_ids"])
-    model(**{**inputs, "attention_mask": mask}, cache=cache, use_cache=True, logits_to_keep=1)
+    count, length = inputs["input_ids"].shape
+    given = {**inputs, **(seen or {}), "attention_mask": torch.ones_like(inputs["input_ids"])}
+    model(**given, cache=cache, use_cache=True, logits_to_keep=1)
     shift = getattr(model.model, "rope_deltas", None)  # state of the module, of the last call
-    behind = length if shift is None else length + int(shift.reshape(-1)[0])
-    return ImagePrefix(_pairs(cache), length, behind)
+    behind = [length] * count if shift is None else (shift.reshape(-1) + length).tolist()
+    layers = _pairs(cache)
+    if count == 1:
+        return [ImagePrefix(layers, length, int(behind[0]))]
+    return [  # each in memory of its own, so that one can go without the others
+        ImagePrefix(
+            tuple((keys[[row]], values[[row]]) for keys, values in layers), length, int(place)
+        )
+        for row, place in enumerate(behind)
+    ]
+
+
+def image_token(config: Any) -> int | None:
+    """The token that stands for an image's features; None for a kind of model that has none."""
+    for name in ("image_token_id", "image_token_index"):
+        token = getattr(config, name, None)
+        if token is not None:
+            return int(token)
+    return None
 
 
 def _pairs(cache: Any) -> tuple[tuple[Tensor, Tensor], ...]:
