@@ -19,20 +19,20 @@ _MARKS = (
 )
 
 
-def read_text(path: Path, error: type[UserError] = UserError) -> str:
+def read_text(path: Path, error: type[UserError] = UserError, longest: int = LONGEST) -> str:
     """What a text file says: UTF-8, or UTF-16 or UTF-32 that is marked so; without the mark.
 
     Raises:
-        UserError: of the class ``error``, if the file can't be read, is longer than ``LONGEST`` or
-            no such text; names the file, and the line that is none.
+        UserError: of the class ``error``, if the file can't be read, is longer than ``longest``
+            bytes or no such text; names the file, and the line that is none.
     """
     try:
         with path.open("rb") as file:
-            data = file.read(LONGEST + 1)
+            data = file.read(longest + 1)
     except OSError as problem:
         raise error(f"{path} can't be read: {problem.strerror or problem}") from problem
-    if len(data) > LONGEST:
-        raise error(f"{path} can't be read: it is longer than {LONGEST // 1024:,} KiB")
+    if len(data) > longest:
+        raise error(f"{path} can't be read: it is longer than {longest // 1024:,} KiB")
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8-sig")
     try:
         text = data.decode(encoding)

@@ -33,13 +33,15 @@ SteeringMode = Literal[
 ]
 Pooling = Literal["no-bos", "paper", "reference", "last"]
 AlphaUnit = Literal["absolute", "relative"]
-Answer = Literal["likelihood"]
+Answer = Literal["likelihood", "choice", "refusal"]
+LetterReading = Literal["likelihood", "parsed"]
+JudgeKind = Literal["patterns", "llm"]
 LikelihoodScore = Literal["raw", "per-token", "prior-corrected"]
 
 MOST = 1_000_000
 """Of steps, images and the like: more is a slip of the finger, and would never end or fit."""
 
-PATH_KEYS = ("data.path", "proposal.template_file", "llm.model", "vlm.model", "vlm.pretrained")
+PATH_KEYS = ("data.path", "data.options", "proposal.template_file", "llm.model", "vlm.model", "vlm.pretrained")
 """Keys whose text is a path, or may be one."""
 
 
@@ -84,7 +86,13 @@ class DataConfig(_Section):
     )
     path: Given | None = Field(
         None,
-        description="folder with one folder of images per class, in train/ and test/ or split here",
+        description="folder with one folder of images per class, in train/ and test/ or split here; "
+        "of questions a file or folder of rows",
+    )
+    options: Given | None = Field(
+        None,
+        description="JSON file with four options for each image, as FOCI's (vlm.answer = choice); "
+        "default: three other classes, drawn",
     )
     name: str | None = Field(
         None, description="name shown to the LLM; default: dataset.toml's, or the folder's name"
@@ -145,7 +153,20 @@ class VLMConfig(_Section):
     answer: Answer = Field(
         "likelihood",
         description="how an encoder-decoder's class of an image is read: the name that most likely "
-        "begins its answer (likelihood)",
+        "begins its answer (likelihood), or the letter of one of four options (choice, as FOCI); or "
+        "whether it declines a harmful question (refusal, with data.dataset = questions)",
+    )
+    letters: LetterReading = Field(
+        "likelihood",
+        description="how the letter of an option is read: the most likely one (likelihood), or the "
+        "one that the written answer names (parsed; an answer that names none counts as wrong)",
+    )
+    judge: JudgeKind = Field(
+        "patterns",
+        description="what tells that an answer declines: a list of English patterns, or an LLM",
+    )
+    judge_model: Given | None = Field(
+        None, description="the LLM that judges (judge = llm); default: the one that proposes"
     )
     likelihood: LikelihoodScore = Field(
         "raw",
@@ -383,7 +404,22 @@ class RunConfig(_Section):
                 "data.path is missing; give the folder with your images "
                 "(root/<class>/*), or choose data.dataset from `glov datasets`"
             )
+        self._check_answer()
         return self
+
+    def _check_answer(self) -> None:
+        answer, dataset = self.vlm.answer, self.data.dataset
+        if answer in ("choice", "refusal") and self.vlm.kind != "encoder-decoder":
+            raise ValueError(
+                f"vlm.answer is {answer}, but vlm.kind is {self.vlm.kind}, which writes no answer; "
+                "set vlm.kind = encoder-decoder"
+            )
+        if (answer == "refusal") != (dataset == "questions"):
+            raise ValueError(
+                f"vlm.answer is {answer} and data.dataset is {dataset}: harmful questions "
+                "(data.dataset = questions) are there to be declined (vlm.answer = refusal), and "
+                "nothing else is"
+            )
 
 
 def _texts(values: Any, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -1,6 +1,7 @@
-"""From one reply of the LLM to a question about an image, or to the reason why there is none.
+"""From one reply of the LLM to a question about an image, or an instruction to put before questions,
+or to the reason why there is none.
 
-A question needs no placeholder, so what tells it from talk is where it stands: behind a label, in
+Neither needs a placeholder, so what tells it from talk is where it stands: behind a label, in
 quotation marks, with a question mark, or as the first line that is no preface.
 """
 
@@ -29,11 +30,17 @@ _LABEL = re.compile(
     r"(?:question|prompt|template|instruction|answer|output)s?(?: \d{1,2})?) ?[:：] ?",
     re.IGNORECASE,
 )
+_PLEASE = re.compile("please", re.IGNORECASE)
 _STARTS = (pat.BULLET, pat.JSON_KEY, pat.SURE, pat.NUMBERED, pat.LABEL, _LABEL)
 
 
 def parse_question(
-    text: str, *, finish: Finish = "stop", accept: Accept = "clean", begun: str = ""
+    text: str,
+    *,
+    finish: Finish = "stop",
+    accept: Accept = "clean",
+    begun: str = "",
+    asks: bool = True,
 ) -> Parsed:
     """Read the question out of a reply; of several the first one.
 
@@ -43,6 +50,8 @@ def parse_question(
         accept: "verbatim" takes the text as it came, without a preface, thoughts and quotes;
             "clean" takes whole sentences only; "usable" goes back to the last whole sentence.
         begun: what the reply was begun with: the line that begins so is the question.
+        asks: a line that asks is taken before others; an instruction asks nothing, and may begin
+            with "please".
     """
     if finish == "thinking":
         return Parsed(reason=RejectReason.THOUGHT_TOO_LONG)
@@ -50,7 +59,10 @@ def parse_question(
     if not has_words(body):
         return Parsed(reason=wordless_reason(text, cut))
     raw = split_lines(body)
-    if pat.REFUSAL.match(raw[0]) and not any(_is_asking(line) for line in raw):
+    declined = pat.REFUSAL.match(raw[0])
+    if declined and not (
+        any(_is_asking(line) for line in raw) if asks else _PLEASE.match(declined[0])
+    ):
         return Parsed(reason=RejectReason.QUESTION_OR_REFUSAL)
     while len(raw) > 1 and raw[0][-1:] in (":", "："):
         raw.pop(0)
@@ -64,7 +76,7 @@ def parse_question(
     if not lines:
         return Parsed(reason=RejectReason.NOT_A_TEMPLATE)
     own = [item for item in lines if begun and item[0].startswith(begun.strip())]
-    line, last = (own or [item for item in lines if _is_asking(item[0])] or lines)[0]
+    line, last = (own or [item for item in lines if asks and _is_asking(item[0])] or lines)[0]
     note = None if line == text.strip() else "took the question out of the reply"
     if cut and last and not is_finished(line):
         spans = sentence_spans(line)[:-1]

@@ -1,5 +1,7 @@
 """The families of VLMs by ``vlm.kind``: their tasks and loaders. Importing this loads no model.
 
+Where a way to answer (``vlm.answer``) wants templates of another kind, it has a task of its own.
+
 A family's task is read before any heavy library is loaded: by ``glov config``, before the first
 paint. So its module imports neither torch nor a model's library.
 """
@@ -21,6 +23,7 @@ class Family(NamedTuple):
 
     task: str  # a Task
     loader: str  # a FamilyLoader, see engine.vlm.loading
+    answers: Mapping[str, str] = {}  # the Tasks of values of vlm.answer that have their own
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -31,13 +34,18 @@ FAMILIES: Mapping[str, Family] = {
     "encoder-decoder": Family(
         task="engine.vlm.encoder_decoder.task:TASK",
         loader="engine.vlm.encoder_decoder.loading:load",
+        answers={
+            "choice": "engine.vlm.encoder_decoder.task:CHOICE",
+            "refusal": "engine.vlm.encoder_decoder.task:REFUSAL",
+        },
     ),
 }
 
 
 def task_of(config: VLMConfig) -> Task:
-    """The task of the family that ``vlm.kind`` names."""
-    task: Task = resolve_name(FAMILIES[config.kind].task)
+    """The task of the family that ``vlm.kind`` names, or of its ``vlm.answer``."""
+    family = FAMILIES[config.kind]
+    task: Task = resolve_name(family.answers.get(config.answer, family.task))
     return task
 
 

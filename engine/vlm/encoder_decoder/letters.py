@@ -32,8 +32,8 @@ _WHOLE = re.compile(
 )
 _SAYS = re.compile(
     r"\b(?:(?:answer|option|choice|letter)(?: (?:is|was|must be|should be|would be)|[:=])"
-    r"|(?:choose|select|pick|go with|answer with|answer is|it is|it's|must be) (?:option|letter|choice)"
-    r"|(?:choose|select|pick))"
+    r"|(?:go with|answer with|answer is|it is|it's|must be) (?:option|letter|choice)"
+    r"|(?:choose|select|pick)(?: (?:option|letter|choice))?)"
     rf"[:\s]{{0,3}}(?:(?:option|letter|choice|answer)[:\s]{{0,2}})?{_OPEN}{_LETTER}",
     re.IGNORECASE,
 )
@@ -58,7 +58,9 @@ _BEFORE = 40  # characters before a letter or text that may negate it
 
 
 def read_letter(answer: str, options: Sequence[str]) -> int | None:
-    """The index of the option that an answer names; None if it names none, or several. Never raises.
+    """The index of the option that an answer names, None if it names none or several.
+
+    Never raises.
 
     Args:
         answer: any text of any length; the first ``LONGEST`` characters are read.
