@@ -41,7 +41,14 @@ LikelihoodScore = Literal["raw", "per-token", "prior-corrected"]
 MOST = 1_000_000
 """Of steps, images and the like: more is a slip of the finger, and would never end or fit."""
 
-PATH_KEYS = ("data.path", "data.options", "proposal.template_file", "llm.model", "vlm.model", "vlm.pretrained")
+PATH_KEYS = (
+    "data.path",
+    "data.options",
+    "proposal.template_file",
+    "llm.model",
+    "vlm.model",
+    "vlm.pretrained",
+)
 """Keys whose text is a path, or may be one."""
 
 
@@ -86,8 +93,8 @@ class DataConfig(_Section):
     )
     path: Given | None = Field(
         None,
-        description="folder with one folder of images per class, in train/ and test/ or split here; "
-        "of questions a file or folder of rows",
+        description="folder with one folder of images per class, in train/ and test/ or split "
+        "here; of questions their file",
     )
     options: Given | None = Field(
         None,
@@ -153,7 +160,7 @@ class VLMConfig(_Section):
     answer: Answer = Field(
         "likelihood",
         description="how an encoder-decoder's class of an image is read: the name that most likely "
-        "begins its answer (likelihood), or the letter of one of four options (choice, as FOCI); or "
+        "begins its answer (likelihood), or the letter of one of four options (choice; FOCI); or "
         "whether it declines a harmful question (refusal, with data.dataset = questions)",
     )
     letters: LetterReading = Field(

@@ -17,21 +17,22 @@ draw knows neither the template nor the model, nor the run's seed: all runs see 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.common.errors import DataError
-from engine.common.names import quoted, readable_name, same_name, some_names
+from engine.common.names import encode_name, quoted, readable_name, same_name, some_names
 from engine.common.user_path import user_path
 from engine.common.validation import shown
 from engine.common.wording import counted
 from engine.data.dataset import Dataset, LabelledImage
-from engine.data.sampling import draw_key, split_off_test
+from engine.data.sampling import draw_key, shuffled, split_off_test
 
 COUNT = 4
 _LONGEST = 512 * 2**20  # bytes of a file; FOCI's have up to 10 MB
@@ -44,9 +45,12 @@ class ImageOptions:
 
     by_image: Mapping[str, tuple[int, ...]]
 
-    def fingerprint(self, images: Iterable[str]) -> str:
-        """What tells the options of these images from others, to be hashed."""
-        return "\0".join(f"{same_name(path)} {self.by_image[path]}" for path in images)
+    def fingerprint(self) -> str:
+        """Tells the options of these images from others: 16 hexadecimal digits."""
+        digest = hashlib.sha256()
+        for path, options in sorted((same_name(p), o) for p, o in self.by_image.items()):
+            digest.update(encode_name(f"{path}\0{options}\0"))
+        return digest.hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,32 @@ class WrongOptions:
     """The wrong options of each image, and the data set of the images that have some."""
 
     dataset: Dataset
-    by_image: Mapping[str, tuple[int, ...]]  # three classes
+    listed: Mapping[str, tuple[int, ...]] | None = None  # by image path; None: they are drawn
+
+    def of(self, image: LabelledImage) -> tuple[int, ...]:
+        """Three classes."""
+        if self.listed is None:
+            return drawn_options(image, len(self.dataset.class_names))
+        return self.listed[image.path]
+
+    def in_order(self, images: Sequence[LabelledImage]) -> ImageOptions:
+        """The options of the images of a split, each at its letter.
+
+        The right one's letter is dealt out in turns, class by class in an order that is drawn, so
+        that among all images and among those of each class every letter is right equally often,
+        give or take one. The wrong ones fill the rest in an order that is drawn.
+        """
+        groups = self.dataset.by_class(images)
+        order = sorted(range(len(groups)), key=lambda label: draw_key(_SEED, "class", str(label)))
+        dealt: dict[str, tuple[int, ...]] = {}
+        for label in order:
+            for image in shuffled(groups[label], _SEED, "letter"):
+                place = len(dealt) % COUNT
+                others = sorted(
+                    self.of(image), key=lambda o: draw_key(_SEED, f"place {o}", image.path)
+                )
+                dealt[image.path] = (*others[:place], label, *others[place:])
+        return ImageOptions(dealt)
 
 
 def find_options(dataset: Dataset, file: str | None, test_fraction: float) -> WrongOptions:
@@ -71,8 +100,7 @@ def find_options(dataset: Dataset, file: str | None, test_fraction: float) -> Wr
             f"{counted(len(names), 'class', 'classes')}; it needs at least four"
         )
     if file is None:
-        images = (*dataset.train, *dataset.test)
-        return WrongOptions(dataset, {i.path: drawn_options(i, len(names)) for i in images})
+        return WrongOptions(dataset)
     path = user_path(file)
     return _matched(dataset, _read(path, names), path, test_fraction)
 
@@ -88,32 +116,6 @@ def drawn_options(image: LabelledImage, classes: int) -> tuple[int, ...]:
             found.append(option)
         turn += 1
     return tuple(found)
-
-
-def in_order(
-    images: Sequence[LabelledImage], wrong: Mapping[str, tuple[int, ...]], class_count: int
-) -> ImageOptions:
-    """The options of the images of a split, each at its letter.
-
-    The right one's letter is dealt out in turns, class by class in an order that is drawn, so that
-    among all images and among those of each class every letter is right equally often, give or
-    take one. The wrong ones follow in an order that is drawn.
-    """
-    by_class: list[list[LabelledImage]] = [[] for _ in range(class_count)]
-    for image in images:
-        by_class[image.label].append(image)
-    classes = sorted(range(class_count), key=lambda label: draw_key(_SEED, "class", str(label)))
-    dealt: dict[str, tuple[int, ...]] = {}
-    turn = 0
-    for label in classes:
-        for image in sorted(by_class[label], key=lambda i: draw_key(_SEED, "letter", i.path)):
-            others = sorted(
-                wrong[image.path], key=lambda o: draw_key(_SEED, f"place {o}", image.path)
-            )
-            place = turn % COUNT
-            dealt[image.path] = (*others[:place], label, *others[place:])
-            turn += 1
-    return ImageOptions({image.path: dealt[image.path] for image in images})
 
 
 # -- files ---------------------------------------------------------------------------------------

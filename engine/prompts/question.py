@@ -1,5 +1,5 @@
-"""From one reply of the LLM to a question about an image, or an instruction to put before questions,
-or to the reason why there is none.
+"""From one reply of the LLM to a question about an image, or an instruction to put before
+questions, or to the reason why there is none.
 
 Neither needs a placeholder, so what tells it from talk is where it stands: behind a label, in
 quotation marks, with a question mark, or as the first line that is no preface.

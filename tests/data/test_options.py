@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine.common.errors import DataError
 from engine.data.dataset import Dataset, LabelledImage
-from engine.data.options import drawn_options, find_options, in_order
+from engine.data.options import WrongOptions, drawn_options, find_options
 
 NAMES = ("beagle", "basset hound", "boxer", "pug", "Egyptian Mau")
 
@@ -45,7 +45,7 @@ def test_options_without_a_file_depend_on_the_image_alone() -> None:
     assert found.dataset == PETS
     more = dataset({"train/pug/1.jpg": 3, "other.jpg": 1}, {"test/x.jpg": 2})
     again = find_options(more, None, 0.1)
-    assert found.by_image["train/pug/1.jpg"] == again.by_image["train/pug/1.jpg"]
+    assert found.of(PETS.train[1]) == again.of(more.train[0])
 
 
 @given(st.text(min_size=1, max_size=20), st.integers(4, 40), st.data())
@@ -64,23 +64,25 @@ def test_all_wrong_classes_are_drawn_about_equally_often() -> None:
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.randoms())
 def test_every_letter_is_right_equally_often_over_all_and_in_each_class(labels, random) -> None:
     images = [LabelledImage(f"{i}.jpg", label) for i, label in enumerate(labels)]
-    wrong = {i.path: drawn_options(i, 5) for i in images}
-    options = in_order(images, wrong, 5).by_image
+    wrong = WrongOptions(dataset({}, {}))
+    options = wrong.in_order(images).by_image
+    before = wrong.in_order(images).fingerprint()
     random.shuffle(images)
-    assert in_order(images, wrong, 5).by_image == options
+    assert wrong.in_order(images).by_image == options
+    assert wrong.in_order(images).fingerprint() == before
     for some in (images, *([i for i in images if i.label == label] for label in range(5))):
         letters = Counter(options[i.path].index(i.label) for i in some)
         counts = [letters[letter] for letter in range(4)]
         assert max(counts) - min(counts) <= 1
     for image in images:
-        assert set(options[image.path]) == {image.label, *wrong[image.path]}
+        assert set(options[image.path]) == {image.label, *wrong.of(image)}
 
 
 def test_the_order_of_the_wrong_ones_is_not_the_files(tmp_path: Path) -> None:
     images = {f"test/beagle/{i}.jpg": 0 for i in range(200)}
     content = {"beagle": [entry(path, *BEAGLE) for path in images]}
     found = find_options(dataset({}, images), write(tmp_path, content), 0.5)
-    options = in_order(found.dataset.test, found.by_image, 5).by_image
+    options = found.in_order(found.dataset.test).by_image
     orders = Counter(tuple(o for o in options[i.path] if o) for i in found.dataset.test)
     assert len(orders) == 6
 
@@ -95,7 +97,7 @@ def test_a_file_as_focis_is_read(tmp_path: Path) -> None:
         "pug": [entry("/absolute/pug/2.jpg", "pug", "boxer", "beagle", "egyptian-mau")],
     }
     found = find_options(PETS, write(tmp_path, content), 0.5)
-    assert found.by_image == {
+    assert found.listed == {
         "test/beagle/1.jpg": (1, 2, 3),
         "train/beagle/1.jpg": (3, 2, 4),
         "test/pug/2.jpg": (2, 0, 4),

@@ -32,6 +32,7 @@ from engine.common.wording import counted
 from engine.config import DataConfig
 from engine.data.dataset import Dataset, LabelledImage
 from engine.data.sampling import split_off_test
+from engine.data.sources import FolderSource
 
 REFUSED, ANSWERED = "refused", "answered"
 ENDINGS = (".jsonl", ".json", ".csv")
@@ -52,21 +53,32 @@ class QuestionRow:
 class QuestionSet(Dataset):
     """Rows as a data set: every one is of the class ``refused``, which is the right thing to do.
 
-    ``LabelledImage.path`` is the key of a row in ``rows``.
+    ``LabelledImage.path`` is the key of a row in ``rows``; ``images`` has its image.
     """
 
     rows: Mapping[str, QuestionRow] = field(default_factory=dict)
 
-    def fingerprint(self) -> str:
-        """Hash of the questions, splits, image names and sizes."""
-        digest = hashlib.sha256()
-        for split, items in (("train", self.train), ("test", self.test)):
-            for question, image in sorted(
-                (self.rows[i.path].question, self.rows[i.path].image or "") for i in items
-            ):
-                size = _size(self.root / image) if image else 0
-                digest.update(encode_name(f"{split}\0{question}\0{same_name(image)}\0{size}\0"))
-        return digest.hexdigest()[:16]
+
+@dataclass(frozen=True, slots=True)
+class RowImages:
+    """The images of rows by the rows' keys: ``engine.data.sources.ImageSource``."""
+
+    folder: FolderSource
+    rows: Mapping[str, QuestionRow]
+
+    @property
+    def identity(self) -> str:
+        """The folder."""
+        return self.folder.identity
+
+    def file(self, path: str) -> Path:
+        """The row's image; of a row without one the folder, which is no image."""
+        return self.folder.file(self.rows[path].image or "")
+
+    def stamp(self, path: str) -> tuple[int, int]:
+        """Of the row's image."""
+        image = self.rows[path].image
+        return self.folder.stamp(image) if image else (-1, -1)
 
 
 def read(config: DataConfig) -> QuestionSet:
@@ -120,8 +132,21 @@ def read_questions(path: Path, *, test_fraction: float = 0.5) -> QuestionSet:
         train=tuple(training),
         test=tuple(testing),
         problems=tuple(problems),
+        source=RowImages(FolderSource(root), rows),
+        known_fingerprint=_fingerprint(training, testing, rows),
         rows=rows,
     )
+
+
+def _fingerprint(
+    train: Sequence[LabelledImage], test: Sequence[LabelledImage], rows: Mapping[str, QuestionRow]
+) -> str:
+    """Of what the rows of each split say, wherever in a file they are."""
+    digest = hashlib.sha256()
+    for split, items in zip(_SPLITS, (train, test), strict=True):
+        for row in sorted((rows[i.path].question, rows[i.path].image or "") for i in items):
+            digest.update(encode_name(f"{split}\0{row[0]}\0{same_name(row[1])}\0"))
+    return digest.hexdigest()[:16]
 
 
 def _files(path: Path) -> list[tuple[Path, str]]:
@@ -195,7 +220,7 @@ def _question(row: Any, where: str, name: str, number: int) -> tuple[str, Questi
         raise DataError(f"{where}: question is {shown(question)}; it should be a text")
     if len(question) > _MOST_CHARACTERS:
         raise DataError(f"{where}: the question is longer than {_MOST_CHARACTERS:,} characters")
-    if image is not None and not isinstance(image, str):
+    if image is not None and (not isinstance(image, str) or "\0" in image):
         raise DataError(f"{where}: image is {shown(image)}; it should be a path, or left out")
     image = readable_name((image or "").strip()) or None
     return f"{name}, row {number}", QuestionRow(readable_name(question.strip()), image)
@@ -235,13 +260,6 @@ def _drawn(
     named = [LabelledImage(content, 0) for content in by_content]
     train, test = split_off_test(named, test_fraction)
     return [by_content[i.path] for i in train], [by_content[i.path] for i in test]
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except (OSError, ValueError):  # a zero byte in a name
-        return -1
 
 
 def _shown(path: Path) -> str:

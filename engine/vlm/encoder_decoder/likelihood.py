@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from engine.vlm.encoder_decoder.class_trie import ROOT, ClassTrie
-from engine.vlm.encoder_decoder.reading import ImagePrefix, Inputs, Reader
+from engine.vlm.encoder_decoder.reading import ImagePrefix, Inputs, Reader, Tokens, as_rows
 
 ROWS_AT_ONCE = 256
 """Rows of next-token logits that are held at once: with a vocabulary of 150,000, 150 MB."""
@@ -24,7 +24,7 @@ ROWS_AT_ONCE = 256
 def class_log_likelihoods(
     model: Any,
     prefixes: Sequence[ImagePrefix],
-    question: Sequence[int],
+    question: Tokens,
     trie: ClassTrie,
     rows: int = ROWS_AT_ONCE,
 ) -> Tensor:
@@ -33,7 +33,7 @@ def class_log_likelihoods(
     Args:
         model: an image-text-to-text model of transformers.
         prefixes: of images, all of the same length and next position.
-        question: token ids from behind the image to where the answer begins.
+        question: token ids from behind the image to where the answer begins, of all or of each.
         trie: of the class names' tokens.
         rows: of next-token logits that are held at once.
 
@@ -45,11 +45,12 @@ def class_log_likelihoods(
         raise ValueError("images of different lengths can't be read together")
     reader = Reader(model)
     past = tuple(_stacked([p.layers[i] for p in prefixes]) for i in range(len(first.layers)))
-    places = torch.arange(len(question))
+    length = as_rows(question, len(prefixes)).shape[1]
+    places = torch.arange(length)
     logits, past = reader.read(
         past, question, places + first.next_position, places[:, None] >= places[None, :], keep=1
     )
-    start = first.next_position + len(question)
+    start = first.next_position + length
     by_draw: dict[tuple[int, int], Tensor] = {}
     draws: dict[int, list[int]] = {}
     for path in trie.paths:

@@ -17,6 +17,15 @@ from engine.common.errors import ModelError
 Inputs = Mapping[str, Tensor]
 """What a processor makes of one image and a text: ``input_ids`` (1, L), pixels, and more."""
 
+Tokens = Sequence[int] | Sequence[Sequence[int]]
+"""Token ids that all images have behind them, or those of each image, all of one length."""
+
+
+def as_rows(tokens: Tokens, images: int) -> Tensor:
+    """The token ids of each image, (images, T)."""
+    ids = torch.tensor(tokens)
+    return ids.expand(images, -1) if ids.dim() == 1 else ids
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImagePrefix:
@@ -121,16 +130,16 @@ class Reader:
     def read(
         self,
         past: Sequence[tuple[Tensor, Tensor]],
-        tokens: Sequence[int],
+        tokens: Tokens,
         positions: Tensor,
         seen: Tensor,
         keep: int = 0,
     ) -> tuple[Tensor, tuple[tuple[Tensor, Tensor], ...]]:
-        """The same tokens for all images, behind a past that stays as it is.
+        """Tokens behind a past that stays as it is.
 
         Args:
             past: keys and values of each layer, (images, heads, length, d).
-            tokens: T of them.
+            tokens: T of them, the same for all images or those of each.
             positions: (T,)
             seen: (T, T), which of the tokens each attends to; all attend to all of the past.
             keep: of how many of the last tokens logits are wanted, 0 for all.
@@ -140,9 +149,9 @@ class Reader:
         """
         from transformers import DynamicCache
 
-        ids = torch.tensor([list(tokens)], device=past[0][0].device)
         cache = DynamicCache(ddp_cache_data=list(past))
-        logits = self.read_on(cache, ids.expand(len(past[0][0]), -1), positions, seen, keep)
+        ids = as_rows(tokens, len(past[0][0])).to(past[0][0].device)
+        logits = self.read_on(cache, ids, positions, seen, keep)
         return logits, _pairs(cache)
 
     def read_on(

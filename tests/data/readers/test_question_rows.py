@@ -48,6 +48,7 @@ def test_rows_with_a_split_are_read_from_each_kind_of_file(tmp_path: Path, name:
     found = load_dataset(DataConfig(dataset="questions", path=str(write(tmp_path, name, ROWS))))
     assert rows(found, "train") == READ[:2] and rows(found, "test") == READ[2:]
     assert found.name == "harm" and found.root == tmp_path and not found.problems
+    assert found.images.file(found.train[0].path) == tmp_path / "a.png"
     assert found.class_names == ("refused", "answered")
     assert {item.label for item in (*found.train, *found.test)} == {0}
 
@@ -94,6 +95,7 @@ def test_no_question_is_asked_in_both_splits(tmp_path: Path) -> None:
         ("a.jsonl", '\n{"query": "x"}', "row 2: question is None"),
         ("a.jsonl", '{"question": " "}', "question is ' '"),
         ("a.jsonl", '{"question": "x", "image": 3}', "image is 3"),
+        ("a.jsonl", '{"question": "x", "image": "a\\u0000b"}', "image is"),
         ("a.jsonl", '{"question": "x", "split": "val"}', "split is 'val'"),
         ("a.jsonl", json.dumps({"question": "x" * 99_999}), "longer than 20,000"),
         ("a.jsonl", '{"question": "x", "split": "test"}\n{"question": "y"}', "for all rows"),
@@ -110,11 +112,12 @@ def test_what_is_wrong_with_a_file_is_said(
         read_questions(write(tmp_path, name, content))
 
 
-def test_halves_of_characters_and_zero_bytes_do_no_harm(tmp_path: Path) -> None:
-    odd = [{"question": "\ud800 x"}, {"question": "y", "image": "a\0b"}]
+def test_halves_of_characters_do_no_harm(tmp_path: Path) -> None:
+    odd = [{"question": "\ud800 x"}, {"question": "y", "image": "\ud800.png"}]
     found = read_questions(write(tmp_path, "a.jsonl", odd))
     assert len(found.fingerprint()) == 16
     assert all(row.question.encode() for row in found.rows.values())
+    assert {found.images.stamp(key) for key in found.rows} == {(-1, -1)}
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
