@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tokenizers import normalizers
 
 from engine.common.errors import ModelError
 from engine.config import VLMConfig
@@ -148,3 +149,34 @@ def test_a_chat_template_that_does_not_end_is_ended(tmp_path: Path) -> None:
     loaded = load_model(VLMConfig(kind="encoder-decoder", model=str(folder)))
     with pytest.raises(ModelError, match="did not end"):
         Questions(loaded.processor, loaded.model)
+
+
+TEXTS = ["What?", "Which?\nA. red ball\nB. cup", "  spaced  ", "", "é 猫", "<image> <end>", "A <b>"]
+
+
+def test_many_questions_are_read_as_one_alone(questions: Questions) -> None:
+    assert questions.many(TEXTS) == [questions.question(text) for text in TEXTS]
+    assert questions._is_text_enough
+
+
+def test_where_the_text_alone_is_read_otherwise_the_image_goes_with_it(
+    loaded: LoadedModel,
+) -> None:
+    before = with_template(loaded, CHAT.replace("\n{{ part['text'] }}", "{{ part['text'] }}"))
+    tokenizer = loaded.processor.tokenizer
+    normal = tokenizer.backend_tokenizer.normalizer
+    try:  # what stands first in a text is read in another way than in the middle of one
+        tokenizer.backend_tokenizer.normalizer = normalizers.Prepend("_")
+        questions = Questions(loaded.processor, loaded.model)
+        assert questions.many(TEXTS) == [questions.question(text) for text in TEXTS]
+    finally:
+        tokenizer.backend_tokenizer.normalizer = normal
+        with_template(loaded, before)
+
+
+def test_a_question_without_an_image_has_none(loaded: LoadedModel, questions: Questions) -> None:
+    ids = questions.plain("what is <image> it?")
+    tokenizer = loaded.processor.tokenizer
+    assert tokenizer.convert_tokens_to_ids("<image>") not in ids
+    text = tokenizer.decode(ids)
+    assert text.startswith("<|user|>what") and text.endswith("<|assistant|>")

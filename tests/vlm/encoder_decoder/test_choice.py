@@ -1,0 +1,176 @@
+"""Four options an image, and the letter that is most likely or that the answer names."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.common.errors import ConfigError, DataError
+from engine.common.kept import Kept
+from engine.config import RunConfig
+from engine.config.toml_file import load_config
+from engine.data.images import read_image
+from engine.run import events as ev
+from engine.session.loading import check_config
+from engine.session.local import LocalSession
+from engine.storage.journal import read_journal
+from engine.vlm.encoder_decoder.by_choice import NEVER
+from engine.vlm.encoder_decoder.choices import ASK, with_options
+from engine.vlm.encoder_decoder.fitness import EncoderDecoder
+from engine.vlm.encoder_decoder.letters import LETTERS
+from engine.vlm.encoder_decoder.likelihood import one_by_one
+from engine.vlm.families import task_of
+from engine.vlm.loading import load_fitness
+from tests.support.small_runs import drive
+from tests.support.tiny_llava import save_tiny_llava
+
+QUESTION = "which one is it?"
+INLINE = "is it one of <category>?"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_llava(tmp_path_factory.mktemp("vlm") / "llava")
+
+
+def configured(folder: Path, *overrides: str) -> RunConfig:
+    return load_config(
+        "demo",
+        [
+            "vlm.kind=encoder-decoder",
+            "vlm.answer=choice",
+            f"vlm.model={folder}",
+            "data.shots=1",
+            "steps=1",
+            "proposal.candidates=2",
+            "proposal.attempts=1",
+            "proposal.min_new=0",
+            "steering.mode=off",
+            "sampling.max_new_tokens=8",
+            *overrides,
+        ],
+    )
+
+
+def loaded(config: RunConfig, report=lambda _: None) -> EncoderDecoder:
+    made = load_fitness(config, lambda *_: None, report, Kept())
+    assert isinstance(made, EncoderDecoder)
+    return made
+
+
+@pytest.fixture(scope="module")
+def fitness(folder: Path) -> EncoderDecoder:
+    return loaded(configured(folder))
+
+
+def run(work):
+    try:
+        while True:
+            next(work)
+    except StopIteration as done:
+        return done.value
+
+
+def test_where_the_options_stand() -> None:
+    options = ["cat", "dog", "owl", "red deer"]
+    assert with_options("What is it?", options) == (
+        f"What is it?\nA. cat\nB. dog\nC. owl\nD. red deer\n{ASK}"
+    )
+    assert with_options("Is it <category>, or <category>?", options) == (
+        "Is it A. cat, B. dog, C. owl, D. red deer, or <category>?"
+    )
+
+
+@pytest.mark.parametrize("question", [QUESTION, INLINE, "a <image> <end> in it?"])
+def test_a_letter_is_as_likely_as_it_is_alone(fitness: EncoderDecoder, question: str) -> None:
+    (score,) = run(fitness.score([question], split="train"))
+    predictor = fitness._predictor
+    letters = fitness._questions.names(LETTERS)
+    right, margin = 0, 0.0
+    for item in fitness.images("train"):
+        text = with_options(question, predictor.names(item.path))
+        inputs = fitness._questions.inputs(
+            read_image(fitness._dataset.images.file(item.path)), text
+        )
+        plain = [one_by_one(fitness._predictor._model, inputs, letter) for letter in letters]
+        found = torch.tensor(plain).log_softmax(-1)
+        own = predictor._options[item.path].index(item.label)
+        right += int(found.argmax()) == own
+        margin += float(found[own])
+    assert score.hits == right and score.n == fitness.size("train")
+    assert score.margin == pytest.approx(margin / score.n, abs=1e-4)
+
+
+def test_right_letters_are_balanced_in_each_split(fitness: EncoderDecoder) -> None:
+    options = fitness._predictor._options
+    for split in ("train", "test"):
+        images = fitness.images(split)
+        counts = Counter(options[i.path].index(i.label) for i in images)
+        assert max(counts.values()) - min(counts[letter] for letter in range(4)) <= 1
+
+
+def test_options_are_the_same_whatever_the_model_template_and_seed(
+    folder: Path, tmp_path: Path, fitness: EncoderDecoder
+) -> None:
+    other = loaded(
+        configured(save_tiny_llava(tmp_path / "other", seed=1), "seed=7", "vlm.letters=likelihood")
+    )
+    assert other.fingerprint("test") == fitness.fingerprint("test")
+    plain = loaded(configured(folder, "vlm.answer=likelihood"))
+    assert plain.fingerprint("test") != fitness.fingerprint("test")
+
+
+def test_only_the_options_of_an_image_are_likely(fitness: EncoderDecoder) -> None:
+    run(fitness.score([QUESTION], split="train"))
+    found = fitness.predictions(QUESTION, "train")
+    assert found is not None
+    likely = torch.tensor(found.log_probabilities) > NEVER / 2
+    assert (likely.sum(dim=1) == 4).all()
+
+
+def test_an_ensemble_is_the_mean_of_its_questions(fitness: EncoderDecoder) -> None:
+    both = run(fitness.score_ensemble([QUESTION, INLINE], split="train"))
+    alone = run(fitness.score_ensemble([QUESTION, QUESTION], split="train"))
+    (score,) = run(fitness.score([QUESTION], split="train"))
+    assert alone.class_hits == score.class_hits
+    assert alone.margin == pytest.approx(score.margin, abs=1e-5) and both.margin != score.margin
+
+
+def test_a_question_may_have_one_placeholder(folder: Path) -> None:
+    assert task_of(configured(folder).vlm).read(INLINE).template == INLINE
+    assert check_config(configured(folder, f"seed_template={INLINE}"))
+    with pytest.raises(ConfigError, match="can't have the placeholder <category> more than"):
+        check_config(configured(folder, f"seed_template={INLINE} {INLINE}"))
+
+
+def test_it_is_refused_in_words_where_it_can_not_be(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="set vlm.kind = encoder-decoder"):
+        configured(folder, "vlm.kind=dual-encoder")
+    with pytest.raises(DataError, match="data.options"):
+        loaded(configured(folder, f"data.options={tmp_path / 'none.json'}"))
+
+
+def test_a_run_with_options_of_a_file_comes_to_its_end(
+    folder: Path, fitness: EncoderDecoder, run_folder: Path, tmp_path: Path
+) -> None:
+    names = fitness.class_names
+    content: dict[str, list] = {}
+    for item in fitness._dataset.test[::4]:
+        wrong = [names[(item.label + i) % len(names)] for i in (1, 2, 3)]
+        own = names[item.label]
+        content.setdefault(own, []).append(
+            {"image": item.path, "options": [own, *wrong], "groundtruth": own}
+        )
+    (tmp_path / "options.json").write_text(json.dumps(content))
+    config = configured(folder, f"data.options={tmp_path / 'options.json'}")
+    state = drive(LocalSession.create(config, run_folder))
+    assert state.status == "finished", state.error
+    assert state.seed.text == "Which of these is shown in the image?"
+    tests = [e for e in read_journal(run_folder).events if isinstance(e, ev.TestMeasured)]
+    assert {t.subject for t in tests} == {"seed", "best", "ensemble"}
+    left_out = [line.text for line in state.log if "without options" in line.text]
+    assert len(left_out) == 1 and "the shots come out" in " ".join(line.text for line in state.log)
