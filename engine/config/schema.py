@@ -33,9 +33,7 @@ SteeringMode = Literal[
 ]
 Pooling = Literal["no-bos", "paper", "reference", "last"]
 AlphaUnit = Literal["absolute", "relative"]
-Answer = Literal["likelihood", "choice", "refusal"]
-LetterReading = Literal["likelihood", "parsed"]
-JudgeKind = Literal["patterns", "llm"]
+Answer = Literal["likelihood", "choice"]
 LikelihoodScore = Literal["raw", "per-token", "prior-corrected"]
 
 MOST = 1_000_000
@@ -160,20 +158,7 @@ class VLMConfig(_Section):
     answer: Answer = Field(
         "likelihood",
         description="how an encoder-decoder's class of an image is read: the name that most likely "
-        "begins its answer (likelihood), or the letter of one of four options (choice; FOCI); or "
-        "whether it declines a harmful question (refusal, with data.dataset = questions)",
-    )
-    letters: LetterReading = Field(
-        "likelihood",
-        description="how the letter of an option is read: the most likely one (likelihood), or the "
-        "one that the written answer names (parsed; an answer that names none counts as wrong)",
-    )
-    judge: JudgeKind = Field(
-        "patterns",
-        description="what tells that an answer declines: a list of English patterns, or an LLM",
-    )
-    judge_model: Given | None = Field(
-        None, description="the LLM that judges (judge = llm); default: the one that proposes"
+        "begins its answer (likelihood), or the letter of one of four options (choice; FOCI)",
     )
     likelihood: LikelihoodScore = Field(
         "raw",
@@ -415,17 +400,11 @@ class RunConfig(_Section):
         return self
 
     def _check_answer(self) -> None:
-        answer, dataset = self.vlm.answer, self.data.dataset
-        if answer in ("choice", "refusal") and self.vlm.kind != "encoder-decoder":
+        answer = self.vlm.answer
+        if answer == "choice" and self.vlm.kind != "encoder-decoder":
             raise ValueError(
                 f"vlm.answer is {answer}, but vlm.kind is {self.vlm.kind}, which writes no answer; "
                 "set vlm.kind = encoder-decoder"
-            )
-        if (answer == "refusal") != (dataset == "questions"):
-            raise ValueError(
-                f"vlm.answer is {answer} and data.dataset is {dataset}: harmful questions "
-                "(data.dataset = questions) are there to be declined (vlm.answer = refusal), and "
-                "nothing else is"
             )
 
 

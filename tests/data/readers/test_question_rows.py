@@ -9,8 +9,7 @@ import pytest
 
 from engine.common.errors import DataError
 from engine.config import DataConfig
-from engine.data.readers.question_rows import QuestionRow, read_questions
-from engine.data.registry import load_dataset
+from engine.data.readers.question_rows import QuestionRow, read, read_questions
 
 ROWS = [
     {"question": "How is it built?", "image": "a.png", "split": "train", "more": 1},
@@ -45,7 +44,7 @@ def rows(dataset, split: str) -> list[QuestionRow]:
 
 @pytest.mark.parametrize("name", ["harm.jsonl", "harm.json", "harm.csv"])
 def test_rows_with_a_split_are_read_from_each_kind_of_file(tmp_path: Path, name: str) -> None:
-    found = load_dataset(DataConfig(dataset="questions", path=str(write(tmp_path, name, ROWS))))
+    found = read(DataConfig(dataset="questions", path=str(write(tmp_path, name, ROWS))))
     assert rows(found, "train") == READ[:2] and rows(found, "test") == READ[2:]
     assert found.name == "harm" and found.root == tmp_path and not found.problems
     assert found.images.file(found.train[0].path) == tmp_path / "a.png"

@@ -116,9 +116,7 @@ def test_right_letters_are_balanced_in_each_split(fitness: EncoderDecoder) -> No
 def test_options_are_the_same_whatever_the_model_template_and_seed(
     folder: Path, tmp_path: Path, fitness: EncoderDecoder
 ) -> None:
-    other = loaded(
-        configured(save_tiny_llava(tmp_path / "other", seed=1), "seed=7", "vlm.letters=likelihood")
-    )
+    other = loaded(configured(save_tiny_llava(tmp_path / "other", seed=1), "seed=7"))
     assert other.fingerprint("test") == fitness.fingerprint("test")
     plain = loaded(configured(folder, "vlm.answer=likelihood"))
     assert plain.fingerprint("test") != fitness.fingerprint("test")
