@@ -23,7 +23,9 @@ from engine.sweeps.grid import describe, format_value
 from engine.sweeps.over_seeds import OverSeeds
 
 # What makes a block, or is told by its data set's fingerprint; a run's name makes no difference.
-_NO_GROUP_KEYS = ("name", "seed", "data.dataset", "data.path", "data.test_fraction")
+_NO_GROUP_KEYS = (
+    *("name", "seed", "data.dataset", "data.path", "data.options", "data.test_fraction"),
+)
 _BLOCK_KEYS = ("data.shots", "data.labelled_classes")
 # Data sets come with their own: differences matter only between runs on the same data set.
 _DATASET_TEXTS = ("data.name", "data.description")

@@ -15,6 +15,7 @@ from engine.config.toml_file import as_typed, parse_override, validate, with_val
 
 PLACE_KEYS = (
     "data.path",
+    "data.options",
     "vlm.model",
     "vlm.pretrained",
     "vlm.device",

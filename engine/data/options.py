@@ -100,9 +100,19 @@ def find_options(dataset: Dataset, file: str | None, test_fraction: float) -> Wr
             f"{counted(len(names), 'class', 'classes')}; it needs at least four"
         )
     if file is None:
-        return WrongOptions(dataset)
+        return WrongOptions(_known_by(dataset, "drawn"))
     path = user_path(file)
-    return _matched(dataset, _read(path, names), path, test_fraction)
+    found = _matched(dataset, _read(path, names), path, test_fraction)
+    listed = ImageOptions(found.listed or {})
+    return dataclasses.replace(found, dataset=_known_by(found.dataset, listed.fingerprint()))
+
+
+def _known_by(dataset: Dataset, options: str) -> Dataset:
+    """Accuracies with other options, or with none, are not to be compared."""
+    both = f"{dataset.fingerprint()} options {options}"
+    return dataclasses.replace(
+        dataset, known_fingerprint=hashlib.sha256(both.encode()).hexdigest()[:16]
+    )
 
 
 def drawn_options(image: LabelledImage, classes: int) -> tuple[int, ...]:

@@ -45,6 +45,7 @@ def check_config(config: RunConfig) -> RunConfig:
     find_dataset(config.data)
     paths = {
         "data.path": config.data.path,
+        "data.options": config.data.options,
         "llm.model": config.llm.model,
         "vlm.model": config.vlm.model,
         "vlm.pretrained": config.vlm.pretrained,

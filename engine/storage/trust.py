@@ -54,6 +54,7 @@ def named_things(config: RunConfig) -> list[str]:
         found.append("llm.trust_remote_code = true")
     paths = {
         "data.path": config.data.path,
+        "data.options": config.data.options,
         "llm.model": _if_local(config.llm.model),
         "vlm.model": _if_local(config.vlm.model),
         "vlm.pretrained": _if_local(config.vlm.pretrained),

@@ -42,7 +42,8 @@ def write(folder: Path, content: object) -> str:
 
 def test_options_without_a_file_depend_on_the_image_alone() -> None:
     found = find_options(PETS, None, 0.5)
-    assert found.dataset == PETS
+    assert (found.dataset.train, found.dataset.test) == (PETS.train, PETS.test)
+    assert found.dataset.fingerprint() != PETS.fingerprint()
     more = dataset({"train/pug/1.jpg": 3, "other.jpg": 1}, {"test/x.jpg": 2})
     again = find_options(more, None, 0.1)
     assert found.of(PETS.train[1]) == again.of(more.train[0])
@@ -104,6 +105,8 @@ def test_a_file_as_focis_is_read(tmp_path: Path) -> None:
     }
     assert [image.path for image in found.dataset.train] == ["train/beagle/1.jpg"]
     assert found.dataset.test == PETS.test
+    other = write(tmp_path, {**content, "pug": [entry("pug/2.jpg", "pug", *BEAGLE[:3])]})
+    assert find_options(PETS, other, 0.5).dataset.fingerprint() != found.dataset.fingerprint()
     assert found.dataset.problems == (
         "1 entry of options.json of no image here",
         "1 image without options in options.json: left out",
