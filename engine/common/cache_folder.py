@@ -13,7 +13,7 @@ ENVIRONMENT_VARIABLE = "GLOV_CACHE_DIR"
 
 
 def cache_folder() -> Path:
-    """The folder for image features and generated data sets; it may not exist yet.
+    """The folder for image features, answers and generated data sets; it may not exist yet.
 
     It is ``$GLOV_CACHE_DIR``, or else the platform's cache folder for ``glov``. Everything in it
     can be deleted at any time and is computed again when needed.
@@ -32,6 +32,11 @@ def cache_folder() -> Path:
 def features_folder() -> Path:
     """Where image features are kept."""
     return cache_folder() / "features"
+
+
+def answers_folder() -> Path:
+    """Where the answers of VLMs are kept."""
+    return cache_folder() / "answers"
 
 
 def datasets_folder() -> Path:

@@ -18,6 +18,7 @@ PLACE_KEYS = (
     "data.options",
     "vlm.model",
     "vlm.pretrained",
+    "vlm.embedder",
     "vlm.device",
     "vlm.image_batch",
     "vlm.text_batch",

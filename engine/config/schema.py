@@ -33,7 +33,7 @@ SteeringMode = Literal[
 ]
 Pooling = Literal["no-bos", "paper", "reference", "last"]
 AlphaUnit = Literal["absolute", "relative"]
-Answer = Literal["likelihood", "choice"]
+Answer = Literal["likelihood", "embedding", "choice"]
 LikelihoodScore = Literal["raw", "per-token", "prior-corrected"]
 
 MOST = 1_000_000
@@ -46,6 +46,7 @@ PATH_KEYS = (
     "llm.model",
     "vlm.model",
     "vlm.pretrained",
+    "vlm.embedder",
 )
 """Keys whose text is a path, or may be one."""
 
@@ -147,7 +148,7 @@ class VLMConfig(_Section):
     )
     image_batch: int = Field(256, ge=1, le=MOST, description="images encoded at once")
     text_batch: int = Field(2048, ge=1, le=MOST, description="texts encoded at once")
-    cache: bool = Field(True, description="keep image features on disk for later runs")
+    cache: bool = Field(True, description="keep image features and answers on disk for later runs")
     predictions_mib: int = Field(
         1024,
         ge=0,
@@ -158,7 +159,16 @@ class VLMConfig(_Section):
     answer: Answer = Field(
         "likelihood",
         description="how an encoder-decoder's class of an image is read: the name that most likely "
-        "begins its answer (likelihood), or the letter of one of four options (choice; FOCI)",
+        "begins its answer (likelihood), the name nearest to the answer that it writes "
+        "(embedding; the paper's), or the letter of one of four options (choice; FOCI)",
+    )
+    embedder: Given = Field(
+        "sentence-transformers/all-mpnet-base-v2",
+        description="the sentence-transformers model that compares answers with class names "
+        "(answer = embedding): a hub name or a folder",
+    )
+    max_new_tokens: int = Field(
+        50, ge=1, le=4096, description="longest answer, in tokens (answer = embedding)"
     )
     likelihood: LikelihoodScore = Field(
         "raw",

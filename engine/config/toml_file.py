@@ -37,6 +37,7 @@ _NAMES_OR_PATHS = {
     "llm.model": "config.json",
     "vlm.model": "*config.json",
     "vlm.pretrained": None,
+    "vlm.embedder": "modules.json",
 }
 
 

@@ -65,8 +65,14 @@ def cache() -> Path:
 
 
 def is_cached(repository: str) -> bool:
-    """Whether anything of a repository (``org/name``) is in the cache."""
-    return (cache() / f"models--{repository.replace('/', '--')}").is_dir()
+    """Whether anything of a repository (``org/name``) is in the cache.
+
+    sentence-transformers may have one of its own.
+    """
+    own = os.environ.get("SENTENCE_TRANSFORMERS_HOME")
+    folders = [cache(), *([Path(own)] if own else [])]
+    name = f"models--{repository.replace('/', '--')}"
+    return any((folder / name).is_dir() for folder in folders)
 
 
 def do_without() -> None:

@@ -19,13 +19,15 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
 
     ``DynamicLayer`` copies everything for each new token; here adding a token costs what the token
     costs, and taking tokens off (``truncate``) costs nothing. A sliding window is left to the
-    attention mask: all tokens are kept.
+    attention mask: all tokens are kept. The first buffers have room for ``expected`` tokens, where
+    that many are known to come.
     """
 
     is_sliding = False
 
-    def __init__(self) -> None:
+    def __init__(self, expected: int | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._expected = expected
         self._length = 0
         self._buffers: tuple[Tensor, Tensor] | None = None
 
@@ -43,6 +45,8 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         start, end = self._length, self._length + key_states.shape[-2]
         if self._buffers is None or end > self._buffers[0].shape[-2]:
             room = end + max(end // 2, 64)
+            if self._buffers is None and self._expected is not None:
+                room = max(end, self._expected)
             self._buffers = (self._grown(0, key_states, room), self._grown(1, value_states, room))
         for buffer, states in zip(self._buffers, (key_states, value_states), strict=True):
             buffer[:, :, start:end] = states

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,9 @@ def quiet() -> Iterator[None]:
     verbosity, bars = library.get_verbosity(), library.is_progress_bar_enabled()
     hub: Any = huggingface_hub.utils.logging
     hub_verbosity = hub.get_verbosity()
+    sentences = logging.getLogger("sentence_transformers")
+    sentences_level = sentences.level
+    sentences.setLevel(logging.CRITICAL)
     library.set_verbosity(library.CRITICAL)
     hub.set_verbosity(hub.CRITICAL)
     library.disable_progress_bar()
@@ -28,5 +32,6 @@ def quiet() -> Iterator[None]:
     finally:
         library.set_verbosity(verbosity)
         hub.set_verbosity(hub_verbosity)
+        sentences.setLevel(sentences_level)
         if bars:
             library.enable_progress_bar()

@@ -138,10 +138,13 @@ class TemplateScored(EventRecord):
     n: Positive
     margin: LogLikelihood
     class_hits: tuple[Count, ...]  # of each class, in the order of models-loaded
+    unnamed: Count = 0  # images whose answer names no class: they count as wrong
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         _check_hits(self.hits, self.n)
+        if self.hits + self.unnamed > self.n:
+            raise ValueError(f"{self.hits} hits and {self.unnamed} without a class among {self.n}")
         return self
 
 

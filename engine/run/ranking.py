@@ -41,6 +41,7 @@ class ScoredTemplate:
     class_hits: tuple[int, ...]  # in the order of the data set's classes
     reply: str = ""  # the raw reply it was parsed from
     again: tuple[Proposal, ...] = ()  # later replies with the same normalised text
+    unnamed: int = 0  # of the images that were looked at: the answer names no class
 
     @property
     def accuracy(self) -> float:
@@ -65,7 +66,12 @@ class ScoredTemplate:
     def scored_as(self, other: ScoredTemplate) -> ScoredTemplate:
         """The same template with the score of ``other``, one of the same key."""
         return replace(
-            self, hits=other.hits, n=other.n, margin=other.margin, class_hits=other.class_hits
+            self,
+            hits=other.hits,
+            n=other.n,
+            margin=other.margin,
+            class_hits=other.class_hits,
+            unnamed=other.unnamed,
         )
 
 

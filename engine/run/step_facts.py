@@ -83,4 +83,5 @@ def template_scored(
         n=score.n,
         margin=score.margin,
         class_hits=score.class_hits,
+        unnamed=score.unnamed,
     )

@@ -39,6 +39,7 @@ def scored_template(
         n=event.n,
         margin=event.margin,
         class_hits=event.class_hits,
+        unnamed=event.unnamed,
         reply=next(replies, "") if event.origin == "llm" else "",
         again=tuple(
             Proposal(c.step, c.attempt, c.candidate)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,7 @@ def check_config(config: RunConfig) -> RunConfig:
         "llm.model": config.llm.model,
         "vlm.model": config.vlm.model,
         "vlm.pretrained": config.vlm.pretrained,
+        "vlm.embedder": config.vlm.embedder,
     }
     for key, text in paths.items():
         if text is not None and text.startswith("/"):
@@ -66,9 +67,9 @@ def _look_for_hub(config: RunConfig, report: Report) -> None:
     """Where models are hub names and the hub can't be reached, look in its cache only.
 
     Raises:
-        ModelError: if the LLM is not there either: that is known before libraries are imported.
+        ModelError: if one is not there either: that is known before libraries are imported.
     """
-    names = (config.llm.model, config.vlm.model)
+    names = (config.llm.model, config.vlm.model, *filter(None, [_embedder(config)]))
     if all(why_not_there(user_path(name)) is None for name in names):
         return
     if not hub.is_switched_off():
@@ -77,16 +78,32 @@ def _look_for_hub(config: RunConfig, report: Report) -> None:
             return
         report(f"{hub.endpoint()} can't be reached ({problem}): models come from its cache only")
         hub.do_without()
-    name = config.llm.model
-    is_name = _HUB_NAME.fullmatch(name) and why_not_there(user_path(name)) is not None
-    if config.llm.kind == "local" and is_name:
+    for what, key, name in _on_the_hub(config):
         repository = "/".join(name.split("/")[:2])
         if not hub.is_cached(repository):
             raise ModelError(
-                f"the LLM {quoted(name)} was not found in the hub's cache ({hub.cache()}), and the "
-                "hub can't be reached. Check the spelling of llm.model and the connection (glov "
-                "doctor); without a connection set llm.model to a local folder"
+                f"the {what} {quoted(name)} was not found in the hub's cache ({hub.cache()}), and "
+                f"the hub can't be reached. Check the spelling of {key} and the connection (glov "
+                f"doctor); without a connection set {key} to a local folder"
             )
+
+
+def _embedder(config: RunConfig) -> str | None:
+    """The name of the embedder, where the VLM's answers need one."""
+    needed = config.vlm.kind == "encoder-decoder" and config.vlm.answer == "embedding"
+    return config.vlm.embedder if needed else None
+
+
+def _on_the_hub(config: RunConfig) -> Iterator[tuple[str, str, str]]:
+    """What each model is that transformers finds on the hub by its name, its key and the name."""
+    models: list[tuple[str, str, str | None]] = [("embedder", "vlm.embedder", _embedder(config))]
+    if config.vlm.kind == "encoder-decoder":
+        models.append(("VLM", "vlm.model", config.vlm.model))
+    if config.llm.kind == "local":
+        models.append(("LLM", "llm.model", config.llm.model))
+    for what, key, name in models:
+        if name and _HUB_NAME.fullmatch(name) and why_not_there(user_path(name)) is not None:
+            yield what, key, name
 
 
 def load_search(

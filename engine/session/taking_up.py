@@ -39,7 +39,7 @@ def take_up(journal: Journal, trusted: bool) -> TakenUp:
         if isinstance(e, ev.TemplateScored):
             known = scores.get(e.template)
             if known is None or e.n > known.n:  # as the fold takes them
-                scores[e.template] = Score(e.hits, e.n, e.margin, e.class_hits)
+                scores[e.template] = Score(e.hits, e.n, e.margin, e.class_hits, e.unnamed)
     journal.make_appendable(content)
     if finished:  # there is nothing left to do: the result is shown again
         return TakenUp(state, scores, None, ())

@@ -26,13 +26,15 @@ class Score:
 
     ``hits`` of ``n`` images were classified right; ``margin`` is the mean log-likelihood of the
     true class in nats (at most 0, higher is better), which breaks ties; ``class_hits`` are
-    the hits of each class, in the order of ``Fitness.class_names``.
+    the hits of each class, in the order of ``Fitness.class_names``. Of ``unnamed`` images the
+    answer names no class: they count as wrong.
     """
 
     hits: int
     n: int
     margin: float
     class_hits: tuple[int, ...]
+    unnamed: int = 0
 
     @property
     def accuracy(self) -> float:

@@ -15,14 +15,13 @@ from PIL import Image
 from torch import Tensor
 
 from engine.common.errors import ModelError
-from engine.vlm.encoder_decoder.by_likelihood import TOLERANCE
 from engine.vlm.encoder_decoder.choices import with_options
 from engine.vlm.encoder_decoder.class_trie import build_trie
 from engine.vlm.encoder_decoder.letters import LETTERS
 from engine.vlm.encoder_decoder.likelihood import class_log_likelihoods, one_by_one
 from engine.vlm.encoder_decoder.prediction import Predictions, Question
 from engine.vlm.encoder_decoder.questions import Questions
-from engine.vlm.encoder_decoder.reading import ImagePrefix
+from engine.vlm.encoder_decoder.reading import ImagePrefix, tolerance
 
 NEVER = -1e4
 """The log-probability of a class that is not among the options, nats."""
@@ -38,6 +37,8 @@ def by_length(questions: Sequence[Sequence[int]]) -> list[list[int]]:
 
 class ByChoice:
     """The most likely letter of four."""
+
+    rests_on = ""
 
     def __init__(
         self,
@@ -74,7 +75,7 @@ class ByChoice:
         inputs = self._questions.inputs(image, text)
         plain = torch.tensor([one_by_one(self._model, inputs, name) for name in self._letters])
         away = (plain - packed.cpu()).abs().max()
-        if not away <= TOLERANCE.get(self._model.dtype, 0.5):
+        if not away <= tolerance(self._model):
             raise ModelError(
                 f"letters read behind an image that is kept have other likelihoods ({away:.3f} "
                 f"nats away), so models of this kind ({self._model.config.model_type}) can't be "

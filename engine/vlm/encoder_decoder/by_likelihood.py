@@ -16,10 +16,7 @@ from engine.vlm.encoder_decoder.class_trie import build_trie, without_longer
 from engine.vlm.encoder_decoder.likelihood import class_log_likelihoods, one_by_one
 from engine.vlm.encoder_decoder.prediction import Predictions, Question
 from engine.vlm.encoder_decoder.questions import GREY, Questions
-from engine.vlm.encoder_decoder.reading import ImagePrefix, read_prefix
-
-TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.1, torch.bfloat16: 0.5}
-"""Nats, by which the packed reading may differ from the plain one."""
+from engine.vlm.encoder_decoder.reading import ImagePrefix, read_prefix, tolerance
 
 _PRIORS = 1024
 """Questions whose priors are kept: more than are asked at once."""
@@ -27,6 +24,8 @@ _PRIORS = 1024
 
 class ByLikelihood:
     """``vlm.answer = "likelihood"``: needs no parsing and no sampling."""
+
+    rests_on = ""
 
     def __init__(
         self,
@@ -60,7 +59,7 @@ class ByLikelihood:
         for index in (0, len(self._names) - 1):
             plain = one_by_one(self._model, inputs, self._names[index])
             away = abs(plain - float(packed[index]))
-            if not away <= TOLERANCE.get(self._model.dtype, 0.5):
+            if not away <= tolerance(self._model):
                 raise ModelError(
                     "class names read together have other likelihoods than alone "
                     f"({float(packed[index]):.3f} and {plain:.3f} nats), so models of this kind "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,8 @@ class EncoderDecoder:
         Raises:
             ModelError: if the predictor's fast reading is not that of a plain one.
         """
-        self.name, self.revision, self.weights = name, revision, weights
+        self.name, self.revision = name, revision
+        self.weights = _together(weights, predictor.rests_on)
         self.cache_entries: tuple[str, ...] = ()
         self._dataset = dataset
         self._questions = questions
@@ -216,3 +218,11 @@ class EncoderDecoder:
                 "try vlm.precision = 'fp32'"
             )
         return found.score(torch.tensor([item.label for item in self._images[split].items]))
+
+
+def _together(weights: str, others: str) -> str:
+    """The VLM's weights and those of the predictor's models, as one precision and hash."""
+    if not others:
+        return weights
+    precision, _, own = weights.partition(" ")
+    return f"{precision} {hashlib.sha256(f'{own} {others}'.encode()).hexdigest()}"

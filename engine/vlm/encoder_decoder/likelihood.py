@@ -14,7 +14,14 @@ import torch
 from torch import Tensor
 
 from engine.vlm.encoder_decoder.class_trie import ROOT, ClassTrie
-from engine.vlm.encoder_decoder.reading import ImagePrefix, Inputs, Reader, Tokens, as_rows
+from engine.vlm.encoder_decoder.reading import (
+    ImagePrefix,
+    Inputs,
+    Reader,
+    Tokens,
+    as_rows,
+    grown_inputs,
+)
 
 ROWS_AT_ONCE = 256
 """Rows of next-token logits that are held at once: with a vocabulary of 150,000, 150 MB."""
@@ -85,16 +92,9 @@ def one_by_one(model: Any, inputs: Inputs, name: Sequence[int]) -> float:
 
     ``inputs`` end where the answer begins.
     """
-    ids = inputs["input_ids"]
-    whole = torch.cat([ids, torch.tensor([list(name)], device=ids.device)], dim=1)
-    grown = {
-        key: torch.cat([value, value.new_zeros(1, len(name))], dim=1)
-        for key, value in inputs.items()
-        if value.shape == ids.shape
-    }
-    grown |= {"input_ids": whole, "attention_mask": torch.ones_like(whole)}
-    logits = model(**{**inputs, **grown}, use_cache=False).logits[0].float().log_softmax(-1)
-    start = ids.shape[1] - 1
+    whole = grown_inputs(inputs, name)
+    logits = model(**whole, use_cache=False).logits[0].float().log_softmax(-1)
+    start = inputs["input_ids"].shape[1] - 1
     return float(sum(logits[start + i, token] for i, token in enumerate(name)))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from engine.common.kept import Kept
 from engine.config import RunConfig
@@ -13,14 +13,20 @@ from engine.data.images import UnreadableImageError, file_digest, read_image
 from engine.data.options import WrongOptions, find_options
 from engine.vlm.encoder_decoder.fitness import EncoderDecoder
 from engine.vlm.encoder_decoder.image_prefixes import ImagePrefixes
-from engine.vlm.encoder_decoder.model import LoadedModel, load_model
-from engine.vlm.encoder_decoder.prediction import Predictor
+from engine.vlm.encoder_decoder.model import load_model
 from engine.vlm.encoder_decoder.questions import Questions
+from engine.vlm.encoder_decoder.ways import Options, find_embedder, make_predictor
 from engine.vlm.labelled_images import LabelledImages, ReadImages, choose_images
 from engine.vlm.loading import OnProgress, Report
 
-Options = Mapping[str, tuple[int, ...]]
-"""Of each image by its path: four classes in the order of the letters."""
+
+@dataclass(frozen=True, slots=True)
+class _Images:
+    """The images of each split; of all that were read the size and a hash of the content."""
+
+    splits: dict[Split, LabelledImages]
+    sizes: dict[str, tuple[int, int]]  # width and height, by path
+    digests: dict[str, int]  # by path
 
 
 def load(
@@ -31,11 +37,13 @@ def load(
     if config.vlm.answer == "choice":  # said before a model is loaded
         wrong = find_options(dataset, config.data.options, config.data.test_fraction)
         dataset = wrong.dataset
+    embedder = find_embedder(config.vlm, progress, kept)  # the smaller one first
     loaded = kept.get("VLM", config.vlm, lambda: load_model(config.vlm))
-    images, sizes = _images(config, dataset, progress, report)
+    images = _images(config, dataset, progress, report)
+    splits = images.splits
     options: Options = {}
     if wrong is not None:
-        images, options = _with_options(images, wrong)
+        splits, options = _with_options(splits, wrong)
     questions = Questions(loaded.processor, loaded.model)
     return EncoderDecoder(
         name=loaded.name,
@@ -43,23 +51,29 @@ def load(
         weights=loaded.weights,
         dataset=dataset,
         questions=questions,
-        images=images,
-        predictor=_predictor(config, loaded, questions, dataset, options),
+        images=splits,
+        predictor=make_predictor(
+            config.vlm,
+            loaded,
+            questions,
+            dataset.class_names,
+            options=options,
+            embedder=embedder,
+            digests=images.digests,
+            report=report,
+        ),
         prefixes=ImagePrefixes(
             loaded.model,
             questions,
             dataset.images,
             batch=min(config.vlm.image_batch, 32),
-            sizes=sizes,
+            sizes=images.sizes,
             report=report,
         ),
     )
 
 
-def _images(
-    config: RunConfig, dataset: Dataset, progress: OnProgress, report: Report
-) -> tuple[dict[Split, LabelledImages], dict[str, tuple[int, int]]]:
-    """The images of each split, and the width and height of all that were read."""
+def _images(config: RunConfig, dataset: Dataset, progress: OnProgress, report: Report) -> _Images:
     known = ReadImages({}, {})
     sizes: dict[str, tuple[int, int]] = {}
 
@@ -83,7 +97,8 @@ def _images(
         seed=config.seed if config.data.sample_seed is None else config.data.sample_seed,
         report=report,
     )
-    return {"train": train, "test": test}, sizes
+    digests = {item.path: digest for item, digest in known.digests.items()}
+    return _Images({"train": train, "test": test}, sizes, digests)
 
 
 def _with_options(
@@ -98,23 +113,3 @@ def _with_options(
         both = f"{some.fingerprint}\0{dealt.fingerprint()}"
         found[split] = replace(some, fingerprint=hashlib.sha256(both.encode()).hexdigest()[:16])
     return found, options
-
-
-def _predictor(
-    config: RunConfig,
-    loaded: LoadedModel,
-    questions: Questions,
-    dataset: Dataset,
-    options: Options,
-) -> Predictor:
-    """The way to a prediction that ``vlm.answer`` names."""
-    names = dataset.class_names
-    match config.vlm.answer:
-        case "choice":
-            from engine.vlm.encoder_decoder.by_choice import ByChoice
-
-            return ByChoice(loaded.model, questions, names, options)
-        case _:
-            from engine.vlm.encoder_decoder.by_likelihood import ByLikelihood
-
-            return ByLikelihood(loaded.model, questions, names, config.vlm.likelihood)

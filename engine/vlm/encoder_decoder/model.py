@@ -110,7 +110,7 @@ def _explained(name: str) -> Iterator[None]:
                 f"the VLM {name} does not fit into the memory of vlm.device; choose a smaller one, "
                 "vlm.precision = 'bf16' or another device"
             ) from error
-        reason = " ".join(str(error).split())[:400] or type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__
         if "trust_remote_code" in reason:
             raise ModelError(
                 f"the VLM {name} comes with its own code, and no code of a VLM is ever run. Take a "
@@ -122,6 +122,6 @@ def _explained(name: str) -> Iterator[None]:
                 "CLIP set vlm.kind = dual-encoder"
             ) from error
         raise ModelError(
-            f"the VLM {name} can't be loaded: {reason}. Check the spelling of vlm.model and the "
-            "connection (glov doctor); without one give a local folder"
+            f"the VLM {name} can't be loaded: {reason[:400]}. Check the spelling of vlm.model and "
+            "the connection (glov doctor); without one give a local folder"
         ) from error

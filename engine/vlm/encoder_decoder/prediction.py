@@ -54,8 +54,14 @@ class Predictions:
         """Against the true classes, (images,) int64."""
         classes = self.log_probabilities.shape[1]
         hits = torch.bincount(labels[self.classes == labels], minlength=classes)
-        margin = self.log_probabilities[torch.arange(len(labels)), labels].mean()
-        return Score(int(hits.sum()), len(labels), float(margin), tuple(hits.tolist()))
+        own = self.log_probabilities[torch.arange(len(labels)), labels]
+        return Score(
+            hits=int(hits.sum()),
+            n=len(labels),
+            margin=min(0.0, round(float(own.double().mean()), 6)),
+            class_hits=tuple(hits.tolist()),
+            unnamed=int((~self.named).sum()),
+        )
 
 
 def in_order(parts: Sequence[tuple[Sequence[int], Predictions]]) -> Predictions:
@@ -72,6 +78,11 @@ def in_order(parts: Sequence[tuple[Sequence[int], Predictions]]) -> Predictions:
 
 class Predictor(Protocol):
     """Reads the class of images out of an encoder-decoder VLM. One thread at a time."""
+
+    @property
+    def rests_on(self) -> str:
+        """A hash of what tells its other models from others; empty where it has none."""
+        ...
 
     def check(self, image: Image.Image, prefix: ImagePrefix) -> None:
         """Hold its fast reading against a plain one, on one image.

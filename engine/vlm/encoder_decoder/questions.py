@@ -44,7 +44,12 @@ class Questions:
             "sanitize_control_tokens" in inspect.signature(processor.apply_chat_template).parameters
         )
         self._device = model.device
-        self._lead = self._before_answer()
+        self.end_of_text: int | None = self._tokenizer.eos_token_id
+        self._lead, behind = self._around_answer()
+        tokens = self._tokenizer(behind, add_special_tokens=False)["input_ids"] if behind else []
+        self.end_of_turn: int | None = None  # what the template ends an answer with
+        if tokens and tokens[0] in self._tokenizer.added_tokens_decoder:
+            self.end_of_turn = int(tokens[0])
         self._head: list[int] | None = None
         self._is_text_enough: bool | None = None
 
@@ -150,6 +155,16 @@ class Questions:
             found.append([int(token) for token in ids])
         return found
 
+    def before(self) -> frozenset[int]:
+        """The tokens that come before every question; those of an image among them."""
+        made = self.inputs(GREY, "?")
+        return frozenset(made["input_ids"][0, : self._end_of_image(made)].tolist())
+
+    def text(self, answer: Sequence[int]) -> str:
+        """The text of an answer's tokens, without control tokens and blanks around it."""
+        found: str = self._tokenizer.decode(list(answer), skip_special_tokens=True)
+        return found.strip()
+
     def _end_of_image(self, inputs: Inputs) -> int:
         places = (inputs["input_ids"][0] == self._image_token).nonzero()
         if not len(places):
@@ -181,20 +196,21 @@ class Questions:
                 f"the VLM's processor makes no input of an image and a question: {error}"
             ) from error
 
-    def _before_answer(self) -> str:
-        """The blank that the template puts between the header of an answer and the answer."""
+    def _around_answer(self) -> tuple[str, str]:
+        """The blank that the template puts between the header of an answer and the answer, and
+        what it puts behind the answer.
+        """
         asked = self._chat("?", None)
         header = self._rendered(asked, add_generation_prompt=True)
         for name in _NAMES:
             answered = [*asked, {"role": "assistant", "content": [{"type": "text", "text": name}]}]
             whole = self._rendered(answered, add_generation_prompt=False)
             if not whole.startswith(header):
-                return ""
-            behind = whole[len(header) :]
-            lead, found, _ = behind.partition(name)
+                return "", ""
+            lead, found, behind = whole[len(header) :].partition(name)
             if not found or lead.strip():
-                return ""
-        return str(lead)
+                return "", ""
+        return str(lead), str(behind).strip()
 
 
 GREY = Image.new("RGB", (224, 224), (128, 128, 128))

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from engine.common.errors import ModelError
 
+_TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.1, torch.bfloat16: 0.5}
+
 Inputs = Mapping[str, Tensor]
 """What a processor makes of one image and a text: ``input_ids`` (1, L), pixels, and more."""
 
@@ -112,6 +114,23 @@ def _pairs(cache: Any) -> tuple[tuple[Tensor, Tensor], ...]:
             "image between questions; choose another vlm.model"
         )
     return tuple((layer.keys, layer.values) for layer in cache.layers)
+
+
+def grown_inputs(inputs: Inputs, tokens: Sequence[int]) -> dict[str, Tensor]:
+    """Inputs with text tokens behind them; what isn't per token stays as it is."""
+    ids = inputs["input_ids"]
+    whole = torch.cat([ids, torch.tensor([list(tokens)], device=ids.device)], dim=1)
+    grown = {
+        key: torch.cat([value, value.new_zeros(1, len(tokens))], dim=1)
+        for key, value in inputs.items()
+        if value.shape == ids.shape
+    }
+    return {**inputs, **grown, "input_ids": whole, "attention_mask": torch.ones_like(whole)}
+
+
+def tolerance(model: Any) -> float:
+    """Nats, by which a fast reading may differ from a plain one in the model's precision."""
+    return _TOLERANCE.get(model.dtype, 0.5)
 
 
 class Reader:

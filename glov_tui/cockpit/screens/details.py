@@ -78,6 +78,8 @@ def details(t: ScoredTemplate, state: RunState) -> list[Line]:
         ((f"rank {rank} of {len(state.templates)}", ""),),
         ((_origin(t), ""),),
     ]
+    if t.unnamed:
+        lines.append(((f"answers that name no class: {t.unnamed} of {t.n}, all wrong", ""),))
     if t.again:
         where = ", ".join(f"step {p.step} #{p.candidate + 1}" for p in t.again[:20])
         lines.append(((f"proposed again {counted(len(t.again), 'time')}: {where}", "dim"),))

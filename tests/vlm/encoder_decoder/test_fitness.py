@@ -10,8 +10,6 @@ import torch
 
 from engine.common.errors import ConfigError
 from engine.common.kept import Kept
-from engine.config import RunConfig
-from engine.config.toml_file import load_config
 from engine.data.images import read_image
 from engine.run import events as ev
 from engine.session.local import LocalSession
@@ -20,6 +18,7 @@ from engine.vlm.encoder_decoder.fitness import EncoderDecoder
 from engine.vlm.encoder_decoder.likelihood import one_by_one
 from engine.vlm.families import with_seed_template
 from engine.vlm.loading import load_fitness
+from tests.support.questions import configured, scored
 from tests.support.small_runs import drive
 from tests.support.tiny_llava import save_tiny_llava
 
@@ -31,41 +30,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_llava(tmp_path_factory.mktemp("vlm") / "llava")
 
 
-def configured(folder: Path, *overrides: str) -> RunConfig:
-    return load_config(
-        "demo",
-        [
-            "vlm.kind=encoder-decoder",
-            f"vlm.model={folder}",
-            "data.shots=1",
-            "seed_template=what is shown in this picture?",
-            "steps=1",
-            "proposal.candidates=2",
-            "proposal.attempts=1",
-            "proposal.min_new=0",
-            "steering.mode=off",
-            "sampling.max_new_tokens=8",
-            *overrides,
-        ],
-    )
-
-
 @pytest.fixture(scope="module")
 def fitness(folder: Path) -> EncoderDecoder:
     made = load_fitness(configured(folder), lambda *_: None, lambda _: None, Kept())
     assert isinstance(made, EncoderDecoder)
     return made
-
-
-def scored(fitness: EncoderDecoder, *templates: str, split: str = "train") -> list:
-    work = fitness.score(templates, split=split)
-    progress = []
-    try:
-        while True:
-            progress.append(next(work))
-    except StopIteration as done:
-        assert progress[-1].done == progress[-1].total
-        return done.value
 
 
 def test_a_score_counts_the_images_whose_most_likely_name_is_right(fitness) -> None:
