@@ -46,6 +46,7 @@ from glov_tui.common.glyphs import ASCII, UNICODE
 from glov_tui.common.text import clean, cut
 from glov_tui.terminal.governor import Governor
 from glov_tui.terminal.screen_driver import screen_driver
+from glov_tui.terminal.terminal_kind import wants_colour
 from glov_tui.terminal.tty import Terminal, count_writes, queued_frames, redraw
 from glov_tui.widgets.key_bar import KeyBar
 
@@ -353,7 +354,8 @@ class GlovApp(AttachedActions):
         state = self.shown
         template = state.find(message.key)
         if template is not None:
-            self._open(DetailsScreen(template, state))
+            pictures = wants_colour() and not self.ascii_only
+            self._open(DetailsScreen(template, state, self.session.folder, pictures))
 
     def on_key(self, event: Any) -> None:
         """A number goes to a pane."""

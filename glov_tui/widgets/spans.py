@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -10,7 +11,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 Span = tuple[str, str]
-"""A piece of text and the name of its style: ``""``, dim, strong, good, bad, note, mark, struck."""
+"""A piece of text and the name of its style: ``""``, dim, strong, good, bad, note, mark, struck; or
+the colours of a cell of a picture: ``#102030 #405060``, the text's and the background's."""
 
 Line = tuple[Span, ...]
 """A line of spans. Their text must be harmless already: it goes to the terminal as it is."""
@@ -51,7 +53,17 @@ class SpanView(ScrollView, can_focus=True):
         base = self.rich_style
         segments = []
         for text, style in line:
-            rich = self.get_component_rich_style(f"spans--{style}") if style else base
-            segments.append(Segment(text, rich))
+            segments.append(Segment(text, self._style(style) if style else base))
         strip = Strip(segments).extend_cell_length(width, base).crop(0, width)
         return strip if over is None else strip.apply_style(over)
+
+    def _style(self, name: str) -> Style:
+        if name.startswith("#"):
+            return _of_picture(name)
+        return self.get_component_rich_style(f"spans--{name}")
+
+
+@lru_cache(8192)
+def _of_picture(colours: str) -> Style:
+    text, background = colours.split()
+    return Style(color=text, bgcolor=background)

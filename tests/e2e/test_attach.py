@@ -12,7 +12,7 @@ from engine.remote.client import RemoteSession
 from engine.run import events as ev
 from engine.run.commands import Pause
 from engine.storage.journal import is_driven, read_journal
-from engine.storage.run_folder import EVENTS, LOG, SOCKET
+from engine.storage.run_folder import EVENTS, LOG, PREDICTIONS, SOCKET
 from tests.support.command import attach, called, demo, glov
 from tests.support.patience import wait_until
 from tests.support.terminal import Terminal
@@ -55,7 +55,7 @@ def test_a_run_whose_line_dropped_is_edited_and_seen_through_from_another_termin
     assert "run-reopened" not in kinds(run_folder)
     assert kinds(run_folder)[-1] == "run-finished"
     names = sorted(p.name for p in run_folder.iterdir())
-    assert names == ["config.toml", EVENTS, "log.txt", "summary.json"]
+    assert names == ["config.toml", EVENTS, "log.txt", PREDICTIONS, "summary.json"]
 
 
 def test_detached_while_paused_attached_again_and_stopped_from_outside(run_folder: Path) -> None:

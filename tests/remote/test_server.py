@@ -25,7 +25,7 @@ from engine.run.edits import SetNextPrompt, SetOption
 from engine.session.local import LocalSession
 from engine.storage.journal import Journal, read_journal
 from engine.storage.lock import OWNER
-from engine.storage.run_folder import EVENTS, LOG, SOCKET, SUMMARY
+from engine.storage.run_folder import EVENTS, LOG, PREDICTIONS, SOCKET, SUMMARY
 from tests.support.patience import CEILING_SECONDS, wait_until
 from tests.support.screens import At, Screen, plain, served, shut_out
 from tests.support.small_runs import demo, outcome
@@ -236,7 +236,8 @@ def test_the_socket_is_gone_and_the_last_fact_is_told(
         assert one.state.status == "finished"
         assert plain(one.state) == plain(session.state)
     assert not (folder / SOCKET).exists()
-    assert {path.name for path in folder.iterdir()} == {"config.toml", EVENTS, SUMMARY}
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"config.toml", EVENTS, PREDICTIONS, SUMMARY}
     assert outcome(folder) == outcome(undisturbed)
 
 

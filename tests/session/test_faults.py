@@ -38,7 +38,7 @@ from engine.session.local import LocalSession
 from engine.steering import layers
 from engine.storage.check import check_run
 from engine.storage.journal import Journal, read_journal
-from engine.storage.run_folder import EVENTS, LOG, SUMMARY
+from engine.storage.run_folder import EVENTS, LOG, PREDICTIONS, SUMMARY
 from engine.vlm.dual_encoder.text_features import TextFeatures
 from glov_tui.cockpit.screens.details import details
 from tests.support.forking import Glov
@@ -311,7 +311,9 @@ def test_files_of_a_run_are_its_owners(undisturbed: Path, tmp_path: Path, kept: 
         patch.setattr(LocalLLM, "propose", raising(RuntimeError("no such kernel")))
         drive(session)
     names = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
-    assert names == {EVENTS: 0o600, "config.toml": 0o600, LOG: 0o600, SUMMARY: 0o600}
+    files = {EVENTS: 0o600, "config.toml": 0o600, LOG: 0o600, SUMMARY: 0o600}
+    assert names == {**files, PREDICTIONS: 0o700}
+    assert all(p.stat().st_mode & 0o777 == 0o600 for p in (folder / PREDICTIONS).iterdir())
     assert folder.stat().st_mode & 0o777 == 0o700
 
 

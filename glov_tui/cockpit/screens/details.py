@@ -1,11 +1,14 @@
-"""One template in full: where it comes from, its reply, and its hits class by class."""
+"""One template in full: where it comes from, its reply, what it made of images, and its hits."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.worker import get_current_worker
 
 from engine.common.wording import counted
 from engine.run.ranking import ScoredTemplate
@@ -16,11 +19,19 @@ from glov_tui.widgets.key_bar import KeyBar
 from glov_tui.widgets.spans import Line
 from glov_tui.widgets.text_view import TextView
 
+if TYPE_CHECKING:
+    from engine.analysis.image_predictions import LookedAt
+
 BAR_CELLS = 10
+BOX, SMALL_BOX = (20, 10), (14, 7)  # columns and rows of a picture
+TALL = 30  # rows of the dialog from which pictures are large
 
 
 class DetailsScreen(Dialog[None]):
-    """Read only; the keys that act on the template work here too."""
+    """Read only; the keys that act on the template work here too.
+
+    What the template made of images is read from the run's folder, on a thread of its own.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,q", "dismiss(None)", "Close", key_display="esc"),
@@ -29,15 +40,23 @@ class DetailsScreen(Dialog[None]):
     DEFAULT_CSS = """
     DetailsScreen { align: center middle; }
     DetailsScreen > TextView {
-        width: 90%; max-width: 110; height: 85%; border: round $accent;
+        width: 90%; max-width: 150; height: 85%; border: round $accent;
         padding: 0 1; background: $surface;
     }
     """
 
-    def __init__(self, template: ScoredTemplate, state: RunState) -> None:
+    def __init__(
+        self, template: ScoredTemplate, state: RunState, folder: Path, pictures: bool
+    ) -> None:
+        """``folder`` is the run's; ``pictures``: whether the terminal can show any."""
         super().__init__()
         self._template = template
         self._state = state
+        self._folder = folder
+        self._with_pictures = pictures
+        self._box: tuple[int, int] | None = None  # of each, from when they are drawn
+        self._found: LookedAt | str | None = None  # None: it is being read
+        self._pictures: dict[str, list[Line] | str] = {}
 
     def compose(self) -> ComposeResult:
         """One scrolling text."""
@@ -45,11 +64,59 @@ class DetailsScreen(Dialog[None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Fill it."""
+        """Show what is known at once, and read the rest."""
         view = self.query_one(TextView)
         view.border_title = "template"
-        view.set_lines(details(self._template, self._state))
         view.focus()
+        self.call_after_refresh(self._show)
+        self.call_after_refresh(self._read)
+
+    def on_resize(self) -> None:
+        """Columns and pictures are those of the width."""
+        self.call_after_refresh(self._show)
+
+    def _read(self) -> None:
+        if self._with_pictures:
+            self._box = BOX if self.query_one(TextView).size.height >= TALL else SMALL_BOX
+        self.run_worker(self._look, thread=True, exit_on_error=False)
+
+    def _look(self) -> None:
+        """On a thread: what the template made of images, then the pictures."""
+        from engine.analysis.image_predictions import look_at_images
+
+        worker = get_current_worker()
+
+        def show(found: LookedAt | str, pictures: dict[str, list[Line] | str]) -> None:
+            if not worker.is_cancelled:
+                self.app.call_from_thread(self._take, found, pictures)
+
+        found = look_at_images(self._folder, self._template, self._state)
+        show(found, {})
+        box = self._box
+        if box is not None and not isinstance(found, str):
+            pictures: dict[str, list[Line] | str] = {}
+            for sample in found.samples:
+                if sample.file is not None and not worker.is_cancelled:
+                    pictures[sample.path] = _picture(sample.file, box)
+            show(found, pictures)
+
+    def _take(self, found: LookedAt | str, pictures: dict[str, list[Line] | str]) -> None:
+        self._found, self._pictures = found, pictures
+        self._show()
+
+    def _show(self) -> None:
+        for view in self.query(TextView):  # none while the dialog is closed
+            images = self._images(view.scrollable_content_region.width)
+            view.set_lines(details(self._template, self._state, images))
+
+    def _images(self, width: int) -> list[Line]:
+        from glov_tui.cockpit.image_samples import image_lines
+
+        if self._found is None:
+            return [(("", ""),), (("Looking up what it made of the images.", "dim"),)]
+        if isinstance(self._found, str):
+            return [(("", ""),), ((clean(self._found), "dim"),)]
+        return image_lines(self._found, self._pictures, width, self._box)
 
     def action_copy(self) -> None:
         """Copy the template's text to the terminal's clipboard."""
@@ -57,8 +124,18 @@ class DetailsScreen(Dialog[None]):
         self.notify("Copied (if the terminal takes OSC 52).")
 
 
-def details(t: ScoredTemplate, state: RunState) -> list[Line]:
-    """Everything that is known about a template, as lines."""
+def _picture(file: Path, box: tuple[int, int]) -> list[Line] | str:
+    from engine.data.images import UnreadableImageError
+    from glov_tui.widgets.pictures import picture_rows
+
+    try:
+        return picture_rows(file, *box)
+    except UnreadableImageError as error:
+        return str(error)
+
+
+def details(t: ScoredTemplate, state: RunState, images: Sequence[Line] = ()) -> list[Line]:
+    """Everything that is known about a template, as lines; ``images``: what it made of these."""
     low, high = t.interval
     rank = [r.key for r in state.ranking].index(t.key) + 1
     partial = state.is_partial(t)
@@ -86,6 +163,7 @@ def details(t: ScoredTemplate, state: RunState) -> list[Line]:
     if t.reply:
         lines += [(("", ""),), (("reply it was read from", "mark"),)]
         lines += [((clean(text), "dim"),) for text in t.reply.splitlines()]
+    lines += images
     if partial:  # of which classes the images were that were looked at is not known
         return lines
     lines += [(("", ""),), (("hits by class, lowest first", "mark"),)]
