@@ -31,6 +31,7 @@ SteeringMode = Literal[
     "cross-attention-all",
     "off",
 ]
+DataSource = Literal["auto", "folder", "webdataset", "torchvision", "hub"]
 Pooling = Literal["no-bos", "paper", "reference", "last"]
 AlphaUnit = Literal["absolute", "relative"]
 Answer = Literal["likelihood", "embedding", "choice"]
@@ -93,7 +94,14 @@ class DataConfig(_Section):
     path: Given | None = Field(
         None,
         description="folder with one folder of images per class, in train/ and test/ or split "
-        "here; of questions their file",
+        "here; of questions their file; of a known data set the folder that it is in, or all are "
+        "(default: $GLOV_DATA_DIR)",
+    )
+    source: DataSource = Field(
+        "auto",
+        description="of which form a known data set is read: folder (CoOp's), webdataset (tars), "
+        "torchvision, hub (through `datasets`, downloaded at first use), or auto, the first of the "
+        "others that is there (`glov datasets NAME`)",
     )
     options: Given | None = Field(
         None,

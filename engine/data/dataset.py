@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,22 @@ class LabelledImage(NamedTuple):
 
     path: str
     label: int  # index into Dataset.class_names
+
+
+class LongList(Sequence[LabelledImage]):
+    """Images that are made up as they are gone through, in the order of their labels."""
+
+    @abstractmethod
+    def groups(self, count: int) -> Sequence[Sequence[LabelledImage]]:
+        """The images of each of ``count`` classes."""
+
+    @abstractmethod
+    def counts(self, count: int) -> list[int]:
+        """How many images each of ``count`` classes has."""
+
+    @abstractmethod
+    def digest(self) -> bytes:
+        """Hash of all paths and labels in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +85,10 @@ class Dataset:
                 digest.update(encode_name(f"{split}\0{path}\0{label}\0{size}\0"))
         return digest.hexdigest()[:16]
 
-    def by_class(self, items: Sequence[LabelledImage]) -> list[list[LabelledImage]]:
+    def by_class(self, items: Sequence[LabelledImage]) -> Sequence[Sequence[LabelledImage]]:
         """``items`` grouped by label: one list per class, possibly empty, in class order."""
+        if isinstance(items, LongList):
+            return items.groups(len(self.class_names))
         groups: list[list[LabelledImage]] = [[] for _ in self.class_names]
         for item in items:
             groups[item.label].append(item)

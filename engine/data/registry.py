@@ -11,6 +11,7 @@ from typing import Protocol
 from engine.common.errors import ConfigError
 from engine.common.names import quoted
 from engine.config import DataConfig
+from engine.data.catalogue.table import CATALOGUE, catalogue
 from engine.data.dataset import Dataset
 from engine.data.demo_world import DEMO
 from engine.data.demo_world.vocabulary import TASKS
@@ -57,6 +58,12 @@ DATASETS: tuple[RegisteredDataset, ...] = (
         )
         for task, about in TASKS.items()
     ),
+    *(
+        RegisteredDataset(
+            entry.name, f"{entry.title}: {entry.description}", "engine.data.readers.catalogue:read"
+        )
+        for entry in CATALOGUE
+    ),
 )
 """All data sets, the general reader first."""
 
@@ -90,7 +97,13 @@ def load_dataset(config: DataConfig) -> Dataset:
         ConfigError: if there is no data set of that name; lists those there are.
         DataError: if the data set can't be used as it is.
     """
-    dataset = find_dataset(config).read(config)
+    registered = find_dataset(config)
+    if config.source != "auto" and registered.name not in catalogue():
+        raise ConfigError(
+            f"data.source is {config.source}, which is for the known data sets "
+            f"({', '.join(catalogue())}); leave it out for {config.dataset}"
+        )
+    dataset = registered.read(config)
     return dataclasses.replace(
         dataset,
         name=config.name or dataset.name,

@@ -8,6 +8,7 @@ other images and classes: adding a class leaves the samples of all others as the
 from __future__ import annotations
 
 import hashlib
+import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,9 @@ from engine.data.dataset import Dataset, LabelledImage
 
 Usable = Callable[[Sequence[LabelledImage]], Sequence[bool]]
 """Says of each image whether it can be read. Asked in few rounds of many images."""
+
+
+_AT_HAND = 8  # images of a class beside twice the shots, in case some can't be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +77,45 @@ def sample_few_shot(
     """
     wanted = labelled_classes(dataset.class_names, classes, seed)
     groups = dataset.by_class(dataset.train)
-    queues = {label: shuffled(groups[label], seed, "shots") for label in wanted}
+    queues = {label: _Queue(groups[label], seed, shots) for label in wanted}
     taken: dict[int, list[LabelledImage]] = {label: [] for label in wanted}
     while True:
-        asked = [
-            item for label in wanted for item in queues[label][: max(0, shots - len(taken[label]))]
-        ]
+        asked = [item for label in wanted for item in queues[label].next(shots - len(taken[label]))]
         if not asked:
             break
         for item, good in zip(asked, usable(asked), strict=True):
-            queues[item.label].pop(0)
+            queues[item.label].drop()
             if good:
                 taken[item.label].append(item)
     return FewShotSample(
         tuple(item for label in wanted for item in taken[label]),
         tuple(_shortages(dataset, taken, shots)),
     )
+
+
+class _Queue:
+    """The images of a class in the order of the draw; of many, only the first are kept at hand."""
+
+    def __init__(self, items: Sequence[LabelledImage], seed: int, shots: int) -> None:
+        self._items, self._seed = items, seed
+        self._dropped = 0
+        self._drawn = self._first(2 * shots + _AT_HAND)
+
+    def next(self, count: int) -> list[LabelledImage]:
+        """The next images, at most so many."""
+        end = self._dropped + max(0, count)
+        if end > len(self._drawn) < len(self._items):
+            self._drawn = self._first(len(self._items))
+        return self._drawn[self._dropped : end]
+
+    def drop(self) -> None:
+        """The next image is done with."""
+        self._dropped += 1
+
+    def _first(self, count: int) -> list[LabelledImage]:
+        return heapq.nsmallest(
+            count, self._items, key=lambda item: draw_key(self._seed, "shots", item.path)
+        )
 
 
 def _shortages(dataset: Dataset, taken: dict[int, list[LabelledImage]], shots: int) -> list[str]:

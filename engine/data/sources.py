@@ -6,6 +6,7 @@ Nothing is read before an image is asked for.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BufferedReader, BytesIO
 from pathlib import Path
@@ -63,3 +64,49 @@ class FolderSource:
         except OSError:
             return -1, -1
         return status.st_size, status.st_mtime_ns
+
+
+LARGEST_IMAGE = 2**28
+"""Bytes that an image in a tar or a table may have; more would be a mistake, or an attack."""
+
+
+@dataclass(frozen=True, slots=True)
+class BytesFile:
+    """An image that is no file of its own; ``place`` says where it is, for messages."""
+
+    place: str
+    content: Callable[[], bytes]
+
+    def open(self, _mode: Literal["rb"], /) -> BytesIO:
+        """Its bytes."""
+        return BytesIO(self.content())
+
+    def __str__(self) -> str:
+        return self.place
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSource:
+    """Images whose path begins with their split: ``train/...``, ``test/...``."""
+
+    train: ImageSource
+    test: ImageSource
+
+    @property
+    def identity(self) -> str:
+        """Of both."""
+        return f"{self.train.identity}\0{self.test.identity}"
+
+    def file(self, path: str) -> ImageFile:
+        """The image."""
+        source, rest = self._part(path)
+        return source.file(rest)
+
+    def stamp(self, path: str) -> tuple[int, int]:
+        """Of the image."""
+        source, rest = self._part(path)
+        return source.stamp(rest)
+
+    def _part(self, path: str) -> tuple[ImageSource, str]:
+        split, _, rest = path.partition("/")
+        return (self.train if split == "train" else self.test), rest

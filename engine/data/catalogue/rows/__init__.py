@@ -1,0 +1,1 @@
+"""Rows of the catalogue, by how the data sets are laid out."""
