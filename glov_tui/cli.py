@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -361,8 +362,16 @@ def doctor(as_json: AsJson = False) -> None:
     report(as_json)
 
 
+def _keep_only(name: str) -> None:
+    """Drop all commands but the one that was called: Typer reads the signature of each it has."""
+    called = [c for c in app.registered_commands if c.callback and c.callback.__name__ == name]
+    if called:
+        app.registered_commands, app.registered_groups = called, []
+
+
 def main() -> None:
     """Entry point of the ``glov`` command."""
+    _keep_only(sys.argv[1] if len(sys.argv) > 1 else "")
     run_program(app)
 
 

@@ -15,20 +15,6 @@ from engine.steering.direction import Direction, Steering
 from engine.steering.measures import LayerLens, TracedReply
 
 
-def prefix_refused(name: str) -> str:
-    """Why the replies of an LLM that thinks first can't be begun for it."""
-    return (
-        f"proposal.reply_prefix can't be used with {name}: it begins its replies with a thought "
-        "that can't be switched off, and nothing can be put before that. Leave "
-        "proposal.reply_prefix empty, or choose another llm.model"
-    )
-
-
-def not_steerable(name: str) -> str:
-    """Why an LLM without layers within reach can't be steered."""
-    return f"{name} can't be steered: its decoder layers were not found"
-
-
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One finished reply. ``text`` has what it was begun with, and no thought."""

@@ -21,14 +21,9 @@ from engine.llm.decoding.layouts import Decoder, PairedReader, Reader, make_read
 from engine.llm.decoding.loop import decode, memory_explained
 from engine.llm.decoding.probe import Layouts, check_causal, find_layouts
 from engine.llm.decoding.shift_meter import named_extremes
-from engine.llm.interface import (
-    Reply,
-    SteeringShift,
-    TokenColumn,
-    not_steerable,
-    prefix_refused,
-)
+from engine.llm.interface import Reply, SteeringShift, TokenColumn
 from engine.llm.loading import Progress
+from engine.llm.refusals import not_steerable, prefix_refused
 from engine.llm.transformers_loading import load_model
 from engine.models.identity import identify
 from engine.prompts.message import Message

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.common.errors import ConfigError
 from engine.config.editable import with_option
-from engine.llm.interface import not_steerable, prefix_refused
+from engine.llm.refusals import not_steerable, prefix_refused
 from engine.prompts.template import normalise
 from engine.run.edits import BanTemplate, ChooseAnchors, Edit, PinTemplate, SetNextPrompt, SetOption
 from engine.run.state import RunState

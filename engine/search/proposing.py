@@ -20,7 +20,8 @@ from typing import TypeVar
 from engine.common.errors import ModelError
 from engine.common.versions import versions
 from engine.config import RunConfig
-from engine.llm.interface import LanguageModel, Reply, SteeringShift, TokenColumn, prefix_refused
+from engine.llm.interface import LanguageModel, Reply, SteeringShift, TokenColumn
+from engine.llm.refusals import prefix_refused
 from engine.models import threads
 from engine.prompts.message import Message
 from engine.prompts.template import normalise

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from engine.config import RunConfig
-from engine.prompts.message import Message
-from engine.run.state import RunState
-from engine.search.strategy import SearchClass
 from engine.vlm.families import task_of
+
+if TYPE_CHECKING:  # known before the first paint, without what a search works with
+    from engine.prompts.message import Message
+    from engine.run.state import RunState
+    from engine.search.strategy import SearchClass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.common.errors import ConfigError, ModelError
+from engine.common.errors import ModelError
 from engine.common.kept import Kept
 from engine.common.names import quoted
 from engine.common.user_path import user_path, why_not_there
 from engine.config import RunConfig
-from engine.data.registry import find_dataset
 from engine.models import hub, threads
 from engine.run.contract import Expected, check_fitness, check_llm
 from engine.search.registry import find_search
@@ -31,36 +29,6 @@ Report = Callable[[str], None]
 
 OnProgress = Callable[[str, int, int], None]
 """Takes what is being loaded, and how much of it: done, total (0 of 0: not countable)."""
-
-
-def check_config(config: RunConfig) -> RunConfig:
-    """Find what can be known to be wrong before anything is loaded and before there is a run.
-
-    Returns the configuration with what its VLM's family adds to it, the seed template.
-
-    Raises:
-        ConfigError: naming the key, what was found and what is allowed.
-    """
-    config = with_seed_template(config)
-    find_dataset(config.data)
-    paths = {
-        "data.path": config.data.path,
-        "data.options": config.data.options,
-        "llm.model": config.llm.model,
-        "vlm.model": config.vlm.model,
-        "vlm.pretrained": config.vlm.pretrained,
-        "vlm.embedder": config.vlm.embedder,
-    }
-    for key, text in paths.items():
-        if text is not None and text.startswith("/"):
-            problem = why_not_there(Path(text))
-            if problem is not None:
-                raise ConfigError(f"{key} = {text}: {problem}")
-    if config.proposal.template_file is not None:
-        from engine.search.meta_prompt import load_meta_prompt  # with Jinja
-
-        load_meta_prompt(config.proposal.template_file, task_of(config.vlm))
-    return config
 
 
 def _look_for_hub(config: RunConfig, report: Report) -> None:

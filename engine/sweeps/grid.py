@@ -20,7 +20,7 @@ from engine.config import RunConfig
 from engine.config.keys import is_text
 from engine.config.toml_file import load_config, parse_value
 from engine.search.unused import is_unused
-from engine.session.loading import check_config
+from engine.session.config_check import check_config
 
 MOST_CELLS = 10_000
 """A sweep of more runs is taken for a mistake."""

@@ -21,7 +21,7 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.css.query import NoMatches
 from textual.dom import DOMNode
-from textual.events import Resize
+from textual.events import Resize, ScreenResume
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
@@ -58,6 +58,17 @@ _BOUND = frozenset(binding.action.partition("(")[0] for binding in KEYS)
 _NOTHING = object()  # a fingerprint that no state has
 
 
+class CockpitScreen(Screen[None]):
+    """The screen of the panes. What it is composed of is styled once before the first paint."""
+
+    _shown_before = False
+
+    def on_screen_resume(self, event: ScreenResume) -> None:
+        """Textual styles all anew whenever a screen comes to the top, the first time too."""
+        event.refresh_styles = self._shown_before
+        self._shown_before = True
+
+
 class GlovApp(AttachedActions):
     """Wires a session to the panes, and keys to commands."""
 
@@ -91,6 +102,10 @@ class GlovApp(AttachedActions):
         self._announced_status = ""
 
     # -- layout ------------------------------------------------------------------------------
+
+    def get_default_screen(self) -> Screen[None]:
+        """The screen of the panes."""
+        return CockpitScreen(id="_default")
 
     def compose(self) -> ComposeResult:
         """Status line, panes, footer; with their classes, so that they are styled once."""

@@ -40,7 +40,7 @@ def new_run(source: str, overrides: list[str], run_dir: Path | None, how: How) -
         UserError: if the configuration is wrong, or the folder can't be written or holds a run.
     """
     from engine.config.toml_file import load_config
-    from engine.session.loading import check_config
+    from engine.session.config_check import check_config
     from engine.storage.journal import Journal
     from engine.storage.run_folder import new_run_folder
 

@@ -16,7 +16,7 @@ from engine.common.validation import problem, shown
 from engine.config import RunConfig
 from engine.config.steered_layers import resolve_layers
 from engine.config.toml_file import load_config, preset_file
-from engine.llm.interface import not_steerable
+from engine.llm.refusals import not_steerable
 from engine.models import threads
 from engine.prompts.message import Message
 from engine.run import events as ev

@@ -14,7 +14,7 @@ from engine.config import RunConfig
 from engine.config.keys import all_keys, is_table, is_text
 from engine.config.run_name import runs_folder
 from engine.config.toml_file import load_config, parse_value, validate
-from engine.session.loading import check_config
+from engine.session.config_check import check_config
 from engine.sweeps.grid import make_grid, parse_axis
 from engine.sweeps.sweep import open_sweep
 

@@ -15,7 +15,7 @@ from engine.prompts.reply import Parsed
 from engine.prompts.template import RejectReason
 from engine.run.edit_check import injection_problem
 from engine.run.state import RunState
-from engine.session.loading import check_config
+from engine.session.config_check import check_config
 from engine.session.local import LocalSession
 from engine.storage.journal import read_state
 from engine.vlm.families import FAMILIES, seed_template, task_of, with_seed_template
