@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import NamedTuple, cast
 
 from rich.cells import cell_len
 
@@ -77,32 +78,40 @@ def _blank(style: str) -> str:
     return background
 
 
+_OFF = {"1": "22", "2": "22", "3": "23", "4": "24", "7": "27"}
+"""What turns one attribute off; 22 ends bold and dim."""
+
+
 @lru_cache(8192)
-def _change(old: str, new: str) -> str:
-    """The sequence that changes the terminal's style from ``old`` to ``new``."""
+def _change(old: str | None, new: str) -> str:
+    """The shortest sequence that changes the terminal's style; ``old`` is None where unknown."""
     if old == new:
         return ""
+    whole = f"\x1b[0;{new}m" if new else "\x1b[0m"
+    if old is None:
+        return whole
     old_attributes, old_foreground, old_background = _colours(old)
     attributes, foreground, background = _colours(new)
-    if (
-        old_attributes - attributes
-        or (old_foreground and not foreground)
-        or (old_background and not background)
-    ):
-        return f"\x1b[0;{new}m" if new else "\x1b[0m"
-    parts = sorted(attributes - old_attributes)
+    gone = old_attributes - attributes
+    if not gone <= _OFF.keys():
+        return whole
+    parts = sorted({_OFF[attribute] for attribute in gone})
+    kept = old_attributes & attributes - ({"1", "2"} if "22" in parts else set())
+    parts += sorted(attributes - kept)
     if foreground != old_foreground:
-        parts.append(foreground)
+        parts.append(foreground or "39")
     if background != old_background:
-        parts.append(background)
-    return f"\x1b[{';'.join(parts)}m" if parts else ""
+        parts.append(background or "49")
+    if not parts:
+        return ""
+    return min(f"\x1b[{';'.join(parts)}m", whole, key=len)
 
 
 class ScreenDiff:
     """What a terminal shows, told from what was written to it.
 
     Everything that is written has to pass ``reduce``, and what it returns has to be written, in
-    order. The terminal must not wrap lines.
+    order. The terminal must not wrap lines. Its colours are left as the last frame had them.
     """
 
     def __init__(self) -> None:
@@ -110,12 +119,13 @@ class ScreenDiff:
         self._texts: list[list[Cell]] = []
         self._styles: list[list[str]] = []
         self._cursor: tuple[int, int] | None = None  # line and column, where known
+        self._pen: str | None = None  # the style that is written in, where known
 
     def invalidate(self) -> None:
         """Forget everything: the terminal may show anything."""
         self._texts = [[None] * self._columns for _ in range(self._rows)]
         self._styles = [[""] * self._columns for _ in range(self._rows)]
-        self._cursor = None
+        self._cursor = self._pen = None
 
     def reduce(self, data: str, columns: int, rows: int) -> str:
         """What is left to write of ``data`` on a terminal of this size.
@@ -127,34 +137,44 @@ class ScreenDiff:
             self._columns, self._rows = columns, rows
             self.invalidate()
         if not _FRAME.match(data):
-            if not _CELLS_UNTOUCHED.match(data):
-                self.invalidate()
-            return data
-        reduced = _Frame(self._texts, self._styles, columns, self._cursor).reduce(data)
-        if reduced is None:
-            self.invalidate()
-            return data
-        result, self._cursor = reduced
-        return result
+            return data if _CELLS_UNTOUCHED.match(data) else self._passed(data)
+        frame = _Frame(self._texts, self._styles, columns)
+        cursor = frame.read(data)
+        if cursor is None:
+            return self._passed(data)
+        output = _Output(self._cursor, self._pen)
+        for run in frame.changes(self._pen):
+            output.write(run)
+        output.move(*cursor)
+        self._cursor, self._pen = cursor, output.pen
+        return "".join(output.parts)
+
+    def _passed(self, data: str) -> str:
+        """What is written as it is: it counts on the terminal's own colours."""
+        reset = "\x1b[0m" if self._pen else ""
+        self.invalidate()
+        return reset + data
+
+
+class _Run(NamedTuple):
+    """Cells beside each other that are written in one style."""
+
+    y: int
+    x: int
+    text: str
+    style: str
+    cells: int | None  # None: terminals disagree on the width
 
 
 class _Frame:
-    """One frame on its way to the terminal."""
+    """One frame on its way to the terminal: put into what is shown, then compared with before."""
 
-    def __init__(
-        self,
-        texts: list[list[Cell]],
-        styles: list[list[str]],
-        columns: int,
-        cursor: tuple[int, int] | None,
-    ) -> None:
+    def __init__(self, texts: list[list[Cell]], styles: list[list[str]], columns: int) -> None:
         self._texts, self._styles, self._columns = texts, styles, columns
-        self._cursor = cursor
-        self._pen = ""
-        self._out: list[str] = []
+        self._before: dict[int, tuple[list[Cell], list[str]]] = {}  # lines that were written to
 
-    def reduce(self, data: str) -> tuple[str, tuple[int, int] | None] | None:
-        """What is to be written and where the cursor is then; None if not understood."""
+    def read(self, data: str) -> tuple[int, int] | None:
+        """Show what is written; returns where the cursor is then, None if not understood."""
         y = x = 0
         style = ""
         for token in _TOKEN.finditer(data):
@@ -178,14 +198,9 @@ class _Frame:
                 y, x = y + 1, 0
             else:
                 return None
-        if self._pen:
-            self._out.append("\x1b[0m")
-        x = min(x, self._columns - 1)
-        self._move(y, x)
-        return "".join(self._out), (y, x)
+        return y, min(x, self._columns - 1)
 
     def _put(self, y: int, x: int, text: str, cells: Sequence[Cell], style: str) -> None:
-        """Show a piece of text; writes what of it is not there yet."""
         end = x + len(cells)
         whole = isinstance(cells[0], tuple) if cells else True
         blank = _blank(style)
@@ -194,27 +209,12 @@ class _Frame:
         else:
             styles = [blank if cell == " " else style for cell in cells]
         shown, shown_styles = self._texts[y], self._styles[y]
-        old, old_styles = shown[x:end], shown_styles[x:end]
-        if old == cells and old_styles == styles:
+        if shown[x:end] == cells and shown_styles[x:end] == styles:
             return
+        if y not in self._before:
+            self._before[y] = (shown.copy(), shown_styles.copy())
         self._break(shown, x, end)
         shown[x:end], shown_styles[x:end] = cells, styles
-        if whole:
-            self._move(y, x)
-            self._draw(text, style)
-            self._cursor = None  # terminals disagree on the width of such texts
-            return
-        first = last = -1
-        for i, cell in enumerate(cells):
-            if cell == old[i] and styles[i] == old_styles[i]:
-                continue
-            if first >= 0 and i - last > JOIN_CELLS:
-                self._write(y, x + first, text[first : last + 1], style)
-                first = i
-            elif first < 0:
-                first = i
-            last = i
-        self._write(y, x + first, text[first : last + 1], style)
 
     def _break(self, shown: list[Cell], start: int, end: int) -> None:
         """What is left of a text that is overwritten in part may look like anything."""
@@ -228,24 +228,84 @@ class _Frame:
             shown[i] = None
             i += 1
 
-    def _write(self, y: int, x: int, text: str, style: str) -> None:
-        self._move(y, x)
-        if text.isspace() and _blank(style) == _blank(self._pen):
-            style = self._pen  # looks the same
-        self._draw(text, style)
-        x += len(text)
-        # In the last column the cursor waits for what comes next.
-        self._cursor = (y, x) if x < self._columns else None
+    def changes(self, pen: str | None) -> list[_Run]:
+        """What differs from before, in an order that is cheap to write with the ``pen`` so far.
 
-    def _draw(self, text: str, style: str) -> None:
-        self._out += (_change(self._pen, style), text)
-        self._pen = style
+        Texts of doubtful width first, so that what stands behind them is right afterwards; then
+        style by style, those with one background together: a move costs less than a colour.
+        """
+        runs = [run for y in sorted(self._before) for run in self._changes_of(y)]
+        order = {} if pen is None else {pen: 0}
+        for run in runs:
+            order.setdefault(run.style, len(order))
+        backgrounds: dict[str, int] = {}
+        for style in order:
+            backgrounds.setdefault(_colours(style)[2], len(backgrounds))
+        place = {s: (backgrounds[_colours(s)[2]], n) for s, n in order.items()}
+        return sorted(runs, key=lambda run: (run.cells is not None, place[run.style]))
 
-    def _move(self, y: int, x: int) -> None:
+    def _changes_of(self, y: int) -> Iterator[_Run]:
+        cells, styles = self._texts[y], self._styles[y]
+        old, old_styles = self._before[y]
+        x, columns = 0, self._columns
+        while x < columns:
+            cell = cells[x]
+            if cell is None or (cell == old[x] and styles[x] == old_styles[x]):
+                x += 1
+            elif isinstance(cell, tuple):
+                text, index = cell
+                yield _Run(y, x - index, text, styles[x], None)
+                x += cell_len(text) - index
+            else:
+                last, end, style = x, x + 1, styles[x]
+                while end < columns and end - last <= JOIN_CELLS + 1:
+                    inner = cells[end]
+                    if not isinstance(inner, str):
+                        break
+                    joined = _joined(style, styles[end], inner, cells[x : last + 1])
+                    if joined is None:
+                        break
+                    if inner != old[end] or styles[end] != old_styles[end]:
+                        last, style = end, joined
+                    end += 1
+                text = "".join(cast(list[str], cells[x : last + 1]))
+                yield _Run(y, x, text, style, last + 1 - x)
+                x = last + 1
+
+
+def _joined(style: str, other: str, cell: str, before: list[Cell]) -> str | None:
+    """The style in which a cell can be written with those before it; None if in none."""
+    if style == other or (cell == " " and other == _blank(style)):
+        return style
+    if style == _blank(other) and all(c == " " for c in before):
+        return other
+    return None
+
+
+class _Output:
+    """What is written to the terminal, with the shortest moves and colour changes in between."""
+
+    def __init__(self, cursor: tuple[int, int] | None, pen: str | None) -> None:
+        self.pen, self.parts = pen, list[str]()
+        self._cursor = cursor
+
+    def write(self, run: _Run) -> None:
+        self.move(run.y, run.x)
+        style = run.style
+        if run.text.isspace() and self.pen is not None and _blank(style) == _blank(self.pen):
+            style = self.pen  # looks the same
+        self.parts += (_change(self.pen, style), run.text)
+        self.pen = style
+        self._cursor = None if run.cells is None else (run.y, run.x + run.cells)
+
+    def move(self, y: int, x: int) -> None:
         if self._cursor == (y, x):
             return
-        if self._cursor is not None and self._cursor[0] == y and self._cursor[1] < x:
-            self._out.append(f"\x1b[{x - self._cursor[1]}C")
+        line, column = self._cursor or (-1, -1)
+        if line == y and column < x:
+            self.parts.append(f"\x1b[{x - column}C")
+        elif line == y - 1 and column == x and line >= 0:
+            self.parts.append("\x1b[B")
         else:
-            self._out.append(f"\x1b[{y + 1};{x + 1}H")
+            self.parts.append(f"\x1b[{y + 1};{x + 1}H")
         self._cursor = (y, x)

@@ -31,6 +31,7 @@ from glov_tui.terminal.tty import current_terminal
 
 FRAME_CHARACTERS = 64
 """Shorter writes hold up nothing: a few cells, or control sequences."""
+PLAIN = "\x1b[0m"  # frames leave their colours behind
 CLOSE_SECONDS = 1.0
 """How long leaving waits for a terminal that does not read."""
 
@@ -102,6 +103,7 @@ class ScreenDriver(LinuxDriver):
         """Give the terminal back as it was found. Frames that still wait are dropped."""
         if self._writer is not None and self._writer.discard():
             self.write(CANCEL)
+        self.write(PLAIN)
         super().stop_application_mode()
 
     def close(self) -> None:

@@ -106,18 +106,43 @@ def test_only_changed_cells_and_colours_are_written() -> None:
     line = "\x1b[1;1H\x1b[38;2;1;1;1;48;2;2;2;2mstep {}/9  .....\x1b[0m\x1b[1;1H"
     diff.reduce(line.format(3), COLUMNS, ROWS)
     changed = diff.reduce(line.format(4), COLUMNS, ROWS)
-    assert changed == "\x1b[5C\x1b[38;2;1;1;1;48;2;2;2;2m4\x1b[0m\x1b[1;1H"
+    assert changed == "\x1b[5C4\x1b[1;1H"  # in the colours that were left
     two = "\x1b[2;1H\x1b[31;44ma\x1b[0m\x1b[32;44mb\x1b[0m\x1b[1;1H"
-    assert diff.reduce(two, COLUMNS, ROWS) == "\x1b[2;1H\x1b[31;44ma\x1b[32mb\x1b[0m\x1b[1;1H"
+    assert diff.reduce(two, COLUMNS, ROWS) == "\x1b[B\x1b[31;44ma\x1b[32mb\x1b[1;1H"
+
+
+def test_styles_that_take_turns_are_written_one_after_the_other() -> None:
+    diff = ScreenDiff()
+    diff.reduce("\x1b[1;1H\x1b[31mx\x1b[0m\x1b[1;1H", COLUMNS, ROWS)
+    line = "".join(
+        f"\x1b[{code}m{text}\x1b[0m" for code, text in zip((31, 32) * 3, "abcdef", strict=True)
+    )
+    written = diff.reduce(f"\x1b[1;1H{line}\x1b[1;1H", COLUMNS, ROWS)
+    assert written.count("m") == 1  # one change of colours for six pieces
+    assert "\x1b[31mx" not in written
+
+
+def test_an_attribute_is_turned_off_without_the_colours() -> None:
+    diff = ScreenDiff()
+    colours = "38;2;1;1;1;48;2;2;2;2"
+    frame = f"\x1b[1;1H\x1b[1;{colours}ma\x1b[0m\x1b[{colours}mb\x1b[0m\x1b[1;1H"
+    assert diff.reduce(frame, COLUMNS, ROWS).endswith("a\x1b[22mb\x1b[1;1H")
+
+
+def test_what_passes_as_it_is_does_so_in_the_terminal_s_own_colours() -> None:
+    diff = ScreenDiff()
+    diff.reduce("\x1b[1;1H\x1b[31mx\x1b[0m\x1b[1;1H", COLUMNS, ROWS)
+    assert diff.reduce("\x1b[2J", COLUMNS, ROWS) == "\x1b[0m\x1b[2J"
 
 
 def test_after_another_size_everything_is_written() -> None:
     diff, line = ScreenDiff(), "\x1b[1;1Habc\x1b[1;1H"
-    assert diff.reduce(line, COLUMNS, ROWS) == line
+    whole = "\x1b[1;1H\x1b[0mabc\x1b[1;1H"  # in whatever colours the terminal was
+    assert diff.reduce(line, COLUMNS, ROWS) == whole
     assert diff.reduce(line, COLUMNS, ROWS) == ""
-    assert diff.reduce(line, COLUMNS, ROWS + 1) == line
+    assert diff.reduce(line, COLUMNS, ROWS + 1) == whole
     diff.invalidate()
-    assert diff.reduce(line, COLUMNS, ROWS + 1) == line
+    assert diff.reduce(line, COLUMNS, ROWS + 1) == whole
 
 
 @pytest.mark.parametrize(
@@ -144,4 +169,4 @@ def test_what_is_not_understood_passes_and_forgets_everything(data: str) -> None
     diff, line = ScreenDiff(), "\x1b[1;1Habc\x1b[1;1H"
     diff.reduce(line, COLUMNS, ROWS)
     assert diff.reduce(data, COLUMNS, ROWS) == data
-    assert diff.reduce(line, COLUMNS, ROWS) == line
+    assert diff.reduce(line, COLUMNS, ROWS) == "\x1b[1;1H\x1b[0mabc\x1b[1;1H"
