@@ -15,7 +15,7 @@ from engine.config import RunConfig
 from engine.config.toml_file import load_config
 from engine.data.images import read_image
 from engine.run import events as ev
-from engine.session.loading import check_config
+from engine.session.config_check import check_config
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
 from engine.vlm.encoder_decoder.by_choice import NEVER
