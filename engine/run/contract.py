@@ -73,7 +73,7 @@ def check_fitness(expected: Expected, fitness: Fitness) -> None:
     if not (data or model):
         return
     where = ["data.path=FOLDER"] if data else []
-    where += ["vlm.model=...", "vlm.pretrained=..."] if model else []
+    where += ["vlm.model=...", "vlm.pretrained=...", "vlm.embedder=..."] if model else []
     raise ContractError(
         f"the run can't go on with what is there now: {'; '.join([*data, *model])}. New scores "
         "would not be comparable with those it has. Put back what was there, or say where that "
@@ -192,10 +192,10 @@ def _vlm_differences(before: ev.ModelsLoaded, now: Mapping[str, Any]) -> list[st
         same = before.vlm == now["vlm"]
     if same:
         return []
-    return [
-        f"the VLM is {_model(now['vlm'], now['vlm_revision'] or now['vlm_weights'])}, and was "
-        f"{_model(before.vlm, before.vlm_revision or before.vlm_weights)}"
-    ]
+    shown = [now["vlm_revision"], before.vlm_revision]
+    if not all(shown) or shown[0] == shown[1]:  # the embedder may be another
+        shown = [now["vlm_weights"], before.vlm_weights]
+    return [f"the VLM is {_model(now['vlm'], shown[0])}, and was {_model(before.vlm, shown[1])}"]
 
 
 def _is_same(before: str, now: str) -> bool | None:

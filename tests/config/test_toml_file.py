@@ -33,6 +33,17 @@ def test_paper_preset_has_the_papers_numbers() -> None:
     assert sampling.max_new_tokens == 50
 
 
+def test_the_papers_preset_of_the_second_family_has_its_numbers() -> None:
+    config = load_config("llava-paper", ["data.path=/images"])
+    assert config.steps == 25 and config.data.shots == 1
+    assert config.proposal.candidates == 5 and config.proposal.examples == 5
+    assert config.steering.layers == (17,) and config.steering.mode == "last-token"
+    assert config.steering.alpha == 1.0 and config.evaluation.ensemble == 3
+    vlm = config.vlm
+    assert (vlm.kind, vlm.answer, vlm.max_new_tokens) == ("encoder-decoder", "embedding", 50)
+    assert vlm.embedder == "sentence-transformers/all-mpnet-base-v2"
+
+
 @given(
     alpha=st.floats(-1000, 1000),
     layers=st.one_of(st.just("auto"), st.lists(st.integers(0, 99), min_size=1)),
