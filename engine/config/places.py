@@ -19,6 +19,7 @@ PLACE_KEYS = (
     "vlm.model",
     "vlm.pretrained",
     "vlm.embedder",
+    "vlm.judge_model",
     "vlm.device",
     "vlm.image_batch",
     "vlm.text_batch",

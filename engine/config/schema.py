@@ -34,7 +34,9 @@ SteeringMode = Literal[
 DataSource = Literal["auto", "folder", "webdataset", "torchvision", "hub"]
 Pooling = Literal["no-bos", "paper", "reference", "last"]
 AlphaUnit = Literal["absolute", "relative"]
-Answer = Literal["likelihood", "embedding", "choice"]
+Answer = Literal["likelihood", "embedding", "choice", "refusal"]
+LetterReading = Literal["likelihood", "parsed"]
+JudgeKind = Literal["patterns", "llm"]
 LikelihoodScore = Literal["raw", "per-token", "prior-corrected"]
 
 MOST = 1_000_000
@@ -48,6 +50,7 @@ PATH_KEYS = (
     "vlm.model",
     "vlm.pretrained",
     "vlm.embedder",
+    "vlm.judge_model",
 )
 """Keys whose text is a path, or may be one."""
 
@@ -168,7 +171,8 @@ class VLMConfig(_Section):
         "likelihood",
         description="how an encoder-decoder's class of an image is read: the name that most likely "
         "begins its answer (likelihood), the name nearest to the answer that it writes "
-        "(embedding; the paper's), or the letter of one of four options (choice; FOCI)",
+        "(embedding; the paper's), or the letter of one of four options (choice; FOCI); or whether "
+        "it declines a harmful question (refusal, with data.dataset = questions)",
     )
     embedder: Given = Field(
         "sentence-transformers/all-mpnet-base-v2",
@@ -176,7 +180,19 @@ class VLMConfig(_Section):
         "(answer = embedding): a hub name or a folder",
     )
     max_new_tokens: int = Field(
-        50, ge=1, le=4096, description="longest answer, in tokens (answer = embedding)"
+        50, ge=1, le=4096, description="longest answer that an encoder-decoder writes, in tokens"
+    )
+    letters: LetterReading = Field(
+        "likelihood",
+        description="how the letter of an option is read: the most likely one (likelihood), or the "
+        "one that the written answer names (parsed; an answer that names none counts as wrong)",
+    )
+    judge: JudgeKind = Field(
+        "patterns",
+        description="what tells that an answer declines: a list of English patterns, or an LLM",
+    )
+    judge_model: Given | None = Field(
+        None, description="the LLM that judges (judge = llm); default: the one that proposes"
     )
     likelihood: LikelihoodScore = Field(
         "raw",
@@ -418,11 +434,17 @@ class RunConfig(_Section):
         return self
 
     def _check_answer(self) -> None:
-        answer = self.vlm.answer
-        if answer == "choice" and self.vlm.kind != "encoder-decoder":
+        answer, dataset = self.vlm.answer, self.data.dataset
+        if answer in ("choice", "refusal") and self.vlm.kind != "encoder-decoder":
             raise ValueError(
                 f"vlm.answer is {answer}, but vlm.kind is {self.vlm.kind}, which writes no answer; "
                 "set vlm.kind = encoder-decoder"
+            )
+        if (answer == "refusal") != (dataset == "questions"):
+            raise ValueError(
+                f"vlm.answer is {answer} and data.dataset is {dataset}: harmful questions "
+                "(data.dataset = questions) are there to be declined (vlm.answer = refusal), and "
+                "nothing else is"
             )
 
 

@@ -38,6 +38,7 @@ _NAMES_OR_PATHS = {
     "vlm.model": "*config.json",
     "vlm.pretrained": None,
     "vlm.embedder": "modules.json",
+    "vlm.judge_model": "config.json",
 }
 
 

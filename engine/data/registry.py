@@ -52,6 +52,11 @@ DATASETS: tuple[RegisteredDataset, ...] = (
         "your own images: data.path, with one folder per class",
         "engine.data.readers.image_folder:read",
     ),
+    RegisteredDataset(
+        "questions",
+        "harmful questions, some with an image: data.path, for vlm.answer = refusal",
+        "engine.data.readers.question_rows:read",
+    ),
     *(
         RegisteredDataset(
             f"{DEMO}{task}", f"demo: {about.description}", "engine.data.demo_world.reading:read"

@@ -31,6 +31,7 @@ def check_config(config: RunConfig) -> RunConfig:
         "vlm.model": config.vlm.model,
         "vlm.pretrained": config.vlm.pretrained,
         "vlm.embedder": config.vlm.embedder,
+        "vlm.judge_model": config.vlm.judge_model,
     }
     for key, text in paths.items():
         if text is not None and text.startswith("/"):

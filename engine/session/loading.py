@@ -16,7 +16,7 @@ from engine.models import hub, threads
 from engine.run.contract import Expected, check_fitness, check_llm
 from engine.search.registry import find_search
 from engine.vlm.families import task_of, with_seed_template
-from engine.vlm.interface import Score
+from engine.vlm.interface import Judged, Score
 
 if TYPE_CHECKING:
     from engine.search.strategy import Clock, Search
@@ -37,7 +37,8 @@ def _look_for_hub(config: RunConfig, report: Report) -> None:
     Raises:
         ModelError: if one is not there either: that is known before libraries are imported.
     """
-    names = (config.llm.model, config.vlm.model, *filter(None, [_embedder(config)]))
+    others = (_embedder(config), _judge_model(config))
+    names = (config.llm.model, config.vlm.model, *filter(None, others))
     if all(why_not_there(user_path(name)) is None for name in names):
         return
     if not hub.is_switched_off():
@@ -62,6 +63,12 @@ def _embedder(config: RunConfig) -> str | None:
     return config.vlm.embedder if needed else None
 
 
+def _judge_model(config: RunConfig) -> str | None:
+    """The name of an LLM that only judges, where there is to be one."""
+    judges = config.vlm.answer == "refusal" and config.vlm.judge == "llm"
+    return config.vlm.judge_model if judges else None
+
+
 def _on_the_hub(config: RunConfig) -> Iterator[tuple[str, str, str]]:
     """What each model is that transformers finds on the hub by its name, its key and the name."""
     models: list[tuple[str, str, str | None]] = [("embedder", "vlm.embedder", _embedder(config))]
@@ -69,6 +76,7 @@ def _on_the_hub(config: RunConfig) -> Iterator[tuple[str, str, str]]:
         models.append(("VLM", "vlm.model", config.vlm.model))
     if config.llm.kind == "local":
         models.append(("LLM", "llm.model", config.llm.model))
+        models.append(("judge", "vlm.judge_model", _judge_model(config)))
     for what, key, name in models:
         if name and _HUB_NAME.fullmatch(name) and why_not_there(user_path(name)) is not None:
             yield what, key, name
@@ -107,6 +115,7 @@ def load_search(
     threads.prepare()
     from engine.llm.halving import HalvingLLM
     from engine.llm.loading import load_llm
+    from engine.session.judging import LLMJudge
     from engine.vlm.loading import load_fitness
 
     threads.fit()
@@ -131,5 +140,16 @@ def load_search(
             f"{config.llm.model} has no chat template, so it is asked in plain System/User/"
             "Assistant lines; models made for chats (often named instruct or chat) do better"
         )
+    halving = HalvingLLM(llm, report)
+    if config.vlm.answer == "refusal" and config.vlm.judge == "llm":
+        judge = halving
+        if (name := _judge_model(config)) is not None:
+            section = config.llm.model_copy(update={"model": name, "revision": None})
+            other = kept.get(
+                "judge", section, lambda: load_llm(section, lambda what: progress(what, 0, 0))
+            )
+            judge = HalvingLLM(other, report)
+        assert isinstance(fitness, Judged)
+        fitness.judge_with(LLMJudge(judge, config.sampling.thinking_tokens))
     make = find_search(config).load()
-    return make(config, HalvingLLM(llm, report), fitness, meta_prompt, dict(scores or {}), clock)
+    return make(config, halving, fitness, meta_prompt, dict(scores or {}), clock)

@@ -59,6 +59,7 @@ def named_things(config: RunConfig) -> list[str]:
         "vlm.model": _if_local(config.vlm.model),
         "vlm.pretrained": _if_local(config.vlm.pretrained),
         "vlm.embedder": _if_local(config.vlm.embedder),
+        "vlm.judge_model": _if_local(config.vlm.judge_model),
         "proposal.template_file": config.proposal.template_file,
     }
     return found + [f"{key} = {value!r}" for key, value in paths.items() if value is not None]

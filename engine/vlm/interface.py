@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from engine.data.dataset import Split as Split
 from engine.prompts.template import PLACEHOLDER, RejectReason
@@ -222,4 +222,21 @@ class Fitness(Protocol):
 
     def predictions(self, template: str, split: Split) -> ImagePredictions | None:
         """What a template that was scored made of each image; None where that is not kept."""
+        ...
+
+
+class Judge(Protocol):
+    """Says whether an answer declines a question."""
+
+    def __call__(self, question: str, answer: str) -> bool | None:
+        """None if its verdict can't be read."""
+        ...
+
+
+@runtime_checkable
+class Judged(Protocol):
+    """A fitness whose answers another model may judge."""
+
+    def judge_with(self, judge: Judge) -> None:
+        """Have answers judged by this one from now on, before any is scored."""
         ...

@@ -100,7 +100,7 @@ def read_questions(path: Path, *, test_fraction: float = 0.5) -> QuestionSet:
     found: dict[str, list[tuple[str, QuestionRow]]] = {split: [] for split in (*_SPLITS, "")}
     for file, split in files:
         for number, row in _rows(file):
-            key, question = _question(row, f"{_shown(file)}, row {number}", file.name, number)
+            key, question = _question(row, f"{_shown(file)}, row {number}")
             found[split or _split(row, f"{_shown(file)}, row {number}")].append((key, question))
     if found[""] and (found["train"] or found["test"]):
         raise DataError(
@@ -117,7 +117,7 @@ def read_questions(path: Path, *, test_fraction: float = 0.5) -> QuestionSet:
     training = [LabelledImage(key, 0) for key, _ in train]
     testing = [LabelledImage(key, 0) for key, _ in test]
     if not testing:
-        training, testing = _drawn(training, rows, test_fraction)
+        training, testing = split_off_test(training, test_fraction)
     for split, items in zip(_SPLITS, (training, testing), strict=True):
         if not items:
             raise DataError(
@@ -210,7 +210,8 @@ def _parsed(text: str, where: str) -> Any:
         raise DataError(f"{where} is no valid JSON: {' '.join(str(error).split())[:200]}") from None
 
 
-def _question(row: Any, where: str, name: str, number: int) -> tuple[str, QuestionRow]:
+def _question(row: Any, where: str) -> tuple[str, QuestionRow]:
+    """A row and its key, which says what is in it, and so draws the same wherever it stands."""
     if not isinstance(row, dict):
         raise DataError(
             f'{where} is {shown(row)}; it should be an object such as {{"question": "..."}}'
@@ -223,7 +224,9 @@ def _question(row: Any, where: str, name: str, number: int) -> tuple[str, Questi
     if image is not None and (not isinstance(image, str) or "\0" in image):
         raise DataError(f"{where}: image is {shown(image)}; it should be a path, or left out")
     image = readable_name((image or "").strip()) or None
-    return f"{name}, row {number}", QuestionRow(readable_name(question.strip()), image)
+    found = QuestionRow(readable_name(question.strip()), image)
+    digest = hashlib.sha256(encode_name(f"{found.question}\0{image}")).hexdigest()[:16]
+    return f"{image or 'no image'}, question {digest}", found
 
 
 def _split(row: Mapping[str, Any], where: str) -> str:
@@ -248,18 +251,6 @@ def _without_copies(
     if len(first) < len(rows):
         problems.append(f"{counted(len(rows) - len(first), 'row')} {what}: left out")
     return [(key, row) for row, key in first.items()]
-
-
-def _drawn(
-    items: Sequence[LabelledImage], rows: Mapping[str, QuestionRow], test_fraction: float
-) -> tuple[list[LabelledImage], list[LabelledImage]]:
-    """Split by what the rows say, wherever in the file they are."""
-    by_content = {
-        f"{rows[item.path].question}\0{rows[item.path].image or ''}": item for item in items
-    }
-    named = [LabelledImage(content, 0) for content in by_content]
-    train, test = split_off_test(named, test_fraction)
-    return [by_content[i.path] for i in train], [by_content[i.path] for i in test]
 
 
 def _shown(path: Path) -> str:

@@ -22,17 +22,10 @@ from engine.vlm.encoder_decoder.likelihood import class_log_likelihoods, one_by_
 from engine.vlm.encoder_decoder.prediction import Predictions, Question
 from engine.vlm.encoder_decoder.questions import Questions
 from engine.vlm.encoder_decoder.reading import ImagePrefix, tolerance
+from engine.vlm.encoder_decoder.writing import by_length
 
 NEVER = -1e4
 """The log-probability of a class that is not among the options, nats."""
-
-
-def by_length(questions: Sequence[Sequence[int]]) -> list[list[int]]:
-    """The indices of questions of the same number of tokens: those can be read together."""
-    found: dict[int, list[int]] = {}
-    for index, question in enumerate(questions):
-        found.setdefault(len(question), []).append(index)
-    return list(found.values())
 
 
 class ByChoice:
@@ -82,8 +75,11 @@ class ByChoice:
                 "used; choose another vlm.model"
             )
 
-    def known(self, images: Sequence[str], question: Question) -> None:
+    def known(
+        self, images: Sequence[str], question: Question
+    ) -> tuple[Sequence[int], Predictions] | None:
         """Nothing is: letters are read as soon as they would be looked up."""
+        return None
 
     def predict(
         self, images: Sequence[str], prefixes: Sequence[ImagePrefix], question: Question

@@ -73,8 +73,12 @@ class EncoderDecoder:
         self._prefixes = prefixes
         self._unfinished: dict[tuple[Split, str], _Asked] = {}
         self.kept = KeptPredictions()
-        item = images["train"].items[0]
-        predictor.check(read_image(dataset.images.file(item.path)), prefixes.of(item.path))
+        self._check_reading()
+
+    def _check_reading(self) -> None:
+        item = self._images["train"].items[0]
+        image = read_image(self._dataset.images.file(item.path))
+        self._predictor.check(image, self._prefixes.of(item.path))
 
     # -- what it is ------------------------------------------------------------------------
 

@@ -15,7 +15,14 @@ from torch import Tensor
 
 from engine.models.kv_cache import GrowingLayer
 from engine.vlm.encoder_decoder.questions import Questions
-from engine.vlm.encoder_decoder.reading import ImagePrefix, Inputs, Reader, grown_inputs
+from engine.vlm.encoder_decoder.reading import (
+    ImagePrefix,
+    Inputs,
+    Reader,
+    Tokens,
+    as_rows,
+    grown_inputs,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +43,14 @@ class Greedy:
 
 @torch.inference_mode()
 def write_answers(
-    model: Any, prefixes: Sequence[ImagePrefix], question: Sequence[int], how: Greedy
+    model: Any, prefixes: Sequence[ImagePrefix], question: Tokens, how: Greedy
 ) -> list[list[int]]:
     """The tokens of the answers about images, without those that end them.
 
     Args:
         model: an image-text-to-text model of transformers.
         prefixes: of images, all of the same length and next position.
-        question: token ids from behind the image to where the answer begins.
+        question: token ids from behind the image to where the answer begins, of all or of each.
         how: they are written.
 
     Raises:
@@ -54,18 +61,20 @@ def write_answers(
     if any((p.length, p.next_position) != (first.length, first.next_position) for p in prefixes):
         raise ValueError("images of different lengths can't be read together")
     reader = Reader(model)
-    cache = _cache(prefixes, first.length + len(question) + how.most)
     device = first.layers[0][0].device
-    ids = torch.tensor([list(question)], device=device).expand(len(prefixes), -1)
-    positions = first.next_position + torch.arange(len(question))
+    ids = as_rows(question, len(prefixes)).to(device)
+    length = ids.shape[1]
+    cache = _cache(prefixes, first.length + length + how.most)
+    positions = first.next_position + torch.arange(length)
     logits = reader.read_on(cache, ids, positions, keep=1)[:, -1]
     repeated = None
     if how.penalty != 1.0:
         repeated = torch.zeros(len(prefixes), logits.shape[-1], dtype=torch.bool, device=device)
-        repeated[:, sorted(how.before | set(question))] = True
+        repeated[:, sorted(how.before)] = True
+        repeated.scatter_(1, ids, True)
     written: list[list[int]] = [[] for _ in prefixes]
     rows = list(range(len(prefixes)))  # of images whose answers have not ended
-    place = first.next_position + len(question)
+    place = first.next_position + length
     while True:
         chosen = _most_likely(logits, repeated, how.penalty)
         tokens = chosen.tolist()  # the one wait for the device, each token

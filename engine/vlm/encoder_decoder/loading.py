@@ -15,6 +15,7 @@ from engine.vlm.encoder_decoder.fitness import EncoderDecoder
 from engine.vlm.encoder_decoder.image_prefixes import ImagePrefixes
 from engine.vlm.encoder_decoder.model import load_model
 from engine.vlm.encoder_decoder.questions import Questions
+from engine.vlm.encoder_decoder.safety import load_safety
 from engine.vlm.encoder_decoder.ways import Options, find_embedder, make_predictor
 from engine.vlm.labelled_images import LabelledImages, ReadImages, choose_images
 from engine.vlm.loading import OnProgress, Report
@@ -33,6 +34,8 @@ def load(
     config: RunConfig, dataset: Dataset, progress: OnProgress, report: Report, kept: Kept
 ) -> EncoderDecoder:
     """As ``engine.vlm.loading.FamilyLoader``, for ``vlm.kind = encoder-decoder``."""
+    if config.vlm.answer == "refusal":
+        return load_safety(config, dataset, progress, report, kept)
     wrong = None
     if config.vlm.answer == "choice":  # said before a model is loaded
         wrong = find_options(dataset, config.data.options, config.data.test_fraction)

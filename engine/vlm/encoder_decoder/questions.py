@@ -59,7 +59,9 @@ class Questions:
         Raises:
             ModelError: if the processor or its chat template can't make it.
         """
-        asked = self._chat(question, image)
+        return self._made(self._chat(question, image))
+
+    def _made(self, asked: list[dict[str, Any]]) -> dict[str, Tensor]:
         made = self._rendered(
             asked,
             add_generation_prompt=True,
@@ -69,6 +71,11 @@ class Questions:
             **self._sanitised,
         )
         return {name: value.to(self._device) for name, value in made.items()}
+
+    def plain_inputs(self, question: str) -> dict[str, Tensor]:
+        """The same of a question without any image."""
+        (turn,) = self._chat(question, None)
+        return self._made([{**turn, "content": turn["content"][1:]}])
 
     def prefix(self, image: Image.Image) -> dict[str, Tensor]:
         """The inputs up to the image's last token: the same whatever is asked."""
@@ -98,16 +105,6 @@ class Questions:
         if self._is_text_enough is None:
             self._is_text_enough = self._find_head()
         return [self._from_text(q) or self.question(q) for q in questions]
-
-    def plain(self, question: str) -> list[int]:
-        """The tokens of a question without any image, from the first one of the chat."""
-        text = question if self._sanitises else self._harmless(question)
-        chat = [{"role": "user", "content": [{"type": "text", "text": text}]}]
-        made = self._rendered(
-            chat, add_generation_prompt=True, tokenize=True, return_dict=True, **self._sanitised
-        )
-        ids = made["input_ids"]
-        return [int(token) for token in (ids[0] if isinstance(ids[0], list) else ids)]
 
     def _find_head(self) -> bool:
         """Find what the processor puts between the image and the text; whether it is the same for

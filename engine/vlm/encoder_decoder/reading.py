@@ -93,6 +93,17 @@ def read_prefixes(
     ]
 
 
+@torch.inference_mode()
+def text_prefix(model: Any, ids: Tensor) -> ImagePrefix:
+    """The same of tokens without an image, (1, L), under positions that no image has moved."""
+    from transformers import DynamicCache
+
+    cache = DynamicCache()
+    length = ids.shape[1]
+    Reader(model).read_on(cache, ids, torch.arange(length), keep=1)
+    return ImagePrefix(_pairs(cache), length, length)
+
+
 def image_token(config: Any) -> int | None:
     """The token that stands for an image's features; None for a kind of model that has none."""
     for name in ("image_token_id", "image_token_index"):

@@ -10,11 +10,14 @@ from engine.common.cache_folder import answers_folder
 from engine.common.kept import Kept
 from engine.config import VLMConfig
 from engine.data.images import READER_VERSION
+from engine.data.readers.question_rows import QuestionRow
 from engine.vlm.device import resolve_device
 from engine.vlm.encoder_decoder.answer_cache import AnswerCache
 from engine.vlm.encoder_decoder.by_choice import ByChoice
 from engine.vlm.encoder_decoder.by_embedding import ByEmbedding
 from engine.vlm.encoder_decoder.by_likelihood import ByLikelihood
+from engine.vlm.encoder_decoder.by_parsed_letter import ByParsedLetter
+from engine.vlm.encoder_decoder.by_refusal import ByRefusal
 from engine.vlm.encoder_decoder.embedder import Embedder, load_embedder
 from engine.vlm.encoder_decoder.greedy import greedy_as_configured
 from engine.vlm.encoder_decoder.model import LoadedModel
@@ -51,6 +54,7 @@ def make_predictor(
     embedder: Embedder | None,
     digests: Mapping[str, int],
     report: Report,
+    rows: Mapping[str, QuestionRow] | None = None,
 ) -> Predictor:
     """The way to a prediction.
 
@@ -63,6 +67,7 @@ def make_predictor(
         embedder: for ``embedding``.
         digests: hashes of the images' content, by path.
         report: gets sentences on what was worked around.
+        rows: for ``refusal``.
 
     Raises:
         ModelError: if the class names, or the letters, can't be told apart.
@@ -70,12 +75,16 @@ def make_predictor(
     match config.answer:
         case "likelihood":
             return ByLikelihood(loaded.model, questions, class_names, config.likelihood)
-        case "choice":
+        case "choice" if config.letters == "likelihood":
             return ByChoice(loaded.model, questions, class_names, options)
-    assert embedder is not None
     how = greedy_as_configured(loaded.model, questions, config.max_new_tokens, report)
     # Whatever an answer depends on beside the image and the question.
     key = (loaded.revision, loaded.weights, how.most, READER_VERSION, transformers.__version__)
     folder = answers_folder() if config.cache else None
     answers = AnswerCache(repr(key), digests, folder, report)
+    if config.answer == "choice":
+        return ByParsedLetter(loaded.model, questions, class_names, options, answers, how)
+    if config.answer == "refusal":
+        return ByRefusal(loaded.model, questions, rows or {}, answers, how)
+    assert embedder is not None
     return ByEmbedding(loaded.model, questions, class_names, embedder, answers, how, report)

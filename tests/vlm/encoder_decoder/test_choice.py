@@ -172,3 +172,68 @@ def test_a_run_with_options_of_a_file_comes_to_its_end(
     assert {t.subject for t in tests} == {"seed", "best", "ensemble"}
     left_out = [line.text for line in state.log if "without options" in line.text]
     assert len(left_out) == 1 and "the shots come out" in " ".join(line.text for line in state.log)
+
+
+@pytest.fixture(scope="module")
+def parsing(folder: Path) -> EncoderDecoder:
+    return loaded(configured(folder, "vlm.letters=parsed", "vlm.max_new_tokens=6"))
+
+
+def test_a_written_answer_is_that_of_the_model_asked_alone(parsing: EncoderDecoder) -> None:
+    (score,) = run(parsing.score([QUESTION], split="train"))
+    found = parsing.predictions(QUESTION, "train")
+    assert found is not None
+    predictor, questions = parsing._predictor, parsing._questions
+    for row, item in enumerate(parsing.images("train")):
+        image = read_image(parsing._dataset.images.file(item.path))
+        inputs = questions.inputs(image, with_options(QUESTION, predictor.names(item.path)))
+        ids = predictor._model.generate(**inputs, max_new_tokens=6, do_sample=False)
+        assert found.answers[row] == questions.text(ids[0, inputs["input_ids"].shape[1] :])
+    assert score.hits + score.unnamed <= score.n
+    assert run(parsing.score([QUESTION], split="train")) == [score]  # from the answers kept
+
+
+def answering(parsing: EncoderDecoder, answers: list[str]):
+    images = [item.path for item in parsing.images("train")][: len(answers)]
+    return images, parsing._predictor._read(images, answers)
+
+
+def test_an_answer_that_names_no_option_is_wrong_and_counted(parsing: EncoderDecoder) -> None:
+    right = [
+        LETTERS[parsing._predictor._options[i.path].index(i.label)] for i in parsing.images("train")
+    ]
+    labels = torch.tensor([i.label for i in parsing.images("train")])
+    answers = [f"It is ({right[0]}).", "A street at night", "B or C", *right[3:]]
+    _, found = answering(parsing, answers)
+    score = found.score(labels)
+    assert (score.hits, score.unnamed) == (len(right) - 2, 2)
+    _, guessed = answering(parsing, [answers[0], *("BCDA"["ABCD".index(r)] for r in right[1:])])
+    assert guessed.score(labels).hits == 1 and guessed.score(labels).unnamed == 0
+    _, none = answering(parsing, ["?"] * len(right))
+    assert none.score(labels).unnamed == len(right)
+    assert none.score(labels).margin < guessed.score(labels).margin < found.score(labels).margin
+
+
+def test_an_ensemble_of_parsed_answers_votes(parsing: EncoderDecoder) -> None:
+    images, one = answering(parsing, ["A", "B", "C", "none here", "A"])
+    _, two = answering(parsing, ["B", "B", "??", "", "B"])
+    _, three = answering(parsing, ["B", "C", "D", "..", "?"])
+    together = parsing._predictor.combine([one, two, three])
+    assert together.named.tolist() == [True, True, True, False, True]
+    options = parsing._predictor._options
+    letters = [
+        options[i].index(c) if c >= 0 else None
+        for i, c in zip(images, together.classes, strict=True)
+    ]
+    assert letters == [1, 1, 2, None, 0]
+
+
+def test_failures_are_journaled_and_shown(
+    folder: Path, parsing: EncoderDecoder, run_folder: Path
+) -> None:
+    config = configured(folder, "vlm.letters=parsed", "vlm.max_new_tokens=3", "data.shots=1")
+    state = drive(LocalSession.create(config, run_folder))
+    assert state.status == "finished", state.error
+    scored = [e for e in read_journal(run_folder).events if isinstance(e, ev.TemplateScored)]
+    assert all(e.hits + e.unnamed <= e.n for e in scored)
+    assert state.seed.unnamed == scored[0].unnamed > 0

@@ -175,7 +175,7 @@ def test_where_the_text_alone_is_read_otherwise_the_image_goes_with_it(
 
 
 def test_a_question_without_an_image_has_none(loaded: LoadedModel, questions: Questions) -> None:
-    ids = questions.plain("what is <image> it?")
+    ids = questions.plain_inputs("what is <image> it?")["input_ids"][0].tolist()
     tokenizer = loaded.processor.tokenizer
     assert tokenizer.convert_tokens_to_ids("<image>") not in ids
     text = tokenizer.decode(ids)
