@@ -5,13 +5,23 @@ A screen that was not there is sent what it missed by ``engine.remote.telemetry`
 
 from typing import ClassVar, Literal
 
-from engine.common.record import Count, Seconds
+from engine.common.record import Count, Record, Seconds
 from engine.run.event_record import EventRecord
 from engine.run.experiment import Experiment, Finding
 
 Phase = Literal[
     "loading", "seed template", "meta-prompt", "steering", "proposing", "scoring", "testing", "idle"
 ]
+
+
+class SampleAnswer(Record):
+    """What a VLM that writes answers has just said of an image, for people to look at."""
+
+    template: str
+    path: str  # of the image, in the data set
+    answer: str
+    truth: str  # the name of the true class
+    predicted: str | None  # None: the answer names no class
 
 
 class Telemetry(EventRecord):
@@ -28,6 +38,7 @@ class Progress(Telemetry):
     detail: str = ""
     done: Count = 0
     total: Count = 0
+    answer: SampleAnswer | None = None  # a few times a second a new one, while templates are scored
 
 
 class TokensStreamed(Telemetry):

@@ -33,6 +33,7 @@ from engine.run.state import RunState
 from engine.run.step_facts import Tally, anchors_moved, step_finished, template_scored
 from engine.search.meta_prompt import MetaPrompt, can_ask_again, compose_for
 from engine.search.reading import read_reply
+from engine.search.sampled_answers import SampledAnswers
 from engine.search.strategy import Clock
 from engine.steering.direction import Steering
 from engine.vlm.families import seed_template, task_of
@@ -339,7 +340,10 @@ def configuration(state: RunState) -> RunConfig:
 def _with_progress(
     state: RunState, work: Generator[ScoringProgress, None, T], phase: ev.Phase
 ) -> Steps[tuple[RunState, T]]:
+    sample = SampledAnswers()
+
     def tell(now: ScoringProgress) -> tuple[ev.Event, ...]:
-        return (ev.Progress(phase=phase, done=now.done, total=now.total),)
+        answer = sample.of(now)
+        return (ev.Progress(phase=phase, done=now.done, total=now.total, answer=answer),)
 
     return (yield from relay(state, work, tell))

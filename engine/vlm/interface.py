@@ -43,11 +43,23 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class AnsweredImage:
+    """What a VLM that writes an answer has just said of an image; a sample, to be looked at."""
+
+    template: str
+    path: str  # of the image, in the data set
+    answer: str
+    truth: str  # the name of the true class
+    predicted: str | None  # None: the answer names no class
+
+
+@dataclass(frozen=True, slots=True)
 class ScoringProgress:
     """``done`` of ``total`` units of work (texts encoded) are through."""
 
     done: int
     total: int
+    answered: AnsweredImage | None = None  # in the last of them
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from engine.vlm.encoder_decoder.prediction import (
 )
 from engine.vlm.encoder_decoder.questions import Questions
 from engine.vlm.encoder_decoder.reading import ImagePrefix
-from engine.vlm.interface import Score, ScoringProgress, Split, TemplateCheck
+from engine.vlm.interface import AnsweredImage, Score, ScoringProgress, Split, TemplateCheck
 from engine.vlm.labelled_images import LabelledImages
 from engine.vlm.predictions import ImagePredictions, KeptPredictions
 
@@ -183,10 +183,23 @@ class EncoderDecoder:
                 own = [group.rows[i] for i in places]
                 prefixes = [group.prefixes[i] for i in places]
                 images = [paths[row] for row in own]
-                one.add(own, self._asked_of(images, prefixes, one.question))
+                found = self._asked_of(images, prefixes, one.question)
+                one.add(own, found)
                 done += len(own)
-                yield ScoringProgress(done, total)
+                answered = self._answered(one.question, split, own[-1], found)
+                yield ScoringProgress(done, total, answered)
         return {one.question.text: in_order(one.parts) for one in asked}
+
+    def _answered(
+        self, question: Question, split: Split, row: int, found: Predictions
+    ) -> AnsweredImage | None:
+        """What is said of the last image of ``found``, the split's ``row``, if it is a text."""
+        answer, predicted = found.answers[-1], int(found.classes[-1])
+        if answer is None:
+            return None
+        image, names = self._images[split].items[row], self.class_names
+        taken = names[predicted] if predicted >= 0 else None
+        return AnsweredImage(question.text, image.path, answer, names[image.label], taken)
 
     def _asked(self, template: str, split: Split, paths: Sequence[str]) -> _Asked:
         """A template, with what is known of its predictions from a call that was closed early, or

@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import ClassVar
 
+from textual.content import Content
+
 from engine.prompts.template import RejectReason, normalise
-from engine.run.events import CandidateProposed
+from engine.run.events import CandidateProposed, SampleAnswer
 from engine.run.state import RunState
 from glov_tui.common.glyphs import Glyphs
-from glov_tui.common.text import clean
+from glov_tui.common.text import clean, cut
 from glov_tui.widgets.spans import Line, Span
 from glov_tui.widgets.text_view import TextView, wrap
 
 THOUGHT_CHARACTERS = 160  # of a thought's end that are shown
 NO_ACCURACY = f"{'-':>6} "
+NO_CLASS = "no class"
+
+
+def _answer_now(state: RunState) -> SampleAnswer | None:
+    return state.progress.answer if state.progress is not None else None
 
 
 class CandidatesPane(TextView):
@@ -37,10 +44,12 @@ class CandidatesPane(TextView):
     def fingerprint(self, state: RunState) -> Hashable:
         """Streams grow, candidates and scores come one by one."""
         streamed = state.streams, state.thoughts
-        return state.step, state.attempt, streamed, state.candidates, state.scored.scores
+        scores = state.candidates, state.scored.scores
+        return state.step, state.attempt, streamed, scores, _answer_now(state)
 
     def show(self, state: RunState) -> None:
         """Draw what is known of each reply of the current attempt."""
+        self.border_subtitle = self._answer(state)
         if not state.streams and not state.candidates:
             self.border_title = self.TITLE
             self.set_lines([(("Replies of the LLM appear here as they are written.", "dim"),)])
@@ -65,6 +74,22 @@ class CandidatesPane(TextView):
         super().on_resize()
         if any(self._lines):  # else nothing was shown yet
             self.set_lines(self._spaced([line for line in self._lines if line]))
+
+    def _answer(self, state: RunState) -> Content:
+        """What the VLM has just said of an image. It has a place of its own, so that no reply moves
+        when one comes.
+        """
+        sample = _answer_now(state)
+        if sample is None:
+            return Content("")
+        read = (c for c in state.candidates if c.template == sample.template)
+        number = next((f"reply {c.candidate + 1}: " for c in read), "")
+        taken = NO_CLASS if sample.predicted is None else clean(sample.predicted)
+        is_right = sample.predicted == sample.truth
+        end = "" if is_right else f", taken for {taken}"
+        begin = f'{number}{clean(sample.truth)}: "'
+        room = max(10, self.size.width - len(begin) - len(end) - len('"    '))
+        return Content(f'{begin}{cut(clean(sample.answer).strip(), room)}"{end}')
 
     def _spaced(self, lines: list[Line]) -> list[Line]:
         """With empty rows, so that each has as many as the longest has had, where they fit.
