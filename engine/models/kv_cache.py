@@ -6,6 +6,7 @@ buffers with room to spare, and a counter for how much of them is in use.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -19,17 +20,33 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
 
     ``DynamicLayer`` copies everything for each new token; here adding a token costs what the token
     costs, and taking tokens off (``truncate``) costs nothing. A sliding window is left to the
-    attention mask: all tokens are kept. The first buffers have room for ``expected`` tokens, where
-    that many are known to come.
+    attention mask: all tokens are kept.
     """
 
     is_sliding = False
 
-    def __init__(self, expected: int | None = None) -> None:
+    def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._expected = expected
         self._length = 0
         self._buffers: tuple[Tensor, Tensor] | None = None
+
+    @classmethod
+    def of(cls, rows: Sequence[tuple[Tensor, Tensor]], room: int) -> GrowingLayer:
+        """Keys and values of rows, (1, H, S, d) each, in buffers for ``room`` tokens: one copy."""
+        made = cls()
+        keys, values = rows[0]
+        made.lazy_initialization(keys, values)
+        length = keys.shape[-2]
+        empty = [
+            states.new_empty(len(rows), *states.shape[1:-2], room, states.shape[-1])
+            for states in rows[0]
+        ]
+        for index, pair in enumerate(rows):
+            for buffer, states in zip(empty, pair, strict=True):
+                buffer[index, :, :length] = states[0]
+        made._buffers = (empty[0], empty[1])
+        made._use(length)
+        return made
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor | None = None) -> None:
         """Note dtype and device, as the base class does; the buffers come with the first token."""
@@ -45,8 +62,6 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         start, end = self._length, self._length + key_states.shape[-2]
         if self._buffers is None or end > self._buffers[0].shape[-2]:
             room = end + max(end // 2, 64)
-            if self._buffers is None and self._expected is not None:
-                room = max(end, self._expected)
             self._buffers = (self._grown(0, key_states, room), self._grown(1, value_states, room))
         for buffer, states in zip(self._buffers, (key_states, value_states), strict=True):
             buffer[:, :, start:end] = states

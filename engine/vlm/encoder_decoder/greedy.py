@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.models.kv_cache import GrowingLayer
 from engine.vlm.encoder_decoder.questions import Questions
 from engine.vlm.encoder_decoder.reading import (
     ImagePrefix,
@@ -21,6 +20,7 @@ from engine.vlm.encoder_decoder.reading import (
     Reader,
     Tokens,
     as_rows,
+    cache_of,
     grown_inputs,
 )
 
@@ -58,13 +58,11 @@ def write_answers(
         FloatingPointError: if a score is not a number.
     """
     first = prefixes[0]
-    if any((p.length, p.next_position) != (first.length, first.next_position) for p in prefixes):
-        raise ValueError("images of different lengths can't be read together")
     reader = Reader(model)
     device = first.layers[0][0].device
     ids = as_rows(question, len(prefixes)).to(device)
     length = ids.shape[1]
-    cache = _cache(prefixes, first.length + length + how.most)
+    cache = cache_of(prefixes, length + how.most)
     positions = first.next_position + torch.arange(length)
     logits = reader.read_on(cache, ids, positions, keep=1)[:, -1]
     repeated = None
@@ -121,19 +119,6 @@ def _most_likely(logits: Tensor, repeated: Tensor | None, penalty: float) -> Ten
         scores = torch.where(repeated, punished, scores)
     best, chosen = scores.max(dim=-1)  # NaN, where there is any
     return chosen.masked_fill(best.isnan(), -1)
-
-
-def _cache(prefixes: Sequence[ImagePrefix], expected: int) -> Any:
-    """The images' keys and values in one cache that has room for all that is to come."""
-    from transformers import DynamicCache
-
-    cache = DynamicCache()
-    for layer in range(len(prefixes[0].layers)):
-        keys, values = (torch.cat([p.layers[layer][i] for p in prefixes]) for i in range(2))
-        grown = GrowingLayer(expected)
-        grown.update(keys, values)
-        cache.layers.append(grown)
-    return cache
 
 
 def greedy_as_configured(

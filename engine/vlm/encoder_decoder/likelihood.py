@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engine.models.kv_cache import truncate
 from engine.vlm.encoder_decoder.class_trie import ROOT, ClassTrie
 from engine.vlm.encoder_decoder.reading import (
     ImagePrefix,
@@ -20,6 +21,7 @@ from engine.vlm.encoder_decoder.reading import (
     Reader,
     Tokens,
     as_rows,
+    cache_of,
     grown_inputs,
 )
 
@@ -47,43 +49,49 @@ def class_log_likelihoods(
     Raises:
         ValueError: if the prefixes differ in length.
     """
-    first = prefixes[0]
-    if any((p.length, p.next_position) != (first.length, first.next_position) for p in prefixes):
-        raise ValueError("images of different lengths can't be read together")
     reader = Reader(model)
-    past = tuple(_stacked([p.layers[i] for p in prefixes]) for i in range(len(first.layers)))
-    length = as_rows(question, len(prefixes)).shape[1]
-    places = torch.arange(length)
-    logits, past = reader.read(
-        past, question, places + first.next_position, places[:, None] >= places[None, :], keep=1
-    )
-    start = first.next_position + length
+    asked = as_rows(question, len(prefixes)).to(prefixes[0].layers[0][0].device)
+    chunks = list(trie.chunks(max(1, rows // len(prefixes)))) or [()]
+    cache = cache_of(prefixes, asked.shape[1] + max(map(len, chunks)))
+    behind = prefixes[0].length + asked.shape[1]
+    start = prefixes[0].next_position + asked.shape[1]
     by_draw: dict[tuple[int, int], Tensor] = {}
     draws: dict[int, list[int]] = {}
     for path in trie.paths:
         for node, token in path:
             draws.setdefault(node, []).append(token)
-
-    def note(nodes: Sequence[int], logits: Tensor) -> None:
+    lead = asked  # the question is read with the first names, and stays for the others
+    drawn: tuple[int, ...] = (ROOT,)
+    for nodes in chunks:
+        tokens = as_rows([trie.tokens[node] for node in nodes], len(prefixes)).to(asked.device)
+        seen, depths = _seen(trie, nodes, lead.shape[1])
+        known = (*drawn, *nodes)
+        ids = torch.cat([lead, tokens], dim=1)
+        logits = reader.read_on(cache, ids, start + depths, seen, keep=len(known))
         found = logits.float().log_softmax(-1)
-        for row, node in enumerate(nodes):
+        for row, node in enumerate(known):
             for token in set(draws[node]):
                 by_draw[node, token] = found[:, row, token]
-
-    note([ROOT], logits)
-    for nodes in trie.chunks(max(1, rows // len(prefixes))):
-        index = {node: row for row, node in enumerate(nodes)}
-        seen = torch.zeros(len(nodes), len(nodes), dtype=torch.bool)
-        depths = []
-        for node in nodes:
-            lineage = trie.ancestors(node)
-            seen[index[node], [index[a] for a in lineage]] = True
-            depths.append(len(lineage) - 1)
-        tokens = [trie.tokens[node] for node in nodes]
-        logits, _ = reader.read(past, tokens, start + torch.tensor(depths), seen)
-        note(nodes, logits)
+        truncate(cache, behind)
+        lead, drawn = asked[:, :0], ()
     sums = [sum((by_draw[draw] for draw in path[1:]), by_draw[path[0]]) for path in trie.paths]
     return torch.stack(sums, dim=-1)
+
+
+def _seen(trie: ClassTrie, nodes: Sequence[int], lead: int) -> tuple[Tensor, Tensor]:
+    """Which tokens each of ``lead`` tokens and the nodes behind them attends to, (T, T), and how
+    far each is from the first node's, (T,).
+    """
+    count = lead + len(nodes)
+    seen = torch.zeros(count, count, dtype=torch.bool)
+    seen[:, :lead] = torch.ones(count, lead, dtype=torch.bool).tril()
+    index = {node: lead + row for row, node in enumerate(nodes)}
+    depths = list(range(-lead, 0))
+    for node in nodes:
+        lineage = trie.ancestors(node)
+        seen[index[node], [index[a] for a in lineage]] = True
+        depths.append(len(lineage) - 1)
+    return seen, torch.tensor(depths, dtype=torch.long)
 
 
 @torch.inference_mode()
@@ -96,8 +104,3 @@ def one_by_one(model: Any, inputs: Inputs, name: Sequence[int]) -> float:
     logits = model(**whole, use_cache=False).logits[0].float().log_softmax(-1)
     start = inputs["input_ids"].shape[1] - 1
     return float(sum(logits[start + i, token] for i, token in enumerate(name)))
-
-
-def _stacked(pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    keys, values = zip(*pairs, strict=True)
-    return torch.cat(keys), torch.cat(values)

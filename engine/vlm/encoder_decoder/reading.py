@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from engine.common.errors import ModelError
+from engine.models.kv_cache import GrowingLayer
 
 _TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.1, torch.bfloat16: 0.5}
 
@@ -25,7 +26,7 @@ Tokens = Sequence[int] | Sequence[Sequence[int]]
 
 def as_rows(tokens: Tokens, images: int) -> Tensor:
     """The token ids of each image, (images, T)."""
-    ids = torch.tensor(tokens)
+    ids = torch.tensor(tokens, dtype=torch.long)
     return ids.expand(images, -1) if ids.dim() == 1 else ids
 
 
@@ -144,6 +145,24 @@ def tolerance(model: Any) -> float:
     return _TOLERANCE.get(model.dtype, 0.5)
 
 
+def cache_of(prefixes: Sequence[ImagePrefix], more: int) -> Any:
+    """The keys and values of images in one cache that grows, with room for ``more`` tokens.
+
+    Raises:
+        ValueError: if the prefixes differ in length.
+    """
+    from transformers import DynamicCache
+
+    first = prefixes[0]
+    if any((p.length, p.next_position) != (first.length, first.next_position) for p in prefixes):
+        raise ValueError("images of different lengths can't be read together")
+    cache = DynamicCache()
+    for layer in range(len(first.layers)):
+        rows = [prefix.layers[layer] for prefix in prefixes]
+        cache.layers.append(GrowingLayer.of(rows, first.length + more))
+    return cache
+
+
 class Reader:
     """Reads tokens of several images at once, behind keys and values of one length."""
 
@@ -157,39 +176,20 @@ class Reader:
         self._dimensions = 3 if hasattr(model.model, "rope_deltas") else 0
         self._eager = getattr(text, "_attn_implementation", "sdpa") == "eager"
 
-    def read(
-        self,
-        past: Sequence[tuple[Tensor, Tensor]],
-        tokens: Tokens,
-        positions: Tensor,
-        seen: Tensor,
-        keep: int = 0,
-    ) -> tuple[Tensor, tuple[tuple[Tensor, Tensor], ...]]:
-        """Tokens behind a past that stays as it is.
-
-        Args:
-            past: keys and values of each layer, (images, heads, length, d).
-            tokens: T of them, the same for all images or those of each.
-            positions: (T,)
-            seen: (T, T), which of the tokens each attends to; all attend to all of the past.
-            keep: of how many of the last tokens logits are wanted, 0 for all.
-
-        Returns:
-            Next-token logits (images, T or ``keep``, V), and the keys and values after it.
-        """
-        from transformers import DynamicCache
-
-        cache = DynamicCache(ddp_cache_data=list(past))
-        ids = as_rows(tokens, len(past[0][0])).to(past[0][0].device)
-        logits = self.read_on(cache, ids, positions, seen, keep)
-        return logits, _pairs(cache)
-
     def read_on(
         self, cache: Any, ids: Tensor, positions: Tensor, seen: Tensor | None = None, keep: int = 0
     ) -> Tensor:
-        """The same with a token of its own for each image, ids (images, T), in a cache that grows.
+        """Tokens behind what is in a cache, which grows by them.
 
-        Without ``seen`` each token attends to those before it.
+        Args:
+            cache: of ``cache_of``; all tokens attend to all that is in it.
+            ids: (images, T)
+            positions: (T,)
+            seen: (T, T), which of the tokens each attends to; None: those before it, and itself.
+            keep: of how many of the last tokens logits are wanted, 0 for all.
+
+        Returns:
+            Next-token logits (images, T or ``keep``, V).
         """
         length, count = cache.get_seq_length(), ids.shape[1]
         places = positions.to(ids.device)[None].expand(len(ids), -1)

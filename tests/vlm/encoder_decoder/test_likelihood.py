@@ -55,6 +55,14 @@ def test_the_same_question_about_two_images_is_never_mixed_up(family: str) -> No
     assert not torch.allclose(both[0], both[1], atol=1e-4)
 
 
+def test_names_of_one_token_need_no_token_to_be_read() -> None:
+    model, ids, inputs = make("llava")
+    prefix = read_prefix(model, {"input_ids": torch.tensor([ids]), **inputs})
+    found = class_log_likelihoods(model, [prefix], QUESTIONS[0], build_trie([[20], [30]]))
+    plain = [one_by_one(model, asked(ids, inputs, QUESTIONS[0]), name) for name in ([20], [30])]
+    assert torch.allclose(found, torch.tensor([plain]), atol=2e-4)
+
+
 def test_images_of_two_lengths_are_not_read_together() -> None:
     model, ids, inputs = make("llava")
     whole = {"input_ids": torch.tensor([[3, *ids]]), **inputs}
