@@ -21,6 +21,7 @@ from engine.run import events as ev
 from engine.run.result import PrintedResult
 from engine.storage.check import CheckFacts
 from engine.sweeps.document import SweepFacts
+from glov_tui.commands.dataset_facts import DatasetFacts, DatasetLine
 from glov_tui.commands.doctor import Machine
 from glov_tui.commands.on_screen import Detached
 from glov_tui.commands.steer_report import SteerFacts
@@ -46,7 +47,8 @@ DOCUMENTS = (
     Document(("sweep",), "", SweepFacts),
     Document(("steer",), "", SteerFacts),
     Document(("config show",), "", RunConfig),
-    Document(("datasets",), "each data set's description by name", dict[str, str]),
+    Document(("datasets",), "without a name, each data set by name", dict[str, DatasetLine]),
+    Document(("datasets",), "with a name", DatasetFacts),
     Document(("doctor",), "", Machine),
 )
 

@@ -347,11 +347,38 @@ def config_show(
 
 
 @app.command()
-def datasets(as_json: AsJson = False) -> None:
-    """List the data sets that a configuration can name."""
-    from glov_tui.commands.listing import print_datasets
+def datasets(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="A data set: how to get it, and whether what is here is right.",
+            autocompletion=complete_dataset,
+        ),
+    ] = None,
+    path: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with the data sets, or with this one.",
+            show_default="$GLOV_DATA_DIR",
+            parser=parse_path,
+            metavar="FOLDER",
+        ),
+    ] = None,
+    source: Annotated[
+        str, typer.Option(help="Form to read: folder, webdataset, torchvision, hub or auto.")
+    ] = "auto",
+    fetch: Annotated[bool, typer.Option("--fetch", help="Get what plain downloads get.")] = False,
+    no_images: Annotated[
+        bool, typer.Option("--no-images", help="No sample images in the terminal.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the data sets that a configuration can name, or say all about one."""
+    from glov_tui.commands.datasets import print_chosen
 
-    print_datasets(as_json)
+    raise typer.Exit(
+        print_chosen(name, path, source, fetch=fetch, as_json=as_json, images=not no_images)
+    )
 
 
 @app.command()

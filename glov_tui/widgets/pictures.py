@@ -11,15 +11,17 @@ import importlib
 import io
 import sys
 import threading
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from glov_tui.widgets.spans import Line, Span
+
+if TYPE_CHECKING:
+    from engine.data.sources import ImageFile
 
 _LOCK = threading.Lock()
 
 
-def picture_rows(file: Path, columns: int, rows: int) -> list[Line]:
+def picture_rows(file: ImageFile, columns: int, rows: int) -> list[Line]:
     """An image file in at most so many cells, its proportions kept; a line for each row.
 
     Takes some milliseconds and imports Pillow: not for the event loop's thread.

@@ -62,7 +62,7 @@ class Download:
     bytes: int | None = None  # where known
     md5: str = ""
     sha256: str = ""
-    unpacks: int | None = None  # at most so many bytes, where known
+    inner: str = ""  # an archive in it, which is unpacked where it lies
     strip: str = ""  # folders in front that are left away
 
 

@@ -55,6 +55,7 @@ ROWS: tuple[Entry, ...] = (
                 url="https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip",
                 into="",
                 md5="3138e1922a9193bfa496528edbbc45d0",
+                inner="caltech-101/101_ObjectCategories.tar.gz",
             ),
             _split(
                 "caltech-101",
