@@ -102,6 +102,11 @@ def load_embedder(name: str, device: torch.device) -> Embedder:
     """
     path = user_path(name)
     if path.is_dir():
+        if not (path / _LIST).is_file():
+            raise ModelError(
+                f"vlm.embedder is {quoted(name)}: the folder has no {_LIST}, so it is no "
+                "sentence-transformers model; give a folder that sentence-transformers wrote"
+            )
         source, shown = str(path.resolve()), path.resolve().name
     elif name.startswith((".", "/", "~")) or name.count("/") != 1:
         raise ModelError(

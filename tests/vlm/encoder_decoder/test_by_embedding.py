@@ -17,6 +17,7 @@ from engine.common.kept import Kept
 from engine.config import RunConfig
 from engine.data.images import read_image
 from engine.run import events as ev
+from engine.run.contract import ContractError, Expected, check_fitness
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
 from engine.vlm.encoder_decoder import by_embedding
@@ -267,14 +268,28 @@ def test_what_a_generation_configuration_asks_for_beside_is_said(
 
 
 def test_a_run_comes_to_its_end_and_an_evaluation_writes_nothing_again(
-    config: RunConfig, run_folder: Path, monkeypatch: pytest.MonkeyPatch
+    config: RunConfig,
+    embedding: Callable[..., RunConfig],
+    folder: Path,
+    run_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     state = drive(LocalSession.create(config, run_folder))
     assert state.status == "finished", state.error
-    tests = [e for e in read_journal(run_folder).events if isinstance(e, ev.TestMeasured)]
+    events = read_journal(run_folder).events
+    tests = [e for e in events if isinstance(e, ev.TestMeasured)]
     assert {t.subject for t in tests} == {"seed", "best", "ensemble"}
     fitness = loaded(config)
-    refuse_to_write(monkeypatch)
     best = next(t for t in tests if t.subject == "best")
-    (score,) = scored(fitness, best.templates[0], split="test")
+    with monkeypatch.context() as patched:
+        refuse_to_write(patched)
+        (score,) = scored(fitness, best.templates[0], split="test")
     assert score.hits == best.hits
+    # Nor can it go on with another embedder.
+    models = next(e for e in events if isinstance(e, ev.ModelsLoaded))
+    expected = Expected(models, "one", 1)
+    check_fitness(expected, fitness)
+    other = save_random_embedder(tmp_path / "other", folder / "tokenizer.json", seed=1)
+    with pytest.raises(ContractError, match=r"the VLM is llava \(fp32 \w+\), and was.*embedder"):
+        check_fitness(expected, loaded(embedding(by=other)))

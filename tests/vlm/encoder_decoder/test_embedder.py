@@ -135,10 +135,10 @@ def test_a_model_that_is_not_there_is_said(name: str, said: str) -> None:
 
 
 def test_folders_that_are_no_such_model_are_said(bert: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"there is no modules\.json"):
+    with pytest.raises(ModelError, match=r"the folder has no modules\.json"):
         load(tmp_path / "inner")  # a transformers model is no embedder
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ModelError, match=r"there is no modules\.json"):
+    with pytest.raises(ModelError, match=r"the folder has no modules\.json"):
         load(tmp_path / "empty")
     for name, content in [
         ("model.safetensors", b"\0" * 100),
