@@ -41,15 +41,23 @@ async def test_the_ranked_list_has_hits_of_n_where_n_is_not_all(tmp_path: Path) 
         assert shown(pane, session.state)[0] == part
 
 
+def text(template: str, state: RunState) -> str:
+    """Of the details of a template."""
+    found = state.find(normalise(template))
+    assert found is not None
+    return "\n".join("".join(part for part, _ in line) for line in details(found, state))
+
+
 def test_the_details_say_of_how_many() -> None:
     state = RunState().apply_all([*run(), partly(3, 4)])
+    assert "(3 of 4 training images, of 10; 95 %" in text(PART, state)
+    assert "hits by class" not in text(PART, state)  # of which classes the four were is not known
+    assert "(7 of 10 training images; 95 %" in text(WHOLE, state)
+    assert "hits by class" in text(WHOLE, state)
 
-    def text(template: str) -> str:
-        found = state.find(normalise(template))
-        assert found is not None
-        return "\n".join("".join(part for part, _ in line) for line in details(found, state))
 
-    assert "(3 of 4 training images, of 10; 95 %" in text(PART)
-    assert "hits by class" not in text(PART)  # of which classes the four were is not known
-    assert "(7 of 10 training images; 95 %" in text(WHOLE)
-    assert "hits by class" in text(WHOLE)
+def test_the_details_say_how_many_answers_name_no_class() -> None:
+    silent = partly(3, 10).model_copy(update={"unnamed": 5})
+    state = RunState().apply_all([*run(), partly(3, 4), silent])
+    assert "answers that name no class: 5 of 10, all wrong" in text(PART, state)
+    assert "name no class" not in text(WHOLE, state)
