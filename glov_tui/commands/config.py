@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import typer
@@ -20,9 +21,11 @@ def write_config(path: Path, preset: str, force: bool) -> None:
     Raises:
         UserError: if there is no such preset, or the file is there or can't be written.
     """
-    overrides = [] if preset != "clip-paper" else ["data.path=images"]
     if preset not in preset_names():
         load_config(preset)  # says which presets there are
+    data = tomllib.loads(preset_file(preset).read_text()).get("data", {})
+    on_folder = data.get("dataset") == "image-folder" and "path" not in data
+    overrides = ["data.path=images"] if on_folder else []
     loaded = with_seed_template(load_config(preset_file(preset), overrides))
     text = escape_toml(format_config(loaded, comments=True))
     if str(path) == "-":

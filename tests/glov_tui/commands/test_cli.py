@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from engine.config.toml_file import load_config, preset_names
+from glov_tui.commands.config import write_config
 from tests.support import ROOT
 from tests.support.command import GLOV, called, check_refused
 from tests.support.patience import CEILING_SECONDS, wait_until
@@ -143,6 +145,12 @@ def test_config_init_and_show(tmp_path: Path) -> None:
     assert tomllib.loads(shown.stdout)["steps"] == 7
     as_json = called("config", "show", "my.toml", "--json", cwd=tmp_path)
     assert json.loads(as_json.stdout)["steering"]["layers"] == [17]
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_config_init_writes_every_preset(preset: str, tmp_path: Path) -> None:
+    write_config(tmp_path / "my.toml", preset, force=False)
+    assert load_config(tmp_path / "my.toml").name == preset
 
 
 def test_doctor_and_datasets(tmp_path: Path) -> None:
