@@ -60,6 +60,7 @@ class Dataset:
     problems: tuple[str, ...] = ()
     source: ImageSource | None = None
     known_fingerprint: str | None = None
+    other_names: tuple[tuple[int, str], ...] = ()  # of classes, by label, as copies have them
 
     @property
     def images(self) -> ImageSource:

@@ -21,7 +21,7 @@ import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ def find_options(dataset: Dataset, file: str | None, test_fraction: float) -> Wr
     if file is None:
         return WrongOptions(_known_by(dataset, "drawn"))
     path = user_path(file)
-    found = _matched(dataset, _read(path, names), path, test_fraction)
+    found = _matched(dataset, _read(path, dataset), path, test_fraction)
     listed = ImageOptions(found.listed or {})
     return dataclasses.replace(found, dataset=_known_by(found.dataset, listed.fingerprint()))
 
@@ -138,7 +138,8 @@ class _Entry:
     wrong: tuple[int, ...]
 
 
-def _read(path: Path, names: Sequence[str]) -> list[_Entry]:
+def _read(path: Path, dataset: Dataset) -> list[_Entry]:
+    names = dataset.class_names
     shown_path = readable_name(str(path))
     content = _content(path, shown_path)
     if not isinstance(content, dict) or not all(isinstance(v, list) for v in content.values()):
@@ -146,7 +147,7 @@ def _read(path: Path, names: Sequence[str]) -> list[_Entry]:
             f"{shown_path}: no list of options (data.options); it is JSON such as "
             '{"class": [{"image": "a.jpg", "groundtruth": "class", "options": [4 classes]}, ...]}'
         )
-    known = _Names(names)
+    known = _Names([*enumerate(names), *dataset.other_names])
     entries: list[_Entry] = []
     unknown: dict[str, None] = {}
     for key, listed in content.items():
@@ -207,14 +208,14 @@ class _Names:
     order of words (``2012 Audi S4`` and ``Audi S4 2012``).
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Iterable[tuple[int, str]]) -> None:
         self._by_words: dict[tuple[str, ...], int] = {}
         self._by_sorted: dict[tuple[str, ...], int | None] = {}
-        for label, name in enumerate(names):
+        for label, name in names:
             words = _words(name)
             self._by_words.setdefault(words, label)
             key = tuple(sorted(words))
-            self._by_sorted[key] = None if key in self._by_sorted else label
+            self._by_sorted[key] = None if self._by_sorted.get(key, label) != label else label
 
     def find(self, name: str) -> int | None:
         """The class of this name."""

@@ -46,7 +46,8 @@ class FolderFacts(TypedDict):
 
 
 Folders = TypedDict(
-    "Folders", {"runs": FolderFacts, "cache": FolderFacts, "hub cache": FolderFacts}
+    "Folders",
+    {"runs": FolderFacts, "cache": FolderFacts, "data": FolderFacts, "hub cache": FolderFacts},
 )
 
 
@@ -120,11 +121,14 @@ def _plain(value: Any) -> str:
 
 def _extras() -> dict[str, str]:
     """What needs packages that not everybody has, and whether they are there."""
+    from importlib.util import find_spec
+
     from engine.llm.gguf import missing_packages
 
     missing = missing_packages()
     how = f"no, {' and '.join(missing)} missing: pip install 'glov-tui[gguf]'"
-    return {"GGUF files": how if missing else "yes"}
+    tables = "yes" if find_spec("datasets") else "no: pip install 'glov-tui[datasets]'"
+    return {"GGUF files": how if missing else "yes", "data sets of the hub": tables}
 
 
 def _devices() -> list[Device]:
@@ -171,10 +175,12 @@ def _folders() -> Folders:
     from huggingface_hub.constants import HF_HUB_CACHE
 
     from engine.common.cache_folder import cache_folder
+    from engine.common.data_folder import data_folder
 
     return {
         "runs": _folder(runs_folder()),
         "cache": _folder(cache_folder()),
+        "data": _folder(data_folder()),
         "hub cache": _folder(Path(HF_HUB_CACHE)),
     }
 

@@ -105,6 +105,9 @@ def made_dataset(
         problems=tuple(said),
         source=source,
         known_fingerprint=fingerprint(names, train, test),
+        other_names=tuple(
+            (label, name) for label, row in enumerate(classes_of(entry).rows) for name in row[1:]
+        ),
     )
 
 

@@ -434,3 +434,58 @@ def test_the_form_that_is_read_first(tmp_path):
     assert [place.form for place in places(catalogue()["food-101"], base)] == [
         *("folder", "torchvision")
     ]
+
+
+# -- both families read them -------------------------------------------------------------------
+
+
+def test_both_families_of_vlms_read_images_that_are_no_files(tmp_path):
+    from engine.common.kept import Kept
+    from engine.config.toml_file import load_config
+    from engine.vlm.loading import load_fitness
+    from tests.support.questions import configured, scored
+    from tests.support.tiny_llava import save_tiny_llava
+
+    names = list(classes_of(catalogue()["eurosat"]).names)
+    copy = tmp_path / "copy"
+    table(copy, "eurosat", class_label(names), [(label, label) for label in range(10)])
+    data = (f"data.path={copy}", "data.dataset=eurosat", "data.source=hub", "data.shots=1")
+    for config, question in (
+        (load_config("demo", data), "a <category>"),
+        (configured(save_tiny_llava(tmp_path / "llava"), *data), "what is shown?"),
+    ):
+        told: list[str] = []
+        fitness = load_fitness(config, lambda *_: None, told.append, Kept())
+        (score,) = scored(fitness, question)
+        assert score.n == 10 and fitness.size("test") == 10
+        assert not any("skipped" in sentence for sentence in told)
+        assert fitness.class_names == tuple(names)
+
+
+def test_options_may_call_classes_by_their_other_names(tmp_path):
+    from engine.data.options import find_options
+
+    base = tmp_path / "data"
+    entry = catalogue()["oxford-flowers"]
+    classes = classes_of(entry)
+    moss = classes.label("air plant")
+    split = {"train": [["m/1.jpg", moss, "ball moss"]], "test": [["m/2.jpg", moss, "ball moss"]]}
+    folder = base / entry.layout.folder
+    put(folder / entry.layout.split, json.dumps(split))
+    for number in (1, 2):
+        put(folder / "jpg/m" / f"{number}.jpg", image(moss, number))
+    options = ["air plant", "pink and yellow dahlia", "sunflower", "bee balm"]
+    file = put(
+        tmp_path / "options.json",
+        json.dumps(
+            {
+                "air plant": [
+                    {"image": f"jpg/m/{n}.jpg", "groundtruth": "air plant", "options": options}
+                    for n in (1, 2)
+                ]
+            }
+        ),
+    )
+    found = find_options(load("oxford-flowers"), str(file), 0.5)
+    wrong = {found.dataset.class_names[label] for label in found.of(found.dataset.test[0])}
+    assert wrong == {"pink-yellow dahlia", "sunflower", "bee balm"}
