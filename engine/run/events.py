@@ -36,9 +36,10 @@ Subject = Literal["seed", "best", "ensemble"]
 Outcome = Literal["new", "duplicate", "rejected"]
 
 
-def _check_hits(hits: int, n: int) -> None:
-    if hits > n:
-        raise ValueError(f"{hits} hits among {n}")
+def _check_hits(hits: int, n: int, unnamed: int = 0) -> None:
+    if hits + unnamed > n:
+        others = f" and {unnamed} without a class" if unnamed else ""
+        raise ValueError(f"{hits} hits{others} among {n}")
 
 
 class RunStarted(EventRecord):
@@ -143,9 +144,7 @@ class TemplateScored(EventRecord):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        _check_hits(self.hits, self.n)
-        if self.hits + self.unnamed > self.n:
-            raise ValueError(f"{self.hits} hits and {self.unnamed} without a class among {self.n}")
+        _check_hits(self.hits, self.n, self.unnamed)
         return self
 
 
@@ -198,10 +197,11 @@ class TestMeasured(EventRecord):
     hits: Count
     n: Positive
     seconds: Seconds
+    unnamed: Count = 0  # images whose answer names no class: they count as wrong
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        _check_hits(self.hits, self.n)
+        _check_hits(self.hits, self.n, self.unnamed)
         return self
 
 

@@ -122,7 +122,8 @@ def sentence(event: ev.Event, before: Before) -> Said | None:
                 return None
             who = "seed template" if event.origin == "seed" else "injected"
             again = f" (scored again, on {counted(event.n, 'image')})" if known is not None else ""
-            return Said(f"{who}: {event.hits / event.n:.1%}{again} {event.template}")
+            share = f"{event.hits / event.n:.1%}{again}{_unnamed(event.unnamed, event.n)}"
+            return Said(f"{who}: {share} {event.template}")
         case ev.StepRetried():
             return Said(
                 f"step {event.step}: attempt {event.attempt} of {event.attempts} gave "
@@ -132,7 +133,10 @@ def sentence(event: ev.Event, before: Before) -> Said | None:
             )
         case ev.AnchorsMoved():
             best = before.find(event.positive)
-            return None if best is None else Said(f"new best {best.accuracy:.1%}: {best.text}")
+            if best is None:
+                return None
+            failed = _unnamed(best.unnamed, best.n)
+            return Said(f"new best {best.accuracy:.1%}{failed}: {best.text}")
         case ev.StepFinished():
             return Said(
                 f"step {event.step}: {event.new} new, {event.duplicates} repeated, "
@@ -141,9 +145,14 @@ def sentence(event: ev.Event, before: Before) -> Said | None:
         case ev.TestMeasured():
             return Said(
                 f"test accuracy of the {event.subject}: {event.hits / event.n:.1%} "
-                f"of {counted(event.n, 'image')}"
+                f"of {counted(event.n, 'image')}{_unnamed(event.unnamed, event.n)}"
             )
     return None
+
+
+def _unnamed(count: int, images: int) -> str:
+    """The rate of answers that could not be read, where there are any."""
+    return f" ({count / images:.1%} of the answers name nothing)" if count else ""
 
 
 def _what_next(event: ev.StepRetried) -> str:

@@ -44,6 +44,7 @@ class OnTestSplit(TypedDict):
     test_accuracy: Share | None
     test_interval: Interval | None
     test_images: Count | None
+    test_unnamed: Count | None  # of ``test_images``: the answer names no class, which is wrong
 
 
 class OnTraining(TypedDict):
@@ -53,6 +54,7 @@ class OnTraining(TypedDict):
     train_accuracy: Share | None
     train_interval: Interval | None
     train_images: Count | None
+    train_unnamed: Count | None  # of ``train_images``: the answer names no class, which is wrong
 
 
 class Measured(OnTraining, OnTestSplit):
@@ -82,6 +84,7 @@ class Place(TypedDict):
     train_accuracy: Share
     train_interval: Interval
     train_images: Count  # that the accuracy rests on: all of the training split, or some
+    train_unnamed: Count  # of ``train_images``: the answer names no class, which is wrong
     margin: LogLikelihood  # breaks ties of accuracy: higher is better
     step: Count  # in which it came up first; 0: the seed
     origin: Origin
@@ -157,6 +160,7 @@ def summarise(state: RunState) -> RunResult:
                 "train_accuracy": t.accuracy,
                 "train_interval": list(t.interval),
                 "train_images": t.n,
+                "train_unnamed": t.unnamed,
                 "margin": t.margin,
                 "step": t.first.step,
                 "origin": t.origin,
@@ -186,20 +190,28 @@ def _train(template: ScoredTemplate | None) -> OnTraining:
             "train_accuracy": None,
             "train_interval": None,
             "train_images": None,
+            "train_unnamed": None,
         }
     return {
         "template": template.text,
         "train_accuracy": template.accuracy,
         "train_interval": list(template.interval),
         "train_images": template.n,
+        "train_unnamed": template.unnamed,
     }
 
 
 def _test(measured: TestMeasured | None) -> OnTestSplit:
     if measured is None:
-        return {"test_accuracy": None, "test_interval": None, "test_images": None}
+        return {
+            "test_accuracy": None,
+            "test_interval": None,
+            "test_images": None,
+            "test_unnamed": None,
+        }
     return {
         "test_accuracy": measured.hits / measured.n,
         "test_interval": list(wilson_interval(measured.hits, measured.n)),
         "test_images": measured.n,
+        "test_unnamed": measured.unnamed,
     }

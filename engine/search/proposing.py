@@ -321,6 +321,7 @@ class ProposingSearch(abc.ABC):
             hits=score.hits,
             n=score.n,
             seconds=self.clock() - begun,
+            unnamed=score.unnamed,
         )
         return state, event
 

@@ -15,6 +15,7 @@ from engine.config import RunConfig
 from engine.config.toml_file import load_config
 from engine.data.images import read_image
 from engine.run import events as ev
+from engine.run.result import summarise
 from engine.session.config_check import check_config
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
@@ -237,3 +238,14 @@ def test_failures_are_journaled_and_shown(
     scored = [e for e in read_journal(run_folder).events if isinstance(e, ev.TemplateScored)]
     assert all(e.hits + e.unnamed <= e.n for e in scored)
     assert state.seed.unnamed == scored[0].unnamed > 0
+    tests = {
+        e.subject: e for e in read_journal(run_folder).events if isinstance(e, ev.TestMeasured)
+    }
+    assert tests["seed"].unnamed > 0
+    result = summarise(state)
+    assert result["baseline"]["train_unnamed"] == state.seed.unnamed
+    assert result["baseline"]["test_unnamed"] == tests["seed"].unnamed
+    said = [line.text for line in state.log]
+    rate = f"({state.seed.unnamed / state.seed.n:.1%} of the answers name nothing)"
+    assert any("seed template" in text and rate in text for text in said)
+    assert any("test accuracy" in text and "name nothing" in text for text in said)
