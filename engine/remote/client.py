@@ -62,6 +62,7 @@ class RemoteSession:
         self.starts_engine = starts_engine
         self.engine_pid: int | None = None
         self.refused_start: str | None = None  # why no engine could be started
+        self.interrupted = False  # the engine is gone, and did not say how the run ended
         self._trusted = False
         self._places: Mapping[str, Any] | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -252,6 +253,7 @@ class RemoteSession:
                 f"{self._folder}: no engine is at work on it; `glov resume {name}` goes on, "
                 f"`glov replay {name}` shows what was"
             )
+        self.interrupted = True
         raise JournalError(
             "the engine's process ended without a word: killed, or out of memory "
             f"({self._folder / LOG} may say more). Nothing is lost, `glov resume {name}` goes on"
@@ -317,6 +319,15 @@ class RemoteSession:
                 f"({problem(error.errors()[0]):.200}); use the glov that started it"
             ) from None
 
+    def _how_to_meet(self, engine: Greeting) -> str:
+        if engine.glov != own_versions()["glov-tui"]:
+            return "use that one"
+        name = run_argument(self._folder)  # a checkout, or an installation that was replaced
+        return (
+            "both have this version, but not the same files: glov was changed since the run "
+            f"started. `glov stop {name}`, then `glov resume {name}` goes on with these"
+        )
+
     def _apply(self, state: RunState, message: Message) -> RunState:
         match message:
             case Greeting():
@@ -324,7 +335,8 @@ class RemoteSession:
                 if message.protocol != PROTOCOL_VERSION:
                     raise JournalError(
                         f"{self._folder} is driven by glov {message.glov}, which speaks protocol "
-                        f"{message.protocol} and this one {PROTOCOL_VERSION}; use that one"
+                        f"{message.protocol} and this one {PROTOCOL_VERSION}; "
+                        + self._how_to_meet(message)
                     )
             case ControlsChanged():
                 self._controls = message

@@ -97,9 +97,9 @@ def sentence(event: ev.Event, before: Before) -> Said | None:
             return Said(event.message, "warning")
         case ev.ModelsLoaded():
             return Said(
-                f"{event.llm} and {event.vlm} ready; {event.dataset_name}: "
                 f"{counted(len(event.class_names), 'class', 'classes')}, "
-                f"{event.train_size} training and {counted(event.test_size, 'test image')}"
+                f"{event.train_size} training and {counted(event.test_size, 'test image')} of "
+                f"{event.dataset_name}; {event.llm} and {event.vlm} are ready"
             )
         case ev.PlacesSet():
             places = ", ".join(f"{key} = {value}" for key, value in event.places.items())
@@ -139,8 +139,8 @@ def sentence(event: ev.Event, before: Before) -> Said | None:
             return Said(f"new best {best.accuracy:.1%}{failed}: {best.text}")
         case ev.StepFinished():
             return Said(
-                f"step {event.step}: {event.new} new, {event.duplicates} repeated, "
-                f"{event.rejected} rejected; best {event.best:.1%}"
+                f"step {event.step}: best {event.best:.1%}; {event.new} new, "
+                f"{event.duplicates} repeated, {event.rejected} rejected"
             )
         case ev.TestMeasured():
             return Said(

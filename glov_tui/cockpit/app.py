@@ -32,6 +32,7 @@ from engine.session.interface import Session
 from glov_tui.cockpit.actions import DRIVING
 from glov_tui.cockpit.attached import AttachedActions
 from glov_tui.cockpit.keys import KEYS, PAST_KEYS
+from glov_tui.cockpit.late import import_late
 from glov_tui.cockpit.notices import said_at_the_end
 from glov_tui.cockpit.palette import own_commands
 from glov_tui.cockpit.panes.best import BestTemplate
@@ -51,6 +52,7 @@ from glov_tui.terminal.tty import Terminal, count_writes, queued_frames, redraw
 from glov_tui.widgets.key_bar import KeyBar
 
 PUMP_HZ = 10
+LATE_SECONDS = 0.5  # after the start; the engine loads its models then
 MIN_WIDTH, MIN_HEIGHT = 60, 20
 NARROW, SHORT = 110, 36
 """Below this size there are three panes: the templates, the chart and one more."""
@@ -146,6 +148,7 @@ class GlovApp(AttachedActions):
         gc.enable()  # after `cli.main` turned it off
         self.session.start()
         self.set_interval(1 / PUMP_HZ, self._pump)
+        self.set_timer(LATE_SECONDS, import_late)
 
     def on_resize(self, event: Resize) -> None:
         """Lay the panes out for another size."""
@@ -267,10 +270,12 @@ class GlovApp(AttachedActions):
         if state.status != self._announced_status:
             self._announced_status = state.status
             if state.status == "failed":
+                cut_off = self.remote is not None and self.remote.interrupted
+                for line in self.screen_stack[0].query(StatusLine):
+                    line.interrupted = cut_off
                 message = clean(state.error or "", keep_newlines=True)
-                self.notify(
-                    message, title="The run failed", severity="error", markup=False, timeout=30
-                )
+                title = "The run was interrupted" if cut_off else "The run failed"
+                self.notify(message, title=title, severity="error", markup=False, timeout=30)
             elif state.status == "stopped" and not self.is_leaving:
                 self.notify("q quits; `glov resume` goes on.", title="Stopped", timeout=8)
             elif state.status == "finished":

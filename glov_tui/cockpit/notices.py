@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from textual.app import App
 from textual.events import Event, Key
 from textual.notifications import SeverityLevel
@@ -9,6 +11,7 @@ from textual.notifications import SeverityLevel
 from engine.common.intervals import wilson_interval
 from engine.run.state import RunState
 from glov_tui.common.accuracy import with_interval
+from glov_tui.common.text import clean
 from glov_tui.widgets.key_bar import KeyBar
 
 
@@ -46,6 +49,19 @@ class NoticesApp(App[None]):
         if isinstance(event, Key) and not event.is_forwarded and self._key_bar is not None:
             self._key_bar.key_pressed()
         await super().on_event(event)
+
+    async def run_action(self, *given: Any, **named: Any) -> bool:
+        """Do what a key says, or say in words that glov is not what it was when it started."""
+        try:
+            return await super().run_action(*given, **named)
+        except ImportError as error:
+            what = clean(f"glov was changed while this screen was open ({error}).")
+            self.notify(
+                f"{what} The run is not touched: leave with q, and attach or resume it.",
+                severity="error",
+                timeout=20,
+            )
+            return True
 
     def clear_notifications(self) -> None:
         """Show the keys again."""

@@ -32,7 +32,7 @@ class PastActions(RunActions):
 
     past: ReplaySession | None = None
     is_replay = False
-    _said_of_past: tuple[tuple[str, ...], ReplaySession | None] | None = None
+    _said_of_past: tuple[tuple[str, ...], ReplaySession | None, int] | None = None
 
     def _begin_with(self, session: Session) -> None:
         self.session = session
@@ -75,15 +75,16 @@ class PastActions(RunActions):
         elif self.past is not None:
             live = self.session.state
             said = ("HISTORY", f"live: {live.status}, step {live.step} (h: back)")
-        if (said, self.past) == self._said_of_past:
+        live_steps = 0 if self.is_replay else self.session.state.steps_done
+        if (said, self.past, live_steps) == self._said_of_past:
             return
-        self._said_of_past = (said, self.past)
+        self._said_of_past = (said, self.past, live_steps)
         for line in screen.query(StatusLine):  # none while the app closes
             line.past = said
         for pane in (*screen.query(SteeringPane), *screen.query(MetaPromptPane)):
             pane.past = bool(said)
         for scrubber in screen.query(Scrubber):
-            scrubber.past = self.past
+            scrubber.past, scrubber.live_steps = self.past, live_steps
         screen.set_class(bool(said), "-past")
 
     def action_history(self) -> None:
@@ -139,6 +140,8 @@ class PastActions(RunActions):
     @on(Scrubber.StepChosen)
     def _step_chosen(self, message: Scrubber.StepChosen) -> None:
         if self.past is not None:
+            if message.step > self.past.steps:
+                self._read_news(self.past)
             self.past.go_to(message.step)
             self._moved()
 

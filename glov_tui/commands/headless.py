@@ -15,7 +15,7 @@ from engine.common.stop_signals import stop_on_signal
 from engine.common.wording import counted
 from engine.remote.server import attachable
 from engine.run.commands import Stop
-from engine.run.result import OnTestSplit, PrintedResult, summarise
+from engine.run.result import OnTestSplit, OnTraining, PrintedResult, RunResult, summarise
 from engine.run.state import RunState
 from engine.search.registry import DEFAULT_SEARCH
 from engine.session.interface import Session
@@ -28,6 +28,7 @@ from glov_tui.terminal.outliving import ProgressConsole, Readers, outliving_the_
 from glov_tui.terminal.printing import print_json
 
 POLL_SECONDS = 0.1
+TABLE_CELLS = 80  # below which the templates would stand in a column of a few letters
 STOPPING = "stopping at the next safe point; once more ends the process at once"
 EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
@@ -75,7 +76,10 @@ def conclude(session: Session, as_json: bool) -> int:
         document: PrintedResult = {**summarise(state), "folder": str(session.folder)}
         print_json(document)
     elif state.status == "finished":
-        Console(highlight=False).print(_result_table(state))
+        console = Console(highlight=False)
+        console.print(
+            _result_table(state) if console.width >= TABLE_CELLS else _result_lines(state)
+        )
     if state.status == "failed":
         say(f"glov: {state.error or 'the run failed'}")
         return EXIT_FAILED
@@ -157,20 +161,39 @@ def _phase(state: RunState) -> str:
     return state.progress.phase
 
 
-def _result_table(state: RunState) -> RenderableType:
-    result = summarise(state)
+def _result_title(result: RunResult) -> str:
     search = result["search"]
     by = f" of {search} search" if search != DEFAULT_SEARCH else ""
-    title = Text(clean(f"{result['run']}: {counted(result['steps'], 'step')}{by}"))
-    table = Table(title=title, title_justify="left")
+    return clean(f"{result['run']}: {counted(result['steps'], 'step')}{by}")
+
+
+def _result_lines(state: RunState) -> RenderableType:
+    """The result for a narrow terminal: each template under its accuracies."""
+    result = summarise(state)
+    lines = [_result_title(result)]
+    for name, row in (("seed", result["baseline"]), ("best", result["best"])):
+        lines.append(f"{name}: few-shot {_few_shot(row)}, test {_on_test(row)}")
+        lines.append(f"  {clean(row['template'] or '-')}")
+    ensemble = result["ensemble"]
+    lines.append(f"ensemble: test {_on_test(ensemble)} (95 % intervals)")
+    lines += [f"  {clean(template)}" for template in ensemble["templates"]]
+    return Text("\n".join(lines))
+
+
+def _few_shot(row: OnTraining) -> str:
+    return "-" if row["train_accuracy"] is None else f"{row['train_accuracy']:.1%}"
+
+
+def _result_table(state: RunState) -> RenderableType:
+    result = summarise(state)
+    table = Table(title=Text(_result_title(result)), title_justify="left")
     table.add_column("")
     table.add_column("template", overflow="fold")
     table.add_column("few-shot", justify="right", no_wrap=True)
     table.add_column("test (95 %)", justify="right", no_wrap=True)
     for name, row in (("seed", result["baseline"]), ("best", result["best"])):
         text = Text(clean(row["template"] or "-"))
-        train = "-" if row["train_accuracy"] is None else f"{row['train_accuracy']:.1%}"
-        table.add_row(name, text, train, _on_test(row))
+        table.add_row(name, text, _few_shot(row), _on_test(row))
     ensemble = result["ensemble"]
     templates = Text("\n".join(clean(t) for t in ensemble["templates"]))
     table.add_row("ensemble", templates, "", _on_test(ensemble))

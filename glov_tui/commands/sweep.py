@@ -41,7 +41,7 @@ from glov_tui.widgets.whiskers import Whisker, draw_whiskers
 
 _SHOWN: tuple[Metric, ...] = ("best_train_accuracy", "ensemble_test_accuracy", "area")
 _CHARTS: dict[Metric, str] = {
-    "best_train_accuracy": "best train accuracy",
+    "best_train_accuracy": "best few-shot accuracy",
     "ensemble_test_accuracy": "ensemble test accuracy",
 }
 
@@ -181,7 +181,7 @@ class _Watch:
             return
         values = read_record(ended.job.folder).values
         self._print(
-            f"{ended.job.name}: best train {percent(values['best_train_accuracy'])} %, "
+            f"{ended.job.name}: best few-shot {percent(values['best_train_accuracy'])} %, "
             f"ensemble test {percent(values['ensemble_test_accuracy'])} % ({took})"
         )
 
@@ -251,7 +251,7 @@ def _table(sweep: Sweep, rows: Sequence[Row], names: Mapping[str, str], plain: b
     finished = sum(len(row.runs) for row in rows)
     caption = (
         f"In %: mean {'+-' if plain else '±'} standard deviation, and lowest to highest, over "
-        "finished runs. Area: mean over steps of the best train accuracy so far."
+        "finished runs. Area: mean over steps of the best few-shot accuracy so far."
     )
     if any(row.best for row in rows):
         caption += " * is the best mean train accuracy; the test split has no part in it."

@@ -25,6 +25,8 @@ class Glyphs:
     ahead: str = "─"
     layer: str = "◆"
     shade: str = "░"
+    pointer: str = "›"
+    parted: str = "▸"
     points: tuple[str, str, str] = ("●", "×", "◆")
     states: Mapping[str, str] = field(
         default_factory=lambda: {
@@ -55,6 +57,8 @@ ASCII = Glyphs(
     ahead="-",
     layer="*",
     shade=".",
+    pointer=">",
+    parted=">",
     points=("o", "x", "#"),
     states={
         "new": " ",

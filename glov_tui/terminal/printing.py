@@ -13,8 +13,8 @@ from glov_tui.common.text import escape_json
 from glov_tui.terminal.terminal_kind import speaks_unicode, wants_colour
 
 METRIC_NAMES: dict[Metric, str] = {
-    "best_train_accuracy": "best train",
-    "best_test_accuracy": "best's test",
+    "best_train_accuracy": "best few-shot",
+    "best_test_accuracy": "best test",
     "ensemble_test_accuracy": "ensemble test",
     "area": "area",
 }

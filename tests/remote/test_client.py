@@ -14,6 +14,7 @@ import pytest
 
 from engine.common.errors import JournalError
 from engine.common.kept import Kept
+from engine.common.versions import own_versions
 from engine.remote import address, client
 from engine.remote.client import RemoteSession
 from engine.remote.controls import Controls
@@ -132,6 +133,16 @@ def test_an_engine_of_another_protocol(folder: Path, facts: bytes) -> None:
         said = refusal(folder)
     ours = PROTOCOL_VERSION
     assert f"driven by glov 9.9, which speaks protocol {ours + 1} and this one {ours}" in said
+    assert said.endswith("use that one")
+
+
+def test_an_engine_of_another_protocol_and_the_same_version(folder: Path, facts: bytes) -> None:
+    version = own_versions()["glov-tui"]
+    hello = format_line(Greeting(glov=version, pid=4321, protocol=PROTOCOL_VERSION + 1))
+    with engine_that_says(folder, hello + facts + CONTROLS, stays=True):
+        said = refusal(folder)
+    assert "use that one" not in said and "glov was changed since the run started" in said
+    assert "`glov stop" in said and "then `glov resume" in said
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import ClassVar, cast, get_args
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.events import Resize
 from textual.widgets import Button, Label
 
 from engine.config import AlphaUnit, Pooling, SteeringMode
@@ -37,6 +38,7 @@ from glov_tui.widgets.fields import Choice, ValueField
 
 MODES, UNITS, POOLS = (get_args(alias) for alias in (SteeringMode, AlphaUnit, Pooling))
 MAX_SEED = 2**31 - 1
+NARROW = 74  # cells, below which a row's fields are too wide
 
 
 class SettingRow(Horizontal):
@@ -103,6 +105,10 @@ class LabForm(Vertical):
         .alpha { width: 1fr; margin-right: 1; min-width: 9; max-width: 40; }
         .unit { width: 10; margin-right: 1; }
         .pool { width: 11; }
+        &.-narrow .name { width: 5; }
+        &.-narrow .mode { width: 17; text-overflow: ellipsis; }
+        &.-narrow .layers { width: 6; min-width: 6; }
+        &.-narrow .alpha { width: 5; min-width: 5; }
         #titles { color: $text-muted; display: block; }
         #titles .name { text-style: none; }
         #row-lens .mode, #row-lens .layers, #row-lens .alpha, #row-lens .unit { display: none; }
@@ -159,6 +165,10 @@ class LabForm(Vertical):
         for name, text in self._values.counts.items():
             self._number(name).value = text
         self.show_view("compare")
+
+    def on_resize(self, event: Resize) -> None:
+        """Narrower fields, where all of them would not fit."""
+        self.set_class(event.size.width < NARROW, "-narrow")
 
     # -- what is shown -----------------------------------------------------------------------
 

@@ -37,6 +37,7 @@ class Scrubber(Static):
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__("", markup=False, id="scrubber")
         self.past: ReplaySession | None = None
+        self.live_steps = 0  # done by now in a run that goes on meanwhile
         self._glyphs = glyphs
 
     def fingerprint(self, state: RunState) -> Hashable:
@@ -57,18 +58,22 @@ class Scrubber(Static):
         if past is None:
             return ""
         bar = self._bar_width(past)
-        at = round(past.step / max(past.steps, 1) * (bar - 1))
+        at = round(past.step / max(self._steps(past), 1) * (bar - 1))
         track = self._glyphs.done * at + self._glyphs.here + self._glyphs.ahead * (bar - at - 1)
         return f"{' ' * _INDENT}{track}{self._label(past, past.step)}"
 
     def _bar_width(self, past: ReplaySession) -> int:
-        longest = max(len(self._label(past, past.steps)), len(self._label(past, 0)))
+        longest = max(len(self._label(past, self._steps(past))), len(self._label(past, 0)))
         return max(2, self.size.width - longest - _INDENT)
 
     def _label(self, past: ReplaySession, step: int) -> str:
         speed = "max" if math.isinf(past.speed) else f"{past.speed:g}x"
         playing = "plays" if past.playing else "holds"
-        return f"  step {step:{len(str(past.steps))}} of {past.steps}  {speed:>4}  {playing} "
+        steps = self._steps(past)
+        return f"  step {step:{len(str(steps))}} of {steps}  {speed:>4}  {playing} "
+
+    def _steps(self, past: ReplaySession) -> int:
+        return max(past.steps, self.live_steps)
 
     def on_click(self, event: Click) -> None:
         """Tell the step that the cell stands for."""
@@ -76,4 +81,4 @@ class Scrubber(Static):
             return
         bar = self._bar_width(self.past)
         share = min(max((event.x - _INDENT) / (bar - 1), 0.0), 1.0)
-        self.post_message(self.StepChosen(round(share * self.past.steps)))
+        self.post_message(self.StepChosen(round(share * self._steps(self.past))))

@@ -59,6 +59,7 @@ class StatusLine(Static):
         self._glyphs = glyphs
         self.past: tuple[str, ...] = ()
         """Fields in place of what is true only now, while another moment of a run is shown."""
+        self.interrupted = False  # the engine is gone, and did not say how the run ended
         self.attached = ""  # who else is there, where the run can be watched from elsewhere
         self.engine_pid: int | None = None  # of the process whose memory is shown; this one's
 
@@ -99,7 +100,8 @@ class StatusLine(Static):
             slots = [_Slot(0, f"{sign} {self.past[0]}", "bold")]
             slots += [_Slot(1, text) for text in self.past[1:]]
         else:
-            slots = [_Slot(0, f"{sign} {state.status}", f"bold {STATUS_STYLES[state.status]}")]
+            named = "interrupted" if self.interrupted else state.status  # as in `glov runs`
+            slots = [_Slot(0, f"{sign} {named}", f"bold {STATUS_STYLES[state.status]}")]
         if self.attached:
             slots.append(_Slot(1, self.attached, "bold"))
         steps = state.config.steps if state.config else 0

@@ -18,6 +18,10 @@ from engine.vlm.interface import Task
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.common.text import clean
 
+LONG_KEYS = "enter: score, ctrl+j: one more line, escape: cancel"
+SHORT_KEYS = "enter: score, ctrl+j: new line, esc: leave"
+NARROW = 66  # cells, below which the long ones don't fit
+
 
 class TemplatesArea(TextArea):
     """Lines of text; enter is done with them, ctrl+j begins another. A paste keeps its lines."""
@@ -76,7 +80,8 @@ class InjectScreen(Dialog[list[str]]):
         """The lines, and what is to be said of them."""
         with Vertical() as box:
             box.border_title = "inject templates"
-            box.border_subtitle = "enter: score, ctrl+j: one more line, escape: cancel"
+            narrow = self.app.size.width < NARROW
+            box.border_subtitle = SHORT_KEYS if narrow else LONG_KEYS
             yield TemplatesArea(self._template, id="template", soft_wrap=True, compact=True)
             yield Label("", id="problem", markup=False)
 

@@ -431,7 +431,7 @@ async def test_help_has_every_key_and_symbol(session) -> None:
         text = " ".join(app.screen.query_one("TextView").plain.split())
         for _, about in shown:
             assert about.split()[0] in text
-        for sign in (*UNICODE.states.values(), UNICODE.pinned, UNICODE.layer, "P+", "P-"):
+        for sign in (*UNICODE.states.values(), UNICODE.pinned, UNICODE.layer, "P+", "P-", "›", "▸"):
             assert sign.strip() in text
 
 

@@ -7,6 +7,7 @@ After a wanted change, write them anew and look at the difference:
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from pathlib import Path
@@ -19,6 +20,7 @@ from engine.run.edits import SetOption
 from engine.run.experiment import CompareSettings, ReadLens, ScanSettings, SteeringSetting
 from glov_tui.cockpit.app import GlovApp
 from glov_tui.cockpit.panes.registry import PANES
+from glov_tui.widgets import key_bar
 from tests.support.sessions import (
     HeldSession,
     compared,
@@ -34,6 +36,18 @@ from tests.support.sessions import (
 LAYOUTS = Path(__file__).with_name("layouts")
 SIZES = ((200, 50), (120, 40), (100, 30), (80, 24))
 BEST = "a <category> in blue light."
+
+
+@pytest.fixture(autouse=True)
+def _notices_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a test takes: they go after some seconds, or with a key once they were seen."""
+    monkeypatch.setattr(key_bar, "READ_SECONDS", math.inf)
+    show = key_bar.KeyBar.show_notice
+
+    def for_ever(bar, title, message, severity, _seconds) -> None:
+        show(bar, title, message, severity, 1e6)
+
+    monkeypatch.setattr(key_bar.KeyBar, "show_notice", for_ever)
 
 
 def a_run(folder: Path) -> HeldSession:

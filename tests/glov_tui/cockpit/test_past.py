@@ -244,6 +244,21 @@ async def test_history_shows_earlier_steps_while_the_run_goes_on(folder: Path) -
         assert session.sent == [Pause()]
 
 
+async def test_the_scrubber_counts_the_steps_that_are_done_meanwhile(folder: Path) -> None:
+    session = HeldSession(folder, *facts())
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("h")
+        assert "of 3" in app.query_one(Scrubber).line()
+        session.apply(*one_step(4, {"new <category>": 9})[1:])
+        await until(lambda: "of 4" in app.query_one(Scrubber).line())
+        journal = Journal(folder)
+        journal.append(*one_step(4, {"new <category>": 9})[1:])
+        journal.close()
+        scrubber = app.query_one(Scrubber)
+        await pilot.click(scrubber, offset=(scrubber._bar_width(app.past), 0))
+        await until(lambda: shown(app)[2] == 5)
+
+
 async def test_history_reads_steps_that_are_done_meanwhile(folder: Path) -> None:
     session = HeldSession(folder, *facts())
     async with cockpit(session) as (pilot, app):

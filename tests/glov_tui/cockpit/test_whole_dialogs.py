@@ -43,6 +43,27 @@ async def test_each_error_is_seen_whole(tmp_path: Path, size: tuple[int, int]) -
         assert "steering.alpha = a lot of it: " in words or "'a lot of it'" in words, words
 
 
+async def test_the_keys_of_a_template_of_one_s_own_are_seen_whole(tmp_path: Path) -> None:
+    for size in ((200, 50), (80, 24), (60, 20)):
+        async with cockpit(HeldSession(tmp_path, *loaded()), size) as (pilot, app):
+            await pilot.press("i")
+            await settle(pilot)
+            words = words_on(app)
+            assert "enter: score, ctrl+j: " in words
+            assert words.endswith(("escape: cancel ─╯", "esc: leave ─╯", "cancel", "leave")), words
+
+
+@pytest.mark.parametrize("width", [200, 100, 72, 60])
+async def test_every_field_of_the_lab_is_in_view(tmp_path: Path, width: int) -> None:
+    async with cockpit(HeldSession(tmp_path, *loaded()), (width, 24)) as (pilot, app):
+        await pilot.press("t")
+        await settle(pilot)
+        for row in app.screen.query("SettingRow.-shown"):
+            for field in row.query("Choice, ValueField"):
+                assert field.region.right <= width - 1 and field.region.width >= 5
+        assert "<no-bos>" in words_on(app)
+
+
 async def test_the_editor_says_all_of_when_an_edit_holds_in_the_smallest_terminal(
     tmp_path: Path,
 ) -> None:

@@ -1,0 +1,31 @@
+"""The result that is printed at the end: whole at every width."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.run import events as ev
+from glov_tui.commands.headless import EXIT_DONE, conclude
+from tests.support.sessions import HeldSession, loaded, one_step
+
+BEST = "a photo of a <category>, turned upside down, in blue light, with left and right swapped."
+
+
+@pytest.mark.parametrize("width", [200, 80, 60, 40])
+def test_templates_and_accuracies_stand_in_few_lines(
+    tmp_path: Path, capsys, monkeypatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    step = one_step(1, {BEST: 7}, BEST)
+    session = HeldSession(tmp_path, *loaded(), *step, ev.RunFinished(step=1))
+    assert conclude(session, as_json=False) == EXIT_DONE
+    printed = capsys.readouterr().out
+    words = " ".join(printed.split())
+    for known in ("seed", "best", "ensemble", "few-shot", "70.0%", "45.0%"):
+        assert known in words, printed
+    assert "a photo of a" in words
+    assert len(printed.splitlines()) < 20, printed
+    if width < 80:
+        assert BEST in words
