@@ -94,7 +94,7 @@ async def test_a_replay_goes_to_any_step_and_shows_it(replay: ReplaySession) -> 
         assert "Best so far at step 1" in shown(app)[0] and shown(app)[2] == 2
         await pilot.press("end")
         assert "step 4/20" in shown(app)[1] and shown(app)[2] == 4
-        assert "step 3: 1 new" in app.query_one(LogPane).plain
+        assert "step 3: best 80.0%; 1 new" in app.query_one(LogPane).plain
         await pilot.press("home")
         assert shown(app)[2] == 1
         assert "step 3: 1 new" not in app.query_one(LogPane).plain
