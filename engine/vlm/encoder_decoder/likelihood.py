@@ -7,6 +7,7 @@ of answers and no sampling. ``one_by_one`` is what it is held against.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -78,15 +79,24 @@ def class_log_likelihoods(
     return torch.stack(sums, dim=-1)
 
 
-def _seen(trie: ClassTrie, nodes: Sequence[int], lead: int) -> tuple[Tensor, Tensor]:
+def _seen(trie: ClassTrie, nodes: tuple[int, ...], lead: int) -> tuple[Tensor, Tensor]:
     """Which tokens each of ``lead`` tokens and the nodes behind them attends to, (T, T), and how
     far each is from the first node's, (T,).
     """
+    among, depths = _among(trie, nodes)
     count = lead + len(nodes)
     seen = torch.zeros(count, count, dtype=torch.bool)
     seen[:, :lead] = torch.ones(count, lead, dtype=torch.bool).tril()
-    index = {node: lead + row for row, node in enumerate(nodes)}
-    depths = list(range(-lead, 0))
+    seen[lead:, lead:] = among
+    return seen, torch.cat([torch.arange(-lead, 0), depths])
+
+
+@functools.lru_cache(maxsize=1024)
+def _among(trie: ClassTrie, nodes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """The same of the nodes alone: the same for all images and questions."""
+    seen = torch.zeros(len(nodes), len(nodes), dtype=torch.bool)
+    index = {node: row for row, node in enumerate(nodes)}
+    depths = []
     for node in nodes:
         lineage = trie.ancestors(node)
         seen[index[node], [index[a] for a in lineage]] = True

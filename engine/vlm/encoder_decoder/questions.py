@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from threading import RLock
 from typing import Any
 
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -26,6 +28,7 @@ class Questions:
 
     def __init__(self, processor: Any, model: Any) -> None:
         self._processor = processor
+        self._one_at_a_time = RLock()  # images are prepared on a thread
         self._tokenizer = processor.tokenizer
         self._tokenizer.padding_side = "left"  # never assumed: most processors pad right
         config = model.config
@@ -50,6 +53,8 @@ class Questions:
         self.end_of_turn: int | None = None  # what the template ends an answer with
         if tokens and tokens[0] in self._tokenizer.added_tokens_decoder:
             self.end_of_turn = int(tokens[0])
+        self._chat_text: str | None = None
+        self._is_text_constant = False
         self._head: list[int] | None = None
         self._is_text_enough: bool | None = None
 
@@ -79,8 +84,27 @@ class Questions:
 
     def prefix(self, image: Image.Image) -> dict[str, Tensor]:
         """The inputs up to the image's last token: the same whatever is asked."""
-        made = self.inputs(image, "?")
+        if self._chat_text is None:
+            self._chat_text = self._rendered(self._chat("?", image), add_generation_prompt=True)
+            made, again = self.inputs(image, "?"), self._processed(image)
+            self._is_text_constant = made.keys() == again.keys() and all(
+                torch.equal(value, again[name]) for name, value in made.items()
+            )
+        elif self._is_text_constant:
+            made = self._processed(image)
+        else:
+            made = self.inputs(image, "?")
         return cut_inputs(made, self._end_of_image(made))
+
+    def _processed(self, image: Image.Image) -> dict[str, Tensor]:
+        """``inputs`` of an image and the chat that was rendered before: in half the time."""
+        text = self._chat_text or ""
+        start = self._tokenizer.bos_token
+        begun = start is not None and text.startswith(start)
+        options = {"add_special_tokens": False} if begun else {}
+        with self._one_at_a_time:
+            made = self._processor(text=text, images=[[image]], return_tensors="pt", **options)
+        return {name: value.to(self._device) for name, value in made.items()}
 
     def question(self, question: str) -> list[int]:
         """The tokens from behind the image to where the answer begins: the same for all images.
@@ -163,10 +187,14 @@ class Questions:
         return found.strip()
 
     def _end_of_image(self, inputs: Inputs) -> int:
-        places = (inputs["input_ids"][0] == self._image_token).nonzero()
-        if not len(places):
+        """Behind the last token of the image, and those around it that it attends to."""
+        marked = inputs["input_ids"][0] == self._image_token
+        if not marked.any():
             raise ModelError("the VLM's processor puts no image into what is asked")
-        return int(places[-1]) + 1
+        for name in ("mm_token_type_ids", "token_type_ids"):
+            if name in inputs:
+                marked = marked | inputs[name][0].bool()
+        return int(marked.nonzero()[-1]) + 1
 
     def _chat(self, question: str, image: Image.Image | None) -> list[dict[str, Any]]:
         shown = {"type": "image"} if image is None else {"type": "image", "image": image}
@@ -187,7 +215,8 @@ class Questions:
             ModelError: whatever Jinja, the template or the processor raises.
         """
         try:
-            return self._processor.apply_chat_template(chat, **options)
+            with self._one_at_a_time:
+                return self._processor.apply_chat_template(chat, **options)
         except Exception as error:
             raise ModelError(
                 f"the VLM's processor makes no input of an image and a question: {error}"
