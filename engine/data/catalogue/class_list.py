@@ -14,6 +14,7 @@ from pathlib import Path
 from engine.common.names import same_name
 
 _FOLDER = Path(__file__).parent / "classes"
+_MOST_ASKED = 10_000  # spellings that are remembered
 _BESIDE_WORDS = re.compile(r"[\W_]+")
 
 
@@ -29,11 +30,16 @@ class ClassList:
         """``rows`` have a name and the other names of each class."""
         self.rows = tuple(rows)
         self.names = tuple(row[0] for row in self.rows)
+        self._asked: dict[str, int | None] = {}  # lists say each name hundreds of times
         self._labels = {class_key(name): i for i, row in enumerate(self.rows) for name in row}
 
     def label(self, name: str) -> int | None:
         """Of a class by any of its names."""
-        return self._labels.get(class_key(name))
+        if name not in self._asked:
+            if len(self._asked) > _MOST_ASKED:
+                self._asked.clear()
+            self._asked[name] = self._labels.get(class_key(name))
+        return self._asked[name]
 
 
 @cache

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,12 +22,16 @@ from engine.common.names import encode_name, quoted, readable_name
 from engine.config import DataConfig
 from engine.data.catalogue.entry import Entry, HubCopy
 from engine.data.dataset import Dataset, LabelledImage
+from engine.data.packed import PackedImages
 from engine.data.readers.listed import classes_of, made_dataset
 from engine.data.readers.webdataset import label_map
 from engine.data.sources import LARGEST_IMAGE, BytesFile, SplitSource
 
 if TYPE_CHECKING:
     import datasets
+
+
+_MANY = 200_000  # rows that are listed as objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +75,28 @@ def read(entry: Entry, config: DataConfig) -> Dataset:
         )
     problems = []
     tables = [_table(entry, copy, split, config.path) for split in (copy.train, copy.test)]
-    sources, splits = [], []
+    sources: list[TableSource] = []
+    splits: list[Sequence[LabelledImage]] = []
     for word, name, table in zip(("train", "test"), (copy.train, copy.test), tables, strict=True):
         labels, left_out = _labels(entry, copy, table)
         if left_out:
             problems.append(f"{left_out:,} rows of {name} are of classes that are left out here")
-        rows = np.flatnonzero(labels >= 0).tolist()
-        splits.append(tuple(LabelledImage(f"{word}/{row}", int(labels[row])) for row in rows))
+        splits.append(_items(word, labels, len(classes_of(entry).names)))
         sources.append(TableSource(_identity(copy, name, config.path), table, copy.image))
     problems += _differences(entry, len(splits[0]), len(splits[1]))
     place = Path(config.path) if config.path else Path(copy.repository)
     return made_dataset(
         entry, place, splits[0], splits[1], problems, SplitSource(sources[0], sources[1])
     )
+
+
+def _items(split: str, labels: NDArray[np.int64], count: int) -> Sequence[LabelledImage]:
+    """The rows of a split that are of a class; of very many in little memory, class by class."""
+    rows = np.flatnonzero(labels >= 0)
+    if len(rows) <= _MANY:
+        return tuple(LabelledImage(f"{split}/{row}", int(labels[row])) for row in rows.tolist())
+    named = ([str(row) for row in np.flatnonzero(labels == n).tolist()] for n in range(count))
+    return PackedImages.of([split] * count, named)
 
 
 def _differences(entry: Entry, train: int, test: int) -> list[str]:

@@ -217,6 +217,17 @@ def test_a_table_is_read_by_its_columns_and_splits(name, tmp_path):
     assert again.images.identity == dataset.images.identity
 
 
+def test_a_table_of_very_many_rows_is_held_in_little_memory(tmp_path, monkeypatch):
+    names = list(classes_of(catalogue()["dtd"]).names)
+    rows = [(label, label) for label in (4, 0, 2, 4)]
+    table(tmp_path / "copy", "dtd", class_label(names), rows)
+    plain = load("dtd", source="hub", path=str(tmp_path / "copy"))
+    monkeypatch.setattr("engine.data.readers.hub._MANY", 3)
+    packed = load("dtd", source="hub", path=str(tmp_path / "copy"))
+    assert sorted(packed.test) == sorted(plain.test) and packed.test != plain.test
+    assert [shown(packed, item) for item in packed.train] == [0, 2, 4, 4]
+
+
 def test_a_tables_classes_are_matched_by_name(tmp_path):
     cars = ["Volvo XC90 SUV 2007", "Acura RL Sedan 2012", "AM General Hummer SUV 2000"]
     ours = classes_of(catalogue()["stanford-cars"])

@@ -42,7 +42,10 @@ ROWS: tuple[Entry, ...] = (
             "images sorted into such folders too",
         ),
         table="ImageNet",
-        notes=("its validation images are the test split, as in CoOp and the paper",),
+        notes=(
+            "its validation images are the test split, as in CoOp and the paper",
+            "through the hub all of it is downloaded, some 150 GB, before the first image",
+        ),
     ),
     Entry(
         name="imagenet-v2",
