@@ -320,6 +320,11 @@ class SearchConfig(_Section):
         description="glov (examples of the whole run, and steering), llm-opt (the last step's "
         "examples only, never steered) or random (the first question again in every step)",
     )
+    racing: bool = Field(
+        False,
+        description="try templates on growing parts of the training images, and drop what is "
+        "surely worse than the best (docs/glov.md, 9); saves time with an encoder-decoder",
+    )
 
 
 class SteeringConfig(_Section):

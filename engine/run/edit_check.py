@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.common.errors import ConfigError
+from engine.common.wording import counted
 from engine.config.editable import with_option
 from engine.llm.refusals import not_steerable, prefix_refused
 from engine.prompts.template import normalise
@@ -21,7 +22,9 @@ def injection_problem(state: RunState, template: str) -> str | None:
     key = normalise(template)
     known = state.find(key)
     if known is not None:
-        return f"scored before, in step {known.first.step}: {known.accuracy:.1%} {known.text}"
+        part = f" of {counted(known.n, 'image')}" if state.is_partial(known) else ""
+        score = f"{known.accuracy:.1%}{part}"
+        return f"scored before, in step {known.first.step}: {score} {known.text}"
     if state.status == "finished":
         return f"template refused: {_FINISHED} ({template})"
     wrong = task_of(state.config.vlm).placeholders.problem(template) if state.config else None

@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from engine.common.bits import text_to_bits
 from engine.common.record import Count, LogLikelihood, Positive, Seconds, Share, to_json
 from engine.prompts.message import Finish, Message
 from engine.run.edits import Edit
@@ -141,10 +142,13 @@ class TemplateScored(EventRecord):
     margin: LogLikelihood
     class_hits: tuple[Count, ...]  # of each class, in the order of models-loaded
     unnamed: Count = 0  # images whose answer names no class: they count as wrong
+    right: str = ""  # which images were, in the order of the race: bits in base64; none without one
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         _check_hits(self.hits, self.n, self.unnamed)
+        if self.right and sum(text_to_bits(self.right, self.n)) != self.hits:
+            raise ValueError(f"right has other hits than {self.hits} of {self.n}")
         return self
 
 

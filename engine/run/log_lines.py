@@ -51,6 +51,9 @@ class Before(Protocol):
     @property
     def scores_at_once(self) -> bool: ...
 
+    @property
+    def images_scored(self) -> tuple[int, int]: ...
+
     def find(self, key: str) -> ScoredTemplate | None: ...
 
     def when(self, step: int) -> str: ...
@@ -87,8 +90,6 @@ def sentence(event: ev.Event, before: Before) -> Said | None:
             return Said("reopened")
         case ev.RunStopped():
             return Said("stopped")
-        case ev.RunFinished():
-            return Said("finished")
         case ev.RunForked():
             return Said(f"forked from {event.parent} at step {event.step}")
         case ev.RunFailed():
@@ -140,8 +141,10 @@ def sentence(event: ev.Event, before: Before) -> Said | None:
         case ev.StepFinished():
             return Said(
                 f"step {event.step}: best {event.best:.1%}; {event.new} new, "
-                f"{event.duplicates} repeated, {event.rejected} rejected"
+                f"{event.duplicates} repeated, {event.rejected} rejected{_of_images(before)}"
             )
+        case ev.RunFinished():
+            return Said(f"finished{_of_images(before)}")
         case ev.TestMeasured():
             return Said(
                 f"test accuracy of the {event.subject}: {event.hits / event.n:.1%} "
@@ -153,6 +156,12 @@ def sentence(event: ev.Event, before: Before) -> Said | None:
 def _unnamed(count: int, images: int) -> str:
     """The rate of answers that could not be read, where there are any."""
     return f" ({count / images:.1%} of the answers name nothing)" if count else ""
+
+
+def _of_images(before: Before) -> str:
+    """How many images a race has left out, where it has."""
+    scored, of_all = before.images_scored
+    return f"; scored on {scored:,} of {of_all:,} images" if scored < of_all else ""
 
 
 def _what_next(event: ev.StepRetried) -> str:

@@ -10,7 +10,8 @@ worst are: the ends of its 95 % Wilson interval. With equally many examples that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+import itertools
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -39,6 +40,7 @@ class ScoredTemplate:
     n: int  # training images that were looked at, all of them or some
     margin: float  # mean log-likelihood of the true class, nats
     class_hits: tuple[int, ...]  # in the order of the data set's classes
+    right: str = ""  # as TemplateScored has it
     reply: str = ""  # the raw reply it was parsed from
     again: tuple[Proposal, ...] = ()  # later replies with the same normalised text
     unnamed: int = 0  # of the images that were looked at: the answer names no class
@@ -72,6 +74,7 @@ class ScoredTemplate:
             margin=other.margin,
             class_hits=other.class_hits,
             unnamed=other.unnamed,
+            right=other.right,
         )
 
 
@@ -115,6 +118,13 @@ def best_and_worst(
     best = ranked([*kept, *others[:n_others]])
     rest = _worst_last(others[n_others:])
     return best[::-1], rest[::-1][:k]
+
+
+def from_contender(
+    ranking: Iterable[ScoredTemplate], is_partial: Callable[[ScoredTemplate], bool]
+) -> list[ScoredTemplate]:
+    """The ranking from the first template on that can be P+: one that has seen all images."""
+    return list(itertools.dropwhile(is_partial, ranking))
 
 
 def find_anchors(

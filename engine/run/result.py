@@ -77,6 +77,13 @@ class ReplyCounts(TypedDict):
     tokens: Count
 
 
+class ImageCounts(TypedDict):
+    """Training images that all scores rest on: fewer with ``search.racing``."""
+
+    scored: Count
+    without_racing: Count
+
+
 class Place(TypedDict):
     """One template of the leaderboard."""
 
@@ -107,6 +114,7 @@ class RunResult(TypedDict):
     best: Measured
     ensemble: Ensemble
     replies: ReplyCounts
+    images: ImageCounts
     seconds_per_step: Seconds | None
     leaderboard: list[Place]  # all templates, best first
 
@@ -123,7 +131,8 @@ def summarise(state: RunState) -> RunResult:
     Every accuracy has its 95 % Wilson interval and the number of images it rests on beside it.
     """
     ranking = state.ranking
-    best = ranking[0] if ranking else None
+    best = state.best
+    scored, of_all = state.images_scored
     seed = state.seed
     proposed = sum(s.new + s.duplicates + s.rejected for s in state.steps)
     parsed = sum(s.new + s.duplicates for s in state.steps)
@@ -153,6 +162,7 @@ def summarise(state: RunState) -> RunResult:
             "duplicates": sum(s.duplicates for s in state.steps),
             "tokens": sum(s.tokens for s in state.steps),
         },
+        "images": {"scored": scored, "without_racing": of_all},
         "seconds_per_step": math.fsum(seconds) / len(seconds) if seconds else None,
         "leaderboard": [
             {

@@ -6,6 +6,7 @@ forking and attaching are folds of the same events elsewhere.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -21,7 +22,7 @@ from engine.run.breaking import ReplyCount, Trials, breaking, replies_counted
 from engine.run.edits import BanTemplate, ChooseAnchors, Edit, PinTemplate, SetNextPrompt, SetOption
 from engine.run.experiment_state import ExperimentState
 from engine.run.log_lines import Log, Said, sentence, with_line
-from engine.run.ranking import Proposal, ScoredTemplate, anchors_after
+from engine.run.ranking import Proposal, ScoredTemplate, anchors_after, from_contender
 from engine.run.template_log import TemplateLog
 from engine.run.template_scores import scored_template
 from engine.steering.soundness import Remark, remarks
@@ -101,9 +102,23 @@ class RunState:
         return [t for t in self.ranking if t.key not in self.banned]
 
     @property
+    def contenders(self) -> list[ScoredTemplate]:
+        """The allowed templates that were scored on all images, best first: what can be best."""
+        return [t for t in self.allowed if not self.is_partial(t)]
+
+    @property
     def best(self) -> ScoredTemplate | None:
-        """The first of the allowed templates, None without one; cheap, for readers that poll."""
-        return next((t for t in self.ranking if t.key not in self.banned), None)
+        """The first contender, else the first allowed template; cheap, for readers that poll."""
+        allowed = (t for t in self.ranking if t.key not in self.banned)
+        first = next(allowed, None)
+        rest = itertools.filterfalse(self.is_partial, allowed)
+        return next(rest, first) if first is not None and self.is_partial(first) else first
+
+    @property
+    def images_scored(self) -> tuple[int, int]:
+        """Training images that the scores rest on together, and would without a race."""
+        of_each = self.models.train_size if self.models is not None else 0
+        return sum(t.n for t in self.templates), of_each * len(self.templates)
 
     @property
     def next_step(self) -> int:
@@ -334,13 +349,16 @@ class RunState:
             case BanTemplate():
                 state = replace(self, banned=_toggled(self.banned, edit.key, edit.banned))
                 if not state.anchors_held and state.anchors and edit.key in state.anchors:
-                    return replace(state, anchors=anchors_after(state.allowed, state.seed))
+                    return replace(state, anchors=state._free_anchors())
                 return state
             case ChooseAnchors():
                 if edit.positive is None or edit.negative is None:
-                    automatic = anchors_after(self.allowed, self.seed)
+                    automatic = self._free_anchors()
                     return replace(self, anchors=automatic, anchors_held=False)
                 return replace(self, anchors=(edit.positive, edit.negative), anchors_held=True)
+
+    def _free_anchors(self) -> tuple[str, str] | None:
+        return anchors_after(from_contender(self.allowed, self.is_partial), self.seed)
 
     def _undone(self, event: ev.EditUndone) -> RunState:
         edits = tuple(e for e in self.edits if e.number != event.number)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from engine.common.bits import bits_to_text
 from engine.run import events as ev
-from engine.run.ranking import find_anchors, ranked
+from engine.run.ranking import ScoredTemplate, find_anchors, from_contender, ranked
 from engine.run.state import RunState
 from engine.vlm.interface import Score
 
@@ -38,7 +39,7 @@ def anchors_moved(state: RunState, step: int) -> tuple[ev.AnchorsMoved, ...]:
     """
     before = state.find(state.anchors[0]) if state.anchors else state.seed
     below = state.find(state.anchors[1]) if state.anchors else None
-    found = find_anchors(state.allowed)
+    found = find_anchors(from_contender(state.allowed, state.is_partial))
     if state.anchors_held or found is None or before is None:
         return ()
     positive, negative = found
@@ -69,6 +70,14 @@ def step_finished(
     )
 
 
+def scored_again(template: ScoredTemplate, score: Score, step: int) -> ev.TemplateScored:
+    """A known template's score on more images."""
+    first = template.first
+    return template_scored(
+        template.text, score, template.origin, step, first.attempt, first.candidate
+    )
+
+
 def template_scored(
     text: str, score: Score, origin: ev.Origin, step: int, attempt: int, candidate: int
 ) -> ev.TemplateScored:
@@ -84,4 +93,5 @@ def template_scored(
         margin=score.margin,
         class_hits=score.class_hits,
         unnamed=score.unnamed,
+        right=bits_to_text(score.right),
     )

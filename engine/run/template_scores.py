@@ -40,6 +40,7 @@ def scored_template(
         margin=event.margin,
         class_hits=event.class_hits,
         unnamed=event.unnamed,
+        right=event.right,
         reply=next(replies, "") if event.origin == "llm" else "",
         again=tuple(
             Proposal(c.step, c.attempt, c.candidate)

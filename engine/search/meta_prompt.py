@@ -157,14 +157,23 @@ def compose_for(
         dataset_name=state.models.dataset_name,
         dataset_description=state.models.dataset_description,
         class_names=state.models.class_names,
-        best=[Example(t.text, 100 * t.accuracy) for t in best],
-        worst=[Example(t.text, 100 * t.accuracy) for t in worst],
+        best=_examples(best),
+        worst=_examples(worst),
         step=step,
     )
     if attempt > 1 and state.config.sampling.temperature == 0:
         replies = [(c.attempt, c.reply) for c in state.candidates if c.step == step]
         messages = _without_replies(messages, replies)
     return with_prefix(messages, prefix)
+
+
+def _examples(templates: Sequence[ScoredTemplate]) -> list[Example]:
+    """From low to high accuracy, also where some have seen fewer images.
+
+    How many is not said: a template that a race dropped is one of the worse, and its accuracy so
+    far is the best guess at what it would be.
+    """
+    return [Example(t.text, 100 * t.accuracy) for t in sorted(templates, key=lambda t: t.accuracy)]
 
 
 def with_prefix(messages: Sequence[Message], prefix: str | None) -> tuple[Message, ...]:

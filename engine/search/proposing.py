@@ -13,9 +13,8 @@ import abc
 import hashlib
 import itertools
 import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TypeVar
 
 from engine.common.errors import ModelError
 from engine.common.versions import versions
@@ -30,16 +29,20 @@ from engine.run.contract import facts_of_fitness, facts_of_llm
 from engine.run.emitting import Events, Steps, emit, relay
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
-from engine.run.step_facts import Tally, anchors_moved, step_finished, template_scored
+from engine.run.step_facts import (
+    Tally,
+    anchors_moved,
+    scored_again,
+    step_finished,
+    template_scored,
+)
 from engine.search.meta_prompt import MetaPrompt, can_ask_again, compose_for
 from engine.search.reading import read_reply
-from engine.search.sampled_answers import SampledAnswers
+from engine.search.scoring import TrainScorer, is_chosen, rival, with_progress
 from engine.search.strategy import Clock
 from engine.steering.direction import Steering
 from engine.vlm.families import seed_template, task_of
-from engine.vlm.interface import Fitness, Score, ScoringProgress
-
-T = TypeVar("T")
+from engine.vlm.interface import Fitness, Score
 
 
 def derive_seed(run_seed: int, step: int, attempt: int, candidate: int) -> int:
@@ -100,7 +103,7 @@ class ProposingSearch(abc.ABC):
         if check.note is not None:
             warning = ev.Warned(message=f"seed template: {check.sentence}")
             state = yield from emit(state, warning)
-        state, scores = yield from self._score(state, [seed])
+        state, scores = yield from self._train.on_all(state, [seed])
         event = template_scored(seed, scores[seed], "seed", step=0, attempt=1, candidate=0)
         state = yield from emit(state, event)
         state, measured = yield from self._measured(state, 0, "seed")
@@ -124,6 +127,7 @@ class ProposingSearch(abc.ABC):
         number = state.steps_done + 1
         tally = Tally()
         state = yield from emit(state, ev.StepStarted(step=number))
+        state = yield from self._complete(state, number)
         proposal = configuration(state).proposal
         for attempt in range(1, proposal.attempts + 1):
             state = yield from self._compose(state, number, attempt)
@@ -163,12 +167,15 @@ class ProposingSearch(abc.ABC):
         state = yield from emit(state, ev.FinishStarted(step=state.steps_done))
         if not state.allowed:
             return state
-        state, best = yield from self._measured(state, state.steps_done, "best")
-        state, ensemble = yield from self._measured(state, state.steps_done, "ensemble")
-        changed = any(t.templates != self._top(state, t.subject) for t in (best, ensemble))
+        state, raced = yield from self._last_race(state)
+        step = state.steps_done
+        state, best = yield from self._measured(state, step, "best", raced)
+        state, ensemble = yield from self._measured(state, step, "ensemble", raced)
+        changed = any(t.templates != self._top(state, t.subject, raced) for t in (best, ensemble))
         if state.pending or changed:
             return state
-        return (yield from emit(state, best, ensemble, ev.RunFinished(step=state.steps_done)))
+        # One append: a last race that is begun again has the same templates before it.
+        return (yield from emit(state, *raced, best, ensemble, ev.RunFinished(step=step)))
 
     def score_injected(self, state: RunState, injected: ev.TemplateInjected) -> Events:
         """A person's template; a new best moves the anchors, at once if it came between two steps.
@@ -176,7 +183,7 @@ class ProposingSearch(abc.ABC):
         One that came within a step leaves them to the end of that step, which may begin again.
         """
         text = injected.template
-        state, scores = yield from self._score(state, [text])
+        state, scores = yield from self._train.on_all(state, [text])
         event = template_scored(text, scores[text], "human", injected.step, attempt=1, candidate=0)
         moved: tuple[ev.AnchorsMoved, ...] = ()
         if state.step_begin is None and injected.step <= state.steps_done:
@@ -281,7 +288,11 @@ class ProposingSearch(abc.ABC):
             state = yield from emit(state, event)
         if not fresh:
             return state
-        state, scores = yield from self._score(state, [text for text, _ in fresh.values()])
+        texts = [text for text, _ in fresh.values()]
+        if self.config.search.racing:
+            state, scores = yield from self._train.race(state, texts, rival(state, step))
+        else:
+            state, scores = yield from self._train.on_all(state, texts)
         for text, candidate in fresh.values():
             scored = template_scored(text, scores[text], "llm", step, attempt, candidate)
             state = yield from emit(state, scored)
@@ -289,15 +300,40 @@ class ProposingSearch(abc.ABC):
 
     # -- scoring ---------------------------------------------------------------------------
 
-    def _score(
-        self, state: RunState, templates: list[str]
-    ) -> Steps[tuple[RunState, Mapping[str, Score]]]:
-        missing = [text for text in templates if text not in self.scores]
+    @property
+    def _train(self) -> TrainScorer:
+        return TrainScorer(self.config, self.fitness, self.scores)
+
+    def _complete(self, state: RunState, step: int) -> Events:
+        """Score on all images what a person pinned or chose and a race had dropped."""
+        chosen = [t for t in state.templates if state.is_partial(t) and is_chosen(t, state)]
+        if not chosen:
+            return state
+        state, scores = yield from self._train.on_all(state, [t.text for t in chosen])
+        events = tuple(scored_again(t, scores[t.text], step) for t in chosen)
+        return (yield from emit(state, *events))
+
+    def _last_race(self, state: RunState) -> Steps[tuple[RunState, tuple[ev.TemplateScored, ...]]]:
+        """What was dropped as worse than the best of its time may have a place in the ensemble.
+
+        So it races on, against the last template of the ensemble as it would be without it; where
+        bans left fewer, the surest get scores on all images first. The facts are not emitted yet.
+        """
+        partial = [t for t in state.allowed if state.is_partial(t)]
+        if not partial:
+            return state, ()
+        count = self.config.evaluation.ensemble
+        missing = max(0, count - len(state.contenders))
         if missing:
-            work = self.fitness.score(missing, split="train")
-            state, scores = yield from _with_progress(state, work, "scoring")
-            self.scores.update(zip(missing, scores, strict=True))
-        return state, self.scores
+            state, _ = yield from self._train.on_all(state, [t.text for t in partial[:missing]])
+        scores = self.scores
+        whole = [t.text for t in (*state.contenders, *partial[:missing])]
+        last = sorted(whole, key=lambda text: (-scores[text].hits, -scores[text].margin))[:count]
+        state, _ = yield from self._train.race(state, [t.text for t in partial], last[-1])
+        step = state.steps_done
+        return state, tuple(
+            scored_again(t, scores[t.text], step) for t in partial if scores[t.text].n > t.n
+        )
 
     def _is_due(self, step: int) -> bool:
         """Whether the test ensemble is measured at the end of this step; the last one's is not."""
@@ -305,15 +341,23 @@ class ProposingSearch(abc.ABC):
         return every > 0 and 0 < step < self.config.steps and step % every == 0
 
     def _measured(
-        self, state: RunState, step: int, subject: ev.Subject
+        self,
+        state: RunState,
+        step: int,
+        subject: ev.Subject,
+        raced: tuple[ev.TemplateScored, ...] = (),
     ) -> Steps[tuple[RunState, ev.TestMeasured]]:
-        """Measured, and not yet emitted: of what is best when the measurement is done."""
+        """Measured, and not yet emitted: of what is best when the measurement is done.
+
+        ``raced`` are scores that will be emitted with it.
+        """
         begun = self.clock()
         templates: tuple[str, ...] = ()
-        while templates != self._top(state, subject):  # a person's template may be added meanwhile
-            templates = self._top(state, subject)
+        # A person's template may be added meanwhile.
+        while templates != self._top(state, subject, raced):
+            templates = self._top(state, subject, raced)
             work = self.fitness.score_ensemble(templates, split="test")
-            state, score = yield from _with_progress(state, work, "testing")
+            state, score = yield from with_progress(state, work, "testing")
         event = ev.TestMeasured(
             step=step,
             subject=subject,
@@ -325,26 +369,17 @@ class ProposingSearch(abc.ABC):
         )
         return state, event
 
-    def _top(self, state: RunState, subject: ev.Subject) -> tuple[str, ...]:
+    def _top(
+        self, state: RunState, subject: ev.Subject, raced: tuple[ev.TemplateScored, ...] = ()
+    ) -> tuple[str, ...]:
         if subject == "seed":
             return (seed_template(self.config),)
         count = 1 if subject == "best" else self.config.evaluation.ensemble
-        return tuple(t.text for t in state.allowed[:count])
+        state = state.apply_all(raced)
+        return tuple(t.text for t in (state.contenders or state.allowed)[:count])
 
 
 def configuration(state: RunState) -> RunConfig:
     """The configuration as a person's edits left it."""
     assert state.config is not None
     return state.config
-
-
-def _with_progress(
-    state: RunState, work: Generator[ScoringProgress, None, T], phase: ev.Phase
-) -> Steps[tuple[RunState, T]]:
-    sample = SampledAnswers()
-
-    def tell(now: ScoringProgress) -> tuple[ev.Event, ...]:
-        answer = sample.of(now)
-        return (ev.Progress(phase=phase, done=now.done, total=now.total, answer=answer),)
-
-    return (yield from relay(state, work, tell))

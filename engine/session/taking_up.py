@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine.common.bits import text_to_bits
 from engine.common.versions import own_versions
 from engine.run import events as ev
 from engine.run.state import RunState
@@ -39,7 +40,8 @@ def take_up(journal: Journal, trusted: bool) -> TakenUp:
         if isinstance(e, ev.TemplateScored):
             known = scores.get(e.template)
             if known is None or e.n > known.n:  # as the fold takes them
-                scores[e.template] = Score(e.hits, e.n, e.margin, e.class_hits, e.unnamed)
+                right = text_to_bits(e.right, e.n) if e.right else ()
+                scores[e.template] = Score(e.hits, e.n, e.margin, e.class_hits, e.unnamed, right)
     journal.make_appendable(content)
     if finished:  # there is nothing left to do: the result is shown again
         return TakenUp(state, scores, None, ())

@@ -164,6 +164,8 @@ def _facts(events: Sequence[ev.Event], step: int, config: RunConfig) -> list[ev.
 
     def is_kept(place: int) -> bool:
         event = events[place]
+        if isinstance(event, ev.TemplateScored) and event.origin != "human":
+            return place < finish  # a last race is of the run's end
         if not isinstance(event, ev.TestMeasured):
             return not isinstance(event, _OF_THE_PROCESS)
         of_this_step = (event.subject, event.step) == ("ensemble", step)

@@ -106,7 +106,7 @@ def begun_config(events: Sequence[ev.Event]) -> RunConfig:
 
 def record_of(folder: Path, state: RunState, config: RunConfig) -> RunRecord:
     """The record of a run in ``state`` that began with ``config``."""
-    best = state.ranking[0] if state.ranking else None
+    best = state.best
     images: dict[Metric, tuple[int, int]] = {}
     if best is not None:
         images["best_train_accuracy"] = best.hits, best.n

@@ -93,7 +93,7 @@ def summarise(state: RunState, last_event: float, journal: os.stat_result) -> Ru
         done=state.steps_done,
         planned=state.config.steps if state.config else 0,
         search=state.config.search.kind if state.config else "",
-        train_accuracy=state.ranking[0].accuracy if state.ranking else None,
+        train_accuracy=state.best.accuracy if state.best is not None else None,
         best_test_accuracy=best.hits / best.n if best else None,
         ensemble_test_accuracy=ensemble.hits / ensemble.n if ensemble else None,
         last_event=last_event,

@@ -27,7 +27,8 @@ class Score:
     ``hits`` of ``n`` images were classified right; ``margin`` is the mean log-likelihood of the
     true class in nats (at most 0, higher is better), which breaks ties; ``class_hits`` are
     the hits of each class, in the order of ``Fitness.class_names``. Of ``unnamed`` images the
-    answer names no class: they count as wrong.
+    answer names no class: they count as wrong. ``right`` has whether each image was right, in the
+    order in which they were asked for; empty where all of a split were.
     """
 
     hits: int
@@ -35,6 +36,19 @@ class Score:
     margin: float
     class_hits: tuple[int, ...]
     unnamed: int = 0
+    right: tuple[bool, ...] = ()
+
+    def plus(self, other: Score) -> Score:
+        """The score on the images of both, which share none."""
+        n = self.n + other.n
+        return Score(
+            hits=self.hits + other.hits,
+            n=n,
+            margin=(self.n * self.margin + other.n * other.margin) / n,
+            class_hits=tuple(map(sum, zip(self.class_hits, other.class_hits, strict=True))),
+            unnamed=self.unnamed + other.unnamed,
+            right=self.right + other.right,
+        )
 
     @property
     def accuracy(self) -> float:
@@ -207,9 +221,13 @@ class Fitness(Protocol):
         ...
 
     def score(
-        self, templates: Sequence[str], *, split: Split
+        self, templates: Sequence[str], *, split: Split, rows: Sequence[int] | None = None
     ) -> Generator[ScoringProgress, None, list[Score]]:
-        """One score per template, in order. Each has as many placeholders as the task allows."""
+        """One score per template, in order. Each has as many placeholders as the task allows.
+
+        ``rows`` are indices of the images that it is to rest on, each once: then it has ``right``,
+        in their order. What a template makes of an image does not depend on the others.
+        """
         ...
 
     def score_ensemble(

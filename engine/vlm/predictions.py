@@ -49,6 +49,23 @@ class ImagePredictions:
             tuple(answers) if any(answer is not None for answer in answers) else (),
         )
 
+    def placed(
+        self, rows: Sequence[int], images: int, before: ImagePredictions | None = None
+    ) -> ImagePredictions:
+        """These of ``rows`` of a split of so many ``images``, with what was known ``before``."""
+        shape = (images, self.log_probabilities.shape[1])
+        found = np.full(shape, np.nan, dtype=np.float16)
+        classes = np.full(images, NO_CLASS, dtype=np.int32)
+        answers: list[str | None] = [None] * images
+        if before is not None and before.log_probabilities.shape == shape:
+            found[:], classes[:] = before.log_probabilities, before.classes
+            answers = list(before.answers) or answers
+        chosen = list(rows)
+        found[chosen], classes[chosen] = self.log_probabilities, self.classes
+        for row, answer in zip(chosen, self.answers, strict=False):
+            answers[row] = answer
+        return ImagePredictions.of(found, classes, answers)
+
     @property
     def looked_at(self) -> NDArray[np.bool_]:
         """Which images were looked at, (images,)."""

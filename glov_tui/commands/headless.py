@@ -140,8 +140,7 @@ def _update(bar: Progress, task: TaskID, state: RunState) -> None:
     progress = state.progress
     within = progress.done / progress.total if progress and progress.total else 0.0
     phase = escape(clean(_phase(state)))
-    ranking = state.ranking
-    best = f"{ranking[0].accuracy:.1%}" if ranking else "-"
+    best = f"{state.best.accuracy:.1%}" if state.best is not None else "-"
     bar.update(
         task,
         total=max(steps, 1),
@@ -194,6 +193,10 @@ def _result_table(state: RunState) -> RenderableType:
     for name, row in (("seed", result["baseline"]), ("best", result["best"])):
         text = Text(clean(row["template"] or "-"))
         table.add_row(name, text, _few_shot(row), _on_test(row))
+    scored, of_all = state.images_scored
+    if scored < of_all:
+        table.caption = Text(f"scored on {scored:,} of {of_all:,} training images (search.racing)")
+        table.caption_justify = "left"
     ensemble = result["ensemble"]
     templates = Text("\n".join(clean(t) for t in ensemble["templates"]))
     table.add_row("ensemble", templates, "", _on_test(ensemble))

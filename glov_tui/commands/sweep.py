@@ -196,7 +196,7 @@ class _Watch:
         if not self._console.is_terminal or job is None:
             return Text()
         phase = state.progress.phase if state.progress else state.status
-        best = f", best {percent(state.ranking[0].accuracy)} %" if state.ranking else ""
+        best = f", best {percent(state.best.accuracy)} %" if state.best is not None else ""
         left = None
         if self._ended:
             left = (time.monotonic() - self._begun) / self._ended * self.left

@@ -6,9 +6,7 @@ one of them is a kill at that moment. ``GLOV_CUTS`` says where: ``all``, or kind
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -19,8 +17,8 @@ from engine.run import events as ev
 from engine.run.state import RunState
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal, read_state
-from engine.storage.run_folder import EVENTS
 from tests.support import person
+from tests.support.cut_journals import appends, cut, kinds
 from tests.support.person import Person
 from tests.support.small_runs import demo, drive, outcome
 
@@ -36,28 +34,6 @@ def meddled(tmp_path_factory: pytest.TempPathFactory, kept: Kept) -> Path:
     folder, somebody = tmp_path_factory.mktemp("runs") / "meddled", Person()
     met(LocalSession.create(demo(), folder, somebody, kept), somebody)
     return folder
-
-
-def appends(folder: Path) -> list[bytes]:
-    """Of a journal, each with all of its lines."""
-    found, append = [], b""
-    for line in (folder / EVENTS).read_bytes().splitlines(keepends=True):
-        append += line
-        if not line.endswith(b" \n"):
-            found.append(append)
-            append = b""
-    assert not append
-    return found
-
-
-def kinds(append: bytes) -> list[str]:
-    return [json.loads(line)["kind"] for line in append.splitlines()]
-
-
-def cut(folder: Path, count: int, to: Path) -> Path:
-    shutil.copytree(folder, to)
-    (to / EVENTS).write_bytes(b"".join(appends(folder)[:count]))
-    return to
 
 
 def test_what_belongs_together_is_one_append(meddled: Path) -> None:

@@ -35,6 +35,27 @@ class LabelledFeatures:
     items: tuple[LabelledImage, ...] = ()
 
 
+_REMEMBERED = 256
+"""Templates of which it is remembered what they made of each image, for more of the images."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _EachImage:
+    """What a template made of each image of a split; all on the CPU, (images,)."""
+
+    labels: Tensor
+    right: Tensor  # bool
+    own: Tensor  # float64 log-likelihood of the true class, nats
+
+    def score(self, rows: Sequence[int], classes: int) -> Score:
+        chosen = torch.tensor(list(rows), dtype=torch.int64)
+        right, labels = self.right[chosen], self.labels[chosen]
+        hits = torch.bincount(labels[right], minlength=classes)
+        margin = min(0.0, round(float(self.own[chosen].mean()), 6))
+        right_rows = tuple(right.tolist())
+        return Score(int(right.sum()), len(rows), margin, tuple(hits.tolist()), right=right_rows)
+
+
 class DualEncoder:
     """Scores templates by zero-shot accuracy: ``engine.vlm.interface.Fitness``.
 
@@ -70,6 +91,7 @@ class DualEncoder:
         self.kept = KeptPredictions()
         # Scores of a call that was closed before its end, for the call that asks again.
         self._unfinished: dict[tuple[Split, str], Score] = {}
+        self._each_image: dict[tuple[Split, str], _EachImage] = {}
 
     @property
     def name(self) -> str:
@@ -146,17 +168,20 @@ class DualEncoder:
         return TemplateCheck(note, RejectReason.CUT_OFF if 2 * fit.lost > fit.classes else None)
 
     def score(
-        self, templates: Sequence[str], *, split: Split
+        self, templates: Sequence[str], *, split: Split, rows: Sequence[int] | None = None
     ) -> Generator[ScoringProgress, None, list[Score]]:
         """One score per template, in order; equal templates are encoded once.
 
         Yields between batches of texts. A call that is closed early loses nothing but the
-        template it was at: the scores before it are kept for the next call.
+        template it was at: the scores before it are kept for the next call. A template is held
+        against all images at once, also where only some of them (``rows``) are asked for.
 
         Raises:
             UserError: if a template has no ``<category>``.
             ModelError: naming the template if the model gives something that isn't a number.
         """
+        if rows is not None:
+            return (yield from self._score_rows(templates, split, rows))
         distinct = list(dict.fromkeys(templates))
         total = len(distinct) * len(self.class_names)
         scores: dict[str, Score] = {}
@@ -173,6 +198,25 @@ class DualEncoder:
         self._unfinished.clear()
         self.kept.settle()
         return [scores[template] for template in templates]
+
+    def _score_rows(
+        self, templates: Sequence[str], split: Split, rows: Sequence[int]
+    ) -> Generator[ScoringProgress, None, list[Score]]:
+        distinct = list(dict.fromkeys(templates))
+        total = len(distinct) * len(self.class_names)
+        found: dict[str, _EachImage] = {}
+        for index, template in enumerate(distinct):
+            known = self._each_image.get((split, template))
+            if known is None:
+                done = index * len(self.class_names)
+                texts = yield from self._encode(template, done, total)
+                known = self._of_each_image(texts, split, template)
+                self._each_image[split, template] = known
+            found[template] = known
+        self.kept.settle()
+        while len(self._each_image) > max(_REMEMBERED, len(distinct)):
+            del self._each_image[next(iter(self._each_image))]
+        return [found[template].score(rows, len(self.class_names)) for template in templates]
 
     def score_ensemble(
         self, templates: Sequence[str], *, split: Split
@@ -220,9 +264,30 @@ class DualEncoder:
         """The score and, where they are to be kept and there is room, the predictions."""
         images = self._images[split]
         keep = keep and self.kept.takes(len(images.labels), len(texts))
-        parts: list[tuple[Tensor, Tensor]] | None = [] if keep else None
+        if not keep:
+            return self._on_images(texts, split, template, None), None
+        parts: list[tuple[Tensor, Tensor]] = []
+        score = self._on_images(texts, split, template, parts)
+        found, classes = (torch.cat(some).numpy() for some in zip(*parts, strict=True))
+        return score, ImagePredictions.of(found, classes)
+
+    @torch.inference_mode()
+    def _of_each_image(self, texts: Tensor, split: Split, template: str) -> _EachImage:
+        parts: list[tuple[Tensor, Tensor]] = []
+        self._on_images(texts, split, template, parts)
+        found, classes = (torch.cat(some) for some in zip(*parts, strict=True))
+        labels = self._images[split].labels.cpu()
+        if self.kept.takes(*found.shape):
+            self.kept.put(template, split, ImagePredictions.of(found.numpy(), classes.numpy()))
+        own = found.gather(1, labels[:, None])[:, 0].double()
+        return _EachImage(labels, classes == labels, own)
+
+    def _on_images(
+        self, texts: Tensor, split: Split, template: str, parts: list[tuple[Tensor, Tensor]] | None
+    ) -> Score:
+        images = self._images[split]
         try:
-            score = score_features(
+            return score_features(
                 images.features, images.labels, texts, scale=self._logit_scale, parts=parts
             )
         except NotFiniteError:
@@ -230,10 +295,6 @@ class DualEncoder:
                 f"the VLM's scores of the template {template!r} are not numbers; "
                 "try vlm.precision = 'fp32'"
             ) from None
-        if parts is None:
-            return score, None
-        found, classes = (torch.cat(some).numpy() for some in zip(*parts, strict=True))
-        return score, ImagePredictions.of(found, classes)
 
 
 def collect_features(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -71,7 +71,7 @@ class EncoderDecoder:
         self._images = images
         self._predictor = predictor
         self._prefixes = prefixes
-        self._unfinished: dict[tuple[Split, str], _Asked] = {}
+        self._unfinished: dict[tuple[Split, str, tuple[str, ...]], _Asked] = {}
         self.kept = KeptPredictions()
         self._check_reading()
 
@@ -126,17 +126,20 @@ class EncoderDecoder:
     # -- scores ----------------------------------------------------------------------------
 
     def score(
-        self, templates: Sequence[str], *, split: Split
+        self, templates: Sequence[str], *, split: Split, rows: Sequence[int] | None = None
     ) -> Generator[ScoringProgress, None, list[Score]]:
         """One score per question, in order; equal questions are asked once.
 
         Yields between batches of images. A call that is closed early keeps what it has.
         """
-        found = yield from self._predictions(list(dict.fromkeys(templates)), split)
+        found = yield from self._predictions(list(dict.fromkeys(templates)), split, rows)
         scores = {}
         for template, predictions in found.items():
-            scores[template] = self._score(predictions, split, template)
-            self.kept.put(template, split, predictions.of_images())
+            scores[template] = self._score(predictions, split, template, rows)
+            made = predictions.of_images()
+            if rows is not None:
+                made = made.placed(rows, self.size(split), self.kept.of(template, split))
+            self.kept.put(template, split, made)
         self._unfinished.clear()
         self.kept.settle()
         return [scores[template] for template in templates]
@@ -161,14 +164,16 @@ class EncoderDecoder:
         return self.kept.of(template, split)
 
     def _predictions(
-        self, templates: Sequence[str], split: Split
+        self, templates: Sequence[str], split: Split, only: Sequence[int] | None = None
     ) -> Generator[ScoringProgress, None, dict[str, Predictions]]:
-        """Of each image of the split, in order, by template.
+        """Of each image of the split, or of ``only`` some rows of it, in order, by template.
 
         All templates are asked of some images before the next images are read: so an image is read
         once a call, also where there is no room to keep it.
         """
-        paths = [item.path for item in self._images[split].items]
+        items = self._images[split].items
+        chosen = range(len(items)) if only is None else only
+        paths = [items[row].path for row in chosen]
         asked = [self._asked(template, split, paths) for template in templates]
         total = len(templates) * len(paths)
         done = total - sum(len(one.unread) for one in asked)
@@ -186,7 +191,7 @@ class EncoderDecoder:
                 found = self._asked_of(images, prefixes, one.question)
                 one.add(own, found)
                 done += len(own)
-                answered = self._answered(one.question, split, own[-1], found)
+                answered = self._answered(one.question, split, chosen[own[-1]], found)
                 yield ScoringProgress(done, total, answered)
         return {one.question.text: in_order(one.parts) for one in asked}
 
@@ -205,13 +210,14 @@ class EncoderDecoder:
         """A template, with what is known of its predictions from a call that was closed early, or
         by the predictor.
         """
-        if (split, template) not in self._unfinished:
+        key = (split, template, tuple(paths))
+        if key not in self._unfinished:
             question = Question(template, tuple(self._questions.question(template)))
             asked = _Asked(question, [], set(range(len(paths))))
             if known := self._predictor.known(paths, question):
                 asked.add(*known)
-            self._unfinished[split, template] = asked
-        return self._unfinished[split, template]
+            self._unfinished[key] = asked
+        return self._unfinished[key]
 
     def _asked_of(
         self, images: Sequence[str], prefixes: Sequence[ImagePrefix], question: Question
@@ -228,13 +234,24 @@ class EncoderDecoder:
         rows = range(len(images))
         return in_order([(rows[w], self._asked_of(images[w], prefixes[w], question)) for w in ways])
 
-    def _score(self, found: Predictions, split: Split, template: str) -> Score:
+    def _score(
+        self,
+        found: Predictions,
+        split: Split,
+        template: str,
+        rows: Sequence[int] | None = None,
+    ) -> Score:
         if not torch.isfinite(found.log_probabilities).all():
             raise ModelError(
                 f"the VLM's scores of the template {template!r} are not numbers; "
                 "try vlm.precision = 'fp32'"
             )
-        return found.score(torch.tensor([item.label for item in self._images[split].items]))
+        labels = torch.tensor([item.label for item in self._images[split].items])
+        if rows is None:
+            return found.score(labels)
+        labels = labels[list(rows)]
+        right = tuple((found.classes == labels).tolist())
+        return replace(found.score(labels), right=right)
 
 
 def _together(weights: str, others: str) -> str:

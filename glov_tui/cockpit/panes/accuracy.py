@@ -73,6 +73,8 @@ class AccuracyPane(LineChart):
     def show(self, state: RunState) -> None:
         """Draw all series; only cells that changed are repainted."""
         self._state = state
+        races = state.config is not None and state.config.search.racing
+        self.border_title = f"{self.TITLE}: few-shot{', raced' if races else ''}"
         seed = state.seed
         if seed is None or state.config is None:
             return

@@ -141,6 +141,8 @@ class CandidatesPane(TextView):
         text = candidate.template or ""
         scored = state.find(normalise(text))
         accuracy = f"{scored.accuracy:>6.1%} " if scored else NO_ACCURACY
+        if scored is not None and state.is_partial(scored):
+            accuracy += f"{scored.hits}/{scored.n} "
         if candidate.outcome == "duplicate":
             return (
                 (f"{glyphs.duplicate} ", "dim"),

@@ -130,6 +130,9 @@ class StatusLine(Static):
             slots.append(_Slot(7, f"{seconds / len(recent):.1f} s/step"))
             if seconds > 0:
                 slots.append(_Slot(8, f"{sum(s.tokens for s in recent) / seconds:.0f} tok/s"))
+        images, of_all = state.images_scored
+        if images < of_all:
+            slots.append(_Slot(7, f"{images:,} of {of_all:,} images"))
         if not self.past:
             memory = memory_used(time.monotonic(), self.engine_pid)
             slots += [_Slot(9, memory)] if memory else []

@@ -14,6 +14,7 @@ from engine.data.images import read_image
 from engine.run import events as ev
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
+from engine.vlm.encoder_decoder.by_likelihood import ByLikelihood
 from engine.vlm.encoder_decoder.fitness import EncoderDecoder
 from engine.vlm.encoder_decoder.likelihood import one_by_one
 from engine.vlm.families import with_seed_template
@@ -133,3 +134,22 @@ def test_a_run_with_such_a_vlm_comes_to_its_end(folder: Path, run_folder: Path) 
     assert state.seed.text == "what is shown in this picture?"
     tests = [e for e in read_journal(run_folder).events if isinstance(e, ev.TestMeasured)]
     assert {t.subject for t in tests} == {"seed", "best", "ensemble"}
+
+
+def test_a_race_shows_a_question_each_image_once(
+    folder: Path, run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, predict = [], ByLikelihood.predict
+
+    def counted(self, images, prefixes, question):
+        asked.extend((question.text, image) for image in images)
+        return predict(self, images, prefixes, question)
+
+    config = configured(folder, "search.racing=true", "data.shots=2", "steps=2", "seed=1")
+    fitness = load_fitness(config, lambda *_: None, lambda _: None, Kept())
+    monkeypatch.setattr(ByLikelihood, "predict", counted)
+    state = drive(LocalSession.create(config, run_folder))
+    assert state.status == "finished", state.error
+    train = {image.path for image in fitness.images("train")}
+    shown = [(text, image) for text, image in asked if image in train]
+    assert len(shown) == len(set(shown)) == state.images_scored[0]
