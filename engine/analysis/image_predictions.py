@@ -14,7 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.common.errors import UserError
 from engine.common.ownership import why_foreign
+from engine.data.sources import FolderSource, ImageFile, ImageSource
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
 from engine.storage.predictions import ImageIndex, RunPredictions
@@ -29,7 +31,7 @@ class ImageSample:
     """One image and what was made of it. Its texts are untrusted: clean before showing."""
 
     path: str  # in the data set
-    file: Path | None  # where it can be read; None where it can't
+    file: ImageFile | None  # from which it can be read; None where it can't
     truth: str
     truth_probability: float
     predicted: str | None  # None: the answer names no class
@@ -88,11 +90,9 @@ def look_at_images(folder: Path, template: ScoredTemplate, state: RunState) -> L
     fits = len(names) == index.classes and int(seen.sum()) >= template.n
     if not fits or (int(seen.sum()) == template.n and int(right.sum()) != template.hits):
         return "What is kept of its predictions is not what its score rests on: it is not shown."
-    root, unseen = _root(folder, index)
     order = _interesting(found, labels, seen, right)
-    samples = tuple(_sample(row, index, found, names, root) for row in order)
-    if unseen is None and samples and all(sample.file is None for sample in samples):
-        unseen = f"the images are not in {index.root}"
+    source, unseen = _source(folder, index, [index.images[row].path for row in order], state)
+    samples = tuple(_sample(row, index, found, names, source) for row in order)
     return LookedAt(
         right=int(right.sum()),
         n=int(seen.sum()),
@@ -109,14 +109,37 @@ def _why_nothing(state: RunState) -> str:
     return f"{nothing}it is not in the run's folder (deleted, or the run is of an earlier glov)."
 
 
-def _root(folder: Path, index: ImageIndex) -> tuple[Path | None, str | None]:
-    """Where images may be read, or why nowhere."""
+def _source(
+    folder: Path, index: ImageIndex, paths: Sequence[str], state: RunState
+) -> tuple[ImageSource | None, str | None]:
+    """Where these images may be read, or why nowhere."""
     foreign = why_foreign(folder, folder / EVENTS)
     if foreign is not None:
         return None, f"somebody else may have written where the images are: {foreign}"
-    if not index.root.is_dir():
+    source = FolderSource(index.root)
+    if not paths or any(_file(source, path) is not None for path in paths):
+        return source, None
+    packed = _packed(state)
+    if packed is not None:
+        return packed, None
+    if not index.root.exists():
         return None, f"the images were in {index.root}, which is not there"
-    return index.root, None
+    return None, f"the images are not in {index.root}"
+
+
+def _packed(state: RunState) -> ImageSource | None:
+    """Where the images of a known data set lie that are no files, if it is what it was."""
+    from engine.data.catalogue.table import catalogue
+    from engine.data.registry import load_dataset
+
+    config, models = state.config, state.models
+    if config is None or models is None or config.data.dataset not in catalogue():
+        return None
+    try:
+        dataset = load_dataset(config.data)
+    except UserError:
+        return None
+    return dataset.images if dataset.fingerprint() == models.dataset_fingerprint else None
 
 
 def _interesting(
@@ -139,14 +162,14 @@ def _sample(
     index: ImageIndex,
     found: ImagePredictions,
     names: Sequence[str],
-    root: Path | None,
+    source: ImageSource | None,
 ) -> ImageSample:
     path, label = index.images[row]
     predicted = int(found.classes[row])
     probabilities = np.exp(found.log_probabilities[row].astype(np.float64))
     return ImageSample(
         path=path,
-        file=_file(root, path) if root is not None else None,
+        file=_file(source, path) if source is not None else None,
         truth=names[label],
         truth_probability=float(probabilities[label]),
         predicted=names[predicted] if predicted >= 0 else None,
@@ -155,11 +178,13 @@ def _sample(
     )
 
 
-def _file(root: Path, path: str) -> Path | None:
-    """The image's file, if it is one below the folder."""
+def _file(source: ImageSource, path: str) -> ImageFile | None:
+    """What an image is read from: a file below the folder of the images, or what holds many."""
+    if not isinstance(source, FolderSource):
+        return source.file(path)
     if Path(path).is_absolute() or ".." in Path(path).parts:
         return None
-    file = root / path
+    file = source.file(path)
     try:
         return file if stat.S_ISREG(file.stat().st_mode) else None
     except (OSError, ValueError):

@@ -53,6 +53,7 @@ from glov_tui.widgets.key_bar import KeyBar
 
 PUMP_HZ = 10
 LATE_SECONDS = 0.5  # after the start; the engine loads its models then
+SLOW_KIB_PER_SECOND = 10  # below which pictures are small
 MIN_WIDTH, MIN_HEIGHT = 60, 20
 NARROW, SHORT = 110, 36
 """Below this size there are three panes: the templates, the chart and one more."""
@@ -89,6 +90,7 @@ class GlovApp(AttachedActions):
         self._begin_with(session)
         self._terminal = terminal
         self.governor = Governor(kib_per_second)
+        self._slow_line = kib_per_second < SLOW_KIB_PER_SECOND
         self.ascii_only = ascii_only
         self._glyphs = ASCII if ascii_only else UNICODE
         self._injected = {}
@@ -375,7 +377,8 @@ class GlovApp(AttachedActions):
         template = state.find(message.key)
         if template is not None:
             pictures = wants_colour() and not self.ascii_only
-            self._open(DetailsScreen(template, state, self.session.folder, pictures))
+            folder = self.session.folder
+            self._open(DetailsScreen(template, state, folder, pictures, self._slow_line))
 
     def on_key(self, event: Any) -> None:
         """A number goes to a pane."""

@@ -29,6 +29,7 @@ from glov_tui.commands.dataset_facts import (
 )
 from glov_tui.common.text import clean
 from glov_tui.terminal.printing import print_json, result_console
+from glov_tui.terminal.streams import tell
 from glov_tui.terminal.terminal_kind import wants_colour
 
 if TYPE_CHECKING:
@@ -225,9 +226,12 @@ def _colours(style: str) -> str:
 def _fetch(entry: Entry, config: DataConfig) -> None:
     from engine.data.fetching.fetch import fetch
 
-    progress = _Progress()
-    for said in fetch(entry, base_folder(config), progress):
-        print(clean(said), file=sys.stderr, flush=True)  # noqa: T201
+    try:
+        for said in fetch(entry, base_folder(config), _Progress()):
+            tell(said)
+    except KeyboardInterrupt:
+        tell("interrupted; what has come is kept, and the same command goes on")
+        raise
 
 
 class _Progress:

@@ -18,17 +18,22 @@ from glov_tui.widgets.spans import Line, Span
 if TYPE_CHECKING:
     from engine.data.sources import ImageFile
 
+if TYPE_CHECKING:
+    from engine.data.sources import ImageFile
+
+COLOURS = 16  # of a picture
 _LOCK = threading.Lock()
 
 
 def picture_rows(file: ImageFile, columns: int, rows: int) -> list[Line]:
-    """An image file in at most so many cells, its proportions kept; a line for each row.
+    """An image in at most so many cells, its proportions kept; a line for each row.
 
     Takes some milliseconds and imports Pillow: not for the event loop's thread.
 
     Raises:
         engine.data.images.UnreadableImageError: if it can't be decoded; the text says why.
     """
+    from PIL import Image
     from rich.console import Console
 
     from engine.data.images import read_image
@@ -38,8 +43,11 @@ def picture_rows(file: ImageFile, columns: int, rows: int) -> list[Line]:
     scale = min(columns / image.width, 2 * rows / image.height)
     width = min(columns, max(1, round(image.width * scale)))
     height = min(rows, max(1, round(image.height * scale / 2)))
+    # Where neighbours have one colour it is written once: few colours are a third less.
+    small = image.resize((width, 2 * height), Image.Resampling.BOX)
+    few = small.quantize(COLOURS, dither=Image.Dither.NONE).convert("RGB")
     console = Console(file=io.StringIO(), width=columns)
-    drawn = _half_blocks()(image, width=width, height=height)
+    drawn = _half_blocks()(few, width=width, height=height)
     lines: list[Line] = []
     cells: list[Span] = []
     for segment in drawn.__rich_console__(console, console.options):

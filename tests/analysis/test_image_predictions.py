@@ -15,7 +15,11 @@ from engine.analysis.image_predictions import (
     LookedAt,
     look_at_images,
 )
+from engine.config.toml_file import load_config
+from engine.data.catalogue.table import catalogue
 from engine.data.dataset import LabelledImage
+from engine.data.images import read_image
+from engine.data.registry import load_dataset
 from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.ranking import ScoredTemplate
@@ -25,6 +29,7 @@ from engine.storage.prediction_keeper import PredictionKeeper
 from engine.storage.predictions import ImageIndex, all_files
 from engine.storage.run_folder import PREDICTIONS
 from engine.vlm.predictions import NO_CLASS, ImagePredictions
+from tests.support import miniatures
 from tests.support.sessions import loaded
 from tests.support.written_runs import write_run
 
@@ -153,3 +158,40 @@ def test_of_a_run_without(tmp_path: Path) -> None:
     assert not (folder / PREDICTIONS).exists()
     state = read_state(folder)
     assert isinstance(look_at_images(folder, state.ranking[0], state), str)
+
+
+def test_images_in_tars_are_read_where_they_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLOV_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("GLOV_DATA_DIR", str(tmp_path / "data"))
+    miniatures.tars(catalogue()["imagenet"], tmp_path / "data", ("train", "test"))
+    config = load_config("demo", ["data.dataset=imagenet"])
+    dataset = load_dataset(config.data)
+    train = tuple(dataset.train)
+    sizes = [len(group) for group in dataset.by_class(train)]
+    begun, models, scored, *_ = loaded(config)
+    assert isinstance(models, ev.ModelsLoaded) and isinstance(scored, ev.TemplateScored)
+    facts = {
+        "class_names": dataset.class_names,
+        "class_sizes": tuple(sizes),
+        "train_size": len(train),
+        "dataset_fingerprint": dataset.fingerprint(),
+    }
+    score = {"hits": len(train), "n": len(train), "class_hits": tuple(sizes)}
+    now = [begun, models.model_copy(update=facts), scored.model_copy(update=score)]
+    state = RunState().apply_all(now)
+    keeper = PredictionKeeper(tmp_path, 2**20, lambda said: pytest.fail(said))
+    keeper.begin("train", ImageIndex(dataset.root, train, len(sizes), "0a"))
+    even = np.full((len(train), len(sizes)), 1 / len(sizes))
+    found = ImagePredictions.of(np.log(even), [image.label for image in train])
+    keeper.keep("train", {SEED: found})
+    shown = looked(tmp_path, state)
+    assert isinstance(shown, LookedAt) and shown.unseen is None and len(shown.samples) == 6
+    for one in shown.samples:
+        assert one.file is not None
+        label = dataset.class_names.index(one.truth)
+        assert miniatures.label_of(read_image(one.file)) == label
+    changed = state.apply(models.model_copy(update={**facts, "dataset_fingerprint": "another"}))
+    shown = looked(tmp_path, changed)
+    assert isinstance(shown, LookedAt) and shown.unseen is not None

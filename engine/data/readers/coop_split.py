@@ -100,6 +100,10 @@ def _labelled(where: str, split: str, content: Any, classes: ClassList) -> Itera
                     f"{where}: {split}, number {number} is {shown(row)}; it should be "
                     "[path, label, class]"
                 )
+        if not _is_path(path):
+            raise DataError(
+                f"{where}: {split}, number {number}: {quoted(path)} is no name of a file"
+            )
         label = classes.label(name)
         if label is None:
             raise DataError(
@@ -113,6 +117,14 @@ def _labelled(where: str, split: str, content: Any, classes: ClassList) -> Itera
                 "file anew"
             )
         yield LabelledImage(path, label)
+
+
+def _is_path(text: str) -> bool:
+    """Whether a file may be called so: half of a surrogate pair has no bytes."""
+    try:
+        return bool(encode_name(text))
+    except UnicodeEncodeError:
+        return False
 
 
 def split_digest(split: Split) -> str:

@@ -21,9 +21,10 @@ from glov_tui.widgets.text_view import TextView
 
 if TYPE_CHECKING:
     from engine.analysis.image_predictions import LookedAt
+    from engine.data.sources import ImageFile
 
 BAR_CELLS = 10
-BOX, SMALL_BOX = (20, 10), (14, 7)  # columns and rows of a picture
+BOX, SMALL_BOX, SLOW_BOX = (20, 10), (14, 7), (10, 5)  # columns and rows of a picture
 TALL = 30  # rows of the dialog from which pictures are large
 
 
@@ -46,14 +47,22 @@ class DetailsScreen(Dialog[None]):
     """
 
     def __init__(
-        self, template: ScoredTemplate, state: RunState, folder: Path, pictures: bool
+        self,
+        template: ScoredTemplate,
+        state: RunState,
+        folder: Path,
+        pictures: bool,
+        slow_line: bool = False,
     ) -> None:
-        """``folder`` is the run's; ``pictures``: whether the terminal can show any."""
+        """``folder`` is the run's; ``pictures``: whether the terminal can show any; those for a
+        ``slow_line`` are small.
+        """
         super().__init__()
         self._template = template
         self._state = state
         self._folder = folder
         self._with_pictures = pictures
+        self._slow_line = slow_line
         self._box: tuple[int, int] | None = None  # of each, from when they are drawn
         self._found: LookedAt | str | None = None  # None: it is being read
         self._pictures: dict[str, list[Line] | str] = {}
@@ -77,7 +86,8 @@ class DetailsScreen(Dialog[None]):
 
     def _read(self) -> None:
         if self._with_pictures:
-            self._box = BOX if self.query_one(TextView).size.height >= TALL else SMALL_BOX
+            is_tall = self.query_one(TextView).size.height >= TALL
+            self._box = SLOW_BOX if self._slow_line else BOX if is_tall else SMALL_BOX
         self.run_worker(self._look, thread=True, exit_on_error=False)
 
     def _look(self) -> None:
@@ -124,7 +134,7 @@ class DetailsScreen(Dialog[None]):
         self.notify("Copied (if the terminal takes OSC 52).")
 
 
-def _picture(file: Path, box: tuple[int, int]) -> list[Line] | str:
+def _picture(file: ImageFile, box: tuple[int, int]) -> list[Line] | str:
     from engine.data.images import UnreadableImageError
     from glov_tui.widgets.pictures import picture_rows
 

@@ -160,6 +160,8 @@ ROW = ["Abyssinian/0.jpg", 0, "abyssinian"]
         ({"train": [ROW], "test": [["../../etc/passwd", 0, "abyssinian"]]}, "no path below"),
         ({"train": [ROW], "test": [["/etc/passwd", 0, "abyssinian"]]}, "no path below"),
         ({"train": [ROW], "test": [["a\0b", 0, "abyssinian"]]}, "no path below"),
+        ({"train": [ROW], "test": [["\ud800", 0, "abyssinian"]]}, "is no name of a file"),
+        ({"train": [ROW], "test": [["", 0, "abyssinian"]]}, "'' is no name of a file"),
         ({"train": [ROW], "test": [ROW]}, "'Abyssinian/0.jpg' more than once"),
         ({"train": [ROW], "test": [["gone.jpg", 0, "abyssinian"]]}, "none of the 1 test images"),
     ],

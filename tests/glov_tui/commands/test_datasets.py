@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,14 @@ from rich.console import Console
 
 from engine.common.errors import ConfigError, DataError
 from engine.config import DataConfig
+from engine.data.catalogue.entry import Download
 from engine.data.catalogue.table import catalogue
 from engine.data.registry import load_dataset, registered_datasets
 from glov_tui.commands import datasets
 from glov_tui.commands.completion import complete_dataset
 from glov_tui.commands.dataset_facts import DatasetFacts, DatasetLine
 from tests.support import miniatures
+from tests.support.file_server import packed, serving
 from tests.support.miniatures import put
 
 
@@ -129,6 +132,33 @@ def test_samples_are_drawn_in_the_terminal(base, monkeypatch):
     assert "\x1b[38;2;2;0;3;48;2;2;0;3m▀" in text  # red says the label, blue the picture
     assert text.rstrip().splitlines()[-1].split()[:1] == ["Abyssinian"]
     assert text.count("\n") <= 10
+
+
+def test_a_data_set_is_fetched_and_said_to_be_right(capsys, base, tmp_path, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    made = miniatures.write("oxford-pets", tmp_path / "there")
+    files = {p.relative_to(made).as_posix(): p.read_bytes() for p in made.rglob("*.jpg")}
+    with serving() as server:
+        server.files["images.tar.gz"] = packed(tmp_path / "i.tar.gz", files).read_bytes()
+        server.files["split.json"] = (made / "split_zhou_OxfordPets.json").read_bytes()
+        entry = replace(
+            catalogue()["oxford-pets"],
+            downloads=(
+                Download(url=server.url("images.tar.gz"), into="oxford_pets"),
+                Download(url=server.url("split.json"), into="oxford_pets/split.json"),
+            ),
+        )
+        known = {**catalogue(), entry.name: entry}
+        monkeypatch.setattr(datasets, "catalogue", lambda: known)
+        code = datasets.print_chosen(
+            "oxford-pets", None, "auto", fetch=True, as_json=True, images=False
+        )
+    out, err = capsys.readouterr()
+    assert code == 0 and json.loads(out)["found"]["test"] == 3
+    lines = err.splitlines()
+    assert lines[0].startswith("images.tar.gz: 0.0 of 0.0 MB")
+    assert f"images.tar.gz: unpacked into {base}/oxford_pets" in lines
+    assert lines[-1] == f"split.json: {base}/oxford_pets/split.json"
 
 
 def test_names_are_completed():

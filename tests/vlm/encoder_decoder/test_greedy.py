@@ -77,6 +77,19 @@ def test_the_models_own_repetition_penalty_is_that_of_generate(family: str) -> N
         assert plain != [generated(model, some, QUESTION, eos_token_id=None) for some in inputs]
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_image_may_have_a_question_of_its_own(family: str) -> None:
+    model, ids, inputs = images(family, 3)
+    asked = [[*QUESTION[:-1], last] for last in (11, 12, 13)]
+    for penalty in (1.0, 2.5):
+        options = {"eos_token_id": None, "repetition_penalty": penalty}
+        plain = [
+            generated(model, some, q, **options) for some, q in zip(inputs, asked, strict=True)
+        ]
+        how = Greedy(frozenset(), MOST, penalty=penalty, before=frozenset(ids))
+        assert write_answers(model, prefixes_of(model, inputs), asked, how) == plain
+
+
 def test_the_same_question_about_different_images_is_never_mixed_up() -> None:
     model, _, inputs = images("llava", 5)
     prefixes = prefixes_of(model, inputs)

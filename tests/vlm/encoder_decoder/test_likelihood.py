@@ -63,6 +63,18 @@ def test_names_of_one_token_need_no_token_to_be_read() -> None:
     assert torch.allclose(found, torch.tensor([plain]), atol=2e-4)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_image_may_have_a_question_of_its_own(family: str) -> None:
+    model, ids, inputs = make(family)
+    prefix = read_prefix(model, {"input_ids": torch.tensor([ids]), **inputs})
+    trie = build_trie(NAMES)
+    asked = [[*QUESTIONS[0][:-1], last] for last in (11, 12, 13)]
+    found = class_log_likelihoods(model, [prefix] * 3, asked, trie)
+    alone = [class_log_likelihoods(model, [prefix], question, trie)[0] for question in asked]
+    assert torch.allclose(found, torch.stack(alone), atol=1e-5)
+    assert not torch.allclose(found[0], found[1], atol=1e-4)
+
+
 def test_images_of_two_lengths_are_not_read_together() -> None:
     model, ids, inputs = make("llava")
     whole = {"input_ids": torch.tensor([[3, *ids]]), **inputs}
