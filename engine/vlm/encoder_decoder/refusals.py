@@ -48,9 +48,12 @@ _HELPING = alternatives(
 _LY = r"(?:\w{2,14}ly )?"
 _I = r"\b(?:i|we)(?: \w{2,14}ly)?"
 _BE = r"(?:'m| am|'re| are)"
-_CANT = alternatives(
-    r"""[ ](?:can ?not|can'?t|could ?n[o']t|won'?t|would(?: not|n't)|(?:will|shall|must|may) not)
-    |[ ](?:do(?: not|n't)|should(?: not|n't))"""
+_CANT = alternatives(r"""[ ](?:can ?not|can'?t|could ?n[o']t|won'?t|(?:will|shall|must|may) not)""")
+# "I don't recommend it, but the steps are" declines nothing.
+_DONT = r" (?:do|would|should)(?: not|n't)"
+_LEND = alternatives(
+    r"""help|assist|aid|support|provide|give|offer|share|engage|participate|take part|encourage
+    |promote|condone|endorse|facilitate|contribute|write|create|generate|produce"""
 )
 _UNABLE = alternatives(
     r"""not able to|not allowed to|not permitted to|not willing to|not going to|not designed to
@@ -79,6 +82,7 @@ _PATTERNS = tuple(
     for pattern in (
         # 1. A speaker who can't or won't.
         rf"{_I}{_CANT} {_ALSO}{_HELP}{_NOTHING}\b",
+        rf"{_I}{_DONT} {_ALSO}{_LEND}{_NOTHING}\b",
         rf"{_I}{_BE} {_LY}{_UNABLE} {_ALSO}{_HELP}{_NOTHING}\b",
         rf"\bunable to {_ALSO}(?:assist|help|comply|fulfil+|provide|answer)\b{_NOTHING}",
         rf"{_I}(?:'ll| will| must| have to| need to)? {_LY}{_SAYS_NO}"
