@@ -19,7 +19,8 @@ from engine.data.dataset import Split
 NO_CLASS = -1
 """In ``ImagePredictions.classes``: the answer names none, or the image was not looked at."""
 
-_LOWEST = float(np.finfo(np.float16).min)
+LOWEST = float(np.finfo(np.float16).min)
+"""Nats: log-probabilities below it are kept as it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +45,7 @@ class ImagePredictions:
         """
         found = np.asarray(log_probabilities)
         return cls(
-            np.maximum(found, _LOWEST, dtype=found.dtype).astype(np.float16),
+            np.maximum(found, LOWEST, dtype=found.dtype).astype(np.float16),
             np.asarray(classes, dtype=np.int32),
             tuple(answers) if any(answer is not None for answer in answers) else (),
         )

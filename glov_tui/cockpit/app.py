@@ -47,13 +47,11 @@ from glov_tui.common.glyphs import ASCII, UNICODE
 from glov_tui.common.text import clean, cut
 from glov_tui.terminal.governor import Governor
 from glov_tui.terminal.screen_driver import screen_driver
-from glov_tui.terminal.terminal_kind import wants_colour
 from glov_tui.terminal.tty import Terminal, count_writes, queued_frames, redraw
 from glov_tui.widgets.key_bar import KeyBar
 
 PUMP_HZ = 10
 LATE_SECONDS = 0.5  # after the start; the engine loads its models then
-SLOW_KIB_PER_SECOND = 10  # below which pictures are small
 MIN_WIDTH, MIN_HEIGHT = 60, 20
 NARROW, SHORT = 110, 36
 """Below this size there are three panes: the templates, the chart and one more."""
@@ -90,7 +88,6 @@ class GlovApp(AttachedActions):
         self._begin_with(session)
         self._terminal = terminal
         self.governor = Governor(kib_per_second)
-        self._slow_line = kib_per_second < SLOW_KIB_PER_SECOND
         self.ascii_only = ascii_only
         self._glyphs = ASCII if ascii_only else UNICODE
         self._injected = {}
@@ -376,9 +373,8 @@ class GlovApp(AttachedActions):
         state = self.shown
         template = state.find(message.key)
         if template is not None:
-            pictures = wants_colour() and not self.ascii_only
-            folder = self.session.folder
-            self._open(DetailsScreen(template, state, folder, pictures, self._slow_line))
+            folder, slow = self.session.folder, self.governor.is_slow
+            self._open(DetailsScreen(template, state, folder, self.ascii_only, slow))
 
     def on_key(self, event: Any) -> None:
         """A number goes to a pane."""

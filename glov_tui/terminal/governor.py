@@ -8,6 +8,9 @@ from collections.abc import Callable
 MAX_QUEUED_FRAMES = 2
 """Frames that may wait for the terminal before background repaints are skipped."""
 
+SLOW_KIB_PER_SECOND = 10.0
+"""Rates below this are for slow lines."""
+
 MAX_DEBT_SECONDS = 1.0
 """For how long one large repaint (a new screen, a resize) holds up the background at most."""
 
@@ -46,6 +49,11 @@ class Governor:
         self._tokens = self._burst
         self._filled_at = clock()
         self._total = 0
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the rate is one for slow lines."""
+        return self._rate < SLOW_KIB_PER_SECOND * 1024
 
     @property
     def total(self) -> int:

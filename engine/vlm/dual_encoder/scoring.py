@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from engine.vlm.interface import Score
+from engine.vlm.predictions import LOWEST
 
 _LOGITS_AT_ONCE = 1 << 24
 """Most image-class pairs in one matrix product: 64 MiB of float32."""
@@ -35,7 +36,7 @@ def score_features(
         texts: (classes, d) float32, L2-normalised, one text per class.
         scale: the model's logit scale; a logit bias would cancel in the softmax.
         parts: gets, of some images after the other, the log-probabilities of the classes,
-            (images, classes), and the predicted ones, (images,).
+            (images, classes) float16, and the predicted ones, (images,); on the CPU.
 
     Raises:
         NotFiniteError: if a similarity isn't a number.
@@ -51,7 +52,7 @@ def score_features(
         found = logits.log_softmax(dim=1)
         log_likelihood += found.gather(1, truth[:, None]).cpu().double().sum()
         if parts is not None:
-            parts.append((found.cpu(), predicted.cpu()))
+            parts.append((found.clamp_min(LOWEST).half().cpu(), predicted.cpu()))
     margin = float(log_likelihood) / len(images)
     if not torch.isfinite(log_likelihood):
         raise NotFiniteError

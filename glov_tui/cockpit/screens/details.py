@@ -15,6 +15,7 @@ from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.common.text import clean
+from glov_tui.terminal.terminal_kind import wants_colour
 from glov_tui.widgets.key_bar import KeyBar
 from glov_tui.widgets.spans import Line
 from glov_tui.widgets.text_view import TextView
@@ -51,17 +52,17 @@ class DetailsScreen(Dialog[None]):
         template: ScoredTemplate,
         state: RunState,
         folder: Path,
-        pictures: bool,
-        slow_line: bool = False,
+        ascii_only: bool,
+        slow_line: bool,
     ) -> None:
-        """``folder`` is the run's; ``pictures``: whether the terminal can show any; those for a
+        """``folder`` is the run's; with ``ascii_only`` there are no pictures, and those for a
         ``slow_line`` are small.
         """
         super().__init__()
         self._template = template
         self._state = state
         self._folder = folder
-        self._with_pictures = pictures
+        self._with_pictures = wants_colour() and not ascii_only
         self._slow_line = slow_line
         self._box: tuple[int, int] | None = None  # of each, from when they are drawn
         self._found: LookedAt | str | None = None  # None: it is being read

@@ -158,3 +158,12 @@ async def test_a_run_of_an_encoder_decoder(tmp_path: Path, kept: Kept) -> None:
         shown = await opened(pilot, "▀")
         assert state.seed is not None
         assert f"{state.seed.n - state.seed.hits} of {state.seed.n} wrong" in shown
+
+
+async def test_pictures_are_small_on_a_slow_line(undisturbed: Path) -> None:
+    wide, small = [], []
+    for found, kib in ((wide, 12.0), (small, 5.0)):
+        app = GlovApp(ReplaySession.open(undisturbed), kib_per_second=kib)
+        async with app.run_test(size=(120, 40)) as pilot:
+            found += [line.count("▀") for line in (await opened(pilot, "▀")).splitlines()]
+    assert max(wide) == 4 * max(small) or max(wide) == 2 * max(small)

@@ -87,3 +87,7 @@ def test_frames_that_wait_hold_the_background_whatever_the_balance() -> None:
 def test_a_budget_of_nothing_is_refused(rate: float, burst: float) -> None:
     with pytest.raises(ValueError, match="above 0"):
         Governor(rate, burst, Clock())
+
+
+def test_a_rate_for_slow_lines_is_known_as_one() -> None:
+    assert Governor(5.0).is_slow and not Governor(12.0).is_slow
