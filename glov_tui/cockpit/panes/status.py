@@ -57,6 +57,7 @@ class StatusLine(Static):
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__("", markup=False, id="status")
         self._glyphs = glyphs
+        self._state: RunState | None = None  # that is shown
         self.past: tuple[str, ...] = ()
         """Fields in place of what is true only now, while another moment of a run is shown."""
         self.interrupted = False  # the engine is gone, and did not say how the run ended
@@ -69,7 +70,13 @@ class StatusLine(Static):
 
     def show(self, state: RunState) -> None:
         """Draw the line, without a new layout."""
+        self._state = state
         self.update(self._content(state), layout=False)
+
+    def on_resize(self) -> None:
+        """Other slots fit, also where nothing happens in the run any more."""
+        if self._state is not None:
+            self.show(self._state)
 
     def line(self, state: RunState) -> str:
         """The text for this state at the present width."""

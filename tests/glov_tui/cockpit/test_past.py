@@ -97,7 +97,7 @@ async def test_a_replay_goes_to_any_step_and_shows_it(replay: ReplaySession) -> 
         assert "step 3: best 80.0%; 1 new" in app.query_one(LogPane).plain
         await pilot.press("home")
         assert shown(app)[2] == 1
-        assert "step 3: 1 new" not in app.query_one(LogPane).plain
+        assert "step 3: best" not in app.query_one(LogPane).plain
         assert not app._notifications  # no news, and no bell
 
 

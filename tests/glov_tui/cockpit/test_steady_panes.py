@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from textual.color import Color
 
 from engine.run import events as ev
@@ -13,6 +14,7 @@ from glov_tui.cockpit.panes.candidates import CandidatesPane
 from glov_tui.cockpit.panes.log import LogPane
 from glov_tui.cockpit.panes.meta_prompt import MetaPromptPane
 from glov_tui.cockpit.panes.registry import PANES, screen_tabs
+from glov_tui.cockpit.panes.status import StatusLine
 from glov_tui.widgets.key_bar import KeyBar
 from tests.support.sessions import BEST, HeldSession, cockpit, loaded, one_step, settle
 
@@ -198,3 +200,16 @@ async def test_the_end_says_what_came_of_it(session: HeldSession) -> None:
     said = said_at_the_end(session.state)
     assert "seed 50.0% (40-60), best 80.0% (71-87), ensemble 90.0% (83-94)" in said
     assert said.endswith("q quits and shows the result.")
+
+
+async def test_the_status_line_of_a_finished_run_fits_after_a_resize(tmp_path: Path) -> None:
+    step = one_step(1, {"a <category> in blue light.": 7}, "a <category> in blue light.")
+    session = HeldSession(tmp_path, *loaded(), *step, ev.RunFinished(step=1))
+    session.ended = True
+    async with cockpit(session, (120, 40)) as (pilot, app):
+        line = app.query_one(StatusLine)
+        for width in (80, 60, 120, 72):
+            await pilot.resize_terminal(width, 30)
+            await pilot.pause()
+            shown = str(line.render())
+            assert shown == line.line(session.state) and cell_len(shown) <= width, shown
