@@ -26,6 +26,7 @@ from glov_tui.commands.completion import (
     complete_preset,
     complete_run,
     complete_run_or_sweep,
+    complete_source,
 )
 from glov_tui.commands.program import run_program
 from glov_tui.commands.wrong_calls import CleaningGroup
@@ -365,7 +366,11 @@ def datasets(
         ),
     ] = None,
     source: Annotated[
-        str, typer.Option(help="Form to read: folder, webdataset, torchvision, hub or auto.")
+        str,
+        typer.Option(
+            help="Form to read: folder, webdataset, torchvision, hub or auto.",
+            autocompletion=complete_source,
+        ),
     ] = "auto",
     fetch: Annotated[bool, typer.Option("--fetch", help="Get what plain downloads get.")] = False,
     no_images: Annotated[

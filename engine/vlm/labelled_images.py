@@ -107,7 +107,7 @@ def _labelled(
 
 def _report_unreadable(dataset: Dataset, reasons: Mapping[str, str], report: Report) -> None:
     for path, reason in list(reasons.items())[:_NAMED_IMAGES]:
-        report(f"'{readable_name(str(dataset.root / path))}' was skipped: {reason}")
+        report(f"'{readable_name(str(dataset.images.file(path)))}' was skipped: {reason}")
     if len(reasons) > _NAMED_IMAGES:
         more = counted(len(reasons) - _NAMED_IMAGES, "more image")
         report(f"skipped, as they can't be read: {more}")

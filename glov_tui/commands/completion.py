@@ -51,6 +51,13 @@ def complete_key(incomplete: str) -> Iterator[str]:
     yield from (f"{name}=" for name in names if name.startswith(incomplete))
 
 
+def complete_source(incomplete: str) -> Iterator[str]:
+    """Forms of data sets."""
+    from engine.config.keys import few_values
+
+    yield from (str(v) for v in few_values("data.source") if str(v).startswith(incomplete))
+
+
 def complete_dataset(incomplete: str) -> Iterator[str]:
     """Names of data sets."""
     from engine.data.registry import registered_datasets

@@ -17,6 +17,7 @@ from engine.common.names import quoted
 from engine.config import DataConfig
 from engine.config.toml_file import validate
 from engine.data.catalogue.table import catalogue
+from engine.data.demo_world import DEMO
 from engine.data.readers.catalogue import base_folder
 from engine.data.registry import registered_datasets
 from glov_tui.commands.dataset_facts import (
@@ -76,6 +77,8 @@ def print_datasets(path: Path | None, as_json: bool) -> None:
     table.add_column("what it is")
     for name, line in lines.items():
         forms = ", ".join(dict.fromkeys(place.form for place in line.here))
+        if name.startswith(DEMO):
+            forms = "in glov"
         table.add_row(name, Text(forms or "-", style="green" if forms else "dim"), line.summary)
     console.print(table)
     base = base_folder(DataConfig(dataset="imagenet", path=None if path is None else str(path)))

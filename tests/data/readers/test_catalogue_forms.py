@@ -179,16 +179,23 @@ def test_copies_in_train_and_test_are_found_in_tars(tmp_path):
 # -- tables ------------------------------------------------------------------------------------
 
 
-def table(root: Path, name: str, feature: object, rows: list[tuple[object, int]]) -> None:
-    """A folder as of a repository: data/train-*.parquet, data/test-*.parquet."""
+def table(
+    root: Path, name: str, feature: object, rows: list[tuple[object, int]], broken: int = -1
+) -> None:
+    """A folder as of a repository: data/train-*.parquet, data/test-*.parquet; one test image may
+    be broken.
+    """
     import datasets
 
     copy = catalogue()[name].hub
     assert copy is not None
     for split, shift in ((copy.train, 0), (copy.test, 5)):
         features = datasets.Features({copy.image: datasets.Image(), copy.label: feature})
+        pictures = [image(shows, shift) for _, shows in rows]
+        if split == copy.test and broken >= 0:
+            pictures[broken] = b"no image"
         content = {
-            copy.image: [{"bytes": image(shows, shift), "path": None} for _, shows in rows],
+            copy.image: [{"bytes": picture, "path": None} for picture in pictures],
             copy.label: [label for label, _ in rows],
         }
         file = root / "data" / f"{split}-00000-of-00001.parquet"
@@ -459,7 +466,7 @@ def test_both_families_of_vlms_read_images_that_are_no_files(tmp_path):
 
     names = list(classes_of(catalogue()["eurosat"]).names)
     copy = tmp_path / "copy"
-    table(copy, "eurosat", class_label(names), [(label, label) for label in range(10)])
+    table(copy, "eurosat", class_label(names), [(label, label) for label in range(10)], broken=7)
     data = (f"data.path={copy}", "data.dataset=eurosat", "data.source=hub", "data.shots=1")
     for config, question in (
         (load_config("demo", data), "a <category>"),
@@ -468,8 +475,9 @@ def test_both_families_of_vlms_read_images_that_are_no_files(tmp_path):
         told: list[str] = []
         fitness = load_fitness(config, lambda *_: None, told.append, Kept())
         (score,) = scored(fitness, question)
-        assert score.n == 10 and fitness.size("test") == 10
-        assert not any("skipped" in sentence for sentence in told)
+        assert score.n == 10 and fitness.size("test") == 9
+        (skipped,) = [sentence for sentence in told if "skipped" in sentence]
+        assert skipped.startswith(f"'{copy} (") and "test, row 7' was skipped: it is not" in skipped
         assert fitness.class_names == tuple(names)
 
 

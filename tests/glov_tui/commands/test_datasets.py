@@ -16,7 +16,7 @@ from engine.data.catalogue.entry import Download
 from engine.data.catalogue.table import catalogue
 from engine.data.registry import load_dataset, registered_datasets
 from glov_tui.commands import datasets
-from glov_tui.commands.completion import complete_dataset
+from glov_tui.commands.completion import complete_dataset, complete_source
 from glov_tui.commands.dataset_facts import DatasetFacts, DatasetLine
 from tests.support import miniatures
 from tests.support.file_server import packed, serving
@@ -48,6 +48,7 @@ def test_the_list_says_what_is_here(capsys, base):
     lines = said(capsys).splitlines()
     assert any(line.split()[:2] == ["oxford-pets", "folder"] for line in lines)
     assert any(line.split()[:2] == ["dtd", "-"] for line in lines)
+    assert sum(" in glov " in line for line in lines) >= 3
     assert lines[-1].startswith(f"looked for in {base}")
     found = document(capsys)["document"]
     assert set(found) == set(registered_datasets())
@@ -165,3 +166,4 @@ def test_names_are_completed():
     assert list(complete_dataset("imagenet-")) == [
         *("imagenet-v2", "imagenet-sketch", "imagenet-a", "imagenet-r")
     ]
+    assert list(complete_source("")) == ["auto", "folder", "webdataset", "torchvision", "hub"]
