@@ -158,6 +158,13 @@ class VLMConfig(_Section):
         "auto", description="auto: fp16 on CUDA, fp32 elsewhere"
     )
     image_batch: int = Field(256, ge=1, le=MOST, description="images encoded at once")
+    prefix_gib: Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False)] | Literal["auto"] = (
+        Field(
+            "auto",
+            description="GiB of the device's memory in which an encoder-decoder keeps what it "
+            "read of images (keys and values); auto: half of what is free",
+        )
+    )
     text_batch: int = Field(2048, ge=1, le=MOST, description="texts encoded at once")
     cache: bool = Field(True, description="keep image features and answers on disk for later runs")
     predictions_mib: int = Field(

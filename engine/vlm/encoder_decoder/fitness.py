@@ -10,9 +10,11 @@ from pathlib import Path
 import torch
 
 from engine.common.errors import ModelError
+from engine.common.names import quoted
 from engine.data.dataset import Dataset, LabelledImage
 from engine.data.images import read_image
 from engine.models.memory import is_out_of_memory
+from engine.prompts.template import RejectReason
 from engine.vlm.encoder_decoder.image_prefixes import ImagePrefixes
 from engine.vlm.encoder_decoder.prediction import (
     Predictions,
@@ -25,6 +27,11 @@ from engine.vlm.encoder_decoder.reading import ImagePrefix
 from engine.vlm.interface import AnsweredImage, Score, ScoringProgress, Split, TemplateCheck
 from engine.vlm.labelled_images import LabelledImages
 from engine.vlm.predictions import ImagePredictions, KeptPredictions
+
+_TOKENS_PER_CHARACTER = 4
+"""At most: a byte each."""
+_HEADER = 256
+"""Tokens that a chat template writes around a question, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +127,15 @@ class EncoderDecoder:
         return tuple(torch.bincount(labels, minlength=len(self.class_names)).tolist())
 
     def check(self, template: str) -> TemplateCheck:
-        """A question of any length is read: models of this family have room for thousands."""
-        return TemplateCheck()
+        """Whether image and question fit into the model's context, by the images read so far."""
+        context, before = self._questions.context, self._prefixes.longest
+        if context is None or before + _TOKENS_PER_CHARACTER * len(template) + _HEADER <= context:
+            return TemplateCheck()
+        tokens = len(self._questions.question(template))
+        if before + tokens <= context:
+            return TemplateCheck()
+        note = f"an image of {before} tokens and a question of {tokens}; the VLM reads {context}"
+        return TemplateCheck(note, RejectReason.TOO_LONG)
 
     # -- scores ----------------------------------------------------------------------------
 
@@ -222,7 +236,18 @@ class EncoderDecoder:
     def _asked_of(
         self, images: Sequence[str], prefixes: Sequence[ImagePrefix], question: Question
     ) -> Predictions:
-        """The predictor's, of fewer images at once where memory runs out."""
+        """The predictor's, of fewer images at once where memory runs out.
+
+        Raises:
+            ModelError: if image and question are longer than the model's context.
+        """
+        context, before = self._questions.context, prefixes[0].length
+        if context is not None and before + len(question.tokens) > context:
+            raise ModelError(
+                f"{images[0]}: the image's {before} tokens and the {len(question.tokens)} of the "
+                f"template {quoted(question.text)} are more than the {context} that the VLM "
+                "reads; use a shorter template, smaller images or another vlm.model"
+            )
         try:
             return self._predictor.predict(images, prefixes, question)
         except (RuntimeError, MemoryError) as error:

@@ -107,6 +107,11 @@ class ImagePrefixes:
         (group,) = self.groups({0: path})
         return group.prefixes[0]
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest prefix so far."""
+        return max((shape[0] for shape in self._shapes.values()), default=0)
+
     def groups(self, paths: Mapping[int, str]) -> Iterator[PrefixGroup]:
         """Images by row in batches of one length each, those of a size after each other.
 

@@ -14,6 +14,7 @@ from engine.data.options import WrongOptions, find_options
 from engine.vlm.encoder_decoder.fitness import EncoderDecoder
 from engine.vlm.encoder_decoder.image_prefixes import ImagePrefixes
 from engine.vlm.encoder_decoder.model import load_model
+from engine.vlm.encoder_decoder.prefix_memory import configured
 from engine.vlm.encoder_decoder.questions import Questions
 from engine.vlm.encoder_decoder.safety import load_safety
 from engine.vlm.encoder_decoder.ways import Options, find_embedder, make_predictor
@@ -70,6 +71,7 @@ def load(
             questions,
             dataset.images,
             batch=min(config.vlm.image_batch, 32),
+            memory=configured(config.vlm.prefix_gib),
             sizes=images.sizes,
             report=report,
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -31,6 +31,11 @@ class PrefixMemory:
             return own, 0, max(host - own, 0)
         own = free_bytes(device) // _SHARE if self.device is None else self.device
         return own, host // 2, host // 2
+
+
+def configured(gib: float | Literal["auto"]) -> PrefixMemory:
+    """What ``vlm.prefix_gib`` says."""
+    return PrefixMemory(device=None if gib == "auto" else int(gib * GIB))
 
 
 def bytes_per_token(config: Any, dtype: torch.dtype) -> int:

@@ -14,6 +14,8 @@ from torch import Tensor
 from engine.common.errors import ModelError
 from engine.vlm.encoder_decoder.reading import Inputs, cut_inputs, image_token
 
+_BOTH_WAYS = frozenset({"paligemma"})
+
 _NAMES = ("a", "dog")
 _PROBES = ("?", "Which is it?\nA. a dog\nB. 2 cats\n", " (so) ", "é 猫.")
 
@@ -32,6 +34,12 @@ class Questions:
         self._tokenizer = processor.tokenizer
         self._tokenizer.padding_side = "left"  # never assumed: most processors pad right
         config = model.config
+        if config.model_type in _BOTH_WAYS:
+            raise ModelError(
+                f"the VLM is of the kind {config.model_type}, in which image and question attend "
+                "to each other, so an image can't be read once for all questions; choose another "
+                "vlm.model"
+            )
         token = image_token(config)
         if token is None:
             raise ModelError(
@@ -53,6 +61,9 @@ class Questions:
         self.end_of_turn: int | None = None  # what the template ends an answer with
         if tokens and tokens[0] in self._tokenizer.added_tokens_decoder:
             self.end_of_turn = int(tokens[0])
+        text = config.get_text_config(decoder=True)
+        self.context: int | None = getattr(text, "max_position_embeddings", None)
+        """Tokens that the model reads at most, of image, question and answer; None: not said."""
         self._chat_text: str | None = None
         self._is_text_constant = False
         self._head: list[int] | None = None

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from engine.common.errors import ConfigError
+from engine.common.errors import ConfigError, ModelError
 from engine.common.kept import Kept
 from engine.data.images import read_image
+from engine.prompts.template import RejectReason
 from engine.run import events as ev
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
@@ -153,3 +154,17 @@ def test_a_race_shows_a_question_each_image_once(
     train = {image.path for image in fitness.images("train")}
     shown = [(text, image) for text, image in asked if image in train]
     assert len(shown) == len(set(shown)) == state.images_scored[0]
+
+
+def test_a_question_that_is_too_long_is_said_before_and_refused(fitness, monkeypatch) -> None:
+    context = fitness._questions.context
+    assert context == 2048  # of the model's configuration
+    short, long = QUESTION, "what is shown? " * 1000
+    scored(fitness, short)
+    assert fitness.check(short).reason is None
+    assert fitness.check("name it " * 80).reason is None
+    check = fitness.check(long)
+    assert check.reason is RejectReason.TOO_LONG
+    assert f"the VLM reads {context}" in check.sentence
+    with pytest.raises(ModelError, match="are more than the 2048 that the VLM reads"):
+        scored(fitness, long)

@@ -180,3 +180,11 @@ def test_a_question_without_an_image_has_none(loaded: LoadedModel, questions: Qu
     assert tokenizer.convert_tokens_to_ids("<image>") not in ids
     text = tokenizer.decode(ids)
     assert text.startswith("<|user|>what") and text.endswith("<|assistant|>")
+
+
+def test_a_model_in_which_image_and_question_attend_both_ways_is_refused(
+    loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loaded.model.config, "model_type", "paligemma")
+    with pytest.raises(ModelError, match="attend to each other"):
+        Questions(loaded.processor, loaded.model)
