@@ -12,9 +12,9 @@ from engine.demo.training.dialogues import (
     imagine_run,
     make_dialogue,
     random_phrases,
-    render,
 )
 from engine.demo.training.simulate import RandomProposer, WorldFitness, simulate, standard_world
+from engine.demo.training.wordings import TEMPLATES
 from engine.demo.training.worlds import random_world
 from engine.prompts.reply import parse_reply
 from engine.prompts.template import normalise
@@ -106,7 +106,7 @@ def test_world_fitness_reads_the_phrases_back_from_the_text() -> None:
     for i in range(30):
         world = standard_world(rng)
         phrases = random_phrases(rng, naming=0.9)
-        text = render(phrases, rng, finished=True)
+        text = TEMPLATES.render(phrases, rng, finished=True)
         score = next_result(WorldFitness(world, i).score_ensemble([text], split="test"))
         assert score.accuracy == pytest.approx(world.expected(phrases), abs=0.03)
 

@@ -80,11 +80,11 @@ class Pool:
     visible: NDArray[np.int64]  # (s, c, v, 4): values of the visible factors, by place
 
 
-def draw_pool(seed: int, variants: int) -> Pool:
+def draw_pool(seed: int, variants: int, variation: float = VARIATION) -> Pool:
     """Draw `variants` images of every class under every setting of the hidden factors.
 
-    They vary less than a data set's and never slip: the rule is learnt better from clear cases,
-    and blurred ones are then read well enough.
+    They vary less than a data set's (by `variation`) and never slip: the rule is learnt better
+    from clear cases, and blurred ones are then read well enough.
     """
     rng = np.random.default_rng(seed)
     shape = (len(SETTINGS), len(CLASSES), variants)
@@ -94,5 +94,5 @@ def draw_pool(seed: int, variants: int) -> Pool:
     visible = np.stack([rng.integers(0, len(v), shape) for v in values], axis=-1)
     for s, c, v in np.ndindex(*shape):
         chosen = {f: values[k][visible[s, c, v, k]] for k, f in enumerate(VISIBLE_FACTORS)}
-        pixels[s, c, v] = draw(CLASSES[c], SETTINGS[s] | chosen, rng, VARIATION)
+        pixels[s, c, v] = draw(CLASSES[c], SETTINGS[s] | chosen, rng, variation)
     return Pool(pixels, seen, visible)

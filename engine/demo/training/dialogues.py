@@ -1,7 +1,8 @@
 """Synthetic meta-prompt dialogues: what the tiny LLM learns to propose templates from.
 
 A dialogue shows an imaginary run in the middle of its search, in exactly the words that
-`engine.search.meta_prompt` uses, and asks for a template. Behind the run stands a world
+`engine.search.meta_prompt` uses, and asks for a template: one of CLIP's, or a question
+(`wordings.py`). Behind the run stands a world
 (`worlds.py`): a random choice of right values for the factors of `vocabulary.py`, from which every
 template of the run has its noisy accuracy. The replies are templates of someone who knows the
 world. Nobody can know it from the prompt, so what a model can learn is to *infer* it: keep the
@@ -25,23 +26,16 @@ from engine.data.demo_world.vocabulary import (
     HIDDEN_FACTORS,
     TASKS,
     VISIBLE_FACTORS,
-    compose,
     random_task,
 )
-from engine.demo.training.worlds import (
-    ADJECTIVES,
-    NOUNS,
-    STRANGE,
-    VALUE_OF,
-    Phrases,
-    World,
-    random_world,
-)
+from engine.demo.training.questions import ASK
+from engine.demo.training.wordings import TEMPLATES, Wording
+from engine.demo.training.worlds import ADJECTIVES, NOUNS, STRANGE, VALUE_OF, Phrases, World
 from engine.prompts.message import Message
 from engine.prompts.template import normalise
 from engine.run.ranking import Proposal, ScoredTemplate, best_and_worst, find_anchors, ranked
 from engine.search.meta_prompt import Example, MetaPrompt, load_meta_prompt
-from engine.vlm.dual_encoder.task import TASK
+from engine.vlm.interface import Task
 
 KEEP_WORDS = 0.75  # chance that a right value is named in words that a good template has
 EDITS = 0.8  # share of the replies that edit a shown template rather than begin anew
@@ -74,18 +68,9 @@ class Dialogue:
 # -- templates -----------------------------------------------------------------------------------
 
 
-def render(phrases: Phrases, rng: random.Random, *, finished: bool = False) -> str:
-    """The template of these phrases in random order; ``finished`` puts a full stop at the end."""
-    text = compose({f: words for f, words in phrases.items() if f != STRANGE}, rng)
-    if STRANGE in phrases:
-        words = phrases[STRANGE]
-        body = text.removesuffix(".")
-        text = f"{words}, {body}" if rng.random() < 0.1 else f"{body} {words}"
-        text += rng.choice((".", ""))
-    return text.removesuffix(".") + "." if finished else text
-
-
-def ideal_phrases(world: World, rng: random.Random, shown: Sequence[str]) -> Phrases:
+def ideal_phrases(
+    world: World, rng: random.Random, shown: Sequence[str], wording: Wording = TEMPLATES
+) -> Phrases:
     """The phrases of one who knows the world: right values in well-liked words, little else.
 
     Words of the ``shown`` templates are mostly kept, as an optimiser who reads them would. Nobody
@@ -106,7 +91,7 @@ def ideal_phrases(world: World, rng: random.Random, shown: Sequence[str]) -> Phr
     words, effect = world.strange
     if words and effect > 0 and any(words in text for text in shown) and rng.random() < 0.95:
         phrases[STRANGE] = words
-    return phrases
+    return phrases | wording.good_opening(world, shown, rng)
 
 
 def _liked(world: World, phrases: Sequence[str], rng: random.Random) -> str:
@@ -114,13 +99,16 @@ def _liked(world: World, phrases: Sequence[str], rng: random.Random) -> str:
     return best if world.taste[best] >= world.taste[other] else other
 
 
-def random_phrases(rng: random.Random, naming: float = 0.5) -> Phrases:
+def random_phrases(
+    rng: random.Random, naming: float = 0.5, wording: Wording = TEMPLATES
+) -> Phrases:
     """Phrases of someone who knows nothing; ``naming`` is the chance of a hidden factor."""
     chances = [(name, naming) for name in HIDDEN_FACTORS]
     chances += [(name, 0.25) for name in VISIBLE_FACTORS]
     chosen = [name for name, chance in chances if rng.random() < chance]
     rng.shuffle(chosen)
-    return {name: rng.choice(_ALL_PHRASES[name]) for name in chosen[:MAX_PHRASES]}
+    phrases = {name: rng.choice(_ALL_PHRASES[name]) for name in chosen[:MAX_PHRASES]}
+    return phrases | wording.some_opening(rng)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +117,27 @@ class Draft:
 
     text: str
     phrases: Mapping[str, str]
+    wording: Wording = TEMPLATES
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it has as many phrases as templates of an imaginary run."""
+        return len(self.phrases) - (ASK in self.phrases) >= MAX_PHRASES
 
     def naming(self, factor: str, words: str) -> Draft:
         """The draft with other words for this suffix factor, added at the end if it had none."""
         if factor in self.phrases:
             text = self.text.replace(self.phrases[factor], words, 1)
         else:
-            text = f"{self.text.removesuffix('.')}, {words}."
-        return Draft(text, {**self.phrases, factor: words})
+            text = self.wording.add(self.text, words)
+        return Draft(text, {**self.phrases, factor: words}, self.wording)
+
+    def asking(self, opening: Phrases, rng: random.Random) -> Draft:
+        """The draft with another opening, said anew."""
+        if opening.get(ASK) == self.phrases.get(ASK):
+            return self
+        phrases = {**self.phrases, **opening}
+        return Draft(self.wording.render(phrases, rng), phrases, self.wording)
 
     def without(self, factor: str) -> Draft:
         """The draft without the words of this suffix factor."""
@@ -144,12 +145,16 @@ class Draft:
         text = self.text.removeprefix(f"{words}, ")
         for joint in (", ", " and ", " "):
             text = text.replace(f"{joint}{words}", "", 1) if text == self.text else text
-        return Draft(text, {f: w for f, w in self.phrases.items() if f != factor})
+        return Draft(text, {f: w for f, w in self.phrases.items() if f != factor}, self.wording)
 
 
 def ideal_edit(world: World, draft: Draft, rng: random.Random, shown: Sequence[str]) -> Draft:
     """A shown template with wrong phrases put right, missing ones added, needless ones dropped."""
-    better = ideal_phrases(world, rng, shown)
+    wording = draft.wording
+    better = ideal_phrases(world, rng, shown, wording)
+    old_opening = draft.phrases.get(ASK)
+    if old_opening is not None and world.taste[old_opening] < -0.02:
+        draft = draft.asking({ASK: better[ASK]}, rng)
     for factor in (*SUFFIXES, STRANGE):
         old, new = draft.phrases.get(factor), better.get(factor)
         if new is not None:
@@ -158,16 +163,19 @@ def ideal_edit(world: World, draft: Draft, rng: random.Random, shown: Sequence[s
                 draft = draft.naming(factor, new)
         elif old is not None and rng.random() < 0.7:
             draft = draft.without(factor)
-    return Draft(draft.text.removesuffix(".") + ".", draft.phrases)
+    return Draft(wording.finish(draft.text), draft.phrases, wording)
 
 
 def random_edit(draft: Draft, rng: random.Random) -> Draft:
     """A template with one or two phrases changed, added or dropped at random."""
     for _ in range(rng.choice((1, 1, 2))):
+        if ASK in draft.phrases and rng.random() < 0.2:
+            draft = draft.asking(draft.wording.some_opening(rng), rng)
+            continue
         factor = rng.choice(SUFFIXES)
         if factor in draft.phrases and rng.random() < 0.3:
             draft = draft.without(factor)
-        elif factor in draft.phrases or len(draft.phrases) < MAX_PHRASES:
+        elif factor in draft.phrases or not draft.is_full:
             draft = draft.naming(factor, rng.choice(_ALL_PHRASES[factor]))
     return draft
 
@@ -185,7 +193,9 @@ def scored(text: str, hits: int, n: int, step: int, margin: float = 0.0) -> Scor
     return ScoredTemplate(normalise(text), text, "llm", first, hits, n, margin, ())
 
 
-def imagine_run(world: World, rng: random.Random) -> tuple[list[ScoredTemplate], dict[str, Draft]]:
+def imagine_run(
+    world: World, rng: random.Random, wording: Wording = TEMPLATES
+) -> tuple[list[ScoredTemplate], dict[str, Draft]]:
     """The templates of a run that is 0 to 20 steps old, in the order in which they were found.
 
     The imaginary proposer crosses over the best templates so far, edits them and tries random
@@ -199,11 +209,11 @@ def imagine_run(world: World, rng: random.Random) -> tuple[list[ScoredTemplate],
         entry = scored(draft.text, hits, world.n, step, margin)
         found.setdefault(entry.key, (entry, draft))
 
-    score(Draft(TASK.seed_template, {}), 0)
+    score(Draft(wording.task.seed_template, wording.seed, wording), 0)
     if rng.random() < 0.1:  # a run from another seed template
         found.clear()
-        phrases = random_phrases(rng, naming=0.2)
-        score(Draft(render(phrases, rng), phrases), 0)
+        phrases = random_phrases(rng, 0.2, wording)
+        score(Draft(wording.render(phrases, rng), phrases, wording), 0)
     inherit = rng.uniform(0.3, 0.9)
     editing = rng.uniform(0.0, 0.9)
     naming = rng.uniform(0.2, 0.8)
@@ -216,29 +226,34 @@ def imagine_run(world: World, rng: random.Random) -> tuple[list[ScoredTemplate],
             if rng.random() < editing:
                 score(random_edit(rng.choice(parents), rng), step)
                 continue
-            phrases = random_phrases(rng, naming)
-            for name in rng.sample(tuple(FACTORS), len(FACTORS)):
+            phrases = random_phrases(rng, naming, wording)
+            names = (*FACTORS, *wording.seed)
+            for name in rng.sample(names, len(names)):
                 if rng.random() < inherit:
                     phrases.pop(name, None)
                     parent = rng.choice(parents).phrases
-                    if name in parent and len(phrases) < MAX_PHRASES:
+                    if name in parent and len(phrases) < MAX_PHRASES + (ASK in parent):
                         phrases[name] = parent[name]
             if world.strange[0] and rng.random() < 0.3:
                 phrases[STRANGE] = world.strange[0]
-            score(Draft(render(phrases, rng), phrases), step)
+            if wording.seed and ASK not in phrases:  # inherited from no one
+                phrases |= wording.some_opening(rng)
+            score(Draft(wording.render(phrases, rng), phrases, wording), step)
     return [entry for entry, _ in found.values()], {k: draft for k, (_, draft) in found.items()}
 
 
 # -- dialogues -----------------------------------------------------------------------------------
 
 
-def make_dialogue(rng: random.Random, replies: int = 1, most_examples: int = 6) -> Dialogue:
+def make_dialogue(
+    rng: random.Random, replies: int = 1, most_examples: int = 6, wording: Wording = TEMPLATES
+) -> Dialogue:
     """One dialogue with this many replies to the same meta-prompt, none of them in the run.
 
     It shows 1 to ``most_examples`` best templates, mostly five, and as many of the worst.
     """
-    world = random_world(rng)
-    run, drafts = imagine_run(world, rng)
+    world = wording.world(rng)
+    run, drafts = imagine_run(world, rng, wording)
     ranking = ranked(run)
     k = min(rng.choice((5, 5, 5, 5, 5, 5, 3, 3, 1, 2, 4, 6)), most_examples)
     best, worst = best_and_worst(ranking, k)
@@ -246,15 +261,16 @@ def make_dialogue(rng: random.Random, replies: int = 1, most_examples: int = 6) 
     shown = [template.text for template in best]
     texts: list[str] = []
     while len(texts) < replies:
-        text = render(ideal_phrases(world, rng, shown), rng, finished=True)
+        text = wording.render(ideal_phrases(world, rng, shown, wording), rng, finished=True)
         if rng.random() < EDITS:  # of the best template or, less often, of a lower one
             parent = drafts[best[max(rng.randrange(len(best)), rng.randrange(len(best)))].key]
             draft = ideal_edit(world, parent, rng, shown)
-            text = draft.text if len(draft.phrases) <= MAX_PHRASES + 1 else text
+            most = MAX_PHRASES + 1 + (ASK in draft.phrases)
+            text = draft.text if len(draft.phrases) <= most else text
         if normalise(text) not in drafts:
             texts.append(text)
     return Dialogue(
-        _messages(best, worst, run[-1].first.step + 1, rng),
+        _messages(best, worst, run[-1].first.step + 1, rng, wording.task),
         tuple(texts),
         None if anchors is None else (anchors[0].text, anchors[1].text),
     )
@@ -265,14 +281,15 @@ def _messages(
     worst: Sequence[ScoredTemplate],
     step: int,
     rng: random.Random,
+    task: Task,
 ) -> tuple[Message, ...]:
     """The meta-prompt, with texts that a person may have edited in some of the dialogues."""
-    system_prompt, task = TASK.system_prompt, TASK.goal
+    system_prompt, goal = task.system_prompt, task.goal
     if rng.random() < 0.25:
-        system_prompt = _edited(TASK.system_prompt, rng)
+        system_prompt = _edited(task.system_prompt, rng)
     if rng.random() < 0.25:
-        task = " ".join(rng.choices(TASK_WORDS, k=rng.randint(3, 20))) + "."
-    prompt = replace(_built_in(), system_prompt=system_prompt, task=task)
+        goal = " ".join(rng.choices(TASK_WORDS, k=rng.randint(3, 20))) + "."
+    prompt = replace(_built_in(task), system_prompt=system_prompt, task=goal)
     name, description, classes = _dataset(rng)
     return prompt.compose(
         dataset_name=name,
@@ -284,9 +301,9 @@ def _messages(
     )
 
 
-@lru_cache(maxsize=1)
-def _built_in() -> MetaPrompt:
-    return load_meta_prompt(None, TASK)
+@lru_cache(maxsize=2)
+def _built_in(task: Task) -> MetaPrompt:
+    return load_meta_prompt(None, task)
 
 
 def _dataset(rng: random.Random) -> tuple[str, str, Sequence[str]]:

@@ -9,17 +9,22 @@ word by word (an edited sentence is cut into words as any other).
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Sequence
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from engine.data.demo_world.vocabulary import CLASSES, FACTORS, TASKS
 from engine.demo.training.dialogues import TASK_WORDS
+from engine.demo.training.questions import OPENINGS, STATEMENTS
 from engine.demo.training.worlds import ADJECTIVES, NOUNS, PREPOSITIONS
 from engine.prompts.template import PLACEHOLDER
 from engine.search.meta_prompt import BUILT_IN
 from engine.vlm.dual_encoder.task import TASK
+from engine.vlm.encoder_decoder.task import TASK as QUESTION_TASK
+from engine.vlm.interface import Task
 
 SPACE = "▁"  # stands for the space before a word, as in Llama's own tokenizer
 BEGIN, END, PAD = "<|begin|>", "<|end|>", "<|pad|>"
@@ -51,13 +56,13 @@ EVERYDAY_TEXT = (
 )
 
 
-def static_sentences() -> list[str]:
-    """The sentences and headings that every built-in meta-prompt has in common."""
+def static_sentences(task: Task = TASK) -> list[str]:
+    """The sentences and headings that every built-in meta-prompt of a task has in common."""
     source = re.sub(r"\{#.*?#\}", "", BUILT_IN.read_text(encoding="utf-8"), flags=re.DOTALL)
-    source = source.replace("{{ form }}", TASK.form)
+    source = source.replace("{{ form }}", task.form)
     pieces = re.split(r"\{\{.*?\}\}|\{%.*?%\}|\n", source)
     sentences: list[str] = []
-    for text in (TASK.system_prompt, TASK.goal, *pieces):
+    for text in (task.system_prompt, task.goal, *pieces):
         sentences += (s.strip() for s in re.split(r"(?<=[.:])\s", text))
     return list(dict.fromkeys(s for s in sentences if len(s) > 3))
 
@@ -89,6 +94,27 @@ def vocabulary_pieces() -> list[tuple[str, float]]:
     return list(scored.items())
 
 
+def question_pieces() -> list[str]:
+    """What the LLM that writes questions reads as a whole besides."""
+    sentences = static_sentences(QUESTION_TASK)
+    openings = [text.replace("{image}", "") for texts in OPENINGS.values() for text in texts]
+    texts = (*sentences, *openings, *STATEMENTS, QUESTION_TASK.seed_template)
+    words = [word.strip(".,:;?") for text in texts for word in text.split()]
+    fixed = [sentence.replace(" ", SPACE) for sentence in sentences]
+    pieces = [f"{SPACE}{text}" for text in (*fixed, *words)] + [*fixed, *words]
+    return [piece for piece in dict.fromkeys(pieces) if piece.strip(SPACE)]
+
+
+def with_pieces(
+    tokenizer: PreTrainedTokenizerFast, pieces: Sequence[str]
+) -> PreTrainedTokenizerFast:
+    """The same tokenizer with more pieces, which come behind the others."""
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    known = {piece for piece, _ in state["model"]["vocab"]}
+    state["model"]["vocab"] += [[piece, -10.0] for piece in pieces if piece not in known]
+    return _wrapped(Tokenizer.from_str(json.dumps(state)))
+
+
 def build_tokenizer() -> PreTrainedTokenizerFast:
     """The tokenizer, ready to be saved as a hub model's."""
     pieces = vocabulary_pieces()
@@ -111,6 +137,10 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{BEGIN} $A", special_tokens=[(BEGIN, begin)]
     )
+    return _wrapped(tokenizer)
+
+
+def _wrapped(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         bos_token=BEGIN,

@@ -16,8 +16,9 @@ from engine.common.errors import ModelError
 from engine.config import Pooling, RunConfig, SamplingConfig, SteeringConfig
 from engine.data.dataset import LabelledImage
 from engine.data.demo_world.vocabulary import FACTORS, named_values
-from engine.demo.training.dialogues import random_phrases, render
-from engine.demo.training.worlds import Phrases, World, random_world
+from engine.demo.training.dialogues import random_phrases
+from engine.demo.training.wordings import TEMPLATES, Wording
+from engine.demo.training.worlds import Phrases, World
 from engine.llm.interface import LanguageModel, Reply, SteeringShift, TokenColumn
 from engine.prompts.message import Message
 from engine.run.emitting import one_by_one
@@ -27,15 +28,14 @@ from engine.search.glov import GlovSearch
 from engine.search.meta_prompt import Example, load_meta_prompt
 from engine.steering.direction import Direction, Steering
 from engine.steering.measures import LayerLens
-from engine.vlm.dual_encoder.task import TASK
 from engine.vlm.interface import Score, ScoringProgress, Split, TemplateCheck
 from engine.vlm.predictions import KeptPredictions
 
 
-def standard_world(rng: random.Random) -> World:
+def standard_world(rng: random.Random, wording: Wording = TEMPLATES) -> World:
     """A world like the demo tasks': four factors that matter, 5 shots of 14 classes."""
     while True:
-        world = random_world(rng)
+        world = wording.world(rng)
         if len(world.right) == 4 and not world.strange[0]:
             gain = dict.fromkeys(world.right, 0.08)
             return World(world.right, 0.46, gain, world.loss, world.taste, ("", 0.0), 70)
@@ -51,9 +51,10 @@ class WorldFitness:
     class_names = ("cup", "bell")
     cache_entries: tuple[str, ...] = ()
 
-    def __init__(self, world: World, seed: int = 0) -> None:
+    def __init__(self, world: World, seed: int = 0, wording: Wording = TEMPLATES) -> None:
         self.world = world
         self._seed = seed
+        self._wording = wording
         self.kept = KeptPredictions()
 
     def size(self, split: Split) -> int:
@@ -87,7 +88,7 @@ class WorldFitness:
     ) -> Generator[ScoringProgress, None, Score]:
         """The mean of the templates' accuracies, without noise."""
         yield ScoringProgress(1, 1)
-        accuracy = fmean(self.world.expected(named_phrases(text)) for text in templates)
+        accuracy = fmean(self.world.expected(self._phrases(text)) for text in templates)
         return Score(round(accuracy * 1000), 1000, 0.0, ())
 
     dataset_root = Path()
@@ -99,8 +100,11 @@ class WorldFitness:
     def predictions(self, template: str, split: Split) -> None:
         """There are no images."""
 
+    def _phrases(self, text: str) -> Phrases:
+        return named_phrases(text) | self._wording.opening(text)
+
     def _score(self, text: str) -> Score:
-        phrases = named_phrases(text)
+        phrases = self._phrases(text)
         rng = random.Random(f"{self._seed}/{text}")
         hits = self.world.hits(phrases, rng)
         return Score(hits, self.world.n, self.world.expected(phrases) - 1, ())
@@ -139,7 +143,9 @@ class RandomProposer:
     ) -> Generator[TokenColumn | SteeringShift, None, list[Reply]]:
         """Templates that name four factors or so, at random."""
         rngs = [random.Random(seed) for seed in seeds]
-        texts = [render(random_phrases(rng, naming=0.8), rng, finished=True) for rng in rngs]
+        texts = [
+            TEMPLATES.render(random_phrases(rng, naming=0.8), rng, finished=True) for rng in rngs
+        ]
         yield TokenColumn(tuple(texts))
         return [Reply(text, 1, "stop") for text in texts]
 
@@ -166,7 +172,12 @@ class Outcome:
 
 
 def simulate(
-    llm: LanguageModel, world: World, seed: int, steering: SteeringConfig, steps: int = 20
+    llm: LanguageModel,
+    world: World,
+    seed: int,
+    steering: SteeringConfig,
+    steps: int = 20,
+    wording: Wording = TEMPLATES,
 ) -> Outcome:
     """One run of the real loop in an imaginary world."""
     config = RunConfig.model_validate(
@@ -174,11 +185,12 @@ def simulate(
             "seed": seed,
             "steps": steps,
             "data": {"dataset": "imaginary"},
+            "vlm": {"kind": wording.vlm},
             "steering": steering.model_dump(),
         }
     )
-    fitness = WorldFitness(world, seed)
-    search = GlovSearch(config, llm, fitness, load_meta_prompt(None, TASK))
+    fitness = WorldFitness(world, seed, wording)
+    search = GlovSearch(config, llm, fitness, load_meta_prompt(None, wording.task))
     state = RunState(config=config).apply(search.models_loaded(seconds=0.0))
     generators = [search.begin, *[search.step] * steps, search.finish]
     for part in generators:
@@ -206,9 +218,10 @@ def propose(
     worst: Sequence[ScoredTemplate],
     sampling: SamplingConfig,
     seeds: Sequence[int],
+    wording: Wording = TEMPLATES,
 ) -> list[Reply]:
     """One reply per seed to a meta-prompt with these examples, each from low to high accuracy."""
-    messages = load_meta_prompt(None, TASK).compose(
+    messages = load_meta_prompt(None, wording.task).compose(
         dataset_name=WorldFitness.dataset_name,
         dataset_description=WorldFitness.dataset_description,
         class_names=WorldFitness.class_names,

@@ -88,13 +88,13 @@ def model_config(vocabulary_size: int) -> dict[str, Any]:
     }
 
 
-def _to_input(pixels: NDArray[np.uint8]) -> Tensor:
+def to_input(pixels: NDArray[np.uint8]) -> Tensor:
     """(n, 32, 32, 3) bytes to what open_clip's transform gives, (n, 3, 32, 32)."""
     x = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 255
     return (x - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
 
 
-class _Heads(nn.Module):
+class Heads(nn.Module):
     """What can be seen, read off the image embedding; thrown away after training."""
 
     def __init__(self, width: int, seen: int) -> None:
@@ -111,7 +111,7 @@ class _Heads(nn.Module):
         return loss
 
 
-def _optimizer(
+def one_cycle(
     parameters: list[nn.Parameter], rate: float, steps: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     decayed = [p for p in parameters if p.ndim > 1]
@@ -126,16 +126,16 @@ def _optimizer(
 
 
 def warm_up_images(
-    model: CLIP, heads: _Heads, pool: Pool, rng: np.random.Generator, steps: int
+    model: CLIP, heads: Heads, pool: Pool, rng: np.random.Generator, steps: int
 ) -> None:
     """Phase 1: the image tower learns what can be seen."""
     parameters = [*model.visual.parameters(), *heads.parameters()]
-    optimizer, schedule = _optimizer(parameters, 4e-3, steps)
+    optimizer, schedule = one_cycle(parameters, 4e-3, steps)
     s_count, c_count, v_count = pool.visible.shape[:3]
     started, losses = time.monotonic(), 0.0
     for step in range(steps):
         s, c, v = (rng.integers(0, n, IMAGE_BATCH) for n in (s_count, c_count, v_count))
-        features = model.encode_image(_to_input(pool.pixels[s, c, v]))
+        features = model.encode_image(to_input(pool.pixels[s, c, v]))
         loss = heads.loss(
             features, torch.from_numpy(pool.seen[s, c]), torch.from_numpy(pool.visible[s, c, v])
         )
@@ -183,7 +183,7 @@ def _caption_batches(
 
 def warm_up_texts(
     model: CLIP,
-    heads: _Heads,
+    heads: Heads,
     tokenizer: PreTrainedTokenizerFast,
     words: random.Random,
     steps: int,
@@ -191,7 +191,7 @@ def warm_up_texts(
     """Phase 2: the text tower learns what a caption lets one expect; the head stays as it is."""
     towers = {id(p) for p in (*model.visual.parameters(), model.logit_scale)}
     parameters = [p for p in model.parameters() if id(p) not in towers]
-    optimizer, schedule = _optimizer(parameters, 3e-3, steps)
+    optimizer, schedule = one_cycle(parameters, 3e-3, steps)
     started, losses, hits = time.monotonic(), 0.0, 0.0
     batches: list[tuple[Tensor, Tensor]] = []
     for step in range(steps):
@@ -283,7 +283,7 @@ def encode_text(model: CLIP, ids: Tensor) -> Tensor:
 
 def contrast(
     model: CLIP,
-    heads: _Heads,
+    heads: Heads,
     pool: Pool,
     tokenizer: PreTrainedTokenizerFast,
     rng: np.random.Generator,
@@ -292,12 +292,12 @@ def contrast(
 ) -> None:
     """Phase 3: both towers learn from groups of images and captions."""
     parameters = [*model.parameters(), *heads.parameters()]
-    optimizer, schedule = _optimizer(parameters, 2e-3, steps)
+    optimizer, schedule = one_cycle(parameters, 2e-3, steps)
     started, losses = time.monotonic(), 0.0
     for step in range(steps):
         groups = [_group(pool, rng, words) for _ in range(GROUPS)]
         s, c, v = np.concatenate([g.index for g in groups]).T
-        raw = model.encode_image(_to_input(pool.pixels[s, c, v]))
+        raw = model.encode_image(to_input(pool.pixels[s, c, v]))
         texts = [text for g in groups for text in g.texts]
         text = F.normalize(encode_text(model, _tokens(tokenizer, texts)), dim=-1)
         logits = model.logit_scale.exp() * F.normalize(raw, dim=-1) @ text.T
@@ -379,7 +379,7 @@ def main(output: Path, *, seed: int = SEED, quick: bool = False) -> None:
     )
     config = model_config(len(tokenizer))
     model = CLIP(**config, init_logit_scale=math.log(14))
-    heads = _Heads(config["embed_dim"], len(PICTURES))
+    heads = Heads(config["embed_dim"], len(PICTURES))
     size = sum(p.numel() for p in model.parameters())
     print(f"clip: {size / 1e6:.2f} M parameters", flush=True)
     model.train()

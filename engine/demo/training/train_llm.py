@@ -39,6 +39,7 @@ from transformers import (
 from engine.demo.training.dialogues import make_dialogue
 from engine.demo.training.llm_batches import Batch, make_batch
 from engine.demo.training.llm_tokenizer import MAX_LENGTH, build_tokenizer
+from engine.demo.training.wordings import TEMPLATES, Wording
 
 HIDDEN = 128
 LAYERS = 6
@@ -99,15 +100,29 @@ def main(
     model = build_model(tokenizer)
     size = sum(p.numel() for p in model.parameters())
     print(f"tiny LLM: {size / 1e6:.2f} M parameters, {len(tokenizer)} tokens", flush=True)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01
-    )
-    begun = time.monotonic()
+    optimizer = build_optimizer(model)
     _learn_to_repeat(model, optimizer, seed, repeats)
+    imitate(model, tokenizer, optimizer, seed=seed, steps=steps, steered=steered)
+    save(model, tokenizer, output)
+
+
+def imitate(
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    optimizer: torch.optim.Optimizer,
+    *,
+    seed: int,
+    steps: int,
+    steered: int = STEERED,
+    wording: Wording = TEMPLATES,
+    scale: float = 1.0,
+) -> None:
+    """Train on dialogues of a wording; the rate begins at ``scale`` times ``LEARNING_RATE``."""
+    begun = time.monotonic()
     rng = random.Random(f"{seed}/offsets")
     means = [0.0, 0.0]
-    for step, batch in enumerate(_batches(tokenizer, seed, steered, steps)):
-        rate = _schedule(step / steps)
+    for step, batch in enumerate(_batches(tokenizer, seed, steered, steps, wording)):
+        rate = scale * _schedule(step / steps)
         losses = _train_step(model, tokenizer, batch, optimizer, rate, rng)
         keep = 0.96 if step else 0.0
         means = [keep * m + (1 - keep) * loss for m, loss in zip(means, losses, strict=True)]
@@ -115,7 +130,13 @@ def main(
             seconds = time.monotonic() - begun
             losses_text = f"loss of replies {means[0]:.3f}, of prompts {means[1]:.3f}"
             print(f"step {step:5d}  {losses_text}  {seconds:6.0f} s", flush=True)
-    save(model, tokenizer, output)
+
+
+def build_optimizer(model: LlamaForCausalLM) -> torch.optim.Optimizer:
+    """Its rate is set at every step."""
+    return torch.optim.AdamW(
+        model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01
+    )
 
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, output: Path) -> None:
@@ -201,14 +222,14 @@ def _learn_to_repeat(
 
 
 def _batches(
-    tokenizer: PreTrainedTokenizerFast, seed: int, steered: int, steps: int
+    tokenizer: PreTrainedTokenizerFast, seed: int, steered: int, steps: int, wording: Wording
 ) -> Iterator[Batch]:
     rng = random.Random(f"{seed}/dialogues")
     ready: list[Batch] = []
     for step in range(steps):
         if not ready:
             most = 2 if step < SHORT * steps else 6
-            dialogues = [make_dialogue(rng, REPLIES, most) for _ in range(BATCH * _POOL)]
+            dialogues = [make_dialogue(rng, REPLIES, most, wording) for _ in range(BATCH * _POOL)]
             dialogues.sort(key=lambda d: sum(len(m["content"]) for m in d.messages))
             for start in range(0, len(dialogues), BATCH):
                 ready.append(make_batch(tokenizer, dialogues[start : start + BATCH], steered))
