@@ -447,7 +447,7 @@ class RunConfig(_Section):
 
     def _check_answer(self) -> None:
         answer, dataset = self.vlm.answer, self.data.dataset
-        if answer in ("choice", "refusal") and self.vlm.kind != "encoder-decoder":
+        if answer != "likelihood" and self.vlm.kind != "encoder-decoder":
             raise ValueError(
                 f"vlm.answer is {answer}, but vlm.kind is {self.vlm.kind}, which writes no answer; "
                 "set vlm.kind = encoder-decoder"

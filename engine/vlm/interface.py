@@ -120,7 +120,9 @@ class Placeholders:
                 often = "" if self.least == 1 else f" {self.least} times"
                 return f"it needs the placeholder {PLACEHOLDER}{often}"
             case _:
-                often = f" more than {self.most} times" if self.most else ""
+                often = {None: "", 0: "", 1: " more than once"}.get(
+                    self.most, f" more than {self.most} times"
+                )
                 return f"it can't have the placeholder {PLACEHOLDER}{often}"
 
 

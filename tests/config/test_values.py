@@ -49,6 +49,11 @@ def test_quotes_around_a_text_are_no_part_of_it() -> None:
     assert value("name=7") == "7"
 
 
+@pytest.mark.parametrize("answer", ["embedding", "choice", "refusal"])
+def test_a_dual_encoder_writes_no_answer(answer: str) -> None:
+    assert "set vlm.kind = encoder-decoder" in refused(f"vlm.answer={answer}")
+
+
 def test_all_text_keys_are_known() -> None:
     config = RunConfig.model_validate({"data": {"path": "/images"}}).model_dump()
     for key in all_keys():

@@ -51,8 +51,19 @@ def test_tasks_are_known_without_a_heavy_library() -> None:
         (Placeholders(2), "a <category>", "no-placeholder", "<category> 2 times"),
         (Placeholders(0), "What is shown?", None, None),
         (Placeholders(0), "Is this a <category>?", None, None),
+        (
+            Placeholders(0, 1),
+            "<category>, a <category>",
+            "too-many-placeholders",
+            "> more than once",
+        ),
         (Placeholders(0, 0), "Is this a <category>?", "too-many-placeholders", "can't have"),
-        (Placeholders(0, 1), "<category> or <category>?", "too-many-placeholders", "than 1 times"),
+        (
+            Placeholders(0, 1),
+            "<category> or <category>?",
+            "too-many-placeholders",
+            "more than once",
+        ),
     ],
 )
 def test_how_often_the_placeholder_stands_in_a_template(rule, template, reason, problem) -> None:

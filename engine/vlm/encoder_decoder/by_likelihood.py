@@ -36,7 +36,7 @@ class ByLikelihood:
     ) -> None:
         """
         Raises:
-            ModelError: if two class names are one to the tokenizer.
+            ModelError: if the tokenizer has nothing for a class name, or two are one to it.
         """
         self._model = model
         self._questions = questions
@@ -44,10 +44,7 @@ class ByLikelihood:
         self._priors: dict[tuple[int, ...], Tensor] = {}
         self._grey: ImagePrefix | None = None
         self._names = questions.names(class_names)
-        try:
-            self._trie = build_trie(self._names)
-        except ValueError as error:
-            raise ModelError(f"class names can't be told apart by the VLM: {error}") from None
+        self._trie = build_trie(self._names)
         self._lengths = torch.tensor([float(len(path)) for path in self._trie.paths])
 
     def check(self, image: Image.Image, prefix: ImagePrefix) -> None:

@@ -12,11 +12,16 @@ from PIL import Image
 from torch import Tensor
 
 from engine.common.errors import ModelError
+from engine.common.names import quoted
 from engine.vlm.encoder_decoder.reading import Inputs, cut_inputs, image_token
 
 _BOTH_WAYS = frozenset({"paligemma"})
 
 _NAMES = ("a", "dog")
+_RENAME = (
+    "give the class another name (under [classes] in dataset.toml), or choose another vlm.model"
+)
+_PROBE = "what is it"
 _PROBES = ("?", "Which is it?\nA. a dog\nB. 2 cats\n", " (so) ", "é 猫.")
 
 
@@ -67,6 +72,7 @@ class Questions:
         self._chat_text: str | None = None
         self._is_text_constant = False
         self._head: list[int] | None = None
+        self._asks = False  # whether the template was seen to put what is asked behind the image
         self._is_text_enough: bool | None = None
 
     def inputs(self, image: Image.Image, question: str) -> dict[str, Tensor]:
@@ -121,16 +127,22 @@ class Questions:
         """The tokens from behind the image to where the answer begins: the same for all images.
 
         Raises:
-            ModelError: if the question is not all behind the image.
+            ModelError: if the template leaves what is asked out, or puts it before the image.
         """
+        if not self._asks:
+            # Of plain letters: tokenizers write others in other ways (é in one part or two).
+            said = self._tokenizer.decode(self._asked(_PROBE)).casefold()
+            if "".join(_PROBE.split()) not in "".join(said.split()):
+                raise ModelError(
+                    "the VLM's chat template leaves the question out, or puts it before the image; "
+                    "choose another vlm.model"
+                )
+            self._asks = True
+        return self._asked(question)
+
+    def _asked(self, question: str) -> list[int]:
         made = self.inputs(GREY, question)
         ids: list[int] = made["input_ids"][0, self._end_of_image(made) :].tolist()
-        said = "".join(self._tokenizer.decode(ids).split())
-        if not any("".join(text.split()) in said for text in (question, self._harmless(question))):
-            raise ModelError(
-                "the VLM's chat template leaves the question out, or puts it before the image; "
-                "choose another vlm.model"
-            )
         return ids
 
     def many(self, questions: Sequence[str]) -> list[list[int]]:
@@ -180,11 +192,24 @@ class Questions:
         return {"sanitize_control_tokens": True} if self._sanitises else {}
 
     def names(self, class_names: Sequence[str]) -> list[list[int]]:
-        """The tokens of class names where an answer begins."""
+        """The tokens of class names where an answer begins; control tokens in them are left out.
+
+        Raises:
+            ModelError: if nothing is left of a name, or two names have the same tokens.
+        """
         found = []
+        known: dict[tuple[int, ...], str] = {}
         for name in class_names:
-            ids = self._tokenizer(self._lead + name, add_special_tokens=False)["input_ids"]
-            found.append([int(token) for token in ids])
+            text = self._lead + self._harmless(name)
+            ids = [int(t) for t in self._tokenizer(text, add_special_tokens=False)["input_ids"]]
+            first = known.setdefault(tuple(ids), name)
+            if not ids or text.isspace():
+                raise ModelError(f"the VLM's tokenizer has nothing for {quoted(name)}; {_RENAME}")
+            if first is not name:
+                raise ModelError(
+                    f"the VLM's tokenizer can't tell {quoted(first)} from {quoted(name)}; {_RENAME}"
+                )
+            found.append(ids)
         return found
 
     def before(self) -> frozenset[int]:

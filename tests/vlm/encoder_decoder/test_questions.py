@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -188,3 +189,31 @@ def test_a_model_in_which_image_and_question_attend_both_ways_is_refused(
     monkeypatch.setattr(loaded.model.config, "model_type", "paligemma")
     with pytest.raises(ModelError, match="attend to each other"):
         Questions(loaded.processor, loaded.model)
+
+
+@pytest.mark.parametrize("question", ["Is it a cafe\u0301?", "Is it 5 \u212b?", "WHAT is it?"])
+@pytest.mark.parametrize("kind", [normalizers.NFC, normalizers.NFKC, normalizers.Lowercase])
+def test_a_question_that_the_tokenizer_writes_in_another_way_is_asked(
+    loaded: LoadedModel, question: str, kind: Any
+) -> None:
+    backend = loaded.processor.tokenizer.backend_tokenizer
+    backend.normalizer = kind()
+    try:
+        questions = Questions(loaded.processor, loaded.model)
+        asked = questions.question(question)
+        assert questions.many([question]) == [asked]
+    finally:
+        backend.normalizer = normalizers.Sequence([])
+    assert len(asked) > len(questions.question(""))
+
+
+@pytest.mark.parametrize("name", ["<image>", "<end>", " <pad><|user|>", ""])
+def test_a_class_name_of_which_nothing_is_left_is_refused(questions: Questions, name: str) -> None:
+    with pytest.raises(ModelError, match=f"has nothing for '{re.escape(name)}'; give the class"):
+        questions.names(["cup", name])
+
+
+def test_class_names_hold_no_control_tokens_and_are_told_apart(questions: Questions) -> None:
+    assert questions.names(["c<image>up", "ball"]) == questions.names(["cup", "ball"])
+    with pytest.raises(ModelError, match="can't tell 'cup' from 'cup<end>'"):
+        questions.names(["cup", "ball", "cup<end>"])
