@@ -2,6 +2,7 @@
 
     python benchmarks/demo.py                      # seeds 0 to 4, with steering and without
     python benchmarks/demo.py --dataset demo-funfair --seeds 3
+    python benchmarks/demo.py --vlm llava --set vlm.answer=embedding
 
 Each run is a process of its own, so that the seconds include importing and loading.
 """
@@ -25,23 +26,30 @@ def main() -> None:
     options.add_argument("--seeds", type=int, default=5)
     options.add_argument("--steps", type=int, default=20)
     options.add_argument("--dataset", default="demo-cabinet")
+    options.add_argument("--vlm", default="clip")
+    options.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    options.add_argument("--modes", nargs="+", default=["last-token", "off"])
     chosen = options.parse_args()
+    asked = ["--steps", str(chosen.steps), "--dataset", chosen.dataset, "--vlm", chosen.vlm]
+    asked += [word for value in chosen.set for word in ("--set", value)]
     header = ("steering", "seed", "seed test", "best test", "ensemble test", "gain", "parsed")
+    print(" ".join(asked))
     print(f"{chosen.dataset}, {chosen.steps} steps of 10 candidates, 5 shots")
     print("  ".join(f"{name:>13}" for name in (*header, "s/step", "first step", "total s")))
-    for mode in ("last-token", "off"):
-        rows = [run(seed, mode, chosen.steps, chosen.dataset) for seed in range(chosen.seeds)]
-        for seed, row in enumerate(rows):
-            print_row(mode, str(seed), row)
+    for mode in chosen.modes:
+        rows = []
+        for seed in range(chosen.seeds):
+            rows.append(run(seed, mode, asked))
+            print_row(mode, str(seed), rows[-1])
         medians = {key: statistics.median(row[key] for row in rows) for key in rows[0]}
         print_row(mode, "median", medians)
 
 
-def run(seed: int, mode: str, steps: int, dataset: str) -> dict[str, float]:
+def run(seed: int, mode: str, asked: list[str]) -> dict[str, float]:
     """One run; accuracies and shares in percent, times in seconds from the command on."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "glov_tui", "demo", "--headless", "--json"]
-        command += ["--seed", str(seed), "--steps", str(steps), "--dataset", dataset]
+        command += ["--seed", str(seed), *asked]
         command += ["--set", f"steering.mode={mode}", "--run-dir", f"{folder}/run"]
         begun = time.time()
         done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -12,6 +12,7 @@ import typer
 from glov_tui.commands.arguments import (
     AsJson,
     ConfigArgument,
+    DemoVLM,
     Detach,
     Headless,
     LowBandwidth,
@@ -71,6 +72,9 @@ def demo(
         str | None,
         typer.Option(help="A demo data set: `glov datasets`.", autocompletion=complete_dataset),
     ] = None,
+    vlm: Annotated[
+        DemoVLM, typer.Option(help="clip, whose prompts are templates, or llava: questions.")
+    ] = DemoVLM.CLIP,
     run_dir: RunDir = None,
     override: Override = None,
     low_bandwidth: LowBandwidth = False,
@@ -82,7 +86,8 @@ def demo(
     from glov_tui.commands.driving import How, new_run
 
     how = How(headless, detach, as_json, low_bandwidth)
-    raise typer.Exit(new_run(str(preset_file("demo")), [*given, *(override or [])], run_dir, how))
+    preset = "demo" if vlm is DemoVLM.CLIP else "demo-llava"
+    raise typer.Exit(new_run(str(preset_file(preset)), [*given, *(override or [])], run_dir, how))
 
 
 @app.command()

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from glov_tui.commands.completion import complete_key, complete_preset, complete_run
+
+
+class DemoVLM(StrEnum):
+    """The two families of VLMs that the demo shows."""
+
+    CLIP = "clip"
+    LLAVA = "llava"
+
 
 Headless = Annotated[
     bool,

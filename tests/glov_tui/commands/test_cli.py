@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from engine.config.toml_file import load_config, preset_names
+from engine.vlm.encoder_decoder.task import TASK
 from glov_tui.commands.config import write_config
 from tests.support import ROOT
 from tests.support.command import GLOV, called, check_refused
@@ -40,6 +41,17 @@ def test_demo_prints_one_json_document_with_the_promised_keys(tmp_path: Path) ->
     row = result["leaderboard"][0]
     assert {"template", "train_accuracy", "step", "origin"} <= set(row)
     assert (tmp_path / "runs" / result["run"] / "events.jsonl").is_file()
+
+
+@pytest.mark.parametrize("answer", ["likelihood", "embedding"])
+def test_the_demo_of_questions_improves_on_its_seed_question(tmp_path: Path, answer: str) -> None:
+    command = ("demo", "--vlm", "llava", "--headless", "--json", "--steps", "3", "--seed", "0")
+    done = called(*command, "--set", f"vlm.answer={answer}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["baseline"]["template"] == TASK.seed_template
+    assert result["ensemble"]["test_accuracy"] > result["baseline"]["test_accuracy"]
+    assert result["replies"]["parse_rate"] >= 0.8
 
 
 EVIL = "x\x1b[2J\x9b\u202e\u200by"
@@ -101,6 +113,7 @@ def test_without_json_the_result_is_a_table_and_progress_is_on_stderr(tmp_path: 
         (("demo", "--set", "proposal.template_file=nowhere"), "proposal.template_file"),
         (("demo", "--headless", "--dataset", "cabinett"), "demo-cabinet"),
         (("demo", "--headless", "--steps", "x"), "--steps"),
+        (("demo", "--headless", "--vlm", "blip"), "'clip', 'llava'"),
         (("resume", "nothing", "--headless"), "no run there"),
         (("fork", "nothing", "--at-step", "1"), "no run there"),
         (("fork", "nothing"), "--at-step"),

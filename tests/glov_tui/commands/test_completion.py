@@ -44,6 +44,11 @@ def test_a_shell_is_given_names_of_runs(tmp_path: Path) -> None:
     assert offered("glov attach lat", tmp_path) == ["latest"]
 
 
+def test_the_demo_says_and_offers_its_two_vlms(tmp_path: Path) -> None:
+    assert offered("glov demo --vlm ", tmp_path) == ["clip", "llava"]
+    assert offered("glov demo --vlm l", tmp_path) == ["llava"]
+
+
 def test_sweeps_are_offered_where_they_can_be_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
