@@ -52,7 +52,7 @@ class ByEmbedding:
         Raises:
             ModelError: if the embedder has nothing for a class name.
         """
-        self.rests_on = embedder.weights
+        self.rests_on = f"{embedder.weights} {how.rests_on}"
         self._model = model
         self._questions = questions
         self._embedder = embedder

@@ -43,6 +43,7 @@ class ByParsedLetter(ByChoice):
     ) -> None:
         """As ``ByChoice``; ``answers`` are known ones, ``how`` others are written."""
         super().__init__(model, questions, class_names, options)
+        self.rests_on = how.rests_on
         self._answers = answers
         self._how = how
 

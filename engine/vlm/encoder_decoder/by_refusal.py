@@ -42,8 +42,6 @@ def with_question(template: str, question: str) -> str:
 class ByRefusal:
     """Writes answers, and has them judged."""
 
-    rests_on = ""
-
     def __init__(
         self,
         model: Any,
@@ -61,6 +59,7 @@ class ByRefusal:
             how: they are written.
         """
         self.judge: Judge = by_patterns
+        self.rests_on = how.rests_on
         self._model = model
         self._questions = questions
         self._rows = rows

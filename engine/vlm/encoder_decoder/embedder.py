@@ -36,7 +36,10 @@ class Embedder:
 
     def __init__(self, name: str, model: Any, batch: int = 64) -> None:
         self.name = name
-        self.weights = sampled_hash(model)  # tells it from others
+        pooled = [part.get_config_dict() for part in model if type(part).__name__ == "Pooling"]
+        parts = [type(part).__name__ for part in model]
+        # Tells it from others: the mean of a text's tokens is not the first of them.
+        self.weights = f"{sampled_hash(model)} {parts} {pooled}"
         self._model = model
         self._batch = batch
         self._width = self._encoded(["a"]).shape[-1]

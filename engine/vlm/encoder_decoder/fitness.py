@@ -71,7 +71,7 @@ class EncoderDecoder:
             ModelError: if the predictor's fast reading is not that of a plain one.
         """
         self.name, self.revision = name, revision
-        self.weights = _together(weights, predictor.rests_on)
+        self.weights = _together(weights, f"{questions.rests_on} {predictor.rests_on}")
         self.cache_entries: tuple[str, ...] = ()
         self._dataset = dataset
         self._questions = questions
@@ -280,8 +280,6 @@ class EncoderDecoder:
 
 
 def _together(weights: str, others: str) -> str:
-    """The VLM's weights and those of the predictor's models, as one precision and hash."""
-    if not others:
-        return weights
+    """The VLM's weights and what else its predictions rest on, as one precision and hash."""
     precision, _, own = weights.partition(" ")
     return f"{precision} {hashlib.sha256(f'{own} {others}'.encode()).hexdigest()}"

@@ -40,6 +40,11 @@ class Greedy:
     penalty: float = 1.0
     before: frozenset[int] = frozenset()
 
+    @property
+    def rests_on(self) -> str:
+        """What of it is in a model's files and not in its weights."""
+        return f"{sorted(self.ends)} {self.penalty}"
+
 
 @torch.inference_mode()
 def write_answers(

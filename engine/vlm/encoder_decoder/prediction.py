@@ -81,7 +81,7 @@ class Predictor(Protocol):
 
     @property
     def rests_on(self) -> str:
-        """A hash of what tells its other models from others; empty where it has none."""
+        """What tells its other models and its way of writing from others; may be empty."""
         ...
 
     def check(self, image: Image.Image, prefix: ImagePrefix) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
+import json
 from collections.abc import Sequence
 from threading import RLock
 from typing import Any
@@ -21,6 +23,11 @@ _NAMES = ("a", "dog")
 _RENAME = (
     "give the class another name (under [classes] in dataset.toml), or choose another vlm.model"
 )
+_OF_IMAGES = (
+    *("crop_size", "do_", "image_mean", "image_std", "max_", "merge_size", "min_", "patch_size"),
+    *("resample", "rescale_factor", "size"),
+)
+"""What settings of an image processor begin with that say what becomes of an image."""
 _PROBE = "what is it"
 _PROBES = ("?", "Which is it?\nA. a dog\nB. 2 cats\n", " (so) ", "é 猫.")
 
@@ -74,6 +81,20 @@ class Questions:
         self._head: list[int] | None = None
         self._asks = False  # whether the template was seen to put what is asked behind the image
         self._is_text_enough: bool | None = None
+
+    @property
+    def rests_on(self) -> str:
+        """A hash of how images and texts are read, which is not in a model's weights: its chat
+        template, as it is written (it may know the date), its tokenizer, its treatment of images.
+        """
+        images = getattr(self._processor, "image_processor", None)
+        own = images.to_dict() if images is not None else {}
+        # Without what is not set: later versions of the library have more of it.
+        settings = {k: v for k, v in own.items() if v and k.startswith(_OF_IMAGES)}
+        tokens = [self._tokenizer(text)["input_ids"] for text in _PROBES]
+        read = [self._processor.chat_template, settings, tokens, self._image_token]
+        described = json.dumps(read, sort_keys=True, default=str)
+        return hashlib.sha256(described.encode()).hexdigest()
 
     def inputs(self, image: Image.Image, question: str) -> dict[str, Tensor]:
         """Everything up to where the answer begins, of one image and question.

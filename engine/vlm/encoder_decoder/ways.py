@@ -79,7 +79,8 @@ def make_predictor(
             return ByChoice(loaded.model, questions, class_names, options)
     how = greedy_as_configured(loaded.model, questions, config.max_new_tokens, report)
     # Whatever an answer depends on beside the image and the question.
-    key = (loaded.revision, loaded.weights, how.most, READER_VERSION, transformers.__version__)
+    read = (questions.rests_on, how.rests_on, how.most)
+    key = (loaded.revision, loaded.weights, *read, READER_VERSION, transformers.__version__)
     folder = answers_folder() if config.cache else None
     answers = AnswerCache(repr(key), digests, folder, report)
     if config.answer == "choice":
