@@ -60,6 +60,22 @@ def llava() -> Made:
     return model, PLAIN, {"pixel_values": torch.randn(1, 3, 16, 16)}
 
 
+def llava_next() -> Made:
+    config = tf.LlavaNextConfig(
+        vision_config=tf.CLIPVisionConfig(**SIZES, image_size=16, patch_size=8, projection_dim=32),
+        text_config=tf.LlamaConfig(**TEXT),
+        image_token_index=IMAGE,
+        image_grid_pinpoints=[[16, 16], [16, 32]],
+    )
+    model = tf.LlavaNextForConditionalGeneration(config)
+    inputs = {
+        "pixel_values": torch.randn(1, 2, 3, 16, 16),
+        "image_sizes": torch.tensor([[16, 16]]),
+    }
+    features = model.get_image_features(**inputs, return_dict=True).pooler_output
+    return model, [1, 5, 6, *[IMAGE] * sum(map(len, features))], inputs
+
+
 def llava_onevision() -> Made:
     config = tf.LlavaOnevisionConfig(
         vision_config=tf.SiglipVisionConfig(**SIZES, image_size=16, patch_size=8),
@@ -211,6 +227,7 @@ def molmo2() -> Made:
 
 FAMILIES: dict[str, Callable[[], Made]] = {
     "llava": llava,
+    "llava-next": llava_next,
     "llava-onevision": llava_onevision,
     "qwen2.5-vl": qwen2_5_vl,
     "qwen3-vl": qwen3_vl,

@@ -116,6 +116,10 @@ def _explained(name: str) -> Iterator[None]:
                 f"the VLM {name} comes with its own code, and no code of a VLM is ever run. Take a "
                 "model that transformers knows itself"
             ) from error
+        if isinstance(error, ImportError):
+            raise ModelError(
+                f"the VLM {name} needs a library that is missing: {reason[:400]}"
+            ) from error
         if "nrecognized configuration class" in reason:
             raise ModelError(
                 f"the VLM {name} is no model that reads images and writes text; for models such as "

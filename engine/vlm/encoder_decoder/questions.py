@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
+import re
 from collections.abc import Sequence
 from threading import RLock
 from typing import Any
@@ -16,6 +16,9 @@ from torch import Tensor
 from engine.common.errors import ModelError
 from engine.common.names import quoted
 from engine.vlm.encoder_decoder.reading import Inputs, cut_inputs, image_token
+
+_PLAIN = re.compile(r"[\s\u2581]+|</?[a-z][a-z0-9]*>")
+"""Blanks and tags of HTML: some tokenizers have such tokens of their own, and they are text."""
 
 _BOTH_WAYS = frozenset({"paligemma"})
 
@@ -63,10 +66,8 @@ class Questions:
                 "the VLM's processor has no chat template, so it can't be asked: put a "
                 "chat_template.jinja into the model's folder, or choose another vlm.model"
             )
-        self._sanitises = (
-            "sanitize_control_tokens" in inspect.signature(processor.apply_chat_template).parameters
-        )
         self._device = model.device
+        self._controls = self._find_controls()
         self.end_of_text: int | None = self._tokenizer.eos_token_id
         self._lead, behind = self._around_answer()
         tokens = self._tokenizer(behind, add_special_tokens=False)["input_ids"] if behind else []
@@ -96,6 +97,20 @@ class Questions:
         described = json.dumps(read, sort_keys=True, default=str)
         return hashlib.sha256(described.encode()).hexdigest()
 
+    def _find_controls(self) -> list[str]:
+        """What the tokenizer or the processor takes for more than text, the longest first.
+
+        transformers' own way to read it as plain text (``sanitize_control_tokens``) fails with some
+        processors (Idefics 3), with some tokens of others (Gemma 3, InternVL), and where tokens are
+        nested.
+        """
+        own = [value for name, value in vars(self._processor).items() if name.endswith("_token")]
+        known = {str(token) for token in own if token}
+        for token in self._tokenizer.added_tokens_decoder.values():
+            if token.special or not _PLAIN.fullmatch(str(token)):
+                known.add(str(token))
+        return sorted(known, key=len, reverse=True)
+
     def inputs(self, image: Image.Image, question: str) -> dict[str, Tensor]:
         """Everything up to where the answer begins, of one image and question.
 
@@ -111,7 +126,6 @@ class Questions:
             tokenize=True,
             return_dict=True,
             return_tensors="pt",
-            **self._sanitised,
         )
         return {name: value.to(self._device) for name, value in made.items()}
 
@@ -188,7 +202,7 @@ class Questions:
         return all(head == heads[0] for head in heads)
 
     def _from_text(self, question: str) -> list[int] | None:
-        if not self._is_text_enough or self._harmless(question) != question:
+        if not self._is_text_enough:
             return None
         text = self._behind(question)
         return None if text is None or self._head is None else [*self._head, *text]
@@ -207,10 +221,6 @@ class Questions:
         behind = rendered.rpartition(mark)[2]
         ids = self._tokenizer(behind, add_special_tokens=False)["input_ids"]
         return [int(token) for token in ids]
-
-    @property
-    def _sanitised(self) -> dict[str, Any]:
-        return {"sanitize_control_tokens": True} if self._sanitises else {}
 
     def names(self, class_names: Sequence[str]) -> list[list[int]]:
         """The tokens of class names where an answer begins; control tokens in them are left out.
@@ -255,14 +265,15 @@ class Questions:
 
     def _chat(self, question: str, image: Image.Image | None) -> list[dict[str, Any]]:
         shown = {"type": "image"} if image is None else {"type": "image", "image": image}
-        text = {"type": "text", "text": question if self._sanitises else self._harmless(question)}
+        text = {"type": "text", "text": self._harmless(question)}
         return [{"role": "user", "content": [shown, text]}]
 
     def _harmless(self, text: str) -> str:
-        """Without the control tokens of the tokenizer, so that a template can't write an image."""
-        controls = {str(token) for token in self._tokenizer.added_tokens_decoder.values()}
-        for token in sorted(controls, key=len, reverse=True):
-            text = text.replace(token, "")
+        """Without control tokens, so that a template can't write an image, however it tries."""
+        while (
+            found := next((token for token in self._controls if token in text), None)
+        ) is not None:
+            text = text.replace(found, "")  # what is left may be one anew
         return text
 
     def _rendered(self, chat: list[dict[str, Any]], **options: Any) -> Any:

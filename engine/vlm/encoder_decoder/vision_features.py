@@ -19,7 +19,14 @@ from transformers.utils.generic import ModelOutput
 from engine.vlm.encoder_decoder.reading import Inputs, image_token
 
 _OF_AN_IMAGE = frozenset(
-    {"pixel_values", "pixel_attention_mask", "image_sizes", "image_grid_thw", "image_grids"}
+    {
+        "pixel_values",
+        "pixel_attention_mask",
+        "image_sizes",
+        "image_grid_thw",
+        "image_grids",
+        "batch_num_images",
+    }
 )
 """What towers read that may be of several images, one behind the other. Others hold indices."""
 

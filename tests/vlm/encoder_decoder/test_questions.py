@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from tokenizers import normalizers
+from transformers.models.smolvlm import processing_smolvlm
 
 from engine.common.errors import ModelError
 from engine.config import VLMConfig
@@ -20,6 +21,7 @@ from engine.vlm.encoder_decoder.model import LoadedModel, load_model
 from engine.vlm.encoder_decoder.questions import Questions
 from engine.vlm.encoder_decoder.reading import read_prefix
 from tests.support.tiny_llava import CHAT, save_tiny_llava
+from tests.support.tiny_processors import save
 
 NAMES = ["red ball", "ball", "cup", "red cup", "cupboard"]
 
@@ -217,3 +219,23 @@ def test_class_names_hold_no_control_tokens_and_are_told_apart(questions: Questi
     assert questions.names(["c<image>up", "ball"]) == questions.names(["cup", "ball"])
     with pytest.raises(ModelError, match="can't tell 'cup' from 'cup<end>'"):
         questions.names(["cup", "ball", "cup<end>"])
+
+
+def test_nested_control_tokens_are_taken_out_and_those_that_are_only_text_stay(
+    tmp_path: Path,
+) -> None:
+    folder = save_tiny_llava(tmp_path / "llava")
+    own = load_model(VLMConfig(kind="encoder-decoder", model=str(folder)))
+    own.processor.tokenizer.add_tokens(["\n\n", "<h1>", "<|tool|>"])  # the first two as Gemma has
+    questions = Questions(own.processor, own.model)
+    assert questions.question("a <im<image>age><|to<end>ol|>b") == questions.question("a b")
+    assert "<h1>\n\nx" in own.processor.tokenizer.decode(questions.question("<h1>\n\nx"))
+
+
+def test_a_library_that_a_processor_needs_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = save("smolvlm", tmp_path / "smolvlm")
+    monkeypatch.setattr(processing_smolvlm, "num2words", None)
+    with pytest.raises(ModelError, match="needs a library that is missing: .*num2words"):
+        load_model(VLMConfig(kind="encoder-decoder", model=str(folder)))

@@ -19,7 +19,7 @@ from engine.run import events as ev
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
 from engine.vlm.encoder_decoder.by_refusal import ByRefusal, with_question
-from engine.vlm.encoder_decoder.reading import ImagePrefix, Reader, text_prefix
+from engine.vlm.encoder_decoder.reading import Reader, cache_of, text_prefix
 from engine.vlm.encoder_decoder.safety import SafetyFitness
 from engine.vlm.families import task_of
 from engine.vlm.loading import load_fitness
@@ -155,11 +155,8 @@ def test_a_text_without_an_image_is_read_as_alone_also_after_an_image(family: st
     tokens = torch.tensor([[1, 7, 9, 11, 30]])
     plain = model(input_ids=tokens, attention_mask=torch.ones_like(tokens)).logits[0, -1]
     model(input_ids=torch.tensor([ids]), attention_mask=torch.ones(1, len(ids)), **inputs)
-    prefix: ImagePrefix = text_prefix(model, tokens[:, :1])
-    places = torch.arange(4)
-    logits, _ = Reader(model).read(
-        prefix.layers, tokens[0, 1:].tolist(), places + 1, places[:, None] >= places, keep=1
-    )
+    cache = cache_of([text_prefix(model, tokens[:, :1])], 4)
+    logits = Reader(model).read_on(cache, tokens[:, 1:], torch.arange(1, 5), keep=1)
     assert torch.allclose(logits[0, -1], plain, atol=2e-4)
 
 
