@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from engine.common.errors import ConfigError
@@ -13,7 +13,7 @@ from engine.config import RunConfig
 from engine.data.dataset import Dataset, LabelledImage
 from engine.data.images import UnreadableImageError, file_digest, read_image
 from engine.data.readers.question_rows import REFUSED, QuestionRow, QuestionSet
-from engine.data.sources import ImageFile
+from engine.data.sources import ImageFile, ImageSource
 from engine.vlm.encoder_decoder.by_refusal import ByRefusal
 from engine.vlm.encoder_decoder.fitness import EncoderDecoder
 from engine.vlm.encoder_decoder.image_prefixes import ImagePrefixes, PrefixGroup
@@ -153,7 +153,7 @@ def choose_rows(
         progress(phase.replace("images", "questions"), len(items), len(items))
 
     # Rows may share an image: the reader knows which ones are the same.
-    alone = replace(dataset, class_names=(REFUSED,), source=_NoFiles())
+    alone = replace(dataset, class_names=(REFUSED,), source=_NoCopies(dataset.images))
     seed = config.seed if config.data.sample_seed is None else config.data.sample_seed
     train, test = choose_images(
         alone,
@@ -172,14 +172,16 @@ def _digest(row: QuestionRow, image: int) -> int:
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest())
 
 
-class _NoFiles:
-    """A source that has nothing, so that nothing is taken for a copy of something."""
+@dataclass(frozen=True, slots=True)
+class _NoCopies:
+    """Images that nothing is known of before they are read, so that none is taken for a copy."""
 
-    identity = ""
+    images: ImageSource
+    identity: str = ""
 
     def file(self, path: str) -> ImageFile:
-        """None is asked for."""
-        raise AssertionError(path)
+        """The image itself."""
+        return self.images.file(path)
 
     def stamp(self, path: str) -> tuple[int, int]:
         """Nothing there."""
