@@ -1,4 +1,8 @@
-"""Data sets by name. Importing this loads no heavy library; reading a data set opens no image."""
+"""Data sets by name. Importing this loads no heavy library; reading a data set opens no image.
+
+Every run asks it before the first paint, most of them for the demo or for a folder of images: the
+catalogue is imported when it is asked for.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,16 @@ import dataclasses
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pkgutil import resolve_name
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from engine.common.errors import ConfigError
 from engine.common.names import quoted
 from engine.config import DataConfig
-from engine.data.catalogue.table import CATALOGUE, catalogue
-from engine.data.dataset import Dataset
 from engine.data.demo_world import DEMO
 from engine.data.demo_world.vocabulary import TASKS
+
+if TYPE_CHECKING:
+    from engine.data.dataset import Dataset
 
 
 class DatasetReader(Protocol):
@@ -63,19 +68,21 @@ DATASETS: tuple[RegisteredDataset, ...] = (
         )
         for task, about in TASKS.items()
     ),
-    *(
+)
+"""Data sets besides those of the catalogue, the general reader first."""
+
+
+def registered_datasets() -> dict[str, RegisteredDataset]:
+    """All data sets by name, those of the catalogue last."""
+    from engine.data.catalogue.table import CATALOGUE
+
+    published = (
         RegisteredDataset(
             entry.name, f"{entry.title}: {entry.description}", "engine.data.readers.catalogue:read"
         )
         for entry in CATALOGUE
-    ),
-)
-"""All data sets, the general reader first."""
-
-
-def registered_datasets() -> dict[str, RegisteredDataset]:
-    """All data sets by name."""
-    return {dataset.name: dataset for dataset in DATASETS}
+    )
+    return {dataset.name: dataset for dataset in (*DATASETS, *published)}
 
 
 def find_dataset(config: DataConfig) -> RegisteredDataset:
@@ -84,6 +91,9 @@ def find_dataset(config: DataConfig) -> RegisteredDataset:
     Raises:
         ConfigError: if there is no data set of that name; lists those there are.
     """
+    for dataset in DATASETS:
+        if dataset.name == config.dataset:
+            return dataset
     known = registered_datasets()
     if config.dataset not in known:
         near = get_close_matches(config.dataset, known, n=1)
@@ -102,6 +112,8 @@ def load_dataset(config: DataConfig) -> Dataset:
         ConfigError: if there is no data set of that name; lists those there are.
         DataError: if the data set can't be used as it is.
     """
+    from engine.data.catalogue.table import catalogue
+
     registered = find_dataset(config)
     if config.source != "auto" and registered.name not in catalogue():
         raise ConfigError(

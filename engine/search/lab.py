@@ -35,7 +35,8 @@ from engine.search.reading import read_reply
 from engine.steering.direction import Direction, Steering
 from engine.steering.measures import TracedReply
 from engine.steering.soundness import strength
-from engine.vlm.interface import Fitness, Task
+from engine.vlm.interface import Fitness
+from engine.vlm.task import Task
 
 Telemetry = Generator[ev.ExperimentProgress, None, None]
 

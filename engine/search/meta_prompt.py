@@ -21,7 +21,7 @@ from engine.prompts.jinja_limits import limited_rendering
 from engine.prompts.message import Message
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
-from engine.vlm.interface import Task
+from engine.vlm.task import Task
 
 _SHOWN_OF_A_REPLY = 300  # characters
 

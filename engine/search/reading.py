@@ -8,7 +8,7 @@ from engine.llm.interface import Reply
 from engine.prompts.message import Accept
 from engine.prompts.reply import Parsed
 from engine.prompts.template import RejectReason
-from engine.vlm.interface import Task
+from engine.vlm.task import Task
 
 
 def read_reply(reply: Reply, accept: Accept, task: Task) -> Parsed:

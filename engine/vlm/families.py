@@ -15,7 +15,7 @@ from typing import NamedTuple
 from engine.common.errors import ConfigError
 from engine.common.names import quoted
 from engine.config import RunConfig, VLMConfig
-from engine.vlm.interface import Task
+from engine.vlm.task import Task
 
 
 class Family(NamedTuple):

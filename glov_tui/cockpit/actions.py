@@ -33,7 +33,7 @@ from engine.run.result import summarise
 from engine.run.state import RunState
 from engine.session.interface import Session
 from engine.vlm.families import task_of
-from engine.vlm.interface import Task
+from engine.vlm.task import Task
 from glov_tui.cockpit import choices
 from glov_tui.cockpit.notices import NoticesApp
 from glov_tui.common.text import clean

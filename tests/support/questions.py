@@ -6,8 +6,9 @@ from pathlib import Path
 
 from engine.config import RunConfig
 from engine.config.toml_file import load_config
+from engine.data.dataset import Split
 from engine.vlm.encoder_decoder.fitness import EncoderDecoder
-from engine.vlm.interface import Score, Split
+from engine.vlm.interface import Score
 
 
 def configured(folder: Path, *overrides: str) -> RunConfig:

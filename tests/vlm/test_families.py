@@ -19,7 +19,7 @@ from engine.session.config_check import check_config
 from engine.session.local import LocalSession
 from engine.storage.journal import read_state
 from engine.vlm.families import FAMILIES, seed_template, task_of, with_seed_template
-from engine.vlm.interface import Placeholders, Task
+from engine.vlm.task import Placeholders, Task
 from tests.support.modules import modules_after
 
 SEED = "a photo of a <category>."

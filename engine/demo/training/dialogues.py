@@ -35,7 +35,7 @@ from engine.prompts.message import Message
 from engine.prompts.template import normalise
 from engine.run.ranking import Proposal, ScoredTemplate, best_and_worst, find_anchors, ranked
 from engine.search.meta_prompt import Example, MetaPrompt, load_meta_prompt
-from engine.vlm.interface import Task
+from engine.vlm.task import Task
 
 KEEP_WORDS = 0.75  # chance that a right value is named in words that a good template has
 EDITS = 0.8  # share of the replies that edit a shown template rather than begin anew

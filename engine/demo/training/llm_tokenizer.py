@@ -24,7 +24,7 @@ from engine.prompts.template import PLACEHOLDER
 from engine.search.meta_prompt import BUILT_IN
 from engine.vlm.dual_encoder.task import TASK
 from engine.vlm.encoder_decoder.task import TASK as QUESTION_TASK
-from engine.vlm.interface import Task
+from engine.vlm.task import Task
 
 SPACE = "▁"  # stands for the space before a word, as in Llama's own tokenizer
 BEGIN, END, PAD = "<|begin|>", "<|end|>", "<|pad|>"

@@ -14,7 +14,7 @@ from statistics import fmean
 
 from engine.common.errors import ModelError
 from engine.config import Pooling, RunConfig, SamplingConfig, SteeringConfig
-from engine.data.dataset import LabelledImage
+from engine.data.dataset import LabelledImage, Split
 from engine.data.demo_world.vocabulary import FACTORS, named_values
 from engine.demo.training.dialogues import random_phrases
 from engine.demo.training.wordings import TEMPLATES, Wording
@@ -28,7 +28,7 @@ from engine.search.glov import GlovSearch
 from engine.search.meta_prompt import Example, load_meta_prompt
 from engine.steering.direction import Direction, Steering
 from engine.steering.measures import LayerLens
-from engine.vlm.interface import Score, ScoringProgress, Split, TemplateCheck
+from engine.vlm.interface import Score, ScoringProgress, TemplateCheck
 from engine.vlm.predictions import KeptPredictions
 
 

@@ -16,7 +16,7 @@ from engine.demo.training.questions import ASK, OPENINGS, compose_question, open
 from engine.demo.training.worlds import STRANGE, Phrases, World, random_world
 from engine.vlm.dual_encoder.task import TASK as TEMPLATE_TASK
 from engine.vlm.encoder_decoder.task import TASK as QUESTION_TASK
-from engine.vlm.interface import Task
+from engine.vlm.task import Task
 
 
 class Wording(Protocol):

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from engine.common.errors import ModelError, UserError
 from engine.common.wording import counted
-from engine.data.dataset import Dataset, LabelledImage
+from engine.data.dataset import Dataset, LabelledImage, Split
 from engine.prompts.template import PLACEHOLDER, RejectReason
 from engine.vlm.dual_encoder.image_features import ImageFeatures
 from engine.vlm.dual_encoder.scoring import NotFiniteError, ensemble_features, score_features
 from engine.vlm.dual_encoder.text_context import TextContext
 from engine.vlm.dual_encoder.text_features import TextFeatures
-from engine.vlm.interface import Score, ScoringProgress, Split, TemplateCheck
+from engine.vlm.interface import Score, ScoringProgress, TemplateCheck
 from engine.vlm.labelled_images import LabelledImages, ReadImages, choose_images
 from engine.vlm.predictions import ImagePredictions, KeptPredictions
 

@@ -11,7 +11,7 @@ import torch
 
 from engine.common.errors import ModelError
 from engine.common.names import quoted
-from engine.data.dataset import Dataset, LabelledImage
+from engine.data.dataset import Dataset, LabelledImage, Split
 from engine.data.images import read_image
 from engine.models.memory import is_out_of_memory
 from engine.prompts.template import RejectReason
@@ -24,7 +24,7 @@ from engine.vlm.encoder_decoder.prediction import (
 )
 from engine.vlm.encoder_decoder.questions import Questions
 from engine.vlm.encoder_decoder.reading import ImagePrefix
-from engine.vlm.interface import AnsweredImage, Score, ScoringProgress, Split, TemplateCheck
+from engine.vlm.interface import AnsweredImage, Score, ScoringProgress, TemplateCheck
 from engine.vlm.labelled_images import LabelledImages
 from engine.vlm.predictions import ImagePredictions, KeptPredictions
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.vlm.interface import Placeholders, Task
+from engine.vlm.task import Placeholders, Task
 
 if TYPE_CHECKING:
     from engine.prompts.message import Accept, Finish

@@ -14,7 +14,7 @@ from textual.widgets import Label, TextArea
 
 from engine.prompts.message import Accept
 from engine.prompts.template import PLACEHOLDER, RejectReason
-from engine.vlm.interface import Task
+from engine.vlm.task import Task
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.common.text import clean
 

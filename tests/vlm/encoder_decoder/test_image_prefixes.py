@@ -16,8 +16,8 @@ from engine.vlm.encoder_decoder.model import LoadedModel, load_model
 from engine.vlm.encoder_decoder.prefix_memory import PrefixMemory, bytes_per_token
 from engine.vlm.encoder_decoder.questions import Questions
 from engine.vlm.encoder_decoder.reading import ImagePrefix, read_prefix
+from tests.support.image_prefixes import distance
 from tests.support.tiny_llava import save_tiny_llava
-from tests.vlm.encoder_decoder.test_vision_features import distance
 
 COUNT = 8
 ONE = 2 * 2 * 5 * 2 * 8 * 4  # bytes of a prefix: layers, keys and values, tokens, heads, d, float32

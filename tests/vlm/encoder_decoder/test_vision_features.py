@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.vlm.encoder_decoder.reading import ImagePrefix, read_prefix, read_prefixes
+from engine.vlm.encoder_decoder.reading import read_prefix, read_prefixes
 from engine.vlm.encoder_decoder.vision_features import VisionTower, handed_back, joined
+from tests.support.image_prefixes import distance
 from tests.support.tiny_vlms import FAMILIES, make
 
 
@@ -19,12 +20,6 @@ def images(family: str, count: int = 3) -> tuple:
         pixels = torch.randn_like(inputs["pixel_values"])
         made.append({"input_ids": torch.tensor([ids]), **inputs, "pixel_values": pixels})
     return model, made
-
-
-def distance(one: ImagePrefix, other: ImagePrefix) -> float:
-    assert (one.length, one.next_position) == (other.length, other.next_position)
-    pairs = zip(one.layers, other.layers, strict=True)
-    return max(float((a - b).abs().max()) for pair in pairs for a, b in zip(*pair, strict=True))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
