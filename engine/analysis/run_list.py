@@ -17,6 +17,7 @@ from typing_extensions import TypedDict
 from engine.common.errors import JournalError
 from engine.common.record import Count, Share, UnixTime
 from engine.common.user_path import user_path
+from engine.config import Select
 from engine.config.run_name import runs_folder
 from engine.storage.journal import is_begun
 from engine.storage.run_folder import find_folder, run_argument, wanted_in_runs_folder
@@ -40,6 +41,7 @@ class RunLine(TypedDict):
     best_train_accuracy: Share | None
     best_test_accuracy: Share | None
     ensemble_test_accuracy: Share | None
+    selection: Select | None  # how a run's ensemble was chosen: evaluation.select
     last_event: UnixTime | None  # Unix time, seconds
     parent: str | None  # the run that it is a fork of
     parent_step: Count | None  # the last step that both share
@@ -62,6 +64,7 @@ class ListedRun:
     train_accuracy: float | None = None
     best_test_accuracy: float | None = None
     ensemble_test_accuracy: float | None = None
+    selection: Select | None = None  # how a run's ensemble was chosen; None: not measured
     last_event: float | None = None  # Unix time, seconds
     parent: str | None = None
     parent_step: int | None = None
@@ -80,6 +83,7 @@ class ListedRun:
             "best_train_accuracy": self.train_accuracy,
             "best_test_accuracy": self.best_test_accuracy,
             "ensemble_test_accuracy": self.ensemble_test_accuracy,
+            "selection": self.selection,
             "last_event": self.last_event,
             "parent": self.parent,
             "parent_step": self.parent_step,
@@ -157,6 +161,7 @@ def _run(folder: Path) -> ListedRun:
         train_accuracy=found.train_accuracy,
         best_test_accuracy=found.best_test_accuracy,
         ensemble_test_accuracy=found.ensemble_test_accuracy,
+        selection=found.selection,
         last_event=found.last_event,
         parent=found.parent,
         parent_step=found.parent_step,

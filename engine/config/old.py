@@ -16,6 +16,7 @@ from engine.config import RunConfig
 _BEFORE: Mapping[str, Mapping[str, Any]] = {
     "sampling": {"thinking_tokens": 0},
     "proposal": {"accept": "clean"},
+    "evaluation": {"select": "top"},
 }
 
 

@@ -37,6 +37,7 @@ AlphaUnit = Literal["absolute", "relative"]
 Answer = Literal["likelihood", "embedding", "choice", "refusal"]
 LetterReading = Literal["likelihood", "parsed"]
 JudgeKind = Literal["patterns", "llm"]
+Select = Literal["greedy", "top"]
 LikelihoodScore = Literal["raw", "per-token", "prior-corrected"]
 
 MOST = 1_000_000
@@ -382,8 +383,12 @@ class SteeringConfig(_Section):
 class EvaluationConfig(_Section):
     """What is measured on the test split. The search itself never sees it."""
 
-    ensemble: int = Field(
-        3, ge=1, le=MOST, description="best templates ensembled on the test split"
+    ensemble: int = Field(3, ge=1, le=MOST, description="templates ensembled on the test split")
+    select: Select = Field(
+        "greedy",
+        description="which templates are ensembled: one after the other that which helps the "
+        "others most on the training images, repeats allowed, of the 200 best (greedy), or the "
+        "best by themselves (top; the paper's)",
     )
     every: int = Field(
         0,

@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_vali
 
 from engine.common.bits import text_to_bits
 from engine.common.record import Count, LogLikelihood, Positive, Seconds, Share, to_json
+from engine.config import Select
 from engine.prompts.message import Finish, Message
 from engine.run.edits import Edit
 from engine.run.event_record import EventRecord
@@ -197,7 +198,8 @@ class TestMeasured(EventRecord):
     kind: Literal["test-measured"] = "test-measured"
     step: Count
     subject: Subject
-    templates: tuple[str, ...]
+    templates: tuple[str, ...]  # of an ensemble as often as they count
+    selection: Select = "top"  # how an ensemble was chosen: evaluation.select
     hits: Count
     n: Positive
     seconds: Seconds

@@ -147,10 +147,14 @@ def sentence(event: ev.Event, before: Before) -> Said | None:
             return Said(f"finished{_of_images(before)}")
         case ev.TestMeasured():
             return Said(
-                f"test accuracy of the {event.subject}: {event.hits / event.n:.1%} "
+                f"test accuracy of the {_chosen(event)}: {event.hits / event.n:.1%} "
                 f"of {counted(event.n, 'image')}{_unnamed(event.unnamed, event.n)}"
             )
     return None
+
+
+def _chosen(event: ev.TestMeasured) -> str:
+    return event.subject if event.selection == "top" else f"{event.subject} (chosen greedily)"
 
 
 def _unnamed(count: int, images: int) -> str:

@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from engine.common.intervals import wilson_interval
 from engine.common.record import Count, Interval, LogLikelihood, Seconds, Share
-from engine.config import SearchKind
+from engine.config import SearchKind, Select
 from engine.run.events import Origin, TestMeasured
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState, Status
@@ -62,9 +62,10 @@ class Measured(OnTraining, OnTestSplit):
 
 
 class Ensemble(OnTestSplit):
-    """The best templates, whose text features are averaged."""
+    """Templates that decide together (docs/glov.md, 5)."""
 
-    templates: list[str]
+    templates: list[str]  # as often as they count
+    selection: Select | None  # how they were chosen: evaluation.select
 
 
 class ReplyCounts(TypedDict):
@@ -153,6 +154,7 @@ def summarise(state: RunState) -> RunResult:
         "best": {**_train(best), **_test(state.test("best"))},
         "ensemble": {
             "templates": list(t.templates) if (t := state.test("ensemble")) else [],
+            "selection": t.selection if t else None,
             **_test(t),
         },
         "replies": {

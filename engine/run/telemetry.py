@@ -10,7 +10,15 @@ from engine.run.event_record import EventRecord
 from engine.run.experiment import Experiment, Finding
 
 Phase = Literal[
-    "loading", "seed template", "meta-prompt", "steering", "proposing", "scoring", "testing", "idle"
+    "loading",
+    "seed template",
+    "meta-prompt",
+    "steering",
+    "proposing",
+    "scoring",
+    "ensemble",
+    "testing",
+    "idle",
 ]
 
 

@@ -36,9 +36,10 @@ from engine.run.step_facts import (
     step_finished,
     template_scored,
 )
+from engine.search.measuring import TestScorer
 from engine.search.meta_prompt import MetaPrompt, can_ask_again, compose_for
 from engine.search.reading import read_reply
-from engine.search.scoring import TrainScorer, is_chosen, rival, with_progress
+from engine.search.scoring import TrainScorer, is_chosen, rival
 from engine.search.strategy import Clock
 from engine.steering.direction import Steering
 from engine.vlm.families import seed_template, task_of
@@ -106,16 +107,16 @@ class ProposingSearch(abc.ABC):
         state, scores = yield from self._train.on_all(state, [seed])
         event = template_scored(seed, scores[seed], "seed", step=0, attempt=1, candidate=0)
         state = yield from emit(state, event)
-        state, measured = yield from self._measured(state, 0, "seed")
-        return (yield from emit(state, measured))
+        state, measured = yield from self._test.measured(state, 0, "seed")
+        return (yield from emit(state, measured.event))
 
     def catch_up(self, state: RunState) -> Events:
         """The test measurement that is due since the last step, where a fork asks for one anew."""
         step = state.steps_done
         known = any(t.step == step and t.subject == "ensemble" for t in state.tests)
         if not known and self._is_due(step) and state.allowed:
-            state, measured = yield from self._measured(state, step, "ensemble")
-            state = yield from emit(state, measured)
+            state, measured = yield from self._test.measured(state, step, "ensemble")
+            state = yield from emit(state, measured.event)
         return state
 
     def step(self, state: RunState) -> Events:
@@ -151,8 +152,8 @@ class ProposingSearch(abc.ABC):
         seconds = self.clock() - begun
         measured: tuple[ev.TestMeasured, ...] = ()
         if self._is_due(number) and state.allowed:
-            state, found = yield from self._measured(state, number, "ensemble")
-            measured = (found,)
+            state, found = yield from self._test.measured(state, number, "ensemble")
+            measured = (found.event,)
         # The end of a step is one append, made of what is there now: no safe point is in it.
         moved = anchors_moved(state, number)
         finished = step_finished(state, number, attempt, tally, seconds)
@@ -169,13 +170,14 @@ class ProposingSearch(abc.ABC):
             return state
         state, raced = yield from self._last_race(state)
         step = state.steps_done
-        state, best = yield from self._measured(state, step, "best", raced)
-        state, ensemble = yield from self._measured(state, step, "ensemble", raced)
-        changed = any(t.templates != self._top(state, t.subject, raced) for t in (best, ensemble))
-        if state.pending or changed:
+        state, best = yield from self._test.measured(state, step, "best", raced)
+        state, ensemble = yield from self._test.measured(state, step, "ensemble", raced)
+        found = (best, ensemble)
+        if state.pending or any(self._test.is_outdated(one, state, raced) for one in found):
             return state
         # One append: a last race that is begun again has the same templates before it.
-        return (yield from emit(state, *raced, best, ensemble, ev.RunFinished(step=step)))
+        finished = ev.RunFinished(step=step)
+        return (yield from emit(state, *raced, best.event, ensemble.event, finished))
 
     def score_injected(self, state: RunState, injected: ev.TemplateInjected) -> Events:
         """A person's template; a new best moves the anchors, at once if it came between two steps.
@@ -304,6 +306,10 @@ class ProposingSearch(abc.ABC):
     def _train(self) -> TrainScorer:
         return TrainScorer(self.config, self.fitness, self.scores)
 
+    @property
+    def _test(self) -> TestScorer:
+        return TestScorer(self.config, self.fitness, self.clock)
+
     def _complete(self, state: RunState, step: int) -> Events:
         """Score on all images what a person pinned or chose and a race had dropped."""
         chosen = [t for t in state.templates if state.is_partial(t) and is_chosen(t, state)]
@@ -339,44 +345,6 @@ class ProposingSearch(abc.ABC):
         """Whether the test ensemble is measured at the end of this step; the last one's is not."""
         every = self.config.evaluation.every
         return every > 0 and 0 < step < self.config.steps and step % every == 0
-
-    def _measured(
-        self,
-        state: RunState,
-        step: int,
-        subject: ev.Subject,
-        raced: tuple[ev.TemplateScored, ...] = (),
-    ) -> Steps[tuple[RunState, ev.TestMeasured]]:
-        """Measured, and not yet emitted: of what is best when the measurement is done.
-
-        ``raced`` are scores that will be emitted with it.
-        """
-        begun = self.clock()
-        templates: tuple[str, ...] = ()
-        # A person's template may be added meanwhile.
-        while templates != self._top(state, subject, raced):
-            templates = self._top(state, subject, raced)
-            work = self.fitness.score_ensemble(templates, split="test")
-            state, score = yield from with_progress(state, work, "testing")
-        event = ev.TestMeasured(
-            step=step,
-            subject=subject,
-            templates=templates,
-            hits=score.hits,
-            n=score.n,
-            seconds=self.clock() - begun,
-            unnamed=score.unnamed,
-        )
-        return state, event
-
-    def _top(
-        self, state: RunState, subject: ev.Subject, raced: tuple[ev.TemplateScored, ...] = ()
-    ) -> tuple[str, ...]:
-        if subject == "seed":
-            return (seed_template(self.config),)
-        count = 1 if subject == "best" else self.config.evaluation.ensemble
-        state = state.apply_all(raced)
-        return tuple(t.text for t in (state.contenders or state.allowed)[:count])
 
 
 def configuration(state: RunState) -> RunConfig:

@@ -17,6 +17,7 @@ from engine.common.errors import JournalError
 from engine.common.files import read_small, write_atomic
 from engine.common.ownership import why_denied
 from engine.common.record import Count, Record, Share, UnixTime, to_json
+from engine.config import Select
 from engine.run import events as ev
 from engine.run.state import ENDED, RunState, Status
 from engine.storage.journal import fold_journal, read_journal
@@ -35,6 +36,7 @@ class RunSummary(Record):
     done: Count  # steps
     planned: Count
     search: str  # search.kind; a summary of an earlier glov has none, and is made anew
+    selection: Select | None  # of the ensemble that was measured; the same holds
     train_accuracy: Share | None = None
     best_test_accuracy: Share | None = None
     ensemble_test_accuracy: Share | None = None
@@ -93,6 +95,7 @@ def summarise(state: RunState, last_event: float, journal: os.stat_result) -> Ru
         done=state.steps_done,
         planned=state.config.steps if state.config else 0,
         search=state.config.search.kind if state.config else "",
+        selection=ensemble.selection if ensemble else None,
         train_accuracy=state.best.accuracy if state.best is not None else None,
         best_test_accuracy=best.hits / best.n if best else None,
         ensemble_test_accuracy=ensemble.hits / ensemble.n if ensemble else None,

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Generator, Iterator, Sequence
 
 from engine.data.dataset import Split
 from engine.vlm.interface import Fitness, ScoringProgress
 from engine.vlm.predictions import ImagePredictions
 
+_AT_ONCE = 16
+"""Templates that are scored together, where there is room to keep what they make of the images."""
 
-def log_probabilities(
+
+def kept_predictions(
     fitness: Fitness, templates: Sequence[str], split: Split = "train"
-) -> Generator[ScoringProgress, None, NDArray[np.float16]]:
-    """Those that each template gives the classes of each image, (templates, images, classes).
+) -> Iterator[tuple[str, ImagePredictions | None]]:
+    """Each template with what it made of all images; None where that is not kept, or of some."""
+    for template in templates:
+        found = fitness.predictions(template, split)
+        yield template, found if found is not None and found.looked_at.all() else None
 
-    From what is kept; what is not is scored again. Images that a template was not shown are NaN.
+
+def predictions_again(
+    fitness: Fitness, templates: Sequence[str], split: Split = "train"
+) -> Generator[ScoringProgress, None, dict[str, ImagePredictions]]:
+    """Score templates again for what they make of each image.
+
+    Without those of which a fitness keeps nothing even then: they are more than it has room for.
 
     Raises:
         UserError, ModelError: as ``Fitness.score``.
-        ValueError: if the fitness keeps nothing of a template that it has just scored.
     """
-    found: dict[str, ImagePredictions] = {}
-    for template in dict.fromkeys(templates):
-        known = fitness.predictions(template, split)
-        if known is None:
-            yield from fitness.score([template], split=split)
-            known = fitness.predictions(template, split)
-        if known is None:
-            raise ValueError(f"{fitness.name} keeps no predictions")
-        found[template] = known
-    return np.stack([found[template].log_probabilities for template in templates])
+    images, classes = fitness.size(split), len(fitness.class_names)
+    step = _AT_ONCE if fitness.kept.takes(_AT_ONCE * images, classes) else 1
+    again: dict[str, ImagePredictions] = {}
+    for start in range(0, len(templates), step):
+        some = templates[start : start + step]
+        yield from fitness.score(some, split=split)
+        for template, found in kept_predictions(fitness, some, split):
+            if found is not None:
+                again[template] = found
+    return again

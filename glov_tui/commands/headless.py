@@ -15,13 +15,14 @@ from engine.common.stop_signals import stop_on_signal
 from engine.common.wording import counted
 from engine.remote.server import attachable
 from engine.run.commands import Stop
-from engine.run.result import OnTestSplit, OnTraining, PrintedResult, RunResult, summarise
+from engine.run.result import Ensemble, OnTestSplit, OnTraining, PrintedResult, RunResult, summarise
 from engine.run.state import RunState
 from engine.search.registry import DEFAULT_SEARCH
 from engine.session.interface import Session
 from engine.session.local import LocalSession
 from engine.storage.run_folder import LOG, run_argument
 from glov_tui.common.accuracy import with_interval
+from glov_tui.common.members import with_repeats
 from glov_tui.common.progress import format_seconds, seconds_left
 from glov_tui.common.text import clean
 from glov_tui.terminal.outliving import ProgressConsole, Readers, outliving_the_terminal
@@ -174,9 +175,14 @@ def _result_lines(state: RunState) -> RenderableType:
         lines.append(f"{name}: few-shot {_few_shot(row)}, test {_on_test(row)}")
         lines.append(f"  {clean(row['template'] or '-')}")
     ensemble = result["ensemble"]
-    lines.append(f"ensemble: test {_on_test(ensemble)} (95 % intervals)")
-    lines += [f"  {clean(template)}" for template in ensemble["templates"]]
+    lines.append(f"{_ensemble_title(ensemble)}: test {_on_test(ensemble)} (95 % intervals)")
+    lines += [f"  {clean(member)}" for member in with_repeats(ensemble["templates"])]
     return Text("\n".join(lines))
+
+
+def _ensemble_title(ensemble: Ensemble) -> str:
+    selection = ensemble["selection"]
+    return f"ensemble ({selection})" if selection is not None else "ensemble"
 
 
 def _few_shot(row: OnTraining) -> str:
@@ -198,8 +204,8 @@ def _result_table(state: RunState) -> RenderableType:
         table.caption = Text(f"scored on {scored:,} of {of_all:,} training images (search.racing)")
         table.caption_justify = "left"
     ensemble = result["ensemble"]
-    templates = Text("\n".join(clean(t) for t in ensemble["templates"]))
-    table.add_row("ensemble", templates, "", _on_test(ensemble))
+    templates = Text("\n".join(clean(member) for member in with_repeats(ensemble["templates"])))
+    table.add_row(_ensemble_title(ensemble), templates, "", _on_test(ensemble))
     return table
 
 

@@ -11,12 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.analysis.run_list import ListedRun, list_runs
+from engine.config import EvaluationConfig
 from engine.config.run_name import runs_folder
 from engine.search.registry import DEFAULT_SEARCH
 from glov_tui.commands.headless import say
 from glov_tui.common.text import clean
 from glov_tui.terminal.printing import percent, print_json, result_console
 
+_DEFAULT_SELECTION = EvaluationConfig.model_fields["select"].default
 _STYLES = {"running": "green", "paused": "yellow", "failed": "red", "damaged": "red"}
 
 
@@ -55,6 +57,10 @@ def _table(runs: Sequence[ListedRun]) -> Table:
     has_searches = any(run.search not in (None, DEFAULT_SEARCH) for run in runs)
     if has_searches:
         table.add_column("search", no_wrap=True)
+    selections = {run.selection for run in runs} - {None}
+    has_selections = selections not in (set(), {_DEFAULT_SELECTION})
+    if has_selections:
+        table.add_column("selection", no_wrap=True)
     if has_parents:
         table.add_column("forked from", no_wrap=True)
     now = time.time()
@@ -69,6 +75,7 @@ def _table(runs: Sequence[ListedRun]) -> Table:
             percent(run.ensemble_test_accuracy),
             _age(now, run.last_event),
             *([Text(clean(run.search or ""))] if has_searches else []),
+            *([run.selection or ""] if has_selections else []),
             *([Text(clean(parent))] if has_parents else []),
         )
     return table

@@ -91,6 +91,12 @@ def test_all_that_was_known_is_known(tmp_path: Path) -> None:
     assert (folder / EVENTS).read_bytes() == b"".join(LINES)  # reading changes nothing
 
 
+def test_its_ensembles_are_the_best_by_themselves(tmp_path: Path) -> None:
+    state = read_state(copied(tmp_path / "run"))
+    assert state.config is not None and state.config.evaluation.select == "top"
+    assert {measured.selection for measured in state.tests} == {"top"}
+
+
 def test_a_run_that_is_taken_up_is_rewritten_once_with_checksums(tmp_path: Path) -> None:
     folder = copied(tmp_path / "run", part_way(), b'{"torn')
     before = read_journal(folder)

@@ -71,7 +71,9 @@ def write_run(
             break
     if finished:
         events.append(_tested(len(curve), "best", test))
-        events.append(_tested(len(curve), "ensemble", ensemble))
+        measured = _tested(len(curve), "ensemble", ensemble)
+        selection = config.evaluation.select
+        events.append(measured.model_copy(update={"selection": selection}))
         events.append(ev.RunFinished(step=len(curve)))
     for event in events:
         journal.append(event)

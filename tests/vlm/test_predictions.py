@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.vlm.log_probabilities import log_probabilities
+from engine.vlm.log_probabilities import kept_predictions, predictions_again
 from engine.vlm.predictions import NO_CLASS, ImagePredictions, KeptPredictions
 from tests.support.generators import finished
 
@@ -81,12 +81,25 @@ def test_a_dual_encoder_says_what_it_made_of_each_image(demo_models) -> None:
     assert fitness.predictions("a never scored <category>.", "train") is None
 
 
-def test_log_probabilities_of_a_list_are_one_tensor_scored_where_they_are_not_kept(
-    demo_models,
-) -> None:
+def test_what_is_not_kept_of_all_images_is_scored_again(demo_models) -> None:
     fitness = demo_models("data.shots=2").fitness
-    new = "an old painting of a <category>."
-    found = finished(log_probabilities(fitness, [SEED, new, SEED]))
-    assert found.shape == (3, fitness.size("train"), len(fitness.class_names))
-    assert (found[0] == found[2]).all() and (found[0] != found[1]).any()
-    assert np.exp(found.astype(float)).sum(axis=-1) == pytest.approx(1, abs=0.01)
+    new, some = "an old painting of a <category>.", "a small <category>."
+    finished(fitness.score([SEED], split="train"))
+    rows = [0, 1]
+    half = fitness.predictions(SEED, "train")
+    shown = ImagePredictions.of(half.log_probabilities[rows], half.classes[rows])
+    fitness.kept.put(some, "train", shown.placed(rows, fitness.size("train")))
+    known = dict(kept_predictions(fitness, [SEED, new, some]))
+    assert known == {SEED: half, new: None, some: None}
+    again = finished(predictions_again(fitness, [new, some]))
+    assert list(again) == [new, some]
+    for found in again.values():
+        assert found.log_probabilities.shape == half.log_probabilities.shape
+        assert np.exp(found.log_probabilities.astype(float)).sum(-1) == pytest.approx(1, abs=0.01)
+    assert (again[new].log_probabilities != half.log_probabilities).any()
+
+
+def test_what_there_is_no_room_for_is_not_kept_when_it_is_scored_again(demo_models) -> None:
+    fitness = demo_models("data.shots=2").fitness
+    fitness.kept._room = 1
+    assert finished(predictions_again(fitness, ["a lone <category>."])) == {}

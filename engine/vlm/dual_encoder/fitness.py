@@ -14,7 +14,7 @@ from engine.common.wording import counted
 from engine.data.dataset import Dataset, LabelledImage, Split
 from engine.prompts.template import PLACEHOLDER, RejectReason
 from engine.vlm.dual_encoder.image_features import ImageFeatures
-from engine.vlm.dual_encoder.scoring import NotFiniteError, ensemble_features, score_features
+from engine.vlm.dual_encoder.scoring import NotFiniteError, Part, ensemble_features, score_features
 from engine.vlm.dual_encoder.text_context import TextContext
 from engine.vlm.dual_encoder.text_features import TextFeatures
 from engine.vlm.interface import Score, ScoringProgress, TemplateCheck
@@ -266,24 +266,23 @@ class DualEncoder:
         keep = keep and self.kept.takes(len(images.labels), len(texts))
         if not keep:
             return self._on_images(texts, split, template, None), None
-        parts: list[tuple[Tensor, Tensor]] = []
+        parts: list[Part] = []
         score = self._on_images(texts, split, template, parts)
-        found, classes = (torch.cat(some).numpy() for some in zip(*parts, strict=True))
+        found, classes, _ = (torch.cat(some).numpy() for some in zip(*parts, strict=True))
         return score, ImagePredictions.of(found, classes)
 
     @torch.inference_mode()
     def _of_each_image(self, texts: Tensor, split: Split, template: str) -> _EachImage:
-        parts: list[tuple[Tensor, Tensor]] = []
+        parts: list[Part] = []
         self._on_images(texts, split, template, parts)
-        found, classes = (torch.cat(some) for some in zip(*parts, strict=True))
+        found, classes, own = (torch.cat(some) for some in zip(*parts, strict=True))
         labels = self._images[split].labels.cpu()
         if self.kept.takes(*found.shape):
             self.kept.put(template, split, ImagePredictions.of(found.numpy(), classes.numpy()))
-        own = found.gather(1, labels[:, None])[:, 0].double()
         return _EachImage(labels, classes == labels, own)
 
     def _on_images(
-        self, texts: Tensor, split: Split, template: str, parts: list[tuple[Tensor, Tensor]] | None
+        self, texts: Tensor, split: Split, template: str, parts: list[Part] | None
     ) -> Score:
         images = self._images[split]
         try:

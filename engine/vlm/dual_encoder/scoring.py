@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -16,13 +18,21 @@ class NotFiniteError(Exception):
     """A similarity is NaN or infinite."""
 
 
+class Part(NamedTuple):
+    """What was made of some images; on the CPU."""
+
+    log_probabilities: Tensor  # (images, classes) float16, nats
+    predicted: Tensor  # (images,) int64
+    own: Tensor  # (images,) float64 log-likelihood of the true class, nats
+
+
 def score_features(
     images: Tensor,
     labels: Tensor,
     texts: Tensor,
     *,
     scale: float,
-    parts: list[tuple[Tensor, Tensor]] | None = None,
+    parts: list[Part] | None = None,
 ) -> Score:
     """Classify every image by its nearest text.
 
@@ -35,8 +45,7 @@ def score_features(
         labels: (n,) int64, the images' true classes.
         texts: (classes, d) float32, L2-normalised, one text per class.
         scale: the model's logit scale; a logit bias would cancel in the softmax.
-        parts: gets, of some images after the other, the log-probabilities of the classes,
-            (images, classes) float16, and the predicted ones, (images,); on the CPU.
+        parts: gets what was made of some images after the other.
 
     Raises:
         NotFiniteError: if a similarity isn't a number.
@@ -50,9 +59,10 @@ def score_features(
         predicted = logits.argmax(dim=1)
         hits_by_class += torch.bincount(truth[predicted == truth], minlength=len(texts))
         found = logits.log_softmax(dim=1)
-        log_likelihood += found.gather(1, truth[:, None]).cpu().double().sum()
+        own = found.gather(1, truth[:, None])[:, 0].cpu().double()
+        log_likelihood += own.sum()
         if parts is not None:
-            parts.append((found.clamp_min(LOWEST).half().cpu(), predicted.cpu()))
+            parts.append(Part(found.clamp_min(LOWEST).half().cpu(), predicted.cpu(), own))
     margin = float(log_likelihood) / len(images)
     if not torch.isfinite(log_likelihood):
         raise NotFiniteError

@@ -19,7 +19,7 @@ from engine.vlm.encoder_decoder.choices import with_options
 from engine.vlm.encoder_decoder.class_trie import build_trie
 from engine.vlm.encoder_decoder.letters import LETTERS
 from engine.vlm.encoder_decoder.likelihood import class_log_likelihoods, one_by_one
-from engine.vlm.encoder_decoder.prediction import Predictions, Question
+from engine.vlm.encoder_decoder.prediction import Predictions, Question, mean_logits
 from engine.vlm.encoder_decoder.questions import Questions
 from engine.vlm.encoder_decoder.reading import ImagePrefix, tolerance
 from engine.vlm.encoder_decoder.writing import by_length
@@ -93,10 +93,8 @@ class ByChoice:
         return Predictions(classes, named, (None,) * len(images))
 
     def combine(self, each: Sequence[Predictions]) -> Predictions:
-        """The mean of the probabilities that the questions give each option."""
-        found = torch.stack([one.log_probabilities for one in each])
-        mean = torch.logsumexp(found, dim=0) - torch.log(torch.tensor(float(len(each))))
-        return Predictions(mean, each[0].named, each[0].answers)
+        """The mean of the questions' logits."""
+        return Predictions(mean_logits(each), each[0].named, each[0].answers)
 
     def asked(self, images: Sequence[str], template: str) -> list[list[int]]:
         """The tokens behind each image, up to where the answer begins."""

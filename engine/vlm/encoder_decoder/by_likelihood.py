@@ -14,7 +14,7 @@ from engine.config.schema import LikelihoodScore
 from engine.prompts.template import PLACEHOLDER
 from engine.vlm.encoder_decoder.class_trie import build_trie, without_longer
 from engine.vlm.encoder_decoder.likelihood import class_log_likelihoods, one_by_one
-from engine.vlm.encoder_decoder.prediction import Predictions, Question
+from engine.vlm.encoder_decoder.prediction import Predictions, Question, mean_logits
 from engine.vlm.encoder_decoder.questions import GREY, Questions
 from engine.vlm.encoder_decoder.reading import ImagePrefix, read_prefix, tolerance
 
@@ -77,10 +77,8 @@ class ByLikelihood:
         return Predictions(found, torch.ones(len(found), dtype=torch.bool), (None,) * len(found))
 
     def combine(self, each: Sequence[Predictions]) -> Predictions:
-        """The mean of the probabilities that the questions give each class."""
-        found = torch.stack([one.log_probabilities for one in each])
-        mean = torch.logsumexp(found, dim=0) - torch.log(torch.tensor(float(len(each))))
-        return Predictions(mean, each[0].named, each[0].answers)
+        """The mean of the questions' logits."""
+        return Predictions(mean_logits(each), each[0].named, each[0].answers)
 
     def _corrected(self, likelihoods: Tensor, question: tuple[int, ...]) -> Tensor:
         found = without_longer(likelihoods.cpu(), self._trie)

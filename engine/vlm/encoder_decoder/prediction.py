@@ -76,6 +76,16 @@ def in_order(parts: Sequence[tuple[Sequence[int], Predictions]]) -> Predictions:
     )
 
 
+def mean_logits(each: Sequence[Predictions]) -> Tensor:
+    """Log-probabilities (images, classes) of an ensemble whose questions count alike.
+
+    The mean of the logits, as a dual encoder's ensemble has it: with the mean of the probabilities
+    no other question could ever be a better companion of the likeliest one than itself.
+    """
+    found = torch.stack([one.log_probabilities for one in each])
+    return found.mean(dim=0).log_softmax(dim=-1)
+
+
 class Predictor(Protocol):
     """Reads the class of images out of an encoder-decoder VLM. One thread at a time."""
 

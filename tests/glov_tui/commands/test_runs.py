@@ -62,6 +62,24 @@ def test_no_runs_says_how_to_make_one(
     assert "glov demo" in output.err and not output.out
 
 
+def test_where_some_ensembles_were_chosen_otherwise_the_list_says_how(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GLOV_RUNS_DIR", str(tmp_path))
+    write_run(tmp_path / "ours")
+    print_runs([], as_json=False)
+    assert "selection" not in capsys.readouterr().out
+    write_run(tmp_path / "theirs", "evaluation.select=top")
+    print_runs([], as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert "selection" in lines[1].split()
+    rows = {line.split()[0]: line for line in lines[2:] if line.strip()}
+    assert "greedy" in rows["ours"] and " top" in rows["theirs"]
+    print_runs([], as_json=True)
+    found = {run["name"]: run["selection"] for run in json.loads(capsys.readouterr().out)}
+    assert found == {"ours": "greedy", "theirs": "top"}
+
+
 def test_listing_loads_no_model_library() -> None:
     code = 'import glov_tui.commands.runs, sys; print({"torch", "textual"} & set(sys.modules))'
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,0 +1,91 @@
+"""What is measured on the test split: the seed template, the best one, and the ensemble.
+
+People are shown it. The search never is: nothing of it goes back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from engine.config import RunConfig
+from engine.run import events as ev
+from engine.run.emitting import Steps
+from engine.run.state import RunState
+from engine.search.ensemble import Pool, choose_ensemble, ensemble_pool
+from engine.search.scoring import with_progress
+from engine.vlm.families import seed_template
+from engine.vlm.interface import Fitness
+
+if TYPE_CHECKING:
+    from engine.search.strategy import Clock
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measurement that is not emitted yet, and the templates that were chosen from for it."""
+
+    event: ev.TestMeasured
+    pool: Pool
+
+
+@dataclass
+class TestScorer:
+    """Measures on the test split.
+
+    Where ``raced`` is given, these are scores that will be emitted with the measurement.
+    """
+
+    __test__: ClassVar[bool] = False  # not a test case, whatever pytest thinks of its name
+
+    config: RunConfig
+    fitness: Fitness
+    clock: Clock
+
+    def measured(
+        self,
+        state: RunState,
+        step: int,
+        subject: ev.Subject,
+        raced: tuple[ev.TemplateScored, ...] = (),
+    ) -> Steps[tuple[RunState, Measured]]:
+        """Measured, and not yet emitted: of what is best when the measurement is done."""
+        begun = self.clock()
+        count = self.config.evaluation.ensemble
+        pool, now = None, self._pool(state, subject, raced)
+        measured: tuple[str, ...] = ()
+        while pool != now:  # a person's template may be added meanwhile
+            pool = now
+            state, chosen = yield from choose_ensemble(state, pool, count, self.fitness)
+            if chosen.templates != measured:
+                measured = chosen.templates
+                work = self.fitness.score_ensemble(measured, split="test")
+                state, score = yield from with_progress(state, work, "testing")
+            now = self._pool(state, subject, raced)
+        event = ev.TestMeasured(
+            step=step,
+            subject=subject,
+            templates=chosen.templates,
+            selection=chosen.selection,
+            hits=score.hits,
+            n=score.n,
+            seconds=self.clock() - begun,
+            unnamed=score.unnamed,
+        )
+        return state, Measured(event, pool)
+
+    def is_outdated(
+        self, measured: Measured, state: RunState, raced: tuple[ev.TemplateScored, ...] = ()
+    ) -> bool:
+        """Whether it would now be chosen from other templates."""
+        return measured.pool != self._pool(state, measured.event.subject, raced)
+
+    def _pool(
+        self, state: RunState, subject: ev.Subject, raced: tuple[ev.TemplateScored, ...]
+    ) -> Pool:
+        if subject == "seed":
+            return Pool((seed_template(self.config),), "top")
+        state = state.apply_all(raced)
+        if subject == "best":
+            return Pool(tuple(t.text for t in (state.contenders or state.allowed)[:1]), "top")
+        return ensemble_pool(state, self.config, self.fitness)
