@@ -6,10 +6,10 @@ counts as wrong, and is counted (``unnamed``).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -27,6 +27,24 @@ from engine.vlm.encoder_decoder.writing import check_writing, written
 
 CHOSEN, OTHER = math.log(0.97), math.log(0.01)
 """Of an option that an answer names, and of the others: the margin then orders as the hits do."""
+
+
+def digests_with_options(
+    digests: Mapping[str, int], class_names: Sequence[str], options: Mapping[str, tuple[int, ...]]
+) -> dict[str, int]:
+    """By path, what answers are kept by: the same image with other options is asked anew.
+
+    Args:
+        digests: hashes of the images' content.
+        class_names: of the data set.
+        options: of each image, classes in the order of the letters.
+    """
+    found = {}
+    for path, labels in options.items():
+        asked = with_options("", [class_names[label] for label in labels])
+        both = json.dumps([digests[path], asked]).encode()
+        found[path] = int.from_bytes(hashlib.blake2b(both, digest_size=8).digest())
+    return found
 
 
 class ByParsedLetter(ByChoice):
@@ -57,10 +75,7 @@ class ByParsedLetter(ByChoice):
         self, images: Sequence[str], question: Question
     ) -> tuple[Sequence[int], Predictions] | None:
         """As ``Predictor.known``: where the answer is known, to the same options."""
-        found: dict[int, str] = {}
-        for index, image in enumerate(images):
-            for answer in self._answers.known([image], self._of(image, question)).values():
-                found[index] = answer
+        found = self._answers.known(images, question)
         if not found:
             return None
         return list(found), self._read([images[i] for i in found], list(found.values()))
@@ -71,8 +86,7 @@ class ByParsedLetter(ByChoice):
         """As ``Predictor.predict``; the answers are kept."""
         asked = self.asked(images, question.text)
         answers = written(self._model, self._questions, prefixes, asked, self._how, question.text)
-        for image, answer in zip(images, answers, strict=True):
-            self._answers.put([image], self._of(image, question), [answer])
+        self._answers.put(images, question, answers)
         return self._read(images, answers)
 
     def combine(self, each: Sequence[Predictions]) -> Predictions:
@@ -93,10 +107,6 @@ class ByParsedLetter(ByChoice):
         rows = named.nonzero()[:, 0]
         found[rows, winner[rows]] = CHOSEN
         return Predictions(found, named, (None,) * len(named))
-
-    def _of(self, image: str, question: Question) -> Question:
-        """The question as answers are kept by it: the same image may have other options."""
-        return replace(question, text=json.dumps([question.text, self.names(image)]))
 
     def _read(self, images: Sequence[str], answers: Sequence[str]) -> Predictions:
         letters = torch.full((len(images), len(LETTERS)), OTHER)

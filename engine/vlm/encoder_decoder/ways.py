@@ -16,7 +16,7 @@ from engine.vlm.encoder_decoder.answer_cache import AnswerCache
 from engine.vlm.encoder_decoder.by_choice import ByChoice
 from engine.vlm.encoder_decoder.by_embedding import ByEmbedding
 from engine.vlm.encoder_decoder.by_likelihood import ByLikelihood
-from engine.vlm.encoder_decoder.by_parsed_letter import ByParsedLetter
+from engine.vlm.encoder_decoder.by_parsed_letter import ByParsedLetter, digests_with_options
 from engine.vlm.encoder_decoder.by_refusal import ByRefusal
 from engine.vlm.encoder_decoder.embedder import Embedder, load_embedder
 from engine.vlm.encoder_decoder.greedy import greedy_as_configured
@@ -82,6 +82,8 @@ def make_predictor(
     read = (questions.rests_on, how.rests_on, how.most)
     key = (loaded.revision, loaded.weights, *read, READER_VERSION, transformers.__version__)
     folder = answers_folder() if config.cache else None
+    if config.answer == "choice":
+        digests = digests_with_options(digests, class_names, options)
     answers = AnswerCache(repr(key), digests, folder, report)
     if config.answer == "choice":
         return ByParsedLetter(loaded.model, questions, class_names, options, answers, how)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from engine.common.cache_folder import answers_folder
 from engine.common.errors import ConfigError, DataError
 from engine.common.kept import Kept
 from engine.config import RunConfig
@@ -20,10 +21,12 @@ from engine.session.config_check import check_config
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
 from engine.vlm.encoder_decoder.by_choice import NEVER
+from engine.vlm.encoder_decoder.by_parsed_letter import digests_with_options
 from engine.vlm.encoder_decoder.choices import ASK, with_options
 from engine.vlm.encoder_decoder.fitness import EncoderDecoder
 from engine.vlm.encoder_decoder.letters import LETTERS
 from engine.vlm.encoder_decoder.likelihood import one_by_one
+from engine.vlm.encoder_decoder.prediction import Question
 from engine.vlm.families import task_of
 from engine.vlm.loading import load_fitness
 from tests.support.small_runs import drive
@@ -227,6 +230,29 @@ def test_an_ensemble_of_parsed_answers_votes(parsing: EncoderDecoder) -> None:
         for i, c in zip(images, together.classes, strict=True)
     ]
     assert letters == [1, 1, 2, None, 0]
+
+
+def test_answers_are_kept_by_question_and_options(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLOV_CACHE_DIR", str(tmp_path))
+    overrides = ("vlm.letters=parsed", "vlm.max_new_tokens=3")
+    first = loaded(configured(folder, *overrides))
+    scores = run(first.score([QUESTION, INLINE], split="train"))
+    assert len(list(answers_folder().glob("*.jsonl"))) == 2  # a file a question
+    again = loaded(configured(folder, *overrides))._predictor
+    images = [item.path for item in first.images("train")]
+    asked = Question(QUESTION, tuple(first._questions.question(QUESTION)))
+    rows, found = again.known(images, asked)
+    assert list(rows) == list(range(len(images)))
+    assert found.score(torch.tensor([i.label for i in first.images("train")])) == scores[0]
+    digests = dict.fromkeys(first._predictor._options, 5)
+    names, options = first.class_names, first._predictor._options
+    kept = digests_with_options(digests, names, options)
+    turned = {path: (*labels[1:], labels[0]) for path, labels in options.items()}
+    other = digests_with_options(digests, names, turned)
+    assert all(kept[path] != other[path] for path in kept)
+    assert kept == digests_with_options(digests, names, options)
 
 
 def test_failures_are_journaled_and_shown(
