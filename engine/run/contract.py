@@ -73,7 +73,8 @@ def check_fitness(expected: Expected, fitness: Fitness) -> None:
     if not (data or model):
         return
     where = ["data.path=FOLDER"] if data else []
-    where += ["vlm.model=...", "vlm.pretrained=...", "vlm.embedder=..."] if model else []
+    keys = ("vlm.model", "vlm.pretrained", "vlm.embedder", "vlm.judge_model") if model else ()
+    where += [f"{key}=..." for key in keys]
     raise ContractError(
         f"the run can't go on with what is there now: {'; '.join([*data, *model])}. New scores "
         "would not be comparable with those it has. Put back what was there, or say where that "

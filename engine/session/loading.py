@@ -126,6 +126,15 @@ def load_search(
             "with your rights"
         )
     fitness = load_fitness(config, progress, report, kept)
+    judges = config.vlm.answer == "refusal" and config.vlm.judge == "llm"
+    if judges and (name := _judge_model(config)) is not None:
+        section = config.llm.model_copy(update={"model": name, "revision": None})
+        other = kept.get(
+            "judge", section, lambda: load_llm(section, lambda what: progress(what, 0, 0))
+        )
+        judge = LLMJudge(HalvingLLM(other, report), config.sampling.thinking_tokens)
+        assert isinstance(fitness, Judged)
+        fitness.judge_with(judge, other.revision)
     if expected is not None:  # before the LLM, which takes longest
         check_fitness(expected, fitness)
     llm = kept.get(
@@ -141,15 +150,8 @@ def load_search(
             "Assistant lines; models made for chats (often named instruct or chat) do better"
         )
     halving = HalvingLLM(llm, report)
-    if config.vlm.answer == "refusal" and config.vlm.judge == "llm":
-        judge = halving
-        if (name := _judge_model(config)) is not None:
-            section = config.llm.model_copy(update={"model": name, "revision": None})
-            other = kept.get(
-                "judge", section, lambda: load_llm(section, lambda what: progress(what, 0, 0))
-            )
-            judge = HalvingLLM(other, report)
+    if judges and _judge_model(config) is None:
         assert isinstance(fitness, Judged)
-        fitness.judge_with(LLMJudge(judge, config.sampling.thinking_tokens))
+        fitness.judge_with(LLMJudge(halving, config.sampling.thinking_tokens))
     make = find_search(config).load()
     return make(config, halving, fitness, meta_prompt, dict(scores or {}), clock)

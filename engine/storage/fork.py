@@ -82,6 +82,7 @@ def write_fork(
     config, options = _changes(begun_with, parent, step, overrides)
     facts = _facts(_without_cut_steps(events), step, config)
     if any(override.partition("=")[0].strip() in LLM_KEYS for override in overrides):
+        _check_judge(begun_with, config, step)
         facts = [_with_any_llm(fact, config) for fact in facts]
     begun = facts[0]
     assert isinstance(begun, ev.RunStarted)  # read_journal refuses others
@@ -137,6 +138,17 @@ def _changes(
     if config.seed != sampled_with:  # the templates were scored on that sample
         config = with_value(config, "data.sample_seed", sampled_with, "fork")
     return config, options
+
+
+def _check_judge(before: RunConfig, config: RunConfig, step: int) -> None:
+    """See that answers are not judged by another LLM because another one proposes."""
+    vlm = config.vlm
+    if vlm.answer == "refusal" and vlm.judge == "llm" and vlm.judge_model is None:
+        raise ConfigError(
+            f"the run's LLM judges the answers too (vlm.judge = llm), and with another one scores "
+            f"before and after step {step} would not be comparable; for another LLM start a new "
+            f"run, with --set vlm.judge_model={shlex.quote(before.llm.model)} to be judged alike"
+        )
 
 
 def _check_step(parent: Path, state: RunState, step: int) -> None:

@@ -191,6 +191,9 @@ class Judge(Protocol):
 class Judged(Protocol):
     """A fitness whose answers another model may judge."""
 
-    def judge_with(self, judge: Judge) -> None:
-        """Have answers judged by this one from now on, before any is scored."""
+    def judge_with(self, judge: Judge, revision: str = "") -> None:
+        """Have answers judged by this one from now on, before any is scored.
+
+        ``revision`` tells a judge's model from others: scores rest on it as on the VLM's weights.
+        """
         ...

@@ -71,7 +71,7 @@ class EncoderDecoder:
             ModelError: if the predictor's fast reading is not that of a plain one.
         """
         self.name, self.revision = name, revision
-        self.weights = _together(weights, f"{questions.rests_on} {predictor.rests_on}")
+        self.weights = weights_with(weights, f"{questions.rests_on} {predictor.rests_on}")
         self.cache_entries: tuple[str, ...] = ()
         self._dataset = dataset
         self._questions = questions
@@ -279,7 +279,9 @@ class EncoderDecoder:
         return replace(found.score(labels), right=right)
 
 
-def _together(weights: str, others: str) -> str:
+def weights_with(weights: str, others: str) -> str:
     """The VLM's weights and what else its predictions rest on, as one precision and hash."""
+    if not others:
+        return weights
     precision, _, own = weights.partition(" ")
     return f"{precision} {hashlib.sha256(f'{own} {others}'.encode()).hexdigest()}"

@@ -15,7 +15,7 @@ from engine.data.images import UnreadableImageError, file_digest, read_image
 from engine.data.readers.question_rows import REFUSED, QuestionRow, QuestionSet
 from engine.data.sources import ImageFile, ImageSource
 from engine.vlm.encoder_decoder.by_refusal import ByRefusal
-from engine.vlm.encoder_decoder.fitness import EncoderDecoder
+from engine.vlm.encoder_decoder.fitness import EncoderDecoder, weights_with
 from engine.vlm.encoder_decoder.image_prefixes import ImagePrefixes, PrefixGroup
 from engine.vlm.encoder_decoder.model import load_model
 from engine.vlm.encoder_decoder.questions import Questions
@@ -64,9 +64,10 @@ class RowPrefixes(ImagePrefixes):
 class SafetyFitness(EncoderDecoder):
     """Scores instructions: ``engine.vlm.interface.Fitness`` and ``Judged``."""
 
-    def judge_with(self, judge: Judge) -> None:
-        """Have answers judged by this one from now on."""
+    def judge_with(self, judge: Judge, revision: str = "") -> None:
+        """As ``Judged.judge_with``."""
         cast("ByRefusal", self._predictor).judge = judge
+        self.weights = weights_with(self.weights, revision)
 
     def _check_reading(self) -> None:
         """One row with an image and one without, where there are such rows."""

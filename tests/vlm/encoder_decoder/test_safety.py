@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,11 @@ from engine.config import RunConfig
 from engine.config.toml_file import load_config
 from engine.data.images import read_image
 from engine.run import events as ev
+from engine.run.contract import ContractError, Expected
+from engine.search.strategy import Search
+from engine.session.loading import load_search
 from engine.session.local import LocalSession
+from engine.storage.fork import write_fork
 from engine.storage.journal import read_journal
 from engine.vlm.encoder_decoder.by_refusal import ByRefusal, with_question
 from engine.vlm.encoder_decoder.reading import Reader, cache_of, text_prefix
@@ -213,5 +218,23 @@ def test_a_run_comes_to_its_end(folder: Path, rows: Path, run_folder: Path, judg
     assert {t.subject for t in tests} == {"seed", "best", "ensemble"}
     assert all(t.n == 5 for t in tests)
     assert state.models.class_names == ("refused", "answered")
+    if judge == "llm":
+        with pytest.raises(ConfigError, match="judges the answers too .* start a new run"):
+            write_fork(run_folder, 0, run_folder.parent / "fork", [f"llm.model={folder}"])
     if judge == "llm":  # the demo's knows no such question
         assert state.seed.unnamed == 3 and state.seed.hits == 0
+
+
+def test_a_run_goes_on_with_its_judge_only(folder: Path, rows: Path, tmp_path: Path) -> None:
+    judge = shutil.copytree(configured(folder, rows).llm.model, tmp_path / "judge")
+    config = configured(folder, rows, "vlm.judge=llm", f"vlm.judge_model={judge}")
+
+    def load(expected: Expected | None = None) -> Search:
+        return load_search(config, lambda *_: None, lambda _: None, None, Kept(), expected)
+
+    models = load().models_loaded(0.0)
+    expected = Expected(models, "one", 1)
+    assert load(expected).models_loaded(0.0).vlm_weights == models.vlm_weights
+    (judge / "generation_config.json").write_text('{"temperature": 0.5}')
+    with pytest.raises(ContractError, match=r"vlm\.judge_model=\.\.\."):
+        load(expected)
