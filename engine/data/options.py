@@ -284,6 +284,11 @@ def _matched(
             f"out of these, and data.test_fraction = {test_fraction:g} of each class is tested on"
         )
         train, test = _split(dataset, test, test_fraction)
+        if not test:
+            raise DataError(
+                f"{shown_path}: it has {counted(len(train), 'test image')} in all, one a class at "
+                "most (data.options): none is left to be tested on; give options of more images"
+            )
     kept = dataclasses.replace(
         dataset, train=tuple(train), test=tuple(test), problems=tuple(problems)
     )

@@ -152,6 +152,12 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path: Path, content: object, said
     assert "options.json" in str(error.value)
 
 
+def test_where_no_image_is_left_to_be_tested_on_it_is_said(tmp_path: Path) -> None:
+    file = write(tmp_path, {"beagle": [entry("test/beagle/1.jpg", *BEAGLE)]})
+    with pytest.raises(DataError, match="none is left to be tested on"):
+        find_options(PETS, file, 0.5)
+
+
 def test_a_file_that_is_not_there_and_data_sets_that_are_too_small_are_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"can't be read \(data.options\)"):
         find_options(PETS, str(tmp_path / "none.json"), 0.5)

@@ -197,8 +197,16 @@ def _table(text: str, file: Path) -> Iterator[tuple[int, Any]]:
                 f"{_shown(file)}: the first line has no column question, it is "
                 f"{shown(','.join(header))}"
             )
+        if header.count("question") > 1:
+            raise DataError(f"{_shown(file)}: the first line has the column question twice")
         reader.fieldnames = header
-        yield from enumerate(reader, start=1)
+        for number, row in enumerate(reader, start=1):
+            if None in row:  # or the question would end at its first comma
+                raise DataError(
+                    f"{_shown(file)}, row {number} has more fields than the first line: put texts "
+                    "with commas in quotes"
+                )
+            yield number, row
     except csv.Error as error:
         raise DataError(f"{_shown(file)} is no valid CSV: {error}") from None
 

@@ -102,6 +102,8 @@ def test_no_question_is_asked_in_both_splits(tmp_path: Path) -> None:
         ("a.csv", "query,image\nx,y", "no column question, it is 'query,image'"),
         ("a.csv", "", "no column question"),
         ("a.csv", 'question\n"x', "no valid CSV"),
+        ("a.csv", "question,image\na,\nHow, then?,b.png,c", "row 2 has more fields than the first"),
+        ("a.csv", "question, question\na,b", "the column question twice"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said(
