@@ -143,6 +143,7 @@ class TemplateScored(EventRecord):
     margin: LogLikelihood
     class_hits: tuple[Count, ...]  # of each class, in the order of models-loaded
     unnamed: Count = 0  # images whose answer names no class: they count as wrong
+    probability: Share | None = None  # mean of the true class, 0 where the answer names none
     right: str = ""  # which images were, in the order of the race: bits in base64; none without one
 
     @model_validator(mode="after")
@@ -204,6 +205,7 @@ class TestMeasured(EventRecord):
     n: Positive
     seconds: Seconds
     unnamed: Count = 0  # images whose answer names no class: they count as wrong
+    probability: Share | None = None  # mean of the true class, 0 where the answer names none
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

@@ -43,6 +43,7 @@ class ScoredTemplate:
     right: str = ""  # as TemplateScored has it
     reply: str = ""  # the raw reply it was parsed from
     again: tuple[Proposal, ...] = ()  # later replies with the same normalised text
+    probability: float | None = None  # mean of the true class, 0 to 1; None: not known
     unnamed: int = 0  # of the images that were looked at: the answer names no class
 
     @property
@@ -72,6 +73,7 @@ class ScoredTemplate:
             hits=other.hits,
             n=other.n,
             margin=other.margin,
+            probability=other.probability,
             class_hits=other.class_hits,
             unnamed=other.unnamed,
             right=other.right,

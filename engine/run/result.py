@@ -44,6 +44,9 @@ class OnTestSplit(TypedDict):
     test_accuracy: Share | None
     test_interval: Interval | None
     test_images: Count | None
+    test_probability: (
+        Share | None
+    )  # mean of the true class; null too where an earlier glov measured
     test_unnamed: Count | None  # of ``test_images``: the answer names no class, which is wrong
 
 
@@ -54,6 +57,7 @@ class OnTraining(TypedDict):
     train_accuracy: Share | None
     train_interval: Interval | None
     train_images: Count | None
+    train_probability: Share | None  # mean of the true class; null too where an earlier glov scored
     train_unnamed: Count | None  # of ``train_images``: the answer names no class, which is wrong
 
 
@@ -92,6 +96,7 @@ class Place(TypedDict):
     train_accuracy: Share
     train_interval: Interval
     train_images: Count  # that the accuracy rests on: all of the training split, or some
+    train_probability: Share | None  # mean of the true class; null where an earlier glov scored
     train_unnamed: Count  # of ``train_images``: the answer names no class, which is wrong
     margin: LogLikelihood  # breaks ties of accuracy: higher is better
     step: Count  # in which it came up first; 0: the seed
@@ -172,6 +177,7 @@ def summarise(state: RunState) -> RunResult:
                 "train_accuracy": t.accuracy,
                 "train_interval": list(t.interval),
                 "train_images": t.n,
+                "train_probability": t.probability,
                 "train_unnamed": t.unnamed,
                 "margin": t.margin,
                 "step": t.first.step,
@@ -202,6 +208,7 @@ def _train(template: ScoredTemplate | None) -> OnTraining:
             "train_accuracy": None,
             "train_interval": None,
             "train_images": None,
+            "train_probability": None,
             "train_unnamed": None,
         }
     return {
@@ -209,6 +216,7 @@ def _train(template: ScoredTemplate | None) -> OnTraining:
         "train_accuracy": template.accuracy,
         "train_interval": list(template.interval),
         "train_images": template.n,
+        "train_probability": template.probability,
         "train_unnamed": template.unnamed,
     }
 
@@ -219,11 +227,13 @@ def _test(measured: TestMeasured | None) -> OnTestSplit:
             "test_accuracy": None,
             "test_interval": None,
             "test_images": None,
+            "test_probability": None,
             "test_unnamed": None,
         }
     return {
         "test_accuracy": measured.hits / measured.n,
         "test_interval": list(wilson_interval(measured.hits, measured.n)),
         "test_images": measured.n,
+        "test_probability": measured.probability,
         "test_unnamed": measured.unnamed,
     }

@@ -91,6 +91,7 @@ def template_scored(
         hits=score.hits,
         n=score.n,
         margin=score.margin,
+        probability=score.probability,
         class_hits=score.class_hits,
         unnamed=score.unnamed,
         right=bits_to_text(score.right),

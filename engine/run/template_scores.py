@@ -38,6 +38,7 @@ def scored_template(
         hits=event.hits,
         n=event.n,
         margin=event.margin,
+        probability=event.probability,
         class_hits=event.class_hits,
         unnamed=event.unnamed,
         right=event.right,

@@ -71,6 +71,7 @@ class TestScorer:
             n=score.n,
             seconds=self.clock() - begun,
             unnamed=score.unnamed,
+            probability=score.probability,
         )
         return state, Measured(event, pool)
 

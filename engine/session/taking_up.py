@@ -41,7 +41,9 @@ def take_up(journal: Journal, trusted: bool) -> TakenUp:
             known = scores.get(e.template)
             if known is None or e.n > known.n:  # as the fold takes them
                 right = text_to_bits(e.right, e.n) if e.right else ()
-                scores[e.template] = Score(e.hits, e.n, e.margin, e.class_hits, e.unnamed, right)
+                scores[e.template] = Score(
+                    e.hits, e.n, e.margin, e.class_hits, e.unnamed, right, e.probability
+                )
     journal.make_appendable(content)
     if finished:  # there is nothing left to do: the result is shown again
         return TakenUp(state, scores, None, ())

@@ -22,7 +22,9 @@ class Score:
     true class in nats (at most 0, higher is better), which breaks ties; ``class_hits`` are
     the hits of each class, in the order of ``Fitness.class_names``. Of ``unnamed`` images the
     answer names no class: they count as wrong. ``right`` has whether each image was right, in the
-    order in which they were asked for; empty where all of a split were.
+    order in which they were asked for; empty where all of a split were. ``probability`` is the mean
+    probability of the true class, 0 where the answer names none; None where that is not known, of
+    scores that an earlier glov made.
     """
 
     hits: int
@@ -31,6 +33,7 @@ class Score:
     class_hits: tuple[int, ...]
     unnamed: int = 0
     right: tuple[bool, ...] = ()
+    probability: float | None = None
 
     def plus(self, other: Score) -> Score:
         """The score on the images of both, which share none."""
@@ -42,6 +45,9 @@ class Score:
             class_hits=tuple(map(sum, zip(self.class_hits, other.class_hits, strict=True))),
             unnamed=self.unnamed + other.unnamed,
             right=self.right + other.right,
+            probability=None
+            if self.probability is None or other.probability is None
+            else round((self.n * self.probability + other.n * other.probability) / n, 6),
         )
 
     @property

@@ -186,7 +186,19 @@ def _ensemble_title(ensemble: Ensemble) -> str:
 
 
 def _few_shot(row: OnTraining) -> str:
-    return "-" if row["train_accuracy"] is None else f"{row['train_accuracy']:.1%}"
+    if row["train_accuracy"] is None:
+        return "-"
+    return f"{row['train_accuracy']:.1%}{_probability(row['train_probability'])}"
+
+
+def _in_cell(accuracy: str) -> str:
+    """The probability below the accuracy, so that templates have room beside both."""
+    return accuracy.replace(" P ", "\nP ")
+
+
+def _probability(found: float | None) -> str:
+    """Behind an accuracy: the mean probability of the true class, where it is known."""
+    return "" if found is None else f" P {found:.1%}"
 
 
 def _result_table(state: RunState) -> RenderableType:
@@ -198,16 +210,23 @@ def _result_table(state: RunState) -> RenderableType:
     table.add_column("test (95 %)", justify="right", no_wrap=True)
     for name, row in (("seed", result["baseline"]), ("best", result["best"])):
         text = Text(clean(row["template"] or "-"))
-        table.add_row(name, text, _few_shot(row), _on_test(row))
+        table.add_row(name, text, _in_cell(_few_shot(row)), _in_cell(_on_test(row)))
+    told = []
+    if result["baseline"]["test_probability"] is not None:
+        told.append("P: mean probability of the true class")
     scored, of_all = state.images_scored
     if scored < of_all:
-        table.caption = Text(f"scored on {scored:,} of {of_all:,} training images (search.racing)")
+        told.append(f"scored on {scored:,} of {of_all:,} training images (search.racing)")
+    if told:
+        table.caption = Text("; ".join(told))
         table.caption_justify = "left"
     ensemble = result["ensemble"]
     templates = Text("\n".join(clean(member) for member in with_repeats(ensemble["templates"])))
-    table.add_row(_ensemble_title(ensemble), templates, "", _on_test(ensemble))
+    title = _ensemble_title(ensemble).replace(" ", "\n")
+    table.add_row(title, templates, "", _in_cell(_on_test(ensemble)))
     return table
 
 
 def _on_test(row: OnTestSplit) -> str:
-    return with_interval(row["test_accuracy"], row["test_interval"])
+    told = with_interval(row["test_accuracy"], row["test_interval"])
+    return told + _probability(row["test_probability"])

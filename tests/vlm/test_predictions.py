@@ -77,6 +77,7 @@ def test_a_dual_encoder_says_what_it_made_of_each_image(demo_models) -> None:
         assert (found.classes == labels).sum() == score.hits
         own = found.log_probabilities[np.arange(score.n), labels].astype(float)
         assert own.mean() == pytest.approx(score.margin, abs=5e-3)
+        assert np.exp(own).mean() == pytest.approx(score.probability, abs=2e-3)
     assert all((fitness.dataset_root / image.path).is_file() for image in fitness.images("train"))
     assert fitness.predictions("a never scored <category>.", "train") is None
 

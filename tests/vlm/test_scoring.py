@@ -142,3 +142,11 @@ def test_wilson_interval_of_nonsense(hits, n):
 
 def test_accuracy():
     assert Score(hits=3, n=4, margin=-1.0, class_hits=()).accuracy == 0.75
+
+
+def test_of_scores_that_share_no_image_the_mean_probability_is_that_of_all() -> None:
+    one = Score(hits=1, n=1, margin=-0.1, class_hits=(1,), probability=0.9)
+    three = Score(hits=1, n=3, margin=-1.0, class_hits=(1,), probability=0.5)
+    assert one.plus(three).probability == pytest.approx(0.6)
+    before = Score(hits=1, n=3, margin=-1.0, class_hits=(1,))  # of an earlier glov
+    assert one.plus(before).probability is None

@@ -52,8 +52,14 @@ class _EachImage:
         right, labels = self.right[chosen], self.labels[chosen]
         hits = torch.bincount(labels[right], minlength=classes)
         margin = min(0.0, round(float(self.own[chosen].mean()), 6))
-        right_rows = tuple(right.tolist())
-        return Score(int(right.sum()), len(rows), margin, tuple(hits.tolist()), right=right_rows)
+        return Score(
+            hits=int(right.sum()),
+            n=len(rows),
+            margin=margin,
+            class_hits=tuple(hits.tolist()),
+            right=tuple(right.tolist()),
+            probability=min(1.0, round(float(self.own[chosen].exp().mean()), 6)),
+        )
 
 
 class DualEncoder:

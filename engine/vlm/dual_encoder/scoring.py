@@ -52,6 +52,7 @@ def score_features(
     """
     hits_by_class = torch.zeros(len(texts), dtype=torch.int64, device=images.device)
     log_likelihood = torch.zeros((), dtype=torch.float64, device="cpu")
+    probability = 0.0
     step = max(1, _LOGITS_AT_ONCE // max(1, len(texts)))
     for start in range(0, len(images), step):
         truth = labels[start : start + step]
@@ -61,6 +62,7 @@ def score_features(
         found = logits.log_softmax(dim=1)
         own = found.gather(1, truth[:, None])[:, 0].cpu().double()
         log_likelihood += own.sum()
+        probability += float(own.exp().sum())
         if parts is not None:
             parts.append(Part(found.clamp_min(LOWEST).half().cpu(), predicted.cpu(), own))
     margin = float(log_likelihood) / len(images)
@@ -72,6 +74,7 @@ def score_features(
         n=len(images),
         margin=min(0.0, round(margin, 6)),
         class_hits=hits,
+        probability=min(1.0, round(probability / len(images), 6)),
     )
 
 

@@ -61,6 +61,7 @@ class Predictions:
             margin=min(0.0, round(float(own.double().mean()), 6)),
             class_hits=tuple(hits.tolist()),
             unnamed=int((~self.named).sum()),
+            probability=min(1.0, round(float(own.double().exp().where(self.named, 0).mean()), 6)),
         )
 
 

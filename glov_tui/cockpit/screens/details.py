@@ -162,7 +162,10 @@ def details(t: ScoredTemplate, state: RunState, images: Sequence[Line] = ()) -> 
                 "dim",
             ),
         ),
-        ((f"mean log-likelihood of the true class {t.margin:.4f}", ""),),
+        (
+            (f"mean log-likelihood of the true class {t.margin:.4f}", ""),
+            (f"; mean probability {t.probability:.1%}" if t.probability is not None else "", ""),
+        ),
         ((f"rank {rank} of {len(state.templates)}", ""),),
         ((_origin(t), ""),),
     ]

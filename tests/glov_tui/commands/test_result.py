@@ -22,11 +22,13 @@ def test_a_template_that_counts_twice_stands_once(
     measured = ev.TestMeasured(
         step=1, subject="ensemble", templates=("a <category>.", "the <category>.", "a <category>."),
         selection="greedy", hits=70, n=100, seconds=0.0,
+        probability=0.612,
     )  # fmt: skip
     session = HeldSession(tmp_path, *loaded(), measured, ev.RunFinished(step=1))
     assert conclude(session, as_json=False) == EXIT_DONE
     printed = capsys.readouterr().out
-    assert "ensemble (greedy)" in printed
+    assert "ensemble" in printed and "(greedy)" in printed
+    assert " P 61.2%" in printed
     assert printed.count("2x a <category>.") == 1 and printed.count(" the <category>.") == 1
     assert conclude(session, as_json=True) == EXIT_DONE
     ensemble = json.loads(capsys.readouterr().out)["ensemble"]
