@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,8 +26,8 @@ from engine.vlm.encoder_decoder.reading import (
     grown_inputs,
 )
 
-ROWS_AT_ONCE = 256
-"""Rows of next-token logits that are held at once: with a vocabulary of 150,000, 150 MB."""
+_LOGITS_AT_ONCE = 40_000_000
+"""Next-token logits that are held at once, 160 MB: 256 rows with a vocabulary of 150,000."""
 
 
 @torch.inference_mode()
@@ -36,7 +36,7 @@ def class_log_likelihoods(
     prefixes: Sequence[ImagePrefix],
     question: Tokens,
     trie: ClassTrie,
-    rows: int = ROWS_AT_ONCE,
+    rows: int | None = None,
 ) -> Tensor:
     """The log-likelihood that the answer begins with each class name, (images, classes), nats.
 
@@ -45,22 +45,20 @@ def class_log_likelihoods(
         prefixes: of images, all of the same length and next position.
         question: token ids from behind the image to where the answer begins, of all or of each.
         trie: of the class names' tokens.
-        rows: of next-token logits that are held at once.
+        rows: of next-token logits that are held at once; None: by the size of the vocabulary.
 
     Raises:
         ValueError: if the prefixes differ in length.
     """
     reader = Reader(model)
     asked = as_rows(question, len(prefixes)).to(prefixes[0].layers[0][0].device)
+    if rows is None:
+        rows = _LOGITS_AT_ONCE // int(model.config.get_text_config(decoder=True).vocab_size)
     chunks = list(trie.chunks(max(1, rows // len(prefixes)))) or [()]
     cache = cache_of(prefixes, asked.shape[1] + max(map(len, chunks)))
     behind = prefixes[0].length + asked.shape[1]
     start = prefixes[0].next_position + asked.shape[1]
     by_draw: dict[tuple[int, int], Tensor] = {}
-    draws: dict[int, list[int]] = {}
-    for path in trie.paths:
-        for node, token in path:
-            draws.setdefault(node, []).append(token)
     lead = asked  # the question is read with the first names, and stays for the others
     drawn: tuple[int, ...] = (ROOT,)
     for nodes in chunks:
@@ -69,10 +67,11 @@ def class_log_likelihoods(
         known = (*drawn, *nodes)
         ids = torch.cat([lead, tokens], dim=1)
         logits = reader.read_on(cache, ids, start + depths, seen, keep=len(known))
-        found = logits.float().log_softmax(-1)
-        for row, node in enumerate(known):
-            for token in set(draws[node]):
-                by_draw[node, token] = found[:, row, token]
+        draws = _draws(trie, known)
+        rows_of, tokens_of = draws.places.to(asked.device)
+        logits = logits.float()
+        found = logits[:, rows_of, tokens_of] - logits.logsumexp(-1)[:, rows_of]
+        by_draw |= zip(draws.names, found.unbind(-1), strict=True)
         truncate(cache, behind)
         lead, drawn = asked[:, :0], ()
     sums = [sum((by_draw[draw] for draw in path[1:]), by_draw[path[0]]) for path in trie.paths]
@@ -89,6 +88,20 @@ def _seen(trie: ClassTrie, nodes: tuple[int, ...], lead: int) -> tuple[Tensor, T
     seen[:, :lead] = torch.ones(count, lead, dtype=torch.bool).tril()
     seen[lead:, lead:] = among
     return seen, torch.cat([torch.arange(-lead, 0), depths])
+
+
+class _Draws(NamedTuple):
+    names: tuple[tuple[int, int], ...]  # node and token
+    places: Tensor  # (2, draws): the row of logits, and the token
+
+
+@functools.lru_cache(maxsize=1024)
+def _draws(trie: ClassTrie, known: tuple[int, ...]) -> _Draws:
+    """All tokens that names draw at some nodes, whose logits are given in this order."""
+    row = {node: number for number, node in enumerate(known)}
+    every = dict.fromkeys(draw for path in trie.paths for draw in path)
+    names = tuple((node, token) for node, token in every if node in row)
+    return _Draws(names, torch.tensor([[row[node], token] for node, token in names]).T)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import RLock
 from typing import Any
 
@@ -19,6 +19,9 @@ from engine.vlm.encoder_decoder.reading import Inputs, cut_inputs, image_token
 
 _PLAIN = re.compile(r"[\s\u2581]+|</?[a-z][a-z0-9]*>")
 """Blanks and tags of HTML: some tokenizers have such tokens of their own, and they are text."""
+
+_SIZES = 1024
+"""Sizes of images of which it is known how many tokens they have, at most."""
 
 _BOTH_WAYS = frozenset({"paligemma"})
 
@@ -82,6 +85,8 @@ class Questions:
         self._head: list[int] | None = None
         self._asks = False  # whether the template was seen to put what is asked behind the image
         self._is_text_enough: bool | None = None
+        self._sizes: set[tuple[int, int]] = set()  # of images that were prepared
+        self._of_size: dict[tuple[int, int], dict[str, Tensor] | None] = {}
 
     @property
     def rests_on(self) -> str:
@@ -149,7 +154,37 @@ class Questions:
         return cut_inputs(made, self._end_of_image(made))
 
     def _processed(self, image: Image.Image) -> dict[str, Tensor]:
-        """``inputs`` of an image and the chat that was rendered before: in half the time."""
+        """``inputs`` of an image and the chat that was rendered before: in half the time.
+
+        Where images of a size come again, and the image processor alone is seen to make the same of
+        one, texts are not looked at again: in a quarter of the time.
+        """
+        size = image.size
+        if size in self._of_size:
+            rest = self._of_size[size]
+            return self._prepared(image) if rest is None else {**self._pixels(image, rest), **rest}
+        made = self._prepared(image)
+        if size in self._sizes:
+            rest = {n: v for n, v in made.items() if v.shape == made["input_ids"].shape}
+            alone = {**self._pixels(image, rest), **rest}
+            same = alone.keys() == made.keys() and all(
+                torch.equal(value, alone[name]) for name, value in made.items()
+            )
+            self._of_size[size] = rest if same else None
+        elif len(self._sizes) < _SIZES:
+            self._sizes.add(size)
+        return made
+
+    def _pixels(self, image: Image.Image, rest: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        with self._one_at_a_time:
+            made = self._processor.image_processor([image], return_tensors="pt")
+        return {
+            name: value.to(self._device)
+            for name, value in made.items()
+            if name not in rest and isinstance(value, Tensor)
+        }
+
+    def _prepared(self, image: Image.Image) -> dict[str, Tensor]:
         text = self._chat_text or ""
         start = self._tokenizer.bos_token
         begun = start is not None and text.startswith(start)
