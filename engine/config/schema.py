@@ -166,6 +166,10 @@ class VLMConfig(_Section):
             "read of images (keys and values); auto: half of what is free",
         )
     )
+    trust_remote_code: bool = Field(
+        False,
+        description="run code that comes with an encoder-decoder; leave off unless you read it",
+    )
     text_batch: int = Field(2048, ge=1, le=MOST, description="texts encoded at once")
     cache: bool = Field(True, description="keep image features and answers on disk for later runs")
     predictions_mib: int = Field(
@@ -448,6 +452,11 @@ class RunConfig(_Section):
                 "(root/<class>/*), or choose data.dataset from `glov datasets`"
             )
         self._check_answer()
+        if self.vlm.trust_remote_code and self.vlm.kind != "encoder-decoder":
+            raise ValueError(
+                f"vlm.trust_remote_code is true, and no code that comes with a {self.vlm.kind} is "
+                "ever run; leave it out, or set vlm.kind = encoder-decoder"
+            )
         return self
 
     def _check_answer(self) -> None:

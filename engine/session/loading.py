@@ -120,11 +120,12 @@ def load_search(
 
     threads.fit()
     kept = kept or Kept()
-    if config.llm.trust_remote_code:
-        report(
-            f"llm.trust_remote_code is on: the code that comes with {config.llm.model} is run "
-            "with your rights"
-        )
+    for key, section in (("llm", config.llm), ("vlm", config.vlm)):
+        if section.trust_remote_code:
+            report(
+                f"{key}.trust_remote_code is on: the code that comes with {section.model} is run "
+                "with your rights"
+            )
     fitness = load_fitness(config, progress, report, kept)
     judges = config.vlm.answer == "refusal" and config.vlm.judge == "llm"
     if judges and (name := _judge_model(config)) is not None:

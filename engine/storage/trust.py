@@ -52,6 +52,8 @@ def named_things(config: RunConfig) -> list[str]:
     found = []
     if config.llm.trust_remote_code:
         found.append("llm.trust_remote_code = true")
+    if config.vlm.trust_remote_code:
+        found.append("vlm.trust_remote_code = true")
     paths = {
         "data.path": config.data.path,
         "data.options": config.data.options,

@@ -466,10 +466,14 @@ def test_code_that_comes_with_a_model_is_announced_before_it_is_run() -> None:
             raise Loading
 
     told: list[str] = []
-    for config in (demo(), demo("llm.trust_remote_code=true")):
+    vlm = ("vlm.trust_remote_code=true", "vlm.kind=encoder-decoder")
+    for config in (demo(), demo("llm.trust_remote_code=true"), demo(*vlm)):
         with pytest.raises(Loading):
             load_search(config, progress, told.append)
-    assert len(told) == 1 and told[0].startswith("llm.trust_remote_code is on: the code that")
+    assert [sentence.partition(" the code that")[0] for sentence in told] == [
+        "llm.trust_remote_code is on:",
+        "vlm.trust_remote_code is on:",
+    ]
 
 
 # -- an LLM that says nothing of use ----------------------------------------------------------

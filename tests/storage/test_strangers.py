@@ -135,6 +135,8 @@ def test_a_file_of_another_user_is_foreign(tmp_path: Path, monkeypatch: pytest.M
 def test_what_a_configuration_makes_one_use() -> None:
     assert named_things(demo()) == []  # its models come with glov, its images are made
     assert named_things(demo("llm.model=org/name", "vlm.model=ViT-B-32")) == []
+    trusted = demo("vlm.trust_remote_code=true", "vlm.kind=encoder-decoder")
+    assert named_things(trusted) == ["vlm.trust_remote_code = true"]
     config = demo(
         "llm.trust_remote_code=true",
         "llm.model=~/llm",

@@ -1,6 +1,7 @@
 """Loading an image-text-to-text model of transformers, and saying why it can't be.
 
-No code that comes with a model is run, whatever its files say: see ``engine.models.code``.
+No code that comes with a model is run unless ``vlm.trust_remote_code`` says so: see
+``engine.models.code``.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def load_model(config: VLMConfig) -> LoadedModel:
 
     Raises:
         ModelError: if there is no such model, if it is of no kind that reads images and writes
-            text, if it comes with code of its own, or does not fit into memory.
+            text, if it comes with code of its own that is not trusted, or does not fit into memory.
     """
     source, name = _source(config.model)
     device = resolve_device(config.device)
@@ -53,13 +54,14 @@ def load_model(config: VLMConfig) -> LoadedModel:
         import transformers
 
         library: Any = transformers  # some of it is not typed
-        check_kernels(
-            library.AutoConfig.from_pretrained(source, trust_remote_code=False), f"the VLM {name}"
-        )
-        processor = library.AutoProcessor.from_pretrained(source, trust_remote_code=False)
+        trust = {"trust_remote_code": config.trust_remote_code}
+        own = library.AutoConfig.from_pretrained(source, **trust)
+        if not config.trust_remote_code:
+            check_kernels(own, f"the VLM {name}")
+        processor = library.AutoProcessor.from_pretrained(source, **trust)
         limit_chat_template(processor)
         model, found = library.AutoModelForImageTextToText.from_pretrained(
-            source, dtype=_DTYPES[precision], trust_remote_code=False, output_loading_info=True
+            source, dtype=_DTYPES[precision], output_loading_info=True, **trust
         )
         if found["missing_keys"]:
             some = ", ".join(sorted(found["missing_keys"])[:3])
@@ -113,8 +115,9 @@ def _explained(name: str) -> Iterator[None]:
         reason = " ".join(str(error).split()) or type(error).__name__
         if "trust_remote_code" in reason:
             raise ModelError(
-                f"the VLM {name} comes with its own code, and no code of a VLM is ever run. Take a "
-                "model that transformers knows itself"
+                f"the VLM {name} comes with its own code, which is not run unless "
+                "vlm.trust_remote_code = true. Read that code first, or take a model that "
+                "transformers knows itself"
             ) from error
         if isinstance(error, ImportError):
             raise ModelError(
