@@ -18,6 +18,7 @@ from engine.vlm.encoder_decoder.by_refusal import ByRefusal
 from engine.vlm.encoder_decoder.fitness import EncoderDecoder, weights_with
 from engine.vlm.encoder_decoder.image_prefixes import ImagePrefixes, PrefixGroup
 from engine.vlm.encoder_decoder.model import load_model
+from engine.vlm.encoder_decoder.prefix_memory import PrefixMemory, configured
 from engine.vlm.encoder_decoder.questions import Questions
 from engine.vlm.encoder_decoder.reading import ImagePrefix, text_prefix
 from engine.vlm.encoder_decoder.ways import make_predictor
@@ -36,10 +37,19 @@ class RowPrefixes(ImagePrefixes):
         dataset: QuestionSet,
         *,
         batch: int,
+        memory: PrefixMemory,
         sizes: Mapping[str, tuple[int, int]],
         report: Report,
     ) -> None:
-        super().__init__(model, questions, dataset.images, batch=batch, sizes=sizes, report=report)
+        super().__init__(
+            model,
+            questions,
+            dataset.images,
+            batch=batch,
+            memory=memory,
+            sizes=sizes,
+            report=report,
+        )
         self._rows = dataset.rows
         self._most = batch
         self._plain: ImagePrefix | None = None
@@ -119,6 +129,7 @@ def load_safety(
             questions,
             dataset,
             batch=min(config.vlm.image_batch, 32),
+            memory=configured(config.vlm.prefix_gib),
             sizes=sizes,
             report=report,
         ),

@@ -238,3 +238,9 @@ def test_a_run_goes_on_with_its_judge_only(folder: Path, rows: Path, tmp_path: P
     (judge / "generation_config.json").write_text('{"temperature": 0.5}')
     with pytest.raises(ContractError, match=r"vlm\.judge_model=\.\.\."):
         load(expected)
+
+
+def test_what_is_kept_of_images_is_bounded_here_too(folder: Path, rows: Path) -> None:
+    made = loaded(configured(folder, rows, "vlm.prefix_gib=0.5"))
+    assert made._prefixes._memory.device == 2**29
+    assert (made.size("train"), made._prefixes._prefixes.most) == (5, 2**29)
