@@ -4,49 +4,62 @@ from __future__ import annotations
 
 import itertools
 import math
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
+from engine.common.intervals import wilson_interval
 from engine.common.statistics import (
     EXACT_PAIRS,
     holm,
     sign_flip_test,
     spread,
-    student_cdf,
-    student_quantile,
 )
 
 
 @pytest.mark.parametrize(
-    ("p", "degrees", "expected"),  # printed tables of Student's distribution
-    [
-        (0.975, 1, 12.7062),
-        (0.975, 2, 4.3027),
-        (0.975, 3, 3.1824),
-        (0.975, 4, 2.7764),
-        (0.975, 9, 2.2622),
-        (0.975, 30, 2.0423),
-        (0.975, 120, 1.9799),
-        (0.95, 5, 2.0150),
-        (0.995, 7, 3.4995),
-        (0.025, 4, -2.7764),
-    ],
+    ("n", "quantile"),  # printed tables of Student's distribution, 95 %
+    [(2, 12.7062), (3, 4.3027), (4, 3.1824), (5, 2.7764), (10, 2.2622), (31, 2.0423)],
 )
-def test_quantiles_are_those_of_the_tables(p: float, degrees: int, expected: float) -> None:
-    assert student_quantile(p, degrees) == pytest.approx(expected, abs=6e-5)
+def test_intervals_are_by_the_tables_of_students_t(n: int, quantile: float) -> None:
+    found = spread([k / n for k in range(n)])
+    assert found is not None and found.interval is not None and found.deviation is not None
+    half = quantile * found.deviation / math.sqrt(n)
+    assert found.interval[1] - found.mean == pytest.approx(half, rel=3e-5)
 
 
-@given(st.floats(-50, 50), st.integers(1, 60))
-def test_the_distribution_is_the_integral_of_its_density(t: float, degrees: int) -> None:
-    """Simpson's rule on the density after t = sqrt(degrees) tan(angle), where it is smooth."""
-    log_scale = math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2) - math.log(math.pi) / 2
-    end, n = math.atan(t / math.sqrt(degrees)), 2000
-    values = [math.cos(end * k / n) ** (degrees - 1) for k in range(n + 1)]
-    total = values[0] + values[-1] + 4 * sum(values[1:-1:2]) + 2 * sum(values[2:-1:2])
-    area = total * end / n / 3 * math.exp(log_scale)
-    assert student_cdf(t, degrees) == pytest.approx(0.5 + area, abs=1e-9)
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=30))
+def test_an_interval_is_scipys(values: list[float]) -> None:
+    found = spread(values)
+    assert found is not None
+    if found.interval is not None:
+        by_scipy = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+        assert found.interval == pytest.approx(tuple(by_scipy), abs=1e-9)
+
+
+@given(st.integers(1, 2000), st.floats(0, 1))
+def test_wilsons_interval_is_scipys(n: int, share: float) -> None:
+    hits = round(share * n)
+    by_scipy = stats.binomtest(hits, n).proportion_ci(method="wilson")
+    assert wilson_interval(hits, n) == pytest.approx(tuple(by_scipy), abs=1e-6)
+
+
+@given(st.lists(st.integers(-20, 20), min_size=2, max_size=8))
+def test_the_sign_flip_test_is_scipys_permutation_test(hits: list[int]) -> None:
+    by_scipy = stats.permutation_test(
+        (np.array(hits, dtype=float),), np.sum, permutation_type="samples", n_resamples=2**8
+    )
+    assert sign_flip_test([h / 960 for h in hits]).p == pytest.approx(by_scipy.pvalue)
+
+
+def test_scipy_is_not_there_before_it_is_needed() -> None:
+    code = "import glov_tui.cli, engine.analysis.compare, sys; assert 'scipy' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_spread_is_what_one_computes_by_hand() -> None:
