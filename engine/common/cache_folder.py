@@ -39,6 +39,11 @@ def answers_folder() -> Path:
     return cache_folder() / "answers"
 
 
+def seen_folder() -> Path:
+    """Where it is kept what the vision towers of VLMs made of images."""
+    return cache_folder() / "seen"
+
+
 def datasets_folder() -> Path:
     """Where generated data sets are kept."""
     return cache_folder() / "datasets"

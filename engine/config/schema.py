@@ -166,6 +166,14 @@ class VLMConfig(_Section):
             "read of images (keys and values); auto: half of what is free",
         )
     )
+    features_gib: float = Field(
+        8.0,
+        ge=0,
+        le=MOST,
+        allow_inf_nan=False,
+        description="GiB of disk (with cache = true) for what an encoder-decoder's vision tower "
+        "made of images that memory has no room for; 0: none",
+    )
     trust_remote_code: bool = Field(
         False,
         description="run code that comes with an encoder-decoder; leave off unless you read it",

@@ -25,6 +25,7 @@ from engine.vlm.encoder_decoder.prefix_memory import PrefixMemory, bytes_per_tok
 from engine.vlm.encoder_decoder.questions import Questions
 from engine.vlm.encoder_decoder.reading import ImagePrefix, Inputs, read_prefixes
 from engine.vlm.encoder_decoder.room import Room
+from engine.vlm.encoder_decoder.seen_on_disk import SeenOnDisk
 from engine.vlm.encoder_decoder.vision_features import SeenImage, VisionTower, handed_back, joined
 
 _TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.1}
@@ -72,6 +73,7 @@ class ImagePrefixes:
         *,
         batch: int = 16,
         memory: PrefixMemory | None = None,
+        disk: SeenOnDisk | None = None,
         sizes: Mapping[str, tuple[int, int]] | None = None,
         report: Report = lambda _: None,
     ) -> None:
@@ -82,6 +84,7 @@ class ImagePrefixes:
             images: where they lie.
             batch: images in a group, at most.
             memory: that what is kept may take.
+            disk: where features are kept that memory has no room for.
             sizes: width and height of images, where they are known: those of a size are read
                 one after the other.
             report: gets a sentence when memory runs out.
@@ -94,6 +97,7 @@ class ImagePrefixes:
         self._report = report
         self._tower = VisionTower(model)
         self._memory = memory or PrefixMemory()
+        self._disk = disk
         self._prefixes: Room[ImagePrefix] = Room(0)
         self._on_host: Room[ImagePrefix] = Room(0)
         self._seen: Room[SeenImage] = Room(0)
@@ -168,7 +172,8 @@ class ImagePrefixes:
         try:
             for row in order:
                 path = paths[row]
-                kept = path in self._prefixes or path in self._on_host or path in self._seen
+                rooms = (self._prefixes, self._on_host, self._seen, self._disk or ())
+                kept = any(path in room for room in rooms)
                 ahead.append((row, None if kept else pool.submit(self._prepared, path)))
                 if len(ahead) > 2 * self._batch:
                     yield self._best(*ahead.popleft(), paths)
@@ -185,6 +190,10 @@ class ImagePrefixes:
             found = room.get(path)
             if found is not None:
                 return row, found
+        if prepared is None and self._disk is not None:
+            seen = self._disk.get(path)
+            if seen is not None:
+                return row, seen
         return row, self._prepared(path) if prepared is None else prepared.result()
 
     def _prepared(self, path: str) -> Inputs:
@@ -291,6 +300,8 @@ class ImagePrefixes:
             self._on_host.put(path, prefix.to(host), prefix.bytes)
         elif seen is not None and self._seen.fits(path, seen.bytes):
             self._seen.put(path, seen.to(host), seen.bytes)
+        elif seen is not None and self._disk is not None:
+            self._disk.put(path, seen)
 
     def _make_rooms(self) -> None:
         """Once: when the first images are read, all models are in memory."""

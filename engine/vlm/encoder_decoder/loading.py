@@ -6,17 +6,21 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import transformers
+
+from engine.common.cache_folder import seen_folder
 from engine.common.kept import Kept
 from engine.config import RunConfig
 from engine.data.dataset import Dataset, LabelledImage, Split
-from engine.data.images import UnreadableImageError, file_digest, read_image
+from engine.data.images import READER_VERSION, UnreadableImageError, file_digest, read_image
 from engine.data.options import WrongOptions, find_options
 from engine.vlm.encoder_decoder.fitness import EncoderDecoder
 from engine.vlm.encoder_decoder.image_prefixes import ImagePrefixes
-from engine.vlm.encoder_decoder.model import load_model
-from engine.vlm.encoder_decoder.prefix_memory import configured
+from engine.vlm.encoder_decoder.model import LoadedModel, load_model
+from engine.vlm.encoder_decoder.prefix_memory import GIB, configured
 from engine.vlm.encoder_decoder.questions import Questions
 from engine.vlm.encoder_decoder.safety import load_safety
+from engine.vlm.encoder_decoder.seen_on_disk import SeenOnDisk
 from engine.vlm.encoder_decoder.ways import Options, find_embedder, make_predictor
 from engine.vlm.labelled_images import LabelledImages, ReadImages, choose_images
 from engine.vlm.loading import OnProgress, Report
@@ -72,10 +76,25 @@ def load(
             dataset.images,
             batch=min(config.vlm.image_batch, 32),
             memory=configured(config.vlm.prefix_gib),
+            disk=_on_disk(config, loaded, questions, images.digests, report),
             sizes=images.sizes,
             report=report,
         ),
     )
+
+
+def _on_disk(
+    config: RunConfig,
+    loaded: LoadedModel,
+    questions: Questions,
+    digests: Mapping[str, int],
+    report: Report,
+) -> SeenOnDisk | None:
+    if not (config.vlm.cache and config.vlm.features_gib):
+        return None
+    versions = (transformers.__version__, READER_VERSION, loaded.model.device.type)
+    key = repr((loaded.revision, loaded.weights, questions.rests_on, *versions))
+    return SeenOnDisk(seen_folder(), key, digests, int(config.vlm.features_gib * GIB), report)
 
 
 def _images(config: RunConfig, dataset: Dataset, progress: OnProgress, report: Report) -> _Images:

@@ -16,6 +16,8 @@ from engine.vlm.encoder_decoder.model import LoadedModel, load_model
 from engine.vlm.encoder_decoder.prefix_memory import PrefixMemory, bytes_per_token
 from engine.vlm.encoder_decoder.questions import Questions
 from engine.vlm.encoder_decoder.reading import ImagePrefix, read_prefix
+from engine.vlm.encoder_decoder.seen_on_disk import SeenOnDisk
+from engine.vlm.encoder_decoder.vision_features import VisionTower
 from tests.support.image_prefixes import distance
 from tests.support.tiny_llava import save_tiny_llava
 
@@ -159,3 +161,16 @@ def test_where_memory_runs_out_fewer_are_read_at_once(loaded, pictures, plain, m
 def test_an_image_that_is_gone_is_named(loaded, pictures) -> None:
     with pytest.raises(ModelError, match="nowhere.png: the image could be read, and now can't"):
         list(made(loaded, pictures).groups({0: "nowhere.png"}))
+
+
+def test_what_memory_has_no_room_for_is_seen_once_and_kept_on_disk(
+    loaded, pictures, plain, tmp_path, monkeypatch
+) -> None:
+    digests = {name: number for number, name in enumerate(plain)}
+    memory = PrefixMemory(device=0, host=0)
+    for _ in range(2):
+        disk = SeenOnDisk(tmp_path, "model", digests, 2**20, lambda _: None)
+        prefixes = made(loaded, pictures, memory=memory, disk=disk)
+        checked(prefixes, plain, list(plain))
+        monkeypatch.setattr(VisionTower, "see", None)  # nothing is seen again
+        checked(prefixes, plain, list(plain))
