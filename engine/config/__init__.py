@@ -1,22 +1,20 @@
 """The configuration of a run: its schema, TOML files, keys, and which of it can be edited."""
 
+from engine.config.asking import ProposalConfig, SamplingConfig, is_one_line
+from engine.config.data import DataConfig
 from engine.config.schema import (
     Alpha,
     AlphaUnit,
-    DataConfig,
     EvaluationConfig,
     LLMConfig,
     Pooling,
-    ProposalConfig,
     RunConfig,
-    SamplingConfig,
     SearchConfig,
     SearchKind,
     Select,
     SteeringConfig,
     SteeringMode,
     VLMConfig,
-    is_one_line,
     names_gguf,
 )
 

@@ -23,6 +23,7 @@ PLACE_KEYS = (
     "vlm.device",
     "vlm.image_batch",
     "vlm.text_batch",
+    "vlm.prefix_gib",
     "vlm.cache",
     "vlm.predictions_mib",
     "llm.model",

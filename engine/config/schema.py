@@ -1,25 +1,19 @@
 """The configuration of a run: what a TOML file may say, with units, defaults and allowed values.
 
-This file knows names, types and ranges. It loads no model, no data and no heavy library.
+It knows names, types and ranges, of tables that are longer in files of their own (``section``,
+``data``, ``asking``). It loads no model, no data and no heavy library.
 Reading and writing TOML is in ``engine.config.toml_file``.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from engine.common.names import readable_name
-from engine.prompts.message import Accept
+from engine.config.asking import ProposalConfig, SamplingConfig
+from engine.config.data import DataConfig
+from engine.config.section import MOST, Given, Section
 
 SearchKind = Literal["glov", "random", "llm-opt"]
 SteeringMode = Literal[
@@ -31,7 +25,6 @@ SteeringMode = Literal[
     "cross-attention-all",
     "off",
 ]
-DataSource = Literal["auto", "folder", "webdataset", "torchvision", "hub"]
 Pooling = Literal["no-bos", "paper", "reference", "last"]
 AlphaUnit = Literal["absolute", "relative"]
 Answer = Literal["likelihood", "embedding", "choice", "refusal"]
@@ -39,9 +32,6 @@ LetterReading = Literal["likelihood", "parsed"]
 JudgeKind = Literal["patterns", "llm"]
 Select = Literal["greedy", "top"]
 LikelihoodScore = Literal["raw", "per-token", "prior-corrected"]
-
-MOST = 1_000_000
-"""Of steps, images and the like: more is a slip of the finger, and would never end or fit."""
 
 PATH_KEYS = (
     "data.path",
@@ -56,89 +46,7 @@ PATH_KEYS = (
 """Keys whose text is a path, or may be one."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, defer_build=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """Python takes true for 1; a person who writes it where a number goes is mistaken."""
-        assert info.field_name is not None
-        items = value if isinstance(value, list | tuple) else (value,)
-        if any(isinstance(item, bool) for item in items):
-            kinds = _kinds(cls.model_fields[info.field_name].annotation)
-            if bool not in kinds and kinds & {int, float}:
-                raise ValueError("should be a number, not true or false")
-        return value
-
-
-def _kinds(annotation: Any) -> set[Any]:
-    """The plain types in an annotation, however deep."""
-    inner = get_args(annotation)
-    return set().union(*map(_kinds, inner)) if inner else {annotation} & {int, float, bool, str}
-
-
-def _given(text: str) -> str:
-    if not text.strip():
-        raise ValueError("is empty; give a value, or leave the key out for its default")
-    return text
-
-
-Given = Annotated[str, AfterValidator(_given)]
-"""Text that says something: a path that is empty would be the folder where glov happens to be."""
-
-
-class DataConfig(_Section):
-    """Which labelled images the templates are scored on."""
-
-    dataset: Given = Field(
-        "image-folder",
-        description="a registered dataset (see `glov datasets`), or image-folder with `path`",
-    )
-    path: Given | None = Field(
-        None,
-        description="folder with one folder of images per class, in train/ and test/ or split "
-        "here; of questions their file; of a known data set the folder that it is in, or all are "
-        "(default: $GLOV_DATA_DIR)",
-    )
-    source: DataSource = Field(
-        "auto",
-        description="of which form a known data set is read: folder (CoOp's), webdataset (tars), "
-        "torchvision, hub (through `datasets`, downloaded at first use), or auto, the first of the "
-        "others that is there (`glov datasets NAME`)",
-    )
-    options: Given | None = Field(
-        None,
-        description="JSON file with four options for each image, as FOCI's (vlm.answer = choice); "
-        "default: three other classes, drawn",
-    )
-    name: str | None = Field(
-        None, description="name shown to the LLM; default: dataset.toml's, or the folder's name"
-    )
-    description: str | None = Field(
-        None, description="one or two sentences on the images, shown to the LLM"
-    )
-    clean_names: bool = Field(
-        False,
-        description="write folders' names as words: AnnualCrop as annual crop, "
-        "001.Black_footed_Albatross as Black footed Albatross (image-folder)",
-    )
-    shots: int = Field(1, ge=1, le=MOST, description="labelled training images per class")
-    sample_seed: int | None = Field(
-        None, ge=0, lt=2**63, description="seed of the few-shot sample; default: the run's seed"
-    )
-    labelled_classes: int | None = Field(
-        None,
-        ge=2,
-        le=MOST,
-        description="sub-shot: label only this many classes, chosen by the seed",
-    )
-    test_fraction: float = Field(
-        0.5, gt=0, lt=1, description="share kept for testing where the folder has no test split"
-    )
-
-
-class VLMConfig(_Section):
+class VLMConfig(Section):
     """The vision-language model whose prompt template is optimised."""
 
     kind: Literal["dual-encoder", "encoder-decoder"] = Field(
@@ -158,7 +66,13 @@ class VLMConfig(_Section):
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
         "auto", description="auto: fp16 on CUDA, fp32 elsewhere"
     )
-    image_batch: int = Field(256, ge=1, le=MOST, description="images encoded at once")
+    image_batch: int = Field(
+        256,
+        ge=1,
+        le=MOST,
+        description="images encoded at once; encoder-decoders take 32 at most, and a run pauses "
+        "and stops between two batches",
+    )
     prefix_gib: Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False)] | Literal["auto"] = (
         Field(
             "auto",
@@ -222,17 +136,12 @@ class VLMConfig(_Section):
     )
 
 
-def is_one_line(text: str) -> bool:
-    """Whether a text is one line of what can be seen; joiners are, Persian is written with them."""
-    return text.translate({0x200C: None, 0x200D: None}).isprintable()
-
-
 def names_gguf(model: str) -> bool:
     """Whether this ``llm.model`` is a GGUF file, on disk or on the hub."""
     return model.lower().endswith(".gguf")
 
 
-class LLMConfig(_Section):
+class LLMConfig(Section):
     """The language model that proposes templates."""
 
     kind: Literal["local"] = Field("local", description="local: a transformers causal LM")
@@ -257,64 +166,6 @@ class LLMConfig(_Section):
     )
 
 
-class SamplingConfig(_Section):
-    """How tokens are drawn (docs/glov.md, 3: temperature 1, top-p 0.9, top-k 50, 50 tokens)."""
-
-    temperature: float = Field(1.0, ge=0, le=10, description="0 is greedy")
-    top_p: float = Field(0.9, gt=0, le=1, description="1 is off")
-    top_k: int = Field(50, ge=0, le=MOST, description="0 is off")
-    max_new_tokens: int = Field(50, ge=1, le=4096, description="longest reply, in tokens")
-    thinking_tokens: int = Field(
-        1024,
-        ge=0,
-        le=65536,
-        description="longest thought of an LLM that thinks before it replies, in tokens, beside "
-        "max_new_tokens; 0: thoughts count in max_new_tokens",
-    )
-
-
-class ProposalConfig(_Section):
-    """What the LLM is asked, and how often."""
-
-    candidates: int = Field(10, ge=1, le=1024, description="replies per step")
-    examples: int = Field(
-        5, ge=1, le=100, description="k: best and worst templates of the run shown to the LLM"
-    )
-    attempts: int = Field(3, ge=1, le=20, description="tries of a step with too few new templates")
-    min_new: int = Field(1, ge=0, le=1024, description="new valid templates that a step must yield")
-    patience: int = Field(
-        5,
-        ge=0,
-        le=MOST,
-        description="steps in a row without any new template, after which the run pauses and says "
-        "why (headless: ends, to be resumed); 0: never",
-    )
-    accept: Accept = Field(
-        "usable",
-        description="which replies are templates: usable (what can be scored: blanks in it stay, a "
-        "cut-off end goes back to its last clause), verbatim (as it came, quotes off; the paper's) "
-        "or clean (whole sentences without blanks only)",
-    )
-    reply_prefix: str | None = Field(
-        None,
-        max_length=300,
-        description="what each reply is begun with, e.g. a photo of a <category>: the LLM goes on "
-        "from there. Makes small LLMs useful, and freezes a part of the template",
-    )
-    system_prompt: str | None = Field(None, description="replaces the built-in system prompt")
-    task: str | None = Field(None, description="replaces the built-in description of the task")
-    template_file: Given | None = Field(
-        None, description="a meta-prompt template file of your own (see engine/search/templates)"
-    )
-
-    @field_validator("reply_prefix")
-    @classmethod
-    def _one_line(cls, prefix: str | None) -> str | None:
-        if prefix is not None and not is_one_line(prefix):
-            raise ValueError("should be one line of text")
-        return (prefix or "").strip() or None
-
-
 def _check_layers(value: Any) -> Any:
     layers = (value,) if isinstance(value, int) else value
     if value == "auto" or (
@@ -332,7 +183,7 @@ Layers = Annotated[tuple[int, ...] | Literal["auto"], BeforeValidator(_check_lay
 Alpha = Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)]
 
 
-class SearchConfig(_Section):
+class SearchConfig(Section):
     """Which search makes the steps of the run."""
 
     kind: SearchKind = Field(
@@ -347,7 +198,7 @@ class SearchConfig(_Section):
     )
 
 
-class SteeringConfig(_Section):
+class SteeringConfig(Section):
     """How the LLM's hidden states are moved from P- to P+ (docs/glov.md, 4)."""
 
     mode: SteeringMode = Field(
@@ -392,7 +243,7 @@ class SteeringConfig(_Section):
         return alphas
 
 
-class EvaluationConfig(_Section):
+class EvaluationConfig(Section):
     """What is measured on the test split. The search itself never sees it."""
 
     ensemble: int = Field(3, ge=1, le=MOST, description="templates ensembled on the test split")
@@ -410,7 +261,7 @@ class EvaluationConfig(_Section):
     )
 
 
-class RunConfig(_Section):
+class RunConfig(Section):
     """Everything that a run is determined by, with the machine and the library versions."""
 
     name: str = Field("run", min_length=1, max_length=80, description="names the run directory")

@@ -12,6 +12,7 @@ from engine.common.errors import ConfigError, UserError
 from engine.common.user_path import user_path
 from engine.config import RunConfig
 from engine.config.keys import all_keys, is_table, is_text
+from engine.config.places import read_places
 from engine.config.run_name import runs_folder
 from engine.config.toml_file import load_config, parse_value, validate
 from engine.session.config_check import check_config
@@ -47,6 +48,11 @@ def test_quotes_around_a_text_are_no_part_of_it() -> None:
     assert value('data.name="my photos "') == "my photos "
     assert value("data.name='7'") == "7"
     assert value("name=7") == "7"
+
+
+def test_memory_for_images_can_be_said_anew() -> None:
+    config = RunConfig.model_validate({"data": {"path": "/images"}})
+    assert read_places(config, ["vlm.prefix_gib=0.5"]) == {"vlm.prefix_gib": 0.5}
 
 
 @pytest.mark.parametrize("answer", ["embedding", "choice", "refusal"])
