@@ -237,8 +237,10 @@ def test_a_run_goes_on_without_what_was_deleted_or_damaged(
     assert found.level == "error" and "delete it" in found.todo
     drive(LocalSession.resume(damaged, kept=kept))
     assert outcome(damaged) == outcome(undisturbed)
-    said = [line.text for line in read_state(damaged).log if PREDICTIONS in line.text]
+    log = [line.text for line in read_state(damaged).log]
+    said = [text for text in log if f"/{PREDICTIONS}" in text]
     assert len(said) == 2
+    assert len([text for text in log if "the ensemble is chosen from" in text]) == 1
 
 
 def test_nothing_is_kept_where_nothing_may_be(tmp_path: Path, kept: Kept) -> None:
