@@ -115,7 +115,7 @@ def test_killed_in_the_middle_and_resumed_on_the_screen(run_folder: Path) -> Non
             lambda: re.search(r"step [1-6]/16", terminal.text), "a step"
         )
         os.kill(read_owner(run_folder).pid, signal.SIGKILL)
-        terminal.wait_for("The run failed", "glov resume")
+        terminal.wait_for("The run was interrupted", "glov resume")
         terminal.press("q")
         assert terminal.wait_exit() == 1
     begun = [e.kind for e in read_journal(run_folder).events]
