@@ -6,6 +6,8 @@ import base64
 import binascii
 from collections.abc import Sequence
 
+from engine.common.wording import counted
+
 
 def bits_to_text(bits: Sequence[bool]) -> str:
     """The bits, first one first, filled up with zeros to whole bytes; nothing of no bits."""
@@ -27,5 +29,5 @@ def text_to_bits(text: str, count: int) -> tuple[bool, ...]:
     spare = 8 * len(found) - count
     number = int.from_bytes(found, "big")
     if not 0 <= spare < 8 or number & ((1 << spare) - 1):
-        raise ValueError(f"{len(found)} bytes for {count} bits")
+        raise ValueError(f"{counted(len(found), 'byte')} for {counted(count, 'bit')}")
     return tuple(digit == "1" for digit in f"{number >> spare:0{count}b}") if count else ()

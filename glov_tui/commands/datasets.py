@@ -14,6 +14,7 @@ from rich.text import Text
 
 from engine.common.errors import ConfigError
 from engine.common.names import quoted
+from engine.common.wording import counted
 from engine.config import DataConfig
 from engine.config.toml_file import validate
 from engine.data.catalogue.table import catalogue
@@ -149,7 +150,9 @@ def _print_found(console: Console, found: DatasetRead) -> None:
         console.print(_said("is here, and can't be read: ", found.error, "red"), soft_wrap=True)
         return
     where = f"{found.folder} ({found.form})" if found.folder else found.form
-    counts = f"{found.classes:,} classes, {found.train:,} training and {found.test:,} test images"
+    classes = counted(found.classes, "class", "classes")
+    train, test = counted(found.train, "training image"), counted(found.test, "test image")
+    counts = f"{classes}, {train} and {test}"
     console.print(_said("here: ", f"{where}: {counts}", "green"), soft_wrap=True)
     if found.split is not None:
         style = "green" if found.split == "CoOp's" else "yellow"

@@ -16,7 +16,10 @@ NOUNS = (
 SURELY_MANY = re.compile(  # numbers that are never one, by what they are
     r"MOST_|EXACT_PAIRS|needed\} pairs|len\(good\)|len\(lines\)\} templates|len\(part\)"
     r"|\blimit\}|trial\.replies|len\(layers\)\} layers x|own\.st_size\} bytes|len\(line\)\} bytes"
-    r"|len\(name\.encode\(\)\)"
+    r"|len\(name\.encode\(\)\)|of \{of_all"  # of which fewer were looked at
+    r"|\{(?:room|total|announced|size|own|member\.size):,\} bytes"  # of files and disks
+    r"|entry\.test|\{test:,\} test images|\{count\} classes|len\(items\)|len\(missing\)"  # of the
+    r"|len\(names\)\} classes|\{split\} images"  # catalogue's data sets, and no number at all
 )
 
 

@@ -42,16 +42,19 @@ def test_training_templates_name_only_what_is_true() -> None:
         assert {f: v for f, v in found.items() if f in HIDDEN_FACTORS}.items() <= named.items()
 
 
-def test_all_trains_both_models_side_by_side(
+def test_all_trains_every_model_what_knows_nothing_of_the_other_side_by_side(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A stand-in for Python, which only notes how it is called.
+    # A stand-in for Python, which only notes how it is called, with the stage at the end.
     note = tmp_path / "python"
-    note.write_text(f'#!/bin/sh\necho "$OMP_NUM_THREADS $@" > {tmp_path}/$5.txt\n[ $5 = clip ]\n')
+    note.write_text(f'#!/bin/sh\necho "$OMP_NUM_THREADS $@" > {tmp_path}/$7.txt\n[ $7 != llm ]\n')
     note.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(note))
-    assert train.train_all(tmp_path / "weights") == 1  # the llm's exit code
+    assert train.train_all(tmp_path / "weights", tmp_path / "kept") == 1  # the llm's exit code
+    begun = ("clip", "llm")  # the questioner goes on from the llm, and there is none
     for stage in train.STAGES:
+        assert (tmp_path / f"{stage}.txt").exists() == (stage in begun)
+    for stage in begun:
         call = (tmp_path / f"{stage}.txt").read_text().split()
         assert call == [
             "1",
@@ -59,5 +62,7 @@ def test_all_trains_both_models_side_by_side(
             "engine.demo.training.train",
             "--output",
             f"{tmp_path}/weights",
+            "--kept",
+            f"{tmp_path}/kept",
             stage,
         ]

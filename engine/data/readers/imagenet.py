@@ -16,6 +16,7 @@ from pathlib import Path
 
 from engine.common.errors import DataError
 from engine.common.names import readable_name, some_names
+from engine.common.wording import counted
 from engine.config import DataConfig
 from engine.data.catalogue.class_list import ClassList
 from engine.data.catalogue.entry import Entry
@@ -104,7 +105,7 @@ def check_folders(entry: Entry, root: Path, folders: list[str]) -> None:
         return
     flat = sum(name.endswith(".JPEG") for name in there)
     why = (
-        f"{flat:,} images lie there unsorted: move each into the folder of its WordNet id"
+        f"it has {counted(flat, 'image')} unsorted: move each into the folder of its WordNet id"
         if flat
         else f"{len(missing):,} of its {len(folders):,} class folders are missing "
         f"({some_names(missing, 3)})"

@@ -11,6 +11,7 @@ import torch
 
 from engine.common.errors import ModelError
 from engine.common.names import quoted
+from engine.common.wording import counted
 from engine.data.dataset import Dataset, LabelledImage, Split
 from engine.data.images import read_image
 from engine.models.memory import is_out_of_memory
@@ -134,7 +135,8 @@ class EncoderDecoder:
         tokens = len(self._questions.question(template))
         if before + tokens <= context:
             return TemplateCheck()
-        note = f"an image of {before} tokens and a question of {tokens}; the VLM reads {context}"
+        image = counted(before, "token")
+        note = f"an image of {image} and a question of {tokens}; the VLM reads {context}"
         return TemplateCheck(note, RejectReason.TOO_LONG)
 
     # -- scores ----------------------------------------------------------------------------
@@ -244,9 +246,10 @@ class EncoderDecoder:
         context, before = self._questions.context, prefixes[0].length
         if context is not None and before + len(question.tokens) > context:
             raise ModelError(
-                f"{images[0]}: the image's {before} tokens and the {len(question.tokens)} of the "
-                f"template {quoted(question.text)} are more than the {context} that the VLM "
-                "reads; use a shorter template, smaller images or another vlm.model"
+                f"{images[0]}: the image's {counted(before, 'token')} and the "
+                f"{len(question.tokens)} of the template {quoted(question.text)} are more "
+                f"than the {context} that the VLM reads; use a shorter template, smaller "
+                "images or another vlm.model"
             )
         try:
             return self._predictor.predict(images, prefixes, question)

@@ -176,7 +176,7 @@ def _anchors(state: RunState, width: int) -> list[str]:
     if positive is None or negative is None:
         return ["Not steering yet: no template has beaten the seed.", ""]
     held = "by hand " if state.anchors_held else ""
-    part = f"of {negative.n} images " if state.is_partial(negative) else ""
+    part = f"of {counted(negative.n, 'image')} " if state.is_partial(negative) else ""
     heads = (f"P+ {positive.accuracy:.1%} {held}", f"P- {negative.accuracy:.1%} {part}{held}")
     return list(folded_pair(heads, (clean(positive.text), clean(negative.text)), width))
 

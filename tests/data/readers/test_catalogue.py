@@ -257,7 +257,7 @@ def test_imagenet_whose_validation_images_are_not_sorted(tmp_path):
         for picture in path.iterdir():
             picture.rename(folder / "images/val" / f"ILSVRC2012_val_{picture.name}")
         path.rmdir()
-    with pytest.raises(DataError, match="8 images lie there unsorted: move each"):
+    with pytest.raises(DataError, match="it has 8 images unsorted: move each"):
         load("imagenet")
     (folder / "images/train/n01440764").rename(folder / "images/train/other")
     with pytest.raises(DataError, match="1 of its 1,000 class folders are missing .'n01440764'"):
