@@ -150,8 +150,11 @@ def _print_found(console: Console, found: DatasetRead) -> None:
         console.print(_said("is here, and can't be read: ", found.error, "red"), soft_wrap=True)
         return
     where = f"{found.folder} ({found.form})" if found.folder else found.form
-    classes = counted(found.classes, "class", "classes")
-    train, test = counted(found.train, "training image"), counted(found.test, "test image")
+    classes = counted(found.classes or 0, "class", "classes")
+    train, test = (
+        counted(found.train or 0, "training image"),
+        counted(found.test or 0, "test image"),
+    )
     counts = f"{classes}, {train} and {test}"
     console.print(_said("here: ", f"{where}: {counts}", "green"), soft_wrap=True)
     if found.split is not None:
