@@ -76,7 +76,7 @@ def test_what_is_here_is_checked(capsys, base):
     miniatures.write("oxford-pets", base)
     text = said(capsys, "oxford-pets")
     assert text.startswith("0\n")
-    assert "here: " in text and "37 classes, 6 training and 3 test images" in text
+    assert "here: " in text and "37 classes, 6 training images and 3 test images" in text
     assert "split: another, its paths, labels" in text
     found = DatasetFacts.model_validate(document(capsys, "oxford-pets")["document"]).found
     assert found is not None and found.split == "another" and found.unreadable == ()
@@ -103,7 +103,9 @@ def test_other_data_sets_than_the_catalogues(capsys, tmp_path):
         for number in range(3):
             put(tmp_path / "mine" / own / f"{number}.png", miniatures.image(label, number))
     text = said(capsys, "image-folder", path=tmp_path / "mine")
-    assert "2 classes, 2 training and 4 test" in text or "2 classes, 4 training and 2 test" in text
+    assert "2 classes, 2 training images and 4 test" in text or (
+        "2 classes, 4 training images and 2 test" in text
+    )
     assert said(capsys, "image-folder").startswith("0\n")
 
 
