@@ -17,10 +17,11 @@ from engine.common.errors import ModelError
 from engine.common.names import quoted
 from engine.vlm.encoder_decoder.answer_cache import AnswerCache
 from engine.vlm.encoder_decoder.embedder import Embedder
-from engine.vlm.encoder_decoder.greedy import Greedy, shortfall, write_answers
+from engine.vlm.encoder_decoder.greedy import Greedy
 from engine.vlm.encoder_decoder.prediction import Predictions, Question
 from engine.vlm.encoder_decoder.questions import Questions
-from engine.vlm.encoder_decoder.reading import ImagePrefix, tolerance
+from engine.vlm.encoder_decoder.reading import ImagePrefix
+from engine.vlm.encoder_decoder.writing import check_writing, written
 
 SCALE = 20.0
 """Of cosines, to have log-probabilities: what sentence-transformers' models are trained with."""
@@ -74,16 +75,11 @@ class ByEmbedding:
     def check(self, image: Image.Image, prefix: ImagePrefix) -> None:
         """As ``Predictor.check``: the first tokens are the most likely ones of a plain reading."""
         template = "What is shown?"
-        plainly = Greedy(frozenset(), most=3)
-        question = self._questions.question(template)
-        (tokens,) = self._written([prefix, prefix], question, template, plainly)[1:]
-        away = shortfall(self._model, self._questions.inputs(image, template), tokens)
-        if not away <= tolerance(self._model):
-            raise ModelError(
-                "answers written together are others than alone (a token is less likely by "
-                f"{away:.3f} nats), so models of this kind ({self._model.config.model_type}) can't "
-                "be used; choose another vlm.model"
-            )
+        question, inputs = (
+            self._questions.question(template),
+            self._questions.inputs(image, template),
+        )
+        check_writing(self._model, prefix, question, inputs, template)
 
     def known(
         self, images: Sequence[str], question: Question
@@ -100,8 +96,8 @@ class ByEmbedding:
         Raises:
             ModelError: if the scores of tokens, or the embedder's numbers, are none.
         """
-        written = self._written(prefixes, question.tokens, question.text, self._how)
-        answers = [self._questions.text(tokens) for tokens in written]
+        asked = [question.tokens] * len(prefixes)
+        answers = written(self._model, self._questions, prefixes, asked, self._how, question.text)
         self._answers.put(images, question, answers)
         return self._judged(answers)
 
@@ -116,17 +112,6 @@ class ByEmbedding:
         count = named.sum(dim=0).clamp(min=1)
         mean = (found * named[:, :, None]).sum(dim=0) / count[:, None]
         return Predictions(mean.log_softmax(dim=-1), named.any(dim=0), each[0].answers)
-
-    def _written(
-        self, prefixes: Sequence[ImagePrefix], question: Sequence[int], text: str, how: Greedy
-    ) -> list[list[int]]:
-        try:
-            return write_answers(self._model, prefixes, question, how)
-        except FloatingPointError:
-            raise ModelError(
-                f"the VLM's scores of the template {text!r} are not numbers; "
-                "try vlm.precision = 'fp32'"
-            ) from None
 
     def _judged(self, answers: Sequence[str]) -> Predictions:
         points = self._embedder.embed(answers)

@@ -69,7 +69,7 @@ class ByParsedLetter(ByChoice):
         """As ``Predictor.check``: the first tokens are the most likely ones of a plain reading."""
         text = with_options("Which is it?", ["one", "two", "three", "four"])
         inputs = self._questions.inputs(image, text)
-        check_writing(self._model, prefix, self._questions.many([text])[0], inputs)
+        check_writing(self._model, prefix, self._questions.many([text])[0], inputs, text)
 
     def known(
         self, images: Sequence[str], question: Question

@@ -75,7 +75,7 @@ class ByRefusal:
         else:
             inputs = self._questions.inputs(image, text)
             (question,) = self._questions.many([text])
-        check_writing(self._model, prefix, question, inputs)
+        check_writing(self._model, prefix, question, inputs, text)
 
     def known(
         self, images: Sequence[str], question: Question

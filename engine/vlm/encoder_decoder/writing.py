@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from engine.common.errors import ModelError
@@ -34,21 +35,30 @@ def written(
     """
     found = [""] * len(asked)
     for rows in by_length(asked):
-        try:
+        with _numbers(template):
             answers = write_answers(
                 model, [prefixes[r] for r in rows], [asked[r] for r in rows], how
             )
-        except FloatingPointError:
-            raise ModelError(
-                f"the VLM's scores of the template {template!r} are not numbers; "
-                "try vlm.precision = 'fp32'"
-            ) from None
         for row, tokens in zip(rows, answers, strict=True):
             found[row] = questions.text(tokens)
     return found
 
 
-def check_writing(model: Any, prefix: ImagePrefix, question: Sequence[int], inputs: Inputs) -> None:
+@contextmanager
+def _numbers(template: str) -> Iterator[None]:
+    """Say in words that scores of tokens are not numbers."""
+    try:
+        yield
+    except FloatingPointError:
+        raise ModelError(
+            f"the VLM's scores of the template {template!r} are not numbers; "
+            "try vlm.precision = 'fp32'"
+        ) from None
+
+
+def check_writing(
+    model: Any, prefix: ImagePrefix, question: Sequence[int], inputs: Inputs, template: str
+) -> None:
     """See that the first tokens that are written behind a prefix are the most likely ones.
 
     Args:
@@ -56,12 +66,14 @@ def check_writing(model: Any, prefix: ImagePrefix, question: Sequence[int], inpu
         prefix: of an image.
         question: the tokens behind it.
         inputs: the same as a whole, for a plain reading.
+        template: that is asked with, as text.
 
     Raises:
-        ModelError: if they are not.
+        ModelError: if they are not, or if scores of tokens are not numbers.
     """
     plainly = Greedy(frozenset(), most=3)
-    tokens = write_answers(model, [prefix, prefix], [question, question], plainly)[1]
+    with _numbers(template):
+        tokens = write_answers(model, [prefix, prefix], [question, question], plainly)[1]
     away = shortfall(model, inputs, tokens)
     if not away <= tolerance(model):
         raise ModelError(

@@ -20,7 +20,7 @@ from engine.run import events as ev
 from engine.run.contract import ContractError, Expected, check_fitness
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
-from engine.vlm.encoder_decoder import by_embedding
+from engine.vlm.encoder_decoder import writing
 from engine.vlm.encoder_decoder.by_embedding import SCALE, ByEmbedding
 from engine.vlm.encoder_decoder.fitness import EncoderDecoder
 from engine.vlm.encoder_decoder.prediction import Predictions
@@ -76,14 +76,14 @@ def loaded(config: RunConfig, report: Any = lambda _: None) -> EncoderDecoder:
 
 def refuse_to_write(monkeypatch: pytest.MonkeyPatch, after: int = 0) -> list[int]:
     """No answer is written any more after so many calls; the sizes of the batches until then."""
-    write, sizes = by_embedding.write_answers, []
+    write, sizes = writing.write_answers, []
 
     def refuse(model: Any, prefixes: Sequence[Any], *rest: Any) -> Any:
         assert len(sizes) < after, "an answer is written"
         sizes.append(len(prefixes))
         return write(model, prefixes, *rest)
 
-    monkeypatch.setattr(by_embedding, "write_answers", refuse)
+    monkeypatch.setattr(writing, "write_answers", refuse)
     return sizes
 
 
@@ -162,9 +162,9 @@ def test_an_answer_without_text_is_wrong_and_counted(
     config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitness = loaded(config)
-    write = by_embedding.write_answers
+    write = writing.write_answers
     monkeypatch.setattr(
-        by_embedding,
+        writing,
         "write_answers",
         lambda model, prefixes, *rest: [
             [] if i % 2 == 0 else tokens for i, tokens in enumerate(write(model, prefixes, *rest))
@@ -246,7 +246,7 @@ def test_another_embedder_is_another_model_to_a_run(
 def test_a_reading_that_writes_other_tokens_than_a_plain_one_is_refused(
     config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(by_embedding, "write_answers", lambda *_: [[7, 7, 7], [7, 7, 7]])
+    monkeypatch.setattr(writing, "write_answers", lambda *_: [[7, 7, 7], [7, 7, 7]])
     with pytest.raises(ModelError, match="answers written together are others than alone"):
         loaded(config)
 
