@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from engine.common.user_path import user_path
 from engine.models import threads
 from engine.models.code import check_kernels, no_questions
 from engine.models.identity import sampled_hash
+from engine.models.load_errors import LONGEST, in_words
 from engine.models.memory import free_memory, is_out_of_memory
 from engine.models.quiet import quiet
 
@@ -182,27 +183,23 @@ def _check_options(options: Mapping[str, Any], name: str) -> None:
             )
 
 
-@contextmanager
-def _explained(name: str) -> Iterator[None]:
-    """Turn what the libraries raise while loading into a ``ModelError``."""
-    try:
-        yield
-    except ModelError:
-        raise
-    except Exception as error:
-        if isinstance(error, MemoryError) or is_out_of_memory(error):
-            raise ModelError(
-                f"the embedder {name} does not fit into the memory of vlm.device; choose a smaller "
-                "vlm.embedder or another device"
-            ) from error
-        reason = " ".join(str(error).split()) or type(error).__name__
+def _explained(name: str) -> AbstractContextManager[None]:
+    """Say in words what the libraries raise while loading."""
+
+    def words(error: Exception, reason: str) -> str:
         if "trust_remote_code" in reason:
-            raise ModelError(
+            return (
                 f"the embedder {name} comes with its own code, and no code of a VLM is ever run. "
                 "Take a model that sentence-transformers knows itself"
-            ) from error
-        raise ModelError(
-            f"the embedder {name} can't be loaded: {reason[:400]}. Check the spelling of "
+            )
+        return (
+            f"the embedder {name} can't be loaded: {reason[:LONGEST]}. Check the spelling of "
             "vlm.embedder and the connection (glov doctor); without one give a local folder, or "
             "set vlm.answer = 'likelihood', which needs none"
-        ) from error
+        )
+
+    return in_words(
+        f"the embedder {name} does not fit into the memory of vlm.device; choose a smaller "
+        "vlm.embedder or another device",
+        words,
+    )

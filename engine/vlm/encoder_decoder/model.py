@@ -6,8 +6,7 @@ No code that comes with a model is run unless ``vlm.trust_remote_code`` says so:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,7 @@ from engine.config import VLMConfig
 from engine.models import threads
 from engine.models.code import check_kernels, no_questions
 from engine.models.identity import identify, sampled_hash
-from engine.models.memory import is_out_of_memory
+from engine.models.load_errors import LONGEST, in_words
 from engine.models.quiet import quiet
 from engine.prompts.jinja_limits import limit_chat_template
 from engine.vlm.device import resolve_device
@@ -99,36 +98,30 @@ def _source(model: str) -> tuple[str, str]:
     return model, model
 
 
-@contextmanager
-def _explained(name: str) -> Iterator[None]:
-    """Turn what transformers and torch raise while loading into a ``ModelError``."""
-    try:
-        yield
-    except ModelError:
-        raise
-    except Exception as error:
-        if isinstance(error, MemoryError) or is_out_of_memory(error):
-            raise ModelError(
-                f"the VLM {name} does not fit into the memory of vlm.device; choose a smaller one, "
-                "vlm.precision = 'bf16' or another device"
-            ) from error
-        reason = " ".join(str(error).split()) or type(error).__name__
+def _explained(name: str) -> AbstractContextManager[None]:
+    """Say in words what transformers and torch raise while loading."""
+
+    def words(error: Exception, reason: str) -> str:
         if "trust_remote_code" in reason:
-            raise ModelError(
+            return (
                 f"the VLM {name} comes with its own code, which is not run unless "
                 "vlm.trust_remote_code = true. Read that code first, or take a model that "
                 "transformers knows itself"
-            ) from error
+            )
         if isinstance(error, ImportError):
-            raise ModelError(
-                f"the VLM {name} needs a library that is missing: {reason[:400]}"
-            ) from error
+            return f"the VLM {name} needs a library that is missing: {reason[:LONGEST]}"
         if "nrecognized configuration class" in reason:
-            raise ModelError(
+            return (
                 f"the VLM {name} is no model that reads images and writes text; for models such as "
                 "CLIP set vlm.kind = dual-encoder"
-            ) from error
-        raise ModelError(
-            f"the VLM {name} can't be loaded: {reason[:400]}. Check the spelling of vlm.model and "
-            "the connection (glov doctor); without one give a local folder"
-        ) from error
+            )
+        return (
+            f"the VLM {name} can't be loaded: {reason[:LONGEST]}. Check the spelling of vlm.model "
+            "and the connection (glov doctor); without one give a local folder"
+        )
+
+    return in_words(
+        f"the VLM {name} does not fit into the memory of vlm.device; choose a smaller one, "
+        "vlm.precision = 'bf16' or another device",
+        words,
+    )
