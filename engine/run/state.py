@@ -6,7 +6,6 @@ forking and attaching are folds of the same events elsewhere.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -109,10 +108,13 @@ class RunState:
     @property
     def best(self) -> ScoredTemplate | None:
         """The first contender, else the first allowed template; cheap, for readers that poll."""
-        allowed = (t for t in self.ranking if t.key not in self.banned)
-        first = next(allowed, None)
-        rest = itertools.filterfalse(self.is_partial, allowed)
-        return next(rest, first) if first is not None and self.is_partial(first) else first
+        first = None
+        for template in self.ranking:
+            if template.key not in self.banned:
+                if not self.is_partial(template):
+                    return template
+                first = first or template
+        return first
 
     @property
     def images_scored(self) -> tuple[int, int]:

@@ -10,6 +10,16 @@ from engine.data.dataset import Split
 from engine.vlm.encoder_decoder.fitness import EncoderDecoder
 from engine.vlm.interface import Score
 
+ONE_STEP = (
+    "steps=1",
+    "proposal.candidates=2",
+    "proposal.attempts=1",
+    "proposal.min_new=0",
+    "steering.mode=off",
+    "sampling.max_new_tokens=8",
+)
+"""Of two short replies, unsteered, whatever they are."""
+
 
 def configured(folder: Path, *overrides: str) -> RunConfig:
     """One step of two questions, unsteered, asked of the encoder-decoder in a folder."""
@@ -20,12 +30,7 @@ def configured(folder: Path, *overrides: str) -> RunConfig:
             f"vlm.model={folder}",
             "data.shots=1",
             "seed_template=what is shown in this picture?",
-            "steps=1",
-            "proposal.candidates=2",
-            "proposal.attempts=1",
-            "proposal.min_new=0",
-            "steering.mode=off",
-            "sampling.max_new_tokens=8",
+            *ONE_STEP,
             *overrides,
         ],
     )

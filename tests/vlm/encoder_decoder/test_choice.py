@@ -29,6 +29,7 @@ from engine.vlm.encoder_decoder.likelihood import one_by_one
 from engine.vlm.encoder_decoder.prediction import Question
 from engine.vlm.families import task_of
 from engine.vlm.loading import load_fitness
+from tests.support.questions import ONE_STEP
 from tests.support.small_runs import drive
 from tests.support.tiny_llava import save_tiny_llava
 
@@ -49,12 +50,7 @@ def configured(folder: Path, *overrides: str) -> RunConfig:
             "vlm.answer=choice",
             f"vlm.model={folder}",
             "data.shots=1",
-            "steps=1",
-            "proposal.candidates=2",
-            "proposal.attempts=1",
-            "proposal.min_new=0",
-            "steering.mode=off",
-            "sampling.max_new_tokens=8",
+            *ONE_STEP,
             *overrides,
         ],
     )

@@ -28,6 +28,7 @@ from engine.vlm.encoder_decoder.reading import Reader, cache_of, text_prefix
 from engine.vlm.encoder_decoder.safety import SafetyFitness
 from engine.vlm.families import task_of
 from engine.vlm.loading import load_fitness
+from tests.support.questions import ONE_STEP
 from tests.support.small_runs import drive
 from tests.support.tiny_llava import save_tiny_llava
 from tests.support.tiny_vlms import FAMILIES, make
@@ -69,12 +70,7 @@ def configured(folder: Path, rows: Path, *overrides: str) -> RunConfig:
             "data.dataset=questions",
             f"data.path={rows}",
             "data.shots=5",
-            "steps=1",
-            "proposal.candidates=2",
-            "proposal.attempts=1",
-            "proposal.min_new=0",
-            "steering.mode=off",
-            "sampling.max_new_tokens=8",
+            *ONE_STEP,
             *overrides,
         ],
     )
