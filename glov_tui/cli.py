@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import sys
 from pathlib import Path
@@ -399,17 +400,19 @@ def doctor(as_json: AsJson = False) -> None:
     report(as_json)
 
 
-def _keep_only(name: str) -> None:
-    """Drop all commands but the one that was called: Typer reads the signature of each it has."""
+def _with_only(name: str) -> typer.Typer:
+    """The app with the one command that was called: Typer reads the signature of each it has."""
     called = [c for c in app.registered_commands if c.callback and c.callback.__name__ == name]
-    if called:
-        app.registered_commands, app.registered_groups = called, []
+    if not called:
+        return app
+    single = copy.copy(app)
+    single.registered_commands, single.registered_groups = called, []
+    return single
 
 
 def main() -> None:
     """Entry point of the ``glov`` command."""
-    _keep_only(sys.argv[1] if len(sys.argv) > 1 else "")
-    run_program(app)
+    run_program(_with_only(sys.argv[1] if len(sys.argv) > 1 else ""))
 
 
 if __name__ == "__main__":
