@@ -16,6 +16,7 @@ from PIL import Image
 
 from engine.config.toml_file import load_config, preset_names
 from engine.vlm.encoder_decoder.task import TASK
+from glov_tui import cli
 from glov_tui.commands.config import write_config
 from tests.support import ROOT
 from tests.support.command import GLOV, called, check_refused
@@ -284,3 +285,13 @@ def test_a_wrong_option_is_said_in_our_words(tmp_path, arguments, expected) -> N
     assert done.returncode == 2
     said = " ".join(done.stderr.replace("│", " ").split())
     assert expected in said and "Input" not in said
+
+
+def test_a_command_leaves_the_others_to_the_next_call_in_the_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in ("demo", "resume", "datasets"):
+        monkeypatch.setattr("sys.argv", ["glov", command, "--help"])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        assert end.value.code == 0, capsys.readouterr().err
