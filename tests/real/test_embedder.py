@@ -9,7 +9,7 @@ import torch
 
 from engine.common.kept import Kept
 from engine.session.local import LocalSession
-from engine.vlm.encoder_decoder import by_embedding
+from engine.vlm.encoder_decoder import writing
 from engine.vlm.encoder_decoder.embedder import Embedder, load_embedder
 from engine.vlm.loading import load_fitness
 from tests.support.questions import configured, scored
@@ -64,7 +64,7 @@ def test_a_run_with_it_comes_to_its_end_and_answers_are_judged_by_it(
         lambda *_: f"In the picture one can see {fitness.class_names[next(asked)]}.",
     )
     monkeypatch.setattr(
-        by_embedding, "write_answers", lambda _, prefixes, *rest: [[5]] * len(prefixes)
+        writing, "write_answers", lambda _, prefixes, *rest: [[5]] * len(prefixes)
     )
     (score,) = scored(fitness, "name it")
     assert score.hits == score.n == len(labels)
