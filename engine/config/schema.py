@@ -99,7 +99,8 @@ class VLMConfig(Section):
         ge=0,
         le=MOST,
         description="MiB of a run's folder for what templates made of each training image (2 "
-        "bytes an image and class); where they are full, the worst templates' goes; 0: none",
+        "bytes an image and class); where they are full, the worst templates' goes; as much again "
+        "for test images that were measured; 0: none",
     )
     answer: Answer = Field(
         "likelihood",

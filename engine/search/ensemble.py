@@ -41,17 +41,17 @@ class Pool(NamedTuple):
     selection: Select
 
 
-def ensemble_pool(state: RunState, config: RunConfig, fitness: Fitness) -> Pool:
+def ensemble_pool(state: RunState, config: RunConfig, images: int, classes: int) -> Pool:
     """The candidates of an ensemble: those that are not banned and have seen all images.
 
-    Where no template has seen all of them, the best of the others are the ensemble.
+    Where no template has seen all of them, the best of the others are the ensemble. ``images`` and
+    ``classes`` are the numbers of the training split's.
     """
     count = config.evaluation.ensemble
     contenders = state.contenders
     if config.evaluation.select == "top" or not contenders:
         return Pool(tuple(t.text for t in (contenders or state.allowed)[:count]), "top")
-    each = 2 * fitness.size("train") * len(fitness.class_names)
-    most = min(MOST_CANDIDATES, max(count, ROOM // each))
+    most = min(MOST_CANDIDATES, max(count, ROOM // (2 * images * classes)))
     return Pool(tuple(t.text for t in contenders[:most]), "greedy")
 
 

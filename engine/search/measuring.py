@@ -5,6 +5,7 @@ People are shown it. The search never is: nothing of it goes back.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,7 +16,8 @@ from engine.run.state import RunState
 from engine.search.ensemble import Pool, choose_ensemble, ensemble_pool
 from engine.search.scoring import with_progress
 from engine.vlm.families import seed_template
-from engine.vlm.interface import Fitness
+from engine.vlm.interface import Fitness, Score
+from engine.vlm.predictions import together
 
 if TYPE_CHECKING:
     from engine.search.strategy import Clock
@@ -61,6 +63,7 @@ class TestScorer:
                 measured = chosen.templates
                 work = self.fitness.score_ensemble(measured, split="test")
                 state, score = yield from with_progress(state, work, "testing")
+                self._keep(measured, score)
             now = self._pool(state, subject, raced)
         event = ev.TestMeasured(
             step=step,
@@ -74,6 +77,12 @@ class TestScorer:
             probability=score.probability,
         )
         return state, Measured(event, pool)
+
+    def _keep(self, templates: Sequence[str], score: Score) -> None:
+        """Beside the journal, for people: ``glov eval`` and ``glov export`` read it there."""
+        store = self.fitness.kept.store
+        if store is not None and score.made is not None:
+            store.keep("test", {together(templates): score.made})
 
     def is_outdated(
         self, measured: Measured, state: RunState, raced: tuple[ev.TemplateScored, ...] = ()
@@ -89,4 +98,5 @@ class TestScorer:
         state = state.apply_all(raced)
         if subject == "best":
             return Pool(tuple(t.text for t in (state.contenders or state.allowed)[:1]), "top")
-        return ensemble_pool(state, self.config, self.fitness)
+        images, classes = self.fitness.size("train"), len(self.fitness.class_names)
+        return ensemble_pool(state, self.config, images, classes)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from engine.common.errors import ModelError
 from engine.common.kept import Kept
 from engine.common.names import quoted
 from engine.common.user_path import user_path, why_not_there
-from engine.config import RunConfig
+from engine.config import LLMConfig, RunConfig, VLMConfig
 from engine.models import hub, threads
 from engine.run.contract import Expected, check_fitness, check_llm
 from engine.search.registry import find_search
 from engine.vlm.families import task_of, with_seed_template
-from engine.vlm.interface import Judged, Score
+from engine.vlm.interface import Fitness, Judged, Score
 
 if TYPE_CHECKING:
+    from engine.llm.halving import HalvingLLM
+    from engine.llm.interface import LanguageModel
     from engine.search.strategy import Clock, Search
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+){0,2}")
@@ -31,14 +33,16 @@ OnProgress = Callable[[str, int, int], None]
 """Takes what is being loaded, and how much of it: done, total (0 of 0: not countable)."""
 
 
-def _look_for_hub(config: RunConfig, report: Report) -> None:
+def _look_for_hub(config: RunConfig, report: Report, llm: bool = True) -> None:
     """Where models are hub names and the hub can't be reached, look in its cache only.
+
+    ``llm``: whether the LLM of the configuration is loaded too.
 
     Raises:
         ModelError: if one is not there either: that is known before libraries are imported.
     """
     others = (_embedder(config), _judge_model(config))
-    names = (config.llm.model, config.vlm.model, *filter(None, others))
+    names = (*((config.llm.model,) if llm else ()), config.vlm.model, *filter(None, others))
     if all(why_not_there(user_path(name)) is None for name in names):
         return
     if not hub.is_switched_off():
@@ -47,7 +51,7 @@ def _look_for_hub(config: RunConfig, report: Report) -> None:
             return
         report(f"{hub.endpoint()} can't be reached ({problem}): models come from its cache only")
         hub.do_without()
-    for what, key, name in _on_the_hub(config):
+    for what, key, name in _on_the_hub(config, llm):
         repository = "/".join(name.split("/")[:2])
         if not hub.is_cached(repository):
             raise ModelError(
@@ -65,17 +69,16 @@ def _embedder(config: RunConfig) -> str | None:
 
 def _judge_model(config: RunConfig) -> str | None:
     """The name of an LLM that only judges, where there is to be one."""
-    judges = config.vlm.answer == "refusal" and config.vlm.judge == "llm"
-    return config.vlm.judge_model if judges else None
+    return config.vlm.judge_model if _is_judged(config) else None
 
 
-def _on_the_hub(config: RunConfig) -> Iterator[tuple[str, str, str]]:
+def _on_the_hub(config: RunConfig, llm: bool) -> Iterator[tuple[str, str, str]]:
     """What each model is that transformers finds on the hub by its name, its key and the name."""
     models: list[tuple[str, str, str | None]] = [("embedder", "vlm.embedder", _embedder(config))]
     if config.vlm.kind == "encoder-decoder":
         models.append(("VLM", "vlm.model", config.vlm.model))
     if config.llm.kind == "local":
-        models.append(("LLM", "llm.model", config.llm.model))
+        models += [("LLM", "llm.model", config.llm.model)] if llm else []
         models.append(("judge", "vlm.judge_model", _judge_model(config)))
     for what, key, name in models:
         if name and _HUB_NAME.fullmatch(name) and why_not_there(user_path(name)) is not None:
@@ -111,38 +114,11 @@ def load_search(
     config = with_seed_template(config)
     meta_prompt = load_meta_prompt(config.proposal.template_file, task_of(config.vlm))
     _look_for_hub(config, report)
-    progress("libraries", 0, 0)
-    threads.prepare()
-    from engine.llm.halving import HalvingLLM
-    from engine.llm.loading import load_llm
-    from engine.session.judging import LLMJudge
-    from engine.vlm.loading import load_fitness
-
-    threads.fit()
     kept = kept or Kept()
-    for key, section in (("llm", config.llm), ("vlm", config.vlm)):
-        if section.trust_remote_code:
-            report(
-                f"{key}.trust_remote_code is on: the code that comes with {section.model} is run "
-                "with your rights"
-            )
-    fitness = load_fitness(config, progress, report, kept)
-    judges = config.vlm.answer == "refusal" and config.vlm.judge == "llm"
-    if judges and (name := _judge_model(config)) is not None:
-        section = config.llm.model_copy(update={"model": name, "revision": None})
-        other = kept.get(
-            "judge", section, lambda: load_llm(section, lambda what: progress(what, 0, 0))
-        )
-        judge = LLMJudge(HalvingLLM(other, report), config.sampling.thinking_tokens)
-        assert isinstance(fitness, Judged)
-        fitness.judge_with(judge, other.revision)
+    fitness = _load_vlm(config, (config.llm, config.vlm), progress, report, kept)
     if expected is not None:  # before the LLM, which takes longest
         check_fitness(expected, fitness)
-    llm = kept.get(
-        "LLM",
-        config.llm,
-        lambda: load_llm(config.llm, lambda what: progress(what, 0, 0)),
-    )
+    llm = _load_llm(config, progress, kept)
     if expected is not None:
         check_llm(expected, llm)
     if not llm.chats:
@@ -150,9 +126,88 @@ def load_search(
             f"{config.llm.model} has no chat template, so it is asked in plain System/User/"
             "Assistant lines; models made for chats (often named instruct or chat) do better"
         )
+    from engine.llm.halving import HalvingLLM
+
     halving = HalvingLLM(llm, report)
-    if judges and _judge_model(config) is None:
-        assert isinstance(fitness, Judged)
-        fitness.judge_with(LLMJudge(halving, config.sampling.thinking_tokens))
+    if _is_judged(config) and _judge_model(config) is None:
+        _have_judge(config, fitness, halving)
     make = find_search(config).load()
     return make(config, halving, fitness, meta_prompt, dict(scores or {}), clock)
+
+
+def load_scoring(
+    config: RunConfig, progress: OnProgress, report: Report, kept: Kept | None = None
+) -> Fitness:
+    """Load the VLM with its images, and of LLMs only one that judges answers: nothing is proposed.
+
+    Args:
+        config: of which ``data``, ``vlm`` and ``seed`` are used, and of a judge ``llm``.
+        progress, report, kept: as in ``load_search``.
+
+    Raises:
+        UserError: naming the key, file or model that can't be used and what to do.
+    """
+    kept = kept or Kept()
+    own = _is_judged(config) and _judge_model(config) is None
+    _look_for_hub(config, report, llm=own)
+    sections = (config.llm, config.vlm) if own else (config.vlm,)
+    fitness = _load_vlm(config, sections, progress, report, kept)
+    if own:
+        from engine.llm.halving import HalvingLLM
+
+        _have_judge(config, fitness, HalvingLLM(_load_llm(config, progress, kept), report))
+    return fitness
+
+
+def _load_vlm(
+    config: RunConfig,
+    sections: Sequence[LLMConfig | VLMConfig],
+    progress: OnProgress,
+    report: Report,
+    kept: Kept,
+) -> Fitness:
+    """With the LLM that judges, if it is one of its own. ``sections``: whose models are loaded."""
+    progress("libraries", 0, 0)
+    threads.prepare()
+    from engine.vlm.loading import load_fitness
+
+    threads.fit()
+    for section in sections:
+        if section.trust_remote_code:
+            key = "vlm" if isinstance(section, VLMConfig) else "llm"
+            report(
+                f"{key}.trust_remote_code is on: the code that comes with {section.model} is run "
+                "with your rights"
+            )
+    fitness = load_fitness(config, progress, report, kept)
+    name = _judge_model(config)
+    if name is not None:
+        from engine.llm.halving import HalvingLLM
+        from engine.llm.loading import load_llm
+
+        section = config.llm.model_copy(update={"model": name, "revision": None})
+        other = kept.get(
+            "judge", section, lambda: load_llm(section, lambda what: progress(what, 0, 0))
+        )
+        _have_judge(config, fitness, HalvingLLM(other, report), other.revision)
+    return fitness
+
+
+def _load_llm(config: RunConfig, progress: OnProgress, kept: Kept) -> LanguageModel:
+    from engine.llm.loading import load_llm
+
+    return kept.get(
+        "LLM", config.llm, lambda: load_llm(config.llm, lambda what: progress(what, 0, 0))
+    )
+
+
+def _is_judged(config: RunConfig) -> bool:
+    """Whether an LLM judges what the VLM answers."""
+    return config.vlm.answer == "refusal" and config.vlm.judge == "llm"
+
+
+def _have_judge(config: RunConfig, fitness: Fitness, llm: HalvingLLM, revision: str = "") -> None:
+    from engine.session.judging import LLMJudge
+
+    assert isinstance(fitness, Judged)
+    fitness.judge_with(LLMJudge(llm, config.sampling.thinking_tokens), revision)

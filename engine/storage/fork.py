@@ -100,9 +100,12 @@ def write_fork(
         journal.close()
     if (parent / PREDICTIONS).is_dir():
         from engine.storage.prediction_keeper import copy_predictions  # with numpy
+        from engine.vlm.predictions import together
 
         scored = (fact.template for fact in facts if isinstance(fact, ev.TemplateScored))
-        copy_predictions(parent, folder, scored)
+        copy_predictions(parent, folder, "train", scored)
+        measured = (together(fact.templates) for fact in facts if isinstance(fact, ev.TestMeasured))
+        copy_predictions(parent, folder, "test", measured)
 
 
 def _changes(

@@ -29,19 +29,20 @@ from engine.vlm.predictions import ImagePredictions
 class PredictionKeeper(RunPredictions):
     """``engine.vlm.predictions.PredictionStore`` of a run, for the process that drives it.
 
-    Where there is no more room, files whose best template is worst go first, and never the first
-    one, which has the seed template. Nothing that fails here ends a run: it is said, and from then
-    on nothing is kept.
+    Where there is no more room, files of training images go first whose best template is worst,
+    and those of test images that are oldest: what is measured there decides nothing. The first one
+    of a split stays, which has the seed template. Nothing that fails here ends a run: it is said,
+    and from then on nothing is kept.
     """
 
     def __init__(self, folder: Path, room: int, report: Report) -> None:
-        """``room`` in bytes, for all files together."""
+        """``room`` in bytes, for all files of a split together."""
         super().__init__(folder, report)
         self._room = room
         self._numbers: dict[Split, int] = {}  # of the files written last
         self._labels: dict[Split, np.ndarray[tuple[int], np.dtype[np.int32]]] = {}
         self._given_up = False
-        self._full_said = False
+        self._full: set[Split] = set()  # of which that was said
 
     def begin(self, split: Split, index: ImageIndex) -> None:
         """Keep predictions of these images; files that are of others are left where they are."""
@@ -65,9 +66,17 @@ class PredictionKeeper(RunPredictions):
         self._numbers[split] = max(numbers, default=0)
 
     def keep(self, split: Split, found: Mapping[str, ImagePredictions]) -> None:
-        """Write those of templates that were scored together into a file of their own."""
+        """Write those of templates that were scored together into a file of their own.
+
+        Test images are always all looked at: what is there of them already is not written again.
+        """
         index = self.index(split)
         if self._given_up or index is None or split not in self._labels:
+            return
+        if split == "test":
+            known = {template for file in self.files(split) for template in file.templates}
+            found = {template: one for template, one in found.items() if template not in known}
+        if not found:
             return
         best = max(self._share(split, one) for one in found.values())
         content = format_file(found, index, best)
@@ -75,7 +84,7 @@ class PredictionKeeper(RunPredictions):
         path = self.folder / PREDICTIONS / f"{split}-{number:06}.safetensors"
         header = PredictionFile(path, number, len(content), tuple(found), index.key, best)
         try:
-            if self._make_room(header):
+            if self._make_room(split, header):
                 self._make_folder()
                 write_atomic(path, content, durable=False)
                 self._numbers[split] = number
@@ -88,33 +97,35 @@ class PredictionKeeper(RunPredictions):
         right = (one.classes == self._labels[split]).sum()
         return float(right) / max(1, int(one.looked_at.sum()))
 
-    def _make_room(self, new: PredictionFile) -> bool:
-        """Let the worst go until ``new`` fits; returns whether it is not itself among these.
+    def _make_room(self, split: Split, new: PredictionFile) -> bool:
+        """Let others go until ``new`` fits; returns whether it is not itself among these.
 
         Raises:
             OSError: if a file can't be deleted.
         """
-        files = [file for split in self._labels for file in self.files(split)]
+        files = self.files(split)
         taken = new.bytes + sum(file.bytes for file in files)
-        order = sorted((*files[1:], new), key=lambda file: (file.best, file.number))
+        order = [*files[1:], new]
+        if split == "train":
+            order.sort(key=lambda file: (file.best, file.number))
         going: list[PredictionFile] = []
         for file in order:
             if taken <= self._room:
                 break
             taken -= file.bytes
             going.append(file)
-        if going and not self._full_said:
-            self._full_said = True
+        if going and split not in self._full:
+            self._full.add(split)
+            first = "that of the worst" if split == "train" else "the oldest"
             self.report(
-                f"there is no more room for what templates made of each image "
-                f"({self._room >> 20} MiB, vlm.predictions_mib): that of the worst goes"
+                f"there is no more room for what templates made of each {split} image "
+                f"({self._room >> 20} MiB, vlm.predictions_mib): {first} goes"
             )
         if new in going:
             return False
         for file in going:
             file.path.unlink(missing_ok=True)
-            for split in self._labels:
-                self._files[split] = [kept for kept in self.files(split) if kept is not file]
+        self._files[split] = [kept for kept in files if kept not in going]
         return True
 
     def _make_folder(self) -> None:
@@ -132,17 +143,17 @@ class PredictionKeeper(RunPredictions):
         )
 
 
-def copy_predictions(parent: Path, folder: Path, templates: Iterable[str]) -> None:
-    """Copy what a run has of these training images and templates, whole, into a fork of it.
+def copy_predictions(parent: Path, folder: Path, split: Split, templates: Iterable[str]) -> None:
+    """Copy what a run has of these images of a split and templates, whole, into a fork of it.
 
     What can't be read or written is left out: it is scored again where it is needed.
     """
     wanted = set(templates)
     try:
-        index = read_index(parent, "train")
+        index = read_index(parent, split)
         make_folder(folder / PREDICTIONS, 0o700)
-        write_atomic(index_path(folder, "train"), index.to_json(), durable=False)
-        for path, number in all_files(parent, "train"):
+        write_atomic(index_path(folder, split), index.to_json(), durable=False)
+        for path, number in all_files(parent, split):
             try:
                 if wanted.intersection(read_header(path, number).templates):
                     content = path.read_bytes()

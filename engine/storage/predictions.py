@@ -26,6 +26,7 @@ from engine.common.files import read_small
 from engine.common.names import encode_name
 from engine.data.dataset import LabelledImage, Split
 from engine.storage.run_folder import PREDICTIONS
+from engine.vlm.interface import Fitness
 from engine.vlm.predictions import NO_CLASS, ImagePredictions
 
 Report = Callable[[str], None]
@@ -65,6 +66,16 @@ class ImageIndex:
             "images": self.images,
         }
         return json.dumps(found) + "\n"
+
+
+def index_of(fitness: Fitness, split: Split) -> ImageIndex:
+    """The images that scores of a split rest on."""
+    return ImageIndex(
+        fitness.dataset_root.absolute(),
+        fitness.images(split),
+        len(fitness.class_names),
+        fitness.fingerprint(split),
+    )
 
 
 def read_index(folder: Path, split: Split) -> ImageIndex:
@@ -145,6 +156,7 @@ def read_file(header: PredictionFile, index: ImageIndex) -> dict[str, ImagePredi
     shape = (len(header.templates), len(index.images), index.classes)
     if (
         about["content"] != _content_hash(about, found, classes)
+        or json.loads(about["templates"]) != list(header.templates)  # another was put in its place
         or about["images"] != index.key
         or (found.shape, found.dtype) != (shape, np.float16)
         or (classes.shape, classes.dtype) != (shape[:2], np.int32)
@@ -238,6 +250,12 @@ class RunPredictions:
             if best.looked_at.all():
                 break
         return best
+
+    def begin(self, split: Split, index: ImageIndex) -> None:
+        """Nothing is begun: the run is only read."""
+
+    def keep(self, split: Split, found: Mapping[str, ImagePredictions]) -> None:
+        """Nothing is kept: the run is only read."""
 
     def _headers(self, split: Split) -> Iterator[PredictionFile]:
         for path, number in all_files(self.folder, split):

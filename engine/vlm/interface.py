@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -24,7 +24,8 @@ class Score:
     answer names no class: they count as wrong. ``right`` has whether each image was right, in the
     order in which they were asked for; empty where all of a split were. ``probability`` is the mean
     probability of the true class, 0 where the answer names none; None where that is not known, of
-    scores that an earlier glov made.
+    scores that an earlier glov made. ``made`` is what was made of each image, of an ensemble, and
+    no part of the score: None where it is more than there is room for.
     """
 
     hits: int
@@ -34,6 +35,7 @@ class Score:
     unnamed: int = 0
     right: tuple[bool, ...] = ()
     probability: float | None = None
+    made: ImagePredictions | None = field(default=None, compare=False, repr=False)
 
     def plus(self, other: Score) -> Score:
         """The score on the images of both, which share none."""
@@ -163,7 +165,9 @@ class Fitness(Protocol):
     def score_ensemble(
         self, templates: Sequence[str], *, split: Split
     ) -> Generator[ScoringProgress, None, Score]:
-        """One score for all templates together (docs/glov.md, 5)."""
+        """One score for all templates together (docs/glov.md, 5), with what they made of each
+        image. An ensemble of one template is that template.
+        """
         ...
 
     @property

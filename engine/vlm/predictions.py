@@ -19,6 +19,9 @@ from engine.data.dataset import Split
 NO_CLASS = -1
 """In ``ImagePredictions.classes``: the answer names none, or the image was not looked at."""
 
+_LONG_ANSWER = 400
+"""Bytes of memory."""
+
 LOWEST = float(np.finfo(np.float16).min)
 """Nats: log-probabilities below it are kept as it."""
 
@@ -79,6 +82,13 @@ class ImagePredictions:
         return self.log_probabilities.nbytes + self.classes.nbytes + texts
 
 
+def together(templates: Sequence[str]) -> str:
+    """What the predictions of an ensemble are kept under: its members, a line each, as often as
+    they count. That of one template is the template.
+    """
+    return "\n".join(templates)
+
+
 class PredictionStore(Protocol):
     """Where predictions outlive the fitness; it says itself what it can't keep."""
 
@@ -103,6 +113,10 @@ class KeptPredictions:
     def takes(self, images: int, classes: int) -> bool:
         """Whether there is room for those of one template."""
         return images * classes * 2 <= self._room
+
+    def have_room(self, images: int, classes: int) -> None:
+        """See that there is room for those of one template."""
+        self._room = max(self._room, images * (2 * classes + 4 + _LONG_ANSWER))
 
     def put(self, template: str, split: Split, found: ImagePredictions) -> None:
         """Keep them, and let the oldest go where there is no room."""

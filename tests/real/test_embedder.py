@@ -63,8 +63,6 @@ def test_a_run_with_it_comes_to_its_end_and_answers_are_judged_by_it(
         "text",
         lambda *_: f"In the picture one can see {fitness.class_names[next(asked)]}.",
     )
-    monkeypatch.setattr(
-        writing, "write_answers", lambda _, prefixes, *rest: [[5]] * len(prefixes)
-    )
+    monkeypatch.setattr(writing, "write_answers", lambda _, prefixes, *rest: [[5]] * len(prefixes))
     (score,) = scored(fitness, "name it")
     assert score.hits == score.n == len(labels)

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from engine.config.toml_file import load_config
 from engine.run import events as ev
 from engine.run.edits import BanTemplate
+from engine.run.state import RunState
 from engine.search import ensemble
 from engine.search.ensemble import greedy, true_class_probability
+from engine.search.strategy import Search
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal, read_state
 from engine.storage.run_folder import PREDICTIONS
@@ -23,6 +25,11 @@ from tests.support.small_runs import demo, drive
 from tests.support.steps import begin, run
 
 EASY = (0.9, 0.05, 0.05)
+
+
+def pool_of(search: Search, state: RunState) -> ensemble.Pool:
+    images, classes = search.fitness.size("train"), len(search.fitness.class_names)
+    return ensemble.ensemble_pool(state, search.config, images, classes)
 
 
 def made(*rows: tuple[float, ...], named: bool = True) -> ImagePredictions:
@@ -141,16 +148,13 @@ def test_top_is_the_best_by_themselves(demo_models) -> None:
 def test_only_the_best_that_there_is_room_for_are_chosen_from(demo_models, monkeypatch) -> None:
     search = demo_models("seed=1", "data.shots=1")
     state, _ = run(search, 2)
-    whole = ensemble.ensemble_pool(state, search.config, search.fitness)
+    whole = pool_of(search, state)
     assert len(whole.templates) == len(state.contenders) > 5
     monkeypatch.setattr(ensemble, "MOST_CANDIDATES", 5)
-    five = ensemble.ensemble_pool(state, search.config, search.fitness)
+    five = pool_of(search, state)
     assert five.templates == whole.templates[:5]
     monkeypatch.setattr(ensemble, "ROOM", 1)
-    assert (
-        ensemble.ensemble_pool(state, search.config, search.fitness).templates
-        == (whole.templates[:3])
-    )
+    assert pool_of(search, state).templates == whole.templates[:3]
 
 
 def test_banned_and_half_seen_templates_are_not_chosen_from(demo_models) -> None:
@@ -163,7 +167,7 @@ def test_banned_and_half_seen_templates_are_not_chosen_from(demo_models) -> None
     banned = state.best
     edit = BanTemplate(key=banned.key, banned=True)
     state = state.apply(ev.Edited(number=1, step=state.next_step, edit=edit)).with_pending()
-    pool = ensemble.ensemble_pool(state, search.config, search.fitness)
+    pool = pool_of(search, state)
     assert pool.templates == tuple(t.text for t in state.contenders)
     assert banned.text not in pool.templates
 

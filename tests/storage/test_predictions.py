@@ -183,9 +183,9 @@ def test_a_fork_copies_what_it_has_templates_of(tmp_path: Path) -> None:
     for name in "abc":
         kept.keep(**{name: RIGHT})
     flipped(files(parent)[1])
-    copy_predictions(parent, fork, ["a", "c", "z"])
+    copy_predictions(parent, fork, "train", ["a", "c", "z"])
     assert [path.name[-14:] for path in files(fork)] == ["01.safetensors", "03.safetensors"]
-    copy_predictions(tmp_path / "nowhere", tmp_path / "other", ["a"])
+    copy_predictions(tmp_path / "nowhere", tmp_path / "other", "train", ["a"])
 
 
 # -- of runs --------------------------------------------------------------------------------
@@ -262,3 +262,31 @@ def test_a_damaged_file_is_found_by_check(undisturbed: Path, tmp_path: Path) -> 
     assert found.level == "error" and found.where.endswith("train-000002.safetensors")
     os.link(files(undisturbed)[0], tmp_path / "another name")  # a run's own files may be linked
     assert check_run(undisturbed).sound
+
+
+def test_of_test_images_the_oldest_go_and_none_is_written_twice(tmp_path: Path) -> None:
+    said: list[str] = []
+    keeper = PredictionKeeper(tmp_path, 2**20, said.append)
+    keeper.begin("test", INDEX)
+    keeper.keep("test", {"a": WRONG})
+    keeper.keep("test", {"a": WRONG})
+    (only,) = (path for path, _ in all_files(tmp_path, "test"))
+    small = PredictionKeeper(tmp_path, 3 * only.stat().st_size, said.append)
+    small.begin("test", INDEX)
+    small.begin("train", INDEX)
+    small.keep("train", {"a": RIGHT})  # has room of its own
+    for name in "bcd":  # b is the best of all
+        small.keep("test", {name: RIGHT if name == "b" else WRONG})
+    there = {name for name in "abcd" if RunPredictions(tmp_path).read(name, "test") is not None}
+    assert there == {"a", "c", "d"} and small.read("b", "test") is None
+    assert len(said) == 1 and "the oldest goes" in said[0]
+    assert same(small.read("a", "train"), RIGHT)
+
+
+def test_a_file_that_another_put_in_its_place_is_not_taken_for_it(tmp_path: Path) -> None:
+    mine = Keeping(tmp_path)
+    mine.keep(a=RIGHT)
+    (path,) = files(tmp_path)
+    path.unlink()
+    Keeping(tmp_path).keep(b=WRONG)
+    assert files(tmp_path) == [path] and not mine.has("a")

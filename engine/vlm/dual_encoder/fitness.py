@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -244,7 +244,8 @@ class DualEncoder:
             done = index * len(self.class_names)
             features[template] = yield from self._encode(template, done, total)
         texts = ensemble_features(torch.stack([features[template] for template in templates]))
-        return self._score(texts, split, templates[0], keep=False)[0]
+        score, made = self._score(texts, split, templates[0])
+        return replace(score, made=made)
 
     def predictions(self, template: str, split: Split) -> ImagePredictions | None:
         """What a template that was scored made of each image; None where that is not kept."""
@@ -265,12 +266,11 @@ class DualEncoder:
 
     @torch.inference_mode()
     def _score(
-        self, texts: Tensor, split: Split, template: str, keep: bool = True
+        self, texts: Tensor, split: Split, template: str
     ) -> tuple[Score, ImagePredictions | None]:
-        """The score and, where they are to be kept and there is room, the predictions."""
+        """The score and, where there is room, the predictions."""
         images = self._images[split]
-        keep = keep and self.kept.takes(len(images.labels), len(texts))
-        if not keep:
+        if not self.kept.takes(len(images.labels), len(texts)):
             return self._on_images(texts, split, template, None), None
         parts: list[Part] = []
         score = self._on_images(texts, split, template, parts)

@@ -172,8 +172,11 @@ class EncoderDecoder:
             raise ValueError("an ensemble needs at least one template")
         found = yield from self._predictions(list(dict.fromkeys(templates)), split)
         self._unfinished.clear()
-        together = self._predictor.combine([found[template] for template in templates])
-        return self._score(together, split, templates[0])
+        each = [found[template] for template in templates]
+        together = self._predictor.combine(each) if len(each) > 1 else each[0]
+        score = self._score(together, split, templates[0])
+        takes = self.kept.takes(*together.log_probabilities.shape)
+        return replace(score, made=together.of_images() if takes else None)
 
     def predictions(self, template: str, split: Split) -> ImagePredictions | None:
         """What a template that was scored made of each image; None where that is not kept."""

@@ -1,0 +1,255 @@
+"""What templates and ensembles make of the images of a split: measured, and nothing printed.
+
+A subject is one or several templates that decide together. What is measured of it is what it made
+of each image, so that two subjects can be compared on the same images. Where a run's folder has
+that already, nothing is encoded again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.common.errors import ModelError
+from engine.common.intervals import wilson_interval
+from engine.config import RunConfig, Select
+from engine.data.dataset import LabelledImage, Split
+from engine.run.contract import Expected, check_fitness
+from engine.session.loading import OnProgress, Report, load_scoring
+from engine.storage.predictions import ImageIndex, RunPredictions, index_of
+from engine.vlm.interface import Fitness, ScoringProgress
+from engine.vlm.log_probabilities import predictions_again
+from engine.vlm.predictions import ImagePredictions, together
+
+if TYPE_CHECKING:
+    from engine.common.kept import Kept
+
+_AT_ONCE = 16
+"""Templates that are asked of an image while it is at hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is measured: a template, or an ensemble of several. Its texts are untrusted."""
+
+    name: str  # what a person calls it: seed, best, 3 best, line 4
+    templates: tuple[str, ...]  # as often as they count
+    selection: Select | None = None  # how an ensemble of a run was chosen
+
+    @property
+    def kept_as(self) -> str:
+        """Under which its predictions are kept: equal for what decides alike."""
+        return together(self.templates)
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """What a subject made of the images of a split, in their order.
+
+    Log-probabilities are kept in half precision, so ``probability`` is good to about four digits,
+    and the same whether it was measured now or read.
+    """
+
+    subject: Subject
+    labels: NDArray[np.int64]  # (images,) true classes
+    predicted: NDArray[np.int32]  # (images,) or NO_CLASS where the answer names none
+    of_truth: NDArray[np.float32]  # (images,) probability of the true class, 0 to 1
+    was_kept: bool  # nothing was encoded for it
+    note: str = ""  # what a person should know of its texts, as ``Fitness.check`` has it
+
+    @classmethod
+    def of(
+        cls,
+        subject: Subject,
+        labels: NDArray[np.int64],
+        found: ImagePredictions,
+        was_kept: bool,
+        note: str = "",
+    ) -> Measurement:
+        """Of what is kept of each image."""
+        own = found.log_probabilities[np.arange(len(labels)), labels].astype(np.float64)
+        named = found.classes >= 0
+        of_truth = np.where(named, np.exp(own), 0.0).clip(0.0, 1.0).astype(np.float32)
+        return cls(subject, labels, found.classes, of_truth, was_kept, note)
+
+    @cached_property
+    def right(self) -> NDArray[np.bool_]:
+        """Which images it is right on, (images,)."""
+        return np.equal(self.predicted, self.labels)
+
+    @property
+    def hits(self) -> int:
+        """Images that it is right on."""
+        return int(self.right.sum())
+
+    @property
+    def n(self) -> int:
+        """Images that were looked at."""
+        return len(self.labels)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of images that it is right on, 0 to 1."""
+        return self.hits / self.n
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Of the accuracy, at 95 % (Wilson)."""
+        return wilson_interval(self.hits, self.n)
+
+    @property
+    def probability(self) -> float:
+        """Mean probability of the true class, 0 where the answer names none."""
+        return round(float(self.of_truth.mean(dtype=np.float64)), 6)
+
+    @property
+    def unnamed(self) -> int:
+        """Images of which the answer names no class; they count as wrong."""
+        return int((self.predicted < 0).sum())
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Some subjects on the same images, by one VLM."""
+
+    vlm: str  # its name
+    vlm_weights: str  # precision and hash, as the journal has them
+    dataset_name: str
+    dataset_fingerprint: str
+    class_names: tuple[str, ...]
+    split: Split
+    index: ImageIndex  # the images, in the order of measurements
+    measurements: tuple[Measurement, ...]  # one for each subject, in their order
+
+    @property
+    def images(self) -> tuple[LabelledImage, ...]:
+        """In the order of measurements."""
+        return self.index.images
+
+
+def evaluate(
+    config: RunConfig,
+    subjects: Sequence[Subject],
+    *,
+    split: Split = "test",
+    progress: OnProgress,
+    report: Report,
+    kept: Kept | None = None,
+    store: RunPredictions | None = None,
+    expected: Expected | None = None,
+) -> Evaluation:
+    """Load the data set and the VLM of a configuration, and measure subjects on a split.
+
+    Args:
+        config: of which ``data``, ``vlm`` and ``seed`` are used (the last for the training split).
+        subjects: what is measured; templates with the placeholder as the VLM's task has it.
+        split: whose images.
+        progress: as in ``load_fitness``, and while texts are encoded or questions asked.
+        report: gets sentences on problems that were worked around.
+        kept: as in ``load_fitness``: models and data for the next evaluation.
+        store: of a run: what it has of the same images is not measured again; what it has not of
+            the test split is kept there if it keeps anything (``PredictionKeeper``).
+        expected: what must be found again, if these are to be numbers of a run.
+
+    Raises:
+        UserError: naming the key, file, model or template that can't be used.
+        ContractError: saying what is not as the run had it.
+    """
+    fitness = load_scoring(config, progress, report, kept)
+    if expected is not None:
+        check_fitness(expected, fitness)
+    work = measure(fitness, subjects, split, store)
+    while True:
+        try:
+            told = next(work)
+            progress("scoring", told.done, told.total)
+        except StopIteration as finished:
+            return evaluation(fitness, split, finished.value)
+
+
+def evaluation(fitness: Fitness, split: Split, measurements: Sequence[Measurement]) -> Evaluation:
+    """What was measured with a fitness."""
+    return Evaluation(
+        vlm=fitness.name,
+        vlm_weights=fitness.weights,
+        dataset_name=fitness.dataset_name,
+        dataset_fingerprint=fitness.dataset_fingerprint,
+        class_names=fitness.class_names,
+        split=split,
+        index=index_of(fitness, split),
+        measurements=tuple(measurements),
+    )
+
+
+def measure(
+    fitness: Fitness,
+    subjects: Sequence[Subject],
+    split: Split = "test",
+    store: RunPredictions | None = None,
+) -> Generator[ScoringProgress, None, list[Measurement]]:
+    """One measurement a subject, in order; equal ones are made once. ``store``: see ``evaluate``.
+
+    Raises:
+        UserError, ModelError: as ``Fitness.score``.
+    """
+    index = index_of(fitness, split)
+    fitness.kept.have_room(len(index.images), index.classes)
+    labels = labels_of(index)
+    found = dict(kept_measurements(subjects, index, split, store))
+    missing = {one.kept_as: one for one in subjects if one.kept_as not in found}
+    keeper = store if split == "test" else None  # the search's own files are the engine's to write
+    if keeper is not None and missing:
+        keeper.begin(split, index)
+
+    def add(subject: Subject, made: ImagePredictions | None) -> None:
+        if made is None:
+            raise ModelError(f"there is no room for what {subject.name} makes of each image")
+        if keeper is not None:
+            keeper.keep(split, {subject.kept_as: made})
+        notes = (fitness.check(template).sentence for template in dict.fromkeys(subject.templates))
+        note = "; ".join(filter(None, dict.fromkeys(notes)))
+        found[subject.kept_as] = Measurement.of(subject, labels, made, was_kept=False, note=note)
+
+    alone = [one for one in missing.values() if len(one.templates) == 1]
+    for start in range(0, len(alone), _AT_ONCE):
+        some = alone[start : start + _AT_ONCE]
+        again = yield from predictions_again(fitness, [one.templates[0] for one in some], split)
+        for one in some:
+            add(one, again.get(one.templates[0]))
+    for one in missing.values():
+        if len(one.templates) > 1:
+            score = yield from fitness.score_ensemble(one.templates, split=split)
+            add(one, score.made)
+    return [_named(found[one.kept_as], one) for one in subjects]
+
+
+def kept_measurements(
+    subjects: Sequence[Subject], index: ImageIndex, split: Split, store: RunPredictions | None
+) -> Iterator[tuple[str, Measurement]]:
+    """Those that need no model, as a run has them of the same images; by ``Subject.kept_as``."""
+    kept = store.index(split) if store is not None else None
+    if store is None or kept is None or kept.key != index.key:
+        return
+    labels = labels_of(index)
+    for subject in {one.kept_as: one for one in subjects}.values():
+        made = store.read(subject.kept_as, split)
+        if made is not None and made.looked_at.all():
+            yield subject.kept_as, Measurement.of(subject, labels, made, was_kept=True)
+
+
+def labels_of(index: ImageIndex) -> NDArray[np.int64]:
+    """The true classes, (images,)."""
+    return np.array([image.label for image in index.images], np.int64)
+
+
+def _named(found: Measurement, subject: Subject) -> Measurement:
+    if found.subject == subject:
+        return found
+    return Measurement(
+        subject, found.labels, found.predicted, found.of_truth, found.was_kept, found.note
+    )
