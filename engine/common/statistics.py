@@ -1,4 +1,4 @@
-"""Few numbers, honestly: means with Student's intervals, sign-flip tests, Holm's correction.
+"""Few numbers, honestly: means and differences with intervals, sign-flip tests, Holm's correction.
 
 Student's quantile is scipy's, imported when it is asked for. The sign-flip test is our own, and
 exact where it can be: ``scipy.stats.permutation_test`` gives the same p (a test holds them
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 EXACT_PAIRS = 20
 """Up to so many pairs a sign-flip test looks at all sign patterns, 2 to the power of pairs."""
@@ -54,6 +55,38 @@ def spread(values: Sequence[float]) -> Spread | None:
 
     half = float(stdtrit(n - 1, 0.975)) * deviation / math.sqrt(n)
     return Spread(n, mean, deviation, low, high, (mean - half, mean + half))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How far apart the means of two groups are.
+
+    ``interval`` is the 95 % confidence interval of the difference by Student's t, of one spread for
+    both groups: Welch's takes a group of two that happen to be equal for certain. It is None where
+    the values of each group are all equal, as in ``Spread``.
+    """
+
+    difference: float
+    interval: tuple[float, float] | None
+    error: float  # standard error of the difference
+
+
+def difference_of_means(
+    first: NDArray[np.float64], second: NDArray[np.float64]
+) -> Difference | None:
+    """Mean of ``first`` less that of ``second``, 1-D; None where one has fewer than two values."""
+    if min(first.size, second.size) < 2:
+        return None
+    difference = float(first.mean() - second.mean())
+    freedom = first.size + second.size - 2
+    squares = sum(float(np.square(group - group.mean()).sum()) for group in (first, second))
+    error = math.sqrt(squares / freedom * (1 / first.size + 1 / second.size))
+    if error < 1e-12:
+        return Difference(difference, None, 0.0)
+    from scipy.special import stdtrit  # as in ``spread``
+
+    half = float(stdtrit(freedom, 0.975)) * error
+    return Difference(difference, (difference - half, difference + half), error)
 
 
 @dataclass(frozen=True, slots=True)

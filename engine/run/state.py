@@ -17,6 +17,7 @@ from engine.config.places import with_places
 from engine.prompts.message import Message
 from engine.prompts.template import normalise
 from engine.run import events as ev
+from engine.run.asked import History, with_question, with_steering
 from engine.run.breaking import ReplyCount, Trials, breaking, replies_counted
 from engine.run.edits import BanTemplate, ChooseAnchors, Edit, PinTemplate, SetNextPrompt, SetOption
 from engine.run.experiment_state import ExperimentState
@@ -61,6 +62,7 @@ class RunState:
     # The whole run
     scored: TemplateLog = field(default_factory=TemplateLog)  # templates, distinct by key
     anchors: tuple[str, str] | None = None  # keys of P+ and P-
+    asked: History = ()  # of all attempts
     trials: Trials = field(default_factory=dict)
     unsteered: ReplyCount = field(default_factory=ReplyCount)  # of all steps that were not steered
     remarked: frozenset[str] = frozenset()  # keys of what was said of the steering
@@ -210,9 +212,11 @@ class RunState:
             case ev.StepStarted():
                 return self._step_started(event)
             case ev.MetaPromptComposed():
-                return replace(self, prompt=event, attempt=event.attempt, streams=(), thoughts=())
+                asked = with_question(self.asked, event, self.next_messages is not None)
+                state = replace(self, prompt=event, attempt=event.attempt, asked=asked)
+                return replace(state, streams=(), thoughts=())
             case ev.SteeringPrepared():
-                return replace(self, steering=event)
+                return replace(self, steering=event, asked=with_steering(self.asked, event))
             case ev.SteeringMeasured():
                 return replace(self, steering_effect=event)
             case ev.ExperimentStarted():

@@ -16,6 +16,7 @@ from scipy import stats
 from engine.common.intervals import wilson_interval
 from engine.common.statistics import (
     EXACT_PAIRS,
+    difference_of_means,
     holm,
     sign_flip_test,
     spread,
@@ -40,6 +41,24 @@ def test_an_interval_is_scipys(values: list[float]) -> None:
     if found.interval is not None:
         by_scipy = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
         assert found.interval == pytest.approx(tuple(by_scipy), abs=1e-9)
+
+
+@given(st.lists(st.integers(0, 80), min_size=2), st.lists(st.integers(0, 80), min_size=2))
+def test_a_difference_of_means_is_scipys(first: list[int], second: list[int]) -> None:
+    groups = [np.array(group) / 80 for group in (first, second)]
+    found = difference_of_means(*groups)
+    assert found is not None
+    assert found.difference == pytest.approx(groups[0].mean() - groups[1].mean())
+    if len(set(first)) == len(set(second)) == 1:
+        assert found.interval is None and found.error == 0
+    else:
+        by_scipy = stats.ttest_ind(*groups).confidence_interval(0.95)
+        assert found.interval == pytest.approx(tuple(by_scipy), abs=1e-9)
+
+
+def test_one_value_has_no_difference() -> None:
+    one, two = np.array([0.5]), np.array([0.5, 0.6])
+    assert difference_of_means(one, two) is None and difference_of_means(two, one) is None
 
 
 @given(st.integers(1, 2000), st.floats(0, 1))
