@@ -15,7 +15,7 @@ from engine.config.asking import ProposalConfig, SamplingConfig
 from engine.config.data import DataConfig
 from engine.config.section import MOST, Given, Section
 
-SearchKind = Literal["glov", "random", "llm-opt"]
+SearchKind = Literal["glov", "random", "llm-opt", "s-temp", "ds-temp"]
 SteeringMode = Literal[
     "last-token",
     "generated-tokens",
@@ -190,7 +190,15 @@ class SearchConfig(Section):
     kind: SearchKind = Field(
         "glov",
         description="glov (examples of the whole run, and steering), llm-opt (the last step's "
-        "examples only, never steered) or random (the first question again in every step)",
+        "examples only, never steered), random (the first question again in every step); or no "
+        "search at all, to compare with: the seed template (s-temp), or the data set's own "
+        "templates ensembled (ds-temp)",
+    )
+    templates: tuple[Given, ...] | None = Field(
+        None,
+        min_length=1,
+        description="what ds-temp ensembles; default: OpenAI's templates for the data set "
+        "(docs/reproduce.md says where they come from)",
     )
     racing: bool = Field(
         False,
@@ -310,6 +318,11 @@ class RunConfig(Section):
             raise ValueError(
                 "data.path is missing; give the folder with your images "
                 "(root/<class>/*), or choose data.dataset from `glov datasets`"
+            )
+        if self.search.templates is not None and self.search.kind != "ds-temp":
+            raise ValueError(
+                "search.templates are what ds-temp ensembles, and search.kind is "
+                f"{self.search.kind}; leave them out, or set search.kind = ds-temp"
             )
         self._check_answer()
         if self.vlm.trust_remote_code and self.vlm.kind != "encoder-decoder":

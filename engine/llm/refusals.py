@@ -12,6 +12,11 @@ def prefix_refused(name: str) -> str:
     )
 
 
+def asks_none(search: str) -> str:
+    """Why nothing can be asked in a run of this ``search.kind``."""
+    return f"this run asks no LLM: its search.kind is {search}"
+
+
 def not_steerable(name: str) -> str:
     """Why an LLM without layers within reach can't be steered."""
     return f"{name} can't be steered: its decoder layers were not found"

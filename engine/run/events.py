@@ -33,7 +33,7 @@ from engine.run.telemetry import TokensStreamed as TokensStreamed
 
 JOURNAL_VERSION = 2
 
-Origin = Literal["seed", "llm", "human"]
+Origin = Literal["seed", "listed", "llm", "human"]
 Subject = Literal["seed", "best", "ensemble"]
 Outcome = Literal["new", "duplicate", "rejected"]
 

@@ -100,7 +100,7 @@ def sentence(event: ev.Event, before: Before) -> Said | None:
             return Said(
                 f"{counted(len(event.class_names), 'class', 'classes')}, "
                 f"{event.train_size} training and {counted(event.test_size, 'test image')} of "
-                f"{event.dataset_name}; {event.llm} and {event.vlm} are ready"
+                f"{event.dataset_name}; {_models(event)} ready"
             )
         case ev.PlacesSet():
             places = ", ".join(f"{key} = {value}" for key, value in event.places.items())
@@ -121,7 +121,7 @@ def sentence(event: ev.Event, before: Before) -> Said | None:
             known = before.find(normalise(event.template))
             if event.origin == "llm" or (known is not None and event.n <= known.n):
                 return None
-            who = "seed template" if event.origin == "seed" else "injected"
+            who = {"seed": "seed template", "listed": "listed"}.get(event.origin, "injected")
             again = f" (scored again, on {counted(event.n, 'image')})" if known is not None else ""
             share = f"{event.hits / event.n:.1%}{again}{_unnamed(event.unnamed, event.n)}"
             return Said(f"{who}: {share} {event.template}")
@@ -151,6 +151,11 @@ def sentence(event: ev.Event, before: Before) -> Said | None:
                 f"of {counted(event.n, 'image')}{_unnamed(event.unnamed, event.n)}"
             )
     return None
+
+
+def _models(event: ev.ModelsLoaded) -> str:
+    """Which are ready; a run that asks no LLM has none."""
+    return f"{event.llm} and {event.vlm} are" if event.llm else f"{event.vlm} is"
 
 
 def _chosen(event: ev.TestMeasured) -> str:

@@ -34,7 +34,7 @@ class DatasetFacts(TypedDict):
 class ModelNames(TypedDict):
     """What proposed and what scored."""
 
-    llm: str
+    llm: str | None  # null where the search asks none
     vlm: str
 
 
@@ -154,7 +154,9 @@ def summarise(state: RunState) -> RunResult:
         "steps": state.steps_done,
         "seed": state.config.seed if state.config else None,
         "dataset": _dataset(state),
-        "models": {"llm": state.models.llm, "vlm": state.models.vlm} if state.models else None,
+        "models": {"llm": state.models.llm or None, "vlm": state.models.vlm}
+        if state.models
+        else None,
         "baseline": {**_train(seed), **_test(state.test("seed"))},
         "best": {**_train(best), **_test(state.test("best"))},
         "ensemble": {

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from engine.config import RunConfig
+from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.emitting import Steps
 from engine.run.state import RunState
@@ -35,7 +36,8 @@ class Measured:
 class TestScorer:
     """Measures on the test split.
 
-    Where ``raced`` is given, these are scores that will be emitted with the measurement.
+    Where ``raced`` is given, these are scores that will be emitted with the measurement. Where
+    templates are ``given``, they are the ensemble, but for those that a person banned.
     """
 
     __test__: ClassVar[bool] = False  # not a test case, whatever pytest thinks of its name
@@ -43,6 +45,7 @@ class TestScorer:
     config: RunConfig
     fitness: Fitness
     clock: Clock
+    given: tuple[str, ...] = ()
 
     def measured(
         self,
@@ -98,5 +101,8 @@ class TestScorer:
         state = state.apply_all(raced)
         if subject == "best":
             return Pool(tuple(t.text for t in (state.contenders or state.allowed)[:1]), "top")
+        given = tuple(text for text in self.given if normalise(text) not in state.banned)
+        if given:
+            return Pool(given, "top")
         images, classes = self.fitness.size("train"), len(self.fitness.class_names)
         return ensemble_pool(state, self.config, images, classes)

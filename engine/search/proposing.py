@@ -94,6 +94,11 @@ class ProposingSearch(abc.ABC):
         return state, None
         yield
 
+    def score_given(self, state: RunState) -> Events:
+        """Templates that step 0 scores beside the seed template: none."""
+        return state
+        yield
+
     # -- what a session runs ---------------------------------------------------------------
 
     def begin(self, state: RunState) -> Events:
@@ -107,6 +112,7 @@ class ProposingSearch(abc.ABC):
         state, scores = yield from self._train.on_all(state, [seed])
         event = template_scored(seed, scores[seed], "seed", step=0, attempt=1, candidate=0)
         state = yield from emit(state, event)
+        state = yield from self.score_given(state)
         state, measured = yield from self._test.measured(state, 0, "seed")
         return (yield from emit(state, measured.event))
 

@@ -31,6 +31,11 @@ class RegisteredSearch:
         return not any(key == name or key.startswith(f"{name}.") for name in self.unused)
 
     @property
+    def asks(self) -> bool:
+        """Whether it asks an LLM; one that does not makes no steps."""
+        return self.uses("llm")
+
+    @property
     def steers(self) -> bool:
         """Whether it steers the LLM, where ``steering.mode`` says so."""
         return self.uses("steering")
@@ -54,6 +59,23 @@ def _llm_opt() -> SearchClass:
     return LLMOptSearch
 
 
+def _s_temp() -> SearchClass:
+    from engine.search.given import SeedAlone
+
+    return SeedAlone
+
+
+def _ds_temp() -> SearchClass:
+    from engine.search.given import DatasetTemplates
+
+    return DatasetTemplates
+
+
+_NO_SEARCH = (
+    *("steps", "llm", "sampling", "proposal", "steering"),
+    *("evaluation", "search.racing"),
+)
+
 SEARCHES: dict[str, RegisteredSearch] = {
     "glov": RegisteredSearch("the best and worst templates of the run as examples; steered", _glov),
     "random": RegisteredSearch(
@@ -61,6 +83,10 @@ SEARCHES: dict[str, RegisteredSearch] = {
     ),
     "llm-opt": RegisteredSearch(
         "the last step's templates as examples; not steered", _llm_opt, ("steering",)
+    ),
+    "s-temp": RegisteredSearch("the seed template alone; no LLM", _s_temp, _NO_SEARCH),
+    "ds-temp": RegisteredSearch(
+        "the data set's own templates, ensembled; no LLM", _ds_temp, _NO_SEARCH
     ),
 }
 """All searches by name, GLOV first."""
@@ -72,6 +98,11 @@ DEFAULT_SEARCH = next(iter(SEARCHES))
 def find_search(config: RunConfig) -> RegisteredSearch:
     """The search that the configuration names."""
     return SEARCHES[config.search.kind]
+
+
+def asks_llm(config: RunConfig | None) -> bool:
+    """Whether an LLM is asked, as far as that is known."""
+    return config is None or find_search(config).asks
 
 
 def is_steered(config: RunConfig) -> bool:

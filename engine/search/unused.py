@@ -21,6 +21,8 @@ def is_unused(config: RunConfig, key: str) -> bool:
 def unused_remark(config: RunConfig) -> str:
     """A sentence on keys that somebody gave a value and the search does not use; or nothing."""
     search, default = find_search(config), RunConfig.model_construct()
+    if not search.asks:  # its name says that it needs none of what makes a search
+        return ""
     keys = [
         key
         for key in all_keys()

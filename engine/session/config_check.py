@@ -11,19 +11,20 @@ from engine.common.errors import ConfigError
 from engine.common.user_path import why_not_there
 from engine.config import RunConfig
 from engine.data.registry import find_dataset
-from engine.vlm.families import task_of, with_seed_template
+from engine.search.begun import as_begun
+from engine.vlm.families import task_of
 
 
 def check_config(config: RunConfig) -> RunConfig:
     """Find what can be known to be wrong before anything is loaded and before there is a run.
 
-    Returns the configuration with what its VLM's family adds to it, the seed template.
+    Returns the configuration with what its VLM and its search add to it.
 
     Raises:
         ConfigError: naming the key, what was found and what is allowed.
     """
-    config = with_seed_template(config)
     find_dataset(config.data)
+    config = as_begun(config)
     paths = {
         "data.path": config.data.path,
         "data.options": config.data.options,

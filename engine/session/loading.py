@@ -14,8 +14,9 @@ from engine.common.user_path import user_path, why_not_there
 from engine.config import LLMConfig, RunConfig, VLMConfig
 from engine.models import hub, threads
 from engine.run.contract import Expected, check_fitness, check_llm
+from engine.search.begun import as_begun
 from engine.search.registry import find_search
-from engine.vlm.families import task_of, with_seed_template
+from engine.vlm.families import task_of
 from engine.vlm.interface import Fitness, Judged, Score
 
 if TYPE_CHECKING:
@@ -111,8 +112,17 @@ def load_search(
     """
     from engine.search.meta_prompt import load_meta_prompt
 
-    config = with_seed_template(config)
+    config = as_begun(config)
     meta_prompt = load_meta_prompt(config.proposal.template_file, task_of(config.vlm))
+    search, scores = find_search(config), dict(scores or {})
+    if not search.asks:
+        from engine.llm.absent import NoLLM
+
+        fitness = load_scoring(config, progress, report, kept)
+        if expected is not None:
+            check_fitness(expected, fitness)
+        nobody = NoLLM(config.search.kind)
+        return search.load()(config, nobody, fitness, meta_prompt, scores, clock)
     _look_for_hub(config, report)
     kept = kept or Kept()
     fitness = _load_vlm(config, (config.llm, config.vlm), progress, report, kept)
@@ -131,8 +141,7 @@ def load_search(
     halving = HalvingLLM(llm, report)
     if _is_judged(config) and _judge_model(config) is None:
         _have_judge(config, fitness, halving)
-    make = find_search(config).load()
-    return make(config, halving, fitness, meta_prompt, dict(scores or {}), clock)
+    return search.load()(config, halving, fitness, meta_prompt, scores, clock)
 
 
 def load_scoring(

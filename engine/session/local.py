@@ -24,6 +24,7 @@ from engine.run.contract import Expected, going_on
 from engine.run.emitting import Steps
 from engine.run.stalling import why_stalled
 from engine.run.state import RunState
+from engine.search.begun import as_begun
 from engine.search.unused import unused_remark
 from engine.session.giving_up import Load
 from engine.session.keeping import keep_predictions
@@ -35,7 +36,6 @@ from engine.storage.journal import Journal, read_journal
 from engine.storage.run_folder import CONFIG, LOG, run_argument
 from engine.storage.run_record import begun_config
 from engine.storage.summary import Published
-from engine.vlm.families import with_seed_template
 from engine.vlm.interface import Score
 
 if TYPE_CHECKING:
@@ -83,12 +83,10 @@ class LocalSession:
         ``kept`` has models and data of earlier runs of this process, and takes this one's.
 
         Raises:
-            UserError: if the seed template is none of the VLM's, or the folder can't be written or
-                holds a run.
+            UserError: if a template is none of the VLM's, or the folder can't be written or holds a
+                run.
         """
-        return cls._opened(
-            Journal.begin(with_seed_template(config), folder), on_event, kept, trusted=True
-        )
+        return cls._opened(Journal.begin(as_begun(config), folder), on_event, kept, trusted=True)
 
     @classmethod
     def resume(

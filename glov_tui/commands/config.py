@@ -10,7 +10,7 @@ import typer
 from engine.common.errors import UserError
 from engine.common.files import write_atomic
 from engine.config.toml_file import format_config, load_config, preset_file, preset_names
-from engine.vlm.families import with_seed_template
+from engine.search.begun import as_begun
 from glov_tui.common.text import escape_json, escape_toml
 from glov_tui.terminal.streams import tell
 
@@ -26,7 +26,7 @@ def write_config(path: Path, preset: str, force: bool) -> None:
     data = tomllib.loads(preset_file(preset).read_text()).get("data", {})
     on_folder = data.get("dataset") == "image-folder" and "path" not in data
     overrides = ["data.path=images"] if on_folder else []
-    loaded = with_seed_template(load_config(preset_file(preset), overrides))
+    loaded = as_begun(load_config(preset_file(preset), overrides))
     text = escape_toml(format_config(loaded, comments=True))
     if str(path) == "-":
         typer.echo(text)
@@ -47,7 +47,7 @@ def print_config(source: str, overrides: list[str], as_json: bool) -> None:
     Raises:
         UserError: if it is wrong.
     """
-    loaded = with_seed_template(load_config(source, overrides))
+    loaded = as_begun(load_config(source, overrides))
     if as_json:
         typer.echo(escape_json(loaded.model_dump_json(indent=2)))
     else:

@@ -86,5 +86,6 @@ class Entry:
     steps: tuple[str, ...] = ()  # what a person does, where no plain download works
     dead: tuple[str, ...] = ()  # what is said elsewhere and does not work any more
     table: str = ""  # its name in the paper's tables
+    templates: str = ""  # its name in clip-benchmark's list of templates, or "imagenet"
     foci: bool = False  # whether the paper's multiple-choice questions (FOCI) are of it
     notes: tuple[str, ...] = field(default=())

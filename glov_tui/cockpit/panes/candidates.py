@@ -10,6 +10,7 @@ from textual.content import Content
 from engine.prompts.template import RejectReason, normalise
 from engine.run.events import CandidateProposed, SampleAnswer
 from engine.run.state import RunState
+from engine.search.registry import asks_llm
 from glov_tui.common.glyphs import Glyphs
 from glov_tui.common.text import clean, cut
 from glov_tui.widgets.spans import Line, Span
@@ -52,7 +53,9 @@ class CandidatesPane(TextView):
         self.border_subtitle = self._answer(state)
         if not state.streams and not state.candidates:
             self.border_title = self.TITLE
-            self.set_lines([(("Replies of the LLM appear here as they are written.", "dim"),)])
+            waits = "Replies of the LLM appear here as they are written."
+            text = waits if asks_llm(state.config) else "None: this search asks no LLM."
+            self.set_lines([((text, "dim"),)])
             return
         attempt = f", attempt {state.attempt}" if state.attempt > 1 else ""
         self.border_title = f"{self.TITLE}: step {state.step}{attempt}"

@@ -8,7 +8,7 @@ from typing import ClassVar
 from engine.prompts.message import Message
 from engine.prompts.template import normalise
 from engine.run.state import RunState
-from engine.search.registry import DEFAULT_SEARCH
+from engine.search.registry import DEFAULT_SEARCH, asks_llm
 from glov_tui.common.glyphs import Glyphs
 from glov_tui.common.text import clean
 from glov_tui.widgets.spans import Line
@@ -54,7 +54,9 @@ class MetaPromptPane(TextView):
         if state.prompt is None or (self.past and state.prompt.step != state.step):
             self.border_title = self.TITLE
             self._shown, self._step, self._before = (), 0, frozenset()
-            self.set_lines([(("Shown here once the seed template is scored.", "dim"),)])
+            waits = "Shown here once the seed template is scored."
+            text = waits if asks_llm(state.config) else "Nothing: this search asks no LLM."
+            self.set_lines([((text, "dim"),)])
             return
         self.border_title = f"{self.TITLE}: step {state.prompt.step}"
         if state.config is not None and state.config.search.kind != DEFAULT_SEARCH:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from engine.config.toml_file import load_config
+from engine.search.begun import as_begun
+from glov_tui.cockpit.panes.candidates import CandidatesPane
 from glov_tui.cockpit.panes.meta_prompt import MetaPromptPane
 from glov_tui.cockpit.panes.status import StatusLine
 from glov_tui.cockpit.panes.steering import SteeringPane
@@ -37,3 +39,13 @@ async def test_glov_goes_without_saying(tmp_path: Path) -> None:
         assert "search" not in str(app.query_one(MetaPromptPane).border_title)
     above, _ = steering_lines(session.state, 80, 20, Marks())
     assert above[0].startswith("last-token")
+
+
+@pytest.mark.parametrize("kind", ["s-temp", "ds-temp"])
+async def test_a_baseline_says_that_no_llm_is_asked(tmp_path: Path, kind: str) -> None:
+    config = as_begun(load_config("demo", [f"search.kind={kind}"]))
+    session = HeldSession(tmp_path, *loaded(config))
+    async with cockpit(session, (200, 50)) as (_pilot, app):
+        assert f"search {kind}" in app.query_one(StatusLine).line(session.state)
+        for pane in (MetaPromptPane, CandidatesPane):
+            assert "asks no LLM" in app.query_one(pane).plain

@@ -70,6 +70,7 @@ ROWS: tuple[Entry, ...] = (
             _DRIVE,
         ),
         table="Caltech101",
+        templates="caltech101",
         notes=(_NOT_COOP,),
     ),
     Entry(
@@ -107,6 +108,7 @@ ROWS: tuple[Entry, ...] = (
         ),
         dead=(_DRIVE,),
         table="Oxford Flowers",
+        templates="flowers",
         foci=True,
         notes=(_NOT_COOP,),
     ),
@@ -148,6 +150,7 @@ ROWS: tuple[Entry, ...] = (
         ),
         dead=(_DRIVE,),
         table="Oxford Pets",
+        templates="pets",
         foci=True,
         notes=("all copies have one test split, of 3,669 images",),
     ),
@@ -193,6 +196,7 @@ ROWS: tuple[Entry, ...] = (
             _DRIVE,
         ),
         table="Stanford Cars",
+        templates="cars",
         notes=("all copies have one test split, of 8,041 images",),
     ),
     Entry(
@@ -226,6 +230,7 @@ ROWS: tuple[Entry, ...] = (
         ),
         dead=(_DRIVE,),
         table="DTD",
+        templates="dtd",
         notes=(_NOT_COOP,),
     ),
     Entry(
@@ -257,6 +262,7 @@ ROWS: tuple[Entry, ...] = (
         ),
         dead=(_DRIVE,),
         table="Food-101",
+        templates="food101",
         foci=True,
         notes=(_NOT_COOP,),
     ),
@@ -293,6 +299,7 @@ ROWS: tuple[Entry, ...] = (
             _DRIVE,
         ),
         table="SUN397",
+        templates="sun397",
         notes=(_NOT_COOP,),
     ),
     Entry(
@@ -368,6 +375,7 @@ ROWS: tuple[Entry, ...] = (
         ),
         dead=("http://madm.dfki.de/files/sentinel/EuroSAT.zip of CoOp's page", _DRIVE),
         table="EuroSAT",
+        templates="eurosat",
         notes=(_NOT_COOP,),
     ),
 )

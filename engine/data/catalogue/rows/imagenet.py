@@ -42,6 +42,7 @@ ROWS: tuple[Entry, ...] = (
             "images sorted into such folders too",
         ),
         table="ImageNet",
+        templates="imagenet",
         notes=(
             "its validation images are the test split, as in CoOp and the paper",
             "through the hub all of it is downloaded, some 150 GB, before the first image",
@@ -69,6 +70,7 @@ ROWS: tuple[Entry, ...] = (
             "vaishaal/ImageNetV2",
         ),
         table="ImageNetV2",
+        templates="imagenet",
     ),
     Entry(
         name="imagenet-sketch",
@@ -90,6 +92,7 @@ ROWS: tuple[Entry, ...] = (
             ),
         ),
         table="ImageNet-Sketch",
+        templates="imagenet",
     ),
     Entry(
         name="imagenet-a",
@@ -111,6 +114,7 @@ ROWS: tuple[Entry, ...] = (
             ),
         ),
         table="ImageNet-A",
+        templates="imagenet",
     ),
     Entry(
         name="imagenet-r",
@@ -132,5 +136,6 @@ ROWS: tuple[Entry, ...] = (
             ),
         ),
         table="ImageNet-R",
+        templates="imagenet",
     ),
 )

@@ -39,6 +39,7 @@ ROWS: tuple[Entry, ...] = (
             ),
         ),
         table="FGVC Aircraft",
+        templates="fgvc_aircraft",
         foci=True,
         notes=("all copies have one test split, of 3,333 images",),
     ),
@@ -77,6 +78,7 @@ ROWS: tuple[Entry, ...] = (
         ),
         dead=("the paper's resisc45_split.json (40 % for testing) is nowhere to be had",),
         table="RESISC45",
+        templates="resisc45",
         notes=(
             "the split is that of arXiv 1911.06721; resisc45_split.json in CoOp's form goes before",
         ),
@@ -86,6 +88,7 @@ ROWS: tuple[Entry, ...] = (
         title="CIFAR-10",
         description="Tiny photos, 32 by 32 pixels, of animals and vehicles, 10 classes.",
         classes="cifar10",
+        templates="cifar10",
         layout=Layout(
             reader=f"{_READERS}.cifar:read_cifar10",
             folder="cifar-10-batches-bin",
@@ -120,6 +123,7 @@ ROWS: tuple[Entry, ...] = (
         description="Tiny photos, 32 by 32 pixels, of animals, plants, people and things, 100 "
         "classes.",
         classes="cifar100",
+        templates="cifar100",
         layout=Layout(
             reader=f"{_READERS}.cifar:read_cifar100", folder="cifar-100-binary", signs=("test.bin",)
         ),
