@@ -11,6 +11,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from textual import on
 from textual.screen import Screen
 
 from engine.common.files import write_atomic
@@ -36,8 +37,10 @@ from engine.vlm.families import task_of
 from engine.vlm.task import Task
 from glov_tui.cockpit import choices
 from glov_tui.cockpit.notices import NoticesApp
+from glov_tui.cockpit.panes.pane import DetailsRequested
 from glov_tui.common.text import clean
 from glov_tui.terminal.external_editor import edit_text
+from glov_tui.terminal.governor import Governor
 
 if TYPE_CHECKING:
     from glov_tui.cockpit.lab.settings import LabValues
@@ -73,6 +76,7 @@ class RunActions(NoticesApp):
 
     session: Session
     ascii_only: bool
+    governor: Governor
     _lab_values: LabValues | None = None
     _expected: RunState | None = None
     _expected_at = 0.0
@@ -86,6 +90,13 @@ class RunActions(NoticesApp):
 
     def _select(self, key: str) -> None:
         raise NotImplementedError
+
+    def _chosen(self) -> str | None:
+        """The key of the selected template; where none is, the person is told."""
+        key = self._selected()
+        if key is None:
+            self.notify("No template that was scored is selected.", timeout=3)
+        return key
 
     def may_drive(self) -> bool:
         """Whether this screen may drive the run now; where it may not, the person is told."""
@@ -224,6 +235,16 @@ class RunActions(NoticesApp):
             text = f"{template.accuracy:.1%} {clean(template.text)}"
             self.notify(text, title=title, markup=False, timeout=6)
 
+    @on(DetailsRequested)
+    def _show_details(self, message: DetailsRequested) -> None:
+        from glov_tui.cockpit.screens.details import DetailsScreen
+
+        state = self.shown
+        template = state.find(message.key)
+        if template is not None:
+            folder, slow = self.session.folder, self.governor.is_slow
+            self._open(DetailsScreen(template, state, folder, self.ascii_only, slow))
+
     def action_options(self) -> None:
         """Change options of the run."""
         from glov_tui.cockpit.screens.options import OptionsScreen
@@ -251,13 +272,13 @@ class RunActions(NoticesApp):
 
     def action_pin(self) -> None:
         """Pin the selected template, or unpin it."""
-        key = self._selected()
+        key = self._chosen()
         if key is not None:
             self._edit(choices.pin_toggled(self.expected, key))
 
     def action_ban(self) -> None:
         """Ban the selected template, or allow it again."""
-        key = self._selected()
+        key = self._chosen()
         if key is not None:
             self._edit(choices.ban_toggled(self.expected, key))
 
@@ -279,7 +300,7 @@ class RunActions(NoticesApp):
 
     def action_anchor(self, which: Literal["positive", "negative"]) -> None:
         """Hold the selected template as P+ or P-."""
-        key = self._selected()
+        key = self._chosen()
         if key is not None:
             self._edit(*choices.anchor_held(self.expected, key, which))
 

@@ -8,6 +8,7 @@ from textual.dom import DOMNode
 from glov_tui.cockpit.keys import KEYS, PAST_KEYS, TASKS
 from glov_tui.cockpit.lab.grid import GridView
 from glov_tui.cockpit.panes.accuracy import AccuracyPane
+from glov_tui.cockpit.panes.candidates import CandidatesPane
 from glov_tui.cockpit.panes.examples import ExamplesPane
 from glov_tui.cockpit.panes.log import LogPane
 from glov_tui.cockpit.screens.details import DetailsScreen
@@ -21,12 +22,14 @@ from glov_tui.cockpit.screens.question import QuestionScreen
 from glov_tui.widgets.fields import Choice, ValueField
 from glov_tui.widgets.hbars import HBars
 from glov_tui.widgets.heat_table import HeatTable
+from glov_tui.widgets.item_view import ItemView
 from glov_tui.widgets.line_chart import LineChart
 from glov_tui.widgets.row_table import RowTable
 from glov_tui.widgets.text_view import TextView
 
 KINDS: dict[str, tuple[type[DOMNode], ...]] = {
     "templates": (ExamplesPane, RowTable),
+    "candidates": (CandidatesPane, ItemView),
     "chart": (AccuracyPane, LineChart),
     "steering": (HBars,),
     "texts": (TextView, LogPane),

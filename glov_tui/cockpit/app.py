@@ -36,6 +36,7 @@ from glov_tui.cockpit.late import import_late
 from glov_tui.cockpit.notices import said_at_the_end
 from glov_tui.cockpit.palette import own_commands
 from glov_tui.cockpit.panes.best import BestTemplate
+from glov_tui.cockpit.panes.candidates import CandidatesPane
 from glov_tui.cockpit.panes.examples import ExamplesPane
 from glov_tui.cockpit.panes.pane import Pane, PaneScreen
 from glov_tui.cockpit.panes.registry import ENTRIES, NUMBERS, PANES, screen_tabs
@@ -366,16 +367,6 @@ class GlovApp(AttachedActions):
         if self.past is None:
             self._edit(SetOption(key="steering.layers", value=[message.layer]))
 
-    @on(ExamplesPane.DetailsRequested)
-    def _show_details(self, message: ExamplesPane.DetailsRequested) -> None:
-        from glov_tui.cockpit.screens.details import DetailsScreen
-
-        state = self.shown
-        template = state.find(message.key)
-        if template is not None:
-            folder, slow = self.session.folder, self.governor.is_slow
-            self._open(DetailsScreen(template, state, folder, self.ascii_only, slow))
-
     def on_key(self, event: Any) -> None:
         """A number goes to a pane."""
         if event.key in NUMBERS and len(self.screen_stack) == 1:
@@ -388,7 +379,9 @@ class GlovApp(AttachedActions):
         return self.screen_stack[0].query_one(ExamplesPane)
 
     def _selected(self) -> str | None:
-        return self._examples.selected_key
+        """The key of the template under the cursor of the pane that has the focus, or the list."""
+        pane = self._focused if isinstance(self._focused, CandidatesPane) else self._examples
+        return pane.selected_key
 
     def _select(self, key: str) -> None:
         self._examples.table.select(key)

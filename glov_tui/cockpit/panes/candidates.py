@@ -5,28 +5,34 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import ClassVar
 
+from textual import on
+from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from engine.prompts.template import RejectReason, normalise
 from engine.run.events import CandidateProposed, SampleAnswer
 from engine.run.state import RunState
 from engine.search.registry import asks_llm
+from glov_tui.cockpit.panes.pane import DetailsRequested
 from glov_tui.common.glyphs import Glyphs
 from glov_tui.common.text import clean, cut
+from glov_tui.widgets.item_view import ItemView
 from glov_tui.widgets.spans import Line, Span
-from glov_tui.widgets.text_view import TextView, wrap
 
 THOUGHT_CHARACTERS = 160  # of a thought's end that are shown
 NO_ACCURACY = f"{'-':>6} "
 NO_CLASS = "no class"
+KEYS_HINT = "y copy  enter open"
 
 
 def _answer_now(state: RunState) -> SampleAnswer | None:
     return state.progress.answer if state.progress is not None else None
 
 
-class CandidatesPane(TextView):
-    """One line per reply: the text while it streams, then its template, outcome and score.
+class CandidatesPane(ItemView):
+    """One item per reply: the text while it streams, then its template, outcome and score.
+
+    Enter opens a template that was scored, also one that a reply repeats.
 
     While the LLM thinks, the line has the end of its thought. A text stays where it is written:
     its accuracy has a place before it from the start, and so have the rows of the longest reply,
@@ -35,12 +41,18 @@ class CandidatesPane(TextView):
 
     TITLE: ClassVar[str] = "candidates"
     INTERVAL: ClassVar[float] = 0.25
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "copy", "Copy", show=False, tooltip="Copy the template (OSC 52)"),
+    ]
 
     def __init__(self, glyphs: Glyphs) -> None:
-        super().__init__(id="candidates")
+        super().__init__(glyphs.changed, id="candidates")
         self.border_title = self.TITLE
         self._glyphs = glyphs
-        self._rows = (0, 1)  # the pane's width, and the rows of the longest reply at it
+        self._longest = (0, 1)  # the pane's width, and the rows of the longest reply at it
+        self._replies: list[Line] = []
+        self._state = RunState()
+        self._read: dict[int, CandidateProposed] = {}  # the replies of the attempt that were read
 
     def fingerprint(self, state: RunState) -> Hashable:
         """Streams grow, candidates and scores come one by one."""
@@ -50,41 +62,43 @@ class CandidatesPane(TextView):
 
     def show(self, state: RunState) -> None:
         """Draw what is known of each reply of the current attempt."""
-        self.border_subtitle = self._answer(state)
+        self._state = state
+        self._read = {c.candidate: c for c in state.candidates if c.attempt == state.attempt}
+        n = max(len(state.streams), len(self._read))
+        self.border_subtitle = self._answer(state) or (KEYS_HINT if n else "")
         if not state.streams and not state.candidates:
             self.border_title = self.TITLE
+            self._replies = []
             waits = "Replies of the LLM appear here as they are written."
             text = waits if asks_llm(state.config) else "None: this search asks no LLM."
-            self.set_lines([((text, "dim"),)])
+            self.set_items([((text, "dim"),)], ())
             return
         attempt = f", attempt {state.attempt}" if state.attempt > 1 else ""
         self.border_title = f"{self.TITLE}: step {state.step}{attempt}"
-        read = {c.candidate: c for c in state.candidates if c.attempt == state.attempt}
-        n = max(len(state.streams), len(read))
         before = [t.at_least for t in state.ranking if t.first.step < state.step]
         best = max(before, default=1.0)
-        lines: list[Line] = []
+        digits = len(str(n))
+        self._replies = []
         for i in range(n):
-            number: Span = (f"{i + 1:>2} ", "dim")
-            if i in read:
-                lines.append((number, *self._outcome(read[i], state, best)))
-            else:
-                lines.append((number, *self._stream(state, i)))
-        self.set_lines(self._spaced(lines))
+            number: Span = (f"{i + 1:>{digits}} ", "dim")
+            found = self._read.get(i)
+            said = self._outcome(found, state, best) if found else self._stream(state, i)
+            self._replies.append((number, *said))
+        self._set_spaced()
 
     def on_resize(self) -> None:
         """Wrap at the new width."""
         super().on_resize()
-        if any(self._lines):  # else nothing was shown yet
-            self.set_lines(self._spaced([line for line in self._lines if line]))
+        if self._replies:
+            self._set_spaced()
 
-    def _answer(self, state: RunState) -> Content:
+    def _answer(self, state: RunState) -> Content | None:
         """What the VLM has just said of an image. It has a place of its own, so that no reply moves
         when one comes.
         """
         sample = _answer_now(state)
         if sample is None:
-            return Content("")
+            return None
         read = (c for c in state.candidates if c.template == sample.template)
         number = next((f"reply {c.candidate + 1}: " for c in read), "")
         taken = NO_CLASS if sample.predicted is None else clean(sample.predicted)
@@ -94,25 +108,65 @@ class CandidatesPane(TextView):
         room = max(10, self.size.width - len(begin) - len(end) - len('"    '))
         return Content(f'{begin}{cut(clean(sample.answer).strip(), room)}"{end}')
 
-    def _spaced(self, lines: list[Line]) -> list[Line]:
+    def _set_spaced(self) -> None:
         """With empty rows, so that each has as many as the longest has had, where they fit.
 
         Where they do not, those at the end have fewer.
         """
+        if not self._replies:
+            self.set_items((), ())
+            return
         width, height = self.scrollable_content_region.size
-        rows = [len(wrap(line, width)) for line in lines] if width else []
-        if not rows:
-            return lines
-        most = max(*rows, self._rows[1] if self._rows[0] == width else 1)
-        self._rows = width, most
+        rows = [len(self.rows(line, width)) if width else 1 for line in self._replies]
+        most = max(*rows, self._longest[1] if self._longest[0] == width else 1)
+        self._longest = width, most
         spare = max(0, height - sum(rows))
         wanted = min(most, height // len(rows))
-        spaced: list[Line] = []
-        for line, taken in zip(lines, rows, strict=True):
+        lines: list[Line] = []
+        begins = []
+        for line, taken in zip(self._replies, rows, strict=True):
             empty = min(spare, max(0, wanted - taken))
             spare -= empty
-            spaced += [line, *[()] * empty]
-        return spaced
+            begins.append(len(lines))
+            lines += [line, *[()] * empty]
+        self.set_items(lines, begins)
+
+    # -- the reply under the cursor ----------------------------------------------------------
+
+    @property
+    def selected_key(self) -> str | None:
+        """The key of its template, if that was scored."""
+        template = self._template(self.cursor)
+        return normalise(template) if template and self._state.find(normalise(template)) else None
+
+    def _template(self, reply: int | None) -> str | None:
+        found = self._read.get(reply) if reply is not None else None
+        return found.template if found is not None else None
+
+    @on(ItemView.ItemChosen)
+    def _open(self, event: ItemView.ItemChosen) -> None:
+        event.stop()
+        key = self.selected_key
+        if key is not None:
+            self.post_message(DetailsRequested(key))
+            return
+        reply = self._read.get(event.index)
+        name = f"Reply {event.index + 1}"
+        if reply is None:
+            self.notify(f"{name} is still being written.", timeout=3)
+        elif reply.outcome == "rejected":
+            self.notify(f"{name} was rejected: there is no score to show.", timeout=3)
+        else:
+            self.notify(f"{name} is not scored yet.", timeout=3)
+
+    def action_copy(self) -> None:
+        """Copy the template, or the reply that has none, to the terminal's clipboard."""
+        reply = self._read.get(self.cursor) if self.cursor is not None else None
+        if reply is not None:
+            self.app.copy_to_clipboard(reply.template or reply.reply)
+            self.notify("Copied (if the terminal takes OSC 52).", timeout=3)
+
+    # -- how it is drawn ---------------------------------------------------------------------
 
     def _stream(self, state: RunState, i: int) -> Line:
         """What reply ``i`` is so far: its thought, dim, until it has words of its own."""

@@ -13,12 +13,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.message import Message
 from textual.widgets import Input, Static
 
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
 from glov_tui.cockpit.panes.folding import folded, from_word, shared_prefix
+from glov_tui.cockpit.panes.pane import DetailsRequested
 from glov_tui.common.glyphs import Glyphs
 from glov_tui.common.text import clean
 from glov_tui.widgets.row_table import RowTable
@@ -51,12 +51,6 @@ class ExamplesPane(Vertical):
     NARROW = 50  # cells below which the change of rank has none
     TOP = 3  # ranks that stay in view
     TALL = 7  # rows of the pane from which the selected template stands in full below the list
-
-    @dataclass
-    class DetailsRequested(Message):
-        """Enter or a click on a row: ``key`` is the template's."""
-
-        key: str
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "sort", "Sort", show=False, tooltip="Sort by rank, newest, origin or text"),
@@ -281,4 +275,4 @@ class ExamplesPane(Vertical):
     @on(RowTable.RowChosen)
     def _row_chosen(self, event: RowTable.RowChosen) -> None:
         event.stop()
-        self.post_message(self.DetailsRequested(event.key))
+        self.post_message(DetailsRequested(event.key))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from textual.message import Message
 from textual.screen import Screen
 
 from engine.run.state import RunState
@@ -27,6 +29,13 @@ class Pane(Protocol):
     def show(self, state: RunState) -> None:
         """Draw the state."""
         ...
+
+
+@dataclass
+class DetailsRequested(Message):
+    """A person wants to read all about a template that was scored: ``key`` is its."""
+
+    key: str
 
 
 class PaneScreen(Screen[None]):
