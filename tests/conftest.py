@@ -7,16 +7,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from engine.common.kept import Kept
 from tests.support import lifeline
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-settings.register_profile("quick", deadline=None, derandomize=True, max_examples=50)
+# The one profile of all folders: what a folder's conftest loads, all that are collected after it
+# would get. Properties are checked for what they say, not for time: the machine may be shared.
+settings.register_profile(
+    "quick",
+    deadline=None,
+    derandomize=True,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
-
 
 _REAL = Path(__file__).parent / "real"
 

@@ -32,7 +32,7 @@ WEIGHTS = Path(engine.demo.__file__).parent / "weights"
 
 @pytest.fixture(scope="module")
 def ladder() -> QuestionLadder:
-    return measure(load(TASKS[DEFAULT_TASK]), TASKS[DEFAULT_TASK], wordings=1)
+    return measure(load(TASKS[DEFAULT_TASK]), TASKS[DEFAULT_TASK], wordings=1, every=4)
 
 
 @pytest.fixture(scope="module")

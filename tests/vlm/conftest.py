@@ -8,16 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from engine.config import RunConfig
 from tests.support.small_models import build_model_folder
-
-settings.register_profile(  # as in tests/data: the machine may be shared
-    "shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("shared-machine")
 
 
 @pytest.fixture(scope="session")

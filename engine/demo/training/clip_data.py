@@ -80,16 +80,18 @@ class Pool:
     visible: NDArray[np.int64]  # (s, c, v, 4): values of the visible factors, by place
 
 
-def draw_pool(seed: int, variants: int, variation: float = VARIATION) -> Pool:
-    """Draw `variants` images of every class under every setting of the hidden factors.
+def draw_pool(
+    seed: int, variants: int, variation: float = VARIATION, settings: int = len(SETTINGS)
+) -> Pool:
+    """Draw `variants` images of every class under the first `settings` of SETTINGS.
 
     They vary less than a data set's (by `variation`) and never slip: the rule is learnt better
     from clear cases, and blurred ones are then read well enough.
     """
     rng = np.random.default_rng(seed)
-    shape = (len(SETTINGS), len(CLASSES), variants)
+    shape = (settings, len(CLASSES), variants)
     pixels = np.empty((*shape, SIDE, SIDE, 3), dtype=np.uint8)
-    seen = np.array([[PICTURES[picture(c, s)] for c in CLASSES] for s in SETTINGS])
+    seen = np.array([[PICTURES[picture(c, s)] for c in CLASSES] for s in SETTINGS[:settings]])
     values = [tuple(FACTORS[f].values) for f in VISIBLE_FACTORS]
     visible = np.stack([rng.integers(0, len(v), shape) for v in values], axis=-1)
     for s, c, v in np.ndindex(*shape):

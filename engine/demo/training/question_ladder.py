@@ -49,8 +49,12 @@ def load(task: Task, folder: Path = WEIGHTS, overrides: Sequence[str] = ()) -> F
     return load_fitness(config, lambda *_: None, lambda _: None, Kept())
 
 
-def measure(fitness: Fitness, task: Task, *, wordings: int = 2) -> QuestionLadder:
-    """Measure one data set, with `wordings` questions for each choice of factors."""
+def measure(fitness: Fitness, task: Task, *, wordings: int = 2, every: int = 1) -> QuestionLadder:
+    """Measure one data set, with `wordings` questions for each choice of factors.
+
+    Of the test images one in `every` is asked about, so many of each class.
+    """
+    rows = range(0, fitness.size("test"), every)
     rng = random.Random(f"questions {task.name}")
 
     def question(openings: Sequence[str], values: dict[str, str]) -> str:
@@ -76,14 +80,14 @@ def measure(fitness: Fitness, task: Task, *, wordings: int = 2) -> QuestionLadde
     ]
     groups = [right(n, NAMING, wordings * (3, 1, 1, 1, 3)[n]) for n in range(5)]
     groups += [wrong, *(right(n, VAGUE, 3 * wordings) for n in (0, 4)), [TASK.seed_template]]
-    scores = [accuracies(fitness, group) for group in groups]
+    scores = [accuracies(fitness, group, rows) for group in groups]
     means = [fmean(found) for found in scores]
     return QuestionLadder(task.name, means[8], tuple(means[:5]), means[5], (means[6], means[7]))
 
 
-def accuracies(fitness: Fitness, templates: Sequence[str]) -> list[float]:
-    """Test accuracy of each question, 0 to 1."""
-    work = fitness.score(templates, split="test")
+def accuracies(fitness: Fitness, templates: Sequence[str], rows: Sequence[int]) -> list[float]:
+    """Accuracy of each question, 0 to 1, on these of the test images."""
+    work = fitness.score(templates, split="test", rows=rows)
     while True:
         try:
             next(work)

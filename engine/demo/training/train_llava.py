@@ -260,9 +260,11 @@ class Seen(NamedTuple):
     classes: NDArray[np.int64]  # (n,) in CLASSES
 
 
-def look(tower: CLIPVisionModel, seed: int, variants: int) -> Seen:
+def look(tower: CLIPVisionModel, seed: int, quick: bool) -> Seen:
     """New images, which vary as a data set's do, so that what is hard to see is known to be."""
-    pool = draw_pool(seed, variants, variation=1.0)
+    variants = 1 if quick else TUNE_VARIANTS
+    settings = train_vision.QUICK_SETTINGS if quick else len(SETTINGS)
+    pool = draw_pool(seed, variants, 1.0, settings)
     s, c, v = (grid.ravel() for grid in np.indices(pool.visible.shape[:3]))
     return Seen(
         train_vision.features(tower, pool.pixels[s, c, v]).half(),
@@ -361,8 +363,7 @@ def main(output: Path, kept: Path, *, seed: int = 0, quick: bool = False) -> Non
     torch.set_num_threads(1)
     kept.mkdir(parents=True, exist_ok=True)
     if not (kept / "tower.pt").exists():
-        steps, variants = (4, 1) if quick else (train_vision.STEPS, train_vision.VARIANTS)
-        train_vision.main(kept / "tower.pt", seed=seed, steps=steps, variants=variants)
+        train_vision.main(kept / "tower.pt", seed=seed, quick=quick)
     tower, _ = train_vision.load_tower(kept / "tower.pt")
     torch.manual_seed(seed)
     rng = random.Random(seed)
@@ -381,7 +382,7 @@ def main(output: Path, kept: Path, *, seed: int = 0, quick: bool = False) -> Non
     stand_in.load_state_dict(state["stand_in"])
     reader.load_state_dict(state["reader"])
     model.model.vision_tower.load_state_dict(tower.state_dict())
-    seen = look(tower, seed + 1, 1 if quick else TUNE_VARIANTS)
+    seen = look(tower, seed + 1, quick)
     fit_projector(model, stand_in, seen, 8 if quick else FIT_STEPS)
     learn_to_see(model, reader, seen, maker, rng, 8 if quick else TUNE_STEPS)
     save(model, tokenizer, output)

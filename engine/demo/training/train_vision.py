@@ -28,6 +28,7 @@ PATCH = 8  # pixels
 VARIANTS = 6  # images of each class under each setting of the hidden factors
 STEPS, BATCH, LEARNING_RATE = 4500, 128, 1.5e-3
 SHIFT = 2  # pixels, either way
+QUICK_SETTINGS = 12  # of the hidden factors, of whose images next to nothing is learnt
 
 
 def vision_config() -> CLIPVisionConfig:
@@ -128,8 +129,9 @@ def features(tower: CLIPVisionModel, pixels: NDArray[np.uint8], batch: int = 512
     )
 
 
-def main(kept: Path, *, seed: int = 0, steps: int = STEPS, variants: int = VARIANTS) -> None:
-    """Train and write to the file `kept`."""
+def main(kept: Path, *, seed: int = 0, quick: bool = False) -> None:
+    """Train and write to the file `kept`; `quick` trains next to nothing."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    train_tower(draw_pool(seed, variants), np.random.default_rng(seed), steps, kept)
+    pool = draw_pool(seed, 1, settings=QUICK_SETTINGS) if quick else draw_pool(seed, VARIANTS)
+    train_tower(pool, np.random.default_rng(seed), 4 if quick else STEPS, kept)
