@@ -73,17 +73,27 @@ class PhraseRow(TypedDict):
     parent: PhraseParent | None  # null: no example was shown, or not the LLM's
 
 
+def phrases_of_best(
+    state: RunState, best: int = BEST_TEMPLATES, most: int = MOST_ROWS
+) -> tuple[Phrase, ...]:
+    """Phrases of the ``best`` templates that are not banned, most worth first; at most ``most``.
+
+    For a report in words: ``engine.analysis.phrase_wording`` has the sentences.
+    """
+    return PhraseBook(state).of(state.allowed[:best], most)
+
+
 def phrase_rows(
     state: RunState, best: int = BEST_TEMPLATES, most: int = MOST_ROWS
 ) -> list[PhraseRow]:
-    """Phrases of the ``best`` templates of ``state.allowed``, most worth first; at most ``most``.
+    """``phrases_of_best`` as plain data.
 
-    For a report: ``"phrases": phrase_rows(state)``; each row is one phrase, and all values are
-    JSON's. Accuracies and differences are shares, to be shown times 100 (as points). Texts are
-    untrusted, and to be escaped as all others. [] where nothing is scored. Deterministic, no files,
-    no models; some 0.1 seconds for 1,000 templates.
+    For a report in JSON: ``"phrases": phrase_rows(state)``; each row is one phrase. Accuracies and
+    differences are shares, to be shown times 100 (as points). Texts are untrusted, and to be
+    escaped as all others. [] where nothing is scored. Deterministic, no files, no models; less than
+    a second for 1,000 templates.
     """
-    return [_row(phrase) for phrase in PhraseBook(state).of(state.allowed[:best], most)]
+    return [_row(phrase) for phrase in phrases_of_best(state, best, most)]
 
 
 def _row(phrase: Phrase) -> PhraseRow:

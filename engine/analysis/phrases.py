@@ -7,14 +7,13 @@ the phrase. Pure: a function of a ``RunState``, whatever the order of its templa
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.analysis.phrase_words import (
     Words,
@@ -24,14 +23,14 @@ from engine.analysis.phrase_words import (
     runs_of_words,
     without_links,
 )
-from engine.analysis.phrase_worth import Worth, Worths
+from engine.analysis.phrase_worth import Numbers, Worth, Worths
 from engine.common.statistics import Difference
 from engine.run.asked import Asked
 from engine.run.events import Origin
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
 
-MOST_PHRASES = 12
+MOST_PHRASES = 8
 """Of one template, or of one report."""
 
 SAME_SHARE = 0.9
@@ -99,7 +98,7 @@ class PhraseBook:
         self._owners = np.array(owners, np.int64)
         order = np.argsort(self._ids, kind="stable")
         found = np.searchsorted(self._ids[order], np.arange(len(vocabulary) + 1))
-        self._places = [order[a:b] for a, b in pairwise(found)]
+        self._places = [order[a:b] for a, b in itertools.pairwise(found)]
 
     def of(
         self, templates: Iterable[ScoredTemplate], most: int = MOST_PHRASES
@@ -110,20 +109,20 @@ class PhraseBook:
         told from chance. ``templates`` must be of the run.
         """
         grouped: dict[bytes, set[Words]] = {}
-        supports: dict[bytes, NDArray[np.int64]] = {}
+        supports: dict[bytes, Numbers] = {}
         for template in templates:
             for words, support in self._shared(template):
                 key = support.tobytes()
                 supports[key] = support
                 grouped.setdefault(key, set()).add(words)
         found = [(_longest_first(words), supports[key]) for key, words in grouped.items()]
-        kept = [(words, s) for words, s in found if not _is_said_longer(words, s, found)]
-        weighed = [(words, s, _told(self._worths.overall(s))) for words, s in kept]
-        weighed.sort(key=lambda item: (-item[2], item[0][0]))
-        phrases = [self._phrase(words, support) for words, support, _ in weighed[:most]]
+        weighed = [(-_told(self._worths.overall(s)), words[0], words, s) for words, s in found]
+        weighed.sort(key=lambda item: item[:2])
+        listed = (item for item in weighed if not _is_said_longer(*item[2:], found))
+        phrases = [self._phrase(*item[2:]) for item in itertools.islice(listed, most)]
         return tuple(sorted(phrases, key=_by_worth))
 
-    def _shared(self, template: ScoredTemplate) -> Iterator[tuple[Words, NDArray[np.int64]]]:
+    def _shared(self, template: ScoredTemplate) -> Iterator[tuple[Words, Numbers]]:
         """Runs of words of a template with the numbers of all templates that have them, ascending.
 
         Words in a row that no other template has are given too, where they are no part of others.
@@ -133,7 +132,7 @@ class PhraseBook:
             alone: Words = ()
             for begin, word in enumerate(run):
                 places = self._places[self._vocabulary[word]]
-                owners = np.unique(self._owners[places])
+                owners = self._owners_of(places)
                 if owners.size == 1:
                     alone += (word,)
                     continue
@@ -149,12 +148,17 @@ class PhraseBook:
                     # Behind each place there is another one, a word's or an end's.
                     nexts = self._ids[places + (end - begin)]
                     places = places[nexts == self._vocabulary[run[end]]]
-                    owners = np.unique(self._owners[places])
+                    owners = self._owners_of(places)
                     end += 1
             if alone:
                 yield alone, own
 
-    def _phrase(self, words: Sequence[Words], support: NDArray[np.int64]) -> Phrase:
+    def _owners_of(self, places: Numbers) -> Numbers:
+        """The numbers of the templates with these places, both ascending."""
+        owners = self._owners[places]
+        return owners[np.diff(owners, prepend=-1) > 0]
+
+    def _phrase(self, words: Sequence[Words], support: Numbers) -> Phrase:
         having = [self._templates[number] for number in support]
         first = having[0]
         asked, parent = None, None
@@ -208,8 +212,8 @@ def _longest_first(words: Iterable[Words]) -> list[Words]:
 
 def _is_said_longer(
     words: Sequence[Words],
-    support: NDArray[np.int64],
-    found: Iterable[tuple[Sequence[Words], NDArray[np.int64]]],
+    support: Numbers,
+    found: Iterable[tuple[Sequence[Words], Numbers]],
 ) -> bool:
     """Whether a longer phrase, with this one in it, is of nearly the same templates."""
     return any(

@@ -1,4 +1,4 @@
-"""One template in full: where it comes from, its reply, what it made of images, and its hits."""
+"""One template in full: where it and its phrases come from, what it made of images, its hits."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TALL = 30  # rows of the dialog from which pictures are large
 class DetailsScreen(Dialog[None]):
     """Read only; the keys that act on the template work here too.
 
-    What the template made of images is read from the run's folder, on a thread of its own.
+    Its phrases are found on a thread, and what it made of images is read from the run's folder.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -65,6 +65,7 @@ class DetailsScreen(Dialog[None]):
         self._with_pictures = wants_colour() and not ascii_only
         self._slow_line = slow_line
         self._box: tuple[int, int] | None = None  # of each, from when they are drawn
+        self._phrases: list[Line] = []
         self._found: LookedAt | str | None = None  # None: it is being read
         self._pictures: dict[str, list[Line] | str] = {}
 
@@ -92,10 +93,15 @@ class DetailsScreen(Dialog[None]):
         self.run_worker(self._look, thread=True, exit_on_error=False)
 
     def _look(self) -> None:
-        """On a thread: what the template made of images, then the pictures."""
+        """On a thread: its phrases, what the template made of images, then the pictures."""
         from engine.analysis.image_predictions import look_at_images
+        from engine.analysis.phrases import PhraseBook
+        from glov_tui.cockpit.phrase_lines import phrase_lines
 
         worker = get_current_worker()
+        phrases = phrase_lines(PhraseBook(self._state).of([self._template]))
+        if not worker.is_cancelled:
+            self.app.call_from_thread(self._take_phrases, phrases)
 
         def show(found: LookedAt | str, pictures: dict[str, list[Line] | str]) -> None:
             if not worker.is_cancelled:
@@ -111,6 +117,10 @@ class DetailsScreen(Dialog[None]):
                     pictures[sample.path] = _picture(sample.file, box)
             show(found, pictures)
 
+    def _take_phrases(self, lines: list[Line]) -> None:
+        self._phrases = lines
+        self._show()
+
     def _take(self, found: LookedAt | str, pictures: dict[str, list[Line] | str]) -> None:
         self._found, self._pictures = found, pictures
         self._show()
@@ -118,7 +128,8 @@ class DetailsScreen(Dialog[None]):
     def _show(self) -> None:
         for view in self.query(TextView):  # none while the dialog is closed
             images = self._images(view.scrollable_content_region.width)
-            view.set_lines(details(self._template, self._state, images))
+            more = [*self._phrases, *images]
+            view.set_lines(details(self._template, self._state, more))
 
     def _images(self, width: int) -> list[Line]:
         from glov_tui.cockpit.image_samples import image_lines
@@ -145,8 +156,8 @@ def _picture(file: ImageFile, box: tuple[int, int]) -> list[Line] | str:
         return str(error)
 
 
-def details(t: ScoredTemplate, state: RunState, images: Sequence[Line] = ()) -> list[Line]:
-    """Everything that is known about a template, as lines; ``images``: what it made of these."""
+def details(t: ScoredTemplate, state: RunState, more: Sequence[Line] = ()) -> list[Line]:
+    """Everything that is known about a template, as lines; ``more``: its phrases and images."""
     low, high = t.interval
     rank = [r.key for r in state.ranking].index(t.key) + 1
     partial = state.is_partial(t)
@@ -177,7 +188,7 @@ def details(t: ScoredTemplate, state: RunState, images: Sequence[Line] = ()) -> 
     if t.reply:
         lines += [(("", ""),), (("reply it was read from", "mark"),)]
         lines += [((clean(text), "dim"),) for text in t.reply.splitlines()]
-    lines += images
+    lines += more
     if partial:  # of which classes the images were that were looked at is not known
         return lines
     lines += [(("", ""),), (("hits by class, lowest first", "mark"),)]
