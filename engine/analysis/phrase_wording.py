@@ -46,6 +46,8 @@ def origin_words(phrase: Phrase) -> str:
     first = phrase.first.first
     if phrase.origin == "seed":
         return "from the seed template"
+    if phrase.origin == "listed":
+        return "from the data set's own templates"
     if phrase.origin == "human":
         return f"injected by a person in step {first.step}"
     attempt = f", attempt {first.attempt}" if first.attempt > 1 else ""
@@ -77,7 +79,7 @@ def _source(phrase: Phrase) -> str:
     if phrase.parent is None:
         return "with no example shown"
     if not phrase.parent.words:
-        return "new: in no example"
+        return "new: no example has a word of it"
     template = phrase.parent.template
     words = f"{phrase.parent.words} of its {counted(phrase.size, 'word')}"
     return f'from "{template.text}" ({template.accuracy:.1%}), which has {words}'

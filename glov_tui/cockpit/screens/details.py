@@ -205,6 +205,8 @@ def details(t: ScoredTemplate, state: RunState, more: Sequence[Line] = ()) -> li
 def _origin(t: ScoredTemplate) -> str:
     if t.origin == "seed":
         return "the seed template of the run"
+    if t.origin == "listed":
+        return "one of the data set's own templates"
     if t.origin == "human":
         return f"injected by a person in step {t.first.step}"
     attempt = f", attempt {t.first.attempt}" if t.first.attempt > 1 else ""
