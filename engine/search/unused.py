@@ -1,38 +1,66 @@
-"""Configuration keys that make no difference to a run, by its search and by ``steering.mode``."""
+"""Configuration keys that make no difference to a run: by its search, by ``steering.mode``, and by
+the kind of its VLM and how that answers.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from engine.common.wording import listed
 from engine.config import RunConfig
 from engine.config.keys import all_keys, is_table
+from engine.config.toml_file import load_config, preset_file, preset_names
 from engine.run.edits import Edit, SetOption
 from engine.run.state import RunState
 from engine.search.registry import find_search, is_steered
+from engine.vlm.families import why_unused
 
 _MODE = "steering.mode"
 
 
 def is_unused(config: RunConfig, key: str) -> bool:
     """Whether a run of this configuration would be the same with any other value of the key."""
-    if not find_search(config).uses(key):
+    if not find_search(config).uses(key) or why_unused(config, key) is not None:
         return True
     return key.startswith("steering.") and key != _MODE and not is_steered(config)
 
 
-def unused_remark(config: RunConfig) -> str:
-    """A sentence on keys that somebody gave a value and the search does not use; or nothing."""
-    search, default = find_search(config), RunConfig.model_construct()
-    if not search.asks:  # its name says that it needs none of what makes a search
-        return ""
-    keys = [
-        key
-        for key in all_keys()
-        if not is_table(key) and not search.uses(key) and _of(config, key) != _of(default, key)
-    ]
+def unused_remarks(config: RunConfig) -> Iterator[str]:
+    """Sentences on keys that somebody gave a value and the run does not use."""
+    given = _given(config)
+    search = [key for key in given if not find_search(config).uses(key)]
     if config.steering.mode == "off":  # then they make no difference to any search
-        keys = [key for key in keys if not key.startswith("steering.")]
-    if not keys:
-        return ""
-    return f"{' and '.join(keys)} can make no difference: {_why(config)}"
+        search = [key for key in search if not key.startswith("steering.")]
+    if search and find_search(config).asks:  # else its name says that it needs none of a search's
+        yield _sentence(search, _why(config))
+    reasons: dict[str, list[str]] = {}
+    for key in given:
+        why = why_unused(config, key)
+        if why is not None and not _is_of_a_preset(config, key):
+            reasons.setdefault(why, []).append(key)
+    for why, keys in reasons.items():
+        yield _sentence(keys, why)
+
+
+def _given(config: RunConfig) -> list[str]:
+    """Keys whose values are not the defaults."""
+    default = RunConfig.model_construct()
+    return [
+        key for key in all_keys() if not is_table(key) and _of(config, key) != _of(default, key)
+    ]
+
+
+def _is_of_a_preset(config: RunConfig, key: str) -> bool:
+    """Whether a preset that does not use it either has the value: for whoever changes another key,
+    such as the demo's embedder.
+    """
+    images = {"data.path": "."}  # some have none, for whoever uses them
+    presets = (load_config(preset_file(name), values=images) for name in preset_names())
+    return any(_of(p, key) == _of(config, key) and why_unused(p, key) is not None for p in presets)
+
+
+def _sentence(keys: list[str], why: str) -> str:
+    return f"{listed(keys)} can make no difference: {why}"
 
 
 def unused_problem(state: RunState, edit: Edit) -> str | None:
@@ -40,7 +68,7 @@ def unused_problem(state: RunState, edit: Edit) -> str | None:
     config = state.config
     if config is None or not isinstance(edit, SetOption) or find_search(config).uses(edit.key):
         return None
-    return f"{edit.key} can make no difference: {_why(config)}"
+    return _sentence([edit.key], _why(config))
 
 
 def _why(config: RunConfig) -> str:

@@ -16,7 +16,7 @@ from engine.models import hub, threads
 from engine.run.contract import Expected, check_fitness, check_llm
 from engine.search.begun import as_begun
 from engine.search.registry import find_search
-from engine.vlm.families import task_of
+from engine.vlm.families import task_of, why_unused
 from engine.vlm.interface import Fitness, Judged, Score
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ def _look_for_hub(config: RunConfig, report: Report, llm: bool = True) -> None:
 
 def _embedder(config: RunConfig) -> str | None:
     """The name of the embedder, where the VLM's answers need one."""
-    needed = config.vlm.kind == "encoder-decoder" and config.vlm.answer == "embedding"
-    return config.vlm.embedder if needed else None
+    return config.vlm.embedder if why_unused(config, "vlm.embedder") is None else None
 
 
 def _judge_model(config: RunConfig) -> str | None:
@@ -212,7 +211,7 @@ def _load_llm(config: RunConfig, progress: OnProgress, kept: Kept) -> LanguageMo
 
 def _is_judged(config: RunConfig) -> bool:
     """Whether an LLM judges what the VLM answers."""
-    return config.vlm.answer == "refusal" and config.vlm.judge == "llm"
+    return config.vlm.judge == "llm" and why_unused(config, "vlm.judge") is None
 
 
 def _have_judge(config: RunConfig, fitness: Fitness, llm: HalvingLLM, revision: str = "") -> None:

@@ -25,7 +25,7 @@ from engine.run.emitting import Steps
 from engine.run.stalling import why_stalled
 from engine.run.state import RunState
 from engine.search.begun import as_begun
-from engine.search.unused import unused_remark
+from engine.search.unused import unused_remarks
 from engine.session.giving_up import Load
 from engine.session.keeping import keep_predictions
 from engine.session.loading import load_search
@@ -293,9 +293,9 @@ class LocalSession:
 
         config = self.state.with_pending().config
         assert self.state.config is not None and config is not None
-        remark = unused_remark(config)
-        if remark and all(line.text != remark for line in self.state.log):  # once is enough
-            report(remark)
+        for remark in unused_remarks(config):
+            if all(line.text != remark for line in self.state.log):  # once is enough
+                report(remark)
         begun, before = time.monotonic(), self.state.models
         run = run_argument(self.folder)
         expected = Expected(before, run, self.state.steps_done) if before is not None else None

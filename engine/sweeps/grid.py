@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.common.errors import ConfigError
-from engine.common.wording import counted
+from engine.common.wording import counted, listed
 from engine.config import RunConfig
 from engine.config.keys import is_text
 from engine.config.toml_file import load_config, parse_value
@@ -184,7 +184,7 @@ def make_grid(source: str, overrides: Sequence[str], axes: Iterable[Axis]) -> Gr
     notes: tuple[str, ...] = ()
     if ignored and len(cells) < count:
         notes = (
-            f"where steering is off or the search does not use it, {' and '.join(ignored)} can "
+            f"where steering is off or search or VLM do not use it, {listed(tuple(ignored))} can "
             f"make no difference: {counted(len(cells), 'run')} in place of {count}",
         )
     return Grid(axes, tuple(cells), notes)

@@ -1,6 +1,7 @@
 """The families of VLMs by ``vlm.kind``: their tasks and loaders. Importing this loads no model.
 
 Where a way to answer (``vlm.answer``) wants templates of another kind, it has a task of its own.
+A family also says which keys of a configuration it does not use, and what others take to be used.
 
 A family's task is read before any heavy library is loaded: by ``glov config``, before the first
 paint. So its module imports neither torch nor a model's library.
@@ -14,8 +15,12 @@ from typing import NamedTuple
 
 from engine.common.errors import ConfigError
 from engine.common.names import quoted
+from engine.common.wording import listed
 from engine.config import RunConfig, VLMConfig
 from engine.vlm.task import Task
+
+Needs = Mapping[str, tuple[str | bool, ...]]
+"""Values of other keys, each of which must have one of them."""
 
 
 class Family(NamedTuple):
@@ -24,12 +29,31 @@ class Family(NamedTuple):
     task: str  # a Task
     loader: str  # a FamilyLoader, see engine.vlm.loading
     answers: Mapping[str, str] = {}  # the Tasks of values of vlm.answer that have their own
+    unused: tuple[str, ...] = ()  # keys that make no difference to it
+    needs: Mapping[str, tuple[Needs, ...]] = {}  # one of these must hold for a key to make one
 
+
+_WITH_ANSWERS: Mapping[str, tuple[Needs, ...]] = {
+    "data.options": ({"vlm.answer": ("choice",)},),
+    "vlm.letters": ({"vlm.answer": ("choice",)},),
+    "vlm.likelihood": ({"vlm.answer": ("likelihood",)},),
+    "vlm.embedder": ({"vlm.answer": ("embedding",)},),
+    "vlm.judge": ({"vlm.answer": ("refusal",)},),
+    "vlm.judge_model": ({"vlm.judge": ("llm",)},),
+    "vlm.max_new_tokens": (
+        {"vlm.answer": ("embedding", "refusal")},
+        {"vlm.letters": ("parsed",)},
+    ),
+    "vlm.features_gib": (
+        {"vlm.answer": ("likelihood", "embedding", "choice"), "vlm.cache": (True,)},
+    ),
+}
 
 FAMILIES: Mapping[str, Family] = {
     "dual-encoder": Family(
         task="engine.vlm.dual_encoder.task:TASK",
         loader="engine.vlm.dual_encoder.loading:load",
+        unused=("vlm.answer", "vlm.prefix_gib", "vlm.trust_remote_code", *_WITH_ANSWERS),
     ),
     "encoder-decoder": Family(
         task="engine.vlm.encoder_decoder.task:TASK",
@@ -38,6 +62,8 @@ FAMILIES: Mapping[str, Family] = {
             "choice": "engine.vlm.encoder_decoder.task:CHOICE",
             "refusal": "engine.vlm.encoder_decoder.task:REFUSAL",
         },
+        unused=("vlm.pretrained", "vlm.text_batch"),
+        needs=_WITH_ANSWERS,
     ),
 }
 
@@ -47,6 +73,37 @@ def task_of(config: VLMConfig) -> Task:
     family = FAMILIES[config.kind]
     task: Task = resolve_name(family.answers.get(config.answer, family.task))
     return task
+
+
+def why_unused(config: RunConfig, key: str) -> str | None:
+    """Why no other value of a key would make a difference to the VLM, as a clause; None if one may.
+
+    A key whose needs are met makes none where the keys that it needs make none themselves.
+    """
+    family = FAMILIES[config.vlm.kind]
+    if key in family.unused:
+        kinds = tuple(kind for kind, other in FAMILIES.items() if key not in other.unused)
+        return f"that takes {_named({'vlm.kind': kinds})}"
+    ways = family.needs.get(key, ())
+    if not ways:
+        return None
+    met = [way for way in ways if all(_has(config, name, values) for name, values in way.items())]
+    if not met:
+        return f"that takes {', or '.join(map(_named, ways))}"
+    reasons = [next(filter(None, (why_unused(config, name) for name in way)), None) for way in met]
+    return None if None in reasons else reasons[0]
+
+
+def _has(config: RunConfig, key: str, values: tuple[str | bool, ...]) -> bool:
+    section, _, name = key.partition(".")
+    return getattr(getattr(config, section), name) in values
+
+
+def _named(needs: Needs) -> str:
+    return ", and ".join(
+        f"{key} = {listed([str(value).lower() for value in values], 'or')}"
+        for key, values in needs.items()
+    )
 
 
 def seed_template(config: RunConfig) -> str:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from engine.common.wording import counted
+from engine.common.wording import counted, listed
 from tests.support import ROOT
 
 NOUNS = (
@@ -49,3 +49,8 @@ def test_no_number_stands_before_a_plural_by_itself() -> None:
         if written.search(line) and not SURELY_MANY.search(line)
     ]
     assert found == []
+
+
+def test_a_list_has_its_word_before_the_last() -> None:
+    assert [listed("abc"[:n]) for n in (1, 2, 3)] == ["a", "a and b", "a, b and c"]
+    assert listed(["x", "y"], "or") == "x or y"
