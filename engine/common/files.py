@@ -18,13 +18,14 @@ from engine.common.ownership import why_denied
 _ONLY_FILES = os.O_NOFOLLOW | os.O_NONBLOCK
 
 
-def write_atomic(path: Path, data: str | bytes, durable: bool = True) -> None:
+def write_atomic(path: Path, data: str | bytes, durable: bool = True, replace: bool = True) -> None:
     """Write to a temporary file beside ``path``, flush it to disk, rename it over ``path``.
 
     Only its owner can read the file. When this returns, a power cut can't undo it; unless it need
     not be ``durable``, as what can be made again at any time.
 
     Raises:
+        FileExistsError: if there is something, a link too, and it is not to be replaced.
         OSError: if the folder can't be written or is full; ``path`` is then as it was.
     """
     content = data.encode() if isinstance(data, str) else data
@@ -35,12 +36,28 @@ def write_atomic(path: Path, data: str | bytes, durable: bool = True) -> None:
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        if replace:
+            Path(temporary).replace(path)
+        else:
+            _give_free_name(Path(temporary), path)
         if durable:
             sync_folder(path.parent)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _give_free_name(temporary: Path, path: Path) -> None:
+    """Move a file to a name that nothing has."""
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        temporary.replace(path)
+    else:
+        temporary.unlink()
 
 
 def sync_folder(folder: Path) -> None:

@@ -69,7 +69,7 @@ def check_fitness(expected: Expected, fitness: Fitness) -> None:
         ContractError: saying what differs, and what can be done.
     """
     before, now, run = expected.models, facts_of_fitness(fitness), expected.run
-    data, model = _data_differences(before, now), _vlm_differences(before, now)
+    data, model = _data_differences(before, now), vlm_differences(before, now)
     if not (data or model):
         return
     where = ["data.path=FOLDER"] if data else []
@@ -182,7 +182,8 @@ def _some(texts: Sequence[str]) -> str:
     return ", ".join(texts[:_SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def _vlm_differences(before: ev.ModelsLoaded, now: Mapping[str, Any]) -> list[str]:
+def vlm_differences(before: ev.ModelsLoaded, now: Mapping[str, Any]) -> list[str]:
+    """How the VLM that is there ``now`` (its part of ``facts_of_fitness``) is not as before."""
     same = _is_same(before.vlm_weights, now["vlm_weights"])
     if same:  # wherever they came from
         return []

@@ -7,6 +7,7 @@ have written; for others the command line has to say so, with ``TRUST_FLAG``.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from engine.common.errors import UserError
@@ -17,16 +18,21 @@ from engine.storage.run_folder import EVENTS, run_argument
 
 TRUST_FLAG = "--trust-run"
 
+SECTIONS = ("data", "llm", "vlm", "proposal")
+
 _OWN = Path(__file__).resolve().parents[1]
 
 
-def check_trust(folder: Path, config: RunConfig, trusted: bool) -> None:
+def check_trust(
+    folder: Path, config: RunConfig, trusted: bool, sections: Collection[str] = SECTIONS
+) -> None:
     """See that a run may be taken up with this configuration of its journal.
 
     Args:
         folder: of the run.
         config: that its journal leads to.
         trusted: the user has said so.
+        sections: of the configuration that are used.
 
     Raises:
         UserError: if somebody else may have written the journal, and it names what is used with
@@ -36,14 +42,14 @@ def check_trust(folder: Path, config: RunConfig, trusted: bool) -> None:
         return
     place = folder.resolve()
     reason = why_foreign(place, place / EVENTS)
-    named = named_things(config)
+    named = [said for said in named_things(config) if said.partition(".")[0] in sections]
     if reason is None or not named:
         return
     raise UserError(
         f"{folder} may be what somebody else wrote: {reason}. Its configuration has "
         f"{', '.join(named)}, which would be used with your rights. `glov replay "
         f"{run_argument(folder)}` shows the run without that. If you trust it, give {TRUST_FLAG} "
-        "to glov resume, fork or steer"
+        "to glov resume, fork, steer or export"
     )
 
 

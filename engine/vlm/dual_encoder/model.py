@@ -26,10 +26,9 @@ from engine.models.code import check_kernels, no_questions
 from engine.models.identity import identify, sampled_hash
 from engine.vlm.device import resolve_device
 from engine.vlm.dual_encoder.code import check_tokenizer_options
+from engine.vlm.dual_encoder.naming import FOLDER, HUB, listed_name, local_folder
 
-_HUB = "hf-hub:"
 _HUB_FILES = ("open_clip_config.json", "open_clip_model.safetensors", "open_clip_pytorch_model.bin")
-_FOLDER = "local-dir:"
 _NETWORK_HELP = (
     "Check the network (HF_HUB_OFFLINE=1 ends the tries at once). Without one, fetch the weights "
     "elsewhere and give them by path: "
@@ -70,7 +69,7 @@ def load_open_clip(config: VLMConfig, report: Callable[[str], None]) -> OpenClip
     device = resolve_device(config.device)
     precision = _resolve_precision(config.precision, device)
     pretrained = None
-    if not name.startswith((_HUB, _FOLDER)):
+    if not name.startswith((HUB, FOLDER)):
         pretrained = _pretrained(name, config.pretrained)
         _check_activation(name, pretrained, report)
     with _explained(shown, config), no_questions():
@@ -113,18 +112,18 @@ def _resolve_precision(wanted: Precision | Literal["auto"], device: torch.device
 def _resolve(config: VLMConfig, report: Callable[[str], None]) -> tuple[str, str]:
     """The name for open_clip, and the name to show."""
     name = config.model
-    if name.startswith(("/", "./", "../", "~", _FOLDER)) or name in (".", ".."):
-        folder = user_path(name.removeprefix(_FOLDER))
+    folder = local_folder(name)
+    if folder is not None:
         _check_folder(folder)
         if config.pretrained is not None:
             report("vlm.pretrained is not used: the weights come from the folder vlm.model")
-        return f"{_FOLDER}{folder.resolve()}", folder.resolve().name
-    if name.startswith(_HUB):
+        return f"{FOLDER}{folder.resolve()}", folder.resolve().name
+    if name.startswith(HUB):
         if config.pretrained is not None:
             report("vlm.pretrained is not used: the weights come with the hub model vlm.model")
-        return name, name.removeprefix(_HUB)
+        return name, name.removeprefix(HUB)
     known = open_clip.list_models()
-    cleaned = name.replace("/", "-")
+    cleaned = listed_name(name)
     if cleaned not in known:
         raise ModelError(f"vlm.model is {name!r}, {_unknown_model(name, cleaned, known)}")
     shown = cleaned if config.pretrained is None else f"{cleaned} ({config.pretrained})"
@@ -138,7 +137,7 @@ def _unknown_model(name: str, cleaned: str, known: list[str]) -> str:
     near = get_close_matches(cleaned.casefold(), by_folded, n=4, cutoff=0.5)
     hints = ", ".join(by_folded[match] for match in near)
     if name.count("/") == 1 and not hints:
-        return f"which is no open_clip model; a hub model is written {_HUB}{name}"
+        return f"which is no open_clip model; a hub model is written {HUB}{name}"
     return (
         f"which is no open_clip model; near it are {hints}"
         if hints
@@ -250,10 +249,10 @@ def _logit_scale(model: nn.Module, shown: str) -> float:
 
 
 def _revision(name: str, pretrained: str | None) -> str:
-    if name.startswith(_FOLDER):
-        return identify(name.removeprefix(_FOLDER))
-    if name.startswith(_HUB):
-        return identify(name.removeprefix(_HUB), files=_HUB_FILES)
+    if name.startswith(FOLDER):
+        return identify(name.removeprefix(FOLDER))
+    if name.startswith(HUB):
+        return identify(name.removeprefix(HUB), files=_HUB_FILES)
     assert pretrained is not None
     tag = open_clip.get_pretrained_cfg(name, pretrained)
     if not tag:

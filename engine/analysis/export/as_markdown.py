@@ -1,0 +1,132 @@
+"""Best template, ensemble and leaderboard as Markdown, for READMEs, issues and notes.
+
+Text from elsewhere stands in code spans, where neither marks, links, mentions nor HTML count.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from engine.analysis.export.exported import Exported
+from engine.analysis.export.wording import (
+    interval,
+    members,
+    origin,
+    percent,
+    test_interval,
+)
+from engine.common.harmless import clean
+from engine.common.wording import counted
+from engine.run import events as ev
+from engine.run.ranking import ScoredTemplate
+
+MOST = 50  # rows of the leaderboard
+
+
+def write(run: Exported) -> str:
+    """One page."""
+    return "\n".join([*_head(run), *_best(run), *_ensemble(run), *_leaderboard(run)]) + "\n"
+
+
+def code(text: str) -> str:
+    """Untrusted text as a code span, also within a table."""
+    shown = clean(text)
+    if not shown.strip():
+        return "(blank)"
+    if "\\|" in shown or shown.endswith("\\"):  # tables read backslashes in code, each in its way
+        return f"<code>{_spelt(shown)}</code>"
+    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if shown[0] in "` " or shown[-1] in "` " else ""
+    return f"{fence}{pad}{shown.replace('|', chr(92) + '|')}{pad}{fence}"
+
+
+def _spelt(text: str) -> str:
+    """With every sign that Markdown or HTML might read as a number of its own."""
+    return "".join(c if c.isalnum() or c == " " else f"&#{ord(c)};" for c in text)
+
+
+def _head(run: Exported) -> Iterator[str]:
+    state, config = run.state, run.config
+    yield f"# Prompts that glov found: {code(run.folder.resolve().name)}"
+    yield ""
+    yield f"{counted(state.steps_done, 'step')} of {config.steps} done, seed {config.seed}."
+    yield ""
+    if state.models is not None:
+        models = state.models
+        yield f"- VLM: {code(models.vlm)}"
+        yield f"- LLM: {code(models.llm)}"
+        yield (
+            f"- data: {code(models.dataset_name)}, "
+            f"{counted(len(models.class_names), 'class', 'classes')}, {models.train_size} training "
+            f"and {models.test_size} test images"
+        )
+    yield f"- search: {config.search.kind}"
+    yield ""
+
+
+def _best(run: Exported) -> Iterator[str]:
+    best, seed = run.state.best, run.state.seed
+    if best is None:
+        yield "No template was scored yet."
+        return
+    yield "## Best template"
+    yield ""
+    yield code(best.text)
+    yield ""
+    yield from _numbers("few-shot", best, run.state.test("best"))
+    if seed is not None and seed.key != best.key:
+        yield f"- for comparison, the seed template {code(seed.text)}:"
+        yield from (f"  {line}" for line in _numbers("few-shot", seed, run.state.test("seed")))
+    yield ""
+
+
+def _numbers(what: str, scored: ScoredTemplate, test: ev.TestMeasured | None) -> Iterator[str]:
+    yield (
+        f"- {what} accuracy {percent(scored.accuracy)} (95 %: {interval(scored.interval)}; "
+        f"{scored.hits} of {scored.n} images), mean probability of the true class "
+        f"{percent(scored.probability)}"
+    )
+    if test is not None:
+        yield _tested(test)
+
+
+def _tested(test: ev.TestMeasured) -> str:
+    return (
+        f"- test accuracy {percent(test.hits / test.n)} (95 %: {test_interval(test)}; "
+        f"{test.hits} of {test.n} images), mean probability of the true class "
+        f"{percent(test.probability)}"
+    )
+
+
+def _ensemble(run: Exported) -> Iterator[str]:
+    test = run.state.test("ensemble")
+    if test is None:
+        return
+    yield f"## Ensemble (chosen {'greedily' if test.selection == 'greedy' else 'from the top'})"
+    yield ""
+    for count, template in members(test.templates):
+        yield f"- {f'{count} times ' if count > 1 else ''}{code(template)}"
+    yield ""
+    yield _tested(test)
+    yield ""
+
+
+def _leaderboard(run: Exported) -> Iterator[str]:
+    ranking = run.state.ranking
+    if not ranking:
+        return
+    yield "## Templates"
+    yield ""
+    yield "| rank | few-shot | 95 % | images | P true | step | from | template |"
+    yield "|---:|---:|---:|---:|---:|---:|---|---|"
+    for rank, t in enumerate(ranking[:MOST], 1):
+        who = origin(t) + (", banned" if t.key in run.state.banned else "")
+        yield (
+            f"| {rank} | {percent(t.accuracy)} | {interval(t.interval)} | {t.n} "
+            f"| {percent(t.probability)} | {t.first.step} | {who} | {code(t.text)} |"
+        )
+    if len(ranking) > MOST:
+        yield ""
+        yield f"And {len(ranking) - MOST} more."
