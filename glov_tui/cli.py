@@ -25,6 +25,7 @@ from glov_tui.commands.arguments import (
 )
 from glov_tui.commands.completion import (
     complete_dataset,
+    complete_format,
     complete_preset,
     complete_run,
     complete_run_or_sweep,
@@ -245,6 +246,38 @@ def check(run: RunArgument, as_json: AsJson = False) -> None:
     from glov_tui.commands.check import print_check
 
     raise typer.Exit(print_check(run, as_json))
+
+
+@app.command()
+def export(
+    run: RunArgument,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="html, md, csv, json, python, python-transformers, head or tensorboard.",
+            autocompletion=complete_format,
+        ),
+    ] = "html",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="File to write, or a folder to write it into; - for standard output.",
+            show_default="exports/ in the run's folder",
+            parser=parse_path,
+            metavar="PATH",
+        ),
+    ] = None,
+    override: Override = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    as_json: AsJson = False,
+    trust_run: TrustRun = False,
+) -> None:
+    """Write a run's result for elsewhere: a report, a table, a script, a classifier head."""
+    from glov_tui.commands.export import ExportRequest, export_run
+
+    export_run(ExportRequest(run, form, out, override or [], force, trust_run, as_json))
 
 
 @app.command()

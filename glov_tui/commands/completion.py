@@ -58,6 +58,13 @@ def complete_source(incomplete: str) -> Iterator[str]:
     yield from (str(v) for v in few_values("data.source") if str(v).startswith(incomplete))
 
 
+def complete_format(incomplete: str) -> Iterator[str]:
+    """Formats of exports."""
+    from engine.analysis.export.formats import FORMATS
+
+    yield from (name for name in FORMATS if name.startswith(incomplete))
+
+
 def complete_dataset(incomplete: str) -> Iterator[str]:
     """Names of data sets."""
     from engine.data.registry import registered_datasets
