@@ -1,0 +1,75 @@
+"""What a person did to a run, in the order in which it was done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.analysis.export.exported import Exported
+from engine.analysis.export.wording import percent
+from engine.prompts.template import normalise
+from engine.run import events as ev
+from engine.run.edits import BanTemplate, PinTemplate, SetNextPrompt, SetOption
+
+
+@dataclass(frozen=True, slots=True)
+class Intervention:
+    """One thing that a person did. Its texts are untrusted."""
+
+    step: int  # from which it holds, or in which it was done
+    kind: str
+    what: str
+    more: str = ""  # a long text, which need not be read
+    note: str = ""
+
+
+def interventions_of(run: Exported) -> list[Intervention]:
+    """Edits, templates, pins and bans; what was taken back too."""
+    undone = {event.number for event in run.events if isinstance(event, ev.EditUndone)}
+    found: list[Intervention] = []
+    for event in run.events:
+        match event:
+            case ev.Edited():
+                note = "taken back before it took effect" if event.number in undone else ""
+                found.append(_edit(run, event, note))
+            case ev.TemplateInjected():
+                found.append(
+                    Intervention(event.step, "injected", event.template, note=_score(run, event))
+                )
+            case ev.InjectionRefused():
+                found.append(
+                    Intervention(run.state.step, "not scored", event.template, note=event.reason)
+                )
+            case _:
+                pass
+    return found
+
+
+def _score(run: Exported, event: ev.TemplateInjected) -> str:
+    scored = run.state.find(normalise(event.template))
+    if scored is None:
+        return "not scored yet"
+    rank = [template.key for template in run.state.ranking].index(scored.key) + 1
+    return f"few-shot accuracy {percent(scored.accuracy)}, rank {rank}"
+
+
+def _edit(run: Exported, event: ev.Edited, note: str) -> Intervention:
+    edit = event.edit
+    match edit:
+        case PinTemplate():
+            kind = "pinned" if edit.pinned else "unpinned"
+            return Intervention(event.step, kind, _text(run, edit.key), note=note)
+        case BanTemplate():
+            kind = "banned" if edit.banned else "allowed again"
+            return Intervention(event.step, kind, _text(run, edit.key), note=note)
+        case SetNextPrompt():
+            more = f"{edit.system}\n\n{edit.user}".strip()
+            return Intervention(event.step, "edited", edit.describe(), more, note)
+        case SetOption(value=str(value)) if len(value) > 60:
+            return Intervention(event.step, "edited", edit.describe(), value, note)
+        case _:
+            return Intervention(event.step, "edited", edit.describe(), note=note)
+
+
+def _text(run: Exported, key: str) -> str:
+    found = run.state.find(key)
+    return found.text if found is not None else key

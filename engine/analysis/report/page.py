@@ -1,0 +1,138 @@
+"""The report of a run as one page of HTML: no script, nothing from elsewhere, no server.
+
+All text goes through Jinja's escaping, and before it through ``clean``: names, templates, replies
+and file names are other people's. The page forbids itself whatever it has not got
+(Content-Security-Policy): scripts, requests, forms; its one style sheet is named by its hash.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import time
+from dataclasses import dataclass
+from importlib.resources import files
+
+import jinja2
+from markupsafe import Markup
+
+from engine.analysis.export.exported import Exported
+from engine.analysis.export.history import steps_of, tests_of
+from engine.analysis.export.wording import interval, members, origin, percent, test_interval
+from engine.analysis.report.curve import NAMES, curve_of
+from engine.analysis.report.interventions import interventions_of
+from engine.analysis.report.pictures import MOST_CONFUSIONS, see
+from engine.analysis.report.steering import steering_of
+from engine.common.harmless import clean
+from engine.common.versions import own_versions
+from engine.common.wording import counted
+from engine.config.toml_file import format_config
+from engine.vlm.families import seed_template
+
+MOST_TEMPLATES = 25  # that are in view; the others fold out
+_ROOM = "engine.analysis.report"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A line of the configuration in short."""
+
+    name: str
+    value: str
+
+
+def write(run: Exported) -> str:
+    """The whole page."""
+    state, best = run.state, run.state.best
+    style = _style()
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return (
+        _environment()
+        .get_template("page.html.jinja")
+        .render(
+            run=run,
+            state=state,
+            config=run.config,
+            name=run.folder.resolve().name,
+            style=Markup(style),
+            style_hash=digest,
+            facts=_facts(run),
+            whole_config=format_config(run.config, comments=False),
+            as_of=_as_of(run),
+            versions=own_versions(),
+            curve=curve_of(run),
+            steps=steps_of(run),
+            tests=tests_of(run),
+            test_names=NAMES,
+            most_templates=MOST_TEMPLATES,
+            most_confusions=MOST_CONFUSIONS,
+            interventions=interventions_of(run),
+            steering=steering_of(run),
+            seen=see(run, best) if best is not None else "No template was scored yet.",
+        )
+    )
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: files(_ROOM).joinpath(name).read_text("utf-8")),
+        autoescape=True,
+        finalize=_finalised,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": percent,
+        "interval": interval,
+        "counted": counted,
+        "lines": lambda text: Markup("{}").format(clean(text, keep_newlines=True)),
+    }
+    environment.globals |= {
+        "members": members,
+        "origin": origin,
+        "test_interval": test_interval,
+    }
+    return environment
+
+
+def _finalised(value: object) -> object:
+    """Every text on one line and without what can't be seen; it is escaped after that."""
+    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _style() -> str:
+    return files(_ROOM).joinpath("page.css").read_text("utf-8")
+
+
+def _as_of(run: Exported) -> str:
+    """When the last fact was journaled, UTC."""
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(run.events[-1].time))
+
+
+def _facts(run: Exported) -> list[Fact]:
+    config, models = run.config, run.state.models
+    steering = config.steering
+    found = []
+    if models is not None:
+        classes = counted(len(models.class_names), "class", "classes")
+        found += [
+            Fact("data", f"{models.dataset_name}: {classes}"),
+            Fact("images", f"{models.train_size} training, {models.test_size} test"),
+        ]
+    found += [
+        Fact("shots", str(config.data.shots)),
+        Fact("VLM", f"{models.vlm if models else config.vlm.model} ({config.vlm.kind})"),
+    ]
+    if config.vlm.kind == "encoder-decoder":
+        found.append(Fact("answers", config.vlm.answer))
+    found += [
+        Fact("LLM", models.llm if models else config.llm.model),
+        Fact("search", config.search.kind + (", racing" if config.search.racing else "")),
+        Fact("steps", f"{run.state.steps_done} of {config.steps} done"),
+        Fact("seed of the run", str(config.seed)),
+        Fact("seed template", seed_template(config)),
+        Fact("steering", f"{steering.mode}, alpha {steering.alpha}"),
+        Fact("ensemble", f"{config.evaluation.ensemble} templates, {config.evaluation.select}"),
+    ]
+    return found
