@@ -23,6 +23,7 @@ from engine.storage.check import CheckFacts
 from engine.sweeps.document import SweepFacts
 from glov_tui.commands.dataset_facts import DatasetFacts, DatasetLine
 from glov_tui.commands.doctor import Machine
+from glov_tui.commands.export import ExportFacts
 from glov_tui.commands.on_screen import Detached
 from glov_tui.commands.steer_report import SteerFacts
 
@@ -44,6 +45,7 @@ DOCUMENTS = (
     Document(("runs",), "", list[RunLine]),
     Document(("check",), "", CheckFacts),
     Document(("compare",), "", ReportFacts),
+    Document(("export",), "", ExportFacts),
     Document(("sweep",), "", SweepFacts),
     Document(("steer",), "", SteerFacts),
     Document(("config show",), "", RunConfig),

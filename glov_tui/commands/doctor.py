@@ -128,7 +128,12 @@ def _extras() -> dict[str, str]:
     missing = missing_packages()
     how = f"no, {' and '.join(missing)} missing: pip install 'glov-tui[gguf]'"
     tables = "yes" if find_spec("datasets") else "no: pip install 'glov-tui[datasets]'"
-    return {"GGUF files": how if missing else "yes", "data sets of the hub": tables}
+    events = "yes" if find_spec("tensorboard") else "no: pip install 'glov-tui[tensorboard]'"
+    return {
+        "GGUF files": how if missing else "yes",
+        "data sets of the hub": tables,
+        "TensorBoard": events,
+    }
 
 
 def _devices() -> list[Device]:

@@ -12,12 +12,12 @@ from engine.run.ranking import ScoredTemplate
 
 def percent(share: float | None) -> str:
     """``90.1 %``; a dash for what is not known."""
-    return "–" if share is None else f"{share:.1%}".replace("%", " %")
+    return "–" if share is None else f"{share:.1%}".replace("%", "\u00a0%")
 
 
 def interval(ends: tuple[float, float]) -> str:
     """``87.3 to 92.0 %``."""
-    return f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f} %"
+    return f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}\u00a0%"
 
 
 def test_interval(measured: TestMeasured) -> str:

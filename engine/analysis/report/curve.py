@@ -6,26 +6,22 @@ What a line or a mark stands for can be told by its form and its words, without 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from engine.analysis.export.exported import Exported
 from engine.analysis.export.history import steps_of, tests_of
 from engine.analysis.export.wording import percent
 from engine.common.intervals import wilson_interval
-from engine.run.events import Subject
+from engine.run.events import Subject, TestMeasured
 
-WIDTH, HEIGHT = 720, 340
-LEFT, RIGHT, TOP, BOTTOM = 52, 190, 14, 40  # of the frame; labels stand at the right
-LABEL_ROW = 17
+WIDTH, HEIGHT = 560, 330
+LEFT, RIGHT, TOP, BOTTOM = 56, 14, 14, 48  # of the frame; wide enough for a phone's large letters
 MOST_TICKS = 10
 
-NAMES: dict[Subject, str] = {
-    "seed": "seed, test",
-    "best": "best, test",
-    "ensemble": "ensemble, test",
-}
-"""What stands beside the marks of test measurements."""
+Entry = Literal["train", "means", "start", "seed", "best", "ensemble"]
+"""What is drawn, as the style sheet calls it: three lines, then three marks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +45,11 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
-    """Words at the right for what ends at ``from_y``, moved to ``y`` where others would be hit."""
+class Legend:
+    """What a line or a mark stands for, with its last value."""
 
-    name: str  # as a class of the style sheet has it
+    entry: Entry
     text: str
-    from_x: float
-    from_y: float
-    y: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +62,7 @@ class Curve:
     means: str  # path: the mean of each step's new templates
     seed_y: float | None  # of the seed's training accuracy
     marks: tuple[Mark, ...]
-    labels: tuple[Label, ...]
-    said: str  # the same in words, for those who don't see it
+    legend: tuple[Legend, ...]
     width: int = WIDTH
     height: int = HEIGHT
     left: int = LEFT
@@ -110,19 +102,10 @@ def curve_of(run: Exported) -> Curve | None:
             y(test.hits / test.n),
             y(ends[0]),
             y(ends[1]),
-            _shape(test.subject, x(test.step), y(test.hits / test.n)),
+            shape(test.subject, x(test.step), y(test.hits / test.n)),
         )
         for test, ends in zip(tests, intervals, strict=True)
     )
-    ends = [("train", f"best so far, train {percent(best[-1][1])}", x(best[-1][0]), y(best[-1][1]))]
-    ends = ends if best else []
-    for mark, test in zip(marks, tests, strict=True):
-        text = f"{NAMES[test.subject]} {percent(test.hits / test.n)}"
-        ends = [end for end in ends if end[0] != test.subject]
-        ends.append((test.subject, text, mark.x, mark.y))
-    if seed is not None and len(best) > 1:
-        text = f"seed, train {percent(seed.accuracy)}"
-        ends.append(("seed-train", text, WIDTH - RIGHT, y(seed.accuracy)))
     return Curve(
         x_ticks=tuple(Tick(x(step), str(step)) for step in _step_ticks(last)),
         y_ticks=tuple(Tick(y(share), f"{share:.0%}") for share in _share_ticks(low, high)),
@@ -130,9 +113,33 @@ def curve_of(run: Exported) -> Curve | None:
         means=_line([(x(step), y(share)) for step, share in means]),
         seed_y=y(seed.accuracy) if seed is not None else None,
         marks=marks,
-        labels=_labels(ends),
-        said="; ".join(text for _, text, _, _ in ends),
+        legend=tuple(_legend(run, best, means, tests)),
     )
+
+
+def _legend(
+    run: Exported,
+    best: Sequence[tuple[int, float]],
+    means: Sequence[tuple[int, float]],
+    tests: Sequence[TestMeasured],
+) -> Iterator[Legend]:
+    if best:
+        yield Legend("train", f"best so far on training images: {percent(best[-1][1])}")
+    if means:
+        yield Legend("means", f"mean of a step's new templates: {percent(means[-1][1])}")
+    if run.state.seed is not None:
+        yield Legend("start", f"seed template on training images: {percent(best[0][1])}")
+    for subject, name in _TESTED.items():
+        last = next((test for test in reversed(tests) if test.subject == subject), None)
+        if last is not None:
+            yield Legend(subject, f"{name} on test images: {percent(last.hits / last.n)}")
+
+
+_TESTED: dict[Subject, str] = {
+    "seed": "seed template",
+    "best": "best template",
+    "ensemble": "ensemble",
+}
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
@@ -170,25 +177,12 @@ def _stairs(points: Sequence[tuple[float, float]]) -> str:
     return drawn + "".join(f"H{x:g}V{y:g}" for x, y in points[1:])
 
 
-def _shape(subject: Subject, x: float, y: float) -> str:
-    """A square for the seed, a circle for the best, a diamond for the ensemble."""
+def shape(subject: Subject, x: float, y: float) -> str:
+    """A square for the seed, a ring for the best, a diamond for the ensemble that fits into it."""
     match subject:
         case "seed":
-            return f"M{x - 4:g} {y - 4:g}h8v8h-8z"
+            return f"M{x - 4.5:g} {y - 4.5:g}h9v9h-9z"
         case "best":
-            return f"M{x - 5:g} {y:g}a5 5 0 1 0 10 0a5 5 0 1 0 -10 0z"
+            return f"M{x - 7:g} {y:g}a7 7 0 1 0 14 0a7 7 0 1 0 -14 0z"
         case "ensemble":
-            return f"M{x:g} {y - 6.5:g}l6.5 6.5l-6.5 6.5l-6.5 -6.5z"
-
-
-def _labels(ends: Sequence[tuple[str, str, float, float]]) -> tuple[Label, ...]:
-    """One below the other, each as near to its end as those above it leave room."""
-    found: list[Label] = []
-    floor = float(TOP)
-    ordered = sorted(ends, key=lambda end: end[3])
-    for index, (name, text, from_x, from_y) in enumerate(ordered):
-        most = HEIGHT - BOTTOM - LABEL_ROW * (len(ordered) - 1 - index)
-        y = min(max(from_y, floor), most)
-        found.append(Label(name, text, from_x, from_y, round(y, 1)))
-        floor = y + LABEL_ROW
-    return tuple(found)
+            return f"M{x:g} {y - 5:g}l5 5l-5 5l-5 -5z"

@@ -26,15 +26,18 @@ def interventions_of(run: Exported) -> list[Intervention]:
     """Edits, templates, pins and bans; what was taken back too."""
     undone = {event.number for event in run.events if isinstance(event, ev.EditUndone)}
     found: list[Intervention] = []
+    injected: set[str] = set()
     for event in run.events:
         match event:
             case ev.Edited():
                 note = "taken back before it took effect" if event.number in undone else ""
                 found.append(_edit(run, event, note))
-            case ev.TemplateInjected():
-                found.append(
-                    Intervention(event.step, "injected", event.template, note=_score(run, event))
-                )
+            case ev.TemplateInjected() | ev.TemplateScored(origin="human"):
+                key = normalise(event.template)
+                if key not in injected:  # an earlier glov has journaled the score alone
+                    injected.add(key)
+                    note = _score(run, key)
+                    found.append(Intervention(event.step, "injected", event.template, note=note))
             case ev.InjectionRefused():
                 found.append(
                     Intervention(run.state.step, "not scored", event.template, note=event.reason)
@@ -44,8 +47,8 @@ def interventions_of(run: Exported) -> list[Intervention]:
     return found
 
 
-def _score(run: Exported, event: ev.TemplateInjected) -> str:
-    scored = run.state.find(normalise(event.template))
+def _score(run: Exported, key: str) -> str:
+    scored = run.state.find(key)
     if scored is None:
         return "not scored yet"
     rank = [template.key for template in run.state.ranking].index(scored.key) + 1

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from engine.analysis.export.exported import Exported
 from engine.analysis.export.history import steps_of, tests_of
 from engine.analysis.export.wording import interval, members, origin, percent, test_interval
-from engine.analysis.report.curve import NAMES, curve_of
+from engine.analysis.report.curve import curve_of, shape
 from engine.analysis.report.interventions import interventions_of
 from engine.analysis.report.pictures import MOST_CONFUSIONS, see
 from engine.analysis.report.steering import steering_of
@@ -63,7 +63,6 @@ def write(run: Exported) -> str:
             curve=curve_of(run),
             steps=steps_of(run),
             tests=tests_of(run),
-            test_names=NAMES,
             most_templates=MOST_TEMPLATES,
             most_confusions=MOST_CONFUSIONS,
             interventions=interventions_of(run),
@@ -90,6 +89,7 @@ def _environment() -> jinja2.Environment:
     }
     environment.globals |= {
         "members": members,
+        "shape": shape,
         "origin": origin,
         "test_interval": test_interval,
     }
