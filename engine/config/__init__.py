@@ -2,11 +2,11 @@
 
 from engine.config.asking import ProposalConfig, SamplingConfig, is_one_line
 from engine.config.data import DataConfig
+from engine.config.llm import LLMConfig, LLMKind, names_gguf
 from engine.config.schema import (
     Alpha,
     AlphaUnit,
     EvaluationConfig,
-    LLMConfig,
     Pooling,
     RunConfig,
     SearchConfig,
@@ -15,7 +15,6 @@ from engine.config.schema import (
     SteeringConfig,
     SteeringMode,
     VLMConfig,
-    names_gguf,
 )
 
 __all__ = [
@@ -24,6 +23,7 @@ __all__ = [
     "DataConfig",
     "EvaluationConfig",
     "LLMConfig",
+    "LLMKind",
     "Pooling",
     "ProposalConfig",
     "RunConfig",

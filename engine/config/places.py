@@ -31,6 +31,14 @@ PLACE_KEYS = (
     "llm.device",
     "llm.device_map",
     "llm.attention",
+    "llm.base_url",
+    "llm.api_key_env",
+    "llm.timeout",
+    "llm.retries",
+    "llm.concurrency",
+    "llm.price_in",
+    "llm.price_out",
+    "llm.max_cost",
 )
 
 

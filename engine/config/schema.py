@@ -1,7 +1,7 @@
 """The configuration of a run: what a TOML file may say, with units, defaults and allowed values.
 
 It knows names, types and ranges, of tables that are longer in files of their own (``section``,
-``data``, ``asking``). It loads no model, no data and no heavy library.
+``data``, ``llm``, ``asking``). It loads no model, no data and no heavy library.
 Reading and writing TOML is in ``engine.config.toml_file``.
 """
 
@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from engine.common.names import readable_name
 from engine.config.asking import ProposalConfig, SamplingConfig
 from engine.config.data import DataConfig
+from engine.config.llm import LLMConfig
 from engine.config.section import MOST, Given, Section
 
 SearchKind = Literal["glov", "random", "llm-opt", "s-temp", "ds-temp"]
@@ -134,36 +135,6 @@ class VLMConfig(Section):
         description="how an encoder-decoder's classes are compared: by the likelihood that its "
         "answer begins with the class name (raw), by that of each token (per-token), or by how "
         "much the image adds to it (prior-corrected)",
-    )
-
-
-def names_gguf(model: str) -> bool:
-    """Whether this ``llm.model`` is a GGUF file, on disk or on the hub."""
-    return model.lower().endswith(".gguf")
-
-
-class LLMConfig(Section):
-    """The language model that proposes templates."""
-
-    kind: Literal["local"] = Field("local", description="local: a transformers causal LM")
-    model: Given = Field(
-        "meta-llama/Meta-Llama-3-8B-Instruct",
-        description="hub name, local folder (./dir), or a GGUF file, here (some/file.gguf) or on "
-        "the hub (org/name/file.gguf)",
-    )
-    revision: Given | None = Field(None, description="branch, tag or commit on the hub")
-    dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
-        "auto", description="auto: the checkpoint's own on a GPU, float32 on a CPU"
-    )
-    device: Given = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
-    device_map: Given | None = Field(
-        None, description="accelerate's device map (auto, balanced, ...) for several GPUs"
-    )
-    attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = Field(
-        "auto", description="attention implementation"
-    )
-    trust_remote_code: bool = Field(
-        False, description="run code that comes with the model; leave off unless you read it"
     )
 
 
@@ -307,8 +278,29 @@ class RunConfig(Section):
                 )
         return values
 
+    @model_validator(mode="before")
+    @classmethod
+    def _unsteered_where_served(cls, values: Any) -> Any:
+        """A server gives no hidden states: where no mode is named, its LLM is not steered."""
+        llm = values.get("llm") if isinstance(values, Mapping) else None
+        if not isinstance(llm, Mapping) or llm.get("kind") != "openai":
+            return values
+        steering = values.get("steering", {})
+        if not isinstance(steering, Mapping) or "mode" in steering:
+            return values
+        return {**values, "steering": {**steering, "mode": "off"}}
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        problem = self.llm.problem()
+        if problem is not None:
+            raise ValueError(problem)
+        if self.llm.is_served and self.steering.mode != "off":
+            raise ValueError(
+                f"steering.mode is {self.steering.mode}, but llm.kind is {self.llm.kind}: a server "
+                "gives no hidden states, so its LLM can't be steered; leave steering.mode out, or "
+                "set it to off"
+            )
         if self.proposal.min_new > self.proposal.candidates:
             raise ValueError(
                 f"proposal.min_new is {self.proposal.min_new}; it can be at most "

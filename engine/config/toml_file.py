@@ -83,13 +83,14 @@ def load_config(
         except OSError as error:  # a name that is too long, a link to itself, another's folder
             raise ConfigError(f"{source} can't be read: {error.strerror}") from None
     read = read_toml(path, ConfigError)
-    _resolve_paths(read, path.resolve().parent)
     given: dict[str, Any] = {}
     for override in overrides:
         _set(given, override)
     for key, value in (values or {}).items():
         _put(given, key, value, f"{key}={value}")
-    _resolve_paths(given, Path.cwd())
+    served = _is_served(_merged(read, given))
+    _resolve_paths(read, path.resolve().parent, served)
+    _resolve_paths(given, Path.cwd(), served)
     merged = _merged(read, given)
     config = validate(merged, where="command line" if given and _is_valid(read) else str(path))
     check_name(config.name)
@@ -128,8 +129,9 @@ def with_value(config: RunConfig, key: str, value: Any, where: str) -> RunConfig
     """
     given: dict[str, Any] = {}
     _put(given, key, value, where)
-    _resolve_paths(given, Path.cwd())
-    return validate(_merged(config.model_dump(), given), where)
+    values = _merged(config.model_dump(), given)
+    _resolve_paths(given, Path.cwd(), _is_served(values))
+    return validate(_merged(values, given), where)
 
 
 def validate(values: Mapping[str, Any], where: str) -> RunConfig:
@@ -238,8 +240,16 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _resolve_paths(values: dict[str, Any], base: Path) -> None:
+def _is_served(values: Mapping[str, Any]) -> bool:
+    """Whether ``llm.model`` is a name that a server knows, which is never a path here."""
+    llm = values.get("llm")
+    return isinstance(llm, Mapping) and llm.get("kind") == "openai"
+
+
+def _resolve_paths(values: dict[str, Any], base: Path, served: bool) -> None:
     for dotted in PATH_KEYS:
+        if served and dotted == "llm.model":
+            continue
         section, key = dotted.split(".")
         table = values.get(section)
         if not isinstance(table, dict):

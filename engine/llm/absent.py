@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from engine.common.errors import ModelError
 from engine.config import Pooling, SamplingConfig
-from engine.llm.interface import Reply, SteeringShift, TokenColumn
+from engine.llm.interface import News, Reply
 from engine.llm.refusals import asks_none
 from engine.prompts.message import Message
 from engine.steering.direction import Direction, Steering
@@ -25,6 +25,7 @@ class NoLLM:
     layers: ClassVar[int] = 0
     chats: ClassVar[bool] = False
     thinks_first: ClassVar[bool] = False
+    spending: ClassVar[None] = None
 
     def most_tokens(self, sampling: SamplingConfig) -> int:
         """There are no replies."""
@@ -37,7 +38,7 @@ class NoLLM:
         seeds: Sequence[int],
         steering: Steering | None = None,
         trace: bool = False,
-    ) -> Generator[TokenColumn | SteeringShift, None, list[Reply]]:
+    ) -> Generator[News, None, list[Reply]]:
         """Refused."""
         raise ModelError(asks_none(self.search))
         yield

@@ -10,7 +10,16 @@ from collections.abc import Callable, Generator, Sequence
 
 from engine.common.errors import OutOfMemoryError
 from engine.config import Pooling, SamplingConfig
-from engine.llm.interface import LanguageModel, Reply, SteeringShift, TokenColumn
+from engine.llm.interface import (
+    LanguageModel,
+    News,
+    Remark,
+    Reply,
+    Spending,
+    SteeringShift,
+    TokenColumn,
+    Waiting,
+)
 from engine.models.memory import free_memory
 from engine.prompts.message import Message
 from engine.steering.direction import Direction, Steering
@@ -55,6 +64,11 @@ class HalvingLLM:
         """As ``LanguageModel.thinks_first``."""
         return self._llm.thinks_first
 
+    @property
+    def spending(self) -> Spending | None:
+        """As ``LanguageModel.spending``."""
+        return self._llm.spending
+
     def most_tokens(self, sampling: SamplingConfig) -> int:
         """As ``LanguageModel.most_tokens``."""
         return self._llm.most_tokens(sampling)
@@ -66,7 +80,7 @@ class HalvingLLM:
         seeds: Sequence[int],
         steering: Steering | None = None,
         trace: bool = False,
-    ) -> Generator[TokenColumn | SteeringShift, None, list[Reply]]:
+    ) -> Generator[News, None, list[Reply]]:
         """As ``LanguageModel.propose``, in as many parts as memory asks for.
 
         Raises:
@@ -108,11 +122,11 @@ class HalvingLLM:
 
 
 def _within(
-    work: Generator[TokenColumn | SteeringShift, None, list[Reply]],
+    work: Generator[News, None, list[Reply]],
     start: int,
     shown: list[int],
     shifts: list[SteeringShift],
-) -> Generator[TokenColumn, None, list[Reply]]:
+) -> Generator[TokenColumn | Waiting | Remark, None, list[Reply]]:
     """The columns of the replies from ``start`` on, as columns of all replies."""
     column = 0
     while True:
@@ -124,6 +138,9 @@ def _within(
         if isinstance(news, SteeringShift):
             shifts.append(news)
             continue
+        if not isinstance(news, TokenColumn):
+            yield news
+            continue
         texts, thoughts = [""] * len(shown), [""] * len(shown)
         added = zip(news.texts, news.thoughts or ("",) * len(news.texts), strict=True)
         for place, (text, thought) in enumerate(added, start):
@@ -131,7 +148,7 @@ def _within(
                 texts[place], thoughts[place] = text, thought
                 shown[place] = column + 1
         column += 1
-        yield TokenColumn(tuple(texts), tuple(thoughts) if any(thoughts) else ())
+        yield TokenColumn(tuple(texts), tuple(thoughts) if any(thoughts) else (), news.reached)
 
 
 def _mean(shifts: Sequence[SteeringShift]) -> SteeringShift:

@@ -32,11 +32,37 @@ class Reply:
 class TokenColumn:
     """The text that one decoding step added to each reply; ``""`` for a row that has ended.
 
-    ``thoughts`` is what it added to their thoughts: empty if it added nothing to any.
+    ``thoughts`` is what it added to their thoughts: empty if it added nothing to any. ``reached``
+    is how long the longest reply is, where that is not the number of columns.
     """
 
     texts: tuple[str, ...]
     thoughts: tuple[str, ...] = ()
+    reached: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Nothing came for a while: a moment in which to pause or stop. ``reason`` may be empty."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A sentence on something that the user should know and the replies survive."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What a server has counted since the LLM was loaded."""
+
+    requests: int = 0  # that were replied to
+    tokens_in: int = 0
+    tokens_out: int = 0  # with thoughts
+    uncounted: int = 0  # of the requests: the server did not say their tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +74,10 @@ class SteeringShift:
     changed: float
     raised: tuple[tuple[str, float], ...]
     lowered: tuple[tuple[str, float], ...]
+
+
+News = TokenColumn | SteeringShift | Waiting | Remark
+"""What an LLM yields while it replies."""
 
 
 class LanguageModel(Protocol):
@@ -76,6 +106,11 @@ class LanguageModel(Protocol):
         """Whether its replies begin with a thought, so that they can't be begun for it."""
         ...
 
+    @property
+    def spending(self) -> Spending | None:
+        """What its replies have cost since it was loaded; None where nothing is paid for."""
+        ...
+
     def most_tokens(self, sampling: SamplingConfig) -> int:
         """How many tokens a reply may have: with a thought, where one is expected."""
         ...
@@ -87,11 +122,12 @@ class LanguageModel(Protocol):
         seeds: Sequence[int],
         steering: Steering | None = None,
         trace: bool = False,
-    ) -> Generator[TokenColumn | SteeringShift, None, list[Reply]]:
+    ) -> Generator[News, None, list[Reply]]:
         """One reply per seed, decoded as one batch; yields after each token of the batch.
 
-        Last comes the shift that the steering made, where both distributions were computed
-        anyway. With ``trace`` the replies have it token by token, at twice the cost.
+        An LLM that waits for a server yields in between, so that one can pause or stop. Last comes
+        the shift that the steering made, where both distributions were computed anyway. With
+        ``trace`` the replies have it token by token, at twice the cost.
 
         Reply i depends on ``seeds[i]``, the messages, the sampling and the steering only, never
         on how many others are decoded beside it. Closing the generator abandons the replies and

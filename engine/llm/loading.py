@@ -22,6 +22,7 @@ class LLMLoader(Protocol):
 
 LOADERS: Mapping[str, str] = {
     "local": "engine.llm.transformers_llm:LocalLLM.load",
+    "openai": "engine.llm.openai_loading:load",
 }
 """Where the loader of each kind is, as ``module:name``: imported when it is asked for."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from engine.config import LLMKind
+
 
 def prefix_refused(name: str) -> str:
     """Why the replies of an LLM that thinks first can't be begun for it."""
@@ -17,6 +19,8 @@ def asks_none(search: str) -> str:
     return f"this run asks no LLM: its search.kind is {search}"
 
 
-def not_steerable(name: str) -> str:
+def not_steerable(name: str, kind: LLMKind = "local") -> str:
     """Why an LLM without layers within reach can't be steered."""
+    if kind == "openai":
+        return f"{name} can't be steered: it runs on a server, which gives no hidden states"
     return f"{name} can't be steered: its decoder layers were not found"

@@ -93,6 +93,11 @@ class LocalLLM:
         """Whether its replies begin with a thought, so that they can't be begun for it."""
         return self._thinking.first
 
+    @property
+    def spending(self) -> None:
+        """Nothing is paid for."""
+        return None
+
     def most_tokens(self, sampling: SamplingConfig) -> int:
         """How many tokens a reply may have: with a thought, where one is expected."""
         thought = sampling.thinking_tokens if self._thinking.expected else 0

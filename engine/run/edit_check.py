@@ -65,7 +65,7 @@ def _wrong(state: RunState, edit: Edit) -> str | None:
                 edit.key == "steering.mode" and edit.value != "off"  # none is the default
             )
             if steers and state.models is not None and not state.models.llm_layers:
-                return not_steerable(state.models.llm)
+                return not_steerable(state.models.llm, state.config.llm.kind)
             if edit.key == "steering.layers" and edit.value not in (None, "auto"):
                 if state.models is None:
                     return "the LLM's decoder layers are not known before it is loaded"

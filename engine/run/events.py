@@ -2,7 +2,8 @@
 
 *Facts* are what was asked, proposed, scored, decided: they are journaled, and the state of a run
 is their fold. *Telemetry* (progress, tokens as they stream) is shown and forgotten. Facts are
-here, those on steering in ``steering_facts``, telemetry in ``telemetry``; all go by
+here, those on steering in ``steering_facts``, on servers in
+``server_facts``, telemetry in ``telemetry``; all go by
 ``events.NAME``.
 
 Numbers have the ranges that an engine can give them: a journal with others is damaged, and is
@@ -20,6 +21,7 @@ from engine.config import Select
 from engine.prompts.message import Finish, Message
 from engine.run.edits import Edit
 from engine.run.event_record import EventRecord
+from engine.run.server_facts import ServerUsed as ServerUsed
 from engine.run.steering_facts import AlphaTrial as AlphaTrial
 from engine.run.steering_facts import SteeringMeasured as SteeringMeasured
 from engine.run.steering_facts import SteeringPrepared as SteeringPrepared
@@ -317,6 +319,7 @@ Event = Annotated[
     | MetaPromptComposed
     | SteeringPrepared
     | SteeringMeasured
+    | ServerUsed
     | CandidateProposed
     | TemplateScored
     | StepRetried

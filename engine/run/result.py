@@ -82,6 +82,16 @@ class ReplyCounts(TypedDict):
     tokens: Count
 
 
+class Spending(TypedDict):
+    """What the LLM's server has counted, also in steps that were cut off."""
+
+    requests: Count
+    tokens_in: Count
+    tokens_out: Count  # with thoughts
+    uncounted: Count  # of ``requests``: the server did not say their tokens
+    cost: float | None  # by llm.price_in and llm.price_out; null where none were given
+
+
 class ImageCounts(TypedDict):
     """Training images that all scores rest on: fewer with ``search.racing``."""
 
@@ -120,6 +130,7 @@ class RunResult(TypedDict):
     best: Measured
     ensemble: Ensemble
     replies: ReplyCounts
+    spending: Spending | None  # null with an LLM that is on no server
     images: ImageCounts
     seconds_per_step: Seconds | None
     leaderboard: list[Place]  # all templates, best first
@@ -171,6 +182,7 @@ def summarise(state: RunState) -> RunResult:
             "duplicates": sum(s.duplicates for s in state.steps),
             "tokens": sum(s.tokens for s in state.steps),
         },
+        "spending": _spending(state),
         "images": {"scored": scored, "without_racing": of_all},
         "seconds_per_step": math.fsum(seconds) / len(seconds) if seconds else None,
         "leaderboard": [
@@ -188,6 +200,19 @@ def summarise(state: RunState) -> RunResult:
             }
             for t in ranking
         ],
+    }
+
+
+def _spending(state: RunState) -> Spending | None:
+    spent = state.spent
+    if spent is None:
+        return None
+    return {
+        "requests": spent.requests,
+        "tokens_in": spent.tokens_in,
+        "tokens_out": spent.tokens_out,
+        "uncounted": spent.uncounted,
+        "cost": spent.cost,
     }
 
 

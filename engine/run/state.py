@@ -23,6 +23,7 @@ from engine.run.edits import BanTemplate, ChooseAnchors, Edit, PinTemplate, SetN
 from engine.run.experiment_state import ExperimentState
 from engine.run.log_lines import Log, Said, sentence, with_line
 from engine.run.ranking import Proposal, ScoredTemplate, anchors_after, from_contender
+from engine.run.spent import Spent
 from engine.run.template_log import TemplateLog
 from engine.run.template_scores import scored_template
 from engine.steering.soundness import Remark, remarks
@@ -66,6 +67,7 @@ class RunState:
     trials: Trials = field(default_factory=dict)
     unsteered: ReplyCount = field(default_factory=ReplyCount)  # of all steps that were not steered
     remarked: frozenset[str] = frozenset()  # keys of what was said of the steering
+    spent: Spent | None = None  # on a server, also in steps that were cut off
     # What a person changed
     edits: tuple[ev.Edited, ...] = ()  # all that were not undone
     edits_made: int = 0  # with those that were undone
@@ -219,6 +221,8 @@ class RunState:
                 return replace(self, steering=event, asked=with_steering(self.asked, event))
             case ev.SteeringMeasured():
                 return replace(self, steering_effect=event)
+            case ev.ServerUsed():
+                return replace(self, spent=(self.spent or Spent()).with_more(event))
             case ev.ExperimentStarted():
                 return replace(self, experiment=ExperimentState(event.experiment))
             case ev.ExperimentProgress() | ev.ExperimentEnded():
@@ -303,6 +307,7 @@ class RunState:
             self.step_begin,
             log=self.log,
             remarked=self.remarked,
+            spent=self.spent,
             edits=self.edits,
             edits_made=self.edits_made,
             pending=self._still_pending(self.step_begin.pending),

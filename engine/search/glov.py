@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from engine.common.errors import ModelError
 from engine.config import SteeringConfig
 from engine.config.steered_layers import resolve_layers
+from engine.llm.refusals import not_steerable
 from engine.run import events as ev
 from engine.run.alpha_trials import TrialSetting, choose_alpha
 from engine.run.emitting import Steps, emit
@@ -31,8 +32,8 @@ class GlovSearch(ProposingSearch):
             return
         if self.llm.layers == 0:
             raise ModelError(
-                f"{self.llm.name} can't be steered: its decoder layers were not found. "
-                "Set steering.mode = off, or choose another model"
+                f"{not_steerable(self.llm.name, self.config.llm.kind)}. Set steering.mode = off, "
+                "or choose another model"
             )
         resolve_layers(steering, self.llm.layers)
 

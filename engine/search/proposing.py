@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import abc
 import hashlib
-import itertools
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -19,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from engine.common.errors import ModelError
 from engine.common.versions import versions
 from engine.config import RunConfig
-from engine.llm.interface import LanguageModel, Reply, SteeringShift, TokenColumn
+from engine.llm.interface import LanguageModel, News, Remark, Reply, SteeringShift, TokenColumn
 from engine.llm.refusals import prefix_refused
 from engine.models import threads
 from engine.prompts.message import Message
@@ -36,6 +35,7 @@ from engine.run.step_facts import (
     step_finished,
     template_scored,
 )
+from engine.search.bill import Bill
 from engine.search.measuring import TestScorer
 from engine.search.meta_prompt import MetaPrompt, can_ask_again, compose_for
 from engine.search.reading import read_reply
@@ -68,6 +68,7 @@ class ProposingSearch(abc.ABC):
     clock: Clock = time.monotonic
 
     def __post_init__(self) -> None:
+        self._bill = Bill(self.config.llm, self.llm)
         if self.config.proposal.reply_prefix and self.llm.thinks_first:
             raise ModelError(prefix_refused(self.llm.name))
 
@@ -155,6 +156,7 @@ class ProposingSearch(abc.ABC):
             state = yield from emit(state, event)
             if not again:
                 break
+        state = yield from self._bill.settled(state, number)
         seconds = self.clock() - begun
         measured: tuple[ev.TestMeasured, ...] = ()
         if self._is_due(number) and state.allowed:
@@ -178,6 +180,7 @@ class ProposingSearch(abc.ABC):
         step = state.steps_done
         state, best = yield from self._test.measured(state, step, "best", raced)
         state, ensemble = yield from self._test.measured(state, step, "ensemble", raced)
+        state = yield from self._bill.settled(state, step)
         found = (best, ensemble)
         if state.pending or any(self._test.is_outdated(one, state, raced) for one in found):
             return state
@@ -235,22 +238,34 @@ class ProposingSearch(abc.ABC):
         sampling = configuration(state).sampling
         n = configuration(state).proposal.candidates
         seeds = [derive_seed(self.config.seed, step, attempt, i) for i in range(n)]
+        self._bill.check(state)
         total = self.llm.most_tokens(sampling)
         state = yield from emit(state, ev.Progress(phase="proposing", total=total))
         columns = self.llm.propose(messages, sampling, seeds, steering)
-        done = itertools.count(1)
+        done = 0
 
-        def tell(news: TokenColumn | SteeringShift) -> tuple[ev.Event, ...]:
-            if isinstance(news, SteeringShift):
-                return (ev.SteeringMeasured(step=step, attempt=attempt, **asdict(news)),)
-            return (
-                ev.TokensStreamed(
-                    step=step, attempt=attempt, texts=news.texts, thoughts=news.thoughts
-                ),
-                ev.Progress(phase="proposing", done=min(next(done), total), total=total),
-            )
+        def progress(waits: str = "") -> ev.Progress:
+            return ev.Progress(phase="proposing", detail=waits, done=min(done, total), total=total)
 
-        return (yield from relay(state, columns, tell))
+        def tell(news: News) -> tuple[ev.Event, ...]:
+            nonlocal done
+            match news:
+                case SteeringShift():
+                    return (ev.SteeringMeasured(step=step, attempt=attempt, **asdict(news)),)
+                case TokenColumn():
+                    done = done + 1 if news.reached is None else news.reached
+                    texts, thoughts = news.texts, news.thoughts
+                    streamed = ev.TokensStreamed(
+                        step=step, attempt=attempt, texts=texts, thoughts=thoughts
+                    )
+                    return streamed, progress()
+                case Remark():
+                    return (ev.Warned(message=news.text),)
+            return (progress(news.reason),)
+
+        state, replies = yield from relay(state, columns, tell)
+        state = yield from self._bill.settled(state, step)
+        return state, replies
 
     def _read(
         self, state: RunState, step: int, attempt: int, replies: Iterable[Reply], tally: Tally

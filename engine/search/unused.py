@@ -1,5 +1,5 @@
 """Configuration keys that make no difference to a run: by its search, by ``steering.mode``, and by
-the kind of its VLM and how that answers.
+the kinds of its models and how the VLM answers.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from engine.search.registry import find_search, is_steered
 from engine.vlm.families import why_unused
 
 _MODE = "steering.mode"
+_OF_THE_MACHINE = ("llm.device", "llm.dtype", "llm.attention")  # nobody expects much of them
 
 
 def is_unused(config: RunConfig, key: str) -> bool:
     """Whether a run of this configuration would be the same with any other value of the key."""
-    if not find_search(config).uses(key) or why_unused(config, key) is not None:
+    if not find_search(config).uses(key) or _why_not(config, key) is not None:
         return True
     return key.startswith("steering.") and key != _MODE and not is_steered(config)
 
@@ -35,11 +36,22 @@ def unused_remarks(config: RunConfig) -> Iterator[str]:
         yield _sentence(search, _why(config))
     reasons: dict[str, list[str]] = {}
     for key in given:
-        why = why_unused(config, key)
-        if why is not None and not _is_of_a_preset(config, key):
+        why = _why_not(config, key)
+        if why is not None and key not in _OF_THE_MACHINE and not _is_of_a_preset(config, key):
             reasons.setdefault(why, []).append(key)
     for why, keys in reasons.items():
         yield _sentence(keys, why)
+    if config.llm.is_served and find_search(config).steers:
+        yield (
+            f"the LLM is on a server ({config.llm.base_url}), which gives no hidden states: it is "
+            "asked, and not steered"
+        )
+
+
+def _why_not(config: RunConfig, key: str) -> str | None:
+    """Why a key is not used by the models as they are."""
+    section, _, name = key.partition(".")
+    return config.llm.why_unused(name) if section == "llm" else why_unused(config, key)
 
 
 def _given(config: RunConfig) -> list[str]:
@@ -56,7 +68,7 @@ def _is_of_a_preset(config: RunConfig, key: str) -> bool:
     """
     images = {"data.path": "."}  # some have none, for whoever uses them
     presets = (load_config(preset_file(name), values=images) for name in preset_names())
-    return any(_of(p, key) == _of(config, key) and why_unused(p, key) is not None for p in presets)
+    return any(_of(p, key) == _of(config, key) and _why_not(p, key) is not None for p in presets)
 
 
 def _sentence(keys: list[str], why: str) -> str:

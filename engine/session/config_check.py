@@ -25,10 +25,13 @@ def check_config(config: RunConfig) -> RunConfig:
     """
     find_dataset(config.data)
     config = as_begun(config)
+    problem = config.llm.price_problem()
+    if problem is not None:
+        raise ConfigError(problem)
     paths = {
         "data.path": config.data.path,
         "data.options": config.data.options,
-        "llm.model": config.llm.model,
+        "llm.model": None if config.llm.is_served else config.llm.model,
         "vlm.model": config.vlm.model,
         "vlm.pretrained": config.vlm.pretrained,
         "vlm.embedder": config.vlm.embedder,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from engine.config import SamplingConfig
+from engine.config import LLMConfig, SamplingConfig
 from engine.llm.interface import LanguageModel
 from engine.prompts.message import Message
 
@@ -24,6 +24,13 @@ _LONGEST = 4000  # characters of an answer that are shown
 _KEPT = 100_000  # verdicts
 _VERDICT = re.compile(r"(\bnot |n['’]t |\bnever )?\b(refused|answered)\b", re.IGNORECASE)
 _MARK = re.compile(r"</?\s*(?:request|reply)\s*>", re.IGNORECASE)
+
+
+def judge_config(llm: LLMConfig, name: str) -> LLMConfig:
+    """Of an LLM that only judges: a local one, loaded as the one that proposes where that is."""
+    if llm.is_served:
+        return LLMConfig(model=name)
+    return llm.model_copy(update={"model": name, "revision": None})
 
 
 class LLMJudge:

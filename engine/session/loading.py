@@ -43,6 +43,7 @@ def _look_for_hub(config: RunConfig, report: Report, llm: bool = True) -> None:
         ModelError: if one is not there either: that is known before libraries are imported.
     """
     others = (_embedder(config), _judge_model(config))
+    llm = llm and not config.llm.is_served
     names = (*((config.llm.model,) if llm else ()), config.vlm.model, *filter(None, others))
     if all(why_not_there(user_path(name)) is None for name in names):
         return
@@ -79,7 +80,7 @@ def _on_the_hub(config: RunConfig, llm: bool) -> Iterator[tuple[str, str, str]]:
         models.append(("VLM", "vlm.model", config.vlm.model))
     if config.llm.kind == "local":
         models += [("LLM", "llm.model", config.llm.model)] if llm else []
-        models.append(("judge", "vlm.judge_model", _judge_model(config)))
+    models.append(("judge", "vlm.judge_model", _judge_model(config)))
     for what, key, name in models:
         if name and _HUB_NAME.fullmatch(name) and why_not_there(user_path(name)) is not None:
             yield what, key, name
@@ -181,7 +182,9 @@ def _load_vlm(
 
     threads.fit()
     for section in sections:
-        if section.trust_remote_code:
+        if section.trust_remote_code and not (
+            isinstance(section, LLMConfig) and section.is_served
+        ):
             key = "vlm" if isinstance(section, VLMConfig) else "llm"
             report(
                 f"{key}.trust_remote_code is on: the code that comes with {section.model} is run "
@@ -193,7 +196,9 @@ def _load_vlm(
         from engine.llm.halving import HalvingLLM
         from engine.llm.loading import load_llm
 
-        section = config.llm.model_copy(update={"model": name, "revision": None})
+        from engine.session.judging import judge_config
+
+        section = judge_config(config.llm, name)
         other = kept.get(
             "judge", section, lambda: load_llm(section, lambda what: progress(what, 0, 0))
         )

@@ -27,7 +27,7 @@ from engine.storage.run_folder import CONFIG, EVENTS, PREDICTIONS
 from engine.storage.run_record import begun_config
 from engine.storage.trust import check_trust
 
-LLM_KEYS = ("llm.model", "llm.revision")
+LLM_KEYS = ("llm.model", "llm.revision", "llm.thinks")
 """Scores do not depend on the LLM, so a fork may have another one."""
 
 _OF_THE_PROCESS = (
@@ -119,12 +119,14 @@ def _changes(
         changed = with_value(config, key, value, f"--set {override}")  # says what is no key
         if key in EDITABLE:
             options.append((key, value))
-        elif key in RUN_KEYS or key in PLACE_KEYS:
+        elif key in RUN_KEYS or key in PLACE_KEYS or key in LLM_KEYS:
             config = changed
         else:
             why = (
                 "since a run is one search's from its first step to its last"
                 if key.startswith("search.")
+                else "since a run's LLM stays of one kind"
+                if key == "llm.kind"
                 else f"since scores before and after step {step} would no longer be comparable"
             )
             raise ConfigError(

@@ -1,8 +1,9 @@
 """Runs of somebody else: what their journals may make this user's processes do.
 
 A journal begins with a configuration. It can name folders and files of the one who takes the run
-up, and have code run that comes with a model. Both happen for a journal that this user alone could
-have written; for others the command line has to say so, with ``TRUST_FLAG``.
+up, have code run that comes with a model, and have a key sent to a server. All of this happens for
+a journal that this user alone could have written; for others the command line has to say so, with
+``TRUST_FLAG``.
 """
 
 from __future__ import annotations
@@ -54,16 +55,20 @@ def check_trust(
 
 
 def named_things(config: RunConfig) -> list[str]:
-    """Keys and values of a configuration that make a run use local files, or run code."""
+    """Keys and values of a configuration that make a run use local files or a key, or run code."""
     found = []
-    if config.llm.trust_remote_code:
+    if config.llm.trust_remote_code and not config.llm.is_served:
         found.append("llm.trust_remote_code = true")
     if config.vlm.trust_remote_code:
         found.append("vlm.trust_remote_code = true")
+    if config.llm.is_served:  # what is sent there, with a key of this user's, may cost money
+        found.append(f"llm.base_url = {config.llm.base_url!r}")
+        found.append(f"llm.api_key_env = {config.llm.api_key_env!r}")
+    llm_model = None if config.llm.is_served else _if_local(config.llm.model)
     paths = {
         "data.path": config.data.path,
         "data.options": config.data.options,
-        "llm.model": _if_local(config.llm.model),
+        "llm.model": llm_model,
         "vlm.model": _if_local(config.vlm.model),
         "vlm.pretrained": _if_local(config.vlm.pretrained),
         "vlm.embedder": _if_local(config.vlm.embedder),

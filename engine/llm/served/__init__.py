@@ -1,0 +1,1 @@
+"""What ``openai_llm`` is made of: keys, requests, replies and failures of a server."""

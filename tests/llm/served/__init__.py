@@ -1,0 +1,1 @@
+"""An LLM on a server."""
