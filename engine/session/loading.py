@@ -195,7 +195,6 @@ def _load_vlm(
     if name is not None:
         from engine.llm.halving import HalvingLLM
         from engine.llm.loading import load_llm
-
         from engine.session.judging import judge_config
 
         section = judge_config(config.llm, name)

@@ -128,6 +128,7 @@ class RandomProposer:
     layers = 0
     chats = True
     thinks_first = False
+    spending = None
 
     def most_tokens(self, sampling: SamplingConfig) -> int:
         """All of them come at once."""
