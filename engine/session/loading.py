@@ -182,9 +182,7 @@ def _load_vlm(
 
     threads.fit()
     for section in sections:
-        if section.trust_remote_code and not (
-            isinstance(section, LLMConfig) and section.is_served
-        ):
+        if section.trust_remote_code and not (isinstance(section, LLMConfig) and section.is_served):
             key = "vlm" if isinstance(section, VLMConfig) else "llm"
             report(
                 f"{key}.trust_remote_code is on: the code that comes with {section.model} is run "
