@@ -21,6 +21,8 @@ from engine.run import events as ev
 from engine.run.result import PrintedResult
 from engine.storage.check import CheckFacts
 from engine.sweeps.document import SweepFacts
+from engine.sweeps.tables.proposal import PlannedTable
+from engine.sweeps.tables.report import TableFacts
 from glov_tui.commands.dataset_facts import DatasetFacts, DatasetLine
 from glov_tui.commands.doctor import Machine
 from glov_tui.commands.export import ExportFacts
@@ -47,6 +49,8 @@ DOCUMENTS = (
     Document(("compare",), "", ReportFacts),
     Document(("export",), "", ExportFacts),
     Document(("sweep",), "", SweepFacts),
+    Document(("reproduce",), "", TableFacts),
+    Document(("reproduce",), "with `--dry-run`", PlannedTable),
     Document(("steer",), "", SteerFacts),
     Document(("config show",), "", RunConfig),
     Document(("datasets",), "without a name, each data set by name", dict[str, DatasetLine]),

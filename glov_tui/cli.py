@@ -32,6 +32,7 @@ from glov_tui.commands.completion import (
     complete_source,
 )
 from glov_tui.commands.program import run_program
+from glov_tui.commands.several import SeveralValues
 from glov_tui.commands.wrong_calls import CleaningGroup
 
 app = typer.Typer(
@@ -194,6 +195,65 @@ def sweep(
     gc.enable()
     code = drive_sweep(config, override or [], grid, sweep_dir, as_json)
     raise typer.Exit(code)
+
+
+@app.command(cls=SeveralValues)
+def reproduce(
+    table: Annotated[str, typer.Option(help="1 (CLIP), 2 (LLaVA-OneVision) or demo (offline).")],
+    datasets: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME ...",
+            help="Some of its data sets.",
+            show_default="all",
+            autocompletion=complete_dataset,
+        ),
+    ] = None,
+    methods: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME ...",
+            help="s-temp, ds-temp, llm-opt, unsteered, glov, ours.",
+            show_default="the table's",
+        ),
+    ] = None,
+    seeds: Annotated[
+        list[str] | None,
+        typer.Option(metavar="N ...", help="Seeds; 0:5 is 0 to 4.", show_default="the table's"),
+    ] = None,
+    override: Override = None,
+    sweep_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the runs; what is finished in it is not run again.",
+            show_default="runs/table-TABLE",
+            parser=parse_path,
+            metavar="FOLDER",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what it costs, by a short measurement.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Start without asking.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a table of the paper, or go on with it, and show ours beside the paper's numbers."""
+    from glov_tui.commands.reproduce import Call
+    from glov_tui.commands.reproduce import reproduce as run_table
+
+    gc.enable()
+    call = Call(
+        table=table,
+        datasets=datasets or [],
+        methods=methods or [],
+        seeds=seeds or [],
+        overrides=override or [],
+        folder=sweep_dir,
+        dry_run=dry_run,
+        yes=yes,
+        as_json=as_json,
+    )
+    raise typer.Exit(run_table(call))
 
 
 @app.command()

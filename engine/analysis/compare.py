@@ -28,7 +28,7 @@ _NO_GROUP_KEYS = (
 )
 _BLOCK_KEYS = ("data.shots", "data.labelled_classes")
 # Data sets come with their own: differences matter only between runs on the same data set.
-_DATASET_TEXTS = ("data.name", "data.description")
+_DATASET_TEXTS = ("data.name", "data.description", "search.templates")
 
 IntervalKind = Literal["student", "wilson"]
 """Student's t over seeds, or Wilson's over the images of a single run."""

@@ -53,6 +53,17 @@ _DEMO: dict[str, tuple[str, ...]] = {
 }
 
 
+class NoTemplatesError(ConfigError):
+    """There are no templates for a data set; ``why`` says it without its name."""
+
+    def __init__(self, dataset: str, why: str) -> None:
+        super().__init__(
+            f"search.kind is ds-temp, and there are no templates for {dataset}: {why}. They can be "
+            "listed in search.templates"
+        )
+        self.why = why
+
+
 def with_dataset_templates(config: RunConfig) -> RunConfig:
     """``config`` of ``search.kind = ds-temp`` with the templates that it ensembles.
 
@@ -79,13 +90,13 @@ def dataset_templates(config: RunConfig) -> tuple[str, ...]:
     """The data set's own templates, with any spelling of the placeholder.
 
     Raises:
-        ConfigError: if there are none, or they can't be read; says what can be done.
+        NoTemplatesError: if there are none, or they can't be read; says what can be done.
+        ConfigError: if there is no such data set.
     """
     name = find_dataset(config.data).name
     if config.vlm.kind != "dual-encoder":
-        raise ConfigError(
-            "search.kind is ds-temp, and OpenAI's templates are for models such as CLIP; for "
-            f"vlm.kind = {config.vlm.kind} list questions in search.templates"
+        raise NoTemplatesError(
+            name, f"OpenAI's are for models such as CLIP, and vlm.kind is {config.vlm.kind}"
         )
     if name.startswith(DEMO):
         return _DEMO[name.removeprefix(DEMO)]
@@ -94,11 +105,8 @@ def dataset_templates(config: RunConfig) -> tuple[str, ...]:
     entry = catalogue().get(name)
     known_as = entry.templates if entry is not None else ""
     if not known_as:
-        where = f"; {_SOURCE} has them" if entry is not None and entry.table else ""
-        raise ConfigError(
-            f"search.kind is ds-temp, and no package that glov reads has templates for {name}: "
-            f"list them in search.templates{where}"
-        )
+        where = f", but {_SOURCE} has" if entry is not None and entry.table else ""
+        raise NoTemplatesError(name, f"no package that glov reads has any{where}")
     return _imagenet() if known_as == IMAGENET else _clip_benchmark(name, known_as)
 
 
@@ -115,19 +123,18 @@ def _clip_benchmark(dataset: str, known_as: str) -> tuple[str, ...]:
     try:
         folder = _package("clip_benchmark")
     except ModuleNotFoundError:
-        raise ConfigError(
-            f"search.kind is ds-temp, and OpenAI's templates for {dataset} come with the package "
-            f"clip-benchmark, which is not installed: {_INSTALL} (one file of it is read), or "
-            f"list them in search.templates; {_SOURCE} has them"
+        raise NoTemplatesError(
+            dataset,
+            f"OpenAI's come with clip-benchmark, which is not installed ({_INSTALL}; one file of "
+            "it is read)",
         ) from None
     path = folder / "datasets" / "en_zeroshot_classification_templates.json"
     found: Any = None
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
         found = json.loads(path.read_bytes())[known_as]
     if not (isinstance(found, list) and found and all(isinstance(t, str) for t in found)):
-        raise ConfigError(
-            f"{path} has no templates for {known_as}: this clip-benchmark is another than glov "
-            "knows (1.6). List them in search.templates"
+        raise NoTemplatesError(
+            dataset, f"{path} has none; this clip-benchmark is another than glov knows (1.6)"
         )
     return tuple(found)
 

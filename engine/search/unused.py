@@ -23,6 +23,8 @@ def is_unused(config: RunConfig, key: str) -> bool:
     """Whether a run of this configuration would be the same with any other value of the key."""
     if not find_search(config).uses(key) or _why_not(config, key) is not None:
         return True
+    if key == "search.templates":
+        return config.search.kind != "ds-temp"
     return key.startswith("steering.") and key != _MODE and not is_steered(config)
 
 

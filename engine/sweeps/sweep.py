@@ -7,21 +7,17 @@ goes on where it ended, and any of its runs can be resumed by itself.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel
 
 from engine.common.errors import JournalError, UserError
-from engine.common.files import make_private_folder, write_atomic
+from engine.common.files import make_private_folder
 from engine.common.kept import Kept
-from engine.common.validation import problem
-from engine.common.wording import counted
 from engine.config import RunConfig
-from engine.config.old import WrittenConfig
 from engine.config.run_name import LATEST, runs_folder
 from engine.remote.server import attachable
 from engine.run import events as ev
@@ -31,10 +27,9 @@ from engine.session.local import LocalSession
 from engine.storage.journal import is_begun
 from engine.storage.run_folder import EVENTS, find_folder, holds_run
 from engine.storage.run_record import RunRecord, read_record
-from engine.sweeps.grid import Grid, describe, format_value
+from engine.sweeps.grid import Grid, describe
 from engine.sweeps.over_seeds import OverSeeds
-
-SWEEP = "sweep.json"
+from engine.sweeps.plan import SWEEP, Plan, check_same, joined, plan_of, read_plan, write_plan
 
 _POLL_SECONDS = 0.1
 
@@ -82,14 +77,16 @@ class LocalBackend:
     Jobs with the same LLM, VLM and data are run next to each other, else in the order given.
     """
 
-    def __init__(self, on_event: OnEvent | None = None) -> None:
+    def __init__(self, on_event: OnEvent | None = None, kept: Kept | None = None) -> None:
+        """``on_event``: see there; ``kept`` has models that are loaded already."""
         self._on_event = on_event
+        self._kept = kept
         self._session: LocalSession | None = None
         self._stopping = False
 
     def run(self, jobs: Sequence[Job]) -> Iterator[FinishedJob]:
         """Run all jobs; see ``Backend``."""
-        kept = Kept()
+        kept = self._kept or Kept()
         for job in _by_models(jobs):
             if self._stopping:
                 return
@@ -144,29 +141,6 @@ def _ended(job: Job, state: RunState) -> FinishedJob:
 # -- on disk ---------------------------------------------------------------------------------
 
 
-class _PlannedCell(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-    folder: str
-    values: dict[str, Any]
-    config: WrittenConfig
-
-    @field_validator("folder")
-    @classmethod
-    def _within(cls, folder: str) -> str:
-        if Path(folder).name != folder or folder in ("", ".", ".."):
-            raise ValueError("must be the name of a folder within the sweep's")
-        return folder
-
-
-class _Plan(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-    version: Literal[1] = 1
-    grid: dict[str, tuple[Any, ...]]
-    cells: tuple[_PlannedCell, ...]
-
-
 @dataclass(frozen=True)
 class Sweep:
     """A sweep's folder and its jobs, with each job's values by key."""
@@ -201,20 +175,16 @@ def holds_run_or_sweep(folder: Path) -> bool:
     return holds_run(folder) or is_sweep(folder)
 
 
-def open_sweep(folder: Path, grid: Grid) -> Sweep:
+def open_sweep(folder: Path, grid: Grid, grows: bool = False) -> Sweep:
     """Begin a sweep in ``folder``, or take up the one that is there if it is the same.
+
+    With ``grows`` the one that is there may have other runs: they stay, and the new ones are added.
 
     Raises:
         UserError: if the folder can't be written, holds a run, or a sweep with another grid or
             configuration.
     """
-    plan = _Plan(
-        grid={axis.key: axis.values for axis in grid.axes},
-        cells=tuple(
-            _PlannedCell(folder=cell.folder, values=cell.values, config=cell.config)
-            for cell in grid.cells
-        ),
-    )
+    plan = plan_of(grid)
     try:
         is_begun_sweep = is_sweep(folder)
     except OSError as error:
@@ -222,7 +192,13 @@ def open_sweep(folder: Path, grid: Grid) -> Sweep:
             f"{folder}: a sweep can't be written there: {error.strerror}; give another --sweep-dir"
         ) from error
     if is_begun_sweep:
-        _check_same(folder, _read_plan(folder), plan)
+        before = read_plan(folder)
+        if not grows:
+            check_same(folder, before, plan)
+            return _sweep(folder, plan)
+        plan = joined(folder, before, plan)
+        if plan != before:
+            write_plan(folder, plan)
         return _sweep(folder, plan)
     taken = [name for name in (EVENTS, *(c.folder for c in grid.cells)) if (folder / name).exists()]
     if taken:
@@ -231,10 +207,7 @@ def open_sweep(folder: Path, grid: Grid) -> Sweep:
             "--sweep-dir"
         )
     make_private_folder(folder)
-    try:
-        write_atomic(folder / SWEEP, plan.model_dump_json(indent=1) + "\n")
-    except OSError as error:
-        raise UserError(f"{folder / SWEEP} can't be written: {error.strerror}") from error
+    write_plan(folder, plan)
     return _sweep(folder, plan)
 
 
@@ -244,7 +217,7 @@ def read_sweep(folder: Path) -> Sweep:
     Raises:
         JournalError: if it can't be read.
     """
-    return _sweep(folder, _read_plan(folder))
+    return _sweep(folder, read_plan(folder))
 
 
 def run_folders(name: str) -> list[Path]:
@@ -267,61 +240,12 @@ def run_folders(name: str) -> list[Path]:
     return begun
 
 
-def _sweep(folder: Path, plan: _Plan) -> Sweep:
+def _sweep(folder: Path, plan: Plan) -> Sweep:
     return Sweep(
         folder,
         tuple(Job(cell.folder, cell.config, folder / cell.folder) for cell in plan.cells),
         {cell.folder: cell.values for cell in plan.cells},
     )
-
-
-def _read_plan(folder: Path) -> _Plan:
-    path = folder / SWEEP
-    try:
-        return _Plan.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise JournalError(f"{path} can't be read: {error.strerror}") from error
-    except ValidationError as error:
-        detail = error.errors()[0]
-        where = ".".join(str(part) for part in detail["loc"])
-        raise JournalError(
-            f"{path} is damaged, or from another version of glov: {where}: {problem(detail)}"
-        ) from None
-
-
-def _check_same(folder: Path, old: _Plan, new: _Plan) -> None:
-    advice = f"Give {folder} the same command again, or choose another --sweep-dir"
-    old_grid, new_grid = (json.loads(plan.model_dump_json(include={"grid"})) for plan in (old, new))
-    if old_grid != new_grid:
-        raise UserError(
-            f"{folder} holds a sweep over {_axes(old)}; this one is over {_axes(new)}. {advice}"
-        )
-    # A key of the configuration can also change which cells there are.
-    for before, after in zip(old.cells, new.cells, strict=False):
-        if before != after:
-            changes = _changes(before.config, after.config) or f"{before.folder} is another run"
-            raise UserError(
-                f"{folder} holds a sweep with another configuration: {changes}. {advice}"
-            )
-    if len(old.cells) != len(new.cells):
-        raise UserError(f"{folder} holds a sweep of {counted(len(old.cells), 'run')}. {advice}")
-
-
-def _axes(plan: _Plan) -> str:
-    return ", ".join(
-        f"{key}={','.join(map(format_value, values))}" for key, values in plan.grid.items()
-    )
-
-
-def _changes(before: BaseModel, after: BaseModel, prefix: str = "") -> str:
-    found = []
-    for key in type(before).model_fields:
-        old, new = getattr(before, key), getattr(after, key)
-        if isinstance(old, BaseModel) and isinstance(new, BaseModel):
-            found.append(_changes(old, new, f"{prefix}{key}."))
-        elif old != new:
-            found.append(f"{prefix}{key} was {old!r} and is now {new!r}")
-    return ", ".join(text for text in found if text)
 
 
 # -- results ---------------------------------------------------------------------------------

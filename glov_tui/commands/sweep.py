@@ -3,37 +3,27 @@
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich import box
-from rich.console import Console
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from engine.common.statistics import Spread
-from engine.common.stop_signals import stop_on_signal
 from engine.common.wording import counted
-from engine.run import events as ev
-from engine.run.state import RunState
 from engine.storage.run_folder import LOG, new_run_folder
-from engine.storage.run_record import Metric, RunRecord, read_record
+from engine.storage.run_record import Metric, RunRecord
 from engine.sweeps.document import Ended, sweep_facts
 from engine.sweeps.grid import Grid, describe, format_value, make_grid, parse_axis, short_names
 from engine.sweeps.sweep import (
-    Backend,
-    FinishedJob,
-    Job,
-    LocalBackend,
     Row,
     Sweep,
     make_rows,
     open_sweep,
 )
 from glov_tui.commands.headless import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, say
-from glov_tui.common.progress import format_seconds
+from glov_tui.commands.running_jobs import run_jobs
 from glov_tui.common.text import clean
 from glov_tui.terminal.outliving import ProgressConsole, Readers, outliving_the_terminal
 from glov_tui.terminal.printing import METRIC_NAMES, percent, print_json, result_console
@@ -76,7 +66,7 @@ def _drive(sweep: Sweep, grid: Grid, command: str, as_json: bool, readers: Reade
     for note in grid.notes:
         say(f"note: {note}")
     console = ProgressConsole()
-    failed, stopped = _run_jobs(sweep, console, readers)
+    failed, stopped = run_jobs(sweep, console, readers)
     records, damaged = sweep.records()
     if as_json:
         status: Ended = "stopped" if stopped else "failed" if failed else "finished"
@@ -96,115 +86,6 @@ def _drive(sweep: Sweep, grid: Grid, command: str, as_json: bool, readers: Reade
         return EXIT_FAILED
     say(f"intervals and paired tests: glov compare {shlex.quote(str(sweep.folder))}")
     return EXIT_DONE
-
-
-def _run_jobs(sweep: Sweep, console: Console, readers: Readers) -> tuple[dict[str, str], bool]:
-    """Run what is not finished; gives the failed jobs with reasons, and whether it was stopped."""
-    known, failed = sweep.records()
-    finished = {name for name, record in known.items() if record.finished}
-    todo = [job for job in sweep.jobs if job.name not in finished and job.name not in failed]
-    if finished:
-        say(f"finished already: {len(finished)} of {counted(len(sweep.jobs), 'run')}")
-    watch = _Watch(console, readers, len(sweep.jobs), done=len(finished), left=len(todo))
-    if not todo:
-        return failed, False
-    backend: Backend = LocalBackend(watch.on_event)
-    stopped = False
-
-    def stop() -> None:
-        nonlocal stopped
-        stopped = True
-        backend.stop()
-
-    with stop_on_signal(stop), watch.shown():
-        for ended in backend.run(todo):
-            watch.ended(ended)
-            if ended.status == "failed":
-                failed[ended.job.name] = ended.error or "no reason was given"
-    return failed, stopped and watch.left > 0
-
-
-class _Watch:
-    """Shows which run is under way and says how each one ended."""
-
-    def __init__(
-        self,
-        console: Console,
-        readers: Readers,
-        total: int,
-        done: int,
-        left: int,
-    ) -> None:
-        self.left = left
-        self._console, self._readers = console, readers
-        self._total = total
-        self._done = done
-        self._job: Job | None = None
-        self._state = RunState()
-        self._begun = self._job_begun = time.monotonic()
-        self._ended = 0
-        self._warned: set[str] = set()
-
-    def shown(self) -> Live:
-        """A line that follows the run under way, on a terminal only."""
-        return Live(
-            console=self._console,
-            get_renderable=self._line,
-            refresh_per_second=4 if self._console.is_terminal else 0.01,
-            transient=True,
-        )
-
-    def on_event(self, job: Job, event: ev.Event, state: RunState) -> None:
-        """Take an event of the run under way; on the engine's thread."""
-        self._job, self._state = job, state
-        match event:
-            case ev.RunStarted() | ev.RunReopened():
-                self._job_begun = time.monotonic()
-                if not self._console.is_terminal:
-                    goes_on = ", goes on" if isinstance(event, ev.RunReopened) else ""
-                    self._print(f"run {self._done + 1} of {self._total}: {job.name}{goes_on}")
-            case ev.Warned() if event.message not in self._warned:  # runs share their data
-                self._warned.add(event.message)
-                self._print(f"{job.name}: {event.message}", "yellow")
-
-    def ended(self, ended: FinishedJob) -> None:
-        """Say how a run ended."""
-        if ended.status == "stopped":
-            return
-        self._job = None
-        self.left -= 1
-        self._done += 1
-        self._ended += 1
-        took = format_seconds(time.monotonic() - self._job_begun)
-        if ended.status == "failed":
-            self._print(f"{ended.job.name}: failed", "red")
-            return
-        values = read_record(ended.job.folder).values
-        self._print(
-            f"{ended.job.name}: best few-shot {percent(values['best_train_accuracy'])} %, "
-            f"ensemble test {percent(values['ensemble_test_accuracy'])} % ({took})"
-        )
-
-    def _print(self, text: str, style: str = "") -> None:
-        try:
-            self._console.print(Text(clean(text), style=style), soft_wrap=True)
-        except OSError:  # nobody is there any more to read it
-            self._readers.replace()
-
-    def _line(self) -> Text:
-        job, state = self._job, self._state
-        if not self._console.is_terminal or job is None:
-            return Text()
-        phase = state.progress.phase if state.progress else state.status
-        best = f", best {percent(state.best.accuracy)} %" if state.best is not None else ""
-        left = None
-        if self._ended:
-            left = (time.monotonic() - self._begun) / self._ended * self.left
-        text = (
-            f"run {self._done + 1} of {self._total}: {job.name}, step {state.step} of "
-            f"{job.config.steps}, {phase}{best}, ETA {format_seconds(left)}"
-        )
-        return Text(clean(text), no_wrap=True, overflow="ellipsis")
 
 
 # -- the result --------------------------------------------------------------------------------

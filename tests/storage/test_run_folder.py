@@ -10,7 +10,7 @@ import pytest
 from engine.analysis.run_list import list_runs
 from engine.common.errors import JournalError, UserError
 from engine.storage.run_folder import EVENTS, find_run
-from engine.sweeps.sweep import SWEEP
+from engine.sweeps.plan import SWEEP
 
 
 @pytest.fixture

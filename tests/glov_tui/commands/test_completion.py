@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.storage.run_folder import EVENTS
-from engine.sweeps.sweep import SWEEP
+from engine.sweeps.plan import SWEEP
 from glov_tui.commands.completion import (
     complete_dataset,
     complete_key,

@@ -1,0 +1,240 @@
+"""``glov reproduce``: the runs of one of the paper's tables, and ours beside its numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from engine.common.errors import ConfigError, UserError
+from engine.common.files import write_atomic
+from engine.common.kept import Kept
+from engine.common.names import quoted
+from engine.common.wording import counted
+from engine.config.run_name import runs_folder
+from engine.storage.run_folder import LOG
+from engine.sweeps.document import Ended
+from engine.sweeps.grid import parse_axis
+from engine.sweeps.sweep import Sweep, open_sweep
+from engine.sweeps.tables.costs import CostFacts, Speeds
+from engine.sweeps.tables.plan import wanted
+from engine.sweeps.tables.proposal import PlannedTable, Proposal, planned_facts, propose, timed
+from engine.sweeps.tables.report import markdown, table_facts
+from engine.sweeps.tables.table import Table, dataset_title, tables
+from glov_tui.commands.headless import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, say
+from glov_tui.commands.running_jobs import run_jobs
+from glov_tui.common.text import clean
+from glov_tui.terminal.outliving import ProgressConsole, Readers, outliving_the_terminal
+from glov_tui.terminal.printing import print_json, result_console
+from glov_tui.terminal.streams import tell
+
+EXIT_MISSING = 2
+TABLE_FILE = "table.md"
+
+
+@dataclass(frozen=True)
+class Call:
+    """What was typed."""
+
+    table: str
+    datasets: Sequence[str]
+    methods: Sequence[str]
+    seeds: Sequence[str]
+    overrides: Sequence[str]
+    folder: Path | None
+    dry_run: bool
+    yes: bool
+    as_json: bool
+
+    def again(self, folder: Path) -> str:
+        """The same call, as one types it."""
+        words = ["glov", "reproduce", "--table", self.table]
+        for option, values in (
+            ("--datasets", self.datasets),
+            ("--methods", self.methods),
+            ("--seeds", self.seeds),
+        ):
+            words += [option, *values] if values else []
+        words += [f"--set={override}" for override in self.overrides]
+        return shlex.join([*words, f"--sweep-dir={folder}"])
+
+
+def reproduce(call: Call) -> int:
+    """Run a table, or go on with it; returns the exit code.
+
+    Ctrl+c and SIGTERM stop the run under way at its next safe point; a second one ends the
+    process. When the terminal goes, the runs go on.
+
+    Raises:
+        UserError: before any run is started, if something of the call is wrong or missing.
+    """
+    table = _table(call.table)
+    asked = wanted(table, call.datasets, call.methods, _seeds(call.seeds), call.overrides)
+    folder = call.folder or runs_folder() / f"table-{table.name}"
+    proposal = propose(asked, folder)
+    if call.dry_run:
+        return _dry_run(proposal, call.as_json)
+    if not proposal.can_start:
+        raise ConfigError(proposal.problem())
+    kept = Kept()
+    if proposal.left:
+        facts = planned_facts(proposal, _timed(proposal, kept))
+        for line in _cost_lines(facts):
+            say(line)
+        if not call.yes and _is_asked() and not typer.confirm("Start?", err=True):
+            say("nothing was started")
+            return EXIT_DONE
+    sweep = open_sweep(folder, proposal.grid, grows=True)
+    with outliving_the_terminal(folder / LOG) as readers:
+        return _drive(call, table, sweep, proposal, kept, readers)
+
+
+def _table(name: str) -> Table:
+    if name not in tables():
+        raise ConfigError(f"--table {quoted(name)}: there are {', '.join(tables())}")
+    return tables()[name]
+
+
+def _seeds(texts: Sequence[str]) -> list[int]:
+    """Seeds as they are typed: whole numbers, and ranges such as 0:5."""
+    seeds: list[int] = []
+    for text in texts:
+        try:
+            values = parse_axis(f"seed={text}").values
+        except ConfigError:
+            values = (text,)
+        if not all(isinstance(value, int) and 0 <= value < 2**63 for value in values):
+            raise ConfigError(
+                f"--seeds {quoted(text)}: write whole numbers from 0 on, e.g. 0 1 2 or 0:5"
+            )
+        seeds += values
+    return seeds
+
+
+def _is_asked() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+# -- what it costs -----------------------------------------------------------------------------
+
+
+def _dry_run(proposal: Proposal, as_json: bool) -> int:
+    speeds, reason = None, None
+    if proposal.left:
+        try:
+            speeds = _timed(proposal, Kept())
+        except UserError as error:
+            reason = str(error)
+    facts = planned_facts(proposal, speeds, reason)
+    if as_json:
+        print_json(facts)
+    else:
+        console, _ = result_console()
+        for line in _cost_lines(facts):
+            console.print(clean(line, keep_newlines=True), markup=False, soft_wrap=True)
+    if proposal.can_start:
+        return EXIT_DONE
+    tell(f"glov: {proposal.problem()}")
+    return EXIT_MISSING
+
+
+def _timed(proposal: Proposal, kept: Kept) -> Speeds:
+    said: set[str] = set()
+
+    def progress(what: str, _done: int, _total: int) -> None:
+        if what not in said:
+            said.add(what)
+            say(f"for the costs: {what}")
+
+    return timed(proposal, kept, progress, lambda message: None)
+
+
+def _cost_lines(facts: PlannedTable) -> list[str]:
+    """What a person should know before it starts."""
+    cost, left = facts["cost"], facts["planned"] - facts["finished"]
+    done = f", {facts['finished']} of them finished already" if facts["finished"] else ""
+    lines = [
+        f"table {facts['table']}: {facts['title']}",
+        f"{counted(len(facts['datasets']), 'data set')} x {len(facts['methods'])} methods "
+        f"({', '.join(facts['methods'])}), seeds {', '.join(map(str, facts['seeds']))}: "
+        f"{counted(facts['planned'], 'run')}{done}; in {facts['folder']}",
+    ]
+    if not left:
+        return lines
+    lines.append(f"left to do, at most: {_amounts(cost)}")
+    if cost["seconds"] is None:
+        reason = facts["not_measured"] or "nothing was measured"
+        lines.append(f"how long that takes is not known: {reason}")
+        return lines
+    lines.append(
+        f"takes about {_hours(cost['seconds'])} at most, by a short measurement on images of "
+        f"{dataset_title(cost['measured_on'] or '')}; "
+        f"{(cost['memory_bytes'] or 0) / 2**30:.1f} GiB of memory ({cost['memory_of']})"
+    )
+    if cost["another_seed_seconds"]:
+        lines.append(
+            f"it buys {cost['templates']:,} templates tried on labelled images; each further "
+            f"seed takes {_hours(cost['another_seed_seconds'])}"
+        )
+    return lines
+
+
+def _amounts(cost: CostFacts) -> str:
+    parts = [counted(cost["runs"], "run"), f"{cost['images']:,} images read"]
+    if cost["texts"]:
+        parts.append(f"{cost['texts']:,} texts encoded")
+    if cost["answers"]:
+        parts.append(f"{cost['answers']:,} answers about images")
+    parts.append(f"{cost['tokens']:,} tokens of the LLM")
+    return ", ".join(parts)
+
+
+def _hours(seconds: float) -> str:
+    if seconds < 90 * 60:
+        return f"{max(1, round(seconds / 60))} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+# -- the runs ----------------------------------------------------------------------------------
+
+
+def _drive(
+    call: Call, table: Table, sweep: Sweep, proposal: Proposal, kept: Kept, readers: Readers
+) -> int:
+    asked = {cell.folder for cell in proposal.grid.cells}
+    jobs = tuple(job for job in sweep.jobs if job.name in asked)
+    failed, stopped = run_jobs(
+        dataclasses.replace(sweep, jobs=jobs), ProgressConsole(), readers, kept
+    )
+    records, damaged = sweep.records()
+    status: Ended = "stopped" if stopped else "failed" if failed else "finished"
+    facts = table_facts(table, sweep, records, damaged | failed, status, call.overrides)
+    text = markdown(facts)
+    write_atomic(sweep.folder / TABLE_FILE, text)
+    if call.as_json:
+        print_json(facts)
+    else:
+        _, plain = result_console()
+        shown = clean(text, keep_newlines=True)
+        print(shown.replace("±", "+-") if plain else shown, flush=True)  # noqa: T201
+    for name, error in failed.items():
+        say(f"glov: {name} failed: {error}")
+    if stopped:
+        say(f"stopped; go on with: {call.again(sweep.folder)}")
+        return EXIT_INTERRUPTED
+    if failed:
+        say(
+            f"{len(failed)} of {counted(len(jobs), 'run')} failed; try them again with: "
+            f"{call.again(sweep.folder)}"
+        )
+        return EXIT_FAILED
+    say(
+        f"the table: {sweep.folder / TABLE_FILE}; paired tests: glov compare "
+        f"{shlex.quote(str(sweep.folder))}"
+    )
+    return EXIT_DONE

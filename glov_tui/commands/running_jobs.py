@@ -1,0 +1,137 @@
+"""Running the jobs of a sweep, with a line on the one under way and how each ended, on stderr."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from engine.common.kept import Kept
+from engine.common.stop_signals import stop_on_signal
+from engine.common.wording import counted
+from engine.run import events as ev
+from engine.run.state import RunState
+from engine.storage.run_record import read_record
+from engine.sweeps.sweep import Backend, FinishedJob, Job, LocalBackend, Sweep
+from glov_tui.commands.headless import say
+from glov_tui.common.progress import format_seconds
+from glov_tui.common.text import clean
+from glov_tui.terminal.outliving import Readers
+from glov_tui.terminal.printing import percent
+
+
+def run_jobs(
+    sweep: Sweep, console: Console, readers: Readers, kept: Kept | None = None
+) -> tuple[dict[str, str], bool]:
+    """Run what is not finished; gives the failed jobs with reasons, and whether it was stopped.
+
+    Ctrl+c and SIGTERM stop the run under way at its next safe point. ``kept`` has models that are
+    loaded already.
+    """
+    known, failed = sweep.records()
+    finished = {name for name, record in known.items() if record.finished}
+    todo = [job for job in sweep.jobs if job.name not in finished and job.name not in failed]
+    if finished:
+        say(f"finished already: {len(finished)} of {counted(len(sweep.jobs), 'run')}")
+    watch = Watch(console, readers, len(sweep.jobs), done=len(finished), left=len(todo))
+    if not todo:
+        return failed, False
+    backend: Backend = LocalBackend(watch.on_event, kept)
+    stopped = False
+
+    def stop() -> None:
+        nonlocal stopped
+        stopped = True
+        backend.stop()
+
+    with stop_on_signal(stop), watch.shown():
+        for ended in backend.run(todo):
+            watch.ended(ended)
+            if ended.status == "failed":
+                failed[ended.job.name] = ended.error or "no reason was given"
+    return failed, stopped and watch.left > 0
+
+
+class Watch:
+    """Shows which run is under way and says how each one ended."""
+
+    def __init__(
+        self,
+        console: Console,
+        readers: Readers,
+        total: int,
+        done: int,
+        left: int,
+    ) -> None:
+        self.left = left
+        self._console, self._readers = console, readers
+        self._total = total
+        self._done = done
+        self._job: Job | None = None
+        self._state = RunState()
+        self._begun = self._job_begun = time.monotonic()
+        self._ended = 0
+        self._warned: set[str] = set()
+
+    def shown(self) -> Live:
+        """A line that follows the run under way, on a terminal only."""
+        return Live(
+            console=self._console,
+            get_renderable=self._line,
+            refresh_per_second=4 if self._console.is_terminal else 0.01,
+            transient=True,
+        )
+
+    def on_event(self, job: Job, event: ev.Event, state: RunState) -> None:
+        """Take an event of the run under way; on the engine's thread."""
+        self._job, self._state = job, state
+        match event:
+            case ev.RunStarted() | ev.RunReopened():
+                self._job_begun = time.monotonic()
+                if not self._console.is_terminal:
+                    goes_on = ", goes on" if isinstance(event, ev.RunReopened) else ""
+                    self._print(f"run {self._done + 1} of {self._total}: {job.name}{goes_on}")
+            case ev.Warned() if event.message not in self._warned:  # runs share their data
+                self._warned.add(event.message)
+                self._print(f"{job.name}: {event.message}", "yellow")
+
+    def ended(self, ended: FinishedJob) -> None:
+        """Say how a run ended."""
+        if ended.status == "stopped":
+            return
+        self._job = None
+        self.left -= 1
+        self._done += 1
+        self._ended += 1
+        took = format_seconds(time.monotonic() - self._job_begun)
+        if ended.status == "failed":
+            self._print(f"{ended.job.name}: failed", "red")
+            return
+        values = read_record(ended.job.folder).values
+        self._print(
+            f"{ended.job.name}: best few-shot {percent(values['best_train_accuracy'])} %, "
+            f"ensemble test {percent(values['ensemble_test_accuracy'])} % ({took})"
+        )
+
+    def _print(self, text: str, style: str = "") -> None:
+        try:
+            self._console.print(Text(clean(text), style=style), soft_wrap=True)
+        except OSError:  # nobody is there any more to read it
+            self._readers.replace()
+
+    def _line(self) -> Text:
+        job, state = self._job, self._state
+        if not self._console.is_terminal or job is None:
+            return Text()
+        phase = state.progress.phase if state.progress else state.status
+        best = f", best {percent(state.best.accuracy)} %" if state.best is not None else ""
+        left = None
+        if self._ended:
+            left = (time.monotonic() - self._begun) / self._ended * self.left
+        text = (
+            f"run {self._done + 1} of {self._total}: {job.name}, step {state.step} of "
+            f"{job.config.steps}, {phase}{best}, ETA {format_seconds(left)}"
+        )
+        return Text(clean(text), no_wrap=True, overflow="ellipsis")
