@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable
 
 from rich.cells import cell_len
 
-SHARE = 2 / 3
+SHARE = 1 / 3
 """Of the texts, at least, that a folded prefix must be shared by."""
 LEAST_TEXTS, LEAST_LENGTH = 3, 8
 MOST_TEXTS = 200
@@ -15,24 +16,25 @@ MOST_TEXTS = 200
 
 
 def shared_prefix(texts: Iterable[str], least_texts: int = LEAST_TEXTS) -> str:
-    """The longest run of first words that at least two thirds of the texts share.
+    """The run of first words whose folding takes most out of the texts, of those of at least a
+    third of them.
 
     It ends behind a space, and some of each text that has it follows. Empty where there are fewer
     than ``least_texts``, or it is too short to be worth folding.
     """
     words = [text.split(" ") for text, _ in zip(texts, range(MOST_TEXTS), strict=False)]
     least = max(least_texts, SHARE * len(words))
-    prefix: list[str] = []
-    while True:
-        depth = len(prefix)
+    text, best, most = "", "", 0
+    for depth in itertools.count():
         following = Counter(w[depth] for w in words if len(w) > depth + 1)
         word, count = following.most_common(1)[0] if following else ("", 0)
         if count < least:
             break
-        prefix.append(word)
+        text += f"{word} "
         words = [w for w in words if len(w) > depth + 1 and w[depth] == word]
-    text = "".join(f"{word} " for word in prefix)
-    return text if len(text) >= LEAST_LENGTH else ""
+        if count * len(text) >= most:
+            best, most = text, count * len(text)
+    return best if len(best) >= LEAST_LENGTH else ""
 
 
 def folded(text: str, prefix: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from engine.prompts.template import normalise
 from engine.run import events as ev
 from glov_tui.cockpit.lab.views import head_text
-from glov_tui.cockpit.panes.folding import folded_pair
+from glov_tui.cockpit.panes.folding import folded_pair, shared_prefix
 from glov_tui.cockpit.panes.steering_lines import Marks, steering_lines
 from glov_tui.widgets.row_table import RowTable
 from tests.support.sessions import HeldSession, cockpit, loaded, one_step, settle
@@ -22,6 +22,17 @@ def test_a_pair_is_folded_only_where_it_does_not_fit() -> None:
     assert folded_pair(heads, (BLUE, RED), 40) == ("P+ 90.0% …blue light.", "P- 80.0% …red light.")
     apart = ("all of it", "none of it at all")
     assert folded_pair(heads, apart, 12) == ("P+ 90.0% all of it", "P- 80.0% none of it at all")
+
+
+def test_what_is_folded_is_what_takes_most_out_of_all_texts() -> None:
+    asked = "Describe the image. What is the name of its category,"
+    questions = [f"{asked} {end}?" for end in ("in red light", "on a lawn", "far away", "indoors")]
+    mirrored = [f"{asked} seen in a mirror, {end}?" for end in ("on a lawn", "far away", "wet")]
+    others = [f"It is {end}." for end in ("in red light", "on a lawn", "far away", "upside down")]
+    # Half of a list is enough; that some of them go on alike does not leave out the rest.
+    assert shared_prefix([*questions, *mirrored, *others]) == f"{asked} "
+    assert shared_prefix([*questions[:1], *mirrored]) == f"{asked} seen in a mirror, "
+    assert shared_prefix([*questions[:3], *others, *(f"{n} things" for n in range(5))]) == ""
 
 
 def test_where_p_plus_and_p_minus_differ_is_seen(tmp_path: Path) -> None:
