@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, get_args
 
 from docs.records import Row, about, inner_records, is_record, rows, table, wording
 from engine.analysis.compare_report import ReportFacts
+from engine.analysis.evaluate_report import EvaluationFacts
 from engine.analysis.run_list import RunLine
 from engine.common.record import Record
 from engine.config import RunConfig
@@ -48,6 +49,7 @@ DOCUMENTS = (
     Document(("check",), "", CheckFacts),
     Document(("compare",), "", ReportFacts),
     Document(("export",), "", ExportFacts),
+    Document(("eval",), "", EvaluationFacts),
     Document(("sweep",), "", SweepFacts),
     Document(("reproduce",), "", TableFacts),
     Document(("reproduce",), "with `--dry-run`", PlannedTable),

@@ -16,6 +16,7 @@ from glov_tui.commands.arguments import (
     DemoVLM,
     Detach,
     Headless,
+    ImageSplit,
     LowBandwidth,
     Override,
     RunArgument,
@@ -418,6 +419,69 @@ def steer(
     run_steer(request)
 
 
+@app.command("eval")
+def evaluate(
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            help="A run: its best template and ensembles, with its VLM and images.",
+            autocompletion=complete_run,
+        ),
+    ] = None,
+    templates: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|RUN",
+            help="Templates to measure in place of the run's: text, JSON, CSV, or another run.",
+        ),
+    ] = None,
+    backbone: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL[:TAG]",
+            help="Also with this VLM: an open_clip name and tag, hf-hub:org/name or a folder. "
+            "May be given often.",
+        ),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|RUN", help="Compare with these, image by image (McNemar's test)."
+        ),
+    ] = None,
+    split: Annotated[
+        ImageSplit, typer.Option(help="test, or train: the images that templates are chosen on.")
+    ] = ImageSplit.TEST,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            help="Whose images and VLM, where no run is given.",
+            show_default="demo",
+            autocompletion=complete_preset,
+        ),
+    ] = None,
+    override: Override = None,
+    as_json: AsJson = False,
+    trust_run: TrustRun = False,
+) -> None:
+    """Measure a run or any templates on the test split, on other models too, and against others."""
+    from engine.analysis.evaluating import Asked
+    from glov_tui.commands.evaluate import print_evaluation
+
+    gc.enable()
+    asked = Asked(
+        run=run,
+        templates=templates,
+        config=config,
+        overrides=override or [],
+        backbones=backbone or [],
+        against=against,
+        split=split.value,
+        trusted=trust_run,
+    )
+    print_evaluation(asked, as_json)
+
+
 @config_app.command("init")
 def config_init(
     path: Annotated[
@@ -495,7 +559,9 @@ def doctor(as_json: AsJson = False) -> None:
 
 def _with_only(name: str) -> typer.Typer:
     """The app with the one command that was called: Typer reads the signature of each it has."""
-    called = [c for c in app.registered_commands if c.callback and c.callback.__name__ == name]
+    called = [
+        c for c in app.registered_commands if c.callback and (c.name or c.callback.__name__) == name
+    ]
     if not called:
         return app
     single = copy.copy(app)

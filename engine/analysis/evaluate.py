@@ -20,6 +20,7 @@ from engine.common.intervals import wilson_interval
 from engine.config import RunConfig, Select
 from engine.data.dataset import LabelledImage, Split
 from engine.run.contract import Expected, check_fitness
+from engine.run.events import ModelsLoaded
 from engine.session.loading import OnProgress, Report, load_scoring
 from engine.storage.predictions import ImageIndex, RunPredictions, index_of
 from engine.vlm.interface import Fitness, ScoringProgress
@@ -40,6 +41,7 @@ class Subject:
     name: str  # what a person calls it: seed, best, 3 best, line 4
     templates: tuple[str, ...]  # as often as they count
     selection: Select | None = None  # how an ensemble of a run was chosen
+    is_runs: bool = False  # of the run that is evaluated: kept in its folder
 
     @property
     def kept_as(self) -> str:
@@ -140,7 +142,7 @@ def evaluate(
     progress: OnProgress,
     report: Report,
     kept: Kept | None = None,
-    store: RunPredictions | None = None,
+    stores: Sequence[RunPredictions] = (),
     expected: Expected | None = None,
 ) -> Evaluation:
     """Load the data set and the VLM of a configuration, and measure subjects on a split.
@@ -152,8 +154,9 @@ def evaluate(
         progress: as in ``load_fitness``, and while texts are encoded or questions asked.
         report: gets sentences on problems that were worked around.
         kept: as in ``load_fitness``: models and data for the next evaluation.
-        store: of a run: what it has of the same images is not measured again; what it has not of
-            the test split is kept there if it keeps anything (``PredictionKeeper``).
+        stores: of runs with the same VLM: what they have of the same images is not measured again.
+            The first keeps what the run itself lacks of the test split, if it keeps anything
+            (``PredictionKeeper``).
         expected: what must be found again, if these are to be numbers of a run.
 
     Raises:
@@ -163,7 +166,7 @@ def evaluate(
     fitness = load_scoring(config, progress, report, kept)
     if expected is not None:
         check_fitness(expected, fitness)
-    work = measure(fitness, subjects, split, store)
+    work = measure(fitness, subjects, split, stores)
     while True:
         try:
             told = next(work)
@@ -190,9 +193,9 @@ def measure(
     fitness: Fitness,
     subjects: Sequence[Subject],
     split: Split = "test",
-    store: RunPredictions | None = None,
+    stores: Sequence[RunPredictions] = (),
 ) -> Generator[ScoringProgress, None, list[Measurement]]:
-    """One measurement a subject, in order; equal ones are made once. ``store``: see ``evaluate``.
+    """One measurement a subject, in order; equal ones are made once. ``stores``: see ``evaluate``.
 
     Raises:
         UserError, ModelError: as ``Fitness.score``.
@@ -200,16 +203,17 @@ def measure(
     index = index_of(fitness, split)
     fitness.kept.have_room(len(index.images), index.classes)
     labels = labels_of(index)
-    found = dict(kept_measurements(subjects, index, split, store))
+    found = dict(kept_measurements(subjects, index, split, stores))
     missing = {one.kept_as: one for one in subjects if one.kept_as not in found}
-    keeper = store if split == "test" else None  # the search's own files are the engine's to write
+    # The files of training images are the engine's alone.
+    keeper = stores[0] if stores and split == "test" else None
     if keeper is not None and missing:
         keeper.begin(split, index)
 
     def add(subject: Subject, made: ImagePredictions | None) -> None:
         if made is None:
             raise ModelError(f"there is no room for what {subject.name} makes of each image")
-        if keeper is not None:
+        if keeper is not None and subject.is_runs:
             keeper.keep(split, {subject.kept_as: made})
         notes = (fitness.check(template).sentence for template in dict.fromkeys(subject.templates))
         note = "; ".join(filter(None, dict.fromkeys(notes)))
@@ -228,18 +232,44 @@ def measure(
     return [_named(found[one.kept_as], one) for one in subjects]
 
 
+def kept_evaluation(
+    models: ModelsLoaded,
+    subjects: Sequence[Subject],
+    split: Split,
+    stores: Sequence[RunPredictions],
+) -> Evaluation | None:
+    """An evaluation of what runs have of the images of the first one; None if something lacks."""
+    index = stores[0].index(split)
+    if index is None or len(models.class_names) != index.classes:
+        return None
+    found = dict(kept_measurements(subjects, index, split, stores))
+    if any(one.kept_as not in found for one in subjects):
+        return None
+    return Evaluation(
+        vlm=models.vlm,
+        vlm_weights=models.vlm_weights,
+        dataset_name=models.dataset_name,
+        dataset_fingerprint=models.dataset_fingerprint,
+        class_names=models.class_names,
+        split=split,
+        index=index,
+        measurements=tuple(_named(found[one.kept_as], one) for one in subjects),
+    )
+
+
 def kept_measurements(
-    subjects: Sequence[Subject], index: ImageIndex, split: Split, store: RunPredictions | None
+    subjects: Sequence[Subject], index: ImageIndex, split: Split, stores: Sequence[RunPredictions]
 ) -> Iterator[tuple[str, Measurement]]:
-    """Those that need no model, as a run has them of the same images; by ``Subject.kept_as``."""
-    kept = store.index(split) if store is not None else None
-    if store is None or kept is None or kept.key != index.key:
-        return
+    """Those that need no model, as runs have them of the same images; by ``Subject.kept_as``."""
     labels = labels_of(index)
+    found = [(store, store.index(split)) for store in stores]
+    same = [store for store, kept in found if kept is not None and kept.key == index.key]
     for subject in {one.kept_as: one for one in subjects}.values():
-        made = store.read(subject.kept_as, split)
-        if made is not None and made.looked_at.all():
-            yield subject.kept_as, Measurement.of(subject, labels, made, was_kept=True)
+        for store in same:
+            made = store.read(subject.kept_as, split)
+            if made is not None and made.looked_at.all():
+                yield subject.kept_as, Measurement.of(subject, labels, made, was_kept=True)
+                break
 
 
 def labels_of(index: ImageIndex) -> NDArray[np.int64]:

@@ -28,6 +28,7 @@ class Expected(NamedTuple):
     models: ev.ModelsLoaded
     run: str  # as a command line names it
     step: int  # the last one that is done
+    command: str = "resume"  # of glov, that rests on it
 
 
 class ContractError(ModelError):
@@ -75,11 +76,17 @@ def check_fitness(expected: Expected, fitness: Fitness) -> None:
     where = ["data.path=FOLDER"] if data else []
     keys = ("vlm.model", "vlm.pretrained", "vlm.embedder", "vlm.judge_model") if model else ()
     where += [f"{key}=..." for key in keys]
+    differ, evaluated = "; ".join([*data, *model]), expected.command == "eval"
+    else_ = (
+        f"measure its templates (`glov eval --templates {run} --config CONFIG`)"
+        if evaluated
+        else f"start a new run (`glov run` with the config.toml of {run})"
+    )
     raise ContractError(
-        f"the run can't go on with what is there now: {'; '.join([*data, *model])}. New scores "
-        "would not be comparable with those it has. Put back what was there, or say where that "
-        f"is now (`glov resume {run} --set {' or '.join(where)}`); with what is there now start a "
-        f"new run (`glov run` with the config.toml of {run})"
+        f"the run can't {'be evaluated' if evaluated else 'go on'} with what is there now: "
+        f"{differ}. New scores would not be comparable with those it has. Put back what was there, "
+        f"or say where that is now (`glov {expected.command} {run} --set {' or '.join(where)}`); "
+        f"with what is there now {else_}"
     )
 
 

@@ -50,7 +50,7 @@ def check_trust(
         f"{folder} may be what somebody else wrote: {reason}. Its configuration has "
         f"{', '.join(named)}, which would be used with your rights. `glov replay "
         f"{run_argument(folder)}` shows the run without that. If you trust it, give {TRUST_FLAG} "
-        "to glov resume, fork, steer or export"
+        "to glov resume, fork, steer, eval or export"
     )
 
 

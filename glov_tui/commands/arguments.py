@@ -18,6 +18,13 @@ class DemoVLM(StrEnum):
     LLAVA = "llava"
 
 
+class ImageSplit(StrEnum):
+    """The two splits of a data set."""
+
+    TEST = "test"
+    TRAIN = "train"
+
+
 Headless = Annotated[
     bool,
     typer.Option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,11 @@ SUBJECTS = (
     Subject("other", ("a <category>.",)),
     Subject("both", ("a photo of a <category>.", "a <category>.")),
 )
+OWN = tuple(replace(subject, is_runs=True) for subject in SUBJECTS)
 
 
 def measured(
-    folder: Path, kept: Kept, subjects=SUBJECTS, store: RunPredictions | None = None, **options
+    folder: Path, kept: Kept, subjects=SUBJECTS, *stores: RunPredictions, **options
 ) -> Evaluation:
     return evaluate(
         read_state(folder).config,
@@ -31,7 +33,7 @@ def measured(
         progress=lambda *_: None,
         report=lambda said: pytest.fail(said),
         kept=kept,
-        store=store,
+        stores=stores,
         **options,
     )
 
@@ -71,7 +73,7 @@ def test_what_is_missing_is_measured_and_kept(undisturbed: Path, tmp_path: Path,
     folder = tmp_path / "run"
     shutil.copytree(undisturbed, folder)
     first, again = (
-        measured(folder, kept, store=PredictionKeeper(folder, 2**20, pytest.fail)) for _ in range(2)
+        measured(folder, kept, OWN, PredictionKeeper(folder, 2**20, pytest.fail)) for _ in range(2)
     )
     assert [one.was_kept for one in first.measurements] == [True, False, False]
     assert all(one.was_kept for one in again.measurements)
