@@ -16,6 +16,7 @@ from scipy import stats
 from engine.common.intervals import wilson_interval
 from engine.common.statistics import (
     EXACT_PAIRS,
+    PairedHits,
     difference_of_means,
     holm,
     sign_flip_test,
@@ -156,3 +157,48 @@ def test_holm_is_its_definition(ps: list[float]) -> None:
 
 def test_holm_on_numbers_of_a_textbook() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+# -- two accuracies on the same images ------------------------------------------------------
+
+COUNTS = st.integers(0, 60)
+
+
+@given(COUNTS, COUNTS, COUNTS, COUNTS)
+def test_an_interval_of_paired_shares_holds_their_difference(
+    a: int, b: int, c: int, d: int
+) -> None:
+    found = PairedHits(a, b, c, d)
+    if not found.n:
+        return
+    low, high = found.interval
+    assert -1 <= low <= found.difference <= high <= 1
+    back = PairedHits(a, c, b, d)
+    assert back.difference == -found.difference and back.p == pytest.approx(found.p)
+    assert back.interval == pytest.approx((-high, -low))
+
+
+def test_paired_shares_are_those_of_a_textbook() -> None:
+    # Fagerland, Lydersen and Laake (2014), table 2: airways before and after a transplantation
+    found = PairedHits(both=1, first=1, second=7, neither=12)
+    assert found.difference == pytest.approx(-0.286, abs=5e-4)
+    assert found.interval == pytest.approx((-0.507, -0.026), abs=5e-4)
+    assert found.p == pytest.approx(0.0703, abs=5e-5)
+
+
+@given(COUNTS, COUNTS)
+def test_mcnemars_test_is_that_of_fair_coins(first: int, second: int) -> None:
+    told = first + second
+    fewer = min(first, second)
+    tail = sum(math.comb(told, k) for k in range(fewer + 1)) / 2**told
+    found = PairedHits(5, first, second, 5).p
+    assert found == pytest.approx(min(1.0, 2 * tail) if first != second else 1.0)
+
+
+def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
+    random = np.random.default_rng(0)
+    for shares in ((0.5, 0.2, 0.1, 0.2), (0.9, 0.03, 0.03, 0.04), (0.3, 0.3, 0.1, 0.3)):
+        truth = shares[1] - shares[2]
+        drawn = random.multinomial(80, shares, size=2000).tolist()
+        held = [low <= truth <= high for low, high in (PairedHits(*one).interval for one in drawn)]
+        assert 0.93 < sum(held) / len(held) < 0.995
