@@ -11,10 +11,13 @@ from pathlib import Path
 
 from engine.analysis.evaluate import Subject, labels_of
 from engine.common.errors import JournalError
+from engine.config import RunConfig
+from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.emitting import together
 from engine.run.state import RunState
 from engine.search.ensemble import Pool, choose_ensemble, ensemble_pool, greedy
+from engine.search.registry import asks_llm
 from engine.storage.predictions import RunPredictions
 from engine.vlm.families import seed_template
 from engine.vlm.interface import Fitness
@@ -49,24 +52,39 @@ def run_templates(
         Subject("seed", (seed_template(config),), is_runs=True),
         Subject("best", (best[0].text,), is_runs=True),
     ]
-    count = config.evaluation.ensemble
-    pools = [Pool(tuple(t.text for t in (state.contenders or state.allowed)[:count]), "top")]
-    if config.evaluation.select == "greedy":
-        pools.append(_greedy(folder, state, load, report))
-    for pool in pools:
-        name = f"{pool.selection} {len(pool.templates)}"
-        if len(pool.templates) > 1 and all(name != one.name for one in found):
+    pools = [_own_choice(folder, state, load, report)]
+    if asks_llm(config):
+        pools.insert(0, _top(state, config))
+    for pool in dict.fromkeys(pools):
+        name = f"{pool.selection if asks_llm(config) else 'all'} {len(pool.templates)}"
+        if len(pool.templates) > 1:
             found.append(Subject(name, pool.templates, pool.selection, is_runs=True))
     return tuple(found)
 
 
-def _greedy(folder: Path, state: RunState, load: Callable[[], Fitness], report: Report) -> Pool:
+def _top(state: RunState, config: RunConfig) -> Pool:
+    best = (state.contenders or state.allowed)[: config.evaluation.ensemble]
+    return Pool(tuple(template.text for template in best), "top")
+
+
+def _own_choice(folder: Path, state: RunState, load: Callable[[], Fitness], report: Report) -> Pool:
     """As the run chose at its end; else as it would now."""
     config = state.config
     assert config is not None
     measured = state.test("ensemble") if state.status == "finished" else None
     if measured is not None:
         return Pool(measured.templates, measured.selection)
+    if not asks_llm(config):  # of templates that were given all are ensembled
+        given = config.search.templates or (seed_template(config),)
+        return Pool(tuple(text for text in given if normalise(text) not in state.banned), "top")
+    if config.evaluation.select == "top":
+        return _top(state, config)
+    return _greedy(folder, state, config, load, report)
+
+
+def _greedy(
+    folder: Path, state: RunState, config: RunConfig, load: Callable[[], Fitness], report: Report
+) -> Pool:
     count = config.evaluation.ensemble
     store = RunPredictions(folder, report)
     index = store.index("train")

@@ -223,3 +223,14 @@ def test_a_run_without_a_score_has_nothing_to_evaluate(run: Path) -> None:
     (run / EVENTS).write_bytes((run / EVENTS).read_bytes().splitlines(keepends=True)[0])
     with pytest.raises(JournalError, match="there is no best template: it has scored none yet"):
         asked(run=str(run))
+
+
+def test_a_baseline_is_all_of_its_templates(tmp_path: Path, kept: Kept) -> None:
+    run, given = tmp_path / "run", '["a {}.", "the {}.", "one {}.", "my {}."]'
+    config = demo("steps=0", "search.kind=ds-temp", f"search.templates={given}")
+    drive(LocalSession.create(config, run, kept=kept))
+    found = asked(run=str(run)).evaluations[0].measurements
+    assert [one.subject.name for one in found] == ["seed", "best", "all 4"]
+    test = read_state(run).test("ensemble")
+    assert (found[-1].subject.templates, found[-1].hits) == (test.templates, test.hits)
+    assert all(one.was_kept for one in found)
