@@ -18,7 +18,7 @@ from engine.common.statistics import SignFlip, Spread, holm, sign_flip_test, spr
 from engine.config import RunConfig
 from engine.config.toml_file import parse_value, with_value
 from engine.search.unused import is_unused
-from engine.storage.run_record import METRICS, Metric, RunRecord, read_record
+from engine.storage.run_record import METRICS, PROBABILITY_OF, Metric, RunRecord, read_record
 from engine.sweeps.grid import describe, format_value
 from engine.sweeps.over_seeds import OverSeeds
 
@@ -126,6 +126,13 @@ class Report:
     blocks: tuple[Block, ...]
     pooled: tuple[Comparison, ...]
     left_out: tuple[tuple[Path, str], ...]
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Those that any run has; the mean probability of the true class is not of all runs."""
+        runs = [run for block in self.blocks for group in block.groups for run in group.runs]
+        has = {metric for run in runs for metric, value in run.values.items() if value is not None}
+        return tuple(m for m in METRICS if m in has or m not in PROBABILITY_OF.values())
 
 
 def read_records(folders: Iterable[Path]) -> tuple[list[RunRecord], list[tuple[Path, str]]]:

@@ -120,7 +120,7 @@ def notes(report: Report) -> list[str]:
     if comparisons:
         found.append(
             "p (Holm) is corrected for all comparisons on the same data, not for looking at "
-            f"{len(METRICS)} metrics"
+            f"{len(report.metrics)} metrics"
         )
     return list(dict.fromkeys(found))
 

@@ -41,6 +41,10 @@ class RunLine(TypedDict):
     best_train_accuracy: Share | None
     best_test_accuracy: Share | None
     ensemble_test_accuracy: Share | None
+    # Means of the true class; null also of a sweep, and where an earlier glov measured
+    best_train_probability: Share | None
+    best_test_probability: Share | None
+    ensemble_test_probability: Share | None
     selection: Select | None  # how a run's ensemble was chosen: evaluation.select
     last_event: UnixTime | None  # Unix time, seconds
     parent: str | None  # the run that it is a fork of
@@ -64,6 +68,9 @@ class ListedRun:
     train_accuracy: float | None = None
     best_test_accuracy: float | None = None
     ensemble_test_accuracy: float | None = None
+    train_probability: float | None = None  # mean of the true class; None of a sweep
+    best_test_probability: float | None = None
+    ensemble_test_probability: float | None = None
     selection: Select | None = None  # how a run's ensemble was chosen; None: not measured
     last_event: float | None = None  # Unix time, seconds
     parent: str | None = None
@@ -83,6 +90,9 @@ class ListedRun:
             "best_train_accuracy": self.train_accuracy,
             "best_test_accuracy": self.best_test_accuracy,
             "ensemble_test_accuracy": self.ensemble_test_accuracy,
+            "best_train_probability": self.train_probability,
+            "best_test_probability": self.best_test_probability,
+            "ensemble_test_probability": self.ensemble_test_probability,
             "selection": self.selection,
             "last_event": self.last_event,
             "parent": self.parent,
@@ -161,6 +171,9 @@ def _run(folder: Path) -> ListedRun:
         train_accuracy=found.train_accuracy,
         best_test_accuracy=found.best_test_accuracy,
         ensemble_test_accuracy=found.ensemble_test_accuracy,
+        train_probability=found.train_probability,
+        best_test_probability=found.best_test_probability,
+        ensemble_test_probability=found.ensemble_test_probability,
         selection=found.selection,
         last_event=found.last_event,
         parent=found.parent,

@@ -149,6 +149,7 @@ def sentence(event: ev.Event, before: Before) -> Said | None:
             return Said(
                 f"test accuracy of the {_chosen(event)}: {event.hits / event.n:.1%} "
                 f"of {counted(event.n, 'image')}{_unnamed(event.unnamed, event.n)}"
+                f"{_probability(event.probability)}"
             )
     return None
 
@@ -165,6 +166,11 @@ def _chosen(event: ev.TestMeasured) -> str:
 def _unnamed(count: int, images: int) -> str:
     """The rate of answers that could not be read, where there are any."""
     return f" ({count / images:.1%} of the answers name nothing)" if count else ""
+
+
+def _probability(mean: float | None) -> str:
+    """That of the true class, where it is known."""
+    return f"; mean probability of the true class {mean:.1%}" if mean is not None else ""
 
 
 def _of_images(before: Before) -> str:

@@ -18,11 +18,27 @@ from engine.run.state import RunState
 from engine.storage.journal import fold_journal, read_journal
 from engine.storage.run_status import RunStatus, status_now
 
-Metric = Literal["best_train_accuracy", "best_test_accuracy", "ensemble_test_accuracy", "area"]
+Metric = Literal[
+    "best_train_accuracy",
+    "best_test_accuracy",
+    "ensemble_test_accuracy",
+    "area",
+    "best_train_probability",
+    "best_test_probability",
+    "ensemble_test_probability",
+]
 """What runs are compared by, all from 0 to 1. ``area`` is the area under the best-so-far curve:
-the mean over steps 1 to N of the best train accuracy so far."""
+the mean over steps 1 to N of the best train accuracy so far. Probabilities are means of the true
+class's."""
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
+
+PROBABILITY_OF: dict[Metric, Metric] = {
+    "best_train_accuracy": "best_train_probability",
+    "best_test_accuracy": "best_test_probability",
+    "ensemble_test_accuracy": "ensemble_test_probability",
+}
+"""Beside each accuracy the mean probability of the true class, which runs of before don't have."""
 
 
 class MetricValues(TypedDict):
@@ -32,6 +48,10 @@ class MetricValues(TypedDict):
     best_test_accuracy: Share | None
     ensemble_test_accuracy: Share | None
     area: Share | None  # mean over steps of the best train accuracy so far
+    # Mean of the true class; null too where an earlier glov measured
+    best_train_probability: Share | None
+    best_test_probability: Share | None
+    ensemble_test_probability: Share | None
 
 
 class RunNumbers(MetricValues):
@@ -84,6 +104,9 @@ class RunRecord:
             "best_test_accuracy": self.values["best_test_accuracy"],
             "ensemble_test_accuracy": self.values["ensemble_test_accuracy"],
             "area": self.values["area"],
+            "best_train_probability": self.values["best_train_probability"],
+            "best_test_probability": self.values["best_test_probability"],
+            "ensemble_test_probability": self.values["ensemble_test_probability"],
         }
 
 
@@ -108,14 +131,13 @@ def record_of(folder: Path, state: RunState, config: RunConfig) -> RunRecord:
     """The record of a run in ``state`` that began with ``config``."""
     best = state.best
     images: dict[Metric, tuple[int, int]] = {}
-    if best is not None:
-        images["best_train_accuracy"] = best.hits, best.n
-    for metric, subject in _TESTS.items():
-        measured = state.test(subject)
-        if measured is not None:
-            images[metric] = measured.hits, measured.n
     values: dict[Metric, float | None] = dict.fromkeys(METRICS)
-    values |= {metric: hits / n for metric, (hits, n) in images.items()}
+    scored = {"best_train_accuracy": best, **{m: state.test(s) for m, s in _TESTS.items()}}
+    for metric, score in scored.items():
+        if score is not None:
+            images[metric] = score.hits, score.n
+            values[metric] = score.hits / score.n
+            values[PROBABILITY_OF[metric]] = score.probability
     values["area"] = _area(state)
     return RunRecord(
         folder=folder,

@@ -37,6 +37,9 @@ class RunSummary(Record):
     planned: Count
     search: str  # search.kind; a summary of an earlier glov has none, and is made anew
     selection: Select | None  # of the ensemble that was measured; the same holds
+    train_probability: Share | None  # means of the true class; the same holds
+    best_test_probability: Share | None
+    ensemble_test_probability: Share | None
     train_accuracy: Share | None = None
     best_test_accuracy: Share | None = None
     ensemble_test_accuracy: Share | None = None
@@ -96,6 +99,9 @@ def summarise(state: RunState, last_event: float, journal: os.stat_result) -> Ru
         planned=state.config.steps if state.config else 0,
         search=state.config.search.kind if state.config else "",
         selection=ensemble.selection if ensemble else None,
+        train_probability=state.best.probability if state.best is not None else None,
+        best_test_probability=best.probability if best else None,
+        ensemble_test_probability=ensemble.probability if ensemble else None,
         train_accuracy=state.best.accuracy if state.best is not None else None,
         best_test_accuracy=best.hits / best.n if best else None,
         ensemble_test_accuracy=ensemble.hits / ensemble.n if ensemble else None,

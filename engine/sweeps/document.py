@@ -28,6 +28,10 @@ class RowFacts(TypedDict):
     best_test_accuracy: SpreadFacts | None
     ensemble_test_accuracy: SpreadFacts | None
     area: SpreadFacts | None
+    # Means of the true class; null too where an earlier glov measured
+    best_train_probability: SpreadFacts | None
+    best_test_probability: SpreadFacts | None
+    ensemble_test_probability: SpreadFacts | None
 
 
 class SweepRun(TypedDict):
@@ -44,6 +48,9 @@ class SweepRun(TypedDict):
     best_test_accuracy: NotRequired[Share | None]
     ensemble_test_accuracy: NotRequired[Share | None]
     area: NotRequired[Share | None]
+    best_train_probability: NotRequired[Share | None]
+    best_test_probability: NotRequired[Share | None]
+    ensemble_test_probability: NotRequired[Share | None]
     values: dict[str, Any]  # of the keys of the grid
 
 
@@ -97,6 +104,9 @@ def _row(row: Row) -> RowFacts:
         "best_test_accuracy": _spread(row, "best_test_accuracy"),
         "ensemble_test_accuracy": _spread(row, "ensemble_test_accuracy"),
         "area": _spread(row, "area"),
+        "best_train_probability": _spread(row, "best_train_probability"),
+        "best_test_probability": _spread(row, "best_test_probability"),
+        "ensemble_test_probability": _spread(row, "ensemble_test_probability"),
     }
 
 

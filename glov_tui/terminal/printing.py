@@ -17,6 +17,9 @@ METRIC_NAMES: dict[Metric, str] = {
     "best_test_accuracy": "best test",
     "ensemble_test_accuracy": "ensemble test",
     "area": "area",
+    "best_train_probability": "best few-shot P",
+    "best_test_probability": "best test P",
+    "ensemble_test_probability": "ensemble test P",
 }
 """What a metric is called in tables."""
 

@@ -23,8 +23,12 @@ def write_run(
     finished: bool = True,
     edited: bool = False,
     dataset: str = "cabinet",
+    probability: float | None = None,
 ) -> Path:
-    """A run with ``curve`` hits of 80 images after each step, and so many of 960 test images."""
+    """A run with ``curve`` hits of 80 images after each step, and so many of 960 test images.
+
+    ``probability``: mean of the true class, the same wherever something was measured.
+    """
     config = load_config("demo", [f"steps={len(curve)}", *overrides])
     journal = Journal.create(folder)
     journal.write_config(config)
@@ -76,6 +80,8 @@ def write_run(
         events.append(measured.model_copy(update={"selection": selection}))
         events.append(ev.RunFinished(step=len(curve)))
     for event in events:
+        if isinstance(event, ev.TemplateScored | ev.TestMeasured):
+            event = event.model_copy(update={"probability": probability})
         journal.append(event)
     journal.close()
     return folder

@@ -48,6 +48,7 @@ class ExamplesPane(Vertical):
     TITLE: ClassVar[str] = "templates"
     INTERVAL: ClassVar[float] = 0.5
     WIDE = 74  # cells from which the interval and the origin have columns of their own
+    WIDER = 90  # cells from which the mean probability of the true class has one, where it is known
     NARROW = 50  # cells below which the change of rank has none
     TOP = 3  # ranks that stay in view
     TALL = 7  # rows of the pane from which the selected template stands in full below the list
@@ -76,6 +77,7 @@ class ExamplesPane(Vertical):
         self._filter = ""
         self._state = RunState()
         self._prefix = ""
+        self._shows_probability = False
 
     def compose(self) -> ComposeResult:
         """The table and the selected template; the filter's input comes with the first filter."""
@@ -115,6 +117,8 @@ class ExamplesPane(Vertical):
         keys = [row.template.key for row in rows]
         marks = self._state.with_pending()
         self._prefix = shared_prefix(clean(row.template.text) for row in rows)
+        known = any(row.template.probability is not None for row in rows)
+        self._shows_probability = known and self.size.width >= self.WIDER
         table.set_rows(
             self._header(),
             keys,
@@ -155,9 +159,14 @@ class ExamplesPane(Vertical):
 
     def _header(self) -> Line:
         interval, origin = ("95 %     ", "from  ") if self._is_wide else ("", "")
+        probability = " prob. " if self._shows_probability else ""
         change = "" if self._is_narrow else "chg "
         return (
-            (f"{'#':>{self._rank_width}}   acc. {interval}{change}step {origin}     template", ""),
+            (
+                f"{'#':>{self._rank_width}}   acc. {interval}{probability}{change}step {origin}"
+                "     template",
+                "",
+            ),
         )
 
     def _line(self, row: Row, marks: RunState) -> Line:
@@ -166,6 +175,9 @@ class ExamplesPane(Vertical):
         if wide:
             low, high = t.interval
             spans.append((f"{100 * low:>3.0f}-{100 * high:<5.0f}", "dim"))
+        if self._shows_probability:
+            share = "-" if t.probability is None else f"{100 * t.probability:.1f}%"
+            spans.append((f"{share:>6} ", "dim"))
         if not self._is_narrow:
             spans.append(self._change(row))
         spans.append((f"{t.first.step:>4} ", "dim"))
