@@ -31,6 +31,7 @@ from engine.run.telemetry import ExperimentStarted as ExperimentStarted
 from engine.run.telemetry import Phase as Phase
 from engine.run.telemetry import Progress as Progress
 from engine.run.telemetry import SampleAnswer as SampleAnswer
+from engine.run.telemetry import TemplateSoFar as TemplateSoFar
 from engine.run.telemetry import TokensStreamed as TokensStreamed
 
 JOURNAL_VERSION = 2

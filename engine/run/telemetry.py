@@ -5,7 +5,7 @@ A screen that was not there is sent what it missed by ``engine.remote.telemetry`
 
 from typing import ClassVar, Literal
 
-from engine.common.record import Count, Record, Seconds
+from engine.common.record import Count, Record, Seconds, Share
 from engine.run.event_record import EventRecord
 from engine.run.experiment import Experiment, Finding
 
@@ -23,13 +23,23 @@ Phase = Literal[
 
 
 class SampleAnswer(Record):
-    """What a VLM that writes answers has just said of an image, for people to look at."""
+    """What a VLM that looks at images one by one has just made of one, for people to look at."""
 
     template: str
     path: str  # of the image, in the data set
-    answer: str
+    answer: str | None  # None where it writes none
     truth: str  # the name of the true class
     predicted: str | None  # None: the answer names no class
+    probability: Share | None = None  # of the predicted class, where no answer is written
+
+
+class TemplateSoFar(Record):
+    """How often a template was right on the ``n`` images that it has seen, of those it will see."""
+
+    template: str
+    hits: Count
+    n: Count
+    of: Count
 
 
 class Telemetry(EventRecord):
@@ -47,6 +57,7 @@ class Progress(Telemetry):
     done: Count = 0
     total: Count = 0
     answer: SampleAnswer | None = None  # a few times a second a new one, while templates are scored
+    so_far: tuple[TemplateSoFar, ...] = ()  # meanwhile, of each of them
 
 
 class TokensStreamed(Telemetry):

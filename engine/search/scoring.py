@@ -7,7 +7,7 @@ its score so far, with the images it rests on, and only those behind them are sc
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
@@ -92,7 +92,8 @@ class TrainScorer:
                 seen.setdefault(n, []).append(text)
         for n, some in sorted(seen.items()):
             work = self.fitness.score(some, split="train", rows=self._order[n:size])
-            state, found = yield from with_progress(state, work, "scoring")
+            before = self.scores if n else {}
+            state, found = yield from with_progress(state, work, "scoring", before)
             for text, score in zip(some, found, strict=True):
                 self.scores[text] = self.scores[text].plus(score) if n else score
         return state
@@ -113,13 +114,30 @@ def is_chosen(template: ScoredTemplate, state: RunState) -> bool:
 
 
 def with_progress(
-    state: RunState, work: Generator[ScoringProgress, None, T], phase: ev.Phase
+    state: RunState,
+    work: Generator[ScoringProgress, None, T],
+    phase: ev.Phase,
+    before: Scores | None = None,
 ) -> Steps[tuple[RunState, T]]:
-    """Run what a fitness does to its end, and tell how far it is."""
+    """Run what a fitness does to its end, and tell how far it is.
+
+    ``before`` has the scores of templates on other images, where these are to be added to them.
+    """
     sample = SampledAnswers()
+    known = before or {}
 
     def tell(now: ScoringProgress) -> tuple[ev.Event, ...]:
-        answer = sample.of(now)
-        return (ev.Progress(phase=phase, done=now.done, total=now.total, answer=answer),)
+        parts = (
+            part.after(known[part.template]) if part.template in known else part
+            for part in now.so_far
+        )
+        progress = ev.Progress(
+            phase=phase,
+            done=now.done,
+            total=now.total,
+            answer=sample.of(now),
+            so_far=tuple(ev.TemplateSoFar(**asdict(part)) for part in parts),
+        )
+        return (progress,)
 
     return (yield from relay(state, work, tell))

@@ -60,13 +60,29 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class AnsweredImage:
-    """What a VLM that writes an answer has just said of an image; a sample, to be looked at."""
+    """What a VLM has just made of an image; a sample, to be looked at."""
 
     template: str
     path: str  # of the image, in the data set
-    answer: str
+    answer: str | None  # None where the VLM writes none
     truth: str  # the name of the true class
     predicted: str | None  # None: the answer names no class
+    probability: float | None = None  # of the predicted class, where no answer is written
+
+
+@dataclass(frozen=True, slots=True)
+class PartScore:
+    """How often a template was right on the ``n`` images that it has seen, of those it will see."""
+
+    template: str
+    hits: int
+    n: int
+    of: int
+
+    def after(self, score: Score) -> PartScore:
+        """With the images that it had seen before, which are others."""
+        n = score.n
+        return PartScore(self.template, self.hits + score.hits, self.n + n, self.of + n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +92,7 @@ class ScoringProgress:
     done: int
     total: int
     answered: AnsweredImage | None = None  # in the last of them
+    so_far: tuple[PartScore, ...] = ()  # of each template, where images are looked at one by one
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from engine.common.errors import ModelError
 from engine.common.names import quoted
@@ -25,7 +26,7 @@ from engine.vlm.encoder_decoder.prediction import (
 )
 from engine.vlm.encoder_decoder.questions import Questions
 from engine.vlm.encoder_decoder.reading import ImagePrefix
-from engine.vlm.interface import AnsweredImage, Score, ScoringProgress, TemplateCheck
+from engine.vlm.interface import AnsweredImage, PartScore, Score, ScoringProgress, TemplateCheck
 from engine.vlm.labelled_images import LabelledImages
 from engine.vlm.predictions import ImagePredictions, KeptPredictions
 
@@ -35,17 +36,25 @@ _HEADER = 256
 """Tokens that a chat template writes around a question, at most."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Asked:
     """A question that is asked, and what came of it so far."""
 
     question: Question
+    labels: Tensor  # (images,) int64, the true classes
     parts: list[tuple[Sequence[int], Predictions]]
     unread: set[int]  # the rows of images that it was not asked of yet
+    hits: int = 0
 
     def add(self, rows: Sequence[int], found: Predictions) -> None:
         self.parts.append((rows, found))
         self.unread.difference_update(rows)
+        self.hits += int((found.classes == self.labels[list(rows)]).sum())
+
+    @property
+    def so_far(self) -> PartScore:
+        images = len(self.labels)
+        return PartScore(self.question.text, self.hits, images - len(self.unread), images)
 
 
 class EncoderDecoder:
@@ -193,11 +202,12 @@ class EncoderDecoder:
         items = self._images[split].items
         chosen = range(len(items)) if only is None else only
         paths = [items[row].path for row in chosen]
-        asked = [self._asked(template, split, paths) for template in templates]
+        labels = torch.tensor([items[row].label for row in chosen])
+        asked = [self._asked(template, split, paths, labels) for template in templates]
         total = len(templates) * len(paths)
         done = total - sum(len(one.unread) for one in asked)
         if done:
-            yield ScoringProgress(done, total)
+            yield ScoringProgress(done, total, so_far=tuple(one.so_far for one in asked))
         rows = sorted(set().union(*(one.unread for one in asked)))
         for group in self._prefixes.groups({row: paths[row] for row in rows}):
             for one in asked:
@@ -211,28 +221,30 @@ class EncoderDecoder:
                 one.add(own, found)
                 done += len(own)
                 answered = self._answered(one.question, split, chosen[own[-1]], found)
-                yield ScoringProgress(done, total, answered)
+                so_far = tuple(other.so_far for other in asked)
+                yield ScoringProgress(done, total, answered, so_far)
         return {one.question.text: in_order(one.parts) for one in asked}
 
     def _answered(
         self, question: Question, split: Split, row: int, found: Predictions
-    ) -> AnsweredImage | None:
-        """What is said of the last image of ``found``, the split's ``row``, if it is a text."""
+    ) -> AnsweredImage:
+        """What is made of the last image of ``found``, the split's ``row``."""
         answer, predicted = found.answers[-1], int(found.classes[-1])
-        if answer is None:
-            return None
         image, names = self._images[split].items[row], self.class_names
         taken = names[predicted] if predicted >= 0 else None
-        return AnsweredImage(question.text, image.path, answer, names[image.label], taken)
+        share = None
+        if answer is None and taken is not None:
+            share = min(1.0, float(found.log_probabilities[-1, predicted].exp()))
+        return AnsweredImage(question.text, image.path, answer, names[image.label], taken, share)
 
-    def _asked(self, template: str, split: Split, paths: Sequence[str]) -> _Asked:
+    def _asked(self, template: str, split: Split, paths: Sequence[str], labels: Tensor) -> _Asked:
         """A template, with what is known of its predictions from a call that was closed early, or
         by the predictor.
         """
         key = (split, template, tuple(paths))
         if key not in self._unfinished:
             question = Question(template, tuple(self._questions.question(template)))
-            asked = _Asked(question, [], set(range(len(paths))))
+            asked = _Asked(question, labels, [], set(range(len(paths))))
             if known := self._predictor.known(paths, question):
                 asked.add(*known)
             self._unfinished[key] = asked

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from engine.prompts.template import RejectReason, normalise
-from engine.run.events import CandidateProposed, SampleAnswer
+from engine.run.events import CandidateProposed, SampleAnswer, TemplateSoFar
 from engine.run.state import RunState
 from engine.search.registry import asks_llm
 from glov_tui.cockpit.panes.pane import DetailsRequested
@@ -21,8 +21,14 @@ from glov_tui.widgets.spans import Line, Span
 
 THOUGHT_CHARACTERS = 160  # of a thought's end that are shown
 NO_ACCURACY = f"{'-':>6} "
-NO_CLASS = "no class"
+NO_CLASS, NO_VERDICT = "no class", "no verdict"
 KEYS_HINT = "y copy  enter open"
+
+
+def _so_far(state: RunState) -> tuple[TemplateSoFar, ...]:
+    """Of each template that is being scored; a test measurement is none of the candidates'."""
+    progress = state.progress
+    return progress.so_far if progress is not None and progress.phase == "scoring" else ()
 
 
 def _answer_now(state: RunState) -> SampleAnswer | None:
@@ -52,13 +58,14 @@ class CandidatesPane(ItemView):
         self._longest = (0, 1)  # the pane's width, and the rows of the longest reply at it
         self._replies: list[Line] = []
         self._state = RunState()
+        self._parts: dict[str, TemplateSoFar] = {}  # by the template's key
         self._read: dict[int, CandidateProposed] = {}  # the replies of the attempt that were read
 
     def fingerprint(self, state: RunState) -> Hashable:
         """Streams grow, candidates and scores come one by one."""
         streamed = state.streams, state.thoughts
         scores = state.candidates, state.scored.scores
-        return state.step, state.attempt, streamed, scores, _answer_now(state)
+        return state.step, state.attempt, streamed, scores, _answer_now(state), _so_far(state)
 
     def show(self, state: RunState) -> None:
         """Draw what is known of each reply of the current attempt."""
@@ -75,6 +82,10 @@ class CandidatesPane(ItemView):
             return
         attempt = f", attempt {state.attempt}" if state.attempt > 1 else ""
         self.border_title = f"{self.TITLE}: step {state.step}{attempt}"
+        so_far = _so_far(state)
+        if so_far:
+            self.border_title += f", {max(p.n for p in so_far)} of {so_far[0].of} images"
+        self._parts = {normalise(part.template): part for part in so_far}
         before = [t.at_least for t in state.ranking if t.first.step < state.step]
         best = max(before, default=1.0)
         digits = len(str(n))
@@ -93,18 +104,26 @@ class CandidatesPane(ItemView):
             self._set_spaced()
 
     def _answer(self, state: RunState) -> Content | None:
-        """What the VLM has just said of an image. It has a place of its own, so that no reply moves
-        when one comes.
+        """What the VLM has just made of an image: what it wrote, or how sure it is.
+
+        It has a place of its own, so that no reply moves when one comes.
         """
         sample = _answer_now(state)
         if sample is None:
             return None
         read = (c for c in state.candidates if c.template == sample.template)
         number = next((f"reply {c.candidate + 1}: " for c in read), "")
-        taken = NO_CLASS if sample.predicted is None else clean(sample.predicted)
-        is_right = sample.predicted == sample.truth
-        end = "" if is_right else f", taken for {taken}"
-        begin = f'{number}{clean(sample.truth)}: "'
+        begin, end = f"{number}{clean(sample.truth)}", ""
+        if state.config is not None and state.config.vlm.answer == "refusal":
+            begin = number.removesuffix(": ")  # the right verdict is always the same
+            end = f" {sample.predicted or NO_VERDICT}"
+        elif sample.predicted != sample.truth:
+            taken = NO_CLASS if sample.predicted is None else clean(sample.predicted)
+            end = f", taken for {taken}"
+        if sample.answer is None:
+            sure = "" if sample.probability is None else f" ({sample.probability:.0%})"
+            return Content(cut(f"{begin}{end}{sure}", max(10, self.size.width - 4)))
+        begin = f'{begin}: "' if begin else '"'
         room = max(10, self.size.width - len(begin) - len(end) - len('"    '))
         return Content(f'{begin}{cut(clean(sample.answer).strip(), room)}"{end}')
 
@@ -197,7 +216,10 @@ class CandidatesPane(ItemView):
         note = f" ({clean(candidate.note)})" if candidate.note else ""
         text = candidate.template or ""
         scored = state.find(normalise(text))
+        part = self._parts.get(normalise(text))
         accuracy = f"{scored.accuracy:>6.1%} " if scored else NO_ACCURACY
+        if scored is None and part is not None and part.n:
+            accuracy = f"{part.hits / part.n:>6.1%} "  # not known whole: as dim as what is none
         if scored is not None and state.is_partial(scored):
             accuracy += f"{scored.hits}/{scored.n} "
         if candidate.outcome == "duplicate":
@@ -207,7 +229,7 @@ class CandidatesPane(ItemView):
                 (f"{clean(text)} (seen before)", "dim"),
             )
         seed = state.seed
-        style = ""
+        style = "" if scored is not None else "dim"
         if scored is not None and scored.at_least > best:
             style = "good"
         elif scored is not None and seed is not None and scored.at_least > seed.at_least:
