@@ -21,6 +21,7 @@ from glov_tui.commands.arguments import (
     Override,
     RunArgument,
     RunDir,
+    SomeConfig,
     TrustRun,
     parse_path,
 )
@@ -550,11 +551,11 @@ def datasets(
 
 
 @app.command()
-def doctor(as_json: AsJson = False) -> None:
-    """Say what this machine has: versions, devices, folders, hub, terminal."""
+def doctor(config: SomeConfig = None, override: Override = None, as_json: AsJson = False) -> None:
+    """Say what this machine has, and whether a configuration's LLM server answers."""
     from glov_tui.commands.doctor import report
 
-    report(as_json)
+    raise typer.Exit(report(as_json, config, override or []))
 
 
 def _with_only(name: str) -> typer.Typer:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from typing_extensions import TypedDict
 
@@ -24,6 +24,8 @@ from engine.storage.run_folder import find_folder, run_argument, wanted_in_runs_
 from engine.storage.run_status import RunStatus, status_now
 from engine.storage.summary import read_summary
 from engine.sweeps.sweep import holds_run_or_sweep, is_sweep, read_sweep
+
+T = TypeVar("T", int, float)
 
 _Accuracy = Literal["best_train_accuracy", "best_test_accuracy", "ensemble_test_accuracy"]
 
@@ -46,6 +48,9 @@ class RunLine(TypedDict):
     best_test_probability: Share | None
     ensemble_test_probability: Share | None
     selection: Select | None  # how a run's ensemble was chosen: evaluation.select
+    tokens_in: Count | None  # that an LLM on a server was sent; null where it is on none
+    tokens_out: Count | None  # that it replied with
+    cost: float | None  # by llm.price_in and llm.price_out; null where none were given
     last_event: UnixTime | None  # Unix time, seconds
     parent: str | None  # the run that it is a fork of
     parent_step: Count | None  # the last step that both share
@@ -72,6 +77,9 @@ class ListedRun:
     best_test_probability: float | None = None
     ensemble_test_probability: float | None = None
     selection: Select | None = None  # how a run's ensemble was chosen; None: not measured
+    tokens_in: int | None = None  # on a server; of a sweep: of all its runs
+    tokens_out: int | None = None
+    cost: float | None = None
     last_event: float | None = None  # Unix time, seconds
     parent: str | None = None
     parent_step: int | None = None
@@ -94,6 +102,9 @@ class ListedRun:
             "best_test_probability": self.best_test_probability,
             "ensemble_test_probability": self.ensemble_test_probability,
             "selection": self.selection,
+            "tokens_in": self.tokens_in,
+            "tokens_out": self.tokens_out,
+            "cost": self.cost,
             "last_event": self.last_event,
             "parent": self.parent,
             "parent_step": self.parent_step,
@@ -175,6 +186,9 @@ def _run(folder: Path) -> ListedRun:
         best_test_probability=found.best_test_probability,
         ensemble_test_probability=found.ensemble_test_probability,
         selection=found.selection,
+        tokens_in=found.tokens_in,
+        tokens_out=found.tokens_out,
+        cost=found.cost,
         last_event=found.last_event,
         parent=found.parent,
         parent_step=found.parent_step,
@@ -206,6 +220,9 @@ def _sweep(folder: Path) -> ListedRun:
         train_accuracy=_highest(runs, "best_train_accuracy"),
         best_test_accuracy=_highest(runs, "best_test_accuracy"),
         ensemble_test_accuracy=_highest(runs, "ensemble_test_accuracy"),
+        tokens_in=_sum([run.tokens_in for run in runs]),
+        tokens_out=_sum([run.tokens_out for run in runs]),
+        cost=_sum([run.cost for run in runs]),
         last_event=max((run.last_event or 0.0 for run in runs), default=_changed(folder)),
         problem=next((run.problem for run in runs if run.problem), None),
     )
@@ -224,6 +241,12 @@ def _sweep_status(runs: Sequence[ListedRun], planned: int) -> RunStatus:
         return "finished"
     order: tuple[RunStatus, ...] = ("running", "paused", "damaged", "failed", "stopped")
     return next((status for status in order if status in found), "interrupted")
+
+
+def _sum(values: Sequence[T | None]) -> T | None:
+    """Of what is known; None where nothing is."""
+    known = [value for value in values if value is not None]
+    return sum(known[1:], known[0]) if known else None
 
 
 def _highest(runs: Sequence[ListedRun], metric: _Accuracy) -> float | None:

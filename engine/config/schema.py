@@ -278,29 +278,11 @@ class RunConfig(Section):
                 )
         return values
 
-    @model_validator(mode="before")
-    @classmethod
-    def _unsteered_where_served(cls, values: Any) -> Any:
-        """A server gives no hidden states: where no mode is named, its LLM is not steered."""
-        llm = values.get("llm") if isinstance(values, Mapping) else None
-        if not isinstance(llm, Mapping) or llm.get("kind") != "openai":
-            return values
-        steering = values.get("steering", {})
-        if not isinstance(steering, Mapping) or "mode" in steering:
-            return values
-        return {**values, "steering": {**steering, "mode": "off"}}
-
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         problem = self.llm.problem()
         if problem is not None:
             raise ValueError(problem)
-        if self.llm.is_served and self.steering.mode != "off":
-            raise ValueError(
-                f"steering.mode is {self.steering.mode}, but llm.kind is {self.llm.kind}: a server "
-                "gives no hidden states, so its LLM can't be steered; leave steering.mode out, or "
-                "set it to off"
-            )
         if self.proposal.min_new > self.proposal.candidates:
             raise ValueError(
                 f"proposal.min_new is {self.proposal.min_new}; it can be at most "

@@ -30,6 +30,13 @@ class Spent:
             cost,
         )
 
+    def in_short(self) -> str:
+        """The cost, or the tokens where no prices were given: ``cost 0.0123``."""
+        least = ">" if self.uncounted else ""
+        if self.cost is not None:
+            return f"cost {least}{self.cost:.4g}"
+        return f"{least}{self.tokens_in + self.tokens_out:,} tokens"
+
     def describe(self) -> str:
         """In a few words: ``12,345 tokens in, 678 out, cost 0.0123``."""
         least = "at least " if self.uncounted else ""

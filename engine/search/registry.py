@@ -107,7 +107,8 @@ def asks_llm(config: RunConfig | None) -> bool:
 
 def is_steered(config: RunConfig) -> bool:
     """Whether the LLM is steered, once there is something to steer it with."""
-    return config.steering.mode != "off" and find_search(config).steers
+    can = find_search(config).steers and not config.llm.is_served
+    return can and config.steering.mode != "off"
 
 
 def next_question(state: RunState) -> tuple[Message, ...]:

@@ -39,21 +39,26 @@ def unused_remarks(config: RunConfig) -> Iterator[str]:
     reasons: dict[str, list[str]] = {}
     for key in given:
         why = _why_not(config, key)
-        if why is not None and key not in _OF_THE_MACHINE and not _is_of_a_preset(config, key):
+        told_below = key.startswith("steering.") or key in _OF_THE_MACHINE
+        if why is not None and not told_below and not _is_of_a_preset(config, key):
             reasons.setdefault(why, []).append(key)
     for why, keys in reasons.items():
         yield _sentence(keys, why)
     if config.llm.is_served and find_search(config).steers:
         yield (
             f"the LLM is on a server ({config.llm.base_url}), which gives no hidden states: it is "
-            "asked, and not steered"
+            "asked, and not steered (steering.mode = off)"
         )
 
 
 def _why_not(config: RunConfig, key: str) -> str | None:
     """Why a key is not used by the models as they are."""
     section, _, name = key.partition(".")
-    return config.llm.why_unused(name) if section == "llm" else why_unused(config, key)
+    if section == "llm":
+        return config.llm.why_unused(name)
+    if section == "steering" and config.llm.is_served:
+        return f"llm.kind is {config.llm.kind}, and a server gives no hidden states"
+    return why_unused(config, key)
 
 
 def _given(config: RunConfig) -> list[str]:

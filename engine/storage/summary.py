@@ -19,6 +19,7 @@ from engine.common.ownership import why_denied
 from engine.common.record import Count, Record, Share, UnixTime, to_json
 from engine.config import Select
 from engine.run import events as ev
+from engine.run.server_facts import Cost
 from engine.run.state import ENDED, RunState, Status
 from engine.storage.journal import fold_journal, read_journal
 from engine.storage.run_folder import EVENTS, SUMMARY
@@ -43,6 +44,9 @@ class RunSummary(Record):
     train_accuracy: Share | None = None
     best_test_accuracy: Share | None = None
     ensemble_test_accuracy: Share | None = None
+    tokens_in: Count | None = None  # on a server
+    tokens_out: Count | None = None
+    cost: Cost | None = None
     last_event: UnixTime
     parent: str | None = None
     parent_step: Count | None = None
@@ -105,6 +109,9 @@ def summarise(state: RunState, last_event: float, journal: os.stat_result) -> Ru
         train_accuracy=state.best.accuracy if state.best is not None else None,
         best_test_accuracy=best.hits / best.n if best else None,
         ensemble_test_accuracy=ensemble.hits / ensemble.n if ensemble else None,
+        tokens_in=state.spent.tokens_in if state.spent else None,
+        tokens_out=state.spent.tokens_out if state.spent else None,
+        cost=state.spent.cost if state.spent else None,
         last_event=last_event,
         parent=state.forked.parent if state.forked else None,
         parent_step=state.forked.step if state.forked else None,

@@ -81,6 +81,13 @@ ConfigArgument = Annotated[
     str,
     typer.Argument(help="A TOML file, or the name of a preset.", autocompletion=complete_preset),
 ]
+SomeConfig = Annotated[
+    str | None,
+    typer.Argument(
+        help="A TOML file or a preset, whose LLM's server is asked whether it answers.",
+        autocompletion=complete_preset,
+    ),
+]
 TrustRun = Annotated[
     bool,
     typer.Option("--trust-run", help="Use the files and code that somebody else's run names."),

@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NotRequired
 
@@ -14,9 +16,14 @@ from rich.table import Table
 from rich.text import Text
 from typing_extensions import TypedDict
 
+from engine.common.errors import ConfigError, ModelError
 from engine.common.versions import versions
+from engine.config import LLMConfig
 from engine.config.run_name import runs_folder
+from engine.config.toml_file import load_config
+from engine.llm.served.models import HOW_TO_INSTALL, is_installed, models_of
 from engine.models import hub, threads
+from engine.session.config_check import check_config
 from glov_tui.common.text import clean
 from glov_tui.terminal.printing import print_json
 
@@ -75,8 +82,20 @@ Terminal = TypedDict(
 )
 
 
+class LLMServer(TypedDict):
+    """The server of a configuration's LLM."""
+
+    address: str
+    model: str
+    key: str  # whether the environment has it, never what it is
+    answers: bool
+    models: NotRequired[int]  # that it lists; absent where it lists none
+    problem: NotRequired[str]  # why a run could not go on with it
+    note: NotRequired[str]
+
+
 class Machine(TypedDict):
-    """What a machine has."""
+    """What a machine has, and the LLM's server of a configuration that was named."""
 
     versions: dict[str, str]  # of glov, Python and the libraries behind the numbers
     extras: dict[str, str]  # optional parts, and whether they are installed
@@ -84,10 +103,28 @@ class Machine(TypedDict):
     folders: Folders
     hub: Hub
     terminal: Terminal
+    llm: NotRequired[LLMServer]
 
 
-def report(as_json: bool) -> None:
-    """Print everything as tables, or as one JSON document."""
+def report(as_json: bool, source: str | None = None, overrides: Sequence[str] = ()) -> int:
+    """Print everything as tables, or as one JSON document.
+
+    Args:
+        as_json: one document in place of tables.
+        source: a configuration whose LLM's server is asked too.
+        overrides: ``key.path=value`` over it.
+
+    Returns:
+        0, or 1 where the server can't be used.
+
+    Raises:
+        ConfigError: if the configuration is wrong.
+    """
+    config = None
+    if source is not None:
+        config = check_config(load_config(source, overrides))
+    elif overrides:
+        raise ConfigError("--set needs a configuration: glov doctor CONFIG --set ...")
     found: Machine = {
         "versions": versions(),
         "extras": _extras(),
@@ -96,9 +133,12 @@ def report(as_json: bool) -> None:
         "hub": _hub(),
         "terminal": _terminal(),
     }
+    if config is not None and config.llm.is_served:
+        found["llm"] = _llm_server(config.llm)
+    code = 1 if "problem" in found.get("llm", {}) else 0
     if as_json:
         print_json(found)
-        return
+        return code
     console = Console(highlight=False)
     sections: dict[str, Any] = {**found}
     for section, values in sections.items():
@@ -109,6 +149,33 @@ def report(as_json: bool) -> None:
         for name, value in rows:
             table.add_row(str(name), Text(clean(_plain(value))))
         console.print(table)
+    return code
+
+
+def _llm_server(config: LLMConfig) -> LLMServer:
+    """Ask for the list of models, which costs nothing."""
+    there = bool(os.environ.get(config.api_key_env, "").strip())
+    found: LLMServer = {
+        "address": config.base_url,
+        "model": config.model,
+        "key": f"{config.api_key_env} is {'set' if there else 'not set'}",
+        "answers": False,
+    }
+    try:
+        models = models_of(config)
+    except ModelError as error:
+        found["problem"] = str(error)
+        return found
+    found["answers"] = True
+    if models is None:
+        found["note"] = "it does not list its models, so the first request will show"
+        return found
+    found["models"] = len(models)
+    if config.model not in models:
+        near = get_close_matches(config.model, models, n=1, cutoff=0.4) or models[:1]
+        hint = f"; it has {near[0]}" if near else ""
+        found["note"] = f"it does not list {config.model}{hint}. Some load others when asked"
+    return found
 
 
 def _plain(value: Any) -> str:
@@ -133,6 +200,7 @@ def _extras() -> dict[str, str]:
         "GGUF files": how if missing else "yes",
         "data sets of the hub": tables,
         "TensorBoard": events,
+        "LLMs on a server": "yes" if is_installed() else f"no: {HOW_TO_INSTALL}",
     }
 
 

@@ -158,6 +158,8 @@ def _phase(state: RunState) -> str:
         return state.status
     if state.progress.phase == "loading":
         return f"loading {state.progress.detail}"
+    if state.progress.phase == "proposing":
+        return state.progress.detail or state.progress.phase  # why nothing comes
     return state.progress.phase
 
 
@@ -177,6 +179,8 @@ def _result_lines(state: RunState) -> RenderableType:
     ensemble = result["ensemble"]
     lines.append(f"{_ensemble_title(ensemble)}: test {_on_test(ensemble)} (95 % intervals)")
     lines += [f"  {clean(member)}" for member in with_repeats(ensemble["templates"])]
+    if state.spent is not None:
+        lines.append(f"the LLM's server: {state.spent.describe()}")
     return Text("\n".join(lines))
 
 
@@ -217,6 +221,8 @@ def _result_table(state: RunState) -> RenderableType:
     scored, of_all = state.images_scored
     if scored < of_all:
         told.append(f"scored on {scored:,} of {of_all:,} training images (search.racing)")
+    if state.spent is not None:
+        told.append(f"the LLM's server: {state.spent.describe()}")
     if told:
         table.caption = Text("; ".join(told))
         table.caption_justify = "left"

@@ -79,6 +79,9 @@ def steer(request: Request) -> None:
         UserError: naming what is missing or can't be used.
     """
     config, positive, negative, messages = _subject(request)
+    if config.llm.is_served:
+        reason = not_steerable(config.llm.model, config.llm.kind)
+        raise ConfigError(f"{reason}. Choose an llm.model of this machine (llm.kind = local)")
     expected = _expected(request)
     console = Console(stderr=True, highlight=False)
     with console.status("loading libraries") as status:

@@ -9,6 +9,8 @@ import pytest
 from engine.common.errors import ConfigError
 from engine.config.places import read_places
 from engine.config.toml_file import format_config, load_config
+from engine.search.begun import as_begun
+from engine.search.registry import is_steered
 from engine.search.unused import is_unused, unused_remarks
 from engine.session.config_check import check_config
 from engine.storage.trust import named_things
@@ -16,15 +18,16 @@ from engine.storage.trust import named_things
 SERVED = ("llm.kind=openai", "llm.model=org/m")
 
 
-def test_it_is_not_steered_and_says_so_where_a_mode_is_named() -> None:
-    config = load_config("demo", SERVED)
-    assert config.steering.mode == "off"
-    assert load_config("demo").steering.mode == "last-token"
-    assert any("gives no hidden states" in text for text in unused_remarks(config))
-    with pytest.raises(ConfigError, match=r"steering.mode is actadd, but llm.kind is openai.*off"):
-        load_config("demo", [*SERVED, "steering.mode=actadd"])
-    with pytest.raises(ConfigError, match="steering.mode is last-token, but llm.kind is openai"):
-        load_config("clip-paper", [*SERVED, "data.path=."])  # the preset names it
+@pytest.mark.parametrize("preset", ["demo", "clip-paper"])  # the latter names a mode
+def test_a_run_begins_with_steering_off_whatever_its_mode_was_and_says_so(preset: str) -> None:
+    config = load_config(preset, [*SERVED, "data.path=."])
+    assert config.steering.mode == "last-token" and not is_steered(config)
+    begun = as_begun(config)
+    assert begun.steering.mode == "off" and as_begun(begun) == begun
+    (remark,) = (text for text in unused_remarks(begun) if "gives no hidden states" in text)
+    assert remark.endswith("not steered (steering.mode = off)")
+    local = load_config(preset, ["data.path=."])
+    assert as_begun(local).steering.mode == "last-token" and is_steered(local)
 
 
 def test_a_name_of_a_server_is_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +84,7 @@ def test_keys_of_the_other_kind_make_no_difference_and_are_told() -> None:
     assert not any("llm.device" in text for text in unused_remarks(served))
     assert is_unused(served, "llm.device") and not is_unused(local, "llm.device")
     assert is_unused(local, "llm.base_url") and not is_unused(served, "llm.base_url")
-    assert is_unused(served, "steering.alpha")
+    assert is_unused(served, "steering.alpha") and is_unused(served, "steering.mode")
 
 
 def test_a_run_of_somebody_else_names_the_server_and_the_key_that_it_would_use() -> None:

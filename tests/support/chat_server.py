@@ -64,7 +64,10 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, {"object": "list", "data": data})
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        raw = self.rfile.read(int(self.headers["Content-Length"]))
+        if not raw:  # the client has hung up on purpose
+            return
+        body = json.loads(raw)
         with self.server.lock:
             self.server.asked.append(body)
             self.server.keys.append(self.headers.get("Authorization"))

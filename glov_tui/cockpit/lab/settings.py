@@ -233,6 +233,8 @@ def obstacle(state: RunState, ended: bool, run: str) -> str | None:
         return f"The run has ended, and its models are gone: `glov steer {run}` loads them again."
     if state.models is None:
         return "The models are still loading."
+    if not state.models.llm_layers and state.config is not None and state.config.llm.is_served:
+        return "This LLM can't be steered: it is on a server, which gives no hidden states."
     if not state.models.llm_layers:
         return "This LLM can't be steered: its hidden states are out of reach."
     if anchors_of(state) is None:

@@ -31,6 +31,12 @@ def _so_far(state: RunState) -> tuple[TemplateSoFar, ...]:
     return progress.so_far if progress is not None and progress.phase == "scoring" else ()
 
 
+def _waiting(state: RunState) -> str:
+    """Why no reply comes, where they come from a server and it is known."""
+    progress = state.progress
+    return progress.detail if progress is not None and progress.phase == "proposing" else ""
+
+
 def _answer_now(state: RunState) -> SampleAnswer | None:
     return state.progress.answer if state.progress is not None else None
 
@@ -65,19 +71,21 @@ class CandidatesPane(ItemView):
         """Streams grow, candidates and scores come one by one."""
         streamed = state.streams, state.thoughts
         scores = state.candidates, state.scored.scores
-        return state.step, state.attempt, streamed, scores, _answer_now(state), _so_far(state)
+        shown = _answer_now(state), _so_far(state), _waiting(state)
+        return state.step, state.attempt, streamed, scores, *shown
 
     def show(self, state: RunState) -> None:
         """Draw what is known of each reply of the current attempt."""
         self._state = state
         self._read = {c.candidate: c for c in state.candidates if c.attempt == state.attempt}
         n = max(len(state.streams), len(self._read))
-        self.border_subtitle = self._answer(state) or (KEYS_HINT if n else "")
+        waits = Content(clean(_waiting(state)))
+        self.border_subtitle = self._answer(state) or waits or (KEYS_HINT if n else "")
         if not state.streams and not state.candidates:
             self.border_title = self.TITLE
             self._replies = []
-            waits = "Replies of the LLM appear here as they are written."
-            text = waits if asks_llm(state.config) else "None: this search asks no LLM."
+            text = "Replies of the LLM appear here as they are written."
+            text = text if asks_llm(state.config) else "None: this search asks no LLM."
             self.set_items([((text, "dim"),)], ())
             return
         attempt = f", attempt {state.attempt}" if state.attempt > 1 else ""

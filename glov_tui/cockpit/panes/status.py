@@ -137,6 +137,8 @@ class StatusLine(Static):
             slots.append(_Slot(7, f"{seconds / len(recent):.1f} s/step"))
             if seconds > 0:
                 slots.append(_Slot(8, f"{sum(s.tokens for s in recent) / seconds:.0f} tok/s"))
+        if state.spent is not None:
+            slots.append(_Slot(7, state.spent.in_short()))
         images, of_all = state.images_scored
         if images < of_all:
             slots.append(_Slot(7, f"{images:,} of {of_all:,} images"))
@@ -157,6 +159,8 @@ def _shortened(name: str, cells: int) -> str:
 def _phase(state: RunState) -> str:
     progress = state.progress
     assert progress is not None
+    if progress.phase == "proposing" and progress.detail:  # why nothing comes
+        return clean(progress.detail)
     name = f"loading {clean(progress.detail)}" if progress.phase == "loading" else progress.phase
     if progress.total:
         return f"{name} {progress.done}/{progress.total}"

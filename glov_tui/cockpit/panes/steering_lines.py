@@ -162,7 +162,9 @@ def _setting(state: RunState) -> str:
     steering = state.config.steering
     if not is_steered(state.config):
         kind = state.config.search.kind
-        return "off" if find_search(state.config).steers else f"off: {kind} search never steers"
+        if not find_search(state.config).steers:
+            return f"off: {kind} search never steers"
+        return "off: the LLM is on a server" if state.config.llm.is_served else "off"
     layers = steered_layers(state)
     where = ", ".join(map(str, layers)) if layers else str(steering.layers)
     plural = "s" if len(layers) > 1 else ""

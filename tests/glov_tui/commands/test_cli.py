@@ -170,7 +170,7 @@ def test_config_init_writes_every_preset(preset: str, tmp_path: Path) -> None:
 def test_doctor_and_datasets(tmp_path: Path) -> None:
     found = json.loads(called("doctor", "--json", cwd=tmp_path).stdout)
     assert set(found) == {"versions", "extras", "devices", "folders", "hub", "terminal"}
-    assert found["extras"] == {"GGUF files": "yes", "data sets of the hub": "yes"}
+    assert len(found["extras"]) == 4 and set(found["extras"].values()) == {"yes"}
     assert found["versions"]["torch"] and found["hub"]["reachable"] is False
     names = json.loads(called("datasets", "--json", cwd=tmp_path).stdout)
     assert "image-folder" in names and len(names) >= 4
