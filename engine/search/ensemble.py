@@ -21,7 +21,7 @@ from engine.run.emitting import Steps, emit
 from engine.run.state import RunState
 from engine.search.scoring import with_progress
 from engine.vlm.interface import Fitness
-from engine.vlm.log_probabilities import kept_predictions, predictions_again
+from engine.vlm.log_probabilities import Rows, kept_predictions, predictions_again
 from engine.vlm.predictions import ImagePredictions
 
 MOST_CANDIDATES = 200
@@ -51,8 +51,13 @@ def ensemble_pool(state: RunState, config: RunConfig, images: int, classes: int)
     contenders = state.contenders
     if config.evaluation.select == "top" or not contenders:
         return Pool(tuple(t.text for t in (contenders or state.allowed)[:count]), "top")
-    most = min(MOST_CANDIDATES, max(count, ROOM // (2 * images * classes)))
+    most = most_candidates(count, images, classes)
     return Pool(tuple(t.text for t in contenders[:most]), "greedy")
+
+
+def most_candidates(count: int, images: int, classes: int) -> int:
+    """How many templates an ensemble of ``count`` is chosen from at most."""
+    return min(MOST_CANDIDATES, max(count, ROOM // (2 * images * classes)))
 
 
 def choose_ensemble(
@@ -65,7 +70,7 @@ def choose_ensemble(
     """
     if pool.selection == "top" or len(pool.templates) < 2:
         return state, pool
-    state, found = yield from _predictions(state, pool.templates, fitness)
+    state, found = yield from predictions_of(state, [(pool.templates, None)], fitness)
     if len(found) < len(pool.templates):
         message = (
             f"what a template makes of {counted(fitness.size('train'), 'image')} is more than "
@@ -85,26 +90,37 @@ def choose_ensemble(
         return state, Pool(chosen, "greedy")
 
 
-def _predictions(
-    state: RunState, templates: Sequence[str], fitness: Fitness
+def predictions_of(
+    state: RunState, asked: Sequence[tuple[Sequence[str], Rows]], fitness: Fitness
 ) -> Steps[tuple[RunState, dict[str, ImagePredictions]]]:
-    """What each template made of the training images; without those that can't be kept."""
+    """What templates made of the training images; without those that can't be kept.
+
+    What is not kept is scored again.
+
+    Args:
+        state: of the run.
+        asked: templates, and the rows of images that they were scored on.
+        fitness: that scored them.
+    """
     found: dict[str, ImagePredictions] = {}
-    for template, kept in kept_predictions(fitness, templates):
-        if kept is not None:
-            found[template] = kept
-        state = yield from emit(state, ev.Progress(phase="ensemble"))
-    missing = [template for template in templates if template not in found]
-    if missing and fitness.kept.takes(fitness.size("train"), len(fitness.class_names)):
+    for templates, rows in asked:
+        for template, kept in kept_predictions(fitness, templates, rows=rows):
+            if kept is not None:
+                found[template] = kept
+            state = yield from emit(state, ev.Progress(phase="ensemble"))
+    missing = [([t for t in templates if t not in found], rows) for templates, rows in asked]
+    lost = sum(len(some) for some, _ in missing)
+    if lost and fitness.kept.takes(fitness.size("train"), len(fitness.class_names)):
         message = (
-            f"{counted(len(missing), 'template')} of the {len(templates)} that the ensemble is "
-            "chosen from: what they made of each image is not kept (vlm.predictions_mib), so they "
-            "are scored again"
+            f"{counted(lost, 'template')} of the {sum(len(some) for some, _ in asked)} that the "
+            "ensemble is chosen from: what they made of each image is not kept "
+            "(vlm.predictions_mib), so they are scored again"
         )
         state = yield from emit(state, ev.Warned(message=message))
-        work = predictions_again(fitness, missing)
-        state, again = yield from with_progress(state, work, "scoring")
-        found |= again
+        for some, rows in missing:
+            work = predictions_again(fitness, some, rows=rows)
+            state, again = yield from with_progress(state, work, "scoring")
+            found |= again
     return state, found
 
 
@@ -131,7 +147,7 @@ def greedy(
     for members in range(1, count + 1):
         best, highest = 0, -1.0
         for index, candidate in enumerate(candidates):
-            of_each = _true_class(total, named, candidate, labels, members)
+            of_each = true_class_probabilities(total, named, candidate, labels, members)
             found = round(float(of_each.mean()), 12)  # what rounding does makes none better
             if found > highest:
                 best, highest = index, found
@@ -158,17 +174,28 @@ def true_class_probability(members: Sequence[ImagePredictions], labels: NDArray[
     for member in members[:-1]:
         total += member.log_probabilities
     named = np.any([member.classes >= 0 for member in members], axis=0)
-    return float(_true_class(total, named, members[-1], labels, len(members)).mean())
+    return float(true_class_probabilities(total, named, members[-1], labels, len(members)).mean())
 
 
-def _true_class(
+def true_class_probabilities(
     total: NDArray[np.float64],
     named: NDArray[np.bool_],
     added: ImagePredictions,
     labels: NDArray[np.int64],
     members: int,
 ) -> NDArray[np.float64]:
-    """Of each image, with one more member beside those whose log-probabilities are in ``total``."""
+    """Of each image, with one more member beside those whose log-probabilities are in ``total``.
+
+    Args:
+        total: the sum of the other members' log-probabilities, (images, classes) nats.
+        named: of which images another member names a class, (images,).
+        added: the member that is added, of the same images.
+        labels: the true classes of the images, (images,).
+        members: how many there are with it.
+
+    Returns:
+        Probabilities from 0 to 1, (images,).
+    """
     images, classes = total.shape
     found = np.zeros(images)
     step = max(1, _AT_ONCE // classes)

@@ -36,6 +36,7 @@ from engine.run.step_facts import (
     template_scored,
 )
 from engine.search.bill import Bill
+from engine.search.last_race import last_race
 from engine.search.measuring import TestScorer
 from engine.search.meta_prompt import MetaPrompt, can_ask_again, compose_for
 from engine.search.reading import read_reply
@@ -176,7 +177,7 @@ class ProposingSearch(abc.ABC):
         state = yield from emit(state, ev.FinishStarted(step=state.steps_done))
         if not state.allowed:
             return state
-        state, raced = yield from self._last_race(state)
+        state, raced = yield from last_race(state, self._train)
         step = state.steps_done
         state, best = yield from self._test.measured(state, step, "best", raced)
         state, ensemble = yield from self._test.measured(state, step, "ensemble", raced)
@@ -339,28 +340,6 @@ class ProposingSearch(abc.ABC):
         state, scores = yield from self._train.on_all(state, [t.text for t in chosen])
         events = tuple(scored_again(t, scores[t.text], step) for t in chosen)
         return (yield from emit(state, *events))
-
-    def _last_race(self, state: RunState) -> Steps[tuple[RunState, tuple[ev.TemplateScored, ...]]]:
-        """What was dropped as worse than the best of its time may have a place in the ensemble.
-
-        So it races on, against the last template of the ensemble as it would be without it; where
-        bans left fewer, the surest get scores on all images first. The facts are not emitted yet.
-        """
-        partial = [t for t in state.allowed if state.is_partial(t)]
-        if not partial:
-            return state, ()
-        count = self.config.evaluation.ensemble
-        missing = max(0, count - len(state.contenders))
-        if missing:
-            state, _ = yield from self._train.on_all(state, [t.text for t in partial[:missing]])
-        scores = self.scores
-        whole = [t.text for t in (*state.contenders, *partial[:missing])]
-        last = sorted(whole, key=lambda text: (-scores[text].hits, -scores[text].margin))[:count]
-        state, _ = yield from self._train.race(state, [t.text for t in partial], last[-1])
-        step = state.steps_done
-        return state, tuple(
-            scored_again(t, scores[t.text], step) for t in partial if scores[t.text].n > t.n
-        )
 
     def _is_due(self, step: int) -> bool:
         """Whether the test ensemble is measured at the end of this step; the last one's is not."""

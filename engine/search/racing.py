@@ -1,10 +1,10 @@
 """When a template is dropped before it has seen all images: the rule of ``search.racing``.
 
-Templates are tried on growing parts of the training images (successive halving). The parts are the
-beginnings of one order, which the seed of the sample draws and no template has a say in. After each
-part a template is dropped if it is surely worse than its rival on *all* training images: that is
-what templates are ranked by, so what is not known is only how it does on the images it has not
-seen. The rival has seen all of them.
+Templates are tried on growing parts of the training images: a sixteenth, two, and so on. The parts
+are the beginnings of one order, which the seed of the sample draws and no template has a say in.
+After each part a template is dropped if it is surely worse than its rival on *all* training images:
+that is what templates are ranked by, so what is not known is only how it does on the images it has
+not seen. The rival has seen all of them.
 
 Which interval: that of the paired difference of the two, exact for drawing without replacement.
 The images fall into those that the rival gets right (R of them) and those that it gets wrong (W).
@@ -15,7 +15,8 @@ was seen, or worse, has a probability of the error or more. That is sharper than
 must not overlap (each template is held against the same images), it needs no large numbers, and at
 the end, where what is left can't make up for what was lost, it is a certainty.
 
-Looking more than once inflates errors, so the error (5 %) is divided by the number of looks. So a
+Looking more than once inflates errors, so the error (5 %) is divided by the number of looks. That
+costs less than it seems: on the demo 15 looks save more than 3 or 7, and 31 no more than 15. So a
 template that is in truth as good as its rival is dropped in at most one of twenty races. The order
 takes classes in turn (stratified), which makes numbers less spread than the drawing that the
 probabilities are of.
@@ -33,8 +34,8 @@ from numpy.typing import NDArray
 from engine.data.dataset import LabelledImage
 from engine.data.sampling import draw_key
 
-PARTS = (8, 4, 2)
-"""One over the share of the images that each look but the last, at all, has seen."""
+PARTS = 16
+"""Equal parts of the images; after each but the last, templates may be dropped."""
 
 ERROR = 0.05
 """Most probability that a race drops a template which is as good as its rival on all images."""
@@ -54,7 +55,7 @@ def race_order(images: Sequence[LabelledImage], seed: int) -> tuple[int, ...]:
 
 def race_sizes(images: int) -> tuple[int, ...]:
     """How many images are looked at, ascending; the last one is all of them."""
-    return tuple(sorted({-(-images // part) for part in PARTS} | {images}))
+    return tuple(sorted({-(-images * part // PARTS) for part in range(1, PARTS + 1)}))
 
 
 def is_surely_worse(right: Sequence[bool], rival: Sequence[bool], error: float) -> bool:

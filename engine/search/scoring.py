@@ -40,13 +40,15 @@ class TrainScorer:
         return self.config.search.racing
 
     @cached_property
-    def _order(self) -> tuple[int, ...]:
+    def order(self) -> tuple[int, ...]:
+        """Indices of the training images in the order of a race."""
         sampled_with = self.config.data.sample_seed
         seed = self.config.seed if sampled_with is None else sampled_with
         return race_order(self.fitness.images("train"), seed)
 
     @cached_property
-    def _sizes(self) -> tuple[int, ...]:
+    def sizes(self) -> tuple[int, ...]:
+        """How many images each part of a race ends with, ascending; the last one is all."""
         return race_sizes(self.fitness.size("train"))
 
     def on_all(self, state: RunState, templates: Iterable[str]) -> Steps[tuple[RunState, Scores]]:
@@ -72,10 +74,10 @@ class TrainScorer:
         """
         running = list(dict.fromkeys(templates))
         against = self.scores[rival].right if rival is not None else ()
-        error = ERROR / max(1, len(self._sizes) - 1)
-        for size in self._sizes:
-            state = yield from self._grow(state, running, size)
-            if rival is not None and size < len(self._order):
+        error = ERROR / max(1, len(self.sizes) - 1)
+        for size in self.sizes:
+            state = yield from self.grow(state, running, size)
+            if rival is not None and size < len(self.order):
                 running = [
                     text
                     for text in running
@@ -83,7 +85,7 @@ class TrainScorer:
                 ]
         return state, self.scores
 
-    def _grow(self, state: RunState, templates: Sequence[str], size: int) -> Steps[RunState]:
+    def grow(self, state: RunState, templates: Sequence[str], size: int) -> Steps[RunState]:
         """Show templates the first ``size`` images, those of them that they have not seen."""
         seen: dict[int, list[str]] = {}  # templates by the images they rest on
         for text in templates:
@@ -91,7 +93,7 @@ class TrainScorer:
             if n < size:
                 seen.setdefault(n, []).append(text)
         for n, some in sorted(seen.items()):
-            work = self.fitness.score(some, split="train", rows=self._order[n:size])
+            work = self.fitness.score(some, split="train", rows=self.order[n:size])
             before = self.scores if n else {}
             state, found = yield from with_progress(state, work, "scoring", before)
             for text, score in zip(some, found, strict=True):

@@ -12,19 +12,24 @@ _AT_ONCE = 16
 """Templates that are scored together, where there is room to keep what they make of the images."""
 
 
+Rows = Sequence[int] | None
+"""Indices of images of a split; None: all of them."""
+
+
 def kept_predictions(
-    fitness: Fitness, templates: Sequence[str], split: Split = "train"
+    fitness: Fitness, templates: Sequence[str], split: Split = "train", rows: Rows = None
 ) -> Iterator[tuple[str, ImagePredictions | None]]:
-    """Each template with what it made of all images; None where that is not kept, or of some."""
+    """Each template with what it made of the images; None where some of that is not kept."""
+    asked = slice(None) if rows is None else list(rows)
     for template in templates:
         found = fitness.predictions(template, split)
-        yield template, found if found is not None and found.looked_at.all() else None
+        yield template, found if found is not None and found.looked_at[asked].all() else None
 
 
 def predictions_again(
-    fitness: Fitness, templates: Sequence[str], split: Split = "train"
+    fitness: Fitness, templates: Sequence[str], split: Split = "train", rows: Rows = None
 ) -> Generator[ScoringProgress, None, dict[str, ImagePredictions]]:
-    """Score templates again for what they make of each image.
+    """Score templates again, on some rows of images or all, for what they make of each.
 
     Without those of which a fitness keeps nothing even then: they are more than it has room for.
 
@@ -36,8 +41,8 @@ def predictions_again(
     again: dict[str, ImagePredictions] = {}
     for start in range(0, len(templates), step):
         some = templates[start : start + step]
-        yield from fitness.score(some, split=split)
-        for template, found in kept_predictions(fitness, some, split):
+        yield from fitness.score(some, split=split, rows=rows)
+        for template, found in kept_predictions(fitness, some, split, rows):
             if found is not None:
                 again[template] = found
     return again

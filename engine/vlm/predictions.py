@@ -70,6 +70,11 @@ class ImagePredictions:
             answers[row] = answer
         return ImagePredictions.of(found, classes, answers)
 
+    def of_rows(self, rows: ArrayLike) -> ImagePredictions:
+        """These of some images, in the order of ``rows``; without the answers."""
+        chosen = np.asarray(rows)
+        return ImagePredictions(self.log_probabilities[chosen], self.classes[chosen])
+
     @property
     def looked_at(self) -> NDArray[np.bool_]:
         """Which images were looked at, (images,)."""
