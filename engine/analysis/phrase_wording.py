@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from engine.analysis.phrases import Phrase
 from engine.common.wording import counted
@@ -41,8 +41,13 @@ def fairer_words(phrase: Phrase) -> str:
     return "; ".join(found)
 
 
-def origin_words(phrase: Phrase) -> str:
-    """What brought it: the step, the steering, the parent."""
+def quoted(text: str) -> str:
+    """How a template stands within a sentence on a screen."""
+    return f'"{text}"'
+
+
+def origin_words(phrase: Phrase, quote: Callable[[str], str] = quoted) -> str:
+    """What brought it: the step, the steering, the parent, whose text goes through ``quote``."""
     first = phrase.first.first
     if phrase.origin == "seed":
         return "from the seed template"
@@ -53,7 +58,7 @@ def origin_words(phrase: Phrase) -> str:
     attempt = f", attempt {first.attempt}" if first.attempt > 1 else ""
     steered = phrase.asked.steered if phrase.asked is not None else None
     how = f"at {steering_words(steered)}" if steered is not None else "not steered"
-    return f"came in step {first.step}{attempt}, {how}, {_source(phrase)}"
+    return f"came in step {first.step}{attempt}, {how}, {_source(phrase, quote)}"
 
 
 def steering_words(steered: Steered) -> str:
@@ -73,7 +78,7 @@ def partial_words(phrases: Sequence[Phrase]) -> str:
     return f"{worth.partial} of {of_all} count with their accuracy on a part of the images"
 
 
-def _source(phrase: Phrase) -> str:
+def _source(phrase: Phrase, quote: Callable[[str], str]) -> str:
     if phrase.asked is not None and phrase.asked.by_person:
         return "on a person's own meta-prompt"
     if phrase.parent is None:
@@ -82,11 +87,22 @@ def _source(phrase: Phrase) -> str:
         return "new: no example has a word of it"
     template = phrase.parent.template
     words = f"{phrase.parent.words} of its {counted(phrase.size, 'word')}"
-    return f'from "{template.text}" ({template.accuracy:.1%}), which has {words}'
+    return f"from {quote(template.text)} ({template.accuracy:.1%}), which has {words}"
 
 
 def _points(
     difference: float, interval: tuple[float, float] | None, what: str, unit: str, sides: str
 ) -> str:
-    ends = f"{100 * interval[0]:+.1f} to {100 * interval[1]:+.1f}; " if interval else ""
-    return f"{what} {100 * difference:+.1f}{unit} ({ends}{sides})"
+    between = f"{ends(interval)}; " if interval else ""
+    return f"{what} {points(difference)}{unit} ({between}{sides})"
+
+
+def points(difference: float) -> str:
+    """A difference of shares in points, with its sign."""
+    text = f"{100 * difference:+.1f}"
+    return text if float(text) else "0.0"
+
+
+def ends(interval: tuple[float, float] | None) -> str:
+    """Those of an interval of a difference; a dash where there is none."""
+    return f"{points(interval[0])} to {points(interval[1])}" if interval else "–"

@@ -136,9 +136,9 @@ class PhraseBook:
                 if owners.size == 1:
                     alone += (word,)
                     continue
-                if alone:
+                if without_links(alone):
                     yield alone, own
-                    alone = ()
+                alone = ()
                 end = begin + 1
                 while owners.size > 1:
                     if is_phrase(run[begin:end]):
@@ -150,7 +150,7 @@ class PhraseBook:
                     places = places[nexts == self._vocabulary[run[end]]]
                     owners = self._owners_of(places)
                     end += 1
-            if alone:
+            if without_links(alone):
                 yield alone, own
 
     def _owners_of(self, places: Numbers) -> Numbers:

@@ -86,6 +86,11 @@ def test_what_no_other_template_has_is_a_phrase_without_a_worth() -> None:
     assert (phrase.worth.n_with, phrase.worth.n_without) == (1, 3)
 
 
+def test_a_word_that_says_nothing_is_none_by_itself() -> None:
+    state = steps({"<category> under blue light": 5, "<category>, blue light": 4})
+    assert list(found(state, "<category> under blue light")) == ["blue light"]
+
+
 def test_what_brought_it() -> None:
     dim, light = "a dim <category> of light blue.", "a <category> in the light."
     state = steps({dim: 6, light: 5})

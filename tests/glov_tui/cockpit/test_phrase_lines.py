@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from engine.analysis.phrase_wording import origin_words
+from engine.analysis.phrase_wording import ends, origin_words, points
 from engine.analysis.phrases import Phrase, PhraseBook
 from engine.prompts.template import normalise
 from engine.run import events as ev
@@ -149,6 +149,11 @@ def test_what_has_no_worth_says_why() -> None:
     assert '"in blue light"  in no other template' in told
     more = state.apply(scored("<category>", 5, 1))
     assert '"a photo"  in all but one of 4 templates' in "\n".join(plain(lines(more)))
+
+
+def test_no_worth_is_no_negative_zero() -> None:
+    assert [points(share) for share in (0.0004, -0.0004, 0.0, -0.05)] == ["0.0"] * 3 + ["-5.0"]
+    assert ends((-0.0001, 0.125)) == "0.0 to +12.5" and ends(None) == "–"
 
 
 def test_scores_of_a_part_are_said() -> None:
