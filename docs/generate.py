@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, get_args
 from docs.records import Row, about, inner_records, is_record, rows, table, wording
 from engine.analysis.compare_report import ReportFacts
 from engine.analysis.evaluate_report import EvaluationFacts
+from engine.analysis.export.as_json import ExportedResult
 from engine.analysis.run_list import RunLine
 from engine.common.record import Record
 from engine.config import RunConfig
@@ -49,6 +50,7 @@ DOCUMENTS = (
     Document(("check",), "", CheckFacts),
     Document(("compare",), "", ReportFacts),
     Document(("export",), "", ExportFacts),
+    Document(("export",), "the file of `--format json`", ExportedResult),
     Document(("eval",), "", EvaluationFacts),
     Document(("sweep",), "", SweepFacts),
     Document(("reproduce",), "", TableFacts),

@@ -9,7 +9,7 @@ from engine.common.wording import counted
 from engine.run.asked import Steered
 
 WHAT_WORTH_IS = (
-    "worth: mean accuracy of templates with the phrase less that of those without (95 % interval; "
+    "Worth: mean accuracy of templates with the phrase less that of those without (95 % interval; "
     "numbers of templates). Correlation, not cause"
 )
 

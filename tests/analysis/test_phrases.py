@@ -206,6 +206,7 @@ def having(state: RunState, phrase: str) -> list[ScoredTemplate]:
     return [t for t in state.templates if any(has_words(r, words) for r in runs_of_words(t.key))]
 
 
+@pytest.mark.filterwarnings("ignore:Precision loss:RuntimeWarning")  # scipy's, of equal values
 @settings(max_examples=40, deadline=None)
 @given(runs())
 def test_whatever_is_said_of_a_phrase_is_so(state: RunState) -> None:

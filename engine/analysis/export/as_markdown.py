@@ -1,4 +1,4 @@
-"""Best template, ensemble and leaderboard as Markdown, for READMEs, issues and notes.
+"""Best template, ensemble, leaderboard and phrases as Markdown, for READMEs, issues and notes.
 
 Text from elsewhere stands in code spans, where neither marks, links, mentions nor HTML count.
 """
@@ -16,7 +16,17 @@ from engine.analysis.export.wording import (
     percent,
     test_interval,
 )
+from engine.analysis.phrase_rows import phrases_of_best
+from engine.analysis.phrase_wording import (
+    WHAT_WORTH_IS,
+    ends,
+    origin_words,
+    partial_words,
+    points,
+)
+from engine.analysis.phrase_worth import WithinSteps
 from engine.common.harmless import clean
+from engine.common.statistics import Difference
 from engine.common.wording import counted
 from engine.run import events as ev
 from engine.run.ranking import ScoredTemplate
@@ -26,7 +36,8 @@ MOST = 50  # rows of the leaderboard
 
 def write(run: Exported) -> str:
     """One page."""
-    return "\n".join([*_head(run), *_best(run), *_ensemble(run), *_leaderboard(run)]) + "\n"
+    parts = (_head, _best, _ensemble, _leaderboard, _phrases)
+    return "\n".join(line for part in parts for line in part(run)).rstrip("\n") + "\n"
 
 
 def code(text: str) -> str:
@@ -130,3 +141,32 @@ def _leaderboard(run: Exported) -> Iterator[str]:
     if len(ranking) > MOST:
         yield ""
         yield f"And {len(ranking) - MOST} more."
+    yield ""
+
+
+def _phrases(run: Exported) -> Iterator[str]:
+    phrases = phrases_of_best(run.state)
+    if not phrases:
+        return
+    yield "## Phrases of the best templates"
+    yield ""
+    yield f"{WHAT_WORTH_IS}."
+    if partial := partial_words(phrases):
+        yield f"{partial}."
+    yield ""
+    yield "| phrase | worth, points | 95 % | with | without | in the same step | 95 % | came |"
+    yield "|---|---:|---:|---:|---:|---:|---:|---|"
+    for phrase in phrases:
+        names = " and ".join(code(text) for text in (phrase.text, *phrase.also))
+        worth, within = phrase.worth, phrase.worth.within_steps
+        yield (
+            f"| {names} | {_points(worth.overall)} | {worth.n_with} | {worth.n_without} "
+            f"| {_points(within)} | {origin_words(phrase, code)} |"
+        )
+
+
+def _points(found: Difference | WithinSteps | None) -> str:
+    """Two cells: a difference and its interval."""
+    if found is None:
+        return "– | –"
+    return f"{points(found.difference)} | {ends(found.interval)}"

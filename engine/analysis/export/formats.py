@@ -31,15 +31,19 @@ _ROOM = "engine.analysis.export"
 
 FORMATS: dict[str, Format] = {
     "html": Format(
-        "a report: curve, templates, edits, steering, confusions, images; one page, no server",
+        "a report: curve, templates, phrases, edits, steering, confusions, images; one page",
         ".html",
         "engine.analysis.report.page:write",
     ),
     "md": Format(
-        "best template, ensemble and leaderboard as Markdown", ".md", f"{_ROOM}.as_markdown:write"
+        "best template, ensemble, leaderboard and phrases as Markdown",
+        ".md",
+        f"{_ROOM}.as_markdown:write",
     ),
     "csv": Format("all templates as a table", ".csv", f"{_ROOM}.as_csv:write"),
-    "json": Format("the whole result, as with --json", ".json", f"{_ROOM}.as_json:write"),
+    "json": Format(
+        "the whole result, as with --json, and phrases", ".json", f"{_ROOM}.as_json:write"
+    ),
     "python": Format(
         "a script that classifies images: open_clip, or transformers for a VLM that answers",
         ".py",

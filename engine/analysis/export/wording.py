@@ -27,7 +27,8 @@ def test_interval(measured: TestMeasured) -> str:
 
 def origin(template: ScoredTemplate) -> str:
     """Where a template came from, in one or two words."""
-    return {"seed": "seed", "llm": "LLM", "human": "a person"}[template.origin]
+    words = {"seed": "seed", "listed": "data set's list", "llm": "LLM", "human": "a person"}
+    return words[template.origin]
 
 
 def members(templates: Sequence[str]) -> list[tuple[int, str]]:

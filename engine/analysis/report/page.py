@@ -19,6 +19,14 @@ from markupsafe import Markup
 from engine.analysis.export.exported import Exported
 from engine.analysis.export.history import steps_of, tests_of
 from engine.analysis.export.wording import interval, members, origin, percent, test_interval
+from engine.analysis.phrase_rows import phrases_of_best
+from engine.analysis.phrase_wording import (
+    WHAT_WORTH_IS,
+    ends,
+    origin_words,
+    partial_words,
+    points,
+)
 from engine.analysis.report.curve import curve_of, shape
 from engine.analysis.report.interventions import interventions_of
 from engine.analysis.report.pictures import MOST_CONFUSIONS, see
@@ -44,6 +52,7 @@ class Fact:
 def write(run: Exported) -> str:
     """The whole page."""
     state, best = run.state, run.state.best
+    phrases = phrases_of_best(state)
     style = _style()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (
@@ -64,6 +73,9 @@ def write(run: Exported) -> str:
             steps=steps_of(run),
             tests=tests_of(run),
             most_templates=MOST_TEMPLATES,
+            phrases=phrases,
+            what_worth_is=WHAT_WORTH_IS,
+            partial=partial_words(phrases),
             most_confusions=MOST_CONFUSIONS,
             interventions=interventions_of(run),
             steering=steering_of(run),
@@ -85,12 +97,15 @@ def _environment() -> jinja2.Environment:
         "percent": percent,
         "interval": interval,
         "counted": counted,
+        "points": points,
+        "ends": ends,
         "lines": lambda text: Markup("{}").format(clean(text, keep_newlines=True)),
     }
     environment.globals |= {
         "members": members,
         "shape": shape,
         "origin": origin,
+        "origin_words": origin_words,
         "test_interval": test_interval,
     }
     return environment

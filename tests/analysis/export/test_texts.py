@@ -17,6 +17,7 @@ from engine.analysis.export.as_csv import text_cell
 from engine.analysis.export.as_markdown import code
 from engine.analysis.export.exported import Exported, read_exported
 from engine.analysis.export.writing import make_content
+from engine.analysis.phrase_rows import phrase_rows
 from engine.common.harmless import clean
 from engine.run.result import summarise
 from tests.support.hostile_runs import TEXTS, write_hostile
@@ -40,7 +41,9 @@ def rows(run: Exported) -> list[dict[str, str]]:
 
 def test_json_is_the_result_as_it_is(hostile: Exported) -> None:
     document = text(hostile, "json")
-    assert json.loads(document) == json.loads(json.dumps(summarise(hostile.state)))
+    expected = {**summarise(hostile.state), "phrases": phrase_rows(hostile.state)}
+    assert json.loads(document) == json.loads(json.dumps(expected))
+    assert expected["phrases"]
     assert "\u202e" not in document and "\a" not in document
 
 
@@ -106,8 +109,9 @@ def test_markdown_shows_texts_as_code_and_does_nothing_with_them(hostile: Export
 def test_a_table_of_markdown_keeps_its_columns(hostile: Exported) -> None:
     tokens = MarkdownIt("commonmark").enable("table").parse(text(hostile, "md"))
     kinds = [token.type for token in tokens]
-    assert kinds.count("tr_open") == len(TEXTS) + 2  # the heading, and the seed
-    assert kinds.count("td_open") == 8 * (len(TEXTS) + 1)
+    templates, phrases = len(TEXTS) + 1, len(phrase_rows(hostile.state))  # with the seed
+    assert kinds.count("tr_open") == templates + phrases + 2  # with the headings
+    assert kinds.count("td_open") == 8 * (templates + phrases)
     last = [token.content for token in tokens if token.type == "inline"]
     assert any(cell.startswith("`") for cell in last)
 
@@ -136,6 +140,8 @@ def test_markdown_has_best_ensemble_and_numbers(tmp_path: Path) -> None:
         "few-shot accuracy 75.0\u00a0% (95 %: 64.5 to 83.2\u00a0%; 60 of 80 images)",
         "test accuracy 72.9\u00a0%",
         "## Ensemble (chosen greedily)",
+        "## Phrases of the best templates",
+        "| `template` | – | – | 2 | 1 | – | – | came in step 1, not steered, with no example",
         "| 1 | 75.0\u00a0% | 64.5 to 83.2\u00a0% | 80 | – | 2 | LLM | `template 2 of <category>` |",
     ):
         assert part in page

@@ -14,6 +14,8 @@ from PIL import Image
 
 from engine.analysis.export.exported import Exported, read_exported
 from engine.analysis.export.writing import make_content
+from engine.analysis.phrase_rows import phrases_of_best
+from engine.analysis.phrase_wording import ends, origin_words, points
 from engine.analysis.report.curve import curve_of
 from engine.analysis.report.pictures import SIDE, data_uri, see
 from engine.common.harmless import clean
@@ -22,11 +24,11 @@ from engine.run.edits import BanTemplate, PinTemplate, SetOption
 from engine.run.state import RunState
 from engine.storage.run_folder import PREDICTIONS
 from tests.support.hostile_runs import CLASSES, TEXTS, write_hostile
-from tests.support.sessions import loaded, one_step
+from tests.support.sessions import loaded, one_step, scored
 
 VOID = {"meta", "br", "img"}
 SECTIONS = {
-    *("result", "curve", "templates", "interventions"),
+    *("result", "curve", "templates", "phrases", "interventions"),
     *("steering", "images", "prompt", "configuration"),
 }
 VERSION_1 = Path(__file__).parents[2] / "storage" / "journals" / "version-1"
@@ -152,6 +154,27 @@ def test_styles_that_are_named_are_there(undisturbed: Path) -> None:
     found = page(read_exported(undisturbed))
     used = {name for _, one in found.tags for name in (one.get("class") or "").split()}
     assert not [name for name in used if f".{name}" not in found.style]
+
+
+def test_phrases_are_said_with_their_worth_and_what_brought_them(undisturbed: Path) -> None:
+    run = read_exported(undisturbed)
+    text = page(run).text
+    phrases = phrases_of_best(run.state)
+    assert phrases and "Worth: mean accuracy" in text
+    for phrase in phrases:
+        worth = phrase.worth.overall
+        told = "– –" if worth is None else f"{points(worth.difference)} {ends(worth.interval)}"
+        sides = f"{phrase.worth.n_with} {phrase.worth.n_without}"
+        names = " and ".join((phrase.text, *phrase.also))
+        assert f"{names} {told} {sides}" in text
+        assert " ".join(clean(origin_words(phrase)).split()) in text
+
+
+def test_a_run_of_listed_templates_has_a_page() -> None:
+    listed = scored("a picture of the <category>.", 6, 0, "listed", candidate=1)
+    text = page(run_of(*loaded(), listed)).text
+    assert "it came from the data set's list in step 0" in text
+    assert "from the data set's own templates" in text
 
 
 @pytest.mark.parametrize("count", range(1, 8))
