@@ -9,13 +9,14 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from tests.support import ROOT
+from tests.support.forking import warm_glov
 from tests.support.patience import CEILING_SECONDS
 
 PAGE = ROOT / "docs" / "extending.md"
@@ -80,26 +81,24 @@ def make(house: Path, recipe: str) -> list[str]:
     return command
 
 
-def run(house: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=house.parent,
-        env={
-            **os.environ,
-            "PYTHONPATH": f"{house}{os.pathsep}{ROOT}",
-            "GLOV_CACHE_DIR": str(house.parent / "cache"),
-        },
-        capture_output=True,
-        text=True,
-        timeout=CEILING_SECONDS,
-        stdin=subprocess.DEVNULL,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+Glovs = Callable[..., str]
 
 
-def result(house: Path, recipe: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(run(house, "-m", "glov_tui", *make(house, recipe)))
+@pytest.fixture
+def glov(house: Path) -> Glovs:
+    """Runs a command line of the copy, and gives what it prints."""
+
+    def run(*arguments: str) -> str:
+        environment = {**os.environ, "PYTHONPATH": f"{house}{os.pathsep}{ROOT}"}
+        done = warm_glov().run(arguments, house.parent, environment, house)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+def result(house: Path, glov: Glovs, recipe: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(glov(*make(house, recipe)))
     return found
 
 
@@ -120,8 +119,8 @@ def test_an_addition_is_one_new_file_and_lines_in_a_registry_and_the_schema(reci
     assert len(changed - {"engine/config/schema.py", "engine/config/llm.py"}) == 1
 
 
-def test_an_llm_backend(house: Path) -> None:
-    found = result(house, "An LLM backend")
+def test_an_llm_backend(house: Path, glov: Glovs) -> None:
+    found = result(house, glov, "An LLM backend")
     assert any("red" in row["template"] for row in found["leaderboard"])
     (loaded,) = events(house, "models-loaded")
     assert loaded["llm"] == "echo" and loaded["llm_layers"] == 0
@@ -129,14 +128,14 @@ def test_an_llm_backend(house: Path) -> None:
     config = next((house.parent / "runs").glob("*/config.toml"))
     arguments = ["run", str(config), "--headless", "--set", "steering.mode=last-token"]
     with pytest.raises(AssertionError, match="echo can't be steered"):
-        run(house, "-m", "glov_tui", *arguments)
+        glov(*arguments)
     texts = ("--positive", "a <category>", "--negative", "the <category>", "--prompt", "Write.")
     with pytest.raises(AssertionError, match="echo can't be steered"):
-        run(house, "-m", "glov_tui", "steer", *texts, "--set", "llm.kind=echo")
+        glov("steer", *texts, "--set", "llm.kind=echo")
 
 
-def test_a_family_of_vlms(house: Path) -> None:
-    found = result(house, "A family of VLMs")
+def test_a_family_of_vlms(house: Path, glov: Glovs) -> None:
+    found = result(house, glov, "A family of VLMs")
     assert found["best"]["train_accuracy"] > found["baseline"]["train_accuracy"]
     (begun,) = events(house, "run-started")
     assert begun["config"]["seed_template"] == "What is this?"
@@ -145,23 +144,23 @@ def test_a_family_of_vlms(house: Path) -> None:
     assert "Write one new question that is" in asked[-1]["content"]
 
 
-def test_a_data_set(house: Path) -> None:
-    result(house, "A data set")
+def test_a_data_set(house: Path, glov: Glovs) -> None:
+    result(house, glov, "A data set")
     (loaded,) = events(house, "models-loaded")
     assert loaded["class_names"] == ["blue", "green", "red", "yellow"]
     assert loaded["train_size"] == 8
-    assert "colours" in json.loads(run(house, "-m", "glov_tui", "datasets", "--json"))
+    assert "colours" in json.loads(glov("datasets", "--json"))
 
 
-def test_a_search(house: Path) -> None:
-    found = result(house, "A search")
+def test_a_search(house: Path, glov: Glovs) -> None:
+    found = result(house, glov, "A search")
     assert found["steps"] == 2
     asked = list(events(house, "meta-prompt-composed"))
     assert not any(event["worst"] for event in asked) and len(asked[-1]["best"]) > 1
 
 
-def test_a_steering_mode(house: Path) -> None:
-    found = result(house, "A steering mode")
+def test_a_steering_mode(house: Path, glov: Glovs) -> None:
+    found = result(house, glov, "A steering mode")
     assert "noise" in json.dumps(found)
 
 
@@ -194,4 +193,13 @@ asyncio.run(main())
 
 def test_a_pane(house: Path) -> None:
     assert make(house, "A pane") == []
-    run(house, "-c", PILOT)
+    done = subprocess.run(
+        [sys.executable, "-c", PILOT],
+        cwd=house.parent,
+        env={**os.environ, "PYTHONPATH": f"{house}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+        timeout=CEILING_SECONDS,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stderr

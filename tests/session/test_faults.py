@@ -13,7 +13,7 @@ import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ from engine.storage.journal import Journal, read_journal
 from engine.storage.run_folder import EVENTS, LOG, PREDICTIONS, SUMMARY
 from engine.vlm.dual_encoder.text_features import TextFeatures
 from glov_tui.cockpit.screens.details import details
-from tests.support.forking import Glov
+from tests.support.forking import Glov, warm_glov
 from tests.support.kill_points import NOTHING, KillPoint, KillPoints, kinds
 from tests.support.sealing import resealed
 from tests.support.small_runs import OVERRIDES, demo, drive, outcome
@@ -61,11 +61,9 @@ OPTIONS = [part for override in OVERRIDES for part in ("--set", override)]
 IMPORT_SECONDS = 4  # of a process that is not forked, about
 
 
-@pytest.fixture(scope="module")
-def glov() -> Iterator[Glov]:
-    process = Glov()
-    yield process
-    process.close()
+@pytest.fixture
+def glov() -> Glov:
+    return warm_glov()
 
 
 def new_run(folder: Path) -> list[str]:

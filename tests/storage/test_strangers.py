@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from engine.storage.lock import OWNER, read_owner
 from engine.storage.run_folder import EVENTS, LOG
 from engine.storage.trust import named_things
 from tests.support import ROOT
+from tests.support.command import called
 from tests.support.small_runs import demo
 
 PRECIOUS = "precious\n"
@@ -212,16 +211,6 @@ def test_a_run_of_others_that_names_nothing_of_ours_is_taken_up(
 
 
 def test_the_flag_is_one_of_the_command_line(foreign: Path, tmp_path: Path) -> None:
-    def glov(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "glov_tui", *arguments],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            cwd=tmp_path,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-
     run = str(foreign)
     for command in (
         ("resume", run, "--headless"),
@@ -229,7 +218,7 @@ def test_the_flag_is_one_of_the_command_line(foreign: Path, tmp_path: Path) -> N
         ("fork", run, "--at-step", "1", "--run-dir", "f", "--headless"),
         ("steer", run),
     ):
-        done = glov(*command)
+        done = called(*command, cwd=tmp_path)
         assert done.returncode == 2 and "--trust-run" in done.stderr, done.stderr
-    done = glov("resume", run, "--headless", "--trust-run")
+    done = called("resume", run, "--headless", "--trust-run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

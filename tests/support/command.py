@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.support import ROOT
+from tests.support.forking import warm_glov
 from tests.support.patience import CEILING_SECONDS
 from tests.support.terminal import Terminal
 
@@ -24,13 +25,20 @@ def demo(folder: Path, *overrides: str) -> list[str]:
 
 
 def called(
-    *arguments: str, cwd: Path = ROOT, **environment: str
+    *arguments: str, cwd: Path = ROOT, fresh: bool = False, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """``glov`` with these arguments, to its end, without a terminal."""
+    """``glov`` with these arguments, to its end, without a terminal.
+
+    In a process that has its libraries already; ``fresh`` in a new interpreter, which takes
+    seconds more, and needs be only where its start is what is tested.
+    """
+    every = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    if not fresh and not any(name.startswith("PYTHON") for name in environment):
+        return warm_glov().run(arguments, cwd, every)
     return subprocess.run(
         glov(*arguments),
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        env=every,
         capture_output=True,
         text=True,
         timeout=CEILING_SECONDS,

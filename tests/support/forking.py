@@ -1,7 +1,7 @@
-"""Runs ``glov`` command lines as processes of their own, and kills them.
+"""Runs ``glov`` command lines as processes of their own, and kills them where that is asked for.
 
 A fork of a process that has imported everything is a real process that has real models, but does
-not spend five seconds on imports: so many more can be killed.
+not spend five seconds on imports: so many more can be started, and killed.
 
 Reads one JSON object a line, and answers each with ``{"code": ...}``: the exit code, -9 where it
 was killed, or null where it did not end in time. It is killed from outside, at any moment; or
@@ -10,6 +10,8 @@ where that would come too late, right behind a fact of the journal, it sends its
 
 from __future__ import annotations
 
+import atexit
+import functools
 import gc
 import importlib
 import json
@@ -18,7 +20,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+import traceback
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -47,6 +52,7 @@ IMPORTS = (
     "transformers.models.llama.modeling_llama",
 )
 POLL_SECONDS = 0.001
+CALM_SECONDS = 0.01  # between looks at one that nobody wants to kill
 LIMIT_SECONDS = CEILING_SECONDS
 NEVER = KillPoint("", 1, 0)
 _MEDDLED = (
@@ -79,14 +85,46 @@ class Glov:
 
         ``meddled``: somebody does to the run what ``tests.support.person`` says.
         """
-        request = {
-            "output": str(output),
-            "journal": str(journal),
-            "arguments": arguments,
-            "fresh": fresh,
-            "meddled": meddled,
-            "point": point and asdict(point),
-        }
+        return self._ask(
+            output=str(output),
+            errors=str(output),
+            journal=str(journal),
+            arguments=arguments,
+            fresh=fresh,
+            meddled=meddled,
+            point=point and asdict(point),
+        )
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        cwd: Path,
+        environment: Mapping[str, str],
+        house: Path | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command line to its end, with no standard input and what it wrote kept.
+
+        Its packages are those in the folder ``house``, which may be a copy of the project's.
+
+        Raises:
+            subprocess.TimeoutExpired: if it does not come to its end.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            output, errors = Path(folder, "output"), Path(folder, "errors")
+            code = self._ask(
+                output=str(output),
+                errors=str(errors),
+                arguments=list(arguments),
+                cwd=str(cwd),
+                environment=dict(environment),
+                house=house and str(house),
+            )
+            if code is None:
+                raise subprocess.TimeoutExpired(["glov", *arguments], LIMIT_SECONDS)
+            told = (path.read_text(encoding="utf-8") for path in (output, errors))
+            return subprocess.CompletedProcess(["glov", *arguments], code, *told)
+
+    def _ask(self, **request: Any) -> int | None:
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())["code"]
@@ -97,27 +135,56 @@ class Glov:
         self._process.stdout.close()
 
 
-def _child(arguments: list[str], output: str, fresh: bool, meddled: bool, point: KillPoint) -> None:
-    from glov_tui import cli
-    from tests.support.person import meddle_with_all
+@functools.cache
+def warm_glov() -> Glov:
+    """The one of this process, started when it is first needed."""
+    glov = Glov()
+    atexit.register(glov.close)
+    return glov
 
+
+def _move_to(house: str) -> None:
+    """Have all packages of the project be imported anew, from a folder."""
+    for name in list(sys.modules):
+        if name.partition(".")[0] in ("engine", "glov_tui"):
+            del sys.modules[name]
+    sys.path.insert(0, house)
+
+
+def _child(request: Mapping[str, Any], point: KillPoint) -> None:
+    arguments, meddled = request["arguments"], request.get("meddled", False)
     if point.at_once:
         _die_after(point.kind, point.count)
     if meddled:
+        from tests.support.person import meddle_with_all
+
         meddle_with_all()
     code: object = 1
     try:
-        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(descriptor, 1)
-        os.dup2(descriptor, 2)
-        if fresh:
+        for name, descriptor in (("output", 1), ("errors", 2)):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+            os.dup2(os.open(request[name], flags), descriptor)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        if "environment" in request:
+            os.environ.clear()
+            os.environ.update(request["environment"])
+        if "cwd" in request:
+            os.chdir(request["cwd"])
+        if request.get("fresh"):
             start = ["-c", _MEDDLED] if meddled else ["-m", "glov_tui"]
             os.execv(sys.executable, [sys.executable, *start, *arguments])
-        sys.argv = ["glov", *arguments]
+        if request.get("house"):
+            _move_to(request["house"])
+        from glov_tui import __main__, cli
+
+        sys.modules["__main__"] = __main__  # as the program's name is read from it
+        sys.argv = [__main__.__file__, *arguments]
         cli.main()
         code = 0
     except SystemExit as end:
         code = end.code
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         os._exit(code if isinstance(code, int) else 0 if code is None else 1)
@@ -171,23 +238,24 @@ def _main() -> None:
     gc.freeze()  # or the first collection in each fork would copy the memory of all modules
     for line in sys.stdin:
         request = json.loads(line)
-        point = KillPoint(**request["point"]) if request["point"] else NEVER
-        facts = _NewFacts(request["journal"], point.kind)
+        point = KillPoint(**request["point"]) if request.get("point") else NEVER
+        facts = _NewFacts(request.get("journal", os.devnull), point.kind)
         pid = os.fork()
         if pid == 0:
-            options = (request[name] for name in ("arguments", "output", "fresh", "meddled"))
-            _child(*options, point)
+            _child(request, point)
         limit = time.monotonic() + LIMIT_SECONDS
         end = math.inf
         done = 0
         while not done:
             done, status = os.waitpid(pid, os.WNOHANG)
-            if end == math.inf and not point.at_once and facts.count() >= point.count:
+            killed = point is not NEVER and not point.at_once
+            if killed and end == math.inf and facts.count() >= point.count:
                 end = time.monotonic() + point.seconds
             if not done and time.monotonic() >= min(end, limit):
                 os.kill(pid, signal.SIGKILL)
                 done, status = os.waitpid(pid, 0)
-            time.sleep(POLL_SECONDS)
+            if not done:
+                time.sleep(POLL_SECONDS if killed else CALM_SECONDS)
         hung = time.monotonic() >= limit
         code = None if hung else os.waitstatus_to_exitcode(status)
         sys.stdout.write(json.dumps({"code": code}) + "\n")

@@ -28,7 +28,8 @@ WEIGHTS = ROOT / "engine" / "demo" / "weights"
 
 
 def test_demo_prints_one_json_document_with_the_promised_keys(tmp_path: Path) -> None:
-    done = called("demo", "--headless", "--json", "--steps", "2", "--seed", "1", cwd=tmp_path)
+    command = ("demo", "--headless", "--json", "--steps", "2", "--seed", "1")
+    done = called(*command, cwd=tmp_path, fresh=True)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["steps"] == 2 and result["seed"] == 1

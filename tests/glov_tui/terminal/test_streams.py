@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT
+from tests.support.command import called
 from tests.support.patience import CEILING_SECONDS
 from tests.support.written_runs import write_run
 
@@ -71,19 +72,21 @@ def test_a_tilde_that_the_shell_has_left(tmp_path: Path) -> None:
     home, here = tmp_path / "home", tmp_path / "here"
     home.mkdir()
     here.mkdir()
-    quick = "--headless --steps 0"
-    environment = {"HOME": str(home), "GLOV_RUNS_DIR": "~/runs"}
-    done = shell(f"glov demo {quick} --run-dir=~/one && glov demo {quick}", here, **environment)
-    assert done.returncode == 0, done.stderr
+
+    def glov(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return called(*arguments, cwd=here, HOME=str(home), GLOV_RUNS_DIR="~/runs")
+
+    quick = ("demo", "--headless", "--steps", "0")
+    for place in ((), ("--run-dir=~/one",)):
+        done = glov(*quick, *place)
+        assert done.returncode == 0, done.stderr
     assert (home / "one" / "events.jsonl").is_file()
-    listed = json.loads(shell("glov runs --json", here, **environment).stdout)
+    listed = json.loads(glov("runs", "--json").stdout)
     assert [run["status"] for run in listed] == ["finished"]
-    shown = shell(
-        "glov config init '~/my.toml' && glov config show '~/my.toml'", here, **environment
-    )
-    assert shown.returncode == 0 and (home / "my.toml").is_file()
+    assert glov("config", "init", "~/my.toml").returncode == 0
+    assert glov("config", "show", "~/my.toml").returncode == 0 and (home / "my.toml").is_file()
     assert not list(here.iterdir())
-    lost = shell("glov demo --run-dir='~no_such_person/x'", here, **environment)
+    lost = glov("demo", "--run-dir=~no_such_person/x")
     assert lost.returncode == 2 and "there is no home folder" in lost.stderr
 
 
