@@ -138,7 +138,7 @@ class GridView(Vertical):
         about = self.query_one("#about", Static)
         if tried is None:
             about.update(
-                "Every layer with every alpha: how far it moves the LLM, and how fluent it stays.",
+                "Each layer with each alpha: how far it moves the LLM, how fluent it stays.",
                 layout=False,
             )
             return

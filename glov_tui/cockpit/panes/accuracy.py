@@ -50,7 +50,7 @@ class AccuracyPane(LineChart):
             y_limits=(0.0, 1.0),
             y_least=0.1,
             x_name="step",
-            empty="The chart begins with the seed template's accuracy.",
+            empty="It begins with the seed's accuracy.",
             ascii=glyphs is ASCII,
             id="accuracy",
         )

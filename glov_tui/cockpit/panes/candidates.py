@@ -10,9 +10,10 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from engine.prompts.template import RejectReason, normalise
-from engine.run.events import CandidateProposed, SampleAnswer, TemplateSoFar
+from engine.run.events import CandidateProposed, Progress, SampleAnswer, TemplateSoFar
 from engine.run.state import RunState
 from engine.search.registry import asks_llm
+from glov_tui.cockpit.panes.folding import folded, shared_prefix
 from glov_tui.cockpit.panes.pane import DetailsRequested
 from glov_tui.common.glyphs import Glyphs
 from glov_tui.common.text import clean, cut
@@ -23,11 +24,19 @@ THOUGHT_CHARACTERS = 160  # of a thought's end that are shown
 NO_ACCURACY = f"{'-':>6} "
 NO_CLASS, NO_VERDICT = "no class", "no verdict"
 KEYS_HINT = "y copy  enter open"
+WIDE = 50  # cells of the pane, below which it has few words
+ROOMY = 4  # rows a reply, below which what templates begin with alike is folded
+
+
+def _under_way(state: RunState) -> Progress | None:
+    """The progress of something that is not through: what was is not shown on."""
+    progress = state.progress
+    return progress if progress is not None and progress.done < progress.total else None
 
 
 def _so_far(state: RunState) -> tuple[TemplateSoFar, ...]:
     """Of each template that is being scored; a test measurement is none of the candidates'."""
-    progress = state.progress
+    progress = _under_way(state)
     return progress.so_far if progress is not None and progress.phase == "scoring" else ()
 
 
@@ -38,7 +47,8 @@ def _waiting(state: RunState) -> str:
 
 
 def _answer_now(state: RunState) -> SampleAnswer | None:
-    return state.progress.answer if state.progress is not None else None
+    progress = _under_way(state)
+    return progress.answer if progress is not None else None
 
 
 class CandidatesPane(ItemView):
@@ -48,7 +58,8 @@ class CandidatesPane(ItemView):
 
     While the LLM thinks, the line has the end of its thought. A text stays where it is written:
     its accuracy has a place before it from the start, and so have the rows of the longest reply,
-    where all fit. Else each row that is added would move all replies below it.
+    where all fit. Else each row that is added would move all replies below it. In a low pane the
+    words that templates of earlier steps begin with alike are folded, from the first one on.
     """
 
     TITLE: ClassVar[str] = "candidates"
@@ -64,6 +75,7 @@ class CandidatesPane(ItemView):
         self._longest = (0, 1)  # the pane's width, and the rows of the longest reply at it
         self._replies: list[Line] = []
         self._state = RunState()
+        self._prefix = ""  # of templates, that is folded
         self._parts: dict[str, TemplateSoFar] = {}  # by the template's key
         self._read: dict[int, CandidateProposed] = {}  # the replies of the attempt that were read
 
@@ -92,11 +104,15 @@ class CandidatesPane(ItemView):
         self.border_title = f"{self.TITLE}: step {state.step}{attempt}"
         so_far = _so_far(state)
         if so_far:
-            self.border_title += f", {max(p.n for p in so_far)} of {so_far[0].of} images"
+            between = " of " if self._is_wide else "/"
+            self.border_title += f", {max(p.n for p in so_far)}{between}{so_far[0].of} images"
         self._parts = {normalise(part.template): part for part in so_far}
         before = [t.at_least for t in state.ranking if t.first.step < state.step]
         best = max(before, default=1.0)
         digits = len(str(n))
+        earlier = (clean(t.text) for t in state.ranking if t.first.step < state.step)
+        is_low = self.scrollable_content_region.height < ROOMY * n
+        self._prefix = shared_prefix(earlier) if is_low else ""
         self._replies = []
         for i in range(n):
             number: Span = (f"{i + 1:>{digits}} ", "dim")
@@ -106,10 +122,14 @@ class CandidatesPane(ItemView):
         self._set_spaced()
 
     def on_resize(self) -> None:
-        """Wrap at the new width."""
+        """Wrap at the new width, and fold where there is less room."""
         super().on_resize()
         if self._replies:
-            self._set_spaced()
+            self.show(self._state)
+
+    @property
+    def _is_wide(self) -> bool:
+        return self.size.width >= WIDE
 
     def _answer(self, state: RunState) -> Content | None:
         """What the VLM has just made of an image: what it wrote, or how sure it is.
@@ -120,14 +140,15 @@ class CandidatesPane(ItemView):
         if sample is None:
             return None
         read = (c for c in state.candidates if c.template == sample.template)
-        number = next((f"reply {c.candidate + 1}: " for c in read), "")
+        name = "reply " if self._is_wide else "#"
+        number = next((f"{name}{c.candidate + 1}: " for c in read), "")
         begin, end = f"{number}{clean(sample.truth)}", ""
         if state.config is not None and state.config.vlm.answer == "refusal":
             begin = number.removesuffix(": ")  # the right verdict is always the same
             end = f" {sample.predicted or NO_VERDICT}"
         elif sample.predicted != sample.truth:
             taken = NO_CLASS if sample.predicted is None else clean(sample.predicted)
-            end = f", taken for {taken}"
+            end = f", taken for {taken}" if self._is_wide else f" > {taken}"
         if sample.answer is None:
             sure = "" if sample.probability is None else f" ({sample.probability:.0%})"
             return Content(cut(f"{begin}{end}{sure}", max(10, self.size.width - 4)))
@@ -202,7 +223,10 @@ class CandidatesPane(ItemView):
         writing = f"{self._glyphs.writing} "
         if thought and not text.strip():
             return (writing, "dim"), (self._thought(thought), "dim")
-        return (writing + " " * len(NO_ACCURACY), "dim"), (clean(text).lstrip(), "")
+        said = clean(text).lstrip()
+        if said and self._prefix.startswith(said):
+            said = "…"  # it may go on as the others do: nothing moves when it does
+        return (writing + " " * len(NO_ACCURACY), "dim"), (folded(said, self._prefix), "")
 
     def _thought(self, thought: str) -> str:
         end = clean(thought[-THOUGHT_CHARACTERS:]).strip()
@@ -234,7 +258,7 @@ class CandidatesPane(ItemView):
             return (
                 (f"{glyphs.duplicate} ", "dim"),
                 (accuracy, "dim"),
-                (f"{clean(text)} (seen before)", "dim"),
+                (f"{folded(clean(text), self._prefix)} (seen before)", "dim"),
             )
         seed = state.seed
         style = "" if scored is not None else "dim"
@@ -245,6 +269,6 @@ class CandidatesPane(ItemView):
         return (
             (f"{glyphs.new} ", "good"),
             (accuracy, style),
-            (clean(text), ""),
+            (folded(clean(text), self._prefix), ""),
             (note, "dim"),
         )

@@ -20,7 +20,7 @@ from engine.run.state import RunState
 from glov_tui.cockpit.panes.folding import folded, from_word, shared_prefix
 from glov_tui.cockpit.panes.pane import DetailsRequested
 from glov_tui.common.glyphs import Glyphs
-from glov_tui.common.text import clean
+from glov_tui.common.text import clean, cut
 from glov_tui.widgets.row_table import RowTable
 from glov_tui.widgets.spans import Line, Span
 
@@ -136,14 +136,22 @@ class ExamplesPane(Vertical):
         self._show_selected()
 
     def _show_selected(self) -> None:
-        """The selected template in full; the rows below it move only where it needs others."""
+        """The selected template in full, or as much of it as leaves room for the list.
+
+        The rows below it move only where it needs others.
+        """
         template = self._state.find(self.selected_key) if self.selected_key else None
         text = clean(template.text) if template is not None else ""
         view = self.query_one("#selected", Static)
         width = max(1, self.size.width - 4)
-        rows = min(6, max(2, len(Content(text).wrap(width)) if text else 0))
+        most = min(6, max(2, self.size.height // 3))
+        if len(Content(text).wrap(width)) > most:
+            text = folded(text, self._prefix)
+        rows = [str(row).rstrip() for row in Content(text).wrap(width)]
+        if len(rows) > most:
+            text = "\n".join([*rows[: most - 1], cut(f"{rows[most - 1]}…", width)])
         if view.content != text:
-            view.update(text, layout=rows != view.size.height)
+            view.update(text, layout=min(most, max(2, len(rows))) != view.size.height)
 
     @property
     def _is_wide(self) -> bool:

@@ -37,6 +37,7 @@ class DetailsScreen(Dialog[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,q", "dismiss(None)", "Close", key_display="esc"),
+        Binding("n", "next_part", "Next part", tooltip="Phrases, confused classes, images, hits"),
         Binding("y", "copy", "Copy", tooltip="Copy the template (OSC 52)"),
     ]
     DEFAULT_CSS = """
@@ -67,6 +68,7 @@ class DetailsScreen(Dialog[None]):
         self._box: tuple[int, int] | None = None  # of each, from when they are drawn
         self._phrases: list[Line] = []
         self._found: LookedAt | str | None = None  # None: it is being read
+        self._parts: list[int] = []  # lines that are headings
         self._pictures: dict[str, list[Line] | str] = {}
 
     def compose(self) -> ComposeResult:
@@ -129,7 +131,9 @@ class DetailsScreen(Dialog[None]):
         for view in self.query(TextView):  # none while the dialog is closed
             images = self._images(view.scrollable_content_region.width)
             more = [*self._phrases, *images]
-            view.set_lines(details(self._template, self._state, more))
+            lines = details(self._template, self._state, more)
+            self._parts = [i for i, line in enumerate(lines) if line and line[0][1] == "mark"]
+            view.set_lines(lines)
 
     def _images(self, width: int) -> list[Line]:
         from glov_tui.cockpit.image_samples import image_lines
@@ -139,6 +143,13 @@ class DetailsScreen(Dialog[None]):
         if isinstance(self._found, str):
             return [(("", ""),), ((clean(self._found), "dim"),)]
         return image_lines(self._found, self._pictures, width, self._box)
+
+    def action_next_part(self) -> None:
+        """Go to the next heading below the first row in view, or behind the last to the top."""
+        view = self.query_one(TextView)
+        now, end = view.scroll_offset.y, view.max_scroll_y
+        rows = [min(view.row_of(line), end) for line in self._parts]
+        view.scroll_to(y=next((row for row in rows if row > now), 0), animate=False, immediate=True)
 
     def action_copy(self) -> None:
         """Copy the template's text to the terminal's clipboard."""
@@ -185,7 +196,7 @@ def details(t: ScoredTemplate, state: RunState, more: Sequence[Line] = ()) -> li
     if t.again:
         where = ", ".join(f"step {p.step} #{p.candidate + 1}" for p in t.again[:20])
         lines.append(((f"proposed again {counted(len(t.again), 'time')}: {where}", "dim"),))
-    if t.reply:
+    if t.reply.strip() not in ("", t.text):
         lines += [(("", ""),), (("reply it was read from", "mark"),)]
         lines += [((clean(text), "dim"),) for text in t.reply.splitlines()]
     lines += more
@@ -210,4 +221,6 @@ def _origin(t: ScoredTemplate) -> str:
     if t.origin == "human":
         return f"injected by a person in step {t.first.step}"
     attempt = f", attempt {t.first.attempt}" if t.first.attempt > 1 else ""
-    return f"proposed by the LLM in step {t.first.step}{attempt}, reply {t.first.candidate + 1}"
+    whole = ", word for word" if t.reply.strip() == t.text else ""
+    reply = f"reply {t.first.candidate + 1}{whole}"
+    return f"proposed by the LLM in step {t.first.step}{attempt}, {reply}"

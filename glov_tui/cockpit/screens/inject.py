@@ -125,6 +125,8 @@ def problem_of(lines: list[str], accept: Accept, task: Task) -> str | None:
             which = f"Line {number}: the" if len(lines) > 1 else "The"
             if task.placeholders.reason(line) is RejectReason.NO_PLACEHOLDER:
                 return f"{which} template lacks the placeholder {PLACEHOLDER}."
+            if (problem := task.placeholders.problem(line)) is not None:
+                return f"{which} template is no {task.form}: {problem}."
             reason = parsed.reason.explanation if parsed.reason else "This is no template."
             detail = f" ({clean(parsed.note)})" if parsed.note else ""
             text = reason.replace("The reply", "The template").rstrip(".") + detail + "."
