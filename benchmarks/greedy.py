@@ -1,10 +1,11 @@
 """What the choice of the ensemble is worth on the demo: ``evaluation.select`` greedy and top.
 
     python -m benchmarks.greedy --seeds 16 --shots 1 5
+    python -m benchmarks.greedy --preset demo-llava --seeds 5 --shots 5
 
 Both ensembles are of the same search (steering off) and measured on the same test images, so that
-nothing but the choice differs. The differences are paired by data set and seed. The last line is
-JSON.
+nothing but the choice differs; the best template alone stands beside them. The differences are
+paired by data set and seed. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from engine.search.measuring import TestScorer
 from engine.search.strategy import Search
 from engine.session.loading import load_search
 
-WAYS: tuple[Select, ...] = ("top", "greedy")
+WAYS = ("best", "top", "greedy")
 
 
 def main() -> None:
@@ -35,7 +36,10 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seeds", type=int, default=16)
     options.add_argument("--first", type=int, default=0, help="first seed")
-    options.add_argument("--steps", type=int, default=20)
+    options.add_argument("--preset", default="demo")
+    options.add_argument(
+        "--steps", type=int, nargs="+", default=[5, 20], help="after which to measure"
+    )
     options.add_argument("--shots", type=int, nargs="+", default=[1, 5])
     options.add_argument("--datasets", nargs="+", default=[f"{DEMO}{task}" for task in TASKS])
     options.add_argument(
@@ -43,42 +47,51 @@ def main() -> None:
     )
     chosen = options.parse_args()
     kept, results = Kept(), []
+    at = sorted(set(chosen.steps))
     for shots in chosen.shots:
-        print(f"{shots} shots, {chosen.steps} steps: test accuracy of the ensemble in percent")
-        rows = []
+        print(f"{shots} shots, after steps {at}: test accuracy of best, top and greedy in percent")
+        rows: list[dict[str, Any]] = []
         for dataset in chosen.datasets:
             for seed in range(chosen.first, chosen.first + chosen.seeds):
                 values = [f"data.dataset={dataset}", f"seed={seed}", f"data.shots={shots}"]
-                values += [f"steps={chosen.steps}", "steering.mode=off", *chosen.set]
-                row = {"dataset": dataset, "seed": seed, **run(load_config("demo", values), kept)}
-                shares = "  ".join(f"{way} {100 * row[way]:5.1f}" for way in WAYS)
-                print(f"  {dataset:16} seed {seed:3}  {shares}", flush=True)
-                rows.append(row)
-        results.append({"shots": shots, **summary(rows), "runs": rows})
-    print(json.dumps({"steps": chosen.steps, "results": results}))
+                values += [f"steps={at[-1]}", "steering.mode=off", *chosen.set]
+                found = run(load_config(chosen.preset, values), at, kept)
+                cells = ["  ".join(f"{100 * one[way]:5.1f}" for way in WAYS) for one in found]
+                print(f"  {dataset:16} seed {seed:3}  {'   |   '.join(cells)}", flush=True)
+                rows += [{"dataset": dataset, "seed": seed, **one} for one in found]
+        for step in at:
+            of_step = [row for row in rows if row["step"] == step]
+            results.append(
+                {"shots": shots, "step": step, **summary(step, of_step), "runs": of_step}
+            )
+    print(json.dumps({"preset": chosen.preset, "results": results}))
 
 
-def run(config: RunConfig, kept: Kept) -> dict[str, Any]:
-    """One search, and both ensembles of it: shares of the test split, and members."""
+def run(config: RunConfig, at: list[int], kept: Kept) -> list[dict[str, Any]]:
+    """One search; after each of these steps, shares of the test split."""
     search = load_search(config, lambda *_: None, lambda _: None, None, kept)
     begun = ev.RunStarted(run="r", config=search.config.model_dump(mode="json"), versions={})
     state = RunState().apply_all([begun, search.models_loaded(seconds=0.0)])
-    for part in (search.begin, *[search.step] * config.steps):
+    found: list[dict[str, Any]] = []
+    for step, part in enumerate((search.begin, *[search.step] * config.steps)):
         for event in one_by_one(part(state)):
             state = state.apply(event)
-    found: dict[str, Any] = {}
-    for way in WAYS:
-        measured = ensemble(search, state, way)
-        found[way] = measured.hits / measured.n
-        found[f"{way}_members"] = measured.templates
+        if step in at:
+            measured = {
+                "best": measure(search, state, "best", "top"),
+                "top": measure(search, state, "ensemble", "top"),
+                "greedy": measure(search, state, "ensemble", "greedy"),
+            }
+            shares = {way: one.hits / one.n for way, one in measured.items()}
+            found.append({"step": step, **shares, "members": measured["greedy"].templates})
     return found
 
 
-def ensemble(search: Search, state: RunState, way: Select) -> ev.TestMeasured:
+def measure(search: Search, state: RunState, what: ev.Subject, way: Select) -> ev.TestMeasured:
     """The measurement that the run would end with."""
     config = with_value(search.config, "evaluation.select", way, "benchmark")
     scorer = TestScorer(config, search.fitness, time.monotonic)
-    work = scorer.measured(state, state.steps_done, "ensemble")
+    work = scorer.measured(state, state.steps_done, what)
     while True:
         try:
             next(work)
@@ -87,7 +100,7 @@ def ensemble(search: Search, state: RunState, way: Select) -> ev.TestMeasured:
             return event
 
 
-def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def summary(step: int, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Means, and greedy less top over all pairs in points, with interval and p."""
     means = {way: spread([100 * row[way] for row in rows]) for way in WAYS}
     differences = [100 * (row["greedy"] - row["top"]) for row in rows]
@@ -96,8 +109,9 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     ends = told.interval and [round(end, 2) for end in told.interval]
     found: dict[str, float] = {way: one.mean for way, one in means.items() if one is not None}
     print(
-        f"  top {found['top']:.2f}, greedy {found['greedy']:.2f}: {told.mean:+.2f} points, 95 % "
-        f"{ends}, p = {test.p:.4g}, {told.n} pairs"
+        f"  step {step}: best {found['best']:.2f}, top {found['top']:.2f}, greedy "
+        f"{found['greedy']:.2f}: {told.mean:+.2f} points over top, 95 % {ends}, p = {test.p:.4g}, "
+        f"{told.n} pairs"
     )
     return {**found, "difference": told.mean, "interval": ends, "p": test.p, "pairs": told.n}
 
