@@ -116,6 +116,11 @@ class ReplaySession:
             self._count, self._state = place, self._at(place)
         return self._state
 
+    @property
+    def facts(self) -> tuple[ev.Event, ...]:
+        """All facts up to where ``state`` was found last."""
+        return self._events[: self._count]
+
     def start(self) -> None:
         """Begin to play."""
         self.play()

@@ -30,7 +30,6 @@ from engine.run.commands import (
 from engine.run.edit_check import edit_problem
 from engine.run.edits import ChooseAnchors, Edit
 from engine.run.events import Edited, EditUndone
-from engine.run.result import summarise
 from engine.run.state import RunState
 from engine.session.interface import Session
 from engine.vlm.families import task_of
@@ -317,21 +316,6 @@ class RunActions(NoticesApp):
     def shows_all(self) -> bool:
         """Whether that is all there is of the run, and not an earlier step of it."""
         raise NotImplementedError
-
-    def action_export(self) -> None:
-        """Write the result of what is shown into the run's folder."""
-        import json
-
-        state = self.shown
-        done, under_way = state.steps_done, state.step > state.steps_done
-        if self.shows_all:
-            name, of = "result.json", "the run so far"
-        elif under_way:  # played, and held somewhere in a step
-            name, of = f"result-in-step-{state.step}.json", f"the run within step {state.step}"
-        else:
-            name, of = f"result-at-step-{done}.json", f"the run at the end of step {done}"
-        result = json.dumps(summarise(state), indent=2, ensure_ascii=False)
-        self._write(self.session.folder / name, result, f"The result of {of}")
 
     def deliver_screenshot(
         self,

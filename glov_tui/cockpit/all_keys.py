@@ -13,6 +13,7 @@ from glov_tui.cockpit.panes.examples import ExamplesPane
 from glov_tui.cockpit.panes.log import LogPane
 from glov_tui.cockpit.screens.details import DetailsScreen
 from glov_tui.cockpit.screens.editor import EditorScreen
+from glov_tui.cockpit.screens.export import ExportScreen
 from glov_tui.cockpit.screens.fork import ForkScreen
 from glov_tui.cockpit.screens.help import HelpScreen
 from glov_tui.cockpit.screens.inject import InjectScreen, TemplatesArea
@@ -37,7 +38,7 @@ KINDS: dict[str, tuple[type[DOMNode], ...]] = {
     "editor": (EditorScreen,),
     "options": (OptionsScreen, Choice, ValueField),
     "details": (DetailsScreen,),
-    "fork, questions": (ForkScreen, QuestionScreen),
+    "fork, export, questions": (ForkScreen, ExportScreen, QuestionScreen),
     "steering lab": (LabScreen, GridView, HeatTable),
     "help": (HelpScreen,),
 }

@@ -14,8 +14,8 @@ from engine.run.commands import Command, Stop
 from engine.run.state import ENDED
 from engine.storage.run_folder import run_argument
 from glov_tui.cockpit.actions import DRIVING
+from glov_tui.cockpit.exporting import ExportActions
 from glov_tui.cockpit.panes.status import StatusLine
-from glov_tui.cockpit.past import PastActions
 from glov_tui.common.text import clean
 from glov_tui.terminal.pastes import pasted
 
@@ -24,7 +24,7 @@ CTRL_C_SECONDS = 3.0
 _NEEDS_CONTROLS = DRIVING | {"lab"}
 
 
-class AttachedActions(PastActions):
+class AttachedActions(ExportActions):
     """Taking the controls, and being told who has taken them; detaching and stopping.
 
     Only a ``RemoteSession`` can be watched from elsewhere; others are this screen's own.

@@ -116,7 +116,13 @@ KEYS: list[Binding] = [
     Binding(
         "slash", "filter", "Filter", key_display="/", show=False, tooltip="Filter the templates"
     ),
-    Binding("x", "export", "Export", show=False, tooltip="Write result.json into the run's folder"),
+    Binding(
+        "x",
+        "export",
+        "Export",
+        show=False,
+        tooltip="Write a report, a table, a script or a head of what is shown",
+    ),
     Binding(
         ",".join(NUMBERS),
         "pane",

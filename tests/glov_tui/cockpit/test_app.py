@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import pkgutil
 from pathlib import Path
 
@@ -228,6 +227,7 @@ async def test_what_came_of_an_injected_template_is_seen(session, monkeypatch) -
         pytest.param(["enter"], "enter", id="details"),
         pytest.param(["q"], "n", id="question"),
         pytest.param(["f"], "escape", id="fork"),
+        pytest.param(["x"], "escape", id="export"),
         pytest.param(["t"], "t", id="lab"),
     ],
 )
@@ -401,13 +401,6 @@ async def test_a_new_best_is_announced_once_and_a_tie_is_not(session) -> None:
         assert [(n.title, n.message) for n in app._notifications] == [
             ("New best", "90.0% a better <category>.")
         ]
-
-
-async def test_export_writes_the_result(session) -> None:
-    async with cockpit(session) as (pilot, _):
-        await pilot.press("x")
-    result = json.loads((session.folder / "result.json").read_text())
-    assert result["best"]["template"] == BEST
 
 
 def every_key() -> set[tuple[str, str]]:

@@ -23,6 +23,7 @@ TYPED = string.digits + string.ascii_letters + " " + string.punctuation
         pytest.param(["o"], id="options"),
         pytest.param(["slash"], id="filter"),
         pytest.param(["f"], id="fork"),
+        pytest.param(["x", "tab"], id="export"),
         pytest.param(["e"], id="editor"),
         pytest.param(["t", "e"], id="lab-layers"),
         pytest.param(["t", "e", "tab"], id="lab-alpha"),

@@ -17,7 +17,9 @@ import glov_tui.commands.on_screen, glov_tui.cockpit.app
 _import()
 before = set(sys.modules)
 import glov_tui.commands.headless
-from glov_tui.cockpit.screens import details, editor, fork, help, inject, lab, options, question
+from glov_tui.cockpit.screens import (
+    details, editor, export, fork, help, inject, lab, options, question
+)
 print(sorted(name for name in set(sys.modules) - before if name.startswith(("glov", "engine"))))
 """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -187,30 +186,6 @@ async def test_keys_of_an_engine_are_hidden_in_a_replay(replay: ReplaySession) -
         await pilot.pause()
         assert not app.is_running
     assert (replay.folder / EVENTS).read_bytes() == before
-
-
-async def test_what_is_exported_says_of_which_step_it_is(folder: Path) -> None:
-    session = HeldSession(folder, *facts())
-    async with cockpit(session) as (pilot, app):
-        await pilot.press("x", "h", "left", "x")
-        said = [(note.title, Path(note.message).name) for note in app._notifications]
-    assert said == [
-        ("The result of the run so far is in", "result.json"),
-        ("The result of the run at the end of step 2 is in", "result-at-step-2.json"),
-    ]
-    steps = [json.loads((folder / name).read_text())["steps"] for _, name in said]
-    assert steps == [3, 2]
-
-
-async def test_an_earlier_step_of_a_replay_does_not_replace_the_result(replay) -> None:
-    async with cockpit(replay) as (pilot, app):
-        await pilot.press("x", "right", "x")
-        assert not (replay.folder / "result.json").exists()
-        await pilot.press("end", "x")
-        said = [Path(note.message).name for note in app._notifications]
-    assert said == ["result-at-step-0.json", "result-at-step-1.json", "result.json"]
-    steps = [json.loads((replay.folder / name).read_text())["steps"] for name in said]
-    assert steps == [0, 1, 3]
 
 
 @pytest.mark.parametrize("size", [(200, 50), (80, 24), (60, 20)])
