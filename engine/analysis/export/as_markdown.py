@@ -67,7 +67,7 @@ def _head(run: Exported) -> Iterator[str]:
     if state.models is not None:
         models = state.models
         yield f"- VLM: {code(models.vlm)}"
-        yield f"- LLM: {code(models.llm)}"
+        yield f"- LLM: {code(models.llm) if models.llm else 'none'}"
         yield (
             f"- data: {code(models.dataset_name)}, "
             f"{counted(len(models.class_names), 'class', 'classes')}, {models.train_size} training "

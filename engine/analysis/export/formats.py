@@ -19,7 +19,6 @@ class Format:
     where: str  # the ``Writer``, imported when it is needed
     is_folder: bool = False
     is_text: bool = True
-    slow: str = ""  # what has to be done for it that takes time
 
     def load(self) -> Writer:
         """What writes it."""
@@ -55,11 +54,10 @@ FORMATS: dict[str, Format] = {
         f"{_ROOM}.as_python:write_transformers",
     ),
     "head": Format(
-        "the ensemble as a zero-shot classifier head (safetensors); loads the VLM",
+        "the ensemble as a classifier head (safetensors); loads the VLM, so it takes a while",
         ".safetensors",
         f"{_ROOM}.as_head:write",
         is_text=False,
-        slow="the VLM is loaded",
     ),
     "tensorboard": Format(
         "event files for TensorBoard, in a folder",

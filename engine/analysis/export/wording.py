@@ -27,8 +27,15 @@ def test_interval(measured: TestMeasured) -> str:
 
 def origin(template: ScoredTemplate) -> str:
     """Where a template came from, in one or two words."""
-    words = {"seed": "seed", "listed": "data set's list", "llm": "LLM", "human": "a person"}
-    return words[template.origin]
+    match template.origin:
+        case "seed":
+            return "seed"
+        case "listed":
+            return "data set's list"
+        case "llm":
+            return "LLM"
+        case "human":
+            return "a person"
 
 
 def members(templates: Sequence[str]) -> list[tuple[int, str]]:

@@ -142,7 +142,7 @@ def _facts(run: Exported) -> list[Fact]:
     if config.vlm.kind == "encoder-decoder":
         found.append(Fact("answers", config.vlm.answer))
     found += [
-        Fact("LLM", models.llm if models else config.llm.model),
+        Fact("LLM", (models.llm or "none") if models else config.llm.model),
         Fact("search", config.search.kind + (", racing" if config.search.racing else "")),
         Fact("steps", f"{run.state.steps_done} of {config.steps} done"),
         Fact("seed of the run", str(config.seed)),

@@ -77,9 +77,7 @@ class ExportScreen(Dialog[None]):
     def _describe(self) -> None:
         """Say what comes of the format; the path goes with it while nobody has typed another."""
         name, field = self._format, self.query_one("#path", ValueField)
-        form = FORMATS[name]
-        slow = f" ({form.slow}, which takes a while)" if form.slow else ""
-        self.query_one("#about", Label).update(f"{form.about}{slow}.")
+        self.query_one("#about", Label).update(f"{FORMATS[name].about}.")
         if field.value in {self._own_path(other) for other in FORMATS}:
             field.value = self._own_path(name)
         self._say("", wrong=False)
