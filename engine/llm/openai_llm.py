@@ -23,7 +23,7 @@ from engine.llm.loading import Progress
 from engine.llm.refusals import not_steerable
 from engine.llm.served.asking import Asking, Piece
 from engine.llm.served.client import Mood
-from engine.llm.served.incoming import IncomingReply
+from engine.llm.served.incoming import IncomingReply, counted_tokens
 from engine.llm.served.key import Key, read_key
 from engine.llm.served.models import models_of
 from engine.llm.served.request import Requests
@@ -162,13 +162,13 @@ class OpenAILLM:
     def _count(self, usage: openai.types.CompletionUsage | None) -> None:
         """One more request that was replied to."""
         spent = self._spending
-        if usage is None:
+        sent = counted_tokens(usage, "prompt_tokens")
+        replied = counted_tokens(usage, "completion_tokens")
+        if sent is None or replied is None:
             spent = replace(spent, uncounted=spent.uncounted + 1)
         else:
             spent = replace(
-                spent,
-                tokens_in=spent.tokens_in + max(0, usage.prompt_tokens or 0),
-                tokens_out=spent.tokens_out + max(0, usage.completion_tokens or 0),
+                spent, tokens_in=spent.tokens_in + sent, tokens_out=spent.tokens_out + replied
             )
         self._spending = replace(spent, requests=spent.requests + 1)
 

@@ -15,13 +15,15 @@ import openai
 from engine.config import LLMConfig, SamplingConfig
 from engine.llm.interface import Remark
 from engine.llm.served.client import Mood, make_client
-from engine.llm.served.failures import TornReply, failure
-from engine.llm.served.incoming import IncomingReply, pieces_of
+from engine.llm.served.failures import TornReply, broken_stream, failure
+from engine.llm.served.incoming import IncomingReply, counted_tokens, pieces_of
 from engine.llm.served.key import Key
 from engine.llm.served.request import Requests
 from engine.prompts.message import Message
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds before a torn reply is asked for again
+
+_MOST_OF_A_TOKEN = 64  # characters
 
 Usage = openai.types.CompletionUsage
 
@@ -109,6 +111,12 @@ class _Asker:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
+    @property
+    def _longest(self) -> int:
+        """Characters of a reply and its thought that no tokenizer's tokens could be."""
+        sampling = self.sampling
+        return _MOST_OF_A_TOKEN * (sampling.max_new_tokens + sampling.thinking_tokens + 64)
+
     async def _read(self, rows: Sequence[int]) -> Exception | None:
         """Read one stream to its end; returns what broke it, if anything did."""
         for row in rows:
@@ -125,22 +133,27 @@ class _Asker:
                     for choice in chunk.choices or ():
                         seen = True
                         self._take(rows, choice)
+                    if any(self.replies[row].length > self._longest for row in rows):
+                        break  # it knows no end, whatever it was told
         except Exception as error:  # the package's, the connection's, or of JSON that was cut
-            broken = error
+            broken = broken_stream(error, empty=False)
         self.asking.count(usage)
+        for row in rows:
+            if self.replies[row].length > self._longest:
+                self.replies[row].finish_reason = "length"
         if len(rows) == 1:
             reply = self.replies[rows[0]]
             if usage is not None:
-                reply.tokens = usage.completion_tokens
-                details = usage.completion_tokens_details
-                reply.thought_tokens = (details and details.reasoning_tokens) or None
+                reply.tokens = counted_tokens(usage, "completion_tokens")
+                details = getattr(usage, "completion_tokens_details", None)
+                reply.thought_tokens = counted_tokens(details, "reasoning_tokens") or None
             if reply.has_ended:
                 return None
         return broken or (None if len(rows) > 1 else TornReply(empty=not seen))
 
     def _take(self, rows: Sequence[int], choice: Any) -> None:
         place = choice.index or 0
-        if not 0 <= place < len(rows):
+        if not isinstance(place, int) or not 0 <= place < len(rows):
             return
         reply = self.replies[rows[place]]
         text, thought = reply.push(*pieces_of(choice.delta))
@@ -152,20 +165,23 @@ class _Asker:
     async def _open(self, rows: Sequence[int]) -> openai.AsyncStream[Any]:
         """The stream of a request, without what the server refuses."""
         requests = self.asking.requests
+        told: list[str] = []
         while True:
             seed = self.seeds[rows[0]]
             sent = requests.fields(self.messages, self.sampling, seed, len(rows))
             try:
                 stream: openai.AsyncStream[Any] = await self.client.chat.completions.create(**sent)
-                return stream
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 remarks = requests.learn(error, sent)
                 if remarks is None:
                     raise self._failed(error) from None
-                for text in remarks:
-                    self.asking.put(Remark(text))
+                told += remarks
             except Exception as error:
                 raise self._failed(error) from None
+            else:  # so it was that which the server refused
+                for text in told:
+                    self.asking.put(Remark(text))
+                return stream
 
     def _failed(self, error: Exception) -> Exception:
         return failure(error, self.asking.config, self.asking.key, self.asking.models)

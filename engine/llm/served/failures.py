@@ -29,6 +29,24 @@ class TornReply(Exception):
         self.empty = empty
 
 
+class SilentServer(Exception):
+    """Nothing came for ``llm.timeout`` seconds in the middle of a stream."""
+
+
+def broken_stream(error: Exception, empty: bool) -> Exception:
+    """What a stream was broken by: silence, an error that the server told, or the connection.
+
+    Early versions of the package let the errors of the HTTP library through, which has two names.
+    """
+    if isinstance(error, openai.APITimeoutError) or any(
+        kind.__name__ == "TimeoutException" for kind in type(error).__mro__
+    ):
+        return SilentServer()
+    if isinstance(error, openai.APIError) and not isinstance(error, openai.APIConnectionError):
+        return error
+    return TornReply(empty)
+
+
 def failure(
     error: Exception, config: LLMConfig, key: Key, models: Iterable[str] = ()
 ) -> ModelError:
@@ -38,11 +56,11 @@ def failure(
 
 def _sentence(error: Exception, config: LLMConfig, key: Key, models: list[str]) -> str:
     where = f"the server {config.base_url}"
-    tries = f" (asked {counted(config.retries + 1, 'time')}: llm.retries)"
+    tries = f" (asked up to {counted(config.retries + 1, 'time')}: llm.retries)"
     match error:
         case openai.APIStatusError():
             return _status_sentence(error, config, key, models, where, tries)
-        case openai.APITimeoutError():
+        case openai.APITimeoutError() | SilentServer():
             return (
                 f"{where} gave no sign for {config.timeout:g} s{tries}. It may be overloaded or "
                 "still loading its model; llm.timeout is how long is waited"
@@ -91,6 +109,9 @@ def _status_sentence(
             f"(HTTP {status}). Check llm.model and llm.base_url, which mostly ends in /v1.{known}"
             f"{more}{ending}"
         )
+    wait = error.response.headers.get("retry-after", "")
+    if wait.isdigit() and (status == 429 or status >= 500):
+        ending = f". It asks to come back after {wait[:9]} s{ending}"
     if status == 429:
         return (
             f"{where} limits the rate of requests{tries}; fewer at once (llm.concurrency) or more "

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.common.names import readable_name
 from engine.llm.interface import Reply
 from engine.llm.served.key import Key
 from engine.prompts.message import Finish
 from engine.prompts.thoughts import ThoughtStream
+
+_MOST_TOKENS = 2**40
 
 
 class IncomingReply:
@@ -27,6 +30,13 @@ class IncomingReply:
         self.pieces = 0
         self._thought_pieces = 0
         self.finish_reason: str | None = None
+        self._length = 0
+        self._half = ""  # of a character that a server has cut in two
+
+    @property
+    def length(self) -> int:
+        """Characters so far, with the thought."""
+        return self._length
 
     @property
     def has_ended(self) -> bool:
@@ -38,9 +48,17 @@ class IncomingReply:
         self.pieces += bool(content or reasoning)
         self._thought_pieces += bool(reasoning) or (bool(content) and self._parts.inside)
         if reasoning:
-            self._reasoning.append(reasoning)
-        self._parts.push(content)
+            self._reasoning.append(readable_name(reasoning))
+        self._length += len(content) + len(reasoning)
+        self._parts.push(self._whole(content))
         return self._news(0, self._parts.reply), self._news(1, self._thought)
+
+    def _whole(self, text: str) -> str:
+        """Without halves of characters: JSON has some in two, and a server may cut between them."""
+        text, self._half = self._half + text, ""
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
     @property
     def _thought(self) -> str:
@@ -77,3 +95,11 @@ def pieces_of(delta: Any) -> tuple[str, str]:
     content = getattr(delta, "content", None)
     reasoning = getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None)
     return tuple(text if isinstance(text, str) else "" for text in (content, reasoning))  # type: ignore[return-value]
+
+
+def counted_tokens(usage: Any, name: str) -> int | None:
+    """A number of tokens as a server gives it; None where it gives none that can be."""
+    count = getattr(usage, name, None)
+    if not isinstance(count, int) or isinstance(count, bool):
+        return None
+    return count if 0 <= count <= _MOST_TOKENS else None

@@ -53,7 +53,8 @@ class LabHead(Static):
 def head_text(state: RunState, width: int) -> str:
     """What the run steers with, in three lines of ``width`` cells."""
     now, later = settings.setting_of(state), settings.setting_of(state.with_pending())
-    text = f"run {now.describe()}" if now else "run (the model is not there yet)"
+    nothing = "(the model is not there yet)" if state.models is None else "not steered"
+    text = f"run {now.describe() if now else nothing}"
     if now is not None and later is not None and later != now:
         changes = ", ".join(_changes(now, later))
         text += f"; from step {state.pending[-1].step} on: {changes}"

@@ -14,6 +14,7 @@ from engine.llm.loading import load_llm
 from engine.llm.served.key import read_key
 from tests.support.chat_server import (
     Answer,
+    Handler,
     chat_server,
     chunk,
     hangs,
@@ -49,14 +50,14 @@ WRONG: dict[str, tuple[Answer, str]] = {
     ),
     "rate": (
         refuses(429, {"error": {"message": "slow down"}}),
-        r"limits the rate.*asked 2 times: llm.retries.*slow down",
+        r"limits the rate.*asked up to 2 times: llm.retries.*slow down",
     ),
-    "failed": (refuses(503, "<html>busy</html>"), r"has failed \(HTTP 503\).*asked 2 times"),
+    "failed": (refuses(503, "<html>busy</html>"), r"has failed \(HTTP 503\).*asked up to 2 times"),
     "refused": (
         refuses(400, {"error": {"message": "context length is 8", "param": "messages"}}),
         r"refuses the request \(HTTP 400\).*context length is 8",
     ),
-    "torn": (tears(chunk("a ph")), "can't be reached|in the middle"),
+    "torn": (tears(chunk("a ph")), "ended its reply in the middle"),
     "no choices": (says({**chunk(), "choices": []}), "replied without choices"),
     "unfinished": (says(chunk("a photo")), "ended its reply in the middle"),
     "error in the stream": (
@@ -97,9 +98,56 @@ def test_what_fails_at_first_is_asked_again() -> None:
         assert len(remarks) == 1 and "limits the rate of requests" in remarks[0]
 
 
+def test_one_that_asks_to_come_back_much_later_is_not_waited_for() -> None:
+    limit = refuses(429, {"error": {"message": "quota"}}, {"retry-after": "7200"})
+    with chat_server(limit) as server:
+        with pytest.raises(ModelError, match="asks to come back after 7200 s. It said: quota"):
+            asked(server, [1])
+        assert len(server.asked) == 1
+
+
+def test_a_reply_that_knows_no_end_is_cut() -> None:
+    def babbles(handler: Handler, _body: object) -> None:
+        handler.begin_stream()
+        while True:
+            handler.event(chunk("and so on " * 1000))
+
+    with chat_server(babbles) as server:
+        _, (reply,), llm = asked(server, [1])
+        assert reply.finish == "length" and 64 * 9 < len(reply.text) < 200_000
+        assert llm.spending is not None and llm.spending.uncounted == 1
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {**chunk(), "choices": [], "usage": {}},
+        {**chunk(), "choices": [], "usage": {"prompt_tokens": "3", "completion_tokens": -1}},
+        {**chunk(), "choices": [{"index": "first", "delta": None}], "usage": None},
+        {**chunk(), "choices": [{"index": 7, "delta": {"content": "not asked for"}}]},
+        {**chunk(), "choices": [{"index": 0, "delta": {"content": ["a", 5]}}]},
+        {"unheard": "of"},
+    ],
+)
+def test_what_a_server_makes_up_is_passed_over(odd: dict[str, object]) -> None:
+    with chat_server(says(odd, chunk("a <category>"), odd, chunk(finish="stop"), odd)) as server:
+        _, (reply,), llm = asked(server, [1])
+        assert (reply.text, reply.finish, reply.tokens) == ("a <category>", "stop", 1)
+        assert llm.spending is not None and llm.spending.uncounted == 1
+
+
+def test_half_a_character_waits_for_its_other_half() -> None:
+    halves = says(chunk("a \ud83d"), chunk("\ude00 <category> \udfff", finish="stop"))
+    with chat_server(halves) as server:
+        news, (reply,), _ = asked(server, [1])
+        assert reply.text == "a \U0001f600 <category> \ufffd"
+        shown = "".join(item.texts[0] for item in news if isinstance(item, TokenColumn))
+        assert shown == reply.text
+
+
 def test_a_server_that_says_nothing_is_given_up_after_the_timeout() -> None:
     with chat_server(hangs()) as server:
-        with pytest.raises(ModelError, match=r"gave no sign for 0\.05 s.*asked 2 times"):
+        with pytest.raises(ModelError, match=r"gave no sign for 0\.05 s.*asked up to 2 times"):
             asked(server, [1], timeout=0.05, retries=1)
         assert len(server.asked) >= 1
 
@@ -113,7 +161,7 @@ def test_one_can_leave_at_any_moment_while_it_waits() -> None:
             seen.append(next(work))
         assert isinstance(next(work), Waiting)
         work.close()
-        assert not [t for t in threading.enumerate() if t.name == "glov-server"]
+        wait_until(lambda: all(t.name != "glov-server" for t in threading.enumerate()))
     wait_until(lambda: threading.active_count() <= before, "the server's threads")
 
 
