@@ -83,7 +83,7 @@ def _source(phrase: Phrase, quote: Callable[[str], str]) -> str:
         return "on a person's own meta-prompt"
     if phrase.parent is None:
         return "with no example shown"
-    if not phrase.parent.words:
+    if phrase.is_new:
         return "new: no example has a word of it"
     template = phrase.parent.template
     words = f"{phrase.parent.words} of its {counted(phrase.size, 'word')}"
