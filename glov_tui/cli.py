@@ -480,7 +480,7 @@ def evaluate(
         split=split.value,
         trusted=trust_run,
     )
-    print_evaluation(asked, as_json)
+    raise typer.Exit(print_evaluation(asked, as_json))
 
 
 @config_app.command("init")

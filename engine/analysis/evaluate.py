@@ -24,14 +24,18 @@ from engine.run.events import ModelsLoaded
 from engine.session.loading import OnProgress, Report, load_scoring
 from engine.storage.predictions import ImageIndex, RunPredictions, index_of
 from engine.vlm.interface import Fitness, ScoringProgress
-from engine.vlm.log_probabilities import predictions_again
 from engine.vlm.predictions import ImagePredictions, together
 
 if TYPE_CHECKING:
     from engine.common.kept import Kept
 
 _AT_ONCE = 16
-"""Templates that are asked of an image while it is at hand."""
+"""Templates that are asked of an image while it is at hand, where there is room for what they make
+of all of them.
+"""
+
+_ROOM = 2**31
+"""Bytes of memory for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +205,8 @@ def measure(
         UserError, ModelError: as ``Fitness.score``.
     """
     index = index_of(fitness, split)
-    fitness.kept.have_room(len(index.images), index.classes)
+    at_once = max(1, min(_AT_ONCE, _ROOM // (2 * len(index.images) * index.classes)))
+    fitness.kept.have_room(at_once * len(index.images), index.classes)
     labels = labels_of(index)
     found = dict(kept_measurements(subjects, index, split, stores))
     missing = {one.kept_as: one for one in subjects if one.kept_as not in found}
@@ -220,11 +225,11 @@ def measure(
         found[subject.kept_as] = Measurement.of(subject, labels, made, was_kept=False, note=note)
 
     alone = [one for one in missing.values() if len(one.templates) == 1]
-    for start in range(0, len(alone), _AT_ONCE):
-        some = alone[start : start + _AT_ONCE]
-        again = yield from predictions_again(fitness, [one.templates[0] for one in some], split)
+    for start in range(0, len(alone), at_once):
+        some = alone[start : start + at_once]
+        yield from fitness.score([one.templates[0] for one in some], split=split)
         for one in some:
-            add(one, again.get(one.templates[0]))
+            add(one, fitness.predictions(one.templates[0], split))
     for one in missing.values():
         if len(one.templates) > 1:
             score = yield from fitness.score_ensemble(one.templates, split=split)

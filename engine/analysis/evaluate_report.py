@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from engine.analysis.against import ClassChange, Pair
 from engine.analysis.evaluate import Evaluation, Measurement
-from engine.analysis.evaluating import Evaluated, Source
+from engine.analysis.evaluating import DEFAULT, Evaluated, Source
 from engine.common.record import Count, Difference, Interval, Positive, Share, SignedInterval
 from engine.common.wording import counted
 from engine.config import Select
@@ -81,6 +81,13 @@ class PairedFacts(TypedDict):
     classes: list[ClassFacts]  # that differ; what the first gains most is first
 
 
+class FailedBackbone(TypedDict):
+    """A VLM that nothing could be measured with."""
+
+    backbone: str  # as it was asked for
+    error: str
+
+
 class EvaluationFacts(TypedDict):
     """What templates are worth on a split."""
 
@@ -89,6 +96,7 @@ class EvaluationFacts(TypedDict):
     against: str | None  # the run or file that they are compared with
     images: MeasuredImages
     backbones: list[BackboneFacts]  # the first is the configuration's own
+    failed: list[FailedBackbone]
     subjects: list[SubjectFacts]
     comparisons: list[PairedFacts]
     notes: list[str]  # what the numbers rest on
@@ -109,6 +117,7 @@ def as_dict(found: Evaluated) -> EvaluationFacts:
             "images": len(own.images),
         },
         "backbones": [{"name": one.vlm, "weights": one.vlm_weights} for one in found.evaluations],
+        "failed": [{"backbone": name, "error": why} for name, why in found.failed.items()],
         "subjects": [_subject(found, row) for row in range(len(own.measurements))],
         "comparisons": [_pair(evaluation, pair) for evaluation, pair in found.pairs],
         "notes": notes(found),
@@ -179,6 +188,9 @@ def notes(found: Evaluated) -> list[str]:
 
 def _notes(found: Evaluated) -> Iterator[str]:
     own = found.evaluations[0]
+    if found.is_default:
+        whose = f"the images and with the VLM of the preset {DEFAULT}"
+        yield f"measured on {whose}; --config has others"
     for source in (found.source, found.against):
         if source is not None and source.run is not None and source.run.state.status != "finished":
             state = source.run.state

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.analysis.against import Pair, contestants, pair, paired_up
 from engine.analysis.evaluate import Evaluation, Subject, evaluate, kept_evaluation
 from engine.analysis.run_templates import run_templates
 from engine.analysis.template_list import read_list
-from engine.analysis.transfer import with_backbone
+from engine.analysis.transfer import check_backbone, with_backbone
 from engine.common.errors import ConfigError, DataError, JournalError, UserError
 from engine.common.kept import Kept
 from engine.common.names import quoted
@@ -86,9 +86,10 @@ class Evaluated:
     against: Source | None
     run: Run | None  # whose VLM and images these are; None: a configuration's
     config: RunConfig
+    is_default: bool  # nobody named a run or a configuration: the preset's
     evaluations: tuple[Evaluation, ...]  # one a backbone; the first is the configuration's own
     pairs: tuple[tuple[Evaluation, Pair], ...]
-    remarks: tuple[str, ...] = field(default=())  # on what was worked around
+    failed: Mapping[str, str]  # why, by backbones that nothing could be measured with
 
 
 def evaluate_asked(asked: Asked, progress: OnProgress, report: Report) -> Evaluated:
@@ -111,7 +112,9 @@ def evaluate_asked(asked: Asked, progress: OnProgress, report: Report) -> Evalua
         source = _of_run(run, asked, kept, progress, report)
     else:
         raise ConfigError("there is nothing to evaluate; give a run, or --templates FILE")
-    others = [with_backbone(config, name) for name in dict.fromkeys(asked.backbones)]
+    others = {name: with_backbone(config, name) for name in asked.backbones}
+    for name, other in others.items():
+        check_backbone(other, name)
     against = None
     if asked.against is not None:
         against = _source(asked.against, config, asked, kept, progress, report)
@@ -123,22 +126,25 @@ def evaluate_asked(asked: Asked, progress: OnProgress, report: Report) -> Evalua
     evaluations = [own]
     if run is not None and others:
         run.check_trust(asked.trusted)
-    for name, other in zip(dict.fromkeys(asked.backbones), others, strict=True):
+    failed = {}
+    for name, other in others.items():
         try:
             evaluations.append(
                 evaluate(
                     other, subjects, split=asked.split, progress=progress, report=report, kept=kept
                 )
             )
-        except UserError as error:
-            raise type(error)(f"--backbone {name}: {error}") from error
+        except UserError as error:  # what was measured with others is not lost
+            failed[name] = str(error)
     return Evaluated(
         source,
         against,
         run,
         config,
-        tuple(evaluations),
-        tuple(_pairs(evaluations, source)) if against is not None else (),
+        is_default=run is None and asked.config is None,
+        evaluations=tuple(evaluations),
+        pairs=tuple(_pairs(evaluations, source)) if against is not None else (),
+        failed=failed,
     )
 
 

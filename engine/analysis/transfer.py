@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.common.errors import ConfigError
+from engine.common.errors import ConfigError, ModelError
 from engine.config import RunConfig
 from engine.config.toml_file import with_value
+from engine.models import threads
 
 _WHOLE = ("hf-hub:", "local-dir:", ".", "/", "~")
 """How names begin that have no tag behind them."""
@@ -40,3 +41,21 @@ def with_backbone(config: RunConfig, name: str) -> RunConfig:
     config = with_value(config, "vlm.trust_remote_code", False, where)
     config = with_value(config, "vlm.pretrained", pretrained, where)
     return with_value(config, "vlm.model", model, where)
+
+
+def check_backbone(config: RunConfig, name: str) -> None:
+    """See that there is such a model, before hours are spent on another one; as far as that can be
+    known without loading it.
+
+    Raises:
+        ModelError: naming what is wrong.
+    """
+    if config.vlm.kind != "dual-encoder":
+        return
+    threads.prepare()
+    from engine.vlm.dual_encoder.model import check_name
+
+    try:
+        check_name(config.vlm)
+    except ModelError as error:
+        raise ModelError(f"--backbone {name}: {error}") from None

@@ -12,14 +12,16 @@ from rich.text import Text
 from engine.analysis.against import ClassChange, Pair
 from engine.analysis.evaluate import Evaluation, Measurement
 from engine.analysis.evaluate_report import as_dict, notes
-from engine.analysis.evaluating import DEFAULT, Asked, Evaluated, evaluate_asked
+from engine.analysis.evaluating import Asked, Evaluated, evaluate_asked
 from engine.common.wording import counted
-from glov_tui.commands.headless import say
+from glov_tui.commands.headless import EXIT_DONE, EXIT_FAILED, say
 from glov_tui.common.accuracy import with_interval
 from glov_tui.common.members import with_repeats
 from glov_tui.common.text import clean
 from glov_tui.terminal.outliving import ProgressConsole
 from glov_tui.terminal.printing import percent, print_json, probability, result_console
+
+CAPTION = "In %, with the 95 % interval (Wilson). P: mean probability of the true class."
 
 _MOST_MEMBERS = 5
 """Templates of an ensemble that are shown; the JSON document has all."""
@@ -28,14 +30,12 @@ _MOST_CLASSES = 5
 """Classes that are shown, of those that gain and of those that lose."""
 
 
-def print_evaluation(asked: Asked, as_json: bool) -> None:
-    """Measure what was asked for, and print it.
+def print_evaluation(asked: Asked, as_json: bool) -> int:
+    """Measure what was asked for, and print it; returns the exit code, 1 where a backbone failed.
 
     Raises:
         UserError: naming what is missing or can't be used.
     """
-    if asked.run is None and asked.config is None and asked.templates is not None:
-        say(f"measured on the images and with the VLM of the preset {DEFAULT}; --config has others")
     console = ProgressConsole()
     with console.status("loading") as status:
 
@@ -47,8 +47,11 @@ def print_evaluation(asked: Asked, as_json: bool) -> None:
         found = evaluate_asked(asked, progress, say)
     if as_json:
         print_json(as_dict(found))
-        return
-    _print(found)
+    else:
+        _print(found)
+    for name, why in found.failed.items():
+        say(f"glov: --backbone {name}: {why}")
+    return EXIT_FAILED if found.failed else EXIT_DONE
 
 
 def _print(found: Evaluated) -> None:
@@ -61,6 +64,7 @@ def _print(found: Evaluated) -> None:
         for number, one in enumerate(found.evaluations, start=1):
             console.print(Text(clean(f"{number:3} {one.vlm}")), soft_wrap=True)
         console.print(_matrix(found.evaluations))
+    console.print(CAPTION, soft_wrap=True)
     for evaluation, pair in found.pairs:
         _print_pair(console, evaluation, pair, several=len(found.evaluations) > 1)
     for note in notes(found):
@@ -75,12 +79,7 @@ def _title(found: Evaluated) -> str:
 
 
 def _table() -> Table:
-    return Table(
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        caption="In %, with the 95 % interval (Wilson). P: mean probability of the true class.",
-        caption_justify="left",
-    )
+    return Table(box=box.SIMPLE_HEAD, show_edge=False)
 
 
 def _accuracies(evaluation: Evaluation) -> Table:

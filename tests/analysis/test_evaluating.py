@@ -107,6 +107,14 @@ def test_on_other_models_the_same_templates(run: Path, tiny: Path) -> None:
     assert document["subjects"][3]["selection"] == "greedy"
 
 
+def test_what_was_measured_is_not_lost_where_another_model_fails(run: Path, tiny: Path) -> None:
+    found = asked(run=str(run), backbones=["hf-hub:nobody/has-this", str(tiny)])
+    assert [one.vlm for one in found.evaluations] == ["clip", "tiny"]
+    document = as_dict(found)
+    assert [one["backbone"] for one in document["failed"]] == ["hf-hub:nobody/has-this"]
+    assert "can't be loaded" in document["failed"][0]["error"]
+
+
 def test_a_list_with_the_images_of_a_run_or_of_a_configuration(run: Path, tmp_path: Path) -> None:
     file = tmp_path / "openai.txt"
     file.write_text(OPENAI)

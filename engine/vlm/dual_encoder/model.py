@@ -103,6 +103,17 @@ def load_open_clip(config: VLMConfig, report: Callable[[str], None]) -> OpenClip
     )
 
 
+def check_name(config: VLMConfig) -> None:
+    """See that there is such a model and such weights, as far as that is known without loading.
+
+    Raises:
+        ModelError: as ``load_open_clip``.
+    """
+    name, _ = _resolve(config, lambda _: None)
+    if not name.startswith((HUB, FOLDER)):
+        _pretrained(name, config.pretrained)
+
+
 def _resolve_precision(wanted: Precision | Literal["auto"], device: torch.device) -> Precision:
     if wanted != "auto":
         return wanted
