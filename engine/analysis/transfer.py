@@ -7,12 +7,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.common.errors import ConfigError, ModelError
+from engine.common.user_path import why_not_there
 from engine.config import RunConfig
 from engine.config.toml_file import with_value
 from engine.models import threads
-
-_WHOLE = ("hf-hub:", "local-dir:", ".", "/", "~")
-"""How names begin that have no tag behind them."""
+from engine.vlm.dual_encoder.naming import HUB, local_folder
 
 
 def with_backbone(config: RunConfig, name: str) -> RunConfig:
@@ -30,8 +29,7 @@ def with_backbone(config: RunConfig, name: str) -> RunConfig:
     """
     where = f"--backbone {name}"
     model, pretrained = name.strip(), None
-    is_folder = Path(model).is_dir() if "\0" not in model else False
-    if config.vlm.kind == "dual-encoder" and not (model.startswith(_WHOLE) or is_folder):
+    if config.vlm.kind == "dual-encoder" and not _is_whole(model):
         model, colon, tag = model.partition(":")
         pretrained = tag or None
         if colon and not tag:
@@ -41,6 +39,12 @@ def with_backbone(config: RunConfig, name: str) -> RunConfig:
     config = with_value(config, "vlm.trust_remote_code", False, where)
     config = with_value(config, "vlm.pretrained", pretrained, where)
     return with_value(config, "vlm.model", model, where)
+
+
+def _is_whole(model: str) -> bool:
+    """Whether it is a name that has no tag behind it."""
+    folder = model if local_folder(model) is None else "."
+    return model.startswith(HUB) or why_not_there(Path(folder)) is None
 
 
 def check_backbone(config: RunConfig, name: str) -> None:
