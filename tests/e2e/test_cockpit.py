@@ -6,10 +6,13 @@ import os
 import re
 import shlex
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from engine.run import events as ev
-from engine.run.edits import SetOption
+from engine.run.edits import Edit, SetOption
 from engine.storage.journal import read_journal
 from engine.storage.lock import read_owner
 from tests.support.command import GLOV, called, demo, glov
@@ -160,24 +163,40 @@ def test_a_plain_terminal_gets_ascii_only_and_no_colour(run_folder: Path) -> Non
         assert terminal.wait_exit() == 1
 
 
-def test_editing_in_the_users_own_editor(run_folder: Path, tmp_path: Path) -> None:
-    editor = tmp_path / "editor"
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Terminal, Path]]:
+    """A run that is paused on a screen, with an editor: whoever uses it leaves it like that."""
+    folder = tmp_path_factory.mktemp("held")
+    editor = folder / "editor"
     editor.write_text('#!/bin/sh\ntest -t 0 && test -t 1 && echo "FROM EDITOR" > "$1"\n')
     editor.chmod(0o755)
     environment = {"EDITOR": str(editor), "VISUAL": None}
-    arguments = demo(run_folder, "steps=60")
+    arguments = demo(folder / "run", "steps=60")
     with Terminal(arguments, columns=120, rows=40, env=environment) as terminal:
         terminal.wait_for("candidates: step")
-        terminal.press("space", "e")
-        terminal.wait_for("edit the meta-prompt")
-        terminal.send("\x1bOS")  # F4
-        terminal.wait_for("FROM EDITOR")
-        terminal.press("ctrl+s")
-        terminal.wait_for("edit from step")
-        os.kill(terminal.pid, signal.SIGTERM)
+        terminal.press("space")
+        terminal.wait_for("paused")
+        yield terminal, folder / "run"
+        terminal.press("q")
+        terminal.wait_for("Stop and quit")
+        terminal.press("s")
         assert terminal.wait_exit() == 130
-    edits = [e.edit for e in read_journal(run_folder).events if isinstance(e, ev.Edited)]
-    assert edits == [SetOption(key="proposal.system_prompt", value="FROM EDITOR")]
+
+
+def test_editing_in_the_users_own_editor(held: tuple[Terminal, Path]) -> None:
+    terminal, folder = held
+    terminal.press("e")
+    terminal.wait_for("edit the meta-prompt")
+    terminal.send("\x1bOS")  # F4
+    terminal.wait_for("FROM EDITOR")
+    terminal.press("ctrl+s")
+    terminal.wait_for("edit from step")
+
+    def edits() -> list[Edit]:
+        return [e.edit for e in read_journal(folder).events if isinstance(e, ev.Edited)]
+
+    terminal.wait_until(edits, "the edit in the journal")
+    assert edits() == [SetOption(key="proposal.system_prompt", value="FROM EDITOR")]
 
 
 def test_without_a_terminal_it_runs_headless_and_says_so(run_folder: Path) -> None:
@@ -210,27 +229,20 @@ def test_ctrl_z_gives_the_shell_back_and_fg_the_whole_screen(run_folder: Path) -
         assert terminal.wait_exit() == 0
 
 
-def test_keys_in_one_read_leave_a_dialog_once(run_folder: Path) -> None:
-    with Terminal(demo(run_folder, "steps=40"), columns=120, rows=40) as terminal:
-        terminal.wait_for("candidates: step")
-        terminal.press("space")
-        terminal.wait_for("paused")
-        terminal.press("i")
-        terminal.wait_for("inject templates")
-        terminal.send("a tiny <category>")
-        terminal.wait_for("Can be scored.")
-        terminal.send("\r\r")  # a bunched line, or a paste: the second opens the details
-        terminal.wait_gone("inject templates")
-        terminal.wait_until(
-            lambda: "injected:" in terminal.text or "few-shot accuracy" in terminal.text, "either"
-        )
-        if "few-shot accuracy" in terminal.text:
-            terminal.press("enter")  # closes them
-            terminal.wait_gone("few-shot accuracy")
-        terminal.wait_for("injected:")
-        terminal.press("q")
-        terminal.wait_for("Stop and quit")
-        terminal.press("s")
-        assert terminal.wait_exit() == 130
-    injected = [e for e in read_journal(run_folder).events if isinstance(e, ev.TemplateScored)]
+def test_keys_in_one_read_leave_a_dialog_once(held: tuple[Terminal, Path]) -> None:
+    terminal, folder = held
+    terminal.press("i")
+    terminal.wait_for("inject templates")
+    terminal.send("a tiny <category>")
+    terminal.wait_for("Can be scored.")
+    terminal.send("\r\r")  # a bunched line, or a paste: the second opens the details
+    terminal.wait_gone("inject templates")
+    terminal.wait_until(
+        lambda: "injected:" in terminal.text or "few-shot accuracy" in terminal.text, "either"
+    )
+    if "few-shot accuracy" in terminal.text:
+        terminal.press("enter")  # closes them
+        terminal.wait_gone("few-shot accuracy")
+    terminal.wait_for("injected:")
+    injected = [e for e in read_journal(folder).events if isinstance(e, ev.TemplateScored)]
     assert [e.template for e in injected if e.origin == "human"] == ["a tiny <category>"]

@@ -74,7 +74,7 @@ def new_run(folder: Path) -> list[str]:
 def test_killed_at_any_moment_and_resumed_ends_the_same(
     part: str, glov: Glov, undisturbed: Path, tmp_path: Path
 ) -> None:
-    kills = KILLS // 2
+    kills = -(-KILLS // len(PARTS))
     chance = random.Random(f"{SEED} {part}")
     output = tmp_path / "output"
     never_killed = tmp_path / "never-killed"

@@ -242,7 +242,7 @@ def test_a_users_own_images_with_models_given_by_path(tmp_path: Path) -> None:
 def test_a_run_outlives_who_reads_its_progress(tmp_path: Path, command: tuple[str, ...]) -> None:
     folder = "--sweep-dir" if command[0] == "sweep" else "--run-dir"
     process = subprocess.Popen(
-        [*GLOV, *command, "--set", "steps=3", folder, "r"],
+        [*GLOV, *command, "--set", "steps=1", "--set", "data.shots=1", folder, "r"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,
