@@ -142,6 +142,7 @@ def _for_greedy(
             if first in seen:
                 values[first] = ensemble.with_one_more(first)
         ensemble.add(best)
+    fitness.kept.settle()
     return state
 
 

@@ -75,7 +75,7 @@ class TrainScorer:
         running = list(dict.fromkeys(templates))
         against = self.scores[rival].right if rival is not None else ()
         error = ERROR / max(1, len(self.sizes) - 1)
-        for size in self.sizes:
+        for size in self.sizes if rival is not None else self.sizes[-1:]:
             state = yield from self.grow(state, running, size)
             if rival is not None and size < len(self.order):
                 running = [
@@ -83,6 +83,7 @@ class TrainScorer:
                     for text in running
                     if not is_surely_worse(self.scores[text].right[:size], against, error)
                 ]
+        self.fitness.kept.settle()
         return state, self.scores
 
     def grow(self, state: RunState, templates: Sequence[str], size: int) -> Steps[RunState]:

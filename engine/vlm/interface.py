@@ -175,7 +175,9 @@ class Fitness(Protocol):
         """One score per template, in order. Each has as many placeholders as the task allows.
 
         ``rows`` are indices of the images that it is to rest on, each once: then it has ``right``,
-        in their order. What a template makes of an image does not depend on the others.
+        in their order, and whoever asks has what was made of them handed to the store
+        (``kept.settle``) when there is no more. What a template makes of an image does not depend
+        on the others.
         """
         ...
 

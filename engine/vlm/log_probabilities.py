@@ -42,6 +42,7 @@ def predictions_again(
     for start in range(0, len(templates), step):
         some = templates[start : start + step]
         yield from fitness.score(some, split=split, rows=rows)
+        fitness.kept.settle()
         for template, found in kept_predictions(fitness, some, split, rows):
             if found is not None:
                 again[template] = found

@@ -219,7 +219,6 @@ class DualEncoder:
                 known = self._of_each_image(texts, split, template)
                 self._each_image[split, template] = known
             found[template] = known
-        self.kept.settle()
         while len(self._each_image) > max(_REMEMBERED, len(distinct)):
             del self._each_image[next(iter(self._each_image))]
         return [found[template].score(rows, len(self.class_names)) for template in templates]

@@ -166,7 +166,8 @@ class EncoderDecoder:
                 made = made.placed(rows, self.size(split), self.kept.of(template, split))
             self.kept.put(template, split, made)
         self._unfinished.clear()
-        self.kept.settle()
+        if rows is None:
+            self.kept.settle()
         return [scores[template] for template in templates]
 
     def score_ensemble(

@@ -15,6 +15,7 @@ from engine.prompts.template import RejectReason
 from engine.run import events as ev
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
+from engine.storage.run_folder import PREDICTIONS
 from engine.vlm.encoder_decoder.by_likelihood import ByLikelihood
 from engine.vlm.encoder_decoder.fitness import EncoderDecoder
 from engine.vlm.encoder_decoder.likelihood import one_by_one
@@ -154,6 +155,8 @@ def test_a_race_shows_a_question_each_image_once(
     train = {image.path for image in fitness.images("train")}
     shown = [(text, image) for text, image in asked if image in train]
     assert len(shown) == len(set(shown)) == state.images_scored[0]
+    kept = sorted((run_folder / PREDICTIONS).glob("train-*"))
+    assert 0 < len(kept) <= 2 + config.steps  # one of each race, not one of each part
 
 
 def test_a_question_that_is_too_long_is_said_before_and_refused(fitness, monkeypatch) -> None:
