@@ -62,7 +62,8 @@ def _head(run: Exported) -> Iterator[str]:
     state, config = run.state, run.config
     yield f"# Prompts that glov found: {code(run.folder.resolve().name)}"
     yield ""
-    yield f"{counted(state.steps_done, 'step')} of {config.steps} done, seed {config.seed}."
+    done = f"{counted(state.steps_done, 'step')} of {config.steps} done"
+    yield f"{run.status.capitalize()}, {done}, seed {config.seed}."
     yield ""
     if state.models is not None:
         models = state.models

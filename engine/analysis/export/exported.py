@@ -11,9 +11,10 @@ from engine.common.errors import JournalError
 from engine.config import RunConfig
 from engine.config.places import read_places, with_places
 from engine.run import events as ev
-from engine.run.state import RunState
+from engine.run.state import RunState, Status
 from engine.storage.journal import fold_journal, read_journal
 from engine.storage.run_folder import run_argument
+from engine.storage.run_status import RunStatus, status_now
 
 Content = str | bytes | Mapping[str, bytes]
 """Of a file; or of the files of a folder, by their names."""
@@ -41,6 +42,7 @@ class Exported:
     folder: Path
     events: Sequence[ev.Event]
     state: RunState
+    now: RunStatus | None = None  # what the run does; None: it is not looked at now
     is_all: bool = True  # False: an earlier place than the journal's end
     trusted: bool = False  # also where somebody else may have written it
     report: Callable[[str], None] = _quiet  # takes a sentence on what a person should know
@@ -50,6 +52,11 @@ class Exported:
         """Of the run, as it is at this place."""
         assert self.state.config is not None  # a journal begins with it
         return self.state.config
+
+    @property
+    def status(self) -> RunStatus | Status:
+        """How the run is: of one whose process is gone, that it was interrupted."""
+        return self.now or self.state.status
 
     @property
     def stem(self) -> str:
@@ -83,7 +90,8 @@ def read_exported(
     assert state.config is not None
     places = read_places(state.config, overrides, run_argument(folder))
     state = replace(state, config=with_places(state.config, places))
-    return Exported(folder, events, state, trusted=trusted, report=report)
+    now = status_now(state.status, folder)
+    return Exported(folder, events, state, now, trusted=trusted, report=report)
 
 
 @dataclass(frozen=True, slots=True)

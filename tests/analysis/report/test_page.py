@@ -22,6 +22,7 @@ from engine.common.harmless import clean
 from engine.run import events as ev
 from engine.run.edits import BanTemplate, PinTemplate, SetOption
 from engine.run.state import RunState
+from engine.storage.journal import Journal
 from engine.storage.run_folder import PREDICTIONS
 from tests.support.hostile_runs import CLASSES, TEXTS, write_hostile
 from tests.support.sessions import loaded, one_step, scored
@@ -210,6 +211,17 @@ def test_interventions_are_said_with_their_steps() -> None:
         "not scored your <category>. too long",
     ):
         assert words in text
+
+
+def test_a_run_whose_process_is_gone_is_called_interrupted(tmp_path: Path) -> None:
+    events = [*loaded(), *one_step(1, {"a new <category>.": 6})]
+    journal = Journal.create(tmp_path / "run")
+    journal.append(*events)
+    assert "A run of glov, running" in page(read_exported(tmp_path / "run")).text
+    journal.close()  # this process drove it, and is done with it
+    run = read_exported(tmp_path / "run")
+    assert "A run of glov, interrupted" in page(run).text
+    assert "Interrupted, 1 step of" in str(make_content(run, "md"))
 
 
 def test_the_curve_has_every_step_and_test(undisturbed: Path) -> None:
