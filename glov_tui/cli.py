@@ -223,6 +223,15 @@ def reproduce(
         list[str] | None,
         typer.Option(metavar="N ...", help="Seeds; 0:5 is 0 to 4.", show_default="the table's"),
     ] = None,
+    templates: Annotated[
+        Path | None,
+        typer.Option(
+            help="DS-TEMP's templates: a file, or a folder with NAME.txt, .json or .csv.",
+            show_default="OpenAI's",
+            parser=parse_path,
+            metavar="PATH",
+        ),
+    ] = None,
     override: Override = None,
     sweep_dir: Annotated[
         Path | None,
@@ -250,6 +259,7 @@ def reproduce(
         methods=methods or [],
         seeds=seeds or [],
         overrides=override or [],
+        templates=templates,
         folder=sweep_dir,
         dry_run=dry_run,
         yes=yes,

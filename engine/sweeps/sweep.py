@@ -200,15 +200,24 @@ def open_sweep(folder: Path, grid: Grid, grows: bool = False) -> Sweep:
         if plan != before:
             write_plan(folder, plan)
         return _sweep(folder, plan)
+    check_free(folder, grid)
+    make_private_folder(folder)
+    write_plan(folder, plan)
+    return _sweep(folder, plan)
+
+
+def check_free(folder: Path, grid: Grid) -> None:
+    """See that a sweep can begin in a folder in which there is none.
+
+    Raises:
+        UserError: if something else is there.
+    """
     taken = [name for name in (EVENTS, *(c.folder for c in grid.cells)) if (folder / name).exists()]
     if taken:
         raise UserError(
             f"{folder} has {taken[0]}, but no {SWEEP}: it is no sweep's folder. Give another "
             "--sweep-dir"
         )
-    make_private_folder(folder)
-    write_plan(folder, plan)
-    return _sweep(folder, plan)
 
 
 def read_sweep(folder: Path) -> Sweep:

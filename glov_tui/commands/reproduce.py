@@ -17,15 +17,17 @@ from engine.common.kept import Kept
 from engine.common.names import quoted
 from engine.common.wording import counted
 from engine.config.run_name import runs_folder
+from engine.config.toml_file import load_config, preset_file
 from engine.storage.run_folder import LOG
 from engine.sweeps.document import Ended
 from engine.sweeps.grid import parse_axis
 from engine.sweeps.sweep import Sweep, open_sweep
 from engine.sweeps.tables.costs import CostFacts, Speeds
-from engine.sweeps.tables.plan import wanted
+from engine.sweeps.tables.plan import Wanted, wanted
 from engine.sweeps.tables.proposal import PlannedTable, Proposal, planned_facts, propose, timed
 from engine.sweeps.tables.report import markdown, table_facts
 from engine.sweeps.tables.table import Table, dataset_title, tables
+from engine.vlm.families import task_of
 from glov_tui.commands.headless import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, say
 from glov_tui.commands.running_jobs import run_jobs
 from glov_tui.common.text import clean
@@ -35,6 +37,7 @@ from glov_tui.terminal.streams import tell
 
 EXIT_MISSING = 2
 TABLE_FILE = "table.md"
+_LISTS = (".txt", ".json", ".jsonl", ".csv")
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Call:
     methods: Sequence[str]
     seeds: Sequence[str]
     overrides: Sequence[str]
+    templates: Path | None  # a file, or a folder with one for each data set
     folder: Path | None
     dry_run: bool
     yes: bool
@@ -61,6 +65,7 @@ class Call:
         ):
             words += [option, *values] if values else []
         words += [f"--set={override}" for override in self.overrides]
+        words += [f"--templates={self.templates}"] if self.templates is not None else []
         return shlex.join([*words, f"--sweep-dir={folder}"])
 
 
@@ -75,6 +80,8 @@ def reproduce(call: Call) -> int:
     """
     table = _table(call.table)
     asked = wanted(table, call.datasets, call.methods, _seeds(call.seeds), call.overrides)
+    if call.templates is not None:
+        asked = dataclasses.replace(asked, templates=_templates(call.templates, asked))
     folder = call.folder or runs_folder() / f"table-{table.name}"
     proposal = propose(asked, folder)
     if call.dry_run:
@@ -114,6 +121,35 @@ def _seeds(texts: Sequence[str]) -> list[int]:
             )
         seeds += values
     return seeds
+
+
+def _templates(path: Path, asked: Wanted) -> dict[str, tuple[str, ...]]:
+    """Templates of DS-TEMP by data set: of a file for all, or of a folder's NAME.txt and the like.
+
+    Raises:
+        UserError: if there is none, or a file can't be read.
+    """
+    from engine.analysis.template_list import read_list
+
+    task = task_of(load_config(preset_file(asked.table.preset), values={"data.path": "."}).vlm)
+    if "ds-temp" not in asked.methods:
+        raise ConfigError("--templates are those of DS-TEMP, and ds-temp is not among the methods")
+    found: dict[str, tuple[str, ...]] = {}
+    for name in asked.datasets:
+        files = [path]
+        if path.is_dir():
+            files = [path / f"{name}{end}" for end in _LISTS if (path / f"{name}{end}").is_file()]
+        if len(files) > 1:
+            raise ConfigError(f"--templates {path}: there are {files[0].name} and {files[1].name}")
+        for file in files:
+            found[name] = read_list(file, task)[-1].templates  # the last: all together
+    if not found:
+        ends = ", ".join(_LISTS)
+        raise ConfigError(
+            f"--templates {path}: there is no file for {' or '.join(asked.datasets)}; the name of "
+            f"one is the data set's with {ends}"
+        )
+    return found
 
 
 def _is_asked() -> bool:

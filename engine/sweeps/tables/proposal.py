@@ -7,7 +7,7 @@ from pathlib import Path
 
 from typing_extensions import TypedDict
 
-from engine.common.errors import JournalError
+from engine.common.errors import DataError, JournalError
 from engine.common.kept import Kept
 from engine.common.record import Count
 from engine.config import RunConfig
@@ -18,7 +18,7 @@ from engine.storage.journal import is_begun
 from engine.storage.run_record import read_record
 from engine.sweeps.grid import Cell, Grid
 from engine.sweeps.plan import joined, plan_of, read_plan
-from engine.sweeps.sweep import is_sweep
+from engine.sweeps.sweep import check_free, is_sweep
 from engine.sweeps.tables.costs import (
     Amount,
     CostFacts,
@@ -92,7 +92,7 @@ class Proposal:
             parts.append(f"DS-TEMP has no templates for {', '.join(names)}: {why}")
         if reasons:
             parts.append(
-                "Templates of your own are taken with --templates FOLDER; --methods can leave "
+                "Templates of your own are taken with --templates PATH; --methods can leave "
                 "ds-temp out"
             )
         return "\n".join(parts)
@@ -108,6 +108,8 @@ def propose(asked: Wanted, folder: Path) -> Proposal:
     grid = plan_table(asked, leave_out=without)
     if is_sweep(folder):
         joined(folder, read_plan(folder), plan_of(grid))
+    else:
+        check_free(folder, grid)
     left = tuple(cell for cell in grid.cells if not _is_finished(folder / cell.folder))
     return Proposal(asked, folder, grid, left, missing, without)
 
@@ -153,12 +155,20 @@ def timed(proposal: Proposal, kept: Kept, progress: OnProgress, report: Report) 
     Raises:
         UserError: if a model or a data set can't be used.
     """
-    cells = sorted(proposal.left, key=lambda cell: (-is_steered(cell.config), -cell.config.steps))
-    asking = [c for c in cells if c.config.steps] or cells
-    steered = [c for c in asking if is_steered(c.config)] or asking
-    there = [c for c in steered if _is_here(c.config)]
-    chosen = (there or steered)[0].config
-    return measure(chosen, bool(there), kept, progress, report)
+    asking = [c.config for c in proposal.left if c.config.steps] or [
+        c.config for c in proposal.left
+    ]
+    steered = [config for config in asking if is_steered(config)] or asking
+    there = {config.data.dataset: config for config in steered if _is_here(config)}
+    broken: DataError | None = None
+    for config in there.values():
+        try:
+            return measure(config, True, kept, progress, report)
+        except DataError as error:  # its runs will fail; the others need not
+            broken = error
+    if broken is not None:
+        raise broken
+    return measure(steered[0], False, kept, progress, report)
 
 
 def _is_here(config: RunConfig) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -151,12 +152,12 @@ def _differences(table: Table, records: Sequence[RunRecord], overrides: Sequence
     if overrides:
         found.append(f"set otherwise than in the preset {table.preset}: {', '.join(overrides)}")
     models = [record.models for record in records if record.models is not None]
-    asked = list(dict.fromkeys(m.llm for m in models if m.llm))
+    asked = list(dict.fromkeys(_short(m.llm) for m in models if m.llm))
     if models:
         llm = f", proposed by {' and '.join(asked)}" if asked else ""
         weights = list(dict.fromkeys(m.vlm_weights.split(" ")[0] for m in models if m.vlm_weights))
         found.append(
-            f"scored by {' and '.join(dict.fromkeys(m.vlm for m in models))} "
+            f"scored by {' and '.join(dict.fromkeys(_short(m.vlm) for m in models))} "
             f"({' and '.join(weights) or 'precision unknown'}){llm}"
         )
     for versions in filter(None, dict.fromkeys(map(_versions, models))):
@@ -176,6 +177,11 @@ def _differences(table: Table, records: Sequence[RunRecord], overrides: Sequence
     return [*found, *_warnings(records)]
 
 
+def _short(model: str) -> str:
+    """A model as people name it: on the hub, or the folder that it is in."""
+    return model.rstrip("/").rpartition("/")[2] if model.startswith("/") else model
+
+
 def _versions(models: ev.ModelsLoaded) -> str:
     return ", ".join(f"{name} {version}" for name, version in sorted(models.versions.items()))
 
@@ -188,10 +194,15 @@ def _warnings(records: Sequence[RunRecord]) -> list[str]:
             events = read_journal(record.folder).events
         except JournalError:
             continue
-        for event in events:
+        for event in itertools.takewhile(_is_before_loading_again, events):
             if isinstance(event, ev.Warned):
                 said[f"{dataset_title(record.config.data.dataset)}: {event.message}"] = None
     return list(said)
+
+
+def _is_before_loading_again(event: ev.Event) -> bool:
+    """Until the data set is read; what is said when a run is taken up is not of the data set."""
+    return not isinstance(event, ev.ModelsLoaded | ev.RunReopened)
 
 
 # -- Markdown ----------------------------------------------------------------------------------

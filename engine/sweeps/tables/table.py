@@ -36,11 +36,7 @@ METHODS: Mapping[str, Method] = {
         Method(
             "ours",
             "GLOV, our defaults",
-            {
-                "search.kind": "glov",
-                "evaluation.select": "greedy",
-                "proposal.accept": "clean",
-            },
+            {"search.kind": "glov", "evaluation.select": "greedy", "proposal.accept": "usable"},
         ),
     )
 }
