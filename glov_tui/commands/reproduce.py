@@ -131,7 +131,8 @@ def _templates(path: Path, asked: Wanted) -> dict[str, tuple[str, ...]]:
     """
     from engine.analysis.template_list import read_list
 
-    task = task_of(load_config(preset_file(asked.table.preset), values={"data.path": "."}).vlm)
+    values = {"data.dataset": asked.datasets[0]}
+    task = task_of(load_config(preset_file(asked.table.preset), values=values).vlm)
     if "ds-temp" not in asked.methods:
         raise ConfigError("--templates are those of DS-TEMP, and ds-temp is not among the methods")
     found: dict[str, tuple[str, ...]] = {}

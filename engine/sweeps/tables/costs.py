@@ -7,7 +7,7 @@ less often, and texts end before their limit.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from typing_extensions import TypedDict
 
@@ -58,33 +58,43 @@ def sizes_of(data: DataConfig) -> Sizes:
     return Sizes(len(dataset.class_names), len(dataset.test))
 
 
-def amount_of(config: RunConfig, sizes: Sizes, most_tokens: int, steered: bool) -> Amount:
-    """What one run asks for at most, without its images.
+def amount_of(
+    config: RunConfig, sizes: Sizes, most_tokens: int, steered: bool, first: bool
+) -> Amount:
+    """What one run asks for at most.
 
     Args:
         config: of the run, as it begins.
         sizes: of its data set.
         most_tokens: that a reply may have.
         steered: whether its steps may be.
+        first: whether it is the first run on its data set: it reads the images and has the seed
+            template answered, and both are kept for the others.
     """
     asks = find_search(config).asks
     given = len(config.search.templates or ())
     steps = config.steps if asks else 0
     tried = steps * config.proposal.candidates
-    templates = 1 + tried + given
     ensembles = 1 + (steps // config.evaluation.every if config.evaluation.every else 0)
-    measured = 2 + ensembles * (config.evaluation.ensemble if asks else max(1, given))
+    members = ensembles * config.evaluation.ensemble if asks else given
     labelled = labelled_images(config, sizes)
-    dual = config.vlm.kind == "dual-encoder"
-    return Amount(
+    amount = Amount(
         runs=1,
         steps=steps,
         steered_steps=steps if steered else 0,
-        templates=templates,
+        templates=1 + tried + given,
         tokens=tried * most_tokens,
-        texts=(templates + measured) * sizes.classes if dual else 0,
-        train_answers=0 if dual else templates * labelled,
-        test_answers=0 if dual else measured * sizes.test,
+        images=labelled + sizes.test if first else 0,
+    )
+    if config.vlm.kind == "dual-encoder":  # nothing is kept of texts: seed, best and ensemble
+        texts = amount.templates + 2 + max(1, members)
+        return replace(amount, texts=texts * sizes.classes)
+    seed = 1 if first or not config.vlm.cache else 0
+    others = members + (1 if config.evaluation.select == "greedy" and asks else 0)  # the best
+    return replace(
+        amount,
+        train_answers=(seed + tried + given) * labelled,
+        test_answers=(seed + others) * sizes.test,
     )
 
 

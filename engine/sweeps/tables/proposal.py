@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from typing_extensions import TypedDict
@@ -26,7 +26,6 @@ from engine.sweeps.tables.costs import (
     Speeds,
     amount_of,
     cost_facts,
-    labelled_images,
     sizes_of,
     total,
 )
@@ -131,22 +130,18 @@ def amounts(proposal: Proposal) -> tuple[Amount, Amount]:
     for cell in proposal.left:
         name = cell.config.data.dataset
         size = sizes.setdefault(name, sizes_of(cell.config.data))
-        amount = _amount(cell.config, size)
-        if name not in read:  # features are kept for the other runs
-            read.add(name)
-            images = labelled_images(cell.config, size) + size.test
-            amount = replace(amount, images=images)
-        found.append(amount)
+        found.append(_amount(cell.config, size, first=name not in read))
+        read.add(name)
     first = proposal.asked.seeds[0]
     for cell in proposal.grid.cells:
         if cell.config.seed == first and cell.config.steps:
             size = sizes.setdefault(cell.config.data.dataset, sizes_of(cell.config.data))
-            more.append(_amount(cell.config, size))
+            more.append(_amount(cell.config, size, first=False))
     return total(found), total(more)
 
 
-def _amount(config: RunConfig, size: Sizes) -> Amount:
-    return amount_of(config, size, config.sampling.max_new_tokens, is_steered(config))
+def _amount(config: RunConfig, size: Sizes, first: bool) -> Amount:
+    return amount_of(config, size, config.sampling.max_new_tokens, is_steered(config), first)
 
 
 def timed(proposal: Proposal, kept: Kept, progress: OnProgress, report: Report) -> Speeds:

@@ -52,9 +52,19 @@ def test_answers_of_an_encoder_decoder_are_counted(tmp_path) -> None:
     classes, test = EUROSAT
     assert amount.texts == 0
     assert amount.train_answers == (1 + 25 * 5) * classes
-    assert amount.test_answers == (1 + 1 + 3) * test
+    assert amount.test_answers == (1 + 3) * test  # the best is one of the three
     every, _ = amounts_of(tmp_path, "2", ["glov"], [0], "evaluation.every=10")
-    assert every.test_answers == (1 + 1 + 3 + 2 * 3) * test
+    assert every.test_answers == (1 + 3 + 2 * 3) * test
+
+
+def test_answers_to_the_seed_question_are_kept_for_other_runs(tmp_path) -> None:
+    amount, another = amounts_of(tmp_path, "2", ["s-temp", "glov"], [0])
+    classes, test = EUROSAT
+    assert amount.test_answers == (1 + 3) * test
+    assert amount.train_answers == (1 + 25 * 5) * classes
+    assert another.test_answers == 3 * test
+    anew, _ = amounts_of(tmp_path, "2", ["s-temp", "glov"], [0], "vlm.cache=false")
+    assert anew.test_answers == (1 + 1 + 3) * test
 
 
 def test_time_is_the_sum_of_what_is_asked_for() -> None:
