@@ -156,7 +156,7 @@ def _replies(search: Search, state: RunState, steering: Steering | None) -> floa
     most = search.llm.most_tokens(sampling)
     seeds = range(search.config.proposal.candidates)
     found = []
-    for _ in range(2):  # the first makes it warm
+    for _ in range(1 if search.config.llm.is_served else 2):  # the first makes it warm
         begun, columns = time.monotonic(), 0
         work = search.llm.propose(search.messages(state), sampling, list(seeds), steering)
         for columns in itertools.count(1):

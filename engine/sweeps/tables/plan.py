@@ -143,9 +143,19 @@ def plan_table(asked: Wanted, leave_out: Collection[str] = ()) -> Grid:
                 if method.name == "ds-temp":
                     extra["search.templates"] = list(_of_dataset(asked, dataset))
                 config = check_config(_configuration(asked, {**own, **extra}))
+                if config.llm.is_served:
+                    _check_served(asked.methods)
                 folder = f"{dataset},{method.name},seed={seed}"
                 cells.append(Cell(own, config, folder))
     return Grid(_axes(cells), tuple(cells))
+
+
+def _check_served(methods: Sequence[str]) -> None:
+    if {"glov", "unsteered"} <= set(methods):
+        raise ConfigError(
+            "llm.kind is openai: an LLM on a server is never steered, so glov and unsteered are "
+            "the same runs; leave one of them out with --methods"
+        )
 
 
 def _axes(cells: Sequence[Cell]) -> tuple[Axis, ...]:

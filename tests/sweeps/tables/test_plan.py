@@ -134,3 +134,11 @@ def test_a_table_grows_and_keeps_what_it_has(tmp_path: Path) -> None:
         propose(other, folder)
     with pytest.raises(UserError, match="holds a sweep over"):
         open_sweep(folder, one)
+
+
+def test_glov_and_unsteered_are_one_with_an_llm_on_a_server() -> None:
+    served = ["llm.kind=openai", "llm.model=some-model"]
+    with pytest.raises(ConfigError, match="glov and unsteered are the same"):
+        plan_table(demo(overrides=served, methods=["unsteered", "glov"]))
+    grid = plan_table(demo(overrides=served, methods=["s-temp", "glov"], seeds=[0]))
+    assert len(grid.cells) == 8
