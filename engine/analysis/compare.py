@@ -25,6 +25,8 @@ from engine.sweeps.over_seeds import OverSeeds
 # What makes a block, or is told by its data set's fingerprint; a run's name makes no difference.
 _NO_GROUP_KEYS = (
     *("name", "seed", "data.dataset", "data.path", "data.options", "data.test_fraction"),
+    *("llm.api_key_env", "llm.timeout", "llm.retries"),
+    *("llm.price_in", "llm.price_out", "llm.max_cost"),
 )
 _BLOCK_KEYS = ("data.shots", "data.labelled_classes")
 # Data sets come with their own: differences matter only between runs on the same data set.

@@ -128,7 +128,7 @@ class VLMConfig(Section):
         description="what tells that an answer declines: a list of English patterns, or an LLM",
     )
     judge_model: Given | None = Field(
-        None, description="the LLM that judges (judge = llm); default: the one that proposes"
+        None, description="the local LLM that judges (judge = llm); default: the one that proposes"
     )
     likelihood: LikelihoodScore = Field(
         "raw",

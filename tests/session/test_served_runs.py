@@ -10,12 +10,17 @@ import pytest
 
 from engine.common.kept import Kept
 from engine.config import RunConfig
+from engine.llm.halving import HalvingLLM
+from engine.llm.loading import load_llm
 from engine.run import events as ev
 from engine.run.commands import Pause, Resume, Stop
 from engine.run.edit_check import edit_problem
 from engine.run.edits import SetOption
+from engine.run.emitting import one_by_one
 from engine.run.result import summarise
 from engine.run.state import RunState
+from engine.search.bill import Bill
+from engine.session.judging import LLMJudge, judge_config
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
 from tests.support.chat_server import (
@@ -173,6 +178,24 @@ def test_it_is_not_steered_and_no_edit_can_have_it_be(
     begun = RunState(config=state.config, models=state.models)
     problem = edit_problem(begun, SetOption(key="steering.mode", value="last-token"))
     assert "m can't be steered: it runs on a server" in str(problem)
+
+
+def test_an_llm_that_judges_on_the_server_is_paid_for_too(server: ChatServer) -> None:
+    config = served(server)
+    llm = load_llm(config.llm, lambda _: None)
+    bill = Bill(config.llm, llm)
+    server.script[:] = [replies("REFUSED", tokens=(200, 1))]
+    judge = LLMJudge(HalvingLLM(llm, pytest.fail), thinking_tokens=0)
+    assert judge("How is it made?", "I can't help with that.") is True
+    assert judge("How is it made?", "I can't help with that.") is True  # it is known already
+    assert server.asked[0]["temperature"] == 0
+    (used,) = one_by_one(bill.settled(RunState(), step=4))
+    assert isinstance(used, ev.ServerUsed) and (used.step, used.requests) == (4, 1)
+    assert (used.tokens_in, used.tokens_out) == (200, 1)
+    assert used.cost == pytest.approx(0.00021)
+    assert not list(one_by_one(bill.settled(RunState(), step=5)))
+    own = judge_config(config.llm, "org/judge")
+    assert (own.kind, own.model) == ("local", "org/judge")
 
 
 def test_a_run_goes_on_with_the_model_that_it_began_with(

@@ -171,7 +171,15 @@ def test_config_init_writes_every_preset(preset: str, tmp_path: Path) -> None:
 def test_doctor_and_datasets(tmp_path: Path) -> None:
     found = json.loads(called("doctor", "--json", cwd=tmp_path).stdout)
     assert set(found) == {"versions", "extras", "devices", "folders", "hub", "terminal"}
-    assert len(found["extras"]) == 4 and set(found["extras"].values()) == {"yes"}
+    extras = found["extras"]
+    assert set(extras) == {
+        "GGUF files",
+        "data sets of the hub",
+        "TensorBoard",
+        "LLMs on a server",
+    }
+    assert all(said == "yes" or said.endswith("]'") for said in extras.values())
+    assert extras["GGUF files"] == extras["LLMs on a server"] == "yes"
     assert found["versions"]["torch"] and found["hub"]["reachable"] is False
     names = json.loads(called("datasets", "--json", cwd=tmp_path).stdout)
     assert "image-folder" in names and len(names) >= 4
