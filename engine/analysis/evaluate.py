@@ -217,7 +217,10 @@ def measure(
 
     def add(subject: Subject, made: ImagePredictions | None) -> None:
         if made is None:
-            raise ModelError(f"there is no room for what {subject.name} makes of each image")
+            raise ModelError(
+                f"{fitness.name} does not tell what it makes of each image, and templates are "
+                "evaluated image by image"
+            )
         if keeper is not None and subject.is_runs:
             keeper.keep(split, {subject.kept_as: made})
         notes = (fitness.check(template).sentence for template in dict.fromkeys(subject.templates))

@@ -252,6 +252,8 @@ def test_nothing_is_kept_where_nothing_may_be(tmp_path: Path, kept: Kept) -> Non
 def test_a_fork_has_its_parents(undisturbed: Path, tmp_path: Path) -> None:
     write_fork(undisturbed, 1, tmp_path / "fork")
     assert complete(tmp_path / "fork")
+    (test, *_) = read_state(tmp_path / "fork").tests
+    assert RunPredictions(tmp_path / "fork").read(test.templates[0], "test") is not None
     assert check_run(tmp_path / "fork").sound
 
 

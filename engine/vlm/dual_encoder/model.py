@@ -6,6 +6,7 @@ No code that comes with a model is run, whatever its files say: see ``engine.mod
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -72,7 +73,7 @@ def load_open_clip(config: VLMConfig, report: Callable[[str], None]) -> OpenClip
     if not name.startswith((HUB, FOLDER)):
         pretrained = _pretrained(name, config.pretrained)
         _check_activation(name, pretrained, report)
-    with _explained(shown, config), no_questions():
+    with _explained(shown, config), no_questions(), _without_remarks():
         tokenizer_options = _checked_options(name, shown)
         model, preprocess = open_clip.create_model_from_pretrained(
             name, pretrained=pretrained, precision=precision, device=device, weights_only=True
@@ -219,6 +220,18 @@ def _checked_options(name: str, shown: str) -> dict[str, Any]:
         found = AutoConfig.from_pretrained(text["hf_model_name"], trust_remote_code=False)
         check_kernels(found, shown)
     return {"trust_remote_code": False} if text.get("hf_tokenizer_name") else {}
+
+
+@contextmanager
+def _without_remarks() -> Iterator[None]:
+    """open_clip says on the root logger, and so on stderr, what it raises too."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
 
 
 @contextmanager
