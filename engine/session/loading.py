@@ -65,7 +65,8 @@ def _look_for_hub(config: RunConfig, report: Report, llm: bool = True) -> None:
 
 def _embedder(config: RunConfig) -> str | None:
     """The name of the embedder, where the VLM's answers need one."""
-    return config.vlm.embedder if why_unused(config, "vlm.embedder") is None else None
+    wanted = config.vlm.answer == "embedding" and why_unused(config, "vlm.embedder") is None
+    return config.vlm.embedder if wanted else None
 
 
 def _judge_model(config: RunConfig) -> str | None:
