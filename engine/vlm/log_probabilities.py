@@ -41,7 +41,11 @@ def predictions_again(
     again: dict[str, ImagePredictions] = {}
     for start in range(0, len(templates), step):
         some = templates[start : start + step]
-        yield from fitness.score(some, split=split, rows=rows)
+        yield from (
+            fitness.score(some, split=split)  # of families that have no racing
+            if rows is None
+            else fitness.score(some, split=split, rows=rows)
+        )
         fitness.kept.settle()
         for template, found in kept_predictions(fitness, some, split, rows):
             if found is not None:
