@@ -37,7 +37,8 @@ def stop_engine(folder: Path, seconds: float = STOP_SECONDS) -> None:
     owner = read_owner(folder)  # for messages: in somebody else's folder it can be a lie
     try:
         with contextlib.closing(address.connect(folder, CONNECT_SECONDS)) as engine:
-            engine.sendall(format_line(Stop()))
+            with contextlib.suppress(ConnectionError):  # turned away already, which is heard below
+                engine.sendall(format_line(Stop()))
             engine.setblocking(False)
             deadline = time.monotonic() + seconds
             insisted = False

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import select
 import socket
 import subprocess
 import time
@@ -319,8 +320,18 @@ def test_the_socket_of_the_next_engine_is_left_alone(
 
 
 def test_an_engine_is_stopped_also_where_nobody_more_is_let_in(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    connect = address.connect
+
+    def connect_and_be_turned_away(folder: Path, seconds: float) -> socket.socket:
+        """As a busy machine has it: the engine has hung up before anything is said to it."""
+        connection = connect(folder, seconds)
+        hung_up = select.poll()
+        hung_up.register(connection, select.POLLHUP)
+        assert hung_up.poll(CEILING_SECONDS * 1000)
+        return connection
+
     folder = tmp_path / "run"
     Journal.begin(demo("steps=500"), folder).close()
     start_engine(folder)
@@ -329,11 +340,12 @@ def test_an_engine_is_stopped_also_where_nobody_more_is_let_in(
             screens.enter_context(Screen(folder, f"screen {number}"))
         # Whoever can write the folder can name any process there; only the engine is signalled.
         bystander = screens.enter_context(subprocess.Popen(["sleep", "600"]))
+        screens.callback(bystander.kill)
         lie = {"pid": bystander.pid, "host": socket.gethostname()}
         (folder / OWNER).write_text(json.dumps(lie))
-        stop_engine(folder, 60)
+        monkeypatch.setattr(address, "connect", connect_and_be_turned_away)
+        stop_engine(folder, CEILING_SECONDS)
         assert bystander.poll() is None
-        bystander.kill()
     assert read_journal(folder).events[-1].kind == "run-stopped"
 
 

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from engine.config import RunConfig
+from engine.data.readers import generated
 from tests.support.small_models import build_model_folder
 
 
@@ -44,6 +45,9 @@ def image_root(tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
+    """All but the demo's data sets: to draw one anew takes longer than most tests."""
+    drawn = generated.datasets_folder()
+    monkeypatch.setattr(generated, "datasets_folder", lambda: drawn)
     monkeypatch.setenv("GLOV_CACHE_DIR", str(tmp_path / "glov-cache"))
 
 

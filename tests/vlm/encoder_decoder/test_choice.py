@@ -251,10 +251,9 @@ def test_answers_are_kept_by_question_and_options(
     assert kept == digests_with_options(digests, names, options)
 
 
-def test_failures_are_journaled_and_shown(
-    folder: Path, parsing: EncoderDecoder, run_folder: Path
-) -> None:
-    config = configured(folder, "vlm.letters=parsed", "vlm.max_new_tokens=3", "data.shots=1")
+def test_failures_are_journaled_and_shown(folder: Path, image_root: Path, run_folder: Path) -> None:
+    images = ("data.dataset=image-folder", f"data.path={image_root}")
+    config = configured(folder, *images, "vlm.letters=parsed", "vlm.max_new_tokens=3")
     state = drive(LocalSession.create(config, run_folder))
     assert state.status == "finished", state.error
     scored = [e for e in read_journal(run_folder).events if isinstance(e, ev.TemplateScored)]
