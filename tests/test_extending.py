@@ -18,6 +18,7 @@ import pytest
 from tests.support import ROOT
 from tests.support.forking import warm_glov
 from tests.support.patience import CEILING_SECONDS
+from tests.support.written_runs import write_run
 
 PAGE = ROOT / "docs" / "extending.md"
 _BLOCK = re.compile(
@@ -189,6 +190,14 @@ async def main() -> None:
 
 asyncio.run(main())
 """
+
+
+def test_an_export_format(house: Path, glov: Glovs) -> None:
+    assert make(house, "An export format") == []
+    run = write_run(house.parent / "one")
+    assert glov("export", str(run), "--format", "text", "--out", "-") == "t\n"
+    path = glov("export", str(run), "--format", "text").strip()
+    assert path == str(run / "exports" / "one.txt") and Path(path).read_text() == "t\n"
 
 
 def test_a_pane(house: Path) -> None:

@@ -97,8 +97,7 @@ def _best(run: Exported) -> Iterator[str]:
 def _numbers(what: str, scored: ScoredTemplate, test: ev.TestMeasured | None) -> Iterator[str]:
     yield (
         f"- {what} accuracy {percent(scored.accuracy)} (95 %: {interval(scored.interval)}; "
-        f"{scored.hits} of {scored.n} images), mean probability of the true class "
-        f"{percent(scored.probability)}"
+        f"{scored.hits} of {scored.n} images){_probability(scored.probability)}"
     )
     if test is not None:
         yield _tested(test)
@@ -107,9 +106,12 @@ def _numbers(what: str, scored: ScoredTemplate, test: ev.TestMeasured | None) ->
 def _tested(test: ev.TestMeasured) -> str:
     return (
         f"- test accuracy {percent(test.hits / test.n)} (95 %: {test_interval(test)}; "
-        f"{test.hits} of {test.n} images), mean probability of the true class "
-        f"{percent(test.probability)}"
+        f"{test.hits} of {test.n} images){_probability(test.probability)}"
     )
+
+
+def _probability(mean: float | None) -> str:
+    return "" if mean is None else f", mean probability of the true class {percent(mean)}"
 
 
 def _ensemble(run: Exported) -> Iterator[str]:
