@@ -123,6 +123,12 @@ def append_private(path: Path, text: str) -> None:
         file.write(text.encode(errors="backslashreplace"))
 
 
+def mark_used(path: Path) -> None:
+    """Set the time of a file to now, where that may be done: a cache may be another user's."""
+    with contextlib.suppress(OSError):
+        os.utime(path)
+
+
 def append_traceback(path: Path, error: BaseException) -> None:
     """Add the traceback of an error to a log, if that can be written."""
     with contextlib.suppress(OSError):

@@ -11,11 +11,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from engine.common.files import append_private, close_to_others, make_folder, read_small
+from engine.common.files import (
+    append_private,
+    close_to_others,
+    make_folder,
+    mark_used,
+    read_small,
+)
 from engine.common.ownership import why_denied
 from engine.vlm.encoder_decoder.prediction import Question
 
@@ -91,7 +96,7 @@ class AnswerCache:
         path = folder / f"{key}{_ENDING}"
         try:
             content = read_small(path, MOST_BYTES)
-            os.utime(path)
+            mark_used(path)
         except FileNotFoundError:
             return {}
         except OSError as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,7 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from engine.common.files import close_to_others, make_folder, write_atomic
+from engine.common.files import close_to_others, make_folder, mark_used, write_atomic
+from engine.common.ownership import why_denied
 from engine.vlm.encoder_decoder.vision_features import SeenImage
 
 _ENDING = ".safetensors"
@@ -53,7 +53,12 @@ class SeenOnDisk:
 
     def __contains__(self, path: str) -> bool:
         """Whether there is an entry; it may be damaged."""
-        return path in self._digests and self._file(path).exists()
+        if path not in self._digests:
+            return False
+        try:
+            return self._file(path).exists()
+        except OSError:  # the folder can't be looked into
+            return False
 
     def get(self, path: str) -> SeenImage | None:
         """What was kept of an image, on the CPU; None if there is nothing, or it is damaged."""
@@ -61,6 +66,7 @@ class SeenOnDisk:
             return None
         file = self._file(path)
         try:
+            file.stat()  # safetensors has its own errors for what can't be opened
             with safe_open(file, framework="pt") as entry:
                 tensors = {name: entry.get_tensor(name) for name in entry.keys()}  # noqa: SIM118
                 described = entry.metadata() or {}
@@ -68,14 +74,14 @@ class SeenOnDisk:
             if described["content"] != _content(file.stem, tensors, listed):
                 raise ValueError
             features = tensors.pop(_FEATURES)
-            os.utime(file)
         except FileNotFoundError:
             return None
-        except (OSError, SafetensorError, KeyError, ValueError):
-            self._report(f"{file}: its content is not what was kept there; computed anew")
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            self._report(f"{file}: {_why_not(error, file)}; computed anew")
             with contextlib.suppress(OSError):
                 file.unlink()
             return None
+        mark_used(file)
         self._used.add(file.name)
         return SeenImage(tensors, features, listed)
 
@@ -96,7 +102,10 @@ class SeenOnDisk:
                 return
             write_atomic(file, content, durable=False)
         except OSError as error:
-            self._report(f"{self._folder}: images' features can't be kept there: {error.strerror}")
+            self._report(
+                f"{self._folder}: images' features can't be kept there: "
+                f"{why_denied(error, self._folder)}"
+            )
             self._most = 0
             return
         self._used.add(file.name)
@@ -131,6 +140,12 @@ class SeenOnDisk:
                 facts = path.lstat()
                 found.append((facts.st_mtime, facts.st_size, path))
         return found
+
+
+def _why_not(error: Exception, file: Path) -> str:
+    if isinstance(error, OSError):
+        return f"what is kept there can't be read: {why_denied(error, file)}"
+    return "its content is not what was kept there"
 
 
 def _content(name: str, tensors: Mapping[str, Tensor], listed: bool) -> str:

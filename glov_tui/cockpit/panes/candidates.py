@@ -96,6 +96,10 @@ class CandidatesPane(ItemView):
         if not state.streams and not state.candidates:
             self.border_title = self.TITLE
             self._replies = []
+            if state.step:  # the last step's are gone for a moment: nothing is to be explained
+                self.border_title += f": step {state.step}"
+                self.set_items((), ())
+                return
             text = "Replies of the LLM appear here as they are written."
             text = text if asks_llm(state.config) else "None: this search asks no LLM."
             self.set_items([((text, "dim"),)], ())

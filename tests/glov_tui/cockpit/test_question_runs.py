@@ -18,6 +18,7 @@ from glov_tui.cockpit.lab.grid import GridView
 from glov_tui.cockpit.panes.accuracy import AccuracyPane
 from glov_tui.cockpit.panes.candidates import CandidatesPane
 from glov_tui.cockpit.panes.examples import ExamplesPane
+from glov_tui.cockpit.panes.status import StatusLine
 from glov_tui.cockpit.screens.details import DetailsScreen, details
 from glov_tui.cockpit.screens.inject import TemplatesArea
 from glov_tui.widgets.row_table import RowTable
@@ -169,3 +170,18 @@ async def test_texts_that_stand_in_empty_panes_fit(tmp_path: Path) -> None:
         await until(lambda: app.screen.query(GridView))
         about = app.screen.query_one("#about", Static)
         assert cell_len(str(about.content)) <= about.size.width
+
+
+async def test_between_two_steps_the_candidates_do_not_begin_to_explain_themselves(session) -> None:
+    async with cockpit(session) as (_, app):
+        pane = app.query_one(CandidatesPane)
+        assert pane.border_title == "candidates: step 2" and not replies(pane)
+
+
+async def test_a_long_word_on_who_drives_does_not_take_the_steps_place(session) -> None:
+    async with cockpit(session, (60, 20)) as (_, app):
+        line = app.query_one(StatusLine)
+        line.attached = "watching; root@a-host-with-a-name drives, c takes it"
+        assert "step 2/" in line.line(session.state) and "best 60.0%" in line.line(session.state)
+        line.attached = "2 screens"
+        assert "2 screens" in line.line(session.state) and "step 2/" in line.line(session.state)
