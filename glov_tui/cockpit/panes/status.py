@@ -110,9 +110,7 @@ class StatusLine(Static):
             named = "interrupted" if self.interrupted else state.status  # as in `glov runs`
             slots = [_Slot(0, f"{sign} {named}", f"bold {STATUS_STYLES[state.status]}")]
         if self.attached:
-            is_short = (
-                2 * cell_len(self.attached) <= self.size.width
-            )  # else the step goes first
+            is_short = 2 * cell_len(self.attached) <= self.size.width  # else the step goes first
             slots.append(_Slot(1 if is_short else 4, self.attached, "bold"))
         steps = state.config.steps if state.config else 0
         if state.config is not None and state.config.search.kind != DEFAULT_SEARCH:

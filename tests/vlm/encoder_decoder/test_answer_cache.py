@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.common import files
 from engine.vlm.encoder_decoder import answer_cache
 from engine.vlm.encoder_decoder.answer_cache import AnswerCache
 from engine.vlm.encoder_decoder.prediction import Question
@@ -107,6 +109,26 @@ def test_a_folder_that_can_not_be_used_is_said_once_and_nothing_is_lost(tmp_path
     kept.put(["b.png"], ASKED, ["a ball"])
     assert kept.known(["a.png", "b.png"], ASKED) == {0: "a cup", 1: "a ball"}
     assert sum("can't be kept there" in line for line in said) == 1
+
+
+def test_a_folder_that_may_only_be_read_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is there is known, though its times can't be set; new answers are in memory."""
+
+    def denied(*_args: object, **_named: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    cache(tmp_path).put(["a.png"], ASKED, ["a cup"])
+    monkeypatch.setattr(files.os, "utime", denied)
+    monkeypatch.setattr(answer_cache, "append_private", denied)
+    said: list[str] = []
+    kept = cache(tmp_path, report=said.append)
+    assert kept.known(["a.png"], ASKED) == {0: "a cup"} and not said
+    kept.put(["b.png"], ASKED, ["a ball"])
+    kept.put(["b.png"], OTHER, ["a ring"])
+    assert len(said) == 1 and "can't be kept there: Permission denied" in said[0]
+    assert kept.known(["a.png", "b.png"], ASKED) == {0: "a cup", 1: "a ball"}
 
 
 def test_no_link_and_no_pipe_is_followed(tmp_path: Path) -> None:
