@@ -22,7 +22,6 @@ Cell = str | int | float | None
 _FORMULA = re.compile(r"\s*[=+\-@|%＝＋－＠]")
 
 COLUMNS = (
-    "kind",  # template or ensemble
     "rank",
     "template",
     "train_accuracy",
@@ -41,30 +40,29 @@ COLUMNS = (
     "test_high",
     "test_images",
     "test_probability",
+    "ensemble_accuracy",  # on test images, of the ensemble that it is in
+    "ensemble_low",
+    "ensemble_high",
+    "ensemble_images",
+    "ensemble_probability",
 )
 
 
 def write(run: Exported) -> str:
-    """A row for each template, the best first; then the ensemble's, if it was measured."""
+    """A row for each template, the best first: what reads columns by name finds ``template``."""
     state = run.state
     ensemble = state.test("ensemble")
     members = Counter(ensemble.templates if ensemble else ())
     tested = {t.templates[0]: t for t in state.tests if t.subject != "ensemble" and t.templates}
     rows: list[list[Cell]] = [
         [
-            *("template", rank, text_cell(t.text), t.accuracy, *t.interval, t.n, t.probability),
-            *(t.margin, t.first.step, t.origin, len(t.again), int(t.key in state.banned)),
-            *(members[t.text], *_test(tested.get(t.text))),
+            *(rank, text_cell(t.text), t.accuracy, *t.interval, t.n, t.probability, t.margin),
+            *(t.first.step, t.origin, len(t.again), int(t.key in state.banned), members[t.text]),
+            *_test(tested.get(t.text)),
+            *_test(ensemble if members[t.text] else None),
         ]
         for rank, t in enumerate(state.ranking, 1)
     ]
-    if ensemble is not None:
-        rows.append(
-            [
-                *("ensemble", None, None, None, None, None, None, None, None),
-                *(ensemble.step, None, None, None, sum(members.values()), *_test(ensemble)),
-            ]
-        )
     file = io.StringIO()
     writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
     writer.writerow(COLUMNS)

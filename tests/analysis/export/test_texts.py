@@ -54,22 +54,24 @@ def test_csv_has_every_template_with_its_numbers(tmp_path: Path) -> None:
         "template 2 of <category>",
         "template 1 of <category>",
         "a photo of a <category>.",
-        "",
     ]
-    best, ensemble = found[0], found[-1]
-    assert (best["kind"], best["rank"], best["train_images"], best["step"], best["origin"]) == (
-        *("template", "1", "80", "2", "llm"),
+    best = found[0]
+    assert (best["rank"], best["train_images"], best["step"], best["origin"]) == (
+        *("1", "80", "2", "llm"),
     )
     assert float(best["train_accuracy"]) == 0.75
     assert float(best["train_low"]) < 0.75 < float(best["train_high"])
-    assert ensemble["kind"] == "ensemble"
-    assert float(ensemble["test_accuracy"]) == 0.75 and ensemble["test_images"] == "960"
 
 
 def test_csv_says_what_is_in_the_ensemble_and_what_was_tested(hostile: Exported) -> None:
     found = {row["template"]: row for row in rows(hostile)}
     assert found[text_cell(TEXTS[8])]["in_ensemble"] == "2"
     assert found[text_cell(TEXTS[0])]["in_ensemble"] == "1"
+    assert {t for t, row in found.items() if row["ensemble_accuracy"] == "0.6"} == {
+        *(text_cell(TEXTS[0]), text_cell(TEXTS[8])),
+    }
+    assert found[text_cell(TEXTS[8])]["ensemble_images"] == "100"
+    assert found[text_cell(TEXTS[4])]["ensemble_accuracy"] == ""
     assert found[text_cell(TEXTS[4])]["test_accuracy"] == "0.5"
     assert found[text_cell(TEXTS[4])]["test_probability"] == "0.5"
     assert found["a photo of a <category>."]["test_accuracy"] == "0.45"
@@ -79,7 +81,7 @@ def test_no_cell_is_a_formula(hostile: Exported) -> None:
     cells = [cell for row in csv.reader(io.StringIO(text(hostile, "csv"))) for cell in row]
     assert "'=cmd|' /C calc'!A0 <category>" in cells
     assert not [cell for cell in cells if cell.lstrip()[:1] in set("=+@") and cell]
-    assert len(text(hostile, "csv").splitlines()) == len(TEXTS) + 3  # names, the seed, the ensemble
+    assert len(text(hostile, "csv").splitlines()) == len(TEXTS) + 2  # names, the seed
 
 
 @given(st.text())
