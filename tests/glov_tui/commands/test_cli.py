@@ -178,8 +178,7 @@ def test_doctor_and_datasets(tmp_path: Path) -> None:
         "TensorBoard",
         "LLMs on a server",
     }
-    assert all(said == "yes" or said.endswith("]'") for said in extras.values())
-    assert extras["GGUF files"] == extras["LLMs on a server"] == "yes"
+    assert set(extras.values()) == {"yes"}  # the extra dev has all of them
     assert found["versions"]["torch"] and found["hub"]["reachable"] is False
     names = json.loads(called("datasets", "--json", cwd=tmp_path).stdout)
     assert "image-folder" in names and len(names) >= 4
