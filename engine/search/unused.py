@@ -34,7 +34,9 @@ def unused_remarks(config: RunConfig) -> Iterator[str]:
     search = [key for key in given if not find_search(config).uses(key)]
     if config.steering.mode == "off":  # then they make no difference to any search
         search = [key for key in search if not key.startswith("steering.")]
-    if search and find_search(config).asks:  # else its name says that it needs none of a search's
+    if not find_search(config).asks:  # its name says that it needs none of a search's
+        search = ["steps"] if config.steps else []  # which only a fork can be given
+    if search:
         yield _sentence(search, _why(config))
     reasons: dict[str, list[str]] = {}
     for key in given:

@@ -93,9 +93,14 @@ def reproduce(call: Call) -> int:
         facts = planned_facts(proposal, _timed(proposal, kept))
         for line in _cost_lines(facts):
             say(line)
-        if not call.yes and _is_asked() and not typer.confirm("Start?", err=True):
-            say("nothing was started")
-            return EXIT_DONE
+        if not call.yes and _is_asked():
+            try:
+                wanted_so = typer.confirm("Start?", err=True)
+            except typer.Abort:  # ctrl+c or ctrl+d in place of an answer
+                return EXIT_INTERRUPTED
+            if not wanted_so:
+                say("nothing was started")
+                return EXIT_DONE
     sweep = open_sweep(folder, proposal.grid, grows=True)
     with outliving_the_terminal(folder / LOG) as readers:
         return _drive(call, table, sweep, proposal, kept, readers)

@@ -23,6 +23,7 @@ from engine.search.registry import SEARCHES, next_question
 from engine.session.config_check import check_config
 from engine.session.loading import load_search
 from engine.session.local import LocalSession
+from engine.storage.fork import write_fork
 from engine.sweeps.grid import make_grid, parse_axis
 from tests.support.small_runs import demo, drive, outcome
 
@@ -96,6 +97,17 @@ def test_stopped_among_its_templates_it_goes_on_and_ends_the_same(
     whole = tmp_path / "whole"
     drive(LocalSession.create(baseline("ds-temp"), whole, kept=kept))
     assert outcome(run_folder) == outcome(whole)
+
+
+def test_a_fork_with_steps_is_told_that_there_are_none(
+    run_folder: Path, tmp_path: Path, kept: Kept
+) -> None:
+    parent = tmp_path / "parent"
+    drive(LocalSession.create(baseline("s-temp"), parent, kept=kept))
+    write_fork(parent, 0, run_folder, ["steps=3"])
+    state = drive(LocalSession.resume(run_folder, kept=kept))
+    assert state.status == "finished" and not state.steps
+    assert any(line.text.startswith("steps can make no difference") for line in state.log)
 
 
 def test_a_banned_template_is_not_in_the_ensemble(run_folder: Path, kept: Kept) -> None:

@@ -106,7 +106,7 @@ def _sample(data: DataConfig, here: bool) -> Dataset:
         dataset = load_dataset(data)
         step = max(1, len(dataset.test) // _IMAGES)
         test = [dataset.test[i] for i in range(0, len(dataset.test), step)][:_IMAGES]
-        return dataclasses.replace(dataset, test=test, known_fingerprint=None)
+        return dataclasses.replace(dataset, test=test, known_fingerprint=_TIMED)
     demo = load_dataset(DataConfig(dataset=f"{DEMO}{DEFAULT_TASK}"))
     names = classes_of(catalogue()[data.dataset]).names
     paths = [image.path for image in demo.train]

@@ -132,6 +132,27 @@ DEMO_MODELS = (
 )
 
 
+def test_without_data_the_demos_images_stand_in_for_the_costs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLOV_DATA_DIR", str(tmp_path))
+    settings = [text for text in DEMO_MODELS if text != "--set"]
+    call = call_of(
+        table="1",
+        datasets=["eurosat"],
+        methods=["glov"],
+        overrides=[*settings, *SETTINGS],
+        folder=tmp_path / "t",
+        dry_run=True,
+        as_json=True,
+    )
+    assert reproduce(call) == 2
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["missing"] == ["eurosat"] and facts["not_measured"] is None
+    assert facts["cost"]["seconds"] > 0 and facts["cost"]["measured_on"] == "demo-cabinet"
+    assert facts["cost"]["images"] == 10 + 8_100
+
+
 def eurosat(base: Path) -> None:
     """All of its classes in CoOp's layout, two images each."""
     split: dict[str, list[list[object]]] = {"train": [], "val": [], "test": []}
