@@ -183,18 +183,23 @@ class Terminal:
     # -- waiting -----------------------------------------------------------------------------
 
     def wait_until(
-        self, condition: Callable[[], T], what: str = "", seconds: float = CEILING_SECONDS
+        self,
+        condition: Callable[[], T],
+        what: str = "",
+        seconds: float = CEILING_SECONDS,
+        of_screen: bool = False,
     ) -> T:
         """Wait until ``condition`` holds and return its value; looks whenever bytes came in.
 
         Raises:
-            AssertionError: if it does not within ``seconds``.
+            AssertionError: if it does not within ``seconds``, or is ``of_screen`` and the program
+                has ended.
         """
         deadline = time.monotonic() + seconds
         with self._changed:
             while not (value := condition()):
                 left = deadline - time.monotonic()
-                if left <= 0:
+                if left <= 0 or (of_screen and self._ended):
                     state = "ended" if self._ended else "running"
                     seen = self.text if self._stream else repr(bytes(self.raw[-2000:]))
                     raise AssertionError(
@@ -206,12 +211,17 @@ class Terminal:
     def wait_for(self, *texts: str, seconds: float = CEILING_SECONDS) -> None:
         """Wait until all ``texts`` are on the screen."""
         self.wait_until(
-            lambda: all(text in self.text for text in texts), f"{texts} on the screen", seconds
+            lambda: all(text in self.text for text in texts),
+            f"{texts} on the screen",
+            seconds,
+            of_screen=True,
         )
 
     def wait_gone(self, text: str, seconds: float = CEILING_SECONDS) -> None:
         """Wait until ``text`` is not on the screen."""
-        self.wait_until(lambda: text not in self.text, f"{text!r} off the screen", seconds)
+        self.wait_until(
+            lambda: text not in self.text, f"{text!r} off the screen", seconds, of_screen=True
+        )
 
     def shown_at(self, text: str, line: int, seconds: float = CEILING_SECONDS) -> float:
         """Wait until ``text`` is in a line (from 0); returns when the bytes for it arrived.
@@ -224,7 +234,7 @@ class Terminal:
             there = text in "".join(cells[x].data for x in range(self._screen.columns))
             return self.arrivals[-1][0] if there else 0.0
 
-        return self.wait_until(arrived, f"{text!r} in line {line}", seconds)
+        return self.wait_until(arrived, f"{text!r} in line {line}", seconds, of_screen=True)
 
     def wait_exit(self, seconds: float = CEILING_SECONDS) -> int:
         """Wait for the program's end; returns its exit status, minus the signal if one ended it.
