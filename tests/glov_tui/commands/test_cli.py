@@ -47,7 +47,7 @@ def test_demo_prints_one_json_document_with_the_promised_keys(tmp_path: Path) ->
 
 @pytest.mark.parametrize("answer", ["likelihood", "embedding"])
 def test_the_demo_of_questions_improves_on_its_seed_question(tmp_path: Path, answer: str) -> None:
-    command = ("demo", "--vlm", "llava", "--headless", "--json", "--steps", "3", "--seed", "0")
+    command = ("demo", "--vlm", "llava", "--headless", "--json", "--steps", "2", "--seed", "0")
     done = called(*command, "--set", f"vlm.answer={answer}", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)

@@ -130,8 +130,11 @@ def test_a_question_needs_no_placeholder_and_has_none(folder: Path) -> None:
         with_seed_template(configured(folder, "seed_template=is this a <category>?"))
 
 
-def test_a_run_with_such_a_vlm_comes_to_its_end(folder: Path, run_folder: Path) -> None:
-    state = drive(LocalSession.create(configured(folder), run_folder))
+def test_a_run_with_such_a_vlm_comes_to_its_end(
+    folder: Path, image_root: Path, run_folder: Path
+) -> None:
+    config = configured(folder, "data.dataset=image-folder", f"data.path={image_root}")
+    state = drive(LocalSession.create(config, run_folder))
     assert state.status == "finished", state.error
     assert state.seed.text == "what is shown in this picture?"
     tests = [e for e in read_journal(run_folder).events if isinstance(e, ev.TestMeasured)]
