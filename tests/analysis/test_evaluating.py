@@ -16,6 +16,7 @@ from engine.analysis.evaluating import Asked, Evaluated, evaluate_asked
 from engine.common.errors import ConfigError, DataError, JournalError, ModelError, UserError
 from engine.common.kept import Kept
 from engine.data.dataset import LabelledImage
+from engine.data.registry import load_dataset
 from engine.run.contract import ContractError
 from engine.session.local import LocalSession
 from engine.storage.journal import read_state
@@ -242,3 +243,27 @@ def test_a_baseline_is_all_of_its_templates(tmp_path: Path, kept: Kept) -> None:
     test = read_state(run).test("ensemble")
     assert (found[-1].subject.templates, found[-1].hits) == (test.templates, test.hits)
     assert all(one.was_kept for one in found)
+
+
+def test_data_that_were_moved_and_a_run_that_another_may_have_written(
+    tmp_path: Path, kept: Kept
+) -> None:
+    dataset = load_dataset(demo().data)
+    for name in dataset.class_names:
+        for split in ("train", "test"):
+            (tmp_path / "images" / split / name).mkdir(parents=True)
+            image = f"{split}/{name}/000.png"
+            shutil.copy(dataset.root / image, tmp_path / "images" / image)
+    run = tmp_path / "run"
+    config = demo("steps=0", "data.dataset=image-folder", f"data.path={tmp_path / 'images'}")
+    drive(LocalSession.create(config, run, kept=kept))
+    (tmp_path / "images").rename(tmp_path / "moved")
+    run.chmod(0o777)
+    before = accuracies(asked(run=str(run)))  # all of it is kept: no image is needed, and no model
+    shutil.rmtree(run / PREDICTIONS)
+    with pytest.raises(UserError, match="may be what somebody else wrote: .*--trust-run"):
+        asked(run=str(run))
+    with pytest.raises(UserError, match="images"):
+        asked(run=str(run), trusted=True)
+    moved = [f"data.path={tmp_path / 'moved'}"]
+    assert accuracies(asked(run=str(run), overrides=moved, trusted=True)) == before
