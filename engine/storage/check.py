@@ -32,6 +32,7 @@ from engine.storage.lock import OWNER
 from engine.storage.run_folder import (
     CONFIG,
     EVENTS,
+    EXPORTS,
     LOG,
     PREDICTIONS,
     SOCKET,
@@ -305,7 +306,7 @@ def _file(entry: os.DirEntry[str]) -> Finding | None:
     if status.st_uid != os.geteuid():
         what = f"it belongs to {user_name(status.st_uid)}"
         return Finding("note", entry.path, what, "see that this is what you expect")
-    if entry.name == PREDICTIONS and stat.S_ISDIR(status.st_mode):
+    if entry.name in (PREDICTIONS, EXPORTS) and stat.S_ISDIR(status.st_mode):
         return None
     if entry.name not in _OURS and not entry.name.startswith(tuple(f".{name}." for name in _OURS)):
         return Finding("note", entry.path, "no engine put it there", "leave it, or delete it")

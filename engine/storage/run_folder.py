@@ -19,6 +19,7 @@ SUMMARY = "summary.json"
 LOG = "log.txt"
 SOCKET = "control.sock"
 PREDICTIONS = "predictions"
+EXPORTS = "exports"  # that are to go nowhere else
 
 
 def new_run_folder(name: str) -> Path:

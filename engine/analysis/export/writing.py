@@ -13,9 +13,7 @@ from engine.analysis.export.formats import Format, find_format
 from engine.common.errors import UserError
 from engine.common.files import make_folder, write_atomic
 from engine.common.ownership import why_denied
-
-EXPORTS = "exports"
-"""The folder in a run's where exports go that are to go nowhere else."""
+from engine.storage.run_folder import EXPORTS
 
 
 class ExistsError(UserError):

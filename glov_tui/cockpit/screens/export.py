@@ -13,7 +13,7 @@ from textual.containers import Vertical
 from textual.widgets import Input, Label
 
 from engine.analysis.export.formats import FORMATS
-from engine.analysis.export.writing import EXPORTS
+from engine.storage.run_folder import EXPORTS
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.common.text import clean
 from glov_tui.widgets.fields import Choice, ValueField

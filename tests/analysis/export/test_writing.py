@@ -10,11 +10,13 @@ import pytest
 
 from engine.analysis.export.exported import Exported, read_exported
 from engine.analysis.export.formats import FORMATS, find_format
-from engine.analysis.export.writing import EXPORTS, ExistsError, export, target
+from engine.analysis.export.writing import ExistsError, export, target
 from engine.common.errors import ConfigError, UserError
 from engine.common.files import write_atomic
 from engine.run.events import StepFinished
 from engine.run.state import RunState
+from engine.storage.check import check_run
+from engine.storage.run_folder import EXPORTS
 from tests.support.written_runs import write_run
 
 
@@ -27,6 +29,7 @@ def test_by_itself_it_goes_into_the_run(run: Exported) -> None:
     path = export(run, "csv")
     assert path == run.folder / EXPORTS / "one.csv"
     assert sorted(entry.name for entry in path.parent.iterdir()) == ["one.csv"]
+    assert not [f for f in check_run(run.folder).findings if Path(f.where).name == EXPORTS]
 
 
 def test_a_file_or_a_folder_can_be_named(run: Exported, tmp_path: Path) -> None:
