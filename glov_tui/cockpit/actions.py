@@ -48,6 +48,7 @@ T = TypeVar("T")
 
 EXPECTED_SECONDS = 10.0  # after which what was asked for counts as lost
 ANSWER_POLL_SECONDS, ANSWER_POLLS = 0.01, 200  # how closely a command's effect is awaited
+LATE_POLLS = 50  # after which it is said what a pause waits for
 
 DRIVING = frozenset(
     [
@@ -159,6 +160,8 @@ class RunActions(NoticesApp):
                 self._tell_warnings(before, state)
             if obeyed or polls >= ANSWER_POLLS:
                 timer.stop()
+            elif polls == LATE_POLLS and isinstance(command, Pause):
+                self._tell_pause(state)
 
         timer = self.set_interval(ANSWER_POLL_SECONDS, look)
 
@@ -168,6 +171,17 @@ class RunActions(NoticesApp):
         for line in takewhile(lambda line: line is not last, reversed(now.log)):
             if line.level == "warning":
                 self.notify(clean(line.text), severity="warning", markup=False, timeout=8)
+
+    def _tell_pause(self, state: RunState) -> None:
+        """Say what is done first, where it takes longer than a token."""
+        phase = state.progress.phase if state.progress is not None else ""
+        if phase in ("seed template", "scoring", "ensemble", "testing"):
+            what = "the VLM is through with the images or texts that it reads at once"
+        elif phase == "loading":
+            what = "what is being loaded is there"
+        else:
+            what = "the LLM is through with the token that it writes"
+        self.notify(f"It holds as soon as {what}.", title="Pausing", timeout=4)
 
     def _edit(self, *edits: Edit) -> None:
         for edit in edits:

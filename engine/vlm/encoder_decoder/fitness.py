@@ -211,6 +211,8 @@ class EncoderDecoder:
             yield ScoringProgress(done, total, so_far=tuple(one.so_far for one in asked))
         rows = sorted(set().union(*(one.unread for one in asked)))
         for group in self._prefixes.groups({row: paths[row] for row in rows}):
+            # Reading images is the longest stretch: the run can pause behind it.
+            yield ScoringProgress(done, total, so_far=tuple(one.so_far for one in asked))
             for one in asked:
                 places = [i for i, row in enumerate(group.rows) if row in one.unread]
                 if not places:

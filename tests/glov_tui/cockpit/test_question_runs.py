@@ -185,3 +185,25 @@ async def test_a_long_word_on_who_drives_does_not_take_the_steps_place(session) 
         assert "step 2/" in line.line(session.state) and "best 60.0%" in line.line(session.state)
         line.attached = "2 screens"
         assert "2 screens" in line.line(session.state) and "step 2/" in line.line(session.state)
+
+
+@pytest.mark.parametrize(
+    ("phase", "waits_for"),
+    [("scoring", "the images or texts that it reads"), ("proposing", "the token that it writes")],
+)
+async def test_what_a_pause_waits_for_is_said(session, phase, waits_for) -> None:
+    session.apply(ev.Progress(phase=phase, done=1, total=10))
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("space")
+        await until(lambda: app._notifications)
+        (told,) = app._notifications
+        assert told.title == "Pausing" and waits_for in told.message
+
+
+async def test_of_a_pause_that_holds_at_once_nothing_is_said(session) -> None:
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("space")
+        session.apply(ev.RunPaused(step=2))
+        await settle(pilot)
+        await pilot.pause(1.0)
+        assert not app._notifications

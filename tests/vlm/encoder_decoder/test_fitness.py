@@ -58,7 +58,8 @@ def test_scores_are_the_same_alone_among_others_and_after_a_break(fitness) -> No
     both = scored(fitness, QUESTION, "name the object", QUESTION)
     assert both[0] == both[2] == scored(fitness, QUESTION)[0]
     work = fitness.score(["name the object"], split="train")
-    next(work)
+    assert next(work).done == 0  # behind the reading of images
+    assert next(work).done > 0  # behind the question
     work.close()
     assert scored(fitness, "name the object")[0] == both[1]
 
@@ -77,7 +78,7 @@ def test_all_questions_of_a_call_are_asked_before_the_next_images_are_read(
     monkeypatch.setattr(fitness._prefixes, "_batch", 5)
     first, second = "what is this called?", "what do you see?"
     work = fitness.score([first, second], split="train")
-    for _ in range(3):
+    for _ in range(5):  # behind the reading of images, two questions, the next images, and one
         next(work)
     work.close()
     (alone,) = scored(fitness, second)
