@@ -145,6 +145,18 @@ def test_a_family_of_vlms(house: Path, glov: Glovs) -> None:
     assert "Write one new question that is" in asked[-1]["content"]
 
 
+def test_a_way_to_a_prediction(house: Path, glov: Glovs) -> None:
+    found = result(house, glov, "A way to a prediction")
+    # The demo's VLM names the class that it sees; where it names none, that is counted.
+    assert found["best"]["train_accuracy"] > 0.25
+    assert found["best"]["train_unnamed"] < found["best"]["train_images"] / 2
+    (begun,) = events(house, "run-started")
+    assert begun["config"]["vlm"]["answer"] == "mention"
+    (journal,) = house.parent.glob("runs/*/events.jsonl")
+    # It is taken for a way that writes answers, without a word of it anywhere else.
+    assert "vlm.max_new_tokens can make no difference" not in journal.read_text(encoding="utf-8")
+
+
 def test_a_data_set(house: Path, glov: Glovs) -> None:
     result(house, glov, "A data set")
     (loaded,) = events(house, "models-loaded")

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pkgutil import resolve_name
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from engine.common.errors import ConfigError
 from engine.common.names import quoted
 from engine.common.wording import listed
 from engine.config import RunConfig, VLMConfig
+from engine.config.schema import Answer
 from engine.vlm.task import Task
 
 Needs = Mapping[str, tuple[str | bool, ...]]
@@ -33,6 +34,8 @@ class Family(NamedTuple):
     needs: Mapping[str, tuple[Needs, ...]] = {}  # one of these must hold for a key to make one
 
 
+_NOT_WRITTEN = ("likelihood", "choice")
+"""Ways to answer that need no written answer, or only by another key."""
 _WITH_ANSWERS: Mapping[str, tuple[Needs, ...]] = {
     "data.options": ({"vlm.answer": ("choice",)},),
     "vlm.letters": ({"vlm.answer": ("choice",)},),
@@ -41,11 +44,14 @@ _WITH_ANSWERS: Mapping[str, tuple[Needs, ...]] = {
     "vlm.judge": ({"vlm.answer": ("refusal",)},),
     "vlm.judge_model": ({"vlm.judge": ("llm",)},),
     "vlm.max_new_tokens": (
-        {"vlm.answer": ("embedding", "refusal")},
+        {"vlm.answer": tuple(way for way in get_args(Answer) if way not in _NOT_WRITTEN)},
         {"vlm.letters": ("parsed",)},
     ),
     "vlm.features_gib": (
-        {"vlm.answer": ("likelihood", "embedding", "choice"), "vlm.cache": (True,)},
+        {
+            "vlm.answer": tuple(way for way in get_args(Answer) if way != "refusal"),
+            "vlm.cache": (True,),
+        },
     ),
 }
 
