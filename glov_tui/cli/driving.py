@@ -1,0 +1,230 @@
+"""The commands that make runs and drive them."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from glov_tui.cli.app import app
+from glov_tui.commands.arguments import (
+    AsJson,
+    ConfigArgument,
+    DemoVLM,
+    Detach,
+    Headless,
+    LowBandwidth,
+    Override,
+    RunArgument,
+    RunDir,
+    TrustRun,
+    parse_path,
+)
+from glov_tui.commands.completion import complete_dataset
+from glov_tui.commands.several import SeveralValues
+
+PANEL = "Runs"
+
+
+@app.command(rich_help_panel=PANEL)
+def demo(
+    headless: Headless = False,
+    detach: Detach = False,
+    as_json: AsJson = False,
+    steps: Annotated[int | None, typer.Option(min=0, help="Optimisation steps.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the run.")] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="A demo data set: `glov datasets`.", autocompletion=complete_dataset),
+    ] = None,
+    vlm: Annotated[
+        DemoVLM, typer.Option(help="clip, whose prompts are templates, or llava: questions.")
+    ] = DemoVLM.CLIP,
+    run_dir: RunDir = None,
+    override: Override = None,
+    low_bandwidth: LowBandwidth = False,
+) -> None:
+    """Run GLOV on small models that come with glov: no GPU, no download."""
+    values = {"steps": steps, "seed": seed, "data.dataset": dataset}
+    given = [f"{key}={value}" for key, value in values.items() if value is not None]
+    from engine.config.toml_file import preset_file
+    from glov_tui.commands.driving import How, new_run
+
+    how = How(headless, detach, as_json, low_bandwidth)
+    preset = "demo" if vlm is DemoVLM.CLIP else "demo-llava"
+    raise typer.Exit(new_run(str(preset_file(preset)), [*given, *(override or [])], run_dir, how))
+
+
+@app.command(rich_help_panel=PANEL)
+def run(
+    config: ConfigArgument,
+    headless: Headless = False,
+    detach: Detach = False,
+    as_json: AsJson = False,
+    override: Override = None,
+    run_dir: RunDir = None,
+    low_bandwidth: LowBandwidth = False,
+) -> None:
+    """Start a new run."""
+    from glov_tui.commands.driving import How, new_run
+
+    how = How(headless, detach, as_json, low_bandwidth)
+    raise typer.Exit(new_run(config, override or [], run_dir, how))
+
+
+@app.command(rich_help_panel=PANEL)
+def resume(
+    run: RunArgument,
+    override: Override = None,
+    headless: Headless = False,
+    detach: Detach = False,
+    as_json: AsJson = False,
+    low_bandwidth: LowBandwidth = False,
+    trust_run: TrustRun = False,
+) -> None:
+    """Take up a run where it ended, whatever ended it; --set says where data and models are now."""
+    from glov_tui.commands.driving import How, resume_run
+
+    how = How(headless, detach, as_json, low_bandwidth, trusted=trust_run)
+    raise typer.Exit(resume_run(run, override or [], how))
+
+
+@app.command(rich_help_panel=PANEL)
+def attach(run: RunArgument, low_bandwidth: LowBandwidth = False) -> None:
+    """Show a run that is under way, wherever it was started on this machine."""
+    from glov_tui.commands.attach import attach_screen
+
+    raise typer.Exit(attach_screen(run, low_bandwidth))
+
+
+@app.command(rich_help_panel=PANEL)
+def stop(run: RunArgument) -> None:
+    """End a run that is under way, from outside; `glov resume` goes on with it."""
+    from glov_tui.commands.stop import stop_run
+
+    stop_run(run)
+
+
+@app.command(rich_help_panel=PANEL)
+def fork(
+    run: RunArgument,
+    at_step: Annotated[
+        int, typer.Option(min=0, help="The last step that both share; 0: only the seed's score.")
+    ],
+    override: Override = None,
+    run_dir: RunDir = None,
+    headless: Headless = False,
+    detach: Detach = False,
+    as_json: AsJson = False,
+    low_bandwidth: LowBandwidth = False,
+    trust_run: TrustRun = False,
+) -> None:
+    """Start a new run from the end of a step of another one, which stays as it is."""
+    from glov_tui.commands.driving import How, fork_run
+
+    how = How(headless, detach, as_json, low_bandwidth, trusted=trust_run)
+    raise typer.Exit(fork_run(run, at_step, override or [], run_dir, how))
+
+
+@app.command(rich_help_panel=PANEL)
+def sweep(
+    config: ConfigArgument,
+    grid: Annotated[
+        list[str],
+        typer.Option(
+            metavar="KEY.PATH=VALUE,VALUE",
+            help="A configuration key and its values; seed=0:5 is 0 to 4. May be given often.",
+        ),
+    ],
+    override: Override = None,
+    sweep_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the runs; an unfinished sweep's to go on with it.",
+            show_default="runs/NAME-sweep-DATE-TIME",
+            parser=parse_path,
+            metavar="FOLDER",
+        ),
+    ] = None,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="As for other commands; a sweep has no screen.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run every combination of some keys' values, and show mean and spread over seeds."""
+    from glov_tui.commands.sweep import drive_sweep
+
+    gc.enable()
+    code = drive_sweep(config, override or [], grid, sweep_dir, as_json)
+    raise typer.Exit(code)
+
+
+@app.command(cls=SeveralValues, rich_help_panel=PANEL)
+def reproduce(
+    table: Annotated[str, typer.Option(help="1 (CLIP), 2 (LLaVA-OneVision) or demo (offline).")],
+    datasets: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME ...",
+            help="Some of its data sets.",
+            show_default="all",
+            autocompletion=complete_dataset,
+        ),
+    ] = None,
+    methods: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME ...",
+            help="s-temp, ds-temp, llm-opt, unsteered, glov, ours.",
+            show_default="the table's",
+        ),
+    ] = None,
+    seeds: Annotated[
+        list[str] | None,
+        typer.Option(metavar="N ...", help="Seeds; 0:5 is 0 to 4.", show_default="the table's"),
+    ] = None,
+    templates: Annotated[
+        Path | None,
+        typer.Option(
+            help="DS-TEMP's templates: a file, or a folder with NAME.txt, .json or .csv.",
+            show_default="OpenAI's",
+            parser=parse_path,
+            metavar="PATH",
+        ),
+    ] = None,
+    override: Override = None,
+    sweep_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the runs; what is finished in it is not run again.",
+            show_default="runs/table-TABLE",
+            parser=parse_path,
+            metavar="FOLDER",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what it costs, by a short measurement.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Start without asking.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a table of the paper, or go on with it, and show ours beside the paper's numbers."""
+    from glov_tui.commands.reproduce import Call
+    from glov_tui.commands.reproduce import reproduce as run_table
+
+    gc.enable()
+    call = Call(
+        table=table,
+        datasets=datasets or [],
+        methods=methods or [],
+        seeds=seeds or [],
+        overrides=override or [],
+        templates=templates,
+        folder=sweep_dir,
+        dry_run=dry_run,
+        yes=yes,
+        as_json=as_json,
+    )
+    raise typer.Exit(run_table(call))
