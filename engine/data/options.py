@@ -204,25 +204,40 @@ def _fields(item: Any, key: str, where: str) -> tuple[str, str, list[str]]:
 
 
 class _Names:
-    """Class names as files spell them: by case, ``_`` and ``-``, and where that finds none, the
-    order of words (``2012 Audi S4`` and ``Audi S4 2012``).
+    """Class names as files spell them: as they are; else by case, ``_``, ``-`` and signs; else by
+    the words in any order (``2012 Audi S4`` and ``Audi S4 2012``). What two classes could be
+    called (``C`` and ``C++`` without signs) is the name of none.
     """
 
     def __init__(self, names: Iterable[tuple[int, str]]) -> None:
-        self._by_words: dict[tuple[str, ...], int] = {}
+        self._by_spelling: dict[tuple[str, ...], int | None] = {}
+        self._by_words: dict[tuple[str, ...], int | None] = {}
         self._by_sorted: dict[tuple[str, ...], int | None] = {}
         for label, name in names:
             words = _words(name)
-            self._by_words.setdefault(words, label)
-            key = tuple(sorted(words))
-            self._by_sorted[key] = None if self._by_sorted.get(key, label) != label else label
+            self._by_spelling.setdefault(_spelling(name), label)
+            for known, key in (
+                (self._by_words, words),
+                (self._by_sorted, tuple(sorted(words))),
+            ):
+                if words:
+                    known[key] = None if known.get(key, label) != label else label
 
     def find(self, name: str) -> int | None:
         """The class of this name."""
         words = _words(name)
-        if words in self._by_words:
-            return self._by_words[words]
-        return self._by_sorted.get(tuple(sorted(words)))
+        for known, key in (
+            (self._by_spelling, _spelling(name)),
+            (self._by_words, words),
+            (self._by_sorted, tuple(sorted(words))),
+        ):
+            if key in known:
+                return known[key]
+        return None
+
+
+def _spelling(name: str) -> tuple[str, ...]:
+    return tuple(same_name(name).split())
 
 
 def _words(name: str) -> tuple[str, ...]:

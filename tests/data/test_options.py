@@ -163,3 +163,21 @@ def test_a_file_that_is_not_there_and_data_sets_that_are_too_small_are_said(tmp_
         find_options(PETS, str(tmp_path / "none.json"), 0.5)
     with pytest.raises(DataError, match="it needs at least four"):
         find_options(dataset({}, {}, names=("a", "b", "c")), None, 0.5)
+
+
+def test_classes_that_differ_in_signs_or_case_only_are_told_apart(tmp_path: Path) -> None:
+    names = ("C", "C++", "→", "←", "Java", "java")
+    pair = dataset({"x/1.jpg": 1, "y/1.jpg": 3}, {"x/2.jpg": 1, "y/2.jpg": 3, "z/2.jpg": 5}, names)
+    rows = [("x/1.jpg", 1), ("x/2.jpg", 1), ("y/1.jpg", 3), ("y/2.jpg", 3), ("z/2.jpg", 5)]
+    wrong = {1: ("C", "→", "java"), 3: ("→", "C++", "Java"), 5: ("Java", "C", "←")}
+    content = {"all": [entry(image, names[label], *wrong[label]) for image, label in rows]}
+    found = find_options(pair, write(tmp_path, content), 0.5)
+    of = {image.path: found.of(image) for image in (*found.dataset.train, *found.dataset.test)}
+    assert of == {image: tuple(names.index(n) for n in wrong[label]) for image, label in rows}
+
+
+def test_a_spelling_that_two_classes_could_have_is_of_none(tmp_path: Path) -> None:
+    pair = dataset({"1.jpg": 0}, {"2.jpg": 1}, ("C#", "C++", "dog", "cat", "cow"))
+    content = {"c": [entry("2.jpg", "c", "dog", "cat", "cow")]}
+    with pytest.raises(DataError, match="1 option of no class of the data set: 'c'"):
+        find_options(pair, write(tmp_path, content), 0.5)
