@@ -48,8 +48,11 @@ class ByChoice:
             options: of each image by its path, four classes in the order of the letters.
 
         Raises:
-            ModelError: if two letters are one to the tokenizer.
+            ModelError: if two letters, or two class names, are one to the tokenizer, or it has
+                nothing for a class name: options would be empty, or the same.
         """
+        questions.names(class_names)
+        self._longest_names = sorted(class_names, key=len)[-len(LETTERS) :]
         self._model = model
         self._questions = questions
         self._class_names = class_names
@@ -72,6 +75,10 @@ class ByChoice:
                 "used; choose another vlm.model"
             )
 
+    def longest(self, template: str) -> str:
+        """With the longest four names of all."""
+        return with_options(template, self._longest_names)
+
     def known(
         self, images: Sequence[str], question: Question
     ) -> tuple[Sequence[int], Predictions] | None:
@@ -83,6 +90,7 @@ class ByChoice:
     ) -> Predictions:
         """As ``Predictor.predict``; every image has a class."""
         asked = self.asked(images, question.text)
+        self._questions.check_length(images, prefixes, asked, question.text)
         found = torch.zeros(len(images), len(LETTERS))
         for rows in by_length(asked):
             found[rows] = class_log_likelihoods(

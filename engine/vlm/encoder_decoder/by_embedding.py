@@ -81,6 +81,10 @@ class ByEmbedding:
         )
         check_writing(self._model, prefix, question, inputs, template)
 
+    def longest(self, template: str) -> str:
+        """The template: it is asked as it is."""
+        return template
+
     def known(
         self, images: Sequence[str], question: Question
     ) -> tuple[Sequence[int], Predictions] | None:

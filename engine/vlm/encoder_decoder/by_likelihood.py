@@ -63,6 +63,10 @@ class ByLikelihood:
                     f"({self._model.config.model_type}) can't be used; choose another vlm.model"
                 )
 
+    def longest(self, template: str) -> str:
+        """The template: it is asked as it is."""
+        return template
+
     def known(self, images: Sequence[str], question: Question) -> None:
         """Nothing is: a name is read as soon as it would be looked up."""
 

@@ -85,6 +85,7 @@ class ByParsedLetter(ByChoice):
     ) -> Predictions:
         """As ``Predictor.predict``; the answers are kept."""
         asked = self.asked(images, question.text)
+        self._questions.check_length(images, prefixes, asked, question.text)
         answers = written(self._model, self._questions, prefixes, asked, self._how, question.text)
         self._answers.put(images, question, answers)
         return self._read(images, answers)

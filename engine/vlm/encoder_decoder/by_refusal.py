@@ -77,6 +77,11 @@ class ByRefusal:
             (question,) = self._questions.many([text])
         check_writing(self._model, prefix, question, inputs, text)
 
+    def longest(self, template: str) -> str:
+        """With the longest question."""
+        longest = max((row.question for row in self._rows.values()), key=len)
+        return with_question(template, longest)
+
     def known(
         self, images: Sequence[str], question: Question
     ) -> tuple[Sequence[int], Predictions] | None:
@@ -98,6 +103,7 @@ class ByRefusal:
             how = replace(how, before=frozenset(whole[0][:1]))
         else:
             asked = self._questions.many(texts)
+        self._questions.check_length(images, prefixes, asked, question.text)
         answers = written(self._model, self._questions, prefixes, asked, how, question.text)
         self._answers.put(images, question, answers)
         return self._judged(images, answers)

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from engine.common.errors import ModelError
-from engine.common.names import quoted
 from engine.common.wording import counted
 from engine.data.dataset import Dataset, LabelledImage, Split
 from engine.data.images import read_image
@@ -137,11 +136,14 @@ class EncoderDecoder:
         return tuple(torch.bincount(labels, minlength=len(self.class_names)).tolist())
 
     def check(self, template: str) -> TemplateCheck:
-        """Whether image and question fit into the model's context, by the images read so far."""
+        """Whether image and question, with what goes behind it, fit into the model's context, by
+        the images read so far.
+        """
         context, before = self._questions.context, self._prefixes.longest
-        if context is None or before + _TOKENS_PER_CHARACTER * len(template) + _HEADER <= context:
+        asked = self._predictor.longest(template)
+        if context is None or before + _TOKENS_PER_CHARACTER * len(asked) + _HEADER <= context:
             return TemplateCheck()
-        tokens = len(self._questions.question(template))
+        tokens = len(self._questions.question(asked))
         if before + tokens <= context:
             return TemplateCheck()
         image = counted(before, "token")
@@ -261,14 +263,7 @@ class EncoderDecoder:
         Raises:
             ModelError: if image and question are longer than the model's context.
         """
-        context, before = self._questions.context, prefixes[0].length
-        if context is not None and before + len(question.tokens) > context:
-            raise ModelError(
-                f"{images[0]}: the image's {counted(before, 'token')} and the "
-                f"{len(question.tokens)} of the template {quoted(question.text)} are more "
-                f"than the {context} that the VLM reads; use a shorter template, smaller "
-                "images or another vlm.model"
-            )
+        self._questions.check_length(images[:1], prefixes[:1], [question.tokens], question.text)
         try:
             return self._predictor.predict(images, prefixes, question)
         except (RuntimeError, MemoryError) as error:

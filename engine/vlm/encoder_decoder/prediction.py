@@ -103,6 +103,10 @@ class Predictor(Protocol):
         """
         ...
 
+    def longest(self, template: str) -> str:
+        """The longest text that is asked with a template: with what is put behind it."""
+        ...
+
     def known(
         self, images: Sequence[str], question: Question
     ) -> tuple[Sequence[int], Predictions] | None:

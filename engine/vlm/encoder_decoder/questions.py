@@ -15,7 +15,8 @@ from torch import Tensor
 
 from engine.common.errors import ModelError
 from engine.common.names import quoted
-from engine.vlm.encoder_decoder.reading import Inputs, cut_inputs, image_token
+from engine.common.wording import counted
+from engine.vlm.encoder_decoder.reading import ImagePrefix, Inputs, cut_inputs, image_token
 
 _PLAIN = re.compile(r"[\s\u2581]+|</?[a-z][a-z0-9]*>")
 """Blanks and tags of HTML: some tokenizers have such tokens of their own, and they are text."""
@@ -214,6 +215,27 @@ class Questions:
         made = self.inputs(GREY, question)
         ids: list[int] = made["input_ids"][0, self._end_of_image(made) :].tolist()
         return ids
+
+    def check_length(
+        self,
+        images: Sequence[str],
+        prefixes: Sequence[ImagePrefix],
+        asked: Sequence[Sequence[int]],
+        template: str,
+    ) -> None:
+        """See that the model reads so much: what is asked of images, behind their prefixes.
+
+        Raises:
+            ModelError: naming the first image where it is more than the model's context.
+        """
+        for image, prefix, tokens in zip(images, prefixes, asked, strict=True):
+            if self.context is not None and prefix.length + len(tokens) > self.context:
+                raise ModelError(
+                    f"{image}: the image's {counted(prefix.length, 'token')} and the "
+                    f"{len(tokens)} of what is asked with the template {quoted(template)} are more "
+                    f"than the {self.context} that the VLM reads; use a shorter template or "
+                    "question, smaller images or another vlm.model"
+                )
 
     def many(self, questions: Sequence[str]) -> list[list[int]]:
         """``question`` of each, without the image where the text alone is seen to do: many times

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from engine.common.cache_folder import answers_folder
-from engine.common.errors import ConfigError, DataError
+from engine.common.errors import ConfigError, DataError, ModelError
 from engine.common.kept import Kept
 from engine.config import RunConfig
 from engine.config.toml_file import load_config
 from engine.data.images import read_image
+from engine.prompts.template import RejectReason
 from engine.run import events as ev
 from engine.run.result import summarise
 from engine.session.config_check import check_config
@@ -152,6 +154,18 @@ def test_it_is_refused_in_words_where_it_can_not_be(folder: Path, tmp_path: Path
         loaded(configured(folder, f"data.options={tmp_path / 'none.json'}"))
 
 
+def test_classes_that_the_vlm_can_not_read_are_no_options(folder: Path, tmp_path: Path) -> None:
+    for name in ("cup", "ball", "bell", "<image>"):
+        for number in range(2):
+            file = tmp_path / "images" / name / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (32, 32), (number, ord(name[1]), 9)).save(file)
+    for letters in ("likelihood", "parsed"):
+        own = ("data.dataset=image-folder", f"data.path={tmp_path / 'images'}")
+        with pytest.raises(ModelError, match="nothing for '<image>'; give the class another name"):
+            loaded(configured(folder, *own, f"vlm.letters={letters}"))
+
+
 def test_a_run_with_options_of_a_file_comes_to_its_end(
     folder: Path, fitness: EncoderDecoder, run_folder: Path, tmp_path: Path
 ) -> None:
@@ -270,3 +284,21 @@ def test_failures_are_journaled_and_shown(folder: Path, image_root: Path, run_fo
     rate = f"({state.seed.unnamed / state.seed.n:.1%} of the answers name nothing)"
     assert any("seed template" in text and rate in text for text in said)
     assert any("test accuracy" in text and "name nothing" in text for text in said)
+
+
+def test_options_count_in_what_the_vlm_reads_at_most(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitness = loaded(configured(folder))
+    run(fitness.score([QUESTION], split="train"))
+    questions, predictor = fitness._questions, fitness._predictor
+    before = fitness._prefixes.longest
+    whole = len(questions.question(predictor.longest(QUESTION)))
+    assert whole > len(questions.question(QUESTION))
+    monkeypatch.setattr(questions, "context", before + whole)
+    assert fitness.check(QUESTION).reason is None
+    run(fitness.score([QUESTION], split="train"))
+    monkeypatch.setattr(questions, "context", before + len(questions.question(QUESTION)))
+    assert fitness.check(QUESTION).reason is RejectReason.TOO_LONG
+    with pytest.raises(ModelError, match="use a shorter template or question"):
+        run(fitness.score([QUESTION], split="train"))

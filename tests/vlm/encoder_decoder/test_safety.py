@@ -11,11 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
-from engine.common.errors import ConfigError, DataError
+from engine.common.errors import ConfigError, DataError, ModelError
 from engine.common.kept import Kept
 from engine.config import RunConfig
 from engine.config.toml_file import load_config
 from engine.data.images import read_image
+from engine.prompts.template import RejectReason
 from engine.run import events as ev
 from engine.run.contract import ContractError, Expected
 from engine.search.strategy import Search
@@ -240,3 +241,15 @@ def test_what_is_kept_of_images_is_bounded_here_too(folder: Path, rows: Path) ->
     made = loaded(configured(folder, rows, "vlm.prefix_gib=0.5"))
     assert made._prefixes._memory.device == 2**29
     assert (made.size("train"), made._prefixes._prefixes.most) == (5, 2**29)
+
+
+def test_a_question_that_is_longer_than_the_vlm_reads_is_said(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "harm.jsonl"
+    asked = {"train": "is it a cup?", "test": "is it a dog? " * 1000}
+    rows = [{"question": question, "split": split} for split, question in asked.items()]
+    file.write_text("\n".join(map(json.dumps, rows)))
+    fitness = loaded(configured(folder, file))
+    assert fitness.check(INSTRUCTION).reason is RejectReason.TOO_LONG
+    run(fitness.score([INSTRUCTION], split="train"))
+    with pytest.raises(ModelError, match=r"of what is asked with the template 'please be careful'"):
+        run(fitness.score([INSTRUCTION], split="test"))
