@@ -14,7 +14,7 @@ from engine.analysis.transfer import check_backbone, with_backbone
 from engine.common.errors import ConfigError, DataError, JournalError, UserError
 from engine.common.kept import Kept
 from engine.common.names import quoted
-from engine.common.user_path import user_path
+from engine.common.user_path import reachable, user_path
 from engine.config import RunConfig
 from engine.config.places import read_places, with_places
 from engine.config.toml_file import load_config, preset_file
@@ -172,7 +172,7 @@ def _source(
     name: str, config: RunConfig, asked: Asked, kept: Kept, progress: OnProgress, report: Report
 ) -> Source:
     """A file of templates, or another run."""
-    path, task = user_path(name), task_of(config.vlm)
+    path, task = reachable(user_path(name)), task_of(config.vlm)
     if path.is_file():
         return Source(path.name, read_list(path, task), path=path)
     try:
@@ -180,7 +180,8 @@ def _source(
     except JournalError as error:
         if "no run there" not in str(error):
             raise
-        raise DataError(f"{name}: there is no such file, and no run of that name") from None
+        what = "it is no file" if path.exists() else "there is no such file"
+        raise DataError(f"{name}: {what}, and no run of that name") from None
     source = _of_run(run, asked, kept, progress, report)
     for subject in source.subjects:
         for template in subject.templates:

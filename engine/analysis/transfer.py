@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.common.errors import ConfigError, ModelError
+from engine.common.errors import ConfigError, ModelError, UserError
 from engine.common.user_path import why_not_there
 from engine.config import RunConfig
 from engine.config.toml_file import with_value
@@ -61,5 +61,5 @@ def check_backbone(config: RunConfig, name: str) -> None:
 
     try:
         check_name(config.vlm)
-    except ModelError as error:
+    except UserError as error:
         raise ModelError(f"--backbone {name}: {error}") from None

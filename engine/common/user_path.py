@@ -41,20 +41,37 @@ def why_not_there(path: Path) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return "there is no such file or folder"
     except (OSError, ValueError) as error:  # a link to itself, a zero byte
-        return f"it can't be looked for: {getattr(error, 'strerror', None) or error}"
+        return _why_unreachable(error)
     return None
+
+
+def reachable(path: Path) -> Path:
+    """The path, as one that can be looked for: ``Path.exists`` and the like don't raise for it.
+
+    Raises:
+        UserError: naming the path, if its name is too long, it is in a folder of another's, or so.
+    """
+    try:
+        path.exists()
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: {_why_unreachable(error)}") from None
+    return path
+
+
+def _why_unreachable(error: OSError | ValueError) -> str:
+    return f"it can't be looked for: {getattr(error, 'strerror', None) or error}"
 
 
 def environment_path(variable: str) -> Path | None:
     """The path in an environment variable, None where it is not set or empty.
 
     Raises:
-        UserError: naming the variable, if its home folder is not there.
+        UserError: naming the variable, if its home folder is not there, or it can't be looked for.
     """
     text = os.environ.get(variable)
     if not text:
         return None
     try:
-        return user_path(text)
+        return reachable(user_path(text))
     except UserError as error:
         raise UserError(f"{variable}={error}") from None

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.common.errors import ModelError
-from engine.common.user_path import user_path
+from engine.common.user_path import reachable, user_path
 
 _PACKAGES = ("gguf", "accelerate")
 _MAGIC = b"GGUF"
@@ -91,7 +91,7 @@ def unpacking() -> dict[str, Any]:
 
 def _local_file(model: str) -> Path | None:
     """The file; None where the name is not written as a path and there is no such file."""
-    path = user_path(model)
+    path = reachable(user_path(model))
     if path.is_file():
         return path
     if model.startswith((".", "/", "~")) or model.count("/") < 2:

@@ -17,7 +17,7 @@ import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from engine.common.errors import ModelError
-from engine.common.user_path import user_path
+from engine.common.user_path import reachable, user_path
 from engine.config import LLMConfig, names_gguf
 from engine.llm.gguf import gguf_folder, unpacking
 from engine.models import threads
@@ -132,7 +132,7 @@ def _source(config: LLMConfig) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _folder_or_name(name: str) -> str:
     """A folder's path where the name is one, else the hub name."""
-    path = user_path(name)
+    path = reachable(user_path(name))
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise ModelError(

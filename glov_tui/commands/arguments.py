@@ -35,10 +35,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JS
 
 
 def parse_path(text: str) -> Path:
-    """A path as it was typed, ``~`` included."""
-    from engine.common.user_path import user_path
+    """A path as it was typed, ``~`` included; that there is something is for others to see."""
+    from engine.common.user_path import reachable, user_path
 
-    return user_path(text)
+    return reachable(user_path(text))
 
 
 RunDir = Annotated[

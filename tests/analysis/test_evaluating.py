@@ -26,6 +26,7 @@ from engine.vlm.predictions import ImagePredictions
 from tests.support.small_models import build_model_folder
 from tests.support.small_runs import demo, drive
 
+LONG = "n" * 300  # no file system has such a name
 OPENAI = "a photo of a {}.\na picture of the {c}.\n"
 
 
@@ -206,6 +207,12 @@ def test_like_is_compared_with_like() -> None:
         ({"run": "nowhere"}, JournalError, "nowhere: no run there"),
         ({"templates": "nowhere.txt"}, DataError, "no such file, and no run of that name"),
         ({"run": "RUN", "against": "nowhere"}, DataError, "no such file, and no run of that name"),
+        ({"templates": ".", "config": "demo"}, DataError, "it is no file, and no run of that name"),
+        ({"templates": LONG, "config": "demo"}, UserError, "can't be looked for"),
+        ({"run": "RUN", "against": LONG}, UserError, "can't be looked for"),
+        ({"run": "RUN", "backbones": [f"./{LONG}"]}, ModelError, "can't be looked for"),
+        ({"run": "RUN", "backbones": [LONG]}, ModelError, "is no open_clip model"),
+        ({"run": "RUN", "backbones": [f"ViT-B-16:{LONG}"]}, ModelError, "can't be looked for"),
         ({"templates": "", "config": "demo"}, UserError, "a path is empty"),
         ({"run": "RUN", "backbones": ["ViT-B-16"]}, ModelError, "--backbone ViT-B-16: "),
         ({"run": "RUN", "backbones": ["ViT-B-16:"]}, ConfigError, "behind the colon belongs"),

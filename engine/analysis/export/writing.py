@@ -13,6 +13,7 @@ from engine.analysis.export.formats import Format, find_format
 from engine.common.errors import UserError
 from engine.common.files import make_folder, write_atomic
 from engine.common.ownership import why_denied
+from engine.common.user_path import reachable
 from engine.storage.run_folder import EXPORTS
 
 
@@ -63,11 +64,15 @@ def export(run: Exported, name: str, out: Path | None = None, force: bool = Fals
 
 
 def target(run: Exported, form: Format, out: Path | None = None) -> Path:
-    """What an export writes: ``out``, or a file in it where that is a folder."""
+    """What an export writes: ``out``, or a file in it where that is a folder.
+
+    Raises:
+        UserError: if ``out`` can't be looked for.
+    """
     name = f"{run.stem}{form.ending}"
     if out is None:
         return run.folder / EXPORTS / name
-    if not out.is_dir() or (form.is_folder and _is_ours(out)):
+    if not reachable(out).is_dir() or (form.is_folder and _is_ours(out)):
         return out
     return out / name
 
@@ -83,14 +88,18 @@ def _check_place(path: Path, form: Format, force: bool, is_own: bool) -> None:
         return
     if not force:
         raise ExistsError(_exists(path))
-    if form.is_folder != path.is_dir() or (form.is_folder and not _is_ours(path)):
+    # A rename would put a file in the place of a device or a pipe; root's in that of /dev/null.
+    is_replaced = _is_ours(path) if form.is_folder else path.is_file() or not path.exists()
+    if not is_replaced:
         raise UserError(
             f"{path} is not what an export made: it is not replaced; give another --out"
         )
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether a folder has nothing but event files, and some."""
+    """Whether it is a folder that has nothing but event files, and some."""
+    if not folder.is_dir():
+        return False
     names = [entry.name for entry in folder.iterdir()]
     return bool(names) and all(name.startswith("events.out.tfevents.") for name in names)
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.common.errors import ModelError
-from engine.common.user_path import user_path
+from engine.common.user_path import reachable, user_path, why_not_there
 from engine.config import VLMConfig
 from engine.models import threads
 from engine.models.code import check_kernels, no_questions
@@ -126,7 +126,7 @@ def _resolve(config: VLMConfig, report: Callable[[str], None]) -> tuple[str, str
     name = config.model
     folder = local_folder(name)
     if folder is not None:
-        _check_folder(folder)
+        _check_folder(reachable(folder))
         if config.pretrained is not None:
             report("vlm.pretrained is not used: the weights come from the folder vlm.model")
         return f"{FOLDER}{folder.resolve()}", folder.resolve().name
@@ -143,7 +143,7 @@ def _resolve(config: VLMConfig, report: Callable[[str], None]) -> tuple[str, str
 
 
 def _unknown_model(name: str, cleaned: str, known: list[str]) -> str:
-    if Path(name).is_dir():
+    if why_not_there(Path(name)) is None and Path(name).is_dir():
         return f"which is no open_clip model; if you mean the folder, write './{name}'"
     by_folded = {known_name.casefold(): known_name for known_name in known}
     near = get_close_matches(cleaned.casefold(), by_folded, n=4, cutoff=0.5)
@@ -178,7 +178,7 @@ def _pretrained(name: str, pretrained: str | None) -> str:
         raise ModelError(f"vlm.pretrained is missing; {listed}, or give a file of weights")
     if open_clip.is_pretrained_cfg(name, pretrained):
         return pretrained
-    file = user_path(pretrained)
+    file = reachable(user_path(pretrained))
     if file.is_file():
         return str(file)
     near = get_close_matches(pretrained, tags, n=1)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from engine.common.errors import ModelError
 from engine.common.names import quoted
-from engine.common.user_path import user_path
+from engine.common.user_path import reachable, user_path
 from engine.models import threads
 from engine.models.code import check_kernels, no_questions
 from engine.models.identity import sampled_hash
@@ -104,7 +104,7 @@ def load_embedder(name: str, device: torch.device) -> Embedder:
         ModelError: if there is no such model, if it is none of sentence-transformers, if it asks
             for code, or does not fit into memory.
     """
-    path = user_path(name)
+    path = reachable(user_path(name))
     if path.is_dir():
         if not (path / _LIST).is_file():
             raise ModelError(

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from engine.common.errors import ModelError
-from engine.common.user_path import user_path
+from engine.common.user_path import reachable, user_path
 from engine.config import VLMConfig
 from engine.models import threads
 from engine.models.code import check_kernels, no_questions
@@ -81,7 +81,7 @@ def load_model(config: VLMConfig) -> LoadedModel:
 
 def _source(model: str) -> tuple[str, str]:
     """What ``from_pretrained`` is given, and the name to show."""
-    path = user_path(model)
+    path = reachable(user_path(model))
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise ModelError(

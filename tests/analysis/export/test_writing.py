@@ -121,6 +121,22 @@ def test_a_folder_is_replaced_only_if_an_export_made_it(run: Exported, tmp_path:
         export(run, "md", inner.parent, force=True)
 
 
+def test_what_is_no_file_is_not_replaced(run: Exported, tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)  # as /dev/stdout is one
+    for path in (pipe, link):
+        for name in ("md", "tensorboard"):
+            with pytest.raises(UserError, match="not what an export made"):
+                export(run, name, path, force=True)
+    assert pipe.is_fifo() and link.is_symlink()
+
+
+def test_a_name_that_no_file_can_have_is_said(run: Exported, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="can't be looked for"):
+        export(run, "md", tmp_path / ("n" * 300))
+
+
 def test_an_earlier_place_has_a_name_of_its_own(run: Exported) -> None:
     first = next(n for n, event in enumerate(run.events, 1) if isinstance(event, StepFinished))
     for count, name in ((first, "one-at-step-1"), (first + 1, "one-in-step-2")):

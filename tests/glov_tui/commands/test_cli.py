@@ -122,6 +122,7 @@ def test_without_json_the_result_is_a_table_and_progress_is_on_stderr(tmp_path: 
         (("replay", "nothing"), "no run there"),
         (("runs", "nothing"), "no such folder"),
         (("config", "show", "nothing"), "no such file"),
+        (("datasets", "--path", "n" * 300), "can't be looked for"),
         (("config", "show", "demo", "--set", "seed_template=a photo"), NO_SEED),
         (("run", "demo", "--headless", "--set", "seed_template=a photo"), NO_SEED),
         (("sweep", "demo", "--set", "seed_template=a photo", "--grid", "seed=0:1"), NO_SEED),
