@@ -45,12 +45,13 @@ def code(text: str) -> str:
     shown = clean(text)
     if not shown.strip():
         return "(blank)"
-    if "\\|" in shown or shown.endswith("\\"):  # tables read backslashes in code, each in its way
+    # Tables take the backslash of \| away, code elsewhere shows it; each reads others in its way.
+    if "|" in shown or shown.endswith("\\"):
         return f"<code>{_spelt(shown)}</code>"
     longest = max((len(run) for run in re.findall("`+", shown)), default=0)
     fence = "`" * (longest + 1)
     pad = " " if shown[0] in "` " or shown[-1] in "` " else ""
-    return f"{fence}{pad}{shown.replace('|', chr(92) + '|')}{pad}{fence}"
+    return f"{fence}{pad}{shown}{pad}{fence}"
 
 
 def _spelt(text: str) -> str:

@@ -99,7 +99,7 @@ def test_markdown_shows_texts_as_code_and_does_nothing_with_them(hostile: Export
         for inner in (token, *(token.children or ()))
     ]
     spans = {token.content for token in tokens if token.type == "code_inline"}
-    spelt = [template for template in TEXTS if "\\|" in template or template.endswith("\\")]
+    spelt = [template for template in TEXTS if "|" in template or template.endswith("\\")]
     assert {clean(template) for template in TEXTS if template not in spelt} <= spans
     assert not {"link_open", "image", "html_block", "fence"} & {token.type for token in tokens}
     html = {token.content for token in tokens if token.type == "html_inline"}
@@ -120,11 +120,21 @@ def test_a_table_of_markdown_keeps_its_columns(hostile: Exported) -> None:
 
 @given(st.text(min_size=1))
 def test_any_text_is_one_piece_of_code(template: str) -> None:
-    whole = MarkdownIt("commonmark").enable("table").parse(f"| a |\n|---|\n| {code(template)} |")
-    cells = [token for token in whole if token.type == "inline"]
-    assert len(cells) == 2
-    children: list[Any] = [child for child in cells[1].children or () if child.content]
-    shown = clean(template)
+    for page in (f"| a |\n|---|\n| {code(template)} |", f"- {code(template)}"):
+        whole = MarkdownIt("commonmark").enable("table").parse(page)
+        cells = [token for token in whole if token.type == "inline"]
+        assert len(cells) == (2 if page[0] == "|" else 1)
+        _check_code([child for child in cells[-1].children or () if child.content], clean(template))
+
+
+@pytest.mark.parametrize("template", ["a | b", "a \\| b", "a \\", "`|`"])
+def test_what_tables_read_otherwise_is_the_same_everywhere(template: str) -> None:
+    parser = MarkdownIt("commonmark").enable("table")
+    shown = parser.renderInline(code(template))
+    assert shown.startswith("<code>") and shown in parser.render(f"|a|\n|-|\n|{code(template)}|")
+
+
+def _check_code(children: list[Any], shown: str) -> None:
     if children[0].type == "code_inline":
         assert [child.content for child in children] == [shown]
     elif shown.strip():
