@@ -54,7 +54,7 @@ class ByRefusal:
         Args:
             model: an image-text-to-text model of transformers.
             questions: makes its inputs.
-            rows: by key.
+            rows: by key, those that are asked.
             answers: known ones, which are not written again.
             how: they are written.
         """

@@ -122,7 +122,7 @@ def load_safety(
             embedder=None,
             digests={item.path: digest for item, digest in known.digests.items()},
             report=report,
-            rows=dataset.rows,
+            rows={i.path: dataset.rows[i.path] for i in (*train.items, *test.items)},  # asked
         ),
         prefixes=RowPrefixes(
             loaded.model,

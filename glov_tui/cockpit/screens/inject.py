@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.widgets import Label, TextArea
 
 from engine.prompts.message import Accept
-from engine.prompts.template import PLACEHOLDER, RejectReason
+from engine.prompts.template import PLACEHOLDER, PLACEHOLDER_SPELLINGS, RejectReason
 from engine.vlm.task import Task
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.common.text import clean
@@ -123,9 +123,10 @@ def problem_of(lines: list[str], accept: Accept, task: Task) -> str | None:
         parsed = task.read(line, accept=accept)
         if parsed.template is None:
             which = f"Line {number}: the" if len(lines) > 1 else "The"
+            spelled = PLACEHOLDER_SPELLINGS.sub(PLACEHOLDER, line)  # {} is one, too
             if task.placeholders.reason(line) is RejectReason.NO_PLACEHOLDER:
                 return f"{which} template lacks the placeholder {PLACEHOLDER}."
-            if (problem := task.placeholders.problem(line)) is not None:
+            if (problem := task.placeholders.problem(spelled)) is not None:
                 return f"{which} template is no {task.form}: {problem}."
             reason = parsed.reason.explanation if parsed.reason else "This is no template."
             detail = f" ({clean(parsed.note)})" if parsed.note else ""

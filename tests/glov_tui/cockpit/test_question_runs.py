@@ -115,12 +115,13 @@ async def test_a_question_is_injected_and_one_with_a_class_is_refused_in_words(s
         await pilot.press("i")
         area = app.screen.query_one(TemplatesArea)
         problem = app.screen.query_one("#problem", Label)
-        area.text = "Is it a <category>?"
-        await pilot.pause()
-        assert str(problem.content) == (
-            "The template is no prompt that asks for the category of an image: it can't have the "
-            "placeholder <category>."
-        )
+        for text in ("Is it a <category>?", "{}", "Is it a {c}?"):
+            area.text = text
+            await pilot.pause()
+            assert str(problem.content) == (
+                "The template is no prompt that asks for the category of an image: it can't have "
+                "the placeholder <category>."
+            )
         area.text = "What is the name of the thing?"
         await pilot.pause()
         assert str(problem.content) == "Can be scored."

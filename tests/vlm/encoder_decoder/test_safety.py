@@ -253,3 +253,14 @@ def test_a_question_that_is_longer_than_the_vlm_reads_is_said(folder: Path, tmp_
     run(fitness.score([INSTRUCTION], split="train"))
     with pytest.raises(ModelError, match=r"of what is asked with the template 'please be careful'"):
         run(fitness.score([INSTRUCTION], split="test"))
+
+
+def test_a_long_question_that_is_not_asked_rejects_no_instruction(
+    folder: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "harm.jsonl"
+    long = "is it a dog? " * 1000
+    rows = [{"question": f"is it {n}?", "split": "test" if n else "train"} for n in range(2)]
+    rows.append({"question": long, "image": "gone.png", "split": "train"})
+    file.write_text("\n".join(map(json.dumps, rows)))
+    assert loaded(configured(folder, file)).check(INSTRUCTION).reason is None
