@@ -61,7 +61,7 @@ class StatusLine(Static):
         self.past: tuple[str, ...] = ()
         """Fields in place of what is true only now, while another moment of a run is shown."""
         self.interrupted = False  # the engine is gone, and did not say how the run ended
-        self.attached = ""  # who else is there, where the run can be watched from elsewhere
+        self.attached = ""  # who else is there; where it is narrow, up to the comma
         self.engine_pid: int | None = None  # of the process whose memory is shown; this one's
 
     def fingerprint(self, state: RunState) -> Hashable:
@@ -110,8 +110,9 @@ class StatusLine(Static):
             named = "interrupted" if self.interrupted else state.status  # as in `glov runs`
             slots = [_Slot(0, f"{sign} {named}", f"bold {STATUS_STYLES[state.status]}")]
         if self.attached:
-            is_short = 2 * cell_len(self.attached) <= self.size.width  # else the step goes first
-            slots.append(_Slot(1 if is_short else 4, self.attached, "bold"))
+            is_long = 2 * cell_len(self.attached) > self.size.width  # the step would have no room
+            attached = self.attached.partition(",")[0] if is_long else self.attached
+            slots.append(_Slot(1, attached, "bold"))
         steps = state.config.steps if state.config else 0
         if state.config is not None and state.config.search.kind != DEFAULT_SEARCH:
             slots.append(_Slot(4, f"search {state.config.search.kind}"))

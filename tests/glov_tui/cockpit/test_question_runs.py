@@ -182,8 +182,8 @@ async def test_between_two_steps_the_candidates_do_not_begin_to_explain_themselv
 async def test_a_long_word_on_who_drives_does_not_take_the_steps_place(session) -> None:
     async with cockpit(session, (60, 20)) as (_, app):
         line = app.query_one(StatusLine)
-        line.attached = "watching; root@a-host-with-a-name drives, c takes it"
-        assert "step 2/" in line.line(session.state) and "best 60.0%" in line.line(session.state)
+        line.attached = "watching, root@a-host-with-a-name has the controls (c: take)"
+        assert "│ watching │" in line.line(session.state) and "step 2/" in line.line(session.state)
         line.attached = "2 screens"
         assert "2 screens" in line.line(session.state) and "step 2/" in line.line(session.state)
 
