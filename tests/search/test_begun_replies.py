@@ -179,7 +179,7 @@ def test_an_llm_that_thinks_first_takes_no_beginning(demo_models) -> None:
     search: GlovSearch = demo_models()
 
     class Thinker:
-        name, thinks_first, layers = "thinker", True, 6
+        name, thinks_first, layers, spending = "thinker", True, 6, None
 
     config = load_config("demo", [f"proposal.reply_prefix={PREFIX}"])
     with pytest.raises(ModelError, match=r"proposal\.reply_prefix can't be used with thinker"):

@@ -95,15 +95,12 @@ class DetailsScreen(Dialog[None]):
         self.run_worker(self._look, thread=True, exit_on_error=False)
 
     def _look(self) -> None:
-        """On a thread: its phrases, what the template made of images, then the pictures."""
+        """On a thread: what the template made of images, the pictures, then its phrases."""
         from engine.analysis.image_predictions import look_at_images
         from engine.analysis.phrases import PhraseBook
         from glov_tui.cockpit.phrase_lines import phrase_lines
 
         worker = get_current_worker()
-        phrases = phrase_lines(PhraseBook(self._state).of([self._template]))
-        if not worker.is_cancelled:
-            self.app.call_from_thread(self._take_phrases, phrases)
 
         def show(found: LookedAt | str, pictures: dict[str, list[Line] | str]) -> None:
             if not worker.is_cancelled:
@@ -118,6 +115,9 @@ class DetailsScreen(Dialog[None]):
                 if sample.file is not None and not worker.is_cancelled:
                     pictures[sample.path] = _picture(sample.file, box)
             show(found, pictures)
+        phrases = phrase_lines(PhraseBook(self._state).of([self._template]))
+        if not worker.is_cancelled:
+            self.app.call_from_thread(self._take_phrases, phrases)
 
     def _take_phrases(self, lines: list[Line]) -> None:
         self._phrases = lines
@@ -130,7 +130,7 @@ class DetailsScreen(Dialog[None]):
     def _show(self) -> None:
         for view in self.query(TextView):  # none while the dialog is closed
             images = self._images(view.scrollable_content_region.width)
-            more = [*self._phrases, *images]
+            more = [*images, *self._phrases]
             lines = details(self._template, self._state, more)
             self._parts = [i for i, line in enumerate(lines) if line and line[0][1] == "mark"]
             view.set_lines(lines)
@@ -168,7 +168,7 @@ def _picture(file: ImageFile, box: tuple[int, int]) -> list[Line] | str:
 
 
 def details(t: ScoredTemplate, state: RunState, more: Sequence[Line] = ()) -> list[Line]:
-    """Everything that is known about a template, as lines; ``more``: its phrases and images."""
+    """Everything that is known about a template, as lines; ``more``: its images and phrases."""
     low, high = t.interval
     rank = [r.key for r in state.ranking].index(t.key) + 1
     partial = state.is_partial(t)
