@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine.common.wording import counted
 from engine.run.server_facts import ServerUsed
 
 
@@ -35,10 +36,10 @@ class Spent:
         least = ">" if self.uncounted else ""
         if self.cost is not None:
             return f"cost {least}{self.cost:.4g}"
-        return f"{least}{self.tokens_in + self.tokens_out:,} tokens"
+        return f"{least}{counted(self.tokens_in + self.tokens_out, 'token')}"
 
     def describe(self) -> str:
         """In a few words: ``12,345 tokens in, 678 out, cost 0.0123``."""
         least = "at least " if self.uncounted else ""
-        text = f"{least}{self.tokens_in:,} tokens in, {self.tokens_out:,} out"
+        text = f"{least}{counted(self.tokens_in, 'token')} in, {self.tokens_out:,} out"
         return text if self.cost is None else f"{text}, cost {least}{self.cost:.4g}"

@@ -220,19 +220,19 @@ def _cost_lines(facts: PlannedTable) -> list[str]:
     )
     if cost["another_seed_seconds"]:
         lines.append(
-            f"it buys {cost['templates']:,} templates tried on labelled images; each further "
-            f"seed takes {_hours(cost['another_seed_seconds'])}"
+            f"it buys {counted(cost['templates'], 'template')} tried on labelled images; "
+            f"each further seed takes {_hours(cost['another_seed_seconds'])}"
         )
     return lines
 
 
 def _amounts(cost: CostFacts) -> str:
-    parts = [counted(cost["runs"], "run"), f"{cost['images']:,} images read"]
+    parts = [counted(cost["runs"], "run"), f"{counted(cost['images'], 'image')} read"]
     if cost["texts"]:
         parts.append(f"{cost['texts']:,} texts encoded")
     if cost["answers"]:
         parts.append(f"{cost['answers']:,} answers about images")
-    parts.append(f"{cost['tokens']:,} tokens of the LLM")
+    parts.append(f"{counted(cost['tokens'], 'token')} of the LLM")
     return ", ".join(parts)
 
 

@@ -73,7 +73,7 @@ def _head(run: Exported) -> Iterator[str]:
         yield (
             f"- data: {code(models.dataset_name)}, "
             f"{counted(len(models.class_names), 'class', 'classes')}, {models.train_size} training "
-            f"and {models.test_size} test images"
+            f"and {counted(models.test_size, 'test image')}"
         )
     yield f"- search: {config.search.kind}"
     yield ""
@@ -98,7 +98,7 @@ def _best(run: Exported) -> Iterator[str]:
 def _numbers(what: str, scored: ScoredTemplate, test: ev.TestMeasured | None) -> Iterator[str]:
     yield (
         f"- {what} accuracy {percent(scored.accuracy)} (95 %: {interval(scored.interval)}; "
-        f"{scored.hits} of {scored.n} images){_probability(scored.probability)}"
+        f"{scored.hits} of {counted(scored.n, 'image')}){_probability(scored.probability)}"
     )
     if test is not None:
         yield _tested(test)
@@ -107,7 +107,7 @@ def _numbers(what: str, scored: ScoredTemplate, test: ev.TestMeasured | None) ->
 def _tested(test: ev.TestMeasured) -> str:
     return (
         f"- test accuracy {percent(test.hits / test.n)} (95 %: {test_interval(test)}; "
-        f"{test.hits} of {test.n} images){_probability(test.probability)}"
+        f"{test.hits} of {counted(test.n, 'image')}){_probability(test.probability)}"
     )
 
 

@@ -21,6 +21,7 @@ from engine.common.errors import ModelError
 from engine.common.harmless import clean
 from engine.common.names import quoted
 from engine.common.user_path import user_path
+from engine.common.wording import counted
 from engine.config.schema import VLMConfig
 from engine.vlm.dual_encoder.naming import FOLDER, HUB, listed_name, local_folder
 
@@ -158,7 +159,7 @@ def _head(run: Exported, chosen: Decision) -> str:
     if test is not None:
         lines.append(
             f"ensemble: test accuracy {percent(test.hits / test.n)} (95 %: {test_interval(test)}; "
-            f"{test.n} images of {models.dataset_name})"
+            f"{counted(test.n, 'image')} of {models.dataset_name})"
         )
     if not chosen.is_ensemble:
         lines.append("the best template so far, alone: no ensemble was measured yet")

@@ -148,6 +148,9 @@ def _facts(run: Exported) -> list[Fact]:
         Fact("seed of the run", str(config.seed)),
         Fact("seed template", seed_template(config)),
         Fact("steering", f"{steering.mode}, alpha {steering.alpha}"),
-        Fact("ensemble", f"{config.evaluation.ensemble} templates, {config.evaluation.select}"),
+        Fact(
+            "ensemble",
+            f"{counted(config.evaluation.ensemble, 'template')}, {config.evaluation.select}",
+        ),
     ]
     return found

@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 from engine.common.errors import JournalError
 from engine.common.record import Count
 from engine.common.statistics import spread
+from engine.common.wording import counted
 from engine.run import events as ev
 from engine.storage.journal import read_journal
 from engine.storage.run_record import RunRecord
@@ -252,7 +253,7 @@ def _cell(cell: TableCell) -> str:
         if ours["deviation"] is not None:
             text += f" ± {100 * ours['deviation']:.1f}"
         if ours["runs"] < cell["planned"]:
-            text += f", {ours['runs']} of {cell['planned']} runs"
+            text += f", {ours['runs']} of {counted(cell['planned'], 'run')}"
     return text if cell["paper"] is None else f"{text} ({cell['paper']:.1f})"
 
 

@@ -9,6 +9,7 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.content import Content
 
+from engine.common.wording import counted
 from engine.prompts.template import RejectReason, normalise
 from engine.run.events import CandidateProposed, Progress, SampleAnswer, TemplateSoFar
 from engine.run.state import RunState
@@ -109,7 +110,9 @@ class CandidatesPane(ItemView):
         so_far = _so_far(state)
         if so_far:
             between = " of " if self._is_wide else "/"
-            self.border_title += f", {max(p.n for p in so_far)}{between}{so_far[0].of} images"
+            self.border_title += (
+                f", {max(p.n for p in so_far)}{between}{counted(so_far[0].of, 'image')}"
+            )
         self._parts = {normalise(part.template): part for part in so_far}
         before = [t.at_least for t in state.ranking if t.first.step < state.step]
         best = max(before, default=1.0)
