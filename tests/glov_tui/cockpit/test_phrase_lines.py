@@ -203,7 +203,9 @@ async def test_a_replay_shows_what_was_known_at_its_step(undisturbed: Path) -> N
     app = GlovApp(replay := ReplaySession.open(undisturbed))
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
+        replay.pause()
         replay.go_to(1)
+        await settle(pilot)
         early = await opened(pilot)
         await pilot.press("escape")
         replay.go_to_end()
