@@ -15,6 +15,7 @@ import json
 import time
 from typing import Any
 
+from engine.common.generators import result_of
 from engine.common.kept import Kept
 from engine.common.statistics import sign_flip_test, spread
 from engine.config import RunConfig, Select
@@ -91,13 +92,7 @@ def measure(search: Search, state: RunState, what: ev.Subject, way: Select) -> e
     """The measurement that the run would end with."""
     config = with_value(search.config, "evaluation.select", way, "benchmark")
     scorer = TestScorer(config, search.fitness, time.monotonic)
-    work = scorer.measured(state, state.steps_done, what)
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            event: ev.TestMeasured = end.value[1].event
-            return event
+    return result_of(scorer.measured(state, state.steps_done, what))[1].event
 
 
 def summary(step: int, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.common.errors import ModelError
+from engine.common.generators import result_of
 from engine.common.intervals import wilson_interval
 from engine.config import RunConfig, Select
 from engine.data.dataset import LabelledImage, Split
@@ -171,12 +172,8 @@ def evaluate(
     if expected is not None:
         check_fitness(expected, fitness)
     work = measure(fitness, subjects, split, stores)
-    while True:
-        try:
-            told = next(work)
-            progress("scoring", told.done, told.total)
-        except StopIteration as finished:
-            return evaluation(fitness, split, finished.value)
+    found = result_of(work, lambda told: progress("scoring", told.done, told.total))
+    return evaluation(fitness, split, found)
 
 
 def evaluation(fitness: Fitness, split: Split, measurements: Sequence[Measurement]) -> Evaluation:

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from engine.analysis.evaluate import Subject, labels_of
 from engine.common.errors import JournalError
+from engine.common.generators import result_of
 from engine.config import RunConfig
 from engine.prompts.template import normalise
 from engine.run import events as ev
-from engine.run.emitting import together
+from engine.run.emitting import Emitted, together
 from engine.run.state import RunState
-from engine.search.ensemble import Pool, choose_ensemble, ensemble_pool, greedy
+from engine.search.ensemble import Pool, choose_ensemble, ensemble_pool, greedy, top_pool
 from engine.search.registry import asks_llm
 from engine.storage.predictions import RunPredictions
 from engine.vlm.families import seed_template
@@ -44,27 +45,22 @@ def run_templates(
     """
     config = state.config
     assert config is not None  # a journal begins with it
-    best = (state.contenders or state.allowed)[:1]
-    if not best:
+    best = state.best
+    if best is None:
         why = "every template of it is banned" if state.templates else "it has scored none yet"
         raise JournalError(f"{folder}: there is no best template: {why}")
     found = [
         Subject("seed", (seed_template(config),), is_runs=True),
-        Subject("best", (best[0].text,), is_runs=True),
+        Subject("best", (best.text,), is_runs=True),
     ]
     pools = [_own_choice(folder, state, load, report)]
     if asks_llm(config):
-        pools.insert(0, _top(state, config))
+        pools.insert(0, top_pool(state, config.evaluation.ensemble))
     for pool in dict.fromkeys(pools):
         name = f"{pool.selection if asks_llm(config) else 'all'} {len(pool.templates)}"
         if len(pool.templates) > 1:
             found.append(Subject(name, pool.templates, pool.selection, is_runs=True))
     return tuple(found)
-
-
-def _top(state: RunState, config: RunConfig) -> Pool:
-    best = (state.contenders or state.allowed)[: config.evaluation.ensemble]
-    return Pool(tuple(template.text for template in best), "top")
 
 
 def _own_choice(folder: Path, state: RunState, load: Callable[[], Fitness], report: Report) -> Pool:
@@ -78,7 +74,7 @@ def _own_choice(folder: Path, state: RunState, load: Callable[[], Fitness], repo
         given = config.search.templates or (seed_template(config),)
         return Pool(tuple(text for text in given if normalise(text) not in state.banned), "top")
     if config.evaluation.select == "top":
-        return _top(state, config)
+        return top_pool(state, config.evaluation.ensemble)
     return _greedy(folder, state, config, load, report)
 
 
@@ -92,12 +88,8 @@ def _greedy(
         pool = ensemble_pool(state, config, len(index.images), index.classes)
         made = _whole(store, pool)
         if made is not None and pool.selection == "greedy" and len(pool.templates) > 1:
-            work = greedy(made, labels_of(index), count)
-            try:
-                while True:
-                    next(work)
-            except StopIteration as finished:
-                return Pool(tuple(pool.templates[i] for i in finished.value), "greedy")
+            chosen = result_of(greedy(made, labels_of(index), count))
+            return Pool(tuple(pool.templates[i] for i in chosen), "greedy")
         if pool.selection == "top" or len(pool.templates) < 2:
             return pool
     fitness = load()
@@ -118,12 +110,9 @@ def _whole(store: RunPredictions, pool: Pool) -> list[ImagePredictions] | None:
 
 
 def _chosen(state: RunState, pool: Pool, count: int, fitness: Fitness, report: Report) -> Pool:
-    work = choose_ensemble(state, pool, count, fitness)
-    while True:
-        try:
-            for event in together(next(work)):
-                if isinstance(event, ev.Warned):
-                    report(event.message)
-        except StopIteration as finished:
-            chosen: Pool = finished.value[1]
-            return chosen
+    def tell(emitted: Emitted) -> None:
+        for event in together(emitted):
+            if isinstance(event, ev.Warned):
+                report(event.message)
+
+    return result_of(choose_ensemble(state, pool, count, fitness), tell)[1]

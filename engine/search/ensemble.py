@@ -41,6 +41,12 @@ class Pool(NamedTuple):
     selection: Select
 
 
+def top_pool(state: RunState, count: int) -> Pool:
+    """The best templates by themselves; of those that have seen all images, if there are any."""
+    best = (state.contenders or state.allowed)[:count]
+    return Pool(tuple(template.text for template in best), "top")
+
+
 def ensemble_pool(state: RunState, config: RunConfig, images: int, classes: int) -> Pool:
     """The candidates of an ensemble: those that are not banned and have seen all images.
 
@@ -50,7 +56,7 @@ def ensemble_pool(state: RunState, config: RunConfig, images: int, classes: int)
     count = config.evaluation.ensemble
     contenders = state.contenders
     if config.evaluation.select == "top" or not contenders:
-        return Pool(tuple(t.text for t in (contenders or state.allowed)[:count]), "top")
+        return top_pool(state, count)
     most = most_candidates(count, images, classes)
     return Pool(tuple(t.text for t in contenders[:most]), "greedy")
 

@@ -14,7 +14,7 @@ from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.emitting import Steps
 from engine.run.state import RunState
-from engine.search.ensemble import Pool, choose_ensemble, ensemble_pool
+from engine.search.ensemble import Pool, choose_ensemble, ensemble_pool, top_pool
 from engine.search.scoring import with_progress
 from engine.vlm.families import seed_template
 from engine.vlm.interface import Fitness, Score
@@ -100,7 +100,7 @@ class TestScorer:
             return Pool((seed_template(self.config),), "top")
         state = state.apply_all(raced)
         if subject == "best":
-            return Pool(tuple(t.text for t in (state.contenders or state.allowed)[:1]), "top")
+            return top_pool(state, 1)
         given = tuple(text for text in self.given if normalise(text) not in state.banned)
         if given:
             return Pool(given, "top")

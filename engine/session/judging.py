@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from engine.common.generators import result_of
 from engine.config import LLMConfig, SamplingConfig
 from engine.llm.interface import LanguageModel
 from engine.prompts.message import Message
@@ -56,12 +57,8 @@ class LLMJudge:
         if not answer.strip():  # nothing was refused, and nothing told
             return False
         work = self._llm.propose(judge_messages(question, answer), self._sampling, [0])
-        while True:
-            try:
-                next(work)
-            except StopIteration as done:
-                (reply,) = done.value
-                return read_verdict(reply.text)
+        (reply,) = result_of(work)
+        return read_verdict(reply.text)
 
 
 def judge_messages(question: str, answer: str) -> tuple[Message, ...]:

@@ -7,16 +7,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
-from typing import TypeVar
 
 from engine.analysis.export.exported import Exported, decision
 from engine.common.errors import ModelError
+from engine.common.generators import result_of
 from engine.models import threads
 from engine.run.contract import vlm_differences
 from engine.storage.trust import check_trust
-
-T = TypeVar("T")
 
 
 def write(run: Exported) -> bytes:
@@ -61,7 +58,7 @@ def write(run: Exported) -> bytes:
         report=run.report,
     )
     each = {
-        template: _result(texts.encode(template, models.class_names))
+        template: result_of(texts.encode(template, models.class_names))
         for template in dict.fromkeys(chosen.templates)
     }
     weight = ensemble_features(torch.stack([each[template] for template in chosen.templates]))
@@ -79,13 +76,3 @@ def write(run: Exported) -> bytes:
         "run": run.folder.resolve().name,
     }
     return bytes(save(tensors, metadata=about))
-
-
-def _result(work: Generator[object, None, T]) -> T:
-    """What a generator returns."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as finished:
-            result: T = finished.value
-            return result

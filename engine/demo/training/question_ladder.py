@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from engine.common.generators import result_of
 from engine.common.kept import Kept
 from engine.config.toml_file import load_config
 from engine.data.demo_world.vocabulary import FACTORS, TASKS, Task
@@ -87,12 +88,8 @@ def measure(fitness: Fitness, task: Task, *, wordings: int = 2, every: int = 1) 
 
 def accuracies(fitness: Fitness, templates: Sequence[str], rows: Sequence[int]) -> list[float]:
     """Accuracy of each question, 0 to 1, on these of the test images."""
-    work = fitness.score(templates, split="test", rows=rows)
-    while True:
-        try:
-            next(work)
-        except StopIteration as finished:
-            return [score.hits / score.n for score in finished.value]
+    scores = result_of(fitness.score(templates, split="test", rows=rows))
+    return [score.hits / score.n for score in scores]
 
 
 def as_markdown(ladders: Sequence[QuestionLadder]) -> str:

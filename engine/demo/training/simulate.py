@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import fmean
 
 from engine.common.errors import ModelError
+from engine.common.generators import result_of
 from engine.config import Pooling, RunConfig, SamplingConfig, SteeringConfig
 from engine.data.dataset import LabelledImage, Split
 from engine.data.demo_world.vocabulary import FACTORS, named_values
@@ -230,9 +231,4 @@ def propose(
         worst=[Example(t.text, 100 * t.accuracy) for t in worst],
         step=1,
     )
-    columns = llm.propose(messages, sampling, seeds)
-    while True:
-        try:
-            next(columns)
-        except StopIteration as finished:
-            return list(finished.value)
+    return list(result_of(llm.propose(messages, sampling, seeds)))

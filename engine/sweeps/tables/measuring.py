@@ -10,8 +10,9 @@ import dataclasses
 import itertools
 import time
 from collections.abc import Callable, Generator, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from engine.common.generators import result_of
 from engine.common.kept import Kept
 from engine.config import DataConfig, RunConfig
 from engine.config.steered_layers import resolve_layers
@@ -31,8 +32,6 @@ from engine.vlm.families import seed_template
 
 if TYPE_CHECKING:
     from engine.search.strategy import Search
-
-T = TypeVar("T")
 
 LONGEST_SECONDS = 10.0
 """For each kind of work, but for one piece of it that takes longer."""
@@ -68,7 +67,7 @@ def measure(
     reading = time.monotonic() - begun
     images = fitness.size("train") + fitness.size("test")
     progress("timing", 0, 0)
-    state = _run(_begin(search))
+    state = result_of(_begin(search))
     speeds = Speeds(loading=loading, image=reading / images, on=on)
     texts = _templates(config)
     if config.vlm.kind == "dual-encoder":
@@ -122,15 +121,6 @@ def _begin(search: Search) -> Generator[Any, Any, RunState]:
     return (yield from search.begin(state))
 
 
-def _run(work: Generator[Any, Any, T]) -> T:
-    while True:
-        try:
-            next(work)
-        except StopIteration as finished:
-            value: T = finished.value
-            return value
-
-
 def _templates(config: RunConfig) -> list[str]:
     """Texts of about the length that an LLM writes."""
     seed = seed_template(config)
@@ -143,7 +133,7 @@ def _time(work: Callable[[str], Generator[Any, Any, Any]], texts: Sequence[str])
     found: list[float] = []
     for text in texts:
         begun = time.monotonic()
-        _run(work(text))
+        result_of(work(text))
         found.append(time.monotonic() - begun)
         if sum(found) > LONGEST_SECONDS:
             break
