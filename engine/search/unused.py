@@ -5,6 +5,7 @@ the kinds of its models and how the VLM answers.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 from engine.common.wording import listed
 from engine.config import RunConfig
@@ -75,9 +76,16 @@ def _is_of_a_preset(config: RunConfig, key: str) -> bool:
     """Whether a preset that does not use it either has the value: for whoever changes another key,
     such as the demo's embedder.
     """
+    return any(
+        _of(preset, key) == _of(config, key) and _why_not(preset, key) is not None
+        for preset in _presets()
+    )
+
+
+@cache
+def _presets() -> tuple[RunConfig, ...]:
     images = {"data.path": "."}  # some have none, for whoever uses them
-    presets = (load_config(preset_file(name), values=images) for name in preset_names())
-    return any(_of(p, key) == _of(config, key) and _why_not(p, key) is not None for p in presets)
+    return tuple(load_config(preset_file(name), values=images) for name in preset_names())
 
 
 def _sentence(keys: list[str], why: str) -> str:
