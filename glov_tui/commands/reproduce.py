@@ -28,8 +28,8 @@ from engine.sweeps.tables.proposal import PlannedTable, Proposal, planned_facts,
 from engine.sweeps.tables.report import markdown, table_facts
 from engine.sweeps.tables.table import Table, dataset_title, tables
 from engine.vlm.families import task_of
-from glov_tui.commands.headless import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, say
-from glov_tui.commands.running_jobs import run_jobs
+from glov_tui.commands.headless import EXIT_DONE, EXIT_INTERRUPTED, say
+from glov_tui.commands.running_jobs import run_jobs, say_ended
 from glov_tui.common.text import clean
 from glov_tui.terminal.outliving import ProgressConsole, Readers, outliving_the_terminal
 from glov_tui.terminal.printing import print_json, result_console
@@ -264,19 +264,10 @@ def _drive(
         _, plain = result_console()
         shown = clean(text, keep_newlines=True)
         print(shown.replace("±", "+-") if plain else shown, flush=True)  # noqa: T201
-    for name, error in failed.items():
-        say(f"glov: {name} failed: {error}")
-    if stopped:
-        say(f"stopped; go on with: {call.again(sweep.folder)}")
-        return EXIT_INTERRUPTED
-    if failed:
+    code = say_ended(failed, stopped, len(jobs), call.again(sweep.folder))
+    if code == EXIT_DONE:
         say(
-            f"{len(failed)} of {counted(len(jobs), 'run')} failed; try them again with: "
-            f"{call.again(sweep.folder)}"
+            f"the table: {sweep.folder / TABLE_FILE}; paired tests: glov compare "
+            f"{shlex.quote(str(sweep.folder))}"
         )
-        return EXIT_FAILED
-    say(
-        f"the table: {sweep.folder / TABLE_FILE}; paired tests: glov compare "
-        f"{shlex.quote(str(sweep.folder))}"
-    )
-    return EXIT_DONE
+    return code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.live import Live
@@ -15,7 +16,7 @@ from engine.run import events as ev
 from engine.run.state import RunState
 from engine.storage.run_record import read_record
 from engine.sweeps.sweep import Backend, FinishedJob, Job, LocalBackend, Sweep
-from glov_tui.commands.headless import say
+from glov_tui.commands.headless import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, say
 from glov_tui.common.progress import format_seconds
 from glov_tui.common.text import clean
 from glov_tui.terminal.outliving import Readers
@@ -52,6 +53,19 @@ def run_jobs(
             if ended.status == "failed":
                 failed[ended.job.name] = ended.error or "no reason was given"
     return failed, stopped and watch.left > 0
+
+
+def say_ended(failed: Mapping[str, str], stopped: bool, total: int, again: str) -> int:
+    """Say what failed of ``total`` runs, and the command that goes on; returns the exit code."""
+    for name, error in failed.items():
+        say(f"glov: {name} failed: {error}")
+    if stopped:
+        say(f"stopped; go on with: {again}")
+        return EXIT_INTERRUPTED
+    if failed:
+        say(f"{len(failed)} of {counted(total, 'run')} failed; try them again with: {again}")
+        return EXIT_FAILED
+    return EXIT_DONE
 
 
 class Watch:

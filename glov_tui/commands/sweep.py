@@ -22,8 +22,8 @@ from engine.sweeps.sweep import (
     make_rows,
     open_sweep,
 )
-from glov_tui.commands.headless import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, say
-from glov_tui.commands.running_jobs import run_jobs
+from glov_tui.commands.headless import EXIT_DONE, say
+from glov_tui.commands.running_jobs import run_jobs, say_ended
 from glov_tui.common.text import clean
 from glov_tui.terminal.outliving import ProgressConsole, Readers, outliving_the_terminal
 from glov_tui.terminal.printing import METRIC_NAMES, percent, print_json, result_console
@@ -73,19 +73,10 @@ def _drive(sweep: Sweep, grid: Grid, command: str, as_json: bool, readers: Reade
         print_json(sweep_facts(sweep, grid, records, failed | damaged, status))
     else:
         _print_result(sweep, grid, records)
-    for name, error in failed.items():
-        say(f"glov: {name} failed: {error}")
-    if stopped:
-        say(f"stopped; go on with: {command}")
-        return EXIT_INTERRUPTED
-    if failed:
-        say(
-            f"{len(failed)} of {counted(len(sweep.jobs), 'run')} failed; "
-            f"try them again with: {command}"
-        )
-        return EXIT_FAILED
-    say(f"intervals and paired tests: glov compare {shlex.quote(str(sweep.folder))}")
-    return EXIT_DONE
+    code = say_ended(failed, stopped, len(sweep.jobs), command)
+    if code == EXIT_DONE:
+        say(f"intervals and paired tests: glov compare {shlex.quote(str(sweep.folder))}")
+    return code
 
 
 # -- the result --------------------------------------------------------------------------------
