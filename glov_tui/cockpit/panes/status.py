@@ -30,6 +30,7 @@ STATUS_STYLES = {
 BAR_CELLS = 8
 SHORTEST_NAME = 8
 PHASE_CELLS = 16
+STATE_AND_STEP_CELLS = 40  # with the run's shortest name between them
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ class StatusLine(Static):
             named = "interrupted" if self.interrupted else state.status  # as in `glov runs`
             slots = [_Slot(0, f"{sign} {named}", f"bold {STATUS_STYLES[state.status]}")]
         if self.attached:
-            is_long = 2 * cell_len(self.attached) > self.size.width  # the step would have no room
+            is_long = cell_len(self.attached) + STATE_AND_STEP_CELLS > self.size.width
             attached = self.attached.partition(",")[0] if is_long else self.attached
             slots.append(_Slot(1, attached, "bold"))
         steps = state.config.steps if state.config else 0
