@@ -27,7 +27,8 @@ from torch import Tensor
 from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from engine.config import SamplingConfig
-from engine.llm.decoding.layouts import Decoder, Layout, make_reader
+from engine.llm.decoding.decoder import Decoder, Layout
+from engine.llm.decoding.layouts import make_reader
 from engine.llm.decoding.loop import decode
 from engine.llm.decoding.sampling import draw, uniforms
 from engine.steering.injection import Injection

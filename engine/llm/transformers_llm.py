@@ -17,7 +17,8 @@ from engine.common.errors import ModelError
 from engine.common.wording import counted
 from engine.config import LLMConfig, Pooling, SamplingConfig, names_gguf
 from engine.llm.chat import Prompt, compose_prompt, end_of_turn, stop_tokens, thinking
-from engine.llm.decoding.layouts import Decoder, PairedReader, Reader, make_reader
+from engine.llm.decoding.decoder import Decoder, Reader
+from engine.llm.decoding.layouts import PairedReader, make_reader
 from engine.llm.decoding.loop import decode, memory_explained
 from engine.llm.decoding.probe import Layouts, check_causal, find_layouts
 from engine.llm.decoding.shift_meter import named_extremes

@@ -7,7 +7,8 @@ import torch
 
 from engine.common.errors import ModelError
 from engine.config import SamplingConfig
-from engine.llm.decoding.layouts import Decoder, make_reader
+from engine.llm.decoding.decoder import Decoder
+from engine.llm.decoding.layouts import make_reader
 from engine.llm.decoding.loop import decode
 from engine.llm.interface import Reply, TokenColumn
 from engine.llm.transformers_llm import LocalLLM

@@ -9,7 +9,7 @@ import torch
 
 from engine.common.errors import OutOfMemoryError
 from engine.config import SamplingConfig
-from engine.llm.decoding.layouts import Decoder
+from engine.llm.decoding.decoder import Decoder
 from engine.llm.halving import HalvingLLM
 from engine.llm.interface import SteeringShift, TokenColumn
 from engine.llm.transformers_llm import LocalLLM

@@ -9,7 +9,7 @@ import torch
 import transformers
 
 from engine.common.errors import ModelError
-from engine.llm.decoding.layouts import Decoder
+from engine.llm.decoding.decoder import Decoder
 from engine.llm.decoding.probe import Layouts, check_causal, find_layouts, takes_masks
 from engine.models.kv_cache import GrowingLayer, sliding_windows
 from engine.steering.layers import find_decoder_layers

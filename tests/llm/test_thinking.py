@@ -9,7 +9,7 @@ import torch
 
 from engine.common.errors import ModelError
 from engine.config import SamplingConfig
-from engine.llm.decoding.layouts import Layout
+from engine.llm.decoding.decoder import Layout
 from engine.llm.decoding.sampling import uniforms
 from engine.llm.halving import HalvingLLM
 from engine.llm.interface import Reply, TokenColumn

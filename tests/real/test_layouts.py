@@ -11,7 +11,8 @@ from torch import Tensor
 
 from engine.config import LLMConfig, SteeringMode
 from engine.llm.chat import prompt_tokens
-from engine.llm.decoding.layouts import Layout, make_reader
+from engine.llm.decoding.decoder import Layout
+from engine.llm.decoding.layouts import make_reader
 from engine.llm.transformers_llm import LocalLLM
 from engine.prompts.message import Message
 from engine.steering.direction import Steering

@@ -26,7 +26,7 @@ from engine.analysis.run_list import list_runs
 from engine.common.errors import JournalError, UserError
 from engine.common.files import make_private_folder
 from engine.common.kept import Kept
-from engine.llm.decoding.layouts import Decoder
+from engine.llm.decoding.decoder import Decoder
 from engine.llm.interface import Reply, TokenColumn
 from engine.llm.transformers_llm import LocalLLM
 from engine.run import events as ev

@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from engine.config import SamplingConfig
-from engine.llm.decoding.layouts import Decoder, Layout, Reader, make_reader
+from engine.llm.decoding.decoder import Decoder, Layout, Reader
+from engine.llm.decoding.layouts import make_reader
 from engine.llm.decoding.loop import decode
 from engine.steering.direction import Direction, compute_direction
 from engine.steering.injection import Injection

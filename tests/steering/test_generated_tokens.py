@@ -8,7 +8,8 @@ import pytest
 import torch
 from transformers import DynamicCache
 
-from engine.llm.decoding.layouts import Decoder, make_reader
+from engine.llm.decoding.decoder import Decoder
+from engine.llm.decoding.layouts import make_reader
 from engine.steering.injection import Injection
 from engine.steering.layers import find_decoder_layers
 from tests.support.tiny_llm import tiny_model

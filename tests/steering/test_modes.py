@@ -12,7 +12,8 @@ from torch import Tensor
 
 from engine.config import SamplingConfig
 from engine.llm.chat import prompt_tokens
-from engine.llm.decoding.layouts import Decoder, make_reader
+from engine.llm.decoding.decoder import Decoder
+from engine.llm.decoding.layouts import make_reader
 from engine.llm.interface import SteeringShift
 from engine.llm.transformers_llm import LocalLLM
 from engine.steering.direction import Direction, Steering

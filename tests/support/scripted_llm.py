@@ -9,7 +9,7 @@ import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from engine.llm.decoding.layouts import Layout
+from engine.llm.decoding.decoder import Layout
 from engine.llm.decoding.probe import Layouts
 from engine.llm.transformers_llm import LocalLLM
 

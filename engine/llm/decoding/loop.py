@@ -17,7 +17,7 @@ from torch import Tensor
 from engine.common.errors import ModelError, OutOfMemoryError
 from engine.config import SamplingConfig
 from engine.llm.chat import Prompt
-from engine.llm.decoding.layouts import Reader
+from engine.llm.decoding.decoder import Reader
 from engine.llm.decoding.reply_stream import ReplyStream, thought_tokens
 from engine.llm.decoding.sampling import draw, uniforms
 from engine.llm.decoding.shift_meter import SteeringMeter

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from engine.common.errors import ModelError
-from engine.llm.decoding.layouts import Decoder, Layout, Reader, make_reader
+from engine.llm.decoding.decoder import Decoder, Layout, Reader
+from engine.llm.decoding.layouts import make_reader
 from engine.steering.injection import Injection
 from engine.steering.layers import layer_outputs, text_config
 
