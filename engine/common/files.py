@@ -18,11 +18,23 @@ from engine.common.ownership import why_denied
 _ONLY_FILES = os.O_NOFOLLOW | os.O_NONBLOCK
 
 
-def write_atomic(path: Path, data: str | bytes, durable: bool = True, replace: bool = True) -> None:
+def write_atomic(
+    path: Path,
+    data: str | bytes,
+    durable: bool = True,
+    replace: bool = True,
+    private: bool = True,
+) -> None:
     """Write to a temporary file beside ``path``, flush it to disk, rename it over ``path``.
 
-    Only its owner can read the file. When this returns, a power cut can't undo it; unless it need
-    not be ``durable``, as what can be made again at any time.
+    Args:
+        path: of the file.
+        data: its content; text as UTF-8.
+        durable: when this returns, a power cut can't undo it. What can be made again at any time
+            need not be.
+        replace: what is there may be replaced.
+        private: only its owner can read it; else those who may read what the user makes (umask),
+            or could read what it replaces.
 
     Raises:
         FileExistsError: if there is something, a link too, and it is not to be replaced.
@@ -32,6 +44,8 @@ def write_atomic(path: Path, data: str | bytes, durable: bool = True, replace: b
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
+            if not private:
+                os.fchmod(descriptor, _usual_mode(path))
             file.write(content)
             file.flush()
             if durable:
@@ -45,6 +59,26 @@ def write_atomic(path: Path, data: str | bytes, durable: bool = True, replace: b
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _usual_mode(path: Path) -> int:
+    """The mode of a file that a user writes at ``path`` with any other program."""
+    with contextlib.suppress(OSError):
+        mode = path.lstat().st_mode
+        if stat.S_ISREG(mode):
+            return mode & 0o777
+    return 0o666 & ~umask()
+
+
+def umask() -> int:
+    """The umask of this process; to set it, as one has to elsewhere, would be seen by threads."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("Umask:"):
+                return int(line.split()[1], 8)
+    current = os.umask(0o077)
+    os.umask(current)
+    return current
 
 
 def _give_free_name(temporary: Path, path: Path) -> None:
@@ -159,21 +193,55 @@ def close_to_others(folder: Path, deep: bool = False) -> None:
             path.chmod(stat.S_IMODE(mode) & ~0o022)
 
 
-def make_private_folder(path: Path) -> None:
-    """Create a folder that only its owner can enter, and see that it can be written.
+def check_writable(folder: Path) -> None:
+    """See that files can be made in a folder; or where it is to be made, if it is not there.
+
+    Raises:
+        OSError: if not.
+    """
+    place = folder
+    while not os.path.lexists(place) and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "it is no folder", str(place))
+    with tempfile.TemporaryFile(dir=place) as probe:
+        probe.write(b"\0" * 4096)
+        probe.flush()
+
+
+def check_place(folder: Path, what: str = "a run", option: str = "--run-dir") -> None:
+    """See that a folder can be made and written; nothing is left there.
+
+    Args:
+        folder: that ``what`` is to be written into.
+        what: for the message.
+        option: that names another folder.
 
     Raises:
         UserError: naming the folder and what is wrong with it.
     """
     try:
-        make_folder(path, 0o700)
-        with tempfile.TemporaryFile(dir=path) as probe:
-            probe.write(b"\0" * 4096)
-            probe.flush()
+        check_writable(folder)
     except OSError as error:
-        reason = why_denied(error, path)
-        if isinstance(error, FileExistsError):
-            reason = "it is a link to nothing" if path.is_symlink() else "it is a file"
+        reason = why_denied(error, folder)
+        if isinstance(error, NotADirectoryError) and os.path.lexists(folder):
+            reason = "it is a link to nothing" if folder.is_symlink() else "it is a file"
         raise UserError(
-            f"{path}: a run can't be written there: {reason}; give another --run-dir"
+            f"{folder}: {what} can't be written there: {reason}; give another {option}"
+        ) from error
+
+
+def make_private_folder(path: Path, what: str = "a run", option: str = "--run-dir") -> None:
+    """Create a folder that only its owner can enter, and see that it can be written.
+
+    Raises:
+        UserError: as ``check_place``.
+    """
+    check_place(path, what, option)
+    try:
+        make_folder(path, 0o700)
+    except OSError as error:
+        raise UserError(
+            f"{path}: {what} can't be written there: {why_denied(error, path)}; give another "
+            f"{option}"
         ) from error

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 
 def encode_name(name: str) -> bytes:
@@ -51,3 +52,25 @@ def some_names(names: Sequence[str], limit: int = 5) -> str:
     """``names`` in quotes and joined, cut after ``limit`` of them."""
     shown = ", ".join(map(quoted, names[:limit]))
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The one of ``known`` that ``name`` is most likely meant to be; None if none is like it.
+
+    Letter case, spaces and punctuation make no difference: EuroSAT, CIFAR-10 and "Oxford Flowers"
+    are eurosat, cifar10 and oxford-flowers.
+    """
+    plain = {_plain(one): one for one in known}
+    near = get_close_matches(_plain(name), plain, n=1)
+    return plain[near[0]] if near else None
+
+
+def what_there_is(name: str, known: Sequence[str]) -> str:
+    """What to say of a name that is not there, behind a semicolon: the nearest one, and all."""
+    near = nearest(name, known)
+    listed = f"here are {', '.join(known)}"
+    return f"t{listed}" if near is None else f"did you mean {quoted(near)}? T{listed}"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name).casefold())

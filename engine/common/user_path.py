@@ -31,6 +31,11 @@ def user_path(text: str) -> Path:
     return Path(expanded)
 
 
+def names_folder(text: str) -> bool:
+    """Whether a path, as it was typed, can only be a folder's: it ends in a slash."""
+    return text.endswith((os.sep, f"{os.sep}.", f"{os.sep}.."))
+
+
 def why_not_there(path: Path) -> str | None:
     """Why there is nothing at this path, as a sentence; None where there is something.
 

@@ -8,7 +8,6 @@ none, so that a run can be resumed from anywhere. A model name is a path when it
 
 from __future__ import annotations
 
-import difflib
 import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -18,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from engine.common.errors import ConfigError, UserError
-from engine.common.names import quoted, readable_name
+from engine.common.names import nearest, quoted, readable_name
 from engine.common.toml_reading import read_toml
 from engine.common.user_path import user_path
 from engine.common.validation import shown
@@ -113,8 +112,8 @@ def _is_valid(values: Mapping[str, Any]) -> bool:
 
 
 def _no_such_configuration(source: str) -> str:
-    near = difflib.get_close_matches(source, preset_names(), n=1)
-    hint = f" Did you mean the preset {near[0]}?" if near else ""
+    near = nearest(source, preset_names())
+    hint = f" Did you mean the preset {near}?" if near is not None else ""
     return (
         f"{source}: no such file, and no preset of that name "
         f"(presets: {', '.join(preset_names())}).{hint}"

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Protocol
 
 from engine.common.errors import ConfigError
-from engine.common.names import quoted
+from engine.common.names import quoted, what_there_is
 from engine.config import DataConfig
 from engine.data.demo_world import DEMO
 from engine.data.demo_world.vocabulary import TASKS
@@ -96,11 +95,9 @@ def find_dataset(config: DataConfig) -> RegisteredDataset:
             return dataset
     known = registered_datasets()
     if config.dataset not in known:
-        near = get_close_matches(config.dataset, known, n=1)
-        hint = f"did you mean {quoted(near[0])}? " if near else ""
         raise ConfigError(
             f"data.dataset is {quoted(config.dataset)}, which is not registered; "
-            f"{hint}Registered are {', '.join(known)}"
+            f"{what_there_is(config.dataset, list(known))}"
         )
     return known[config.dataset]
 

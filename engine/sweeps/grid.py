@@ -56,40 +56,44 @@ class Grid:
     notes: tuple[str, ...] = ()
 
 
-def parse_axis(text: str) -> Axis:
+def parse_axis(text: str, given: str | None = None) -> Axis:
     """Read ``KEY=VALUE,VALUE,...``.
 
     Commas within brackets and quotes belong to the value, so that ``steering.layers=[3,4],5`` has
     two values.
 
+    Args:
+        text: as above.
+        given: what was typed, for messages; by itself it is ``--grid`` and the text.
+
     Raises:
         ConfigError: naming what can't be read and how it is written.
     """
+    given = given or f"--grid {text}"
     key, separator, rest = text.partition("=")
     key = key.strip()
     if not separator or not key or not rest.strip():
         raise ConfigError(
-            f"--grid {text}: write it as KEY=VALUE,VALUE,..., e.g. steering.alpha=0.25,0.5,1 or "
-            "seed=0:5"
+            f"{given}: write it as KEY=VALUE,VALUE,..., e.g. steering.alpha=0.25,0.5,1 or seed=0:5"
         )
     if key == "name":
         raise ConfigError("--grid name: a run's name makes no difference to it; choose another key")
     values: list[Any] = []
-    for item in _split(text, rest):
-        found = _values(text, key, item)
+    for item in _split(given, rest):
+        found = _values(given, key, item)
         if len(values) + len(found) > MOST_CELLS:
-            raise ConfigError(f"--grid {text}: more than {MOST_CELLS:,} values")
+            raise ConfigError(f"{given}: more than {MOST_CELLS:,} values")
         values += found
     seen: set[str] = set()
     for value in values:
         shown = json.dumps(value, default=str)
         if shown in seen:
-            raise ConfigError(f"--grid {text}: {format_value(value)} is there twice")
+            raise ConfigError(f"{given}: {format_value(value)} is there twice")
         seen.add(shown)
     return Axis(key, tuple(values))
 
 
-def _split(text: str, rest: str) -> list[str]:
+def _split(given: str, rest: str) -> list[str]:
     """The items between commas; a comma within brackets, or quotes that open an item, is kept."""
     items, start, depth, quote = [], 0, 0, ""
     for index, character in enumerate(rest):
@@ -109,10 +113,10 @@ def _split(text: str, rest: str) -> list[str]:
             break
     if depth or quote:
         what = f"the quote {quote}" if quote else "a bracket"
-        raise ConfigError(f"--grid {text}: {what} is not closed, or closed twice")
+        raise ConfigError(f"{given}: {what} is not closed, or closed twice")
     items.append(rest[start:])
     if not all(item.strip() for item in items):
-        raise ConfigError(f"--grid {text}: there is no value before or after one of the commas")
+        raise ConfigError(f"{given}: there is no value before or after one of the commas")
     return items
 
 
@@ -121,20 +125,18 @@ def _escaped(text: str, index: int) -> bool:
     return (len(before) - len(before.rstrip("\\"))) % 2 == 1
 
 
-def _values(text: str, key: str, item: str) -> Sequence[Any]:
+def _values(given: str, key: str, item: str) -> Sequence[Any]:
     found = None if is_text(key) else _RANGE.fullmatch(item.strip())
     if found is None:
         return [parse_value(item, key)]
     start, stop, step = found.groups()
     if step is not None and not step.strip("0"):
-        raise ConfigError(f"--grid {text}: the range {item.strip()} has a step of 0")
+        raise ConfigError(f"{given}: the range {item.strip()} has a step of 0")
     if max(map(len, (start, stop, step or ""))) > _MOST_DIGITS:
-        raise ConfigError(
-            f"--grid {text}: the range has numbers of more than {_MOST_DIGITS} digits"
-        )
+        raise ConfigError(f"{given}: the range has numbers of more than {_MOST_DIGITS} digits")
     numbers = range(int(start), int(stop), int(step or 1))
     if not numbers:
-        raise ConfigError(f"--grid {text}: the range {item.strip()} is empty; 0:5 is 0, 1, 2, 3, 4")
+        raise ConfigError(f"{given}: the range {item.strip()} is empty; 0:5 is 0, 1, 2, 3, 4")
     return numbers
 
 

@@ -201,7 +201,7 @@ def open_sweep(folder: Path, grid: Grid, grows: bool = False) -> Sweep:
             write_plan(folder, plan)
         return _sweep(folder, plan)
     check_free(folder, grid)
-    make_private_folder(folder)
+    make_private_folder(folder, "a sweep", "--sweep-dir")
     write_plan(folder, plan)
     return _sweep(folder, plan)
 

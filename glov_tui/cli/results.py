@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +15,6 @@ from glov_tui.commands.arguments import (
     Override,
     RunArgument,
     TrustRun,
-    parse_path,
 )
 from glov_tui.commands.completion import (
     complete_format,
@@ -93,11 +91,11 @@ def export(
         ),
     ] = "html",
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            help="File to write, or a folder to write it into; - for standard output.",
+            help="File to write, or a folder to write it into (one that ends in / is made); "
+            "- for standard output.",
             show_default="exports/ in the run's folder",
-            parser=parse_path,
             metavar="PATH",
         ),
     ] = None,

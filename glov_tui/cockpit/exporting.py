@@ -59,12 +59,10 @@ class ExportActions(PastActions):
     ) -> None:
         """On a thread of its own: write it, and say how that went."""
         from engine.analysis.export.writing import ExistsError, export
-        from engine.common.user_path import user_path
 
         problem, exists, written = None, False, ""
         try:
-            out = None if path is None else user_path(path)
-            written = str(export(make(), name, out, force))
+            written = str(export(make(), name, path, force))
         except ExistsError:
             problem, exists = "it is there already", True
         except UserError as error:

@@ -34,7 +34,7 @@ def write_config(path: Path, preset: str, force: bool) -> None:
     try:
         if path.exists() and not force:
             raise UserError(f"{path} exists; give --force to replace it")
-        write_atomic(path, text)
+        write_atomic(path, text, private=False)
     except OSError as error:
         raise UserError(f"{path} can't be written: {error.strerror}") from error
     name = f"./{path}" if str(path) in preset_names() else path

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.common.errors import ConfigError
-from engine.common.names import quoted
+from engine.common.names import nearest, quoted
 from engine.common.wording import counted
 from engine.config import DataConfig
 from engine.config.toml_file import validate
@@ -117,8 +116,8 @@ def _summaries() -> dict[str, str]:
 def _check_name(name: str) -> None:
     known = registered_datasets()
     if name not in known:
-        near = get_close_matches(name, known, n=1)
-        hint = f"did you mean {quoted(near[0])}? " if near else ""
+        near = nearest(name, known)
+        hint = f"did you mean {quoted(near)}? " if near is not None else ""
         raise ConfigError(
             f"there is no data set {quoted(name)}; {hint}`glov datasets` lists those there are"
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import typer
 from typing_extensions import TypedDict
@@ -36,7 +35,7 @@ class ExportRequest:
 
     run: str
     format: str
-    out: Path | None
+    out: str | None  # as it was typed
     overrides: Sequence[str]
     force: bool
     trusted: bool
@@ -51,7 +50,7 @@ def export_run(request: ExportRequest) -> None:
             be written.
     """
     form = find_format(request.format)
-    on_stdout = request.out is not None and str(request.out) == TO_STDOUT
+    on_stdout = request.out == TO_STDOUT
     if on_stdout and (not form.is_text or request.as_json):
         other = "--json, which prints where it is" if form.is_text else f"--format {request.format}"
         raise ConfigError(f"--out - prints a text, so it does not go with {other}")

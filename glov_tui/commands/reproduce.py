@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -14,8 +15,9 @@ import typer
 from engine.common.errors import ConfigError, UserError
 from engine.common.files import write_atomic
 from engine.common.kept import Kept
-from engine.common.names import quoted
-from engine.common.wording import counted
+from engine.common.names import quoted, what_there_is
+from engine.common.ownership import why_denied
+from engine.common.wording import counted, numbers
 from engine.config.run_name import runs_folder
 from engine.config.toml_file import load_config, preset_file
 from engine.storage.run_folder import LOG
@@ -37,6 +39,7 @@ from glov_tui.terminal.streams import tell
 
 EXIT_MISSING = 2
 TABLE_FILE = "table.md"
+_SEEDS = re.compile(r"\d+(:\d+){0,2}(,\d+(:\d+){0,2})*", re.ASCII)
 _LISTS = (".txt", ".json", ".jsonl", ".csv")
 
 
@@ -108,7 +111,7 @@ def reproduce(call: Call) -> int:
 
 def _table(name: str) -> Table:
     if name not in tables():
-        raise ConfigError(f"--table {quoted(name)}: there are {', '.join(tables())}")
+        raise ConfigError(f"--table {quoted(name)}: {what_there_is(name, list(tables()))}")
     return tables()[name]
 
 
@@ -116,14 +119,13 @@ def _seeds(texts: Sequence[str]) -> list[int]:
     """Seeds as they are typed: whole numbers, and ranges such as 0:5."""
     seeds: list[int] = []
     for text in texts:
-        try:
-            values = parse_axis(f"seed={text}").values
-        except ConfigError:
-            values = (text,)
-        if not all(isinstance(value, int) and 0 <= value < 2**63 for value in values):
+        if not _SEEDS.fullmatch(text):
             raise ConfigError(
                 f"--seeds {quoted(text)}: write whole numbers from 0 on, e.g. 0 1 2 or 0:5"
             )
+        values = parse_axis(f"seed={text}", f"--seeds {text}").values
+        if max(values) >= 2**63:
+            raise ConfigError(f"--seeds {text}: {max(values)} is too large; below 2^63 is allowed")
         seeds += values
     return seeds
 
@@ -203,7 +205,7 @@ def _cost_lines(facts: PlannedTable) -> list[str]:
     lines = [
         f"table {facts['table']}: {facts['title']}",
         f"{counted(len(facts['datasets']), 'data set')} x {len(facts['methods'])} methods "
-        f"({', '.join(facts['methods'])}), seeds {', '.join(map(str, facts['seeds']))}: "
+        f"({', '.join(facts['methods'])}), seeds {numbers(facts['seeds'])}: "
         f"{counted(facts['planned'], 'run')}{done}; in {facts['folder']}",
     ]
     if not left:
@@ -257,17 +259,18 @@ def _drive(
     status: Ended = "stopped" if stopped else "failed" if failed else "finished"
     facts = table_facts(table, sweep, records, damaged | failed, status, call.overrides)
     text = markdown(facts)
-    write_atomic(sweep.folder / TABLE_FILE, text)
     if call.as_json:
         print_json(facts)
     else:
         _, plain = result_console()
         shown = clean(text, keep_newlines=True)
         print(shown.replace("±", "+-") if plain else shown, flush=True)  # noqa: T201
+    path = sweep.folder / TABLE_FILE
+    try:
+        write_atomic(path, text)
+    except OSError as error:  # the table is printed, and its runs are kept
+        raise UserError(f"{path} can't be written: {why_denied(error, path)}") from error
     code = say_ended(failed, stopped, len(jobs), call.again(sweep.folder))
     if code == EXIT_DONE:
-        say(
-            f"the table: {sweep.folder / TABLE_FILE}; paired tests: glov compare "
-            f"{shlex.quote(str(sweep.folder))}"
-        )
+        say(f"the table: {path}; paired tests: glov compare {shlex.quote(str(sweep.folder))}")
     return code

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import pytest
 
-from engine.common.wording import counted, listed
+from engine.common.wording import counted, listed, numbers
 from tests.support import ROOT
 
 NOUNS = (
@@ -54,3 +55,11 @@ def test_no_number_stands_before_a_plural_by_itself() -> None:
 def test_a_list_has_its_word_before_the_last() -> None:
     assert [listed("abc"[:n]) for n in (1, 2, 3)] == ["a", "a and b", "a, b and c"]
     assert listed(["x", "y"], "or") == "x or y"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [([0], "0"), ([2, 0, 1], "0, 1, 2"), (range(9), "0 to 8"), ([*range(4), 7, 8], "0 to 3, 7, 8")],
+)
+def test_many_numbers_in_a_row_are_one_range(values: Iterable[int], said: str) -> None:
+    assert numbers(values) == said

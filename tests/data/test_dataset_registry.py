@@ -48,7 +48,7 @@ def test_the_configuration_overrides_name_and_description(tmp_path):
 def test_unknown_names_are_answered_with_the_known_ones():
     with pytest.raises(ConfigError, match="did you mean 'image-folder'.*demo-"):
         load_dataset(DataConfig(dataset="image_folder", path="x"))
-    with pytest.raises(ConfigError, match="not registered; Registered are image-folder"):
+    with pytest.raises(ConfigError, match="not registered; there are image-folder"):
         load_dataset(DataConfig(dataset="zzz"))
 
 

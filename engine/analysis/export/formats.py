@@ -7,7 +7,7 @@ from pkgutil import resolve_name
 
 from engine.analysis.export.exported import Writer
 from engine.common.errors import ConfigError
-from engine.common.names import quoted
+from engine.common.names import quoted, what_there_is
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,5 +77,5 @@ def find_format(name: str) -> Format:
         ConfigError: naming those there are.
     """
     if name not in FORMATS:
-        raise ConfigError(f"--format {quoted(name)}: there are {', '.join(FORMATS)}")
+        raise ConfigError(f"--format {quoted(name)}: {what_there_is(name, list(FORMATS))}")
     return FORMATS[name]

@@ -11,9 +11,9 @@ from pathlib import Path
 from engine.analysis.export.exported import Content, Exported
 from engine.analysis.export.formats import Format, find_format
 from engine.common.errors import UserError
-from engine.common.files import make_folder, write_atomic
+from engine.common.files import check_writable, make_folder, umask, write_atomic
 from engine.common.ownership import why_denied
-from engine.common.user_path import reachable
+from engine.common.user_path import names_folder, reachable, user_path
 from engine.storage.run_folder import EXPORTS
 
 
@@ -30,13 +30,14 @@ def make_content(run: Exported, name: str) -> Content:
     return find_format(name).load()(run)
 
 
-def export(run: Exported, name: str, out: Path | None = None, force: bool = False) -> Path:
-    """Write a run in a format; returns what was written.
+def export(run: Exported, name: str, out: str | Path | None = None, force: bool = False) -> Path:
+    """Write a run in a format; returns what was written, with the rights that the umask leaves.
 
     Args:
         run: what is exported.
         name: of the format.
-        out: the file to write, or the folder to write it into; None: ``exports`` in the run's.
+        out: the file to write, or the folder to write it into, as a person types it; one that ends
+            in a slash is a folder, which is made; None: ``exports`` in the run's.
         force: what is there may be replaced.
 
     Raises:
@@ -44,46 +45,60 @@ def export(run: Exported, name: str, out: Path | None = None, force: bool = Fals
         UserError: if it can't be made or written.
     """
     form = find_format(name)
-    path = target(run, form, out)
-    _check_place(path, form, force, out is None)  # before models are loaded for nothing
+    path, is_made = target(run, form, out)
+    _check_place(path, form, force, is_made)  # before models are loaded for nothing
     content = form.load()(run)
     try:
         if out is None:
             _own_folder(path.parent)
+        elif is_made:
+            make_folder(path.parent)
         if isinstance(content, Mapping):
             _write_folder(path, content, force)
         else:
-            write_atomic(path, content, replace=force)
+            write_atomic(path, content, replace=force, private=False)
     except FileExistsError as error:
         raise ExistsError(_exists(path)) from error
     except OSError as error:
-        raise UserError(
-            f"{path} can't be written: {why_denied(error, path)}; --out names another place"
-        ) from error
+        raise UserError(_denied(path, error)) from error
     return path
 
 
-def target(run: Exported, form: Format, out: Path | None = None) -> Path:
-    """What an export writes: ``out``, or a file in it where that is a folder.
+def target(run: Exported, form: Format, out: str | Path | None) -> tuple[Path, bool]:
+    """What an export writes: ``out``, or a file in it where that is a folder; whether that is made.
 
     Raises:
         UserError: if ``out`` can't be looked for.
     """
     name = f"{run.stem}{form.ending}"
     if out is None:
-        return run.folder / EXPORTS / name
-    if not reachable(out).is_dir() or (form.is_folder and _is_ours(out)):
-        return out
-    return out / name
+        return run.folder / EXPORTS / name, True
+    path = reachable(user_path(str(out)))
+    if names_folder(str(out)):
+        return path / name, True
+    if not path.is_dir() or (form.is_folder and _is_ours(path)):
+        return path, False
+    return path / name, False
+
+
+def _denied(path: Path, error: OSError) -> str:
+    return f"{path} can't be written: {why_denied(error, path)}; --out names another place"
 
 
 def _exists(path: Path) -> str:
     return f"{path} exists; give --force to replace it, or --out for another place"
 
 
-def _check_place(path: Path, form: Format, force: bool, is_own: bool) -> None:
-    if not is_own and not path.parent.is_dir():
-        raise UserError(f"{path}: there is no folder {path.parent}; make it, or give another --out")
+def _check_place(path: Path, form: Format, force: bool, is_made: bool) -> None:
+    if not is_made and not path.parent.is_dir():
+        raise UserError(
+            f"{path}: there is no folder {path.parent}; make it, or give another --out (with a "
+            "slash at its end it is a folder, which is made)"
+        )
+    try:
+        check_writable(path.parent)
+    except OSError as error:
+        raise UserError(_denied(path, error)) from error
     if not os.path.lexists(path):
         return
     if not force:
@@ -117,6 +132,7 @@ def _write_folder(path: Path, files: Mapping[str, bytes], force: bool) -> None:
     try:
         for name, content in files.items():
             (made / name).write_bytes(content)
+        made.chmod(0o777 & ~umask())
         if not (force and path.is_dir()):
             made.rename(path)  # fails where there is something by now
             return

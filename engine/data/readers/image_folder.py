@@ -24,11 +24,17 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from engine.common.errors import ConfigError, DataError
-from engine.common.names import natural_key, quoted, readable_name, same_name, some_names
+from engine.common.names import (
+    natural_key,
+    nearest,
+    quoted,
+    readable_name,
+    same_name,
+    some_names,
+)
 from engine.common.user_path import user_path, why_not_there
 from engine.config import DataConfig
 from engine.data.dataset import Dataset, LabelledImage
@@ -122,8 +128,8 @@ def _check_settings(root: Path, folders: Sequence[str], settings: FolderSettings
     known = [same_name(readable_name(folder)) for folder in folders]
     unknown = [folder for folder in settings.classes if folder not in set(known)]
     if unknown:
-        near = get_close_matches(unknown[0], known, n=1)
-        hint = f"; did you mean {quoted(near[0])}?" if near else ""
+        near = nearest(unknown[0], known)
+        hint = f"; did you mean {quoted(near)}?" if near is not None else ""
         if unknown[0] in KEYS:
             hint = f"; {unknown[0]} belongs at the top of the file, before the first [table]"
         raise DataError(

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from engine.common.errors import ConfigError
-from engine.common.names import quoted
+from engine.common.names import quoted, what_there_is
 from engine.config import DataConfig, RunConfig
 from engine.config.toml_file import load_config, parse_override, preset_file
 from engine.data.catalogue.table import catalogue
 from engine.data.readers.catalogue import base_folder, places
 from engine.search.dataset_templates import NoTemplatesError, dataset_templates
 from engine.session.config_check import check_config
-from engine.sweeps.grid import Axis, Cell, Grid
+from engine.sweeps.grid import MOST_CELLS, Axis, Cell, Grid
 from engine.sweeps.tables.table import METHODS, Table, known_datasets
 
 _OWN_KEYS = ("data.dataset", "search.kind", "search.templates", "steering.mode", "seed", "name")
@@ -53,11 +52,9 @@ def wanted(
     ):
         for name in given:
             if name not in known:
-                near = get_close_matches(name, known, n=1)
-                hint = f"did you mean {quoted(near[0])}? " if near else ""
                 raise ConfigError(
-                    f"{what} {quoted(name)}: there is none of that name; {hint}"
-                    f"There are {', '.join(known)}"
+                    f"{what} {quoted(name)}: there is none of that name; "
+                    f"{what_there_is(name, known)}"
                 )
     for what, values in (("--datasets", datasets), ("--methods", methods), ("--seeds", seeds)):
         twice = [value for value in values if values.count(value) > 1]
@@ -71,7 +68,7 @@ def wanted(
                 "--methods, --seeds or --templates"
             )
     order = list(METHODS)
-    return Wanted(
+    asked = Wanted(
         table=table,
         datasets=tuple(datasets) or table.datasets,
         methods=tuple(sorted(methods, key=order.index)) or table.methods,
@@ -79,6 +76,13 @@ def wanted(
         overrides=tuple(overrides),
         templates=templates,
     )
+    count = len(asked.datasets) * len(asked.methods) * len(asked.seeds)
+    if count > MOST_CELLS:
+        raise ConfigError(
+            f"the table would have {count:,} runs; {MOST_CELLS:,} is the most. Give fewer --seeds, "
+            "--datasets or --methods"
+        )
+    return asked
 
 
 def missing_datasets(asked: Wanted) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing_extensions import TypedDict
 
 from engine.common.errors import DataError, JournalError
+from engine.common.files import check_place
 from engine.common.kept import Kept
 from engine.common.record import Count
 from engine.config import RunConfig
@@ -101,8 +102,10 @@ def propose(asked: Wanted, folder: Path) -> Proposal:
     """Look at what is asked for, at what is on this machine and at what is done already.
 
     Raises:
-        UserError: if a configuration is wrong, or the folder holds something else.
+        UserError: if a configuration is wrong, or the folder can't be written or holds something
+            else.
     """
+    check_place(folder, "a table", "--sweep-dir")  # not after models were loaded and timed
     missing, without = tuple(missing_datasets(asked)), missing_templates(asked)
     grid = plan_table(asked, leave_out=without)
     if is_sweep(folder):

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from engine.common.errors import JournalError
 from engine.common.record import Count
 from engine.common.statistics import spread
-from engine.common.wording import counted
+from engine.common.wording import counted, numbers
 from engine.run import events as ev
 from engine.storage.journal import read_journal
 from engine.storage.run_record import RunRecord
@@ -225,7 +225,7 @@ def markdown(facts: TableFacts) -> str:
     if with_paper:
         told += ", in brackets the paper's"
     if len(facts["seeds"]) > 1:
-        told += f"; mean ± standard deviation over the seeds {', '.join(map(str, facts['seeds']))}"
+        told += f"; mean ± standard deviation over the seeds {numbers(facts['seeds'])}"
     parts = [
         f"# {_heading(facts)}",
         "\n".join(_table([heads, *lines])),

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.common.errors import ModelError
+from engine.common.names import nearest
 from engine.common.user_path import reachable, user_path, why_not_there
 from engine.config import VLMConfig
 from engine.models import threads
@@ -181,8 +182,8 @@ def _pretrained(name: str, pretrained: str | None) -> str:
     file = reachable(user_path(pretrained))
     if file.is_file():
         return str(file)
-    near = get_close_matches(pretrained, tags, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = nearest(pretrained, tags)
+    hint = f"did you mean {near!r}? " if near is not None else ""
     raise ModelError(
         f"vlm.pretrained is {pretrained!r}, which is neither a tag nor a file; {hint}{listed}"
     )

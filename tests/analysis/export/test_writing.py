@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.analysis.export.exported import Exported, read_exported
-from engine.analysis.export.formats import FORMATS, find_format
+from engine.analysis.export.formats import FORMATS, Format, find_format
 from engine.analysis.export.writing import ExistsError, export, target
 from engine.common.errors import ConfigError, UserError
 from engine.common.files import write_atomic
@@ -35,6 +35,44 @@ def test_by_itself_it_goes_into_the_run(run: Exported) -> None:
 def test_a_file_or_a_folder_can_be_named(run: Exported, tmp_path: Path) -> None:
     assert export(run, "md", tmp_path / "x.txt") == tmp_path / "x.txt"
     assert export(run, "md", tmp_path) == tmp_path / "one.md"
+
+
+def test_a_path_that_ends_in_a_slash_is_a_folder_that_is_made(
+    run: Exported, tmp_path: Path
+) -> None:
+    for end in ("/", "//", "/."):
+        assert export(run, "md", f"{tmp_path}/a/b{end}", force=True) == tmp_path / "a/b/one.md"
+    made = export(run, "tensorboard", f"{tmp_path}/events/")
+    assert made == tmp_path / "events" / "one-tensorboard"
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UserError, match="file/one.md can't be written: it is no folder"):
+        export(run, "md", f"{tmp_path}/file/")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_others_may_read_it_as_the_umask_says(run: Exported, tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        file, folder = export(run, "md", tmp_path), export(run, "tensorboard", tmp_path)
+        file.chmod(0o640)
+        export(run, "md", tmp_path, force=True)
+        assert file.stat().st_mode & 0o777 == 0o640  # as it was
+        found = export(run, "csv", tmp_path)
+    finally:
+        os.umask(before)
+    assert found.stat().st_mode & 0o777 == 0o666 & ~mask
+    assert folder.stat().st_mode & 0o777 == 0o777 & ~mask
+    assert {entry.stat().st_mode & 0o777 for entry in folder.iterdir()} == {0o666 & ~mask}
+
+
+def test_a_place_that_can_not_be_written_is_said_before_anything_is_made(
+    run: Exported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Format, "load", lambda _: pytest.fail("it was made"))
+    for out in ("/proc/x.safetensors", "/proc/x/"):  # root can't write there, either
+        with pytest.raises(UserError, match=r"/proc/.*can't be written.*--out"):
+            export(run, "head", out)
 
 
 def test_nothing_is_replaced_unless_it_is_said(run: Exported, tmp_path: Path) -> None:
@@ -110,7 +148,7 @@ def test_a_folder_is_replaced_only_if_an_export_made_it(run: Exported, tmp_path:
     form = find_format("tensorboard")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "work.txt").write_text("mine")
-    assert target(run, form, tmp_path / "mine") == tmp_path / "mine" / "one-tensorboard"
+    assert target(run, form, tmp_path / "mine")[0] == tmp_path / "mine" / "one-tensorboard"
     inner = tmp_path / "mine" / "one-tensorboard"
     inner.mkdir()
     (inner / "work.txt").write_text("mine")

@@ -142,3 +142,24 @@ def test_glov_and_unsteered_are_one_with_an_llm_on_a_server() -> None:
         plan_table(demo(overrides=served, methods=["unsteered", "glov"]))
     grid = plan_table(demo(overrides=served, methods=["s-temp", "glov"], seeds=[0]))
     assert len(grid.cells) == 8
+
+
+def test_a_table_has_no_more_runs_than_a_sweep() -> None:
+    with pytest.raises(ConfigError, match="would have 216,000 runs; 10,000 is the most"):
+        demo(seeds=range(9000))
+
+
+def test_names_that_are_not_there_are_said_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="'EuroSAT': .*; did you mean 'eurosat'. There are demo"):
+        demo(datasets=["EuroSAT"])
+    with pytest.raises(ConfigError, match="'zzz': there is none of that name; there are s-temp"):
+        demo(methods=["zzz"])
+
+
+def test_a_folder_that_can_not_be_written_is_said_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for folder in (Path("/proc/x"), tmp_path / "file", tmp_path / "file" / "x"):
+        with pytest.raises(UserError, match="a table can't be written there.*--sweep-dir"):
+            propose(demo(), folder)
+    propose(demo(), tmp_path / "new" / "table")
+    assert not (tmp_path / "new").exists()
