@@ -19,6 +19,11 @@ class Kept:
     def __init__(self) -> None:
         self._held: dict[str, tuple[object, Any]] = {}
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has been loaded."""
+        return not self._held
+
     def get(self, kind: str, section: object, load: Callable[[], T]) -> T:
         """What was loaded for an equal ``section``, or what ``load`` gives, kept from now on."""
         if kind in self._held:

@@ -1,6 +1,6 @@
 """An LLM in one GGUF file, as llama.cpp has it: weights, tokenizer and chat template.
 
-transformers reads such a file with the packages ``gguf`` and ``accelerate`` (the extra ``gguf``)
+transformers reads such a file with the packages ``accelerate`` and ``gguf`` (the extra ``gguf``)
 and unpacks its weights into an ordinary model, so all that is true of other LLMs, exact steering
 included, is true of these. Unpacked they need the memory of an ordinary model.
 

@@ -22,6 +22,7 @@ from engine.config import LLMConfig, names_gguf
 from engine.llm.gguf import gguf_folder, unpacking
 from engine.models import threads
 from engine.models.code import check_kernels, no_questions
+from engine.models.device import find_device
 from engine.models.memory import is_out_of_memory
 from engine.models.quiet import quiet
 from engine.prompts.jinja_limits import limit_chat_template
@@ -39,7 +40,7 @@ def load_model(config: LLMConfig, progress: Progress) -> tuple[Any, Any]:
         ModelError: if the model can't be found or reached, is no causal language model, needs a
             library that is missing, or does not fit into memory; or if the device is not there.
     """
-    device = pick_device(config.device)
+    device = find_device(config.device, "llm.device")
     with quiet(), _explained(config), no_questions(), _source(config) as (source, common):
         progress(f"the tokenizer of {config.model}")
         model_config = AutoConfig.from_pretrained(source, **common)
@@ -70,35 +71,6 @@ def load_model(config: LLMConfig, progress: Progress) -> tuple[Any, Any]:
             model.to(device)
     threads.fit(model)
     return model, tokenizer
-
-
-def pick_device(name: str) -> torch.device:
-    """The torch device of ``llm.device``; ``auto`` is CUDA, then MPS, then the CPU.
-
-    Raises:
-        ModelError: if the name is no device, or this machine has none of the kind.
-    """
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ModelError(
-            f"llm.device is {name!r}; allowed are auto, cpu, cuda, cuda:N and mps"
-        ) from error
-    count = torch.cuda.device_count()
-    missing = (device.type == "cuda" and (device.index or 0) >= count) or (
-        device.type == "mps" and not torch.backends.mps.is_available()
-    )
-    if missing:
-        found = f"{count} CUDA device(s)" if device.type == "cuda" else "no MPS device"
-        raise ModelError(
-            f"llm.device is {name!r}, but this machine has {found} that torch can use. "
-            "Set llm.device to 'auto' or 'cpu'."
-        )
-    return device
 
 
 def _dtype(config: LLMConfig, device: torch.device) -> torch.dtype | str:

@@ -41,9 +41,21 @@ def free_bytes(device: torch.device) -> int:
     return min(int(psutil.virtual_memory().available), _left_to_the_group())
 
 
-def _left_to_the_group(root: Path = Path("/sys/fs/cgroup")) -> int:
+_GROUP = Path("/sys/fs/cgroup")
+
+
+def group_limit() -> int | None:
+    """Bytes that the control group leaves to its processes in all; None where there is no limit."""
+    return _of_the_group("max")
+
+
+def _left_to_the_group() -> int:
+    most, taken = group_limit(), _of_the_group("current")
+    return 2**62 if most is None or taken is None else max(0, most - taken)
+
+
+def _of_the_group(what: str) -> int | None:
     try:
-        most, taken = ((root / f"memory.{name}").read_text() for name in ("max", "current"))
-        return max(0, int(most) - int(taken))
-    except (OSError, ValueError):  # no such limit
-        return 2**62
+        return int((_GROUP / f"memory.{what}").read_text())
+    except (OSError, ValueError):  # "max", or no such file
+        return None

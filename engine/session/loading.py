@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.common.errors import ModelError
@@ -16,7 +17,8 @@ from engine.models import hub, threads
 from engine.run.contract import Expected, check_fitness, check_llm
 from engine.search.begun import as_begun
 from engine.search.registry import find_search
-from engine.vlm.families import task_of, why_unused
+from engine.session.wanted_models import embedder, is_judged, judge_model, wanted_models
+from engine.vlm.families import task_of
 from engine.vlm.interface import Fitness, Judged, Score
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def _look_for_hub(config: RunConfig, report: Report, llm: bool = True) -> None:
     Raises:
         ModelError: if one is not there either: that is known before libraries are imported.
     """
-    others = (_embedder(config), _judge_model(config))
+    others = (embedder(config), judge_model(config))
     llm = llm and not config.llm.is_served
     names = (*((config.llm.model,) if llm else ()), config.vlm.model, *filter(None, others))
     if all(why_not_there(user_path(name)) is None for name in names):
@@ -63,25 +65,14 @@ def _look_for_hub(config: RunConfig, report: Report, llm: bool = True) -> None:
             )
 
 
-def _embedder(config: RunConfig) -> str | None:
-    """The name of the embedder, where the VLM's answers need one."""
-    wanted = config.vlm.answer == "embedding" and why_unused(config, "vlm.embedder") is None
-    return config.vlm.embedder if wanted else None
-
-
-def _judge_model(config: RunConfig) -> str | None:
-    """The name of an LLM that only judges, where there is to be one."""
-    return config.vlm.judge_model if _is_judged(config) else None
-
-
 def _on_the_hub(config: RunConfig, llm: bool) -> Iterator[tuple[str, str, str]]:
     """What each model is that transformers finds on the hub by its name, its key and the name."""
-    models: list[tuple[str, str, str | None]] = [("embedder", "vlm.embedder", _embedder(config))]
+    models: list[tuple[str, str, str | None]] = [("embedder", "vlm.embedder", embedder(config))]
     if config.vlm.kind == "encoder-decoder":
         models.append(("VLM", "vlm.model", config.vlm.model))
     if config.llm.kind == "local":
         models += [("LLM", "llm.model", config.llm.model)] if llm else []
-    models.append(("judge", "vlm.judge_model", _judge_model(config)))
+    models.append(("judge", "vlm.judge_model", judge_model(config)))
     for what, key, name in models:
         if name and _HUB_NAME.fullmatch(name) and why_not_there(user_path(name)) is not None:
             yield what, key, name
@@ -140,7 +131,7 @@ def load_search(
     from engine.llm.halving import HalvingLLM
 
     halving = HalvingLLM(llm, report)
-    if _is_judged(config) and _judge_model(config) is None:
+    if is_judged(config) and judge_model(config) is None:
         _have_judge(config, fitness, halving)
     return search.load()(config, halving, fitness, meta_prompt, scores, clock)
 
@@ -158,7 +149,7 @@ def load_scoring(
         UserError: naming the key, file or model that can't be used and what to do.
     """
     kept = kept or Kept()
-    own = _is_judged(config) and _judge_model(config) is None
+    own = is_judged(config) and judge_model(config) is None
     _look_for_hub(config, report, llm=own)
     sections = (config.llm, config.vlm) if own else (config.vlm,)
     fitness = _load_vlm(config, sections, progress, report, kept)
@@ -179,6 +170,7 @@ def _load_vlm(
     """With the LLM that judges, if it is one of its own. ``sections``: whose models are loaded."""
     progress("libraries", 0, 0)
     threads.prepare()
+    from engine.session.room import check_room
     from engine.vlm.loading import load_fitness
 
     threads.fit()
@@ -189,8 +181,11 @@ def _load_vlm(
                 f"{key}.trust_remote_code is on: the code that comes with {section.model} is run "
                 "with your rights"
             )
+    if kept.is_empty:  # what another run has loaded has its room
+        own = any(isinstance(section, LLMConfig) for section in sections)
+        check_room(config, replace(wanted_models(config), llm=own), report)
     fitness = load_fitness(config, progress, report, kept)
-    name = _judge_model(config)
+    name = judge_model(config)
     if name is not None:
         from engine.llm.halving import HalvingLLM
         from engine.llm.loading import load_llm
@@ -210,11 +205,6 @@ def _load_llm(config: RunConfig, progress: OnProgress, kept: Kept) -> LanguageMo
     return kept.get(
         "LLM", config.llm, lambda: load_llm(config.llm, lambda what: progress(what, 0, 0))
     )
-
-
-def _is_judged(config: RunConfig) -> bool:
-    """Whether an LLM judges what the VLM answers."""
-    return config.vlm.judge == "llm" and why_unused(config, "vlm.judge") is None
 
 
 def _have_judge(config: RunConfig, fitness: Fitness, llm: HalvingLLM, revision: str = "") -> None:

@@ -24,6 +24,7 @@ from engine.config.toml_file import load_config
 from engine.llm.served.models import HOW_TO_INSTALL, is_installed, models_of
 from engine.models import hub, threads
 from engine.session.config_check import check_config
+from glov_tui.commands.doctor_memory import DeviceMemory, ModelMemory, RoomFound, memory_of
 from glov_tui.common.text import clean
 from glov_tui.terminal.printing import print_json
 
@@ -95,7 +96,9 @@ class LLMServer(TypedDict):
 
 
 class Machine(TypedDict):
-    """What a machine has, and the LLM's server of a configuration that was named."""
+    """What a machine has; of a configuration that was named its LLM's server, and whether its
+    models have room.
+    """
 
     versions: dict[str, str]  # of glov, Python and the libraries behind the numbers
     extras: dict[str, str]  # optional parts, and whether they are installed
@@ -104,6 +107,9 @@ class Machine(TypedDict):
     hub: Hub
     terminal: Terminal
     llm: NotRequired[LLMServer]
+    models: NotRequired[list[ModelMemory]]  # what each local model takes, estimated
+    memory: NotRequired[list[DeviceMemory]]  # of the devices that they go to
+    room: NotRequired[RoomFound]
 
 
 def report(as_json: bool, source: str | None = None, overrides: Sequence[str] = ()) -> int:
@@ -111,11 +117,12 @@ def report(as_json: bool, source: str | None = None, overrides: Sequence[str] = 
 
     Args:
         as_json: one document in place of tables.
-        source: a configuration whose LLM's server is asked too.
+        source: a configuration whose LLM's server is asked too, and whose local models are
+            looked for room for.
         overrides: ``key.path=value`` over it.
 
     Returns:
-        0, or 1 where the server can't be used.
+        0, or 1 where the server can't be used or the models can't fit.
 
     Raises:
         ConfigError: if the configuration is wrong.
@@ -135,7 +142,11 @@ def report(as_json: bool, source: str | None = None, overrides: Sequence[str] = 
     }
     if config is not None and config.llm.is_served:
         found["llm"] = _llm_server(config.llm)
-    code = 1 if "problem" in found.get("llm", {}) else 0
+    if config is not None:
+        if not found["hub"]["reachable"]:
+            hub.do_without()  # each file that is asked for would take its time
+        found["models"], found["memory"], found["room"] = memory_of(config)
+    code = int("problem" in found.get("llm", {}) or "problem" in found.get("room", {}))
     if as_json:
         print_json(found)
         return code
@@ -180,7 +191,10 @@ def _llm_server(config: LLMConfig) -> LLMServer:
 
 def _plain(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{k} {_plain(v)}" for k, v in value.items() if k != "name")
+        there = ((k.replace("_", " "), v) for k, v in value.items() if k != "name")
+        return ", ".join(f"{k} {_plain(v)}" for k, v in there if v not in ([], {}, None))
+    if isinstance(value, list):
+        return " and ".join(map(_plain, value))
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)

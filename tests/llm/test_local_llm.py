@@ -189,7 +189,10 @@ def test_a_pickle_is_not_run(tmp_path):
 
 @pytest.mark.parametrize(
     ("device", "message"),
-    [("cuda:99", "has .* CUDA"), ("gpu", "allowed are auto, cpu, cuda")],
+    [
+        ("cuda:99", "llm.device is 'cuda:99'; this machine has auto, cpu"),
+        ("gpu", "llm.device is 'gpu'; this machine has auto, cpu"),
+    ],
 )
 def test_a_device_that_is_not_there(folder, device, message):
     with pytest.raises(ModelError, match=message):

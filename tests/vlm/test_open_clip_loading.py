@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from engine.common.errors import ModelError
 from engine.config import VLMConfig
-from engine.vlm.device import resolve_device
+from engine.models.device import find_device
 from engine.vlm.dual_encoder.model import load_open_clip
 
 
@@ -150,13 +150,13 @@ def test_weights_for_another_activation_are_reported(monkeypatch, tmp_path, mode
 
 
 def test_devices():
-    assert resolve_device("cpu") == torch.device("cpu")
-    assert resolve_device("auto").type in ("cpu", "cuda", "mps")
+    assert find_device("cpu", "vlm.device") == torch.device("cpu")
+    assert find_device("auto", "vlm.device").type in ("cpu", "cuda", "mps")
     for name in ("cuda:99", "gpu", "cpu:1x"):
         with pytest.raises(
             ModelError, match=rf"vlm.device is '{name}'; this machine has auto, cpu"
         ):
-            resolve_device(name)
+            find_device(name, "vlm.device")
 
 
 def test_precision_is_what_was_asked_for(model_folder):

@@ -25,8 +25,8 @@ from engine.common.user_path import reachable, user_path, why_not_there
 from engine.config import VLMConfig
 from engine.models import threads
 from engine.models.code import check_kernels, no_questions
+from engine.models.device import find_device
 from engine.models.identity import identify, sampled_hash
-from engine.vlm.device import resolve_device
 from engine.vlm.dual_encoder.code import check_tokenizer_options
 from engine.vlm.dual_encoder.naming import FOLDER, HUB, listed_name, local_folder
 
@@ -68,7 +68,7 @@ def load_open_clip(config: VLMConfig, report: Callable[[str], None]) -> OpenClip
         ModelError: naming the key and value that can't be used and what is allowed instead.
     """
     name, shown = _resolve(config, report)
-    device = resolve_device(config.device)
+    device = find_device(config.device, "vlm.device")
     precision = _resolve_precision(config.precision, device)
     pretrained = None
     if not name.startswith((HUB, FOLDER)):

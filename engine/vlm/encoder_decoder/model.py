@@ -17,11 +17,11 @@ from engine.common.user_path import reachable, user_path
 from engine.config import VLMConfig
 from engine.models import threads
 from engine.models.code import check_kernels, no_questions
+from engine.models.device import find_device
 from engine.models.identity import identify, sampled_hash
 from engine.models.load_errors import LONGEST, in_words
 from engine.models.quiet import quiet
 from engine.prompts.jinja_limits import limit_chat_template
-from engine.vlm.device import resolve_device
 
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -45,7 +45,7 @@ def load_model(config: VLMConfig) -> LoadedModel:
             text, if it comes with code of its own that is not trusted, or does not fit into memory.
     """
     source, name = _source(config.model)
-    device = resolve_device(config.device)
+    device = find_device(config.device, "vlm.device")
     precision = config.precision
     if precision == "auto":
         precision = "bf16" if device.type == "cuda" else "fp32"

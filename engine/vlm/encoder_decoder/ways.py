@@ -11,7 +11,7 @@ from engine.common.kept import Kept
 from engine.config import VLMConfig
 from engine.data.images import READER_VERSION
 from engine.data.readers.question_rows import QuestionRow
-from engine.vlm.device import resolve_device
+from engine.models.device import find_device
 from engine.vlm.encoder_decoder.answer_cache import AnswerCache
 from engine.vlm.encoder_decoder.by_choice import ByChoice
 from engine.vlm.encoder_decoder.by_embedding import ByEmbedding
@@ -40,7 +40,9 @@ def find_embedder(config: VLMConfig, progress: OnProgress, kept: Kept) -> Embedd
     progress("embedder", 0, 0)
     section = (config.embedder, config.device)
     return kept.get(
-        "embedder", section, lambda: load_embedder(config.embedder, resolve_device(config.device))
+        "embedder",
+        section,
+        lambda: load_embedder(config.embedder, find_device(config.device, "vlm.device")),
     )
 
 
