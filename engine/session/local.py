@@ -33,6 +33,7 @@ from engine.session.obeying import Obeyer
 from engine.session.publishing import OnEvent, Publisher, StopRequested
 from engine.session.taking_up import take_up
 from engine.storage.journal import Journal, read_journal
+from engine.storage.lock import Owner
 from engine.storage.run_folder import CONFIG, LOG, run_argument
 from engine.storage.run_record import begun_config
 from engine.storage.summary import Published
@@ -96,10 +97,12 @@ class LocalSession:
         kept: Kept | None = None,
         trusted: bool = False,
         places: Mapping[str, Any] | None = None,
+        gone: Owner | None = None,
     ) -> LocalSession:
         """Take up a run where its journal ends; ``kept`` as in ``create``.
 
-        ``places`` say where its data and models are now: see ``engine.config.places``.
+        ``places`` say where its data and models are now: see ``engine.config.places``. ``gone`` is
+        a process of another host that drove it and is known to be dead.
 
         Raises:
             JournalError: if the journal is damaged or of another version, another process drives
@@ -107,7 +110,7 @@ class LocalSession:
             UserError: as ``check_trust``, if it is not ``trusted``.
         """
         # Opened first of all: nobody else may append to what is read.
-        session = cls._opened(Journal(folder), on_event, kept, trusted)
+        session = cls._opened(Journal(folder, gone), on_event, kept, trusted)
         session._places = dict(places or {})
         return session
 

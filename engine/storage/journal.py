@@ -46,8 +46,10 @@ def is_begun(folder: Path) -> bool:
 class Journal:
     """An open journal: ``append`` writes one fact and returns when the system has it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, gone: Owner | None = None) -> None:
         """Open the journal of a run to append to it, as the only process that does.
+
+        ``gone`` is a process that is known to be dead, on whatever host.
 
         Raises:
             JournalError: if another process has it open, or it can't be written.
@@ -61,7 +63,7 @@ class Journal:
         except OSError as error:
             raise JournalError(self._unwritable(error)) from error
         try:
-            self.left_by = run_lock.take(folder, self._file)
+            self.left_by = run_lock.take(folder, self._file, gone)
             self.size = os.fstat(self._file).st_size
             self._guard = JournalGuard(folder / EVENTS, self._file)
             if self._guard.deleted:  # since it was opened

@@ -39,15 +39,16 @@ class Owner:
         return f"process {self.pid} on {self.host}"
 
 
-def take(folder: Path, descriptor: int) -> Owner | None:
+def take(folder: Path, descriptor: int, gone: Owner | None = None) -> Owner | None:
     """Become the one process that drives the run in ``folder``; ends with it or at ``give_back``.
 
     Args:
         folder: of the run.
         descriptor: of the open journal; it is locked.
+        gone: a process that is known to be dead, of a host that can't be asked from here.
 
     Returns:
-        A process of this host that died without giving the run back, if one did.
+        A process, of this host or ``gone``, that died without giving the run back, if one did.
 
     Raises:
         JournalError: if another process drives the run, or may do so on another host.
@@ -58,12 +59,13 @@ def take(folder: Path, descriptor: int) -> Owner | None:
     except OSError:
         raise JournalError(refusal(folder, read_owner(folder))) from None
     owner, me = read_owner(folder), Owner(os.getpid(), socket.gethostname())
-    if owner is not None and owner.host != me.host:
+    if owner is not None and owner.host != me.host and owner != gone:
         raise JournalError(
             f"{folder} was taken up by {owner} and not given back. If it still runs there, stop it "
             f"first; if it does not, delete {folder / OWNER} and try again"
         )
-    if owner is not None and not held and owner != me and _lives(owner.pid):
+    here = owner is not None and owner.host == me.host
+    if owner is not None and here and not held and owner != me and lives(owner.pid):
         raise JournalError(refusal(folder, owner))
     write_atomic(folder / OWNER, json.dumps({"pid": me.pid, "host": me.host}) + "\n")
     return None if owner == me else owner
@@ -125,7 +127,8 @@ def read_owner(folder: Path) -> Owner | None:
     return Owner(pid, "".join(c for c in host if c.isprintable()))
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Whether a process of this host is alive."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

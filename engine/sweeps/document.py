@@ -10,9 +10,10 @@ from typing_extensions import TypedDict
 from engine.common.record import Count, Share
 from engine.storage.run_record import Metric, RunRecord
 from engine.storage.run_status import RunStatus
+from engine.sweeps.backend import Job
 from engine.sweeps.grid import Grid
 from engine.sweeps.over_seeds import SpreadFacts, spread_facts
-from engine.sweeps.sweep import Job, Row, Sweep, make_rows
+from engine.sweeps.sweep import Row, Sweep, make_rows
 
 Ended = Literal["finished", "failed", "stopped"]
 

@@ -1,144 +1,25 @@
 """Sweeps: one run per cell of a grid, each an ordinary run in its own folder.
 
-What runs them is a ``Backend``: here ``LocalBackend``, one after another in this process. All
-that a back end leaves are the runs' journals, so that results are read from them alone, a sweep
-goes on where it ended, and any of its runs can be resumed by itself.
+What runs them is a ``Backend``; what is known of them afterwards is read from their journals.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
-
-from pydantic import BaseModel
+from typing import Any
 
 from engine.common.errors import JournalError, UserError
 from engine.common.files import make_private_folder
-from engine.common.kept import Kept
-from engine.config import RunConfig
 from engine.config.run_name import LATEST, runs_folder
-from engine.remote.server import attachable
-from engine.run import events as ev
-from engine.run.commands import Stop
-from engine.run.state import RunState
-from engine.session.local import LocalSession
 from engine.storage.journal import is_begun
 from engine.storage.run_folder import EVENTS, find_folder, holds_run
 from engine.storage.run_record import RunRecord, read_record
+from engine.sweeps.backend import Job
 from engine.sweeps.grid import Grid, describe
 from engine.sweeps.over_seeds import OverSeeds
 from engine.sweeps.plan import SWEEP, Plan, check_same, joined, plan_of, read_plan, write_plan
-
-_POLL_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class Job:
-    """A run to be made, or to be taken up where its journal ends."""
-
-    name: str
-    config: RunConfig
-    folder: Path
-
-
-@dataclass(frozen=True)
-class FinishedJob:
-    """How a job ended; its numbers are in its journal. ``error`` says why it failed."""
-
-    job: Job
-    status: Literal["finished", "failed", "stopped"]
-    error: str | None = None
-
-
-class Backend(Protocol):
-    """Runs jobs, here or elsewhere. Jobs' folders are on disks that all can reach."""
-
-    def run(self, jobs: Sequence[Job]) -> Iterator[FinishedJob]:
-        """Run all jobs, in any order, and yield each as it ends. A failed one ends only itself."""
-        ...
-
-    def stop(self) -> None:
-        """Stop jobs that run at their next safe point, and start no other; returns at once.
-
-        May be called from a signal handler.
-        """
-        ...
-
-
-OnEvent = Callable[[Job, ev.Event, RunState], None]
-"""Takes an event of a job and the state after it, on the engine's thread; must return quickly."""
-
-
-class LocalBackend:
-    """Runs jobs one after another in this process, and loads each model once for all of them.
-
-    Jobs with the same LLM, VLM and data are run next to each other, else in the order given.
-    """
-
-    def __init__(self, on_event: OnEvent | None = None, kept: Kept | None = None) -> None:
-        """``on_event``: see there; ``kept`` has models that are loaded already."""
-        self._on_event = on_event
-        self._kept = kept
-        self._session: LocalSession | None = None
-        self._stopping = False
-
-    def run(self, jobs: Sequence[Job]) -> Iterator[FinishedJob]:
-        """Run all jobs; see ``Backend``."""
-        kept = self._kept or Kept()
-        for job in _by_models(jobs):
-            if self._stopping:
-                return
-            try:
-                self._session = self._open(job, kept)
-            except UserError as error:
-                yield FinishedJob(job, "failed", str(error))
-                continue
-            self._session.unattended = True
-            with attachable(self._session):
-                self._session.start()
-                if self._stopping:  # since the check above
-                    self._session.send(Stop())
-                while not self._session.wait(_POLL_SECONDS):
-                    pass
-            state, self._session = self._session.state, None
-            yield _ended(job, state)
-
-    def stop(self) -> None:
-        """Stop; see ``Backend``."""
-        self._stopping = True
-        if self._session is not None:
-            self._session.send(Stop())
-
-    def _open(self, job: Job, kept: Kept) -> LocalSession:
-        def on_event(event: ev.Event, state: RunState) -> None:
-            if self._on_event is not None:
-                self._on_event(job, event, state)
-
-        if is_begun(job.folder):
-            return LocalSession.resume(job.folder, on_event, kept)
-        return LocalSession.create(job.config, job.folder, on_event, kept)
-
-
-def _by_models(jobs: Sequence[Job]) -> list[Job]:
-    seen: list[BaseModel] = []
-
-    def rank(section: BaseModel) -> int:
-        if section not in seen:
-            seen.append(section)
-        return seen.index(section)
-
-    return sorted(jobs, key=lambda j: tuple(map(rank, (j.config.llm, j.config.vlm, j.config.data))))
-
-
-def _ended(job: Job, state: RunState) -> FinishedJob:
-    if state.status in ("finished", "stopped"):
-        return FinishedJob(job, "finished" if state.status == "finished" else "stopped")
-    return FinishedJob(job, "failed", state.error or "the engine ended without a reason")
-
-
-# -- on disk ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

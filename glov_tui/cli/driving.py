@@ -11,6 +11,7 @@ import typer
 from glov_tui.cli.app import app
 from glov_tui.commands.arguments import (
     AsJson,
+    BackendKind,
     ConfigArgument,
     DemoVLM,
     Detach,
@@ -151,13 +152,41 @@ def sweep(
     headless: Annotated[
         bool, typer.Option("--headless", help="As for other commands; a sweep has no screen.")
     ] = False,
+    backend: Annotated[
+        BackendKind, typer.Option(help="One after another here, or wide on a Ray cluster.")
+    ] = BackendKind.LOCAL,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT|auto",
+            help="Of the Ray cluster; auto: the one that this machine is part of.",
+            show_default="RAY_ADDRESS, or this machine",
+        ),
+    ] = None,
+    gpus_per_trial: Annotated[
+        float | None,
+        typer.Option(
+            help="GPUs of a run on Ray; 0.5: two share one.", show_default="1 where there are any"
+        ),
+    ] = None,
+    cpus_per_trial: Annotated[
+        float | None, typer.Option(help="CPUs of a run on Ray.", show_default="1")
+    ] = None,
+    retries: Annotated[
+        int | None,
+        typer.Option(
+            help="How often a run is taken up whose process or node was lost on Ray.",
+            show_default="3",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run every combination of some keys' values, and show mean and spread over seeds."""
-    from glov_tui.commands.sweep import drive_sweep
+    from glov_tui.commands.sweep import drive_sweep, ray_options
 
     gc.enable()
-    code = drive_sweep(config, override or [], grid, sweep_dir, as_json)
+    ray = ray_options(backend is BackendKind.RAY, address, gpus_per_trial, cpus_per_trial, retries)
+    code = drive_sweep(config, override or [], grid, sweep_dir, as_json, ray)
     raise typer.Exit(code)
 
 

@@ -18,6 +18,13 @@ class DemoVLM(StrEnum):
     LLAVA = "llava"
 
 
+class BackendKind(StrEnum):
+    """What runs the runs of a sweep."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
 class ImageSplit(StrEnum):
     """The two splits of a data set."""
 

@@ -1,4 +1,4 @@
-"""Running the jobs of a sweep, with a line on the one under way and how each ended, on stderr."""
+"""Running the jobs of a sweep, with a line on those under way and how each ended, on stderr."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from engine.common.wording import counted
 from engine.run import events as ev
 from engine.run.state import RunState
 from engine.storage.run_record import read_record
-from engine.sweeps.sweep import Backend, FinishedJob, Job, LocalBackend, Sweep
+from engine.sweeps.backend import Backend, FinishedJob, Job
+from engine.sweeps.local_backend import LocalBackend
+from engine.sweeps.ray_backend import RayBackend, RayOptions
+from engine.sweeps.sweep import Sweep
 from glov_tui.commands.headless import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, say
 from glov_tui.common.progress import format_seconds
 from glov_tui.common.text import clean
@@ -24,12 +27,19 @@ from glov_tui.terminal.printing import percent
 
 
 def run_jobs(
-    sweep: Sweep, console: Console, readers: Readers, kept: Kept | None = None
+    sweep: Sweep,
+    console: Console,
+    readers: Readers,
+    kept: Kept | None = None,
+    ray: RayOptions | None = None,
 ) -> tuple[dict[str, str], bool]:
     """Run what is not finished; gives the failed jobs with reasons, and whether it was stopped.
 
-    Ctrl+c and SIGTERM stop the run under way at its next safe point. ``kept`` has models that are
-    loaded already.
+    Ctrl+c and SIGTERM stop the runs under way at their next safe point. ``kept`` has models that
+    are loaded already; with ``ray`` it is a cluster that runs them.
+
+    Raises:
+        UserError: before any is begun, if there is no such cluster.
     """
     known, failed = sweep.records()
     finished = {name for name, record in known.items() if record.finished}
@@ -39,7 +49,11 @@ def run_jobs(
     watch = Watch(console, readers, len(sweep.jobs), done=len(finished), left=len(todo))
     if not todo:
         return failed, False
-    backend: Backend = LocalBackend(watch.on_event, kept)
+    backend: Backend
+    if ray is None:
+        backend = LocalBackend(watch.on_event, kept)
+    else:
+        backend = RayBackend(sweep.folder, ray, watch.on_news)
     stopped = False
 
     def stop() -> None:
@@ -52,6 +66,7 @@ def run_jobs(
             watch.ended(ended)
             if ended.status == "failed":
                 failed[ended.job.name] = ended.error or "no reason was given"
+            stopped = stopped or ended.status == "stopped"
     return failed, stopped and watch.left > 0
 
 
@@ -69,7 +84,7 @@ def say_ended(failed: Mapping[str, str], stopped: bool, total: int, again: str) 
 
 
 class Watch:
-    """Shows which run is under way and says how each one ended."""
+    """Shows which runs are under way and says how each one ended."""
 
     def __init__(
         self,
@@ -85,9 +100,11 @@ class Watch:
         self._done = done
         self._job: Job | None = None
         self._state = RunState()
-        self._begun = self._job_begun = time.monotonic()
+        self._begun = time.monotonic()
+        self._job_begun: dict[str, float] = {}
         self._ended = 0
         self._warned: set[str] = set()
+        self._elsewhere: set[str] = set()  # names of those that run on a cluster
 
     def shown(self) -> Live:
         """A line that follows the run under way, on a terminal only."""
@@ -103,7 +120,7 @@ class Watch:
         self._job, self._state = job, state
         match event:
             case ev.RunStarted() | ev.RunReopened():
-                self._job_begun = time.monotonic()
+                self._job_begun[job.name] = time.monotonic()
                 if not self._console.is_terminal:
                     goes_on = ", goes on" if isinstance(event, ev.RunReopened) else ""
                     self._print(f"run {self._done + 1} of {self._total}: {job.name}{goes_on}")
@@ -111,15 +128,23 @@ class Watch:
                 self._warned.add(event.message)
                 self._print(f"{job.name}: {event.message}", "yellow")
 
+    def on_news(self, job: Job, text: str) -> None:
+        """Take a sentence on a run elsewhere."""
+        self._job_begun.setdefault(job.name, time.monotonic())
+        self._elsewhere.add(job.name)
+        self._print(f"{job.name}: {text}")
+
     def ended(self, ended: FinishedJob) -> None:
         """Say how a run ended."""
+        self._elsewhere.discard(ended.job.name)
         if ended.status == "stopped":
             return
         self._job = None
         self.left -= 1
         self._done += 1
         self._ended += 1
-        took = format_seconds(time.monotonic() - self._job_begun)
+        now = time.monotonic()
+        took = format_seconds(now - self._job_begun.get(ended.job.name, now))
         if ended.status == "failed":
             self._print(f"{ended.job.name}: failed", "red")
             return
@@ -137,13 +162,16 @@ class Watch:
 
     def _line(self) -> Text:
         job, state = self._job, self._state
+        left = None
+        if self._ended:
+            left = (time.monotonic() - self._begun) / self._ended * self.left
+        if self._console.is_terminal and self._elsewhere:
+            under_way = f"{self._done} of {self._total} done, {len(self._elsewhere)} under way"
+            return Text(f"{under_way}, ETA {format_seconds(left)}")
         if not self._console.is_terminal or job is None:
             return Text()
         phase = state.progress.phase if state.progress else state.status
         best = f", best {percent(state.best.accuracy)} %" if state.best is not None else ""
-        left = None
-        if self._ended:
-            left = (time.monotonic() - self._begun) / self._ended * self.left
         text = (
             f"run {self._done + 1} of {self._total}: {job.name}, step {state.step} of "
             f"{job.config.steps}, {phase}{best}, ETA {format_seconds(left)}"

@@ -10,12 +10,14 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from engine.common.errors import ConfigError
 from engine.common.statistics import Spread
 from engine.common.wording import counted
 from engine.storage.run_folder import LOG, new_run_folder
 from engine.storage.run_record import Metric, RunRecord
 from engine.sweeps.document import Ended, sweep_facts
 from engine.sweeps.grid import Grid, describe, format_value, make_grid, parse_axis, short_names
+from engine.sweeps.ray_backend import RayOptions
 from engine.sweeps.sweep import (
     Row,
     Sweep,
@@ -42,14 +44,16 @@ def drive_sweep(
     axes: Sequence[str],
     folder: Path | None,
     as_json: bool,
+    ray: RayOptions | None = None,
 ) -> int:
     """Run a sweep, or go on with the one in ``folder``; returns the exit code.
 
-    Ctrl+c and SIGTERM stop the run under way at its next safe point; a second one ends the
-    process. When the terminal goes, the sweep goes on.
+    Ctrl+c and SIGTERM stop the runs under way at their next safe point; a second one ends the
+    process. When the terminal goes, the sweep goes on. With ``ray`` a cluster runs them.
 
     Raises:
-        UserError: before any run is started, if the grid, a configuration or the folder is wrong.
+        UserError: before any run is started, if the grid, a configuration, the folder or the
+            cluster is wrong.
     """
     grid = make_grid(source, overrides, map(parse_axis, axes))
     if folder is None:
@@ -57,16 +61,76 @@ def drive_sweep(
     sweep = open_sweep(folder, grid)
     again = ["glov", "sweep", source, *(f"--grid={axis}" for axis in axes)]
     again += [f"--set={override}" for override in overrides]
+    again += _ray_words(ray) if ray is not None else []
     again.append(f"--sweep-dir={folder}")
     with outliving_the_terminal(folder / LOG) as readers:
-        return _drive(sweep, grid, shlex.join(again), as_json, readers)
+        return _drive(sweep, grid, shlex.join(again), as_json, readers, ray)
 
 
-def _drive(sweep: Sweep, grid: Grid, command: str, as_json: bool, readers: Readers) -> int:
+def ray_options(
+    wanted: bool,
+    address: str | None,
+    gpus: float | None,
+    cpus: float | None,
+    retries: int | None,
+) -> RayOptions | None:
+    """What was typed of a cluster; None where none is ``wanted``.
+
+    Raises:
+        ConfigError: naming the option that is wrong.
+    """
+    typed = {
+        "--address": address,
+        "--gpus-per-trial": gpus,
+        "--cpus-per-trial": cpus,
+        "--retries": retries,
+    }
+    given = [option for option, value in typed.items() if value is not None]
+    if not wanted:
+        if given:
+            raise ConfigError(f"{given[0]} is for a cluster: add --backend ray")
+        return None
+    if gpus is not None and not (0 <= gpus <= 1 or (gpus < 1e6 and gpus == int(gpus))):
+        raise ConfigError(f"--gpus-per-trial {gpus:g}: a share from 0 to 1, or a whole number")
+    if cpus is not None and not 0 < cpus < 1e6:
+        raise ConfigError(f"--cpus-per-trial {cpus:g}: a number over 0")
+    if retries is not None and not 0 <= retries <= 1000:
+        raise ConfigError(f"--retries {retries}: a number from 0 to 1000")
+    usual = RayOptions()
+    return RayOptions(
+        address,
+        usual.cpus if cpus is None else cpus,
+        gpus,
+        usual.retries if retries is None else retries,
+    )
+
+
+def _ray_words(ray: RayOptions) -> list[str]:
+    """The options of a cluster, as they are typed; those that are as by default are left out."""
+    words, usual = ["--backend=ray"], RayOptions()
+    for option, value, default in (
+        ("--address", ray.address, usual.address),
+        ("--cpus-per-trial", ray.cpus, usual.cpus),
+        ("--gpus-per-trial", ray.gpus, usual.gpus),
+        ("--retries", ray.retries, usual.retries),
+    ):
+        if value is not None and value != default:
+            words.append(f"{option}={value if isinstance(value, str) else format(value, 'g')}")
+    return words
+
+
+def _drive(
+    sweep: Sweep,
+    grid: Grid,
+    command: str,
+    as_json: bool,
+    readers: Readers,
+    ray: RayOptions | None,
+) -> int:
     for note in grid.notes:
         say(f"note: {note}")
     console = ProgressConsole()
-    failed, stopped = run_jobs(sweep, console, readers)
+    failed, stopped = run_jobs(sweep, console, readers, ray=ray)
     records, damaged = sweep.records()
     if as_json:
         status: Ended = "stopped" if stopped else "failed" if failed else "finished"

@@ -28,7 +28,8 @@ from engine.storage.fork import write_fork
 from engine.storage.journal import read_journal, read_state
 from engine.storage.journal_lines import sealed
 from engine.storage.run_folder import EVENTS
-from engine.sweeps.sweep import Job, LocalBackend
+from engine.sweeps.backend import Job
+from engine.sweeps.local_backend import LocalBackend
 from glov_tui import cli
 from tests.support.small_runs import drive
 

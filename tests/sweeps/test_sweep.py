@@ -12,16 +12,10 @@ from engine.llm.transformers_llm import LocalLLM
 from engine.run import events as ev
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
+from engine.sweeps.backend import FinishedJob, Job
 from engine.sweeps.grid import Grid, make_grid, parse_axis
-from engine.sweeps.sweep import (
-    FinishedJob,
-    Job,
-    LocalBackend,
-    make_rows,
-    open_sweep,
-    read_sweep,
-    run_folders,
-)
+from engine.sweeps.local_backend import LocalBackend
+from engine.sweeps.sweep import make_rows, open_sweep, read_sweep, run_folders
 from tests.support.patience import CEILING_SECONDS
 from tests.support.written_runs import write_run
 
