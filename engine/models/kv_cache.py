@@ -87,6 +87,13 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
             self._buffers = (keys, values)
             self._use(self._length)
 
+    def copy_last(self, rows: int) -> None:
+        """Make the newest token of the rows from ``rows`` on, as many, that of the first ones."""
+        if self._buffers is not None:
+            for buffer in self._buffers:
+                newest = buffer[:, :, self._length - 1]
+                newest[rows:] = newest[:rows]
+
     def batch_repeat_interleave(self, repeats: int) -> None:
         """Give every row ``repeats`` rows of its own."""
         if self._buffers is not None:

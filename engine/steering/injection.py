@@ -80,13 +80,20 @@ class Injection:
                 stack.callback(self._layers[index].register_forward_hook(hook).remove)
             yield
 
-    @contextmanager
-    def added(self, start: int) -> Iterator[None]:
+    def added(self, start: int) -> AbstractContextManager[None]:
         """Inside, the offset is added at the positions from ``start`` on, at each of the layers."""
+        return self._added(start, dim=1)
+
+    def in_rows(self, start: int) -> AbstractContextManager[None]:
+        """Inside, it is added at all positions of the rows from ``start`` on."""
+        return self._added(start, dim=0)
+
+    @contextmanager
+    def _added(self, start: int, dim: int) -> Iterator[None]:
         with ExitStack() as stack:
             for index in self._offsets:
-                handle = self._layers[index].register_forward_hook(self._adder(index, start))
-                stack.callback(handle.remove)
+                hook = self._adder(index, start, dim)
+                stack.callback(self._layers[index].register_forward_hook(hook).remove)
             yield
 
     @contextmanager
@@ -115,7 +122,7 @@ class Injection:
                     stack.callback(handle.remove)
             yield
 
-    def _adder(self, index: int, start: int) -> Callable[..., Any]:
+    def _adder(self, index: int, start: int, dim: int = 1) -> Callable[..., Any]:
         offset = self._offsets[index]
 
         def add(_module: nn.Module, _args: Any, output: Any) -> Any:
@@ -123,9 +130,8 @@ class Injection:
             # A new tensor: an edit in place would also change states that were recorded before.
             if start == 0:
                 return with_hidden_state(output, state + offset(state))
-            new = state[:, start:]
-            steered = torch.cat([state[:, :start], new + offset(new)], dim=1)
-            return with_hidden_state(output, steered)
+            old, new = state.tensor_split([start], dim)
+            return with_hidden_state(output, torch.cat([old, new + offset(new)], dim))
 
         return add
 

@@ -29,7 +29,7 @@ def decoder_of(model: Any) -> Decoder:
         ("gemma3-sliding", ("split", "window", "reread"), ("packed", "window", "reread")),
         ("gpt2", ("packed", "window", "reread"), ("packed", "window", "reread")),
         ("bloom", ("window", "reread"), ("window", "reread")),  # takes no positions
-        ("mamba", ("reread",), ("window", "reread")),  # its state can't be taken back
+        ("mamba", ("twin", "reread"), ("window", "reread")),  # no token can be taken off its state
     ],
 )
 def test_layouts_of_the_families(family, steered, plain):

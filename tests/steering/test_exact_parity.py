@@ -24,7 +24,7 @@ from tests.support.slow_decoding import plain_layers, slow_decode
 from tests.support.tiny_llm import tiny_model, tiny_tokenizer
 
 FAMILIES = ("llama", "llama-gqa-tied", "qwen2", "qwen3", "mistral-sliding", "gemma3-sliding")
-LAYOUTS: tuple[Layout, ...] = ("split", "packed", "window")
+LAYOUTS: tuple[Layout, ...] = ("split", "packed", "window", "twin")
 TOKENIZER = tiny_tokenizer()
 PROMPT = [0, 3, *range(40, 50), 4]  # longer than the sliding windows
 SEEDS = (5, 6, 7)
@@ -159,5 +159,5 @@ def test_steering_changes_the_logits_by_far_more_than_the_tolerance():
 
 
 def test_gpt2_and_its_one_letter_names():
-    for layout in ("packed", "window"):
+    for layout in ("packed", "window", "twin"):
         assert_parity("gpt2", layout, (1,), 1.0)

@@ -9,10 +9,14 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from engine.models.kv_cache import sliding_windows
+from engine.models.kv_cache import new_cache, sliding_windows
+from engine.models.row_memory import RowMemory
 from engine.steering.layers import input_device, text_config
 
-Layout = Literal["split", "packed", "window", "reread"]
+Layout = Literal["split", "packed", "window", "twin", "reread"]
+
+_CACHES = ("cache", "past_key_values", "cache_params", "state")
+"""What families call what they read on with; transformers 5.24 has renamed most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,7 @@ class Decoder:
             model=model,
             layers=layers,
             device=input_device(model),
-            # transformers 5.24 has renamed it; both spellings are in use.
-            cache_argument="cache" if "cache" in parameters else "past_key_values",
+            cache_argument=next((name for name in _CACHES if name in parameters), _CACHES[1]),
             short_logits="logits_to_keep" in parameters,
             takes_positions="position_ids" in parameters,
             windows=sliding_windows(model.config),
@@ -47,13 +50,37 @@ class Decoder:
 
     def logits(self, ids: Tensor, last: int, cache: Any = None, **arguments: Any) -> Tensor:
         """Next-token logits (B, last, V) at the last positions of ``ids`` (B, Q)."""
-        if cache is not None:
-            arguments[self.cache_argument] = cache
-        if self.short_logits:
-            arguments["logits_to_keep"] = last
-        output = self.model(input_ids=ids, use_cache=cache is not None, **arguments)
+        output = self._read(ids, last, cache, cache is not None, arguments)
         logits: Tensor = output.logits[:, -last:]
         return logits
+
+    def remembered(self, ids: Tensor, memory: RowMemory) -> Tensor:
+        """Next-token logits (B, V) at the last position of ``ids`` (B, Q), read on with a memory.
+
+        Positions are given where they can be: some families count them right only in ``generate``.
+        """
+        arguments: dict[str, Any] = {}
+        if self.takes_positions:
+            positions = torch.arange(memory.tokens, memory.tokens + ids.shape[1])
+            arguments["position_ids"] = positions.to(self.device).expand_as(ids)
+        with memory.reading(*ids.shape):
+            output = self._read(ids, 1, memory.cache, True, arguments)
+            if memory.cache is None:
+                memory.cache = getattr(output, self.cache_argument, None)
+            if memory.cache is None:  # it hands out none that it has made, and may fill a given one
+                memory.cache = new_cache(self.model.config, keep_all=False)
+                output = self._read(ids, 1, memory.cache, True, arguments)
+        logits: Tensor = output.logits[:, -1]
+        return logits
+
+    def _read(
+        self, ids: Tensor, last: int, cache: Any, use_cache: bool, arguments: dict[str, Any]
+    ) -> Any:
+        if cache is not None:
+            arguments = {**arguments, self.cache_argument: cache}
+        if self.short_logits:
+            arguments["logits_to_keep"] = last
+        return self.model(input_ids=ids, use_cache=use_cache, **arguments)
 
 
 class Reader(Protocol):

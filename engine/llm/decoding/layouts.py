@@ -2,7 +2,7 @@
 
 Mode ``last-token`` means that a token's keys and values, as later tokens see them, are un-steered,
 while its own logits are steered. So every token is read twice in the layers above the steered one,
-once clean for the KV cache and once steered for its logits. Four layouts do that, and all give the
+once clean for the KV cache and once steered for its logits. Five layouts do that, and all give the
 logits of re-reading everything (``engine.llm.decoding.probe`` checks each on the model at load):
 
 - ``split``: all candidates packed into one sequence with an explicit mask, so the prompt's keys and
@@ -11,7 +11,10 @@ logits of re-reading everything (``engine.llm.decoding.probe`` checks each on th
 - ``packed``: the same, forked at the input already. For models whose layers take other arguments.
 - ``window``: one row a candidate, no explicit mask. Each step reads two tokens, the one before
   (clean) and the newest (steered), and takes the newest off the cache again.
-- ``reread``: no cache. For models whose state can't be taken back (recurrent layers).
+- ``twin``: two rows a candidate, a clean one and a steered one. After each step the steered one is
+  made what the clean one is. For models whose state is overwritten by each token, so that nothing
+  can be taken off it (recurrent layers), and for caches of a model's own kind.
+- ``reread``: no cache. For models that none of the others is right for.
 
 Without steering, and in modes that leave steered keys and values behind, the same readers read
 each token once.
@@ -26,6 +29,7 @@ from torch import Tensor
 
 from engine.llm.decoding.decoder import Decoder, Layout, Reader
 from engine.models.kv_cache import new_cache, truncate
+from engine.models.row_memory import RowMemory
 from engine.steering.injection import Injection
 
 
@@ -41,6 +45,8 @@ def make_reader(
     ids = torch.tensor([prompt], device=decoder.device)
     if layout == "window":
         return _WindowReader(decoder, ids, injection)
+    if layout == "twin":
+        return _TwinReader(decoder, ids, injection)
     if layout == "reread":
         return _RereadReader(decoder, ids, injection)
     split = layout == "split"
@@ -228,6 +234,57 @@ class _WindowReader:
         if self._lag:
             self._cache.crop(-1)
         return logits[:, -1]
+
+
+class _TwinReader:
+    """Layout ``twin``: rows of candidates, and where they are steered as many clean ones above."""
+
+    def __init__(self, decoder: Decoder, prompt: Tensor, injection: Injection | None) -> None:
+        self.unsteered: Tensor | None = None
+        self._decoder = decoder
+        self._prompt = prompt
+        self._injection = injection
+        self._twins = injection is not None and injection.clean_cache
+        self._memory = RowMemory(decoder.model)
+        self._spread = False  # whether every candidate has a row; before, all are the prompt's
+
+    @torch.inference_mode()
+    def first(self) -> Tensor:
+        if self._prompt.shape[1] > 1:
+            with _in_prompt(self._injection):
+                self._decoder.remembered(self._prompt[:, :-1], self._memory)
+            if self._twins:
+                self._take(torch.zeros(1, dtype=torch.long))
+        return self._read(self._prompt[0, -1:])
+
+    @torch.inference_mode()
+    def next(self, tokens: Tensor) -> Tensor:
+        if not self._spread:
+            self._take(torch.zeros(len(tokens), dtype=torch.long))
+            self._spread = True
+        return self._read(tokens.to(self._decoder.device))
+
+    @torch.inference_mode()
+    def keep(self, rows: Tensor) -> None:
+        if self._spread:
+            self._take(rows)
+
+    def _take(self, rows: Tensor) -> None:
+        self._memory.select(rows.repeat(2) if self._twins else rows)
+
+    def _read(self, tokens: Tensor) -> Tensor:
+        """One token of each candidate, (rows,)."""
+        count, injection = len(tokens), self._injection
+        hooks: AbstractContextManager[None] = nullcontext()
+        if injection is not None:
+            hooks = injection.in_rows(count) if self._twins else injection.in_reply(0)
+        with hooks:
+            ids = tokens.repeat(2) if self._twins else tokens
+            logits = self._decoder.remembered(ids[:, None], self._memory)
+        if self._twins:
+            self._memory.put_back(count)
+            self.unsteered = logits[:count]
+        return logits[-count:]
 
 
 class _RereadReader:

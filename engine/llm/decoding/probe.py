@@ -19,6 +19,7 @@ from engine.llm.decoding.layouts import make_reader
 from engine.steering.injection import Injection
 from engine.steering.layers import layer_outputs, text_config
 
+_BY_ROW: tuple[Layout, ...] = ("window", "twin")
 _PROMPT_TOKENS = 7
 _COLUMNS = 3
 # Largest difference of logits, as a share of the largest logit, that is rounding.
@@ -46,7 +47,7 @@ class Layouts:
         """
         usable = self.steered if clean_cache else self.plain
         if rows * max_new_tokens > 8 * (prompt + max_new_tokens):
-            usable = tuple(name for name in usable if name == "window") or usable
+            usable = tuple(name for name in usable if name in _BY_ROW) or usable
         return usable[0]
 
 
@@ -106,11 +107,10 @@ def find_layouts(decoder: Decoder) -> Layouts:
 
         packed: tuple[Layout, ...] = ("split", "packed") if takes_masks(decoder) else ()
         found = _first(lambda name: right(name, steer=True), packed)
-        window: tuple[Layout, ...] = ("window",) if right("window", steer=True) else ()
+        rows = _first(lambda name: right(name, steer=True), _BY_ROW)
         plain: tuple[Layout, ...] = ("packed",) if found else ()
-        if window or right("window", steer=False):
-            plain += ("window",)
-    return Layouts(steered=(*found, *window, "reread"), plain=(*plain, "reread"))
+        plain += rows if "window" in rows else _first(lambda n: right(n, steer=False), _BY_ROW)
+    return Layouts(steered=(*found, *rows, "reread"), plain=(*plain, "reread"))
 
 
 def _unsteered_layouts(decoder: Decoder) -> Layouts:
@@ -126,8 +126,8 @@ def _unsteered_layouts(decoder: Decoder) -> Layouts:
                 return False
             return _close(decoder, logits, expected, effect=expected.std())
 
-        tried: tuple[Layout, ...] = ("packed", "window") if takes_masks(decoder) else ("window",)
-        plain = tuple(layout for layout in tried if right(layout))
+        packed: tuple[Layout, ...] = ("packed",) if takes_masks(decoder) else ()
+        plain = (*_first(right, packed), *_first(right, _BY_ROW))
     return Layouts(steered=("reread",), plain=(*plain, "reread"))
 
 
