@@ -91,7 +91,12 @@ def ranked(templates: Iterable[ScoredTemplate]) -> list[ScoredTemplate]:
     Of templates of one step a person's count as seen first: when within the step one was injected
     must not matter, since a step that is cut off begins again with it.
     """
-    return sorted(templates, key=lambda t: (-t.at_least, *_tied(t)))
+    return sorted(templates, key=place)
+
+
+def place(template: ScoredTemplate) -> tuple[float, float, int, bool]:
+    """What ``ranked`` sorts by."""
+    return (-template.at_least, *_tied(template))
 
 
 def _worst_last(templates: Iterable[ScoredTemplate]) -> list[ScoredTemplate]:
@@ -104,22 +109,28 @@ def _tied(template: ScoredTemplate) -> tuple[float, int, bool]:
 
 
 def best_and_worst(
-    ranking: Sequence[ScoredTemplate], k: int, pinned: Set[str] = frozenset()
+    ranking: Sequence[ScoredTemplate],
+    k: int,
+    pinned: Set[str] = frozenset(),
+    has_partial: bool = True,
 ) -> tuple[list[ScoredTemplate], list[ScoredTemplate]]:
     """The k best and the k worst of a ranking, both from low to high accuracy (docs/glov.md, 2).
 
     The best are those that are good by ``at_least``, the worst those that are bad by ``at_most``,
     and both are ordered so. A template is never in both: with fewer than 2k templates the better
     half, rounded up, counts as best and the rest as worst. Pinned templates are always among the
-    best, in place of the lowest of them.
+    best, in place of the lowest of them. ``has_partial`` says whether some scores may rest on fewer
+    images than others; where none does, nothing needs to be sorted.
     """
     n_best = min(k, (len(ranking) + 1) // 2)
-    kept = [t for t in ranking if t.key in pinned]
-    others = [t for t in ranking if t.key not in pinned]
+    kept = [t for t in ranking if t.key in pinned] if pinned else []
+    others = [t for t in ranking if t.key not in pinned] if pinned else ranking
     n_others = max(0, n_best - len(kept))
     best = ranked([*kept, *others[:n_others]])
-    rest = _worst_last(others[n_others:])
-    return best[::-1], rest[::-1][:k]
+    rest = others[n_others:]
+    if has_partial:  # else it has that order
+        rest = _worst_last(rest)
+    return best[::-1], [*rest[: -k - 1 : -1]]
 
 
 def from_contender(

@@ -6,7 +6,7 @@ forking and attaching are folds of the same events elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -100,14 +100,20 @@ class RunState:
         return self.scored.ranking
 
     @property
-    def allowed(self) -> list[ScoredTemplate]:
+    def allowed(self) -> Sequence[ScoredTemplate]:
         """All templates but the banned ones, best first."""
+        if not self.banned:
+            return self.ranking
         return [t for t in self.ranking if t.key not in self.banned]
 
     @property
-    def contenders(self) -> list[ScoredTemplate]:
+    def contenders(self) -> Sequence[ScoredTemplate]:
         """The allowed templates that were scored on all images, best first: what can be best."""
-        return [t for t in self.allowed if not self.is_partial(t)]
+        return (
+            [t for t in self.allowed if not self.is_partial(t)]
+            if self.has_partial
+            else self.allowed
+        )
 
     @property
     def best(self) -> ScoredTemplate | None:
@@ -124,7 +130,7 @@ class RunState:
     def images_scored(self) -> tuple[int, int]:
         """Training images that the scores rest on together, and would without a race."""
         of_each = self.models.train_size if self.models is not None else 0
-        return sum(t.n for t in self.templates), of_each * len(self.templates)
+        return self.scored.images, of_each * len(self.scored)
 
     @property
     def next_step(self) -> int:
@@ -151,11 +157,17 @@ class RunState:
     @property
     def seed(self) -> ScoredTemplate | None:
         """The seed template with its score, the baseline of the run."""
-        return next((t for t in self.templates if t.origin == "seed"), None)
+        return next((t for t in self.scored if t.origin == "seed"), None)
 
     def find(self, key: str) -> ScoredTemplate | None:
         """The template with this identity, if it was scored."""
         return self.scored.find(key)
+
+    @property
+    def has_partial(self) -> bool:
+        """Whether any template's score rests on a part of the training images."""
+        scored, of_all = self.images_scored
+        return self.models is not None and scored != of_all
 
     def is_partial(self, template: ScoredTemplate) -> bool:
         """Whether its score rests on other images than all of the training split."""

@@ -54,7 +54,7 @@ def step_finished(
 ) -> ev.StepFinished:
     """The sums of a step whose templates are all scored."""
     best = state.best
-    new = ranked(t for t in state.templates if t.first.step == step and t.origin == "llm")
+    new = ranked(t for t in state.scored.since(step) if t.origin == "llm")
     found = [t.accuracy for t in new]
     return ev.StepFinished(
         step=step,

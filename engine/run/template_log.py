@@ -8,12 +8,14 @@ a replay that goes back); the second of them takes a copy.
 
 from __future__ import annotations
 
+import bisect
 import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import TypeVar
 
-from engine.run.ranking import Proposal, ScoredTemplate, ranked
+from engine.run.ranking import Proposal, ScoredTemplate, place
 
 _T = TypeVar("_T")
 _Numbered = dict[int, list[tuple[int, _T]]]
@@ -27,12 +29,17 @@ class _Log:
     index of their template, with the numbers of their entries, ascending.
     """
 
-    size: int = 0  # entries
+    entries: list[int] = field(default_factory=list)  # of each the index of its template
     templates: list[ScoredTemplate] = field(default_factory=list)
     index: dict[str, int] = field(default_factory=dict)  # key -> index in templates
     repeats: _Numbered[Proposal] = field(default_factory=dict)
     scores: _Numbered[ScoredTemplate] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return len(self.entries)
 
 
 class TemplateLog:
@@ -40,18 +47,20 @@ class TemplateLog:
 
     Each knows which replies repeated it. Of several scores of one, that on most examples counts.
 
-    Any thread may read it while another one grows others from it.
+    Any thread may read it while another one grows others from it. What a reader has ranked once is
+    not ranked again by those who read later values: only what came since takes its place.
     """
 
-    __slots__ = ("_all", "_count", "_log", "_ranking", "_scores", "_size")
+    __slots__ = ("_by_people", "_count", "_images", "_listed", "_log", "_scores", "_size")
 
     def __init__(self) -> None:
         self._log = _Log()
         self._size = 0  # entries of the log that are this value's
         self._count = 0  # templates among them
         self._scores = 0  # templates and new scores among them
-        self._all: tuple[ScoredTemplate, ...] | None = None
-        self._ranking: tuple[ScoredTemplate, ...] | None = None
+        self._images = 0
+        self._by_people: tuple[int, ...] = ()  # indices
+        self._listed = _Listed(0, (), ())  # as this value or one before it had it
 
     def __len__(self) -> int:
         return self._count
@@ -70,18 +79,44 @@ class TemplateLog:
         return self._scores
 
     @property
+    def images(self) -> int:
+        """How many images the scores of all templates rest on, together."""
+        return self._images
+
+    @property
     def all(self) -> tuple[ScoredTemplate, ...]:
         """All templates, first seen first."""
-        if self._all is None:
-            self._all = tuple(self._at(index) for index in range(self._count))
-        return self._all
+        return self._up_to_date().all
 
     @property
     def ranking(self) -> tuple[ScoredTemplate, ...]:
         """The same, best first: see ``engine.run.ranking.ranked``."""
-        if self._ranking is None:
-            self._ranking = tuple(ranked(self.all))
-        return self._ranking
+        return self._up_to_date().ranking
+
+    def __iter__(self) -> Iterator[ScoredTemplate]:
+        """First seen first, without a list of all."""
+        return map(self._at, range(self._count))
+
+    def since(self, step: int) -> list[ScoredTemplate]:
+        """Those that were first seen in this step or later, without a list of all."""
+        found = []
+        for index in reversed(range(self._count)):
+            template = self._at(index)
+            if template.first.step >= step:
+                found.append(template)
+            elif template.origin != "human":  # a person's may have waited for a step or two
+                break
+        return found[::-1]
+
+    def rank(self, key: str) -> int | None:
+        """Where a template stands in the ranking, from 0; None if there is none with this key."""
+        template = self.find(key)
+        return None if template is None else self._rank(self.ranking, template)
+
+    @property
+    def by_people(self) -> tuple[ScoredTemplate, ...]:
+        """A person's templates, first seen first, without a list of all."""
+        return tuple(map(self._at, self._by_people))
 
     def find(self, key: str) -> ScoredTemplate | None:
         """The template with this identity."""
@@ -92,16 +127,17 @@ class TemplateLog:
         """One more template; of one that is there, only a score on more examples is taken."""
         index = self._log.index.get(template.key, self._count)
         is_known = index < self._count
-        if is_known and template.n <= self._at(index).n:
+        seen = self._at(index).n if is_known else 0
+        if is_known and template.n <= seen:
             return self
         with self._log.lock:
             log = self._own_log()
             if is_known:
                 log.scores.setdefault(index, []).append((log.size, template))
             else:
-                log.index[template.key] = len(log.templates)
+                index = log.index[template.key] = len(log.templates)
                 log.templates.append(template)
-            return self._grown(log, self._scores + 1)
+            return self._grown(log, index, self._scores + 1, template.n - seen)
 
     def with_repeat(self, key: str, seen: Proposal) -> TemplateLog:
         """The template with this key was proposed again; without such a one nothing changes."""
@@ -111,7 +147,7 @@ class TemplateLog:
         with self._log.lock:
             log = self._own_log()
             log.repeats.setdefault(index, []).append((log.size, seen))
-            return self._grown(log, self._scores)
+            return self._grown(log, index, self._scores)
 
     def _at(self, index: int) -> ScoredTemplate:
         template = self._log.templates[index]
@@ -131,7 +167,7 @@ class TemplateLog:
         templates = self._log.templates[: self._count]
         index = {template.key: number for number, template in enumerate(templates)}
         return _Log(
-            self._size,
+            self._log.entries[: self._size],
             templates,
             index,
             self._all_own(self._log.repeats),
@@ -145,11 +181,53 @@ class TemplateLog:
         }
         return {index: entries for index, entries in own.items() if entries}
 
-    def _grown(self, log: _Log, scores: int) -> TemplateLog:
-        """The value of all of a log that one entry was just added to."""
-        log.size += 1
+    def _grown(self, log: _Log, index: int, scores: int, images: int = 0) -> TemplateLog:
+        """The value of all of a log that an entry on this template is added to."""
+        log.entries.append(index)
         grown = TemplateLog.__new__(TemplateLog)
         grown._log, grown._size, grown._count = log, log.size, len(log.templates)
-        grown._scores = scores
-        grown._all = grown._ranking = None
+        grown._scores, grown._images = scores, self._images + images
+        grown._listed = self._listed
+        is_new = grown._count > self._count
+        is_by_person = is_new and log.templates[index].origin == "human"
+        grown._by_people = (*self._by_people, index) if is_by_person else self._by_people
         return grown
+
+    def _up_to_date(self) -> _Listed:
+        """Both lists of this value, made of those of the last value that anyone asked for them."""
+        before = self._listed
+        if before.size < self._size:
+            changed = sorted(set(self._log.entries[before.size : self._size]))
+            listed, ranking = list(before.all), list(before.ranking)
+            few = len(changed) < max(8, self._count // 8)  # else it is quicker to sort all
+            for index in changed:
+                template = self._at(index)
+                if index == len(listed):
+                    listed.append(template)
+                else:
+                    if few:
+                        del ranking[self._rank(ranking, listed[index])]
+                    listed[index] = template
+                if few:
+                    ranking.insert(self._rank(ranking, template), template)
+            if not few:
+                ranking = sorted(listed, key=self._place)
+            self._listed = _Listed(self._size, tuple(listed), tuple(ranking))
+        return self._listed
+
+    def _rank(self, ranking: Sequence[ScoredTemplate], template: ScoredTemplate) -> int:
+        """Where it is in a ranking, or belongs."""
+        return bisect.bisect_left(ranking, self._place(template), key=self._place)
+
+    def _place(self, template: ScoredTemplate) -> tuple[float, float, int, bool, int]:
+        """By which rankings are sorted: no two are alike."""
+        return (*place(template), self._log.index[template.key])
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """All templates of the first ``size`` entries of a log, and the same in their order."""
+
+    size: int
+    all: tuple[ScoredTemplate, ...]
+    ranking: tuple[ScoredTemplate, ...]

@@ -40,8 +40,10 @@ class GlovSearch(ProposingSearch):
     @staticmethod
     def examples(state: RunState, step: int) -> Examples:
         """The best and worst templates of the whole run (docs/glov.md, 2)."""
-        known = [t for t in state.allowed if t.first.step < step]
-        return best_and_worst(known, configuration(state).proposal.examples, state.pinned)
+        new = {t.key for t in state.scored.since(step)}
+        known = [t for t in state.allowed if t.key not in new] if new else state.allowed
+        k = configuration(state).proposal.examples
+        return best_and_worst(known, k, state.pinned, state.has_partial)
 
     def steer(self, state: RunState, step: int) -> Steps[tuple[RunState, Steering | None]]:
         """From P- to P+, once a template has beaten the seed template."""

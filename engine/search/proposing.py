@@ -334,6 +334,8 @@ class ProposingSearch(abc.ABC):
 
     def _complete(self, state: RunState, step: int) -> Events:
         """Score on all images what a person pinned or chose and a race had dropped."""
+        if not state.has_partial:
+            return state
         chosen = [t for t in state.templates if state.is_partial(t) and is_chosen(t, state)]
         if not chosen:
             return state

@@ -10,12 +10,13 @@ from textual.binding import Binding, BindingType
 
 from engine.common.intervals import wilson_interval
 from engine.run.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
-from engine.run.events import Edited, Subject
+from engine.run.events import Edited, StepFinished, Subject, TestMeasured
 from engine.run.state import RunState
 from glov_tui.common.glyphs import ASCII, Glyphs
 from glov_tui.widgets.chart import Mark
 from glov_tui.widgets.legend import Series
 from glov_tui.widgets.line_chart import LineChart
+from glov_tui.widgets.thinned import Thinned
 from glov_tui.widgets.ticks import nice_step
 
 MARKS = {
@@ -57,10 +58,12 @@ class AccuracyPane(LineChart):
         self.border_title = f"{self.TITLE}: few-shot"
         self._all_steps = False
         self._state: RunState | None = None
+        self._steps = Thinned(lambda s: s.step, _telling_steps)
+        self._tests = Thinned(lambda t: t.step, _last_tests)
 
     def fingerprint(self, state: RunState) -> Hashable:
         """Points come at the ends of steps, marks with edits and injections."""
-        human = sum(t.origin == "human" for t in state.templates)
+        human = len(state.scored.by_people)
         seed = (state.seed.hits, state.seed.n) if state.seed is not None else None
         return len(state.steps), len(state.tests), len(state.edits), human, seed
 
@@ -78,24 +81,26 @@ class AccuracyPane(LineChart):
         seed = state.seed
         if seed is None or state.config is None:
             return
+        steps, tests = self._steps.those_of(state.steps), self._tests.those_of(state.tests)
+        best = [(0.0, seed.accuracy), *((float(s.step), s.best) for s in steps)]
         series = [
-            Series("best", _best(state), "success", "steps", short="best"),
+            Series("best", best, "success", "steps", short="best"),
             Series(
                 "step's best",
-                [_point(s.step, s.step_best) for s in state.steps],
+                [_point(s.step, s.step_best) for s in steps],
                 "primary",
                 short="step",
             ),
             Series(
                 "step's mean",
-                [_point(s.step, s.step_mean) for s in state.steps],
+                [_point(s.step, s.step_mean) for s in steps],
                 "secondary",
                 short="mean",
             ),
             Series("seed", [(0.0, seed.accuracy)], "muted", "hline", short="seed"),
         ]
         for glyph, (subject, short) in enumerate(TESTS.items()):
-            measured = [t for t in state.tests if t.subject == subject]
+            measured = [t for t in tests if t.subject == subject]
             if measured:
                 series.append(
                     Series(
@@ -123,20 +128,31 @@ class AccuracyPane(LineChart):
         return min(steps, math.ceil(shown / nice) * nice)
 
 
+def _telling_steps(steps: list[StepFinished]) -> list[StepFinished]:
+    """Of steps that share a place on the chart: the ends and the extremes of each line."""
+    told = {steps[0].step, steps[-1].step}
+    for values in ([s.step_best for s in steps], [s.step_mean for s in steps]):
+        known = [
+            (value, s.step) for value, s in zip(values, steps, strict=True) if value is not None
+        ]
+        if known:
+            told |= {min(known)[1], max(known)[1]}
+    return [s for s in steps if s.step in told]
+
+
+def _last_tests(tests: list[TestMeasured]) -> list[TestMeasured]:
+    """Of measurements that share a place on the chart: the last of each subject."""
+    return list({t.subject: t for t in tests}.values())
+
+
 def _point(step: int, accuracy: float | None) -> tuple[float, float]:
     """A gap where nothing new was scored in that step."""
     return float(step), float("nan") if accuracy is None else accuracy
 
 
-def _best(state: RunState) -> list[tuple[float, float]]:
-    assert state.seed is not None
-    return [(0.0, state.seed.accuracy), *((float(s.step), s.best) for s in state.steps)]
-
-
 def _marks(state: RunState) -> list[Mark]:
     marks = [Mark(float(e.step), _label(e)) for e in state.edits]
-    human = (t for t in state.templates if t.origin == "human")
-    marks += [Mark(float(t.first.step), "i") for t in human]
+    marks += [Mark(float(t.first.step), "i") for t in state.scored.by_people]
     return marks
 
 

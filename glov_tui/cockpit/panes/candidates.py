@@ -114,8 +114,7 @@ class CandidatesPane(ItemView):
                 f", {max(p.n for p in so_far)}{between}{counted(so_far[0].of, 'image')}"
             )
         self._parts = {normalise(part.template): part for part in so_far}
-        before = [t.at_least for t in state.ranking if t.first.step < state.step]
-        best = max(before, default=1.0)
+        best = next((t.at_least for t in state.ranking if t.first.step < state.step), 1.0)
         digits = len(str(n))
         earlier = (clean(t.text) for t in state.ranking if t.first.step < state.step)
         is_low = self.scrollable_content_region.height < ROOMY * n

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 from rich.cells import cell_len
 from textual import on
@@ -17,6 +18,7 @@ from textual.widgets import Input, Static
 
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
+from engine.run.template_log import TemplateLog
 from glov_tui.cockpit.panes.folding import folded, from_word, shared_prefix
 from glov_tui.cockpit.panes.pane import DetailsRequested
 from glov_tui.common.glyphs import Glyphs
@@ -32,6 +34,70 @@ class Row:
     rank: int
     template: ScoredTemplate
     climbed: int | None  # None: new in the last step
+
+
+FIRST_ROWS = 200
+"""So many decide which columns there are."""
+
+
+class Ranked(Sequence[Row]):
+    """The rows in the order of the ranking, each made when it is looked at.
+
+    So a run with many templates costs no more to show than one with few.
+    """
+
+    def __init__(self, state: RunState) -> None:
+        self._scored, last = state.scored, state.steps_done
+        new = state.scored.since(last)
+        ranks = (state.scored.rank(t.key) for t in new)
+        self._new = sorted(rank for rank in ranks if rank is not None)
+        self._has_steps = last > 0
+        self.keys = RankedKeys(state.scored)
+
+    def __len__(self) -> int:
+        return len(self._scored)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        template = self._scored.ranking[index]
+        above = bisect.bisect_left(self._new, index)  # those that are new
+        is_new = above < len(self._new) and self._new[above] == index
+        climbed = (None if self._has_steps else 0) if is_new else -above
+        return Row(index + 1, template, climbed)
+
+
+class RankedKeys(Sequence[str]):
+    """Their keys."""
+
+    def __init__(self, scored: TemplateLog) -> None:
+        self._scored = scored
+
+    def __len__(self) -> int:
+        return len(self._scored)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [template.key for template in self._scored.ranking[index]]
+        return self._scored.ranking[index].key
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and key in self._scored
+
+    def index(self, key: str, start: int = 0, stop: int | None = None) -> int:
+        """The rank of a key, from 0."""
+        rank = self._scored.rank(key)
+        if rank is None or rank not in range(len(self))[start:stop]:
+            raise ValueError(f"{key!r} is no template")
+        return rank
 
 
 SORTS: dict[str, Callable[[Row], Any]] = {
@@ -114,20 +180,20 @@ class ExamplesPane(Vertical):
         # The cursor stays with its template once a person has moved it, and on top before that.
         selected = self.selected_key if table.cursor > 0 else None
         rows = self._rows()
-        keys = [row.template.key for row in rows]
+        keys = rows.keys if isinstance(rows, Ranked) else [row.template.key for row in rows]
         marks = self._state.with_pending()
         self._prefix = shared_prefix(clean(row.template.text) for row in rows)
-        known = any(row.template.probability is not None for row in rows)
+        known = any(row.template.probability is not None for row in rows[:FIRST_ROWS])
         self._shows_probability = known and self.size.width >= self.WIDER
         table.set_rows(
             self._header(),
             keys,
             lambda index: self._line(rows[index], marks),
-            keys.index(selected) if selected in keys else 0,
+            keys.index(selected) if selected is not None and selected in keys else 0,
             self.TOP if self._sort == "rank" and not self._filter else 0,
         )
         sort = "" if self._sort == "rank" else f" by {self._sort}"
-        total = len(self._state.templates)
+        total = len(self._state.scored)
         shown = f"{len(rows)} of {total}" if self._filter else f"{total}"
         title = f"{self.TITLE}: {shown}{sort}"
         if self._prefix:
@@ -163,7 +229,7 @@ class ExamplesPane(Vertical):
 
     @property
     def _rank_width(self) -> int:
-        return max(2, len(str(len(self._state.templates))))
+        return max(2, len(str(len(self._state.scored))))
 
     def _header(self) -> Line:
         interval, origin = ("95 %     ", "from  ") if self._is_wide else ("", "")
@@ -231,16 +297,11 @@ class ExamplesPane(Vertical):
             text += "h"
         return f"{text:<4} "
 
-    def _rows(self) -> list[Row]:
-        last = self._state.steps_done
-        before = [t for t in self._state.ranking if t.first.step < last]
-        old = {t.key: i for i, t in enumerate(before, 1)}
-        rows = []
-        for rank, t in enumerate(self._state.ranking, 1):
-            climbed = old[t.key] - rank if t.key in old else (0 if last == 0 else None)
-            rows.append(Row(rank, t, climbed))
-        words = self._filter.casefold().split()
-        rows = [row for row in rows if all(self._matches(row.template, w) for w in words)]
+    def _rows(self) -> Sequence[Row]:
+        ranked, words = Ranked(self._state), self._filter.casefold().split()
+        if self._sort == "rank" and not words:
+            return ranked
+        rows = [row for row in ranked if all(self._matches(row.template, w) for w in words)]
         return sorted(rows, key=SORTS[self._sort])
 
     def _matches(self, t: ScoredTemplate, word: str) -> bool:

@@ -1,0 +1,1 @@
+"""Ratios, each side by side in one run: see CONTRIBUTING.md."""
