@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-real lint check clean
+.PHONY: demo test test-real chromium lint check clean
 
 demo: $(VENV)/.installed
 	$(BIN)/glov demo
@@ -14,7 +14,12 @@ test: $(VENV)/.installed-dev
 	$(BIN)/pytest -n 2 --dist worksteal
 
 test-real: $(VENV)/.installed-dev
-	$(BIN)/pytest -n 2 --dist loadfile -rs --durations=5 tests/real
+	$(BIN)/pytest -n 2 --dist loadfile -rs --durations=5 tests/real tests/browser
+
+# The browser that tests/browser opens; without it they are skipped.
+chromium:
+	@test -x /usr/bin/chromium || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
+		{ apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium >/dev/null; }
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -25,7 +25,7 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
-_REAL = Path(__file__).parent / "real"
+_ASKED_FOR = [Path(__file__).parent / name for name in ("real", "browser")]
 
 
 def pytest_configure() -> None:
@@ -34,9 +34,11 @@ def pytest_configure() -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """The tests with real models download them, so they run only where they are asked for."""
-    asked = any((Path.cwd() / arg.split("::")[0]).is_relative_to(_REAL) for arg in config.args)
-    return True if collection_path == _REAL and not asked else None
+    """What downloads real models, or opens a browser, runs only where it is asked for."""
+    if collection_path not in _ASKED_FOR:
+        return None
+    asked = (Path.cwd() / argument.split("::")[0] for argument in config.args)
+    return None if any(path.is_relative_to(collection_path) for path in asked) else True
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -55,7 +55,7 @@ class RemoteSession:
     """
 
     def __init__(self, folder: Path, name: str, state: RunState, starts_engine: bool) -> None:
-        """Use ``of_new_engine`` or ``attach``."""
+        """Use ``of_new_engine``, ``attach`` or ``without_engine``."""
         self._folder = folder
         self._join = Join(name=name[:LONGEST_NAME])
         self._state = state
@@ -126,6 +126,23 @@ class RemoteSession:
             )
         if not session._was_current:
             raise JournalError(session.state.error or f"{folder}: no engine is there")
+        return session
+
+    @classmethod
+    def without_engine(cls, folder: Path, name: str) -> RemoteSession:
+        """For a run that no engine is at work on: it is shown as it was left, and nothing started.
+
+        Raises:
+            JournalError: if there is no run, or it is damaged.
+        """
+        session = cls(folder, name, read_state(folder), starts_engine=False)
+        session._ended.set()
+        if session.state.status not in ENDED:
+            session.interrupted = True
+            name = run_argument(folder)
+            session._fail(
+                f"no engine is at work on it. Nothing is lost, `glov resume {name}` goes on"
+            )
         return session
 
     # -- for readers, on any thread ----------------------------------------------------------

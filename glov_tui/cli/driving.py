@@ -101,6 +101,35 @@ def attach(run: RunArgument, low_bandwidth: LowBandwidth = False) -> None:
 
 
 @app.command(rich_help_panel=PANEL)
+def serve(
+    run: RunArgument,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; the default is for this machine only.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any that is free.")
+    ] = 8000,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="GLOV_SERVE_TOKEN", help="What the address has to hold.", show_default="random"
+        ),
+    ] = None,
+    no_token: Annotated[
+        bool, typer.Option("--no-token", help="Let everybody in who is on this machine.")
+    ] = False,
+    opens: Annotated[bool, typer.Option("--open", help="Open the page in a browser here.")] = False,
+    low_bandwidth: LowBandwidth = False,
+) -> None:
+    """Show a run in a browser: attached to it, or as it has ended."""
+    from glov_tui.commands.serve import Serving, serve_run
+
+    gc.enable()
+    asked = Serving(host, port, token, no_token, opens, low_bandwidth)
+    raise typer.Exit(serve_run(run, asked))
+
+
+@app.command(rich_help_panel=PANEL)
 def stop(run: RunArgument) -> None:
     """End a run that is under way, from outside; `glov resume` goes on with it."""
     from glov_tui.commands.stop import stop_run

@@ -152,6 +152,8 @@ class GlovApp(AttachedActions):
 
     def on_resize(self, event: Resize) -> None:
         """Lay the panes out for another size."""
+        if not self.screen_stack[0].query(f"#{PANES[0]}"):
+            return  # the app was told to close before it was there
         self._cells = (event.size.width, event.size.height)
         self._set_layout()
         self._mark_current()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.common.errors import UserError
@@ -82,3 +83,5 @@ class ExportActions(PastActions):
             self.notify(clean(problem), title=f"No export ({name})", severity="error", timeout=10)
         if problem is None:
             self.notify(clean(written), title=f"Exported ({name}) to", timeout=8)
+            if self.is_web and Path(written).is_file():
+                self.deliver_binary(written, open_method="download")

@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
-from engine.common.errors import UserError
+import os
+from pathlib import Path
+
+from engine.common.errors import JournalError, UserError
 from engine.remote.client import RemoteSession
-from engine.storage.run_folder import find_run
+from engine.storage.journal import is_driven
+from engine.storage.run_folder import find_run, run_argument
 from glov_tui.commands.driving import has_terminal
-from glov_tui.commands.on_screen import drive_on_screen, screen_name
+from glov_tui.commands.on_screen import (
+    drive_in_browser,
+    drive_on_screen,
+    is_in_browser,
+    screen_name,
+)
 
 
 def attach_screen(run: str, low_bandwidth: bool) -> int:
     """Show a run; returns the exit code.
 
+    A page of a browser (`glov serve`) shows one that has ended as well.
+
     Raises:
         UserError: if there is no such run or no engine is at work on it, or there is no terminal.
     """
     folder = find_run(run)
+    if is_in_browser(os.environ):
+        return drive_in_browser(_session_of_page(folder, screen_name()), low_bandwidth)
     if not has_terminal():
-        raise UserError("attaching needs a terminal; `glov runs` lists what is under way")
+        raise UserError(
+            "attaching needs a terminal; `glov runs` lists what is under way, "
+            f"`glov serve {run_argument(folder)}` shows a run in a browser"
+        )
     return drive_on_screen(RemoteSession.attach(folder, screen_name()), low_bandwidth)
+
+
+def _session_of_page(folder: Path, name: str) -> RemoteSession:
+    if is_driven(folder):
+        try:
+            return RemoteSession.attach(folder, name)
+        except JournalError:
+            if is_driven(folder):
+                raise
+    return RemoteSession.without_engine(folder, name)

@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 
 from engine.common.errors import UserError
 from engine.common.ownership import why_denied
+from engine.remote.client import RemoteSession
 from engine.remote.messages import LONGEST_NAME
 from engine.run.state import ENDED
 from engine.session.interface import Session
@@ -31,14 +32,28 @@ _TEXTUAL_DEFAULTS = {
     "TEXTUAL_SMOOTH_SCROLL": "0",
 }
 
+_BROWSER_DRIVERS = (
+    "glov_tui.terminal.browser:BrowserDriver",
+    "textual.drivers.web_driver:WebDriver",
+)
+SCREEN_NAME = "GLOV_SCREEN_NAME"
+"""Of a screen in a browser, told to its process by this variable."""
+
 
 def _set_textual_defaults() -> None:
     for name, value in _TEXTUAL_DEFAULTS.items():
         os.environ.setdefault(name, value)
 
 
+def is_in_browser(environ: Mapping[str, str]) -> bool:
+    """Whether this process was started to be shown in a browser, by textual-serve or as it does."""
+    return environ.get("TEXTUAL_DRIVER") in _BROWSER_DRIVERS
+
+
 def screen_name() -> str:
     """What other people see of this screen: its terminal, and where the line comes from."""
+    if named := os.environ.get(SCREEN_NAME):
+        return named[:LONGEST_NAME]
     try:
         name = os.ttyname(0).removeprefix("/dev/")
     except OSError:
@@ -106,6 +121,35 @@ def drive_on_screen(session: Session, low_bandwidth: bool = False) -> int:
         say(f"glov: the cockpit crashed; the traceback is in {log}")
     code = _say_how_it_is(session, told_to_stop=app.is_leaving)
     return EXIT_FAILED if app.return_code else code
+
+
+def drive_in_browser(session: RemoteSession, low_bandwidth: bool = False) -> int:
+    """Show a session in a page of a browser, whose server is at the other end of two pipes.
+
+    What is said after it goes to standard error, for the page. Returns the exit code.
+    """
+    _set_textual_defaults()
+    from glov_tui.cockpit.app import GlovApp
+    from glov_tui.commands.headless import EXIT_DONE, EXIT_FAILED, say
+    from glov_tui.terminal.browser import use_pipes
+
+    use_pipes()
+    budget = LOW_KIB_PER_SECOND if low_bandwidth else KIB_PER_SECOND
+    app = GlovApp(session, kib_per_second=budget)
+    app.run()
+    if app.is_leaving:
+        session.wait(END_SECONDS)
+    if app.return_code:
+        say("glov: the cockpit crashed")
+        return EXIT_FAILED
+    status = "interrupted" if session.interrupted else session.state.status
+    if session.ended or status in ENDED:
+        say(f"The run is {status}.")
+    elif app.is_leaving:
+        say("The run was told to stop, and does so at its next safe point.")
+    else:
+        say("The run goes on.")
+    return EXIT_DONE
 
 
 def _say_how_it_is(session: Session, told_to_stop: bool) -> int:
