@@ -9,6 +9,7 @@ import shlex
 import signal
 import socket
 import webbrowser
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,15 +67,21 @@ def serve_run(run: str, asked: Serving) -> int:
     listening = _listen(asked.host, asked.port)
     port = listening[0].getsockname()[1]
     address = _address(asked.host, port, token)
-    _say_where(folder, asked.host, port, address, token)
-    if asked.opens:
-        webbrowser.open(address)
-    asyncio.run(_serve(server, listening))
+
+    def serves() -> None:
+        _say_where(folder, asked.host, port, address, token)
+        if asked.opens:
+            webbrowser.open(address)
+
+    asyncio.run(_serve(server, listening, serves))
     tell(f"the page is served no more; `glov serve {run_argument(folder)}` serves it again")
     return EXIT_INTERRUPTED
 
 
-async def _serve(server: RunServer, listening: list[socket.socket]) -> None:
+async def _serve(
+    server: RunServer, listening: list[socket.socket], serves: Callable[[], None]
+) -> None:
+    """Serve until ctrl+c or SIGTERM; ``serves`` is called when both are heeded."""
     from aiohttp import web
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -86,6 +93,7 @@ async def _serve(server: RunServer, listening: list[socket.socket]) -> None:
     try:
         for sock in listening:
             await web.SockSite(runner, sock).start()
+        serves()
         await stop.wait()
     finally:
         await runner.cleanup()
