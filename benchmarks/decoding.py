@@ -185,7 +185,7 @@ def main() -> None:
     vector = torch.randn(512, generator=generator)
     rows, new, repeats = options.rows, SAMPLING.max_new_tokens, 3 if options.quick else 5
 
-    layouts: tuple[Layout, ...] = ("split", "packed", "window")
+    layouts: tuple[Layout, ...] = ("static", "split", "packed", "window")
     ways: dict[str, Callable[[], float]] = {
         "plain hook (not exact)": lambda: plain_hook(model, prompt, vector, rows)
     }
@@ -193,6 +193,7 @@ def main() -> None:
         ways[f"exact, {layout}"] = lambda layout=layout: ours(  # type: ignore[misc]
             layout, decoder, tokenizer, prompt, vector, rows
         )
+    ways["no steering, static"] = lambda: ours("static", decoder, tokenizer, prompt, None, rows)
     ways["no steering, packed"] = lambda: ours("packed", decoder, tokenizer, prompt, None, rows)
     seconds = {name: fastest(repeats, way) for name, way in ways.items()}
     if options.quick:  # the middle token of each fifth stands for the five

@@ -51,6 +51,16 @@ class Injection:
         return self._reach == "last"
 
     @property
+    def reach(self) -> Reach:
+        """As the mode's: which positions get an offset."""
+        return self._reach
+
+    @property
+    def offsets(self) -> Mapping[int, Offset]:
+        """What each layer's output gets."""
+        return self._offsets
+
+    @property
     def lowest(self) -> int:
         """The lowest layer with an offset: up to its output, steered and clean are the same."""
         return min(self._offsets)
@@ -108,13 +118,14 @@ class Injection:
             RuntimeError: if a layer takes a per-token argument of a shape that is not known.
         """
         lowest = self.lowest
+        doubled: Doubled = {}
         with ExitStack() as stack:
             fork = self._layers[lowest].register_forward_hook(self._forker(lowest))
             stack.callback(fork.remove)
             for index in range(lowest + 1, len(self._layers)):
                 layer = self._layers[index]
                 pre = layer.register_forward_pre_hook(
-                    _argument_doubler(rows, masks[index]), with_kwargs=True
+                    _argument_doubler(rows, masks[index], doubled), with_kwargs=True
                 )
                 stack.callback(pre.remove)
                 if index in self._offsets:
@@ -179,11 +190,15 @@ def _first_adder(offset: Offset, count: int) -> Callable[..., Any]:
     return add
 
 
-def _argument_doubler(rows: int, mask: Tensor) -> Callable[..., Any]:
+Doubled = dict[int, tuple[Tensor, Tensor]]
+"""By the identity of a per-token argument: itself, and the same for twice the tokens."""
+
+
+def _argument_doubler(rows: int, mask: Tensor, doubled: Doubled) -> Callable[..., Any]:
     def double(_module: nn.Module, args: Any, kwargs: dict[str, Any]) -> Any:
         state = args[0] if args else kwargs["hidden_states"]
         changed = {
-            name: _repeated(name, value, rows)
+            name: _repeated(name, value, rows, doubled)
             for name, value in kwargs.items()
             if name not in ("hidden_states", "attention_mask")
         }
@@ -198,12 +213,19 @@ def _argument_doubler(rows: int, mask: Tensor) -> Callable[..., Any]:
     return double
 
 
-def _repeated(name: str, value: Any, rows: int) -> Any:
+def _repeated(name: str, value: Any, rows: int, doubled: Doubled) -> Any:
     """A per-token argument for twice the tokens: position ids and position embeddings."""
     if isinstance(value, tuple):
-        return tuple(_repeated(name, item, rows) for item in value)
+        return tuple(_repeated(name, item, rows, doubled) for item in value)
     if not isinstance(value, Tensor):
         return value
+    known = doubled.get(id(value))
+    if known is None:  # most layers are given the same one
+        doubled[id(value)] = known = (value, _twice(name, value, rows))
+    return known[1]
+
+
+def _twice(name: str, value: Tensor, rows: int) -> Tensor:
     if name in ("position_ids", "cache_position") and value.shape[-1] == rows:
         return torch.cat([value, value], dim=-1)
     if name == "position_embeddings" and value.dim() >= 3 and value.shape[-2] == rows:

@@ -58,13 +58,13 @@ class FixedOffset:
     """The same vector (d,) for every state: the mean offset of docs/glov.md, 4."""
 
     def __init__(self, vector: Tensor) -> None:
-        self._vector = vector
+        self.vector = vector
         self._ready: Tensor | None = None
 
     def __call__(self, state: Tensor) -> Tensor:
         ready = self._ready
         if ready is None or ready.dtype != state.dtype or ready.device != state.device:
-            ready = self._ready = self._vector.to(device=state.device, dtype=state.dtype)
+            ready = self._ready = self.vector.to(device=state.device, dtype=state.dtype)
         return ready
 
 
@@ -72,15 +72,15 @@ class RelativeOffset:
     """Another offset, at each state made ``alpha`` times as long as the state."""
 
     def __init__(self, offset: Offset, alpha: float) -> None:
-        self._offset = offset
-        self._alpha = alpha
+        self.offset = offset
+        self.alpha = alpha
 
     def __call__(self, state: Tensor) -> Tensor:
-        offset = self._offset(state).float()
+        offset = self.offset(state).float()
         # Below the smallest normal number, so that a zero offset stays zero.
         length = offset.norm(dim=-1, keepdim=True).clamp_min(1e-30)
         size = state.float().norm(dim=-1, keepdim=True)
-        scaled: Tensor = self._alpha * size / length * offset
+        scaled: Tensor = self.alpha * size / length * offset
         return scaled.to(state.dtype)
 
 

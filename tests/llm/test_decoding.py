@@ -195,7 +195,7 @@ def test_logits_that_are_not_finite_are_an_error_that_names_the_prompt():
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_16_bit_models_decode_and_steer(dtype):
     engine = LocalLLM("tiny", tiny_model("llama-gqa-tied").to(dtype), TOKENIZER)
-    assert engine.layouts.steered[0] == "split"
+    assert engine.layouts.steered[0] == "static"
     direction = engine.direction("a photo of a <category>.", "<category>?", "no-bos")
     assert direction.offsets.dtype == torch.float32
     steering = Steering(direction, (2,), 1.0, "last-token")

@@ -36,7 +36,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_is_the_same_model(unpacked: Path, capfd: pytest.CaptureFixture[str]) -> None:
     llm, other = load(unpacked), tiny_model("llama-gqa-tied", intermediate_size=64)
-    assert llm.layouts.steered[0] == "split"
+    assert llm.layouts.steered[0] == "static"
     ids = torch.arange(100)[None]
     with torch.inference_mode():
         assert torch.equal(llm._model(ids).logits, other(ids).logits)

@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from engine.common.errors import ModelError
 from engine.llm.decoding.decoder import Decoder
 from engine.llm.decoding.probe import Layouts, check_causal, find_layouts, takes_masks
+from engine.llm.decoding.static_cache import Lanes, Slots, slot_cache
+from engine.models.grouped_attention import NAME, grouped, grouped_attention
 from engine.models.kv_cache import GrowingLayer, sliding_windows
 from engine.steering.layers import find_decoder_layers
 from tests.support.tiny_llm import tiny_model
@@ -23,10 +26,26 @@ def decoder_of(model: Any) -> Decoder:
 @pytest.mark.parametrize(
     ("family", "steered", "plain"),
     [
-        ("llama", ("split", "window", "reread"), ("packed", "window", "reread")),
-        ("qwen3", ("split", "window", "reread"), ("packed", "window", "reread")),
-        ("mistral-sliding", ("split", "window", "reread"), ("packed", "window", "reread")),
-        ("gemma3-sliding", ("split", "window", "reread"), ("packed", "window", "reread")),
+        (
+            "llama",
+            ("static", "split", "window", "reread"),
+            ("static", "packed", "window", "reread"),
+        ),
+        (
+            "qwen3",
+            ("static", "split", "window", "reread"),
+            ("static", "packed", "window", "reread"),
+        ),
+        (
+            "mistral-sliding",
+            ("static", "split", "window", "reread"),
+            ("static", "packed", "window", "reread"),
+        ),
+        (
+            "gemma3-sliding",
+            ("static", "split", "window", "reread"),
+            ("static", "packed", "window", "reread"),
+        ),
         ("gpt2", ("packed", "window", "reread"), ("packed", "window", "reread")),
         ("bloom", ("window", "reread"), ("window", "reread")),  # takes no positions
         ("mamba", ("twin", "reread"), ("window", "reread")),  # no token can be taken off its state
@@ -120,3 +139,49 @@ def test_growing_layer_equals_concatenation():
     assert torch.equal(layer.values, expected[1])
     layer.reset()
     assert layer.get_seq_length() == 0
+
+
+def test_slots_say_who_sees_what():
+    slots = Slots(capacity=12, scratch=2, bucket=4, device=torch.device("cpu"))
+    slots.begin(3)  # two tokens in slots 2 and 3; its last is read as every candidate's own
+    assert slots.written(2).tolist() == [2, 3]
+    lanes = Lanes.of(torch.tensor([7, 8]), torch.tensor([0, 1]))
+    for step, seen in enumerate(([2, 3, 4], [2, 3, 4, 6])):
+        reach = slots.ahead(2)
+        position = slots.place_lanes(lanes, reach)
+        assert position.tolist() == [[2 + step] * 2]
+        clean, _, steered, _ = slots.seen(lanes, reach, fork=True)
+        assert clean.nonzero().flatten().tolist() == seen
+        assert steered.nonzero().flatten().tolist() == [0, *seen[:-1]]  # itself in slot 0
+        assert slots.written(4).tolist() == [4 + 2 * step, 5 + 2 * step, 0, 1]
+        slots.step_on(2)
+        slots.advance(2)
+    assert reach == 8  # a multiple of the bucket, and no more than that
+    near = slots.near(reach, window=2).nonzero().flatten().tolist()
+    assert near == [0, 1, 6, 7]  # the place is 4 by now: positions 3 on, and the scratch slots
+
+
+def test_a_cache_of_several_kinds_is_no_static_one():
+    with pytest.raises(ValueError, match="another kind"):
+        slot_cache(tiny_model("mamba").config, Slots(8, 0, 4, torch.device("cpu")))
+
+
+def test_grouped_attention_is_sdpa():
+    generator = torch.Generator().manual_seed(0)
+    query, key, value = (torch.randn(1, n, 5, 8, generator=generator) for n in (6, 2, 2))
+    mask = torch.zeros(1, 1, 5, 5).masked_fill_(torch.ones(5, 5).triu(1).bool(), -1e30)
+    module = torch.nn.Module()
+    module.num_key_value_groups = 3
+    expected, _ = sdpa_attention_forward(module, query, key, value, mask)
+    got, _ = grouped_attention(module, query, key, value, mask)
+    torch.testing.assert_close(got, expected)
+
+
+def test_a_model_that_attends_otherwise_is_left_alone():
+    config = tiny_model("llama").config
+    with grouped(config):
+        assert config._attn_implementation == NAME
+    assert config._attn_implementation == "sdpa"
+    config._attn_implementation = "eager"
+    with grouped(config):
+        assert config._attn_implementation == "eager"

@@ -77,7 +77,7 @@ def test_dtype_auto_on_a_cpu_is_float32(tmp_path):
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
 def test_attention_implementations_are_all_exact(folder, attention):
     llm = load(folder, attention=attention)
-    assert llm.layouts.steered == ("split", "window", "reread")
+    assert llm.layouts.steered == ("static", "split", "window", "reread")
 
 
 def test_a_base_model_is_announced(tmp_path):

@@ -18,7 +18,7 @@ from engine.steering.direction import Steering
 from tests.support.scripted_llm import END, TEMPLATE, scripted
 
 ASK = [{"role": "user", "content": "one"}]
-LAYOUTS: tuple[Layout, ...] = ("split", "packed", "window", "reread")
+LAYOUTS: tuple[Layout, ...] = ("static", "split", "packed", "window", "reread")
 OPENED = TEMPLATE + "{% if add_generation_prompt %}<think>{% endif %}"
 # Thinks for one word or more, as the dice fall, and replies in four.
 MUSING = {

@@ -25,5 +25,5 @@ def test_it_is_the_model_that_its_folder_has(smollm2_gguf: Path, real_llm: Local
     prompts = [prompt_tokens(each._tokenizer, MESSAGES) for each in (llm, real_llm)]
     assert prompts[0] == prompts[1]
     assert llm._stops == real_llm._stops
-    assert llm.layouts.steered == ("split", "window", "reread")
+    assert llm.layouts.steered == ("static", "split", "window", "reread")
     assert next(llm.propose(MESSAGES, SamplingConfig(max_new_tokens=1), [0])).texts

@@ -76,21 +76,21 @@ def test_in_float32_within_1e_4(real_llm: LocalLLM, mode: SteeringMode) -> None:
     steered = injection(real_llm, mode, 1.0)
     expected = read(real_llm, "reread", steered)
     forks: tuple[Layout, ...] = ("split",) if mode != "off" and MODES[mode].clean_cache else ()
-    layouts: tuple[Layout, ...] = (*forks, "packed", "window")
+    layouts: tuple[Layout, ...] = (*forks, "static", "packed", "window")
     for layout in layouts:
         assert float((read(real_llm, layout, steered) - expected).abs().max()) < 1e-4, layout
 
 
 @pytest.mark.parametrize("mode", ["off", "last-token"])
 def test_in_bfloat16_but_for_rounding(in_bfloat16: LocalLLM, mode: SteeringMode) -> None:
-    assert in_bfloat16.layouts.steered == ("split", "window", "reread")
+    assert in_bfloat16.layouts.steered == ("static", "split", "window", "reread")
     steered = injection(in_bfloat16, mode, 4.0)
     expected = read(in_bfloat16, "reread", steered)
     if steered is not None:
         plain = read(in_bfloat16, "reread", None)
         assert float(divergence(plain, expected).max()) > 10 * ROUNDED  # else this shows nothing
     layouts: tuple[Layout, ...] = (
-        ("packed", "window") if steered is None else in_bfloat16.layouts.steered[:2]
+        in_bfloat16.layouts.plain[:3] if steered is None else in_bfloat16.layouts.steered[:3]
     )
     for layout in layouts:
         assert float(divergence(read(in_bfloat16, layout, steered), expected).max()) < ROUNDED

@@ -13,7 +13,7 @@ from tests.support import real_models as models
 
 def test_the_models_are_the_real_ones(smollm2: Path, minilm: Path, real_llm: LocalLLM) -> None:
     assert real_llm.layers == 30
-    assert real_llm.layouts.steered[0] == "split"
+    assert real_llm.layouts.steered[0] == "static"
     assert AutoConfig.from_pretrained(smollm2).vocab_size == 49152
     assert AutoConfig.from_pretrained(minilm).hidden_size == 384
 

@@ -24,7 +24,7 @@ from tests.support.slow_decoding import plain_layers, slow_decode
 from tests.support.tiny_llm import tiny_model, tiny_tokenizer
 
 FAMILIES = ("llama", "llama-gqa-tied", "qwen2", "qwen3", "mistral-sliding", "gemma3-sliding")
-LAYOUTS: tuple[Layout, ...] = ("split", "packed", "window", "twin")
+LAYOUTS: tuple[Layout, ...] = ("static", "split", "packed", "window", "twin")
 TOKENIZER = tiny_tokenizer()
 PROMPT = [0, 3, *range(40, 50), 4]  # longer than the sliding windows
 SEEDS = (5, 6, 7)
@@ -156,6 +156,13 @@ def test_steering_changes_the_logits_by_far_more_than_the_tolerance():
     _, steered = expected("llama", (2,), 1.0, 5, frozenset())
     _, plain = expected("llama", (), 0.0, 5, frozenset())
     assert float((steered[0] - plain[0]).abs().max()) > 0.1
+
+
+@pytest.mark.parametrize("family", ["gemma2-sliding", "phi", "phi3"])
+def test_families_with_layers_of_other_shapes(family):
+    """Soft-capped scores, attention beside the feed-forward part, one matrix for q, k and v."""
+    for layout in LAYOUTS:
+        assert_parity(family, layout, (1,), 1.0)
 
 
 def test_gpt2_and_its_one_letter_names():

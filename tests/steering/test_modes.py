@@ -26,7 +26,7 @@ from tests.support.slow_decoding import plain_layers
 from tests.support.tiny_llm import tiny_model, tiny_tokenizer
 
 FAMILIES = ("llama", "llama-gqa-tied", "mistral-sliding", "gemma3-sliding", "gpt2")
-LAYOUTS = ("split", "packed", "window", "reread")
+LAYOUTS = ("static", "split", "packed", "window", "reread")
 PROMPT = [0, 3, *range(90, 120), 4]
 COLUMNS = torch.tensor([[20, 30], [21, 31], [22, 32], [23, 33]])  # (tokens, rows)
 MESSAGES = [{"role": "user", "content": "Write a template, please, for photos."}]

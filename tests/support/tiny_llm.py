@@ -68,6 +68,12 @@ _FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
             "layer_types": ["sliding_attention", "full_attention"] * 2,
         },
     ),
+    "gemma2-sliding": (
+        "Gemma2Config",
+        {"num_key_value_heads": 2, "head_dim": 8, "sliding_window": 9},
+    ),
+    "phi": ("PhiConfig", {"num_key_value_heads": 2}),
+    "phi3": ("Phi3Config", {"num_key_value_heads": 2}),
     "gpt2": ("GPT2Config", {}),
     "bloom": ("BloomConfig", {}),
     "mamba": ("MambaConfig", {"state_size": 8}),

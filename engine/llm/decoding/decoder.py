@@ -13,7 +13,7 @@ from engine.models.kv_cache import new_cache, sliding_windows
 from engine.models.row_memory import RowMemory
 from engine.steering.layers import input_device, text_config
 
-Layout = Literal["split", "packed", "window", "twin", "reread"]
+Layout = Literal["static", "split", "packed", "window", "twin", "reread"]
 
 _CACHES = ("cache", "past_key_values", "cache_params", "state")
 """What families call what they read on with; transformers 5.24 has renamed most."""
@@ -81,6 +81,13 @@ class Decoder:
         if self.short_logits:
             arguments["logits_to_keep"] = last
         return self.model(input_ids=ids, use_cache=use_cache, **arguments)
+
+    def mask_argument(self, masks: tuple[Tensor, ...]) -> Tensor | dict[str, Tensor]:
+        """One mask for all, or for models with several kinds of layer one for each kind."""
+        types = self.layer_types
+        if types is None or len(set(types)) == 1:
+            return masks[0]
+        return dict(zip(types, masks, strict=False))
 
 
 class Reader(Protocol):

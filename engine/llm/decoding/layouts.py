@@ -5,6 +5,8 @@ while its own logits are steered. So every token is read twice in the layers abo
 once clean for the KV cache and once steered for its logits. Five layouts do that, and all give the
 logits of re-reading everything (``engine.llm.decoding.probe`` checks each on the model at load):
 
+- ``static``: as ``split``, in a cache at fixed addresses, in which steered tokens have slots of
+  their own (``static_reader``): nothing is copied or cut off, and a CUDA graph can be made of it.
 - ``split``: all candidates packed into one sequence with an explicit mask, so the prompt's keys and
   values are read once for all of them. At the output of the lowest steered layer the rows fork into
   clean and steered ones; the steered ones' keys and values are dropped after the step.
@@ -28,6 +30,7 @@ import torch
 from torch import Tensor
 
 from engine.llm.decoding.decoder import Decoder, Layout, Reader
+from engine.llm.decoding.static_reader import StaticReader
 from engine.models.kv_cache import new_cache, truncate
 from engine.models.row_memory import RowMemory
 from engine.steering.injection import Injection
@@ -49,6 +52,8 @@ def make_reader(
         return _TwinReader(decoder, ids, injection)
     if layout == "reread":
         return _RereadReader(decoder, ids, injection)
+    if layout == "static":
+        return StaticReader(decoder, ids, rows, max_new_tokens, injection)
     split = layout == "split"
     return _PackedReader(decoder, ids, rows, max_new_tokens, injection, split)
 
@@ -150,7 +155,7 @@ class _PackedReader:
                 2 * count if self._fork else count,
                 self._cache,
                 position_ids=torch.full_like(tokens, position)[None],
-                attention_mask=self._mask_argument(masks),
+                attention_mask=self._decoder.mask_argument(masks),
             )
         if self._fork:
             truncate(self._cache, end)  # the steered keys and values
@@ -181,13 +186,6 @@ class _PackedReader:
             mask.masked_fill_(~near, torch.finfo(mask.dtype).min)
             by_window[window] = mask[None, None]
         return tuple(by_window[window] for window in self._windows)
-
-    def _mask_argument(self, masks: tuple[Tensor, ...]) -> Tensor | dict[str, Tensor]:
-        """One mask for all, or for models with several kinds of layer one for each kind."""
-        types = self._decoder.layer_types
-        if types is None or len(set(types)) == 1:
-            return masks[0]
-        return dict(zip(types, masks, strict=False))
 
 
 class _WindowReader:

@@ -107,10 +107,11 @@ def find_layouts(decoder: Decoder) -> Layouts:
 
         packed: tuple[Layout, ...] = ("split", "packed") if takes_masks(decoder) else ()
         found = _first(lambda name: right(name, steer=True), packed)
+        static: tuple[Layout, ...] = ("static",) if found and right("static", steer=True) else ()
         rows = _first(lambda name: right(name, steer=True), _BY_ROW)
         plain: tuple[Layout, ...] = ("packed",) if found else ()
         plain += rows if "window" in rows else _first(lambda n: right(n, steer=False), _BY_ROW)
-    return Layouts(steered=(*found, *rows, "reread"), plain=(*plain, "reread"))
+    return Layouts(steered=(*static, *found, *rows, "reread"), plain=(*static, *plain, "reread"))
 
 
 def _unsteered_layouts(decoder: Decoder) -> Layouts:
