@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,6 +32,13 @@ _ASKED_FOR = [Path(__file__).parent / name for name in ("real", "browser")]
 def pytest_configure() -> None:
     """Before anything is started, the workers of xdist too."""
     lifeline.begin()
+    gc.disable()  # while tests are imported, with all that they import: none of it is garbage
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: it is not looked through again and again."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

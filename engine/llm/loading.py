@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pkgutil import resolve_name
 from typing import Protocol
 
+from engine.common.collecting import uncollected
 from engine.config import LLMConfig
 from engine.llm.interface import LanguageModel
 
@@ -27,6 +28,7 @@ LOADERS: Mapping[str, str] = {
 """Where the loader of each kind is, as ``module:name``: imported when it is asked for."""
 
 
+@uncollected()
 def load_llm(config: LLMConfig, progress: Progress) -> LanguageModel:
     """Load the language model of a configuration; ``progress`` is told each stage in a few words.
 

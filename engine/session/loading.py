@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from engine.common.collecting import uncollected
 from engine.common.errors import ModelError
 from engine.common.kept import Kept
 from engine.common.names import quoted
@@ -170,20 +171,22 @@ def _load_vlm(
     """With the LLM that judges, if it is one of its own. ``sections``: whose models are loaded."""
     progress("libraries", 0, 0)
     threads.prepare()
-    from engine.session.room import check_room
-    from engine.vlm.loading import load_fitness
+    with uncollected():
+        from engine.session.room import check_room
+        from engine.vlm.loading import load_fitness
 
-    threads.fit()
-    for section in sections:
-        if section.trust_remote_code and not (isinstance(section, LLMConfig) and section.is_served):
-            key = "vlm" if isinstance(section, VLMConfig) else "llm"
-            report(
-                f"{key}.trust_remote_code is on: the code that comes with {section.model} is run "
-                "with your rights"
-            )
-    if kept.is_empty:  # what another run has loaded has its room
-        own = any(isinstance(section, LLMConfig) for section in sections)
-        check_room(config, replace(wanted_models(config), llm=own), report)
+        threads.fit()
+        for section in sections:
+            served = isinstance(section, LLMConfig) and section.is_served
+            if section.trust_remote_code and not served:
+                key = "vlm" if isinstance(section, VLMConfig) else "llm"
+                report(
+                    f"{key}.trust_remote_code is on: the code that comes with {section.model} is "
+                    "run with your rights"
+                )
+        if kept.is_empty:  # what another run has loaded has its room
+            own = any(isinstance(section, LLMConfig) for section in sections)
+            check_room(config, replace(wanted_models(config), llm=own), report)
     fitness = load_fitness(config, progress, report, kept)
     name = judge_model(config)
     if name is not None:

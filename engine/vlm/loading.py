@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pkgutil import resolve_name
 from typing import Protocol
 
+from engine.common.collecting import uncollected
 from engine.common.kept import Kept
 from engine.config import RunConfig
 from engine.data.dataset import Dataset
@@ -51,5 +52,6 @@ def load_fitness(
     dataset = kept.get("data set", config.data, lambda: load_dataset(config.data))
     progress("VLM", 0, 0)
     # Its libraries take seconds to import: not before the data set is known to be good.
-    load: FamilyLoader = resolve_name(FAMILIES[config.vlm.kind].loader)
+    with uncollected():
+        load: FamilyLoader = resolve_name(FAMILIES[config.vlm.kind].loader)
     return load(config, dataset, progress, report, kept)

@@ -233,8 +233,10 @@ class _NewFacts:
 
 
 def _main() -> None:
+    gc.disable()  # nothing that is imported is garbage
     for name in IMPORTS:
         importlib.import_module(name)
+    gc.enable()
     gc.freeze()  # or the first collection in each fork would copy the memory of all modules
     for line in sys.stdin:
         request = json.loads(line)

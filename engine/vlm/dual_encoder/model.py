@@ -19,6 +19,7 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
+from engine.common.collecting import uncollected
 from engine.common.errors import ModelError
 from engine.common.names import nearest
 from engine.common.user_path import reachable, user_path, why_not_there
@@ -57,6 +58,7 @@ class OpenClipModel:
     weights: str  # the precision, and a hash of what was loaded
 
 
+@uncollected()
 def load_open_clip(config: VLMConfig, report: Callable[[str], None]) -> OpenClipModel:
     """Load the model that the configuration names, in eval mode, on its device.
 

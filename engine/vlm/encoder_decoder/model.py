@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from engine.common.collecting import uncollected
 from engine.common.errors import ModelError
 from engine.common.user_path import reachable, user_path
 from engine.config import VLMConfig
@@ -37,6 +38,7 @@ class LoadedModel:
     weights: str  # the precision, and a hash of what was loaded
 
 
+@uncollected()
 def load_model(config: VLMConfig) -> LoadedModel:
     """Load the model that ``vlm.model`` names: a hub name, or a folder that transformers wrote.
 
