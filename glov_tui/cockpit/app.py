@@ -144,8 +144,9 @@ class GlovApp(AttachedActions):
         self.call_after_refresh(self._start)
 
     def _start(self) -> None:
-        gc.freeze()  # all that was imported stays
-        gc.enable()  # after `cli.main` turned it off
+        if not gc.isenabled():  # `cli.main` turned it off
+            gc.freeze()  # all that was imported stays
+            gc.enable()
         self.session.start()
         self.set_interval(1 / PUMP_HZ, self._pump)
         self.set_timer(LATE_SECONDS, import_late)

@@ -15,7 +15,7 @@ from engine.run import events as ev
 from engine.run.edits import Edit, SetOption
 from engine.storage.journal import read_journal
 from engine.storage.lock import read_owner
-from tests.support.command import GLOV, called, demo, glov
+from tests.support.command import called, demo, demo_arguments, glov
 from tests.support.terminal import Terminal
 from tests.support.written_runs import write_run
 
@@ -200,7 +200,7 @@ def test_editing_in_the_users_own_editor(held: tuple[Terminal, Path]) -> None:
 
 
 def test_without_a_terminal_it_runs_headless_and_says_so(run_folder: Path) -> None:
-    done = called(*demo(run_folder, "steps=1")[len(GLOV) :])
+    done = called(*demo_arguments(run_folder, "steps=1"))
     assert done.returncode == 0
     assert "no terminal here" in done.stderr and "test (95 %)" in done.stdout
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from engine.storage.journal import is_driven, read_journal
 from engine.storage.lock import OWNER
 from engine.storage.run_folder import EVENTS, LOG, SOCKET
-from tests.support.command import GLOV, attach, called, demo
+from tests.support.command import attach, called, demo_arguments
 from tests.support.patience import wait_until
 from tests.support.written_runs import write_run
 
 
 def detached(folder: Path) -> None:
     """A run that is at work and that no screen looks at."""
-    done = called(*demo(folder, "steps=500")[len(GLOV) :], "--detach")
+    done = called(*demo_arguments(folder, "steps=500"), "--detach")
     assert done.returncode == 0, done.stderr
     wait_until(lambda: b"step-started" in (folder / EVENTS).read_bytes())
 

@@ -15,13 +15,24 @@ from tests.support.terminal import Terminal
 GLOV = [sys.executable, "-m", "glov_tui"]
 
 
-def glov(*arguments: str) -> list[str]:
-    return [*GLOV, *arguments]
+def glov(*arguments: str, fresh: bool = False) -> list[str]:
+    """A command line for a terminal; the engine that it starts has its libraries already.
+
+    ``fresh``: it takes seconds to import them, as for users.
+    """
+    if fresh:
+        return [*GLOV, *arguments]
+    warm_glov()
+    return [sys.executable, "-m", "tests.support.warm_engines", *arguments]
 
 
-def demo(folder: Path, *overrides: str) -> list[str]:
+def demo_arguments(folder: Path, *overrides: str) -> list[str]:
     options = [part for text in overrides for part in ("--set", text)]
-    return glov("demo", "--run-dir", str(folder), *options)
+    return ["demo", "--run-dir", str(folder), *options]
+
+
+def demo(folder: Path, *overrides: str, fresh: bool = False) -> list[str]:
+    return glov(*demo_arguments(folder, *overrides), fresh=fresh)
 
 
 def called(

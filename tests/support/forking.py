@@ -18,6 +18,7 @@ import json
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.support import ROOT
+from tests.support import ROOT, warm_engines
 from tests.support.kill_points import KillPoint
 from tests.support.patience import CEILING_SECONDS
 
@@ -65,12 +66,19 @@ class Glov:
     """The other side of it: starts the process, and asks it to run command lines."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.forking"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=ROOT,
-        )
+        self._folder = tempfile.TemporaryDirectory()
+        self.engines = Path(self._folder.name, "engines")
+        """The socket of ``tests.support.warm_engines``."""
+        with socket.socket(socket.AF_UNIX) as listener:  # at once: who comes early waits there
+            listener.bind(str(self.engines))
+            listener.listen(64)
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.support.forking", str(listener.fileno())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                cwd=ROOT,
+                pass_fds=[listener.fileno()],
+            )
 
     def __call__(
         self,
@@ -116,7 +124,7 @@ class Glov:
                 errors=str(errors),
                 arguments=list(arguments),
                 cwd=str(cwd),
-                environment=dict(environment),
+                environment={**environment, warm_engines.VARIABLE: str(self.engines)},
                 house=house and str(house),
             )
             if code is None:
@@ -133,6 +141,7 @@ class Glov:
         self._process.stdin.close()
         self._process.wait(10)
         self._process.stdout.close()
+        self._folder.cleanup()
 
 
 @functools.cache
@@ -140,6 +149,7 @@ def warm_glov() -> Glov:
     """The one of this process, started when it is first needed."""
     glov = Glov()
     atexit.register(glov.close)
+    os.environ[warm_engines.VARIABLE] = str(glov.engines)
     return glov
 
 
@@ -175,6 +185,8 @@ def _child(request: Mapping[str, Any], point: KillPoint) -> None:
             os.execv(sys.executable, [sys.executable, *start, *arguments])
         if request.get("house"):
             _move_to(request["house"])
+        elif warm_engines.VARIABLE in os.environ:
+            warm_engines.install()
         from glov_tui import __main__, cli
 
         sys.modules["__main__"] = __main__  # as the program's name is read from it
@@ -238,6 +250,20 @@ def _main() -> None:
         importlib.import_module(name)
     gc.enable()
     gc.freeze()  # or the first collection in each fork would copy the memory of all modules
+    listener = socket.socket(fileno=int(sys.argv[1]))
+    engines = os.fork()
+    if engines == 0:
+        os.close(0)  # nor the pipe's end, that others can tell when it is closed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        warm_engines.serve(listener)
+    listener.close()
+    try:
+        _answer_all()
+    finally:
+        os.kill(engines, signal.SIGKILL)
+
+
+def _answer_all() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         point = KillPoint(**request["point"]) if request.get("point") else NEVER

@@ -163,7 +163,7 @@ def _store_and_load(folder: Path, seed: int) -> bool:
 
 
 def test_several_processes_at_once(tmp_path):
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")
     with context.Pool(3) as pool:
         assert all(pool.starmap(_store_and_load, [(tmp_path, seed) for seed in range(3)]))
     assert [path.name for path in tmp_path.iterdir()] == ["k.safetensors"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import TextArea
 
+from engine.common.kept import Kept
 from engine.config.toml_file import load_config
 from engine.remote.client import RemoteSession
 from engine.remote.messages import TakeControls
@@ -28,7 +29,7 @@ from tests.support.patience import CEILING_SECONDS, until
 
 
 @pytest.fixture
-def engine(run_folder: Path) -> Iterator[LocalSession]:
+def engine(run_folder: Path, kept: Kept) -> Iterator[LocalSession]:
     """A real run that holds in its first step."""
 
     def pause_early(event: ev.Event, _: object) -> None:
@@ -36,7 +37,7 @@ def engine(run_folder: Path) -> Iterator[LocalSession]:
             session.send(Pause())
 
     config = load_config("demo", ["steps=3", "data.shots=1", "sampling.max_new_tokens=20"])
-    session = LocalSession.create(config, run_folder, pause_early)
+    session = LocalSession.create(config, run_folder, pause_early, kept)
     with ControlServer(session):
         session.start()
         yield session

@@ -176,7 +176,7 @@ def _put(folder: Path, number: int) -> None:
 
 
 def test_two_processes_add_to_one_file(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")
     writers = [context.Process(target=_put, args=(tmp_path, number)) for number in range(2)]
     for writer in writers:
         writer.start()

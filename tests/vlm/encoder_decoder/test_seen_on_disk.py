@@ -129,7 +129,7 @@ def _put(folder: Path, key: str, number: int) -> None:
 
 def test_processes_with_two_models_share_a_folder(tmp_path: Path) -> None:
     """Each finds what is its own, whole; of one model the other one's is as good."""
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")
     writers = [
         context.Process(target=_put, args=(tmp_path, key, number))
         for key, number in (("a", 1), ("b", 2))
