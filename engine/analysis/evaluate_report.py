@@ -199,7 +199,11 @@ def _notes(found: Evaluated) -> Iterator[str]:
                 f"{source.name} has not come to its end ({state.steps_done} of {steps} done): its "
                 "best template and ensembles are those so far"
             )
-    if own.split == "train" and any(one.run is not None for one in (found.source,)):
+        if source is not None and source.run is not None:
+            yield from _found_elsewhere(source, own)
+    if own.split == "train" and any(
+        one is not None and one.run is not None for one in (found.source, found.against)
+    ):
         yield ("templates of a run were chosen on these images: on others they are worse than that")
     if len(found.evaluations) > 1:
         yield (
@@ -225,3 +229,17 @@ def _notes(found: Evaluated) -> Iterator[str]:
             "are the first's as the second's"
             + (f"; of {len(found.pairs)} tests each is by itself" if len(found.pairs) > 1 else "")
         )
+
+
+def _found_elsewhere(source: Source, own: Evaluation) -> Iterator[str]:
+    """Of templates that a run found on other images, or with another VLM, than these."""
+    models = source.run.state.models if source.run is not None else None
+    if models is None:
+        return
+    other = []
+    if models.dataset_fingerprint != own.dataset_fingerprint:
+        other.append(f"on other images ({models.dataset_name})")
+    if models.vlm_weights and models.vlm_weights != own.vlm_weights:
+        other.append(f"with another VLM ({models.vlm})")
+    if other:
+        yield f"{source.name} found its templates {' and '.join(other)} than these are measured"

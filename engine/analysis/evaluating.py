@@ -35,6 +35,10 @@ DEFAULT = "demo"
 """The preset whose images and VLM a list of templates is measured with."""
 
 
+TO_STDIN, STDIN = "-", Path("/dev/stdin")
+"""What names standard input in place of a file of templates, and where that is."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """What is to be evaluated, as it was typed; empty where nothing was."""
@@ -171,9 +175,10 @@ def _run(name: str, overrides: Sequence[str] = ()) -> Run:
 def _source(
     name: str, config: RunConfig, asked: Asked, kept: Kept, progress: OnProgress, report: Report
 ) -> Source:
-    """A file of templates, or another run."""
-    path, task = reachable(user_path(name)), task_of(config.vlm)
-    if path.is_file():
+    """A file of templates, what comes through a pipe, or another run."""
+    task = task_of(config.vlm)
+    path = STDIN if name == TO_STDIN else reachable(user_path(name))
+    if path.is_file() or path.is_fifo() or path.is_char_device():
         return Source(path.name, read_list(path, task), path=path)
     try:
         run = _run(name)

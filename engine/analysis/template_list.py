@@ -175,8 +175,12 @@ _WHITE = re.compile(r"[\s,]*")
 def _item(path: Path, where: str, item: Any) -> _Found:
     text = item.get(_COLUMN) if isinstance(item, Mapping) else item
     if not isinstance(text, str):
-        what = f"the key {_COLUMN}" if isinstance(item, Mapping) else "a text"
-        raise DataError(f"{path}, {where}: {shown(item)} should be {what}; {_WHAT_FORMS}")
+        if isinstance(item, Mapping):
+            has = _COLUMN in item
+            problem = f"its {_COLUMN} is no text" if has else f"it has no key {_COLUMN}"
+        else:
+            problem = f"{shown(item)} is no text"
+        raise DataError(f"{path}, {where}: {problem}; {_WHAT_FORMS}")
     return _Found(where, (text,))
 
 
@@ -202,6 +206,8 @@ def _document(path: Path, document: Mapping[str, Any]) -> Iterator[_Found]:
             items = enumerate(document[key], start=1)
             yield from (_item(path, f"{key}, item {n}", one) for n, one in items)
             return
+    if _COLUMN not in document:
+        raise DataError(f"{path}: it has no key {_COLUMN}; {_WHAT_FORMS}")
     yield _item(path, _COLUMN, document)
 
 

@@ -201,7 +201,8 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="FILE|RUN",
-            help="Templates to measure in place of the run's: text, JSON, CSV, or another run.",
+            help="Templates to measure in place of the run's: text, JSON, CSV, or another run; "
+            "- for standard input.",
         ),
     ] = None,
     backbone: Annotated[

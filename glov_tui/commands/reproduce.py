@@ -143,6 +143,7 @@ def _templates(path: Path, asked: Wanted) -> dict[str, tuple[str, ...]]:
     if "ds-temp" not in asked.methods:
         raise ConfigError("--templates are those of DS-TEMP, and ds-temp is not among the methods")
     found: dict[str, tuple[str, ...]] = {}
+    read: dict[Path, tuple[str, ...]] = {}
     for name in asked.datasets:
         files = [path]
         if path.is_dir():
@@ -150,7 +151,9 @@ def _templates(path: Path, asked: Wanted) -> dict[str, tuple[str, ...]]:
         if len(files) > 1:
             raise ConfigError(f"--templates {path}: there are {files[0].name} and {files[1].name}")
         for file in files:
-            found[name] = read_list(file, task)[-1].templates  # the last: all together
+            if file not in read:  # a pipe can be read once
+                read[file] = read_list(file, task)[-1].templates  # the last: all together
+            found[name] = read[file]
     if not found:
         ends = ", ".join(_LISTS)
         raise ConfigError(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from engine.storage.journal import read_state
 from engine.storage.predictions import ImageIndex, all_files
 from engine.storage.run_folder import EVENTS, PREDICTIONS
 from engine.vlm.predictions import ImagePredictions
+from tests.support.patience import CEILING_SECONDS
 from tests.support.small_models import build_model_folder
 from tests.support.small_runs import demo, drive
 
@@ -274,3 +277,22 @@ def test_data_that_were_moved_and_a_run_that_another_may_have_written(
         asked(run=str(run), trusted=True)
     moved = [f"data.path={tmp_path / 'moved'}"]
     assert accuracies(asked(run=str(run), overrides=moved, trusted=True)) == before
+
+
+def test_a_list_comes_through_a_pipe_too(run: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(OPENAI,), daemon=True)
+    writer.start()
+    found = asked(run=str(run), templates=str(pipe))
+    assert list(accuracies(found)) == ["line 1", "line 2", "all 2"]
+    writer.join(CEILING_SECONDS)
+
+
+def test_templates_that_were_found_on_other_images_are_said(run: Path, tmp_path: Path) -> None:
+    of_others = tmp_path / "of-others"
+    drive(LocalSession.create(demo("data.dataset=demo-funfair", "search.kind=s-temp"), of_others))
+    noted = "of-others found its templates on other images (funfair) than these are measured"
+    assert noted in as_dict(asked(run=str(run), against=str(of_others)))["notes"]
+    same = as_dict(asked(run=str(run), against=str(run)))["notes"]
+    assert not [note for note in same if "found its templates" in note]
