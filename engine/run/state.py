@@ -278,9 +278,9 @@ class RunState:
                 # The step is forgotten at once, so that edits made while models load count for it.
                 return replace(self._before_step(), status="loading", error=None)
             case ev.RunStopped():
-                return replace(self, status="stopped")
+                return replace(self, status="stopped", progress=None)
             case ev.RunFailed():
-                return replace(self, status="failed", error=event.message)
+                return replace(self, status="failed", error=event.message, progress=None)
             case ev.RunFinished():
                 return replace(self, status="finished", progress=None)
             case ev.StepRetried() | ev.Warned():

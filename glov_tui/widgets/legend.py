@@ -25,7 +25,8 @@ class Series:
     ``color`` names a component class ``line-chart--<color>``: primary, secondary, success, warning,
     error, accent or muted. ``short`` is a name for where room is short; unless ``kind`` is points
     it stands at the end of the line as well. ``pattern`` (a name in ``PATTERNS``) says how it is
-    dotted, chosen where it is empty.
+    dotted, chosen where it is empty. ``beside``: another figure of each point, called
+    ``beside_name``, for the legend only.
     """
 
     name: str
@@ -35,6 +36,8 @@ class Series:
     short: str = ""
     pattern: str = ""
     intervals: Sequence[tuple[float, float]] = ()
+    beside: Sequence[float] = ()
+    beside_name: str = ""
     glyph: int | None = None  # which of ``POINT_GLYPHS``; None: the next one
 
     @property
@@ -106,6 +109,17 @@ def current(series: Series, x: float | None = None) -> float:
     return math.nan
 
 
+def _beside(series: Series, options: Options, x: float | None) -> str:
+    """The other figure of the value that the legend shows, with its name; empty without one."""
+    for (x_value, y_value), figure in zip(
+        reversed(series.points), reversed(series.beside), strict=False
+    ):
+        if math.isfinite(y_value) and (x is None or x_value == x):
+            found = math.isfinite(figure)
+            return f" {series.beside_name} {options.y_format.value(figure)}" if found else ""
+    return ""
+
+
 def x_values(series: Sequence[Series], x_range: tuple[float, float]) -> list[float]:
     """The distinct x inside the range at which any series has a value, in order."""
     found = {
@@ -133,20 +147,21 @@ def legend(
 ) -> list[list[Piece]]:
     """At most ``rows`` lines of ``width`` cells, with the sample, name and value of each.
 
-    Where room is short names are shortened, then all lines but the first are left out: they have
-    words at their ends. Values are padded to the width of the ends of the y range, so that the
-    legend stays put.
+    Where room is short what stands beside values is left out, then names are shortened, then all
+    lines but the first are left out: they have words at their ends. Values are padded to the width
+    of the ends of the y range, so that the legend stays put.
     """
     values = [options.y_format.value(current(one, cursor)) for one in series]
     value_width = max(
         (text_width(text) for text in [*values, *map(options.y_format.value, y_range)]), default=0
     )
     lines: list[list[Piece]] = []
-    for short, fewer, padding in (
-        (False, False, value_width),
-        (True, False, value_width),
-        (True, True, value_width),
-        (True, True, 0),
+    for beside, short, fewer, padding in (
+        (True, False, False, value_width),
+        (False, False, False, value_width),
+        (False, True, False, value_width),
+        (False, True, True, value_width),
+        (False, True, True, 0),
     ):
         items: list[list[Piece]] = []
         if cursor is not None:
@@ -158,6 +173,8 @@ def legend(
             name = one.short if short and one.short else one.name
             item = [(look.sample, one.color), (f" {name}", "name")]
             item.append((f" {' ' * (padding - text_width(value))}{value}", "value"))
+            if beside and one.beside:
+                item.append((_beside(one, options, cursor), "name"))
             items.append(item)
         lines = [[]]
         used = 0

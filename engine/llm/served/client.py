@@ -16,7 +16,7 @@ from engine.llm.served.key import Key
 _CONNECT_SECONDS = 10.0
 _BUSY = 429
 _RETRY_HEADER = "x-stainless-retry-count"  # of the package: which try a request is
-_LOOK_SECONDS = 15.0  # for what only lists models
+LOOK_SECONDS, LOOKS = 15.0, 2  # for what only lists models: how long, and how often
 
 
 class Mood:
@@ -68,9 +68,9 @@ def list_models(config: LLMConfig, key: Key) -> tuple[str, ...] | None:
     Raises:
         openai.OpenAIError: if it does not answer, or not to this key.
     """
-    timeout = min(_LOOK_SECONDS, config.timeout)
+    timeout = min(LOOK_SECONDS, config.timeout)
     with openai.OpenAI(
-        api_key=key.reveal(), base_url=config.base_url, max_retries=1, timeout=timeout
+        api_key=key.reveal(), base_url=config.base_url, max_retries=LOOKS - 1, timeout=timeout
     ) as client:
         try:
             listed = client.models.list().data

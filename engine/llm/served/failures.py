@@ -102,6 +102,12 @@ def _status_sentence(
     if status == 402 or (status == 429 and error.code == "insufficient_quota"):
         return f"{where} says that the account has no credit left{ending}"
     if status == 404 or (status < 429 and names(said, config.model)):
+        if config.model in models:
+            return (
+                f"{where} lists the model {config.model!r} and has no chat completions for it at "
+                f"this address (HTTP {status}). Check llm.base_url, which mostly ends in /v1, and "
+                f"whether the model is one that chats{ending}"
+            )
         known = f" It has: {', '.join(models[:5])}" if models else ""
         more = f" and {len(models) - 5} more" if len(models) > 5 else ""
         return (
@@ -135,7 +141,8 @@ def _unreachable(error: BaseException, where: str) -> str:
                 return f"{where} can't be trusted: {said_by(str(cause))}"
         cause = cause.__cause__ or cause.__context__
     last = error.__cause__ or error
-    return f"{where} can't be reached: {said_by(str(last)) or type(last).__name__}"
+    said = said_by(str(last)) or f"the connection broke off ({type(last).__name__})"
+    return f"{where} can't be reached: {said}"
 
 
 def names(said: str, word: str) -> bool:

@@ -29,7 +29,7 @@ def models_of(config: LLMConfig) -> tuple[str, ...] | None:
     check_installed()
     import openai
 
-    from engine.llm.served.client import list_models
+    from engine.llm.served.client import LOOK_SECONDS, LOOKS, list_models
     from engine.llm.served.failures import failure
     from engine.llm.served.key import read_key
 
@@ -37,7 +37,8 @@ def models_of(config: LLMConfig) -> tuple[str, ...] | None:
     try:
         return list_models(config, key)
     except openai.OpenAIError as error:
-        raise failure(error, config.model_copy(update={"retries": 1}), key) from None
+        waited = {"retries": LOOKS - 1, "timeout": min(LOOK_SECONDS, config.timeout)}
+        raise failure(error, config.model_copy(update=waited), key) from None
 
 
 def check_installed() -> None:

@@ -37,6 +37,8 @@ FEW_STEPS = 5
 class AccuracyPane(LineChart):
     """Few-shot accuracy by step, and the test accuracy of seed, best and ensemble where known.
 
+    P in the legend: the mean probability of the true class, where it has room.
+
     The x axis runs to now and a margin, or over all steps (``a``).
     """
 
@@ -111,6 +113,10 @@ class AccuracyPane(LineChart):
                         short=f"{short} test",
                         glyph=glyph,
                         intervals=[wilson_interval(t.hits, t.n) for t in measured],
+                        beside=[
+                            math.nan if t.probability is None else t.probability for t in measured
+                        ],
+                        beside_name="P",
                     )
                 )
         marks = _marks(state)

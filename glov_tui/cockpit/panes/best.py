@@ -14,7 +14,10 @@ from glov_tui.common.text import clean
 
 
 class BestTemplate(Static):
-    """As many lines as the template needs, at least one; empty before one is scored."""
+    """As many lines as the template needs, at least one; empty before one is scored.
+
+    P is the mean probability of the true class, which tells templates of one accuracy apart.
+    """
 
     TITLE: ClassVar[str] = "best"
     INTERVAL: ClassVar[float] = 0.25
@@ -35,7 +38,8 @@ class BestTemplate(Static):
         if best is None:
             return None
         name = "seed" if best.origin == "seed" else "best"
-        return f"{name} {best.accuracy:.1%} ", clean(best.text)
+        sure = "" if best.probability is None else f"(P {best.probability:.1%}) "
+        return f"{name} {best.accuracy:.1%} {sure}", clean(best.text)
 
     def show(self, state: RunState) -> None:
         """Draw it; with a new layout only where it needs more lines than ever before."""

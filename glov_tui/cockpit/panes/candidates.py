@@ -12,7 +12,7 @@ from textual.content import Content
 from engine.common.wording import counted
 from engine.prompts.template import RejectReason, normalise
 from engine.run.events import CandidateProposed, Progress, SampleAnswer, TemplateSoFar
-from engine.run.state import RunState
+from engine.run.state import ENDED, RunState
 from engine.search.registry import asks_llm
 from glov_tui.cockpit.panes.folding import folded, shared_prefix
 from glov_tui.cockpit.panes.pane import DetailsRequested
@@ -207,7 +207,10 @@ class CandidatesPane(ItemView):
         reply = self._read.get(event.index)
         name = f"Reply {event.index + 1}"
         if reply is None:
-            self.notify(f"{name} is still being written.", timeout=3)
+            is_cut = self._state.status in ENDED
+            self.notify(
+                f"{name} {'was cut off' if is_cut else 'is still being written'}.", timeout=3
+            )
         elif reply.outcome == "rejected":
             self.notify(f"{name} was rejected: there is no score to show.", timeout=3)
         else:

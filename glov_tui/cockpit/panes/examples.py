@@ -114,7 +114,8 @@ class ExamplesPane(Vertical):
     TITLE: ClassVar[str] = "templates"
     INTERVAL: ClassVar[float] = 0.5
     WIDE = 74  # cells from which the interval and the origin have columns of their own
-    WIDER = 90  # cells from which the mean probability of the true class has one, where it is known
+    SURE = 64  # cells from which the mean probability of the true class has one, where it is known
+    SURE_CELLS = 10  # that the others need more then, so that the template keeps its room
     NARROW = 50  # cells below which the change of rank has none
     TOP = 3  # ranks that stay in view
     TALL = 7  # rows of the pane from which the selected template stands in full below the list
@@ -184,7 +185,7 @@ class ExamplesPane(Vertical):
         marks = self._state.with_pending()
         self._prefix = shared_prefix(clean(row.template.text) for row in rows)
         known = any(row.template.probability is not None for row in rows[:FIRST_ROWS])
-        self._shows_probability = known and self.size.width >= self.WIDER
+        self._shows_probability = known and self.size.width >= self.SURE
         table.set_rows(
             self._header(),
             keys,
@@ -221,7 +222,7 @@ class ExamplesPane(Vertical):
 
     @property
     def _is_wide(self) -> bool:
-        return self.size.width >= self.WIDE
+        return self.size.width >= self.WIDE + self.SURE_CELLS * self._shows_probability
 
     @property
     def _is_narrow(self) -> bool:

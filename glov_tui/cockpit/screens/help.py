@@ -40,6 +40,7 @@ def symbols(glyphs: Glyphs) -> list[tuple[str, str]]:
         ("P+ P-", "the templates that steering goes towards, and away from"),
         (glyphs.pinned, "pinned: always shown to the LLM"),
         (glyphs.banned, "banned: out of the examples, anchors and ensemble"),
+        ("P, prob.", "mean probability of the true class, beside an accuracy"),
         ("h", "injected by a person"),
         (f"{glyphs.up}2 {glyphs.down}2", "ranks risen or fallen in the last step"),
         (glyphs.new, "reply with a new template"),

@@ -108,3 +108,12 @@ async def test_keys_for_a_template_are_for_the_reply_under_the_cursor(session) -
 async def test_the_pane_says_how_to_open_one(session) -> None:
     async with cockpit(session) as (_, app):
         assert "enter open" in str(app.query_one(CandidatesPane).border_subtitle)
+
+
+async def test_a_reply_that_the_end_of_the_run_cut_off_is_not_waited_for(session) -> None:
+    session.apply(ev.Progress(phase="proposing", detail="server error 500", total=50))
+    session.apply(ev.RunFailed(message="the server has failed"))
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("4", "down", "down", "down", "enter")
+        assert said(app) == "Reply 4 was cut off."
+        assert "server error" not in str(app.query_one(CandidatesPane).border_subtitle)

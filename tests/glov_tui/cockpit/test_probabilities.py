@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from engine.run import events as ev
+from glov_tui.cockpit.panes.accuracy import AccuracyPane
+from glov_tui.cockpit.panes.best import BestTemplate
 from glov_tui.cockpit.panes.examples import ExamplesPane
 from tests.support.sessions import HeldSession, cockpit, loaded, one_step, scored, settle
 
@@ -47,6 +49,27 @@ async def test_without_one_there_is_no_column(tmp_path: Path) -> None:
         assert "prob." not in header(pane) and "95 %" in header(pane)
 
 
-async def test_a_narrower_list_has_none(tmp_path: Path) -> None:
-    async with cockpit(HeldSession(tmp_path, *run(0.625)), (80, 24)) as (_, app):
-        assert "prob." not in header(app.query_one(ExamplesPane))
+async def test_where_there_is_room_for_one_it_goes_before_the_interval(tmp_path: Path) -> None:
+    for size, has in (((80, 24), True), ((200, 50), True), ((120, 40), False)):
+        async with cockpit(HeldSession(tmp_path, *run(0.625)), size) as (_, app):
+            pane = app.query_one(ExamplesPane)
+            assert ("prob." in header(pane)) is has and "95 %" not in header(pane)
+            known = line_of(pane, KNOWN)
+            assert pane.table.line_width - known.index("a <category>") >= (36 if has else 24)
+
+
+async def test_it_stands_beside_the_best_accuracy_and_those_of_the_tests(tmp_path: Path) -> None:
+    measured = ev.TestMeasured(
+        step=1, subject="best", templates=(KNOWN,), hits=9, n=10, seconds=1.0, probability=0.875
+    )
+    session = HeldSession(tmp_path, *run(0.625), measured)
+    async with cockpit(session, (200, 50)) as (_, app):
+        assert str(app.query_one(BestTemplate).render()).startswith("best 90.0% (P 62.5%) a <cat")
+        chart = app.query_one(AccuracyPane)
+        assert "best test  90.0% P 87.5%" in shown(chart)
+    async with cockpit(session, (80, 24)) as (_, app):  # the accuracies stay where room is short
+        assert "P 87.5%" not in shown(app.query_one(AccuracyPane))
+
+
+def shown(chart: AccuracyPane) -> str:
+    return "\n".join(chart.render_line(y).text for y in range(chart.size.height))

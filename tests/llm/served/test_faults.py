@@ -44,6 +44,10 @@ WRONG: dict[str, tuple[Answer, str]] = {
         refuses(404, {"error": {"message": "The model does not exist"}}),
         r"has no model 'm'.*It has: known, other.*does not exist",
     ),
+    "no chat": (
+        refuses(404, {"error": {"message": "Not found"}}),
+        r"lists the model 'm' and has no chat completions for it .*Check llm.base_url.*Not found",
+    ),
     "credit": (
         refuses(429, {"error": {"message": "quota", "code": "insufficient_quota"}}),
         "no credit left",
@@ -71,7 +75,7 @@ WRONG: dict[str, tuple[Answer, str]] = {
 def test_every_failure_is_said_in_words_and_never_shows_the_key(name: str) -> None:
     answer, words = WRONG[name]
     with chat_server(answer) as server:
-        server.models = ("known", "other")
+        server.models = ("known", "other") if name != "no chat" else ("m", "other")
         with pytest.raises(ModelError, match=f"(?s){words}") as raised:
             asked(server, [1], retries=1)
         shown = "".join(map(str, (raised.value, raised.value.__cause__, raised.getrepr())))
