@@ -2,7 +2,7 @@
 
 from engine.config.asking import ProposalConfig, SamplingConfig, is_one_line
 from engine.config.data import DataConfig
-from engine.config.llm import LLMConfig, LLMKind, names_gguf
+from engine.config.llm import DeviceMap, LLMConfig, LLMKind, Quantization, names_gguf
 from engine.config.schema import (
     Alpha,
     AlphaUnit,
@@ -21,11 +21,13 @@ __all__ = [
     "Alpha",
     "AlphaUnit",
     "DataConfig",
+    "DeviceMap",
     "EvaluationConfig",
     "LLMConfig",
     "LLMKind",
     "Pooling",
     "ProposalConfig",
+    "Quantization",
     "RunConfig",
     "SamplingConfig",
     "SearchConfig",

@@ -9,6 +9,8 @@ from pydantic import Field
 from engine.config.section import MOST, Given, Section
 
 LLMKind = Literal["local", "openai"]
+DeviceMap = Literal["auto", "balanced", "balanced_low_0", "sequential"]
+Quantization = Literal["none", "4bit", "8bit"]
 
 _OF_A_SERVER = (
     "base_url",
@@ -26,6 +28,7 @@ _OF_A_LOCAL_ONE = (
     "dtype",
     "device",
     "device_map",
+    "quantization",
     "attention",
     "trust_remote_code",
 )
@@ -54,8 +57,17 @@ class LLMConfig(Section):
         "auto", description="auto: the checkpoint's own on a GPU, float32 on a CPU"
     )
     device: Given = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
-    device_map: Given | None = Field(
-        None, description="accelerate's device map (auto, balanced, ...) for several GPUs"
+    device_map: DeviceMap | None = Field(
+        None,
+        description="spread it over all GPUs, and what they have no room for over the host's "
+        "memory: auto, balanced, balanced_low_0 (leaves room on the first GPU, for the VLM) or "
+        "sequential; goes before device",
+    )
+    quantization: Quantization = Field(
+        "none",
+        description="of its linear layers when it is loaded: none, 8bit or 4bit (needs "
+        "pip install 'glov-tui[quantized]'); a model that comes quantised (GPTQ, AWQ, fp8, ...) "
+        "takes none",
     )
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = Field(
         "auto", description="attention implementation"

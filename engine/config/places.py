@@ -21,6 +21,7 @@ PLACE_KEYS = (
     "vlm.embedder",
     "vlm.judge_model",
     "vlm.device",
+    "vlm.device_map",
     "vlm.image_batch",
     "vlm.text_batch",
     "vlm.prefix_gib",

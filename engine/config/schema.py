@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from engine.common.names import readable_name
 from engine.config.asking import ProposalConfig, SamplingConfig
 from engine.config.data import DataConfig
-from engine.config.llm import LLMConfig
+from engine.config.llm import DeviceMap, LLMConfig, Quantization
 from engine.config.section import MOST, Given, Section
 
 SearchKind = Literal["glov", "random", "llm-opt", "s-temp", "ds-temp"]
@@ -64,6 +64,12 @@ class VLMConfig(Section):
         None, description="an open_clip pretrained tag (openai, laion2b_s34b_b79k) or a file"
     )
     device: Given = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
+    device_map: DeviceMap | None = Field(
+        None, description="of an encoder-decoder: as llm.device_map; goes before device"
+    )
+    quantization: Quantization = Field(
+        "none", description="of an encoder-decoder: as llm.quantization"
+    )
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
         "auto", description="auto: fp16 on CUDA, fp32 elsewhere"
     )

@@ -24,6 +24,7 @@ from engine.models import threads
 from engine.models.code import check_kernels, no_questions
 from engine.models.device import find_device
 from engine.models.memory import is_out_of_memory
+from engine.models.placing import check_quantization, placed
 from engine.models.quiet import quiet
 from engine.prompts.jinja_limits import limit_chat_template
 
@@ -48,27 +49,36 @@ def load_model(config: LLMConfig, progress: Progress) -> tuple[Any, Any]:
             raise ModelError(_not_causal(config.model, model_config))
         if not config.trust_remote_code:
             check_kernels(model_config, f"the LLM {config.model!r}")
+        given = placed(
+            model_config,
+            device=device,
+            device_map=config.device_map,
+            quantization=config.quantization,
+            dtype=_dtype(config, device),
+            trusted=config.trust_remote_code,
+        )
+        if names_gguf(config.model):
+            if config.quantization != "none":
+                raise ModelError(
+                    f"llm.quantization is {config.quantization!r}, and a GGUF file is unpacked: "
+                    "give the model's own hub name or folder, or set llm.quantization = 'none'"
+                )
+            given |= unpacking()
+        else:
+            check_quantization(model_config, f"LLM {config.model}", "llm", given)
         tokenizer = AutoTokenizer.from_pretrained(source, **common)
         limit_chat_template(tokenizer)
         # What is too long is said with the key that mends it (LocalLLM), not as "indexing errors".
         tokenizer.deprecation_warnings[_SAID_TOO_LONG] = True
         progress(f"the weights of {config.model}")
-        arguments: dict[str, Any] = {"dtype": _dtype(config, device), **common}
+        arguments: dict[str, Any] = {**given, **common}
         if config.attention != "auto":
             arguments["attn_implementation"] = config.attention
-        if config.device_map is not None:
-            arguments["device_map"] = config.device_map
-        if names_gguf(config.model):
-            arguments |= unpacking()
         arguments |= {"config": model_config, "output_loading_info": True}
         loaded: Any = AutoModelForCausalLM.from_pretrained(source, **arguments)
         model, found = loaded
         _check_complete(config.model, found["missing_keys"])
         model.eval().requires_grad_(False)
-        if config.device_map is None:
-            if device.type != "cpu":
-                progress(f"{config.model} onto {device}")
-            model.to(device)
     threads.fit(model)
     return model, tokenizer
 
@@ -157,10 +167,7 @@ def _explained(config: LLMConfig) -> Iterator[None]:
         raise ModelError(_too_large(name)) from error
     except ImportError as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        hint = " (pip install 'glov-tui[gpu]')" if "ccelerate" in str(error) else ""
-        raise ModelError(
-            f"the LLM {name!r} needs a library that is missing: {first}{hint}"
-        ) from error
+        raise ModelError(f"the LLM {name!r} needs a library that is missing: {first}") from error
     except OSError as error:
         raise ModelError(_not_found(name, error)) from error
     except ValueError as error:
@@ -221,6 +228,6 @@ def _not_causal(name: str, config: Any = None) -> str:
 def _too_large(name: str) -> str:
     return (
         f"out of memory while loading the LLM {name!r}. Choose a smaller llm.model, 16 bits "
-        "(llm.dtype = 'bfloat16'), another llm.device, or spread it over several GPUs with "
-        "llm.device_map = 'auto'."
+        "(llm.dtype = 'bfloat16'), fewer (llm.quantization = '4bit'), another llm.device, or "
+        "spread it over several GPUs with llm.device_map = 'auto'."
     )

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from engine.config import Quantization
 from engine.placement.stored import FLOATS, Stored
-
-Quantization = Literal["none", "4bit", "8bit"]
 
 _PER_WEIGHT: Mapping[Quantization, float] = {"4bit": 0.5 + (1 + 4 / 256) / 64, "8bit": 1.0}
 """Bytes: four bits and a scale of one byte for 64 of them, or eight (bitsandbytes)."""
@@ -40,6 +39,7 @@ def loaded_bytes(
     stored_bytes_each: int = 2,
     quantization: Quantization = "none",
     tied: bool = False,
+    unpacked: bool = False,
 ) -> int:
     """What tensors take once they are loaded.
 
@@ -49,6 +49,7 @@ def loaded_bytes(
         stored_bytes_each: of a number in pickled files, which do not tell.
         quantization: of its linear layers, when they are loaded. What is stored in less than 16
             bits stays as it is.
+        unpacked: whether what is stored in 8 bits or 4 (MXFP4) is made numbers of ``bytes_each``.
         tied: whether the layer that gives the logits is the embedding, and takes none itself.
     """
     total = 0.0
@@ -58,7 +59,7 @@ def loaded_bytes(
         if tensor.is_pickled:
             total += tensor.bytes / stored_bytes_each * _PER_WEIGHT.get(quantization, bytes_each)
         elif tensor.dtype not in FLOATS:
-            total += tensor.bytes
+            total += _unpacked(tensor) * bytes_each if unpacked else tensor.bytes
         elif quantization != "none" and _is_linear(tensor):
             total += tensor.numel * _PER_WEIGHT[quantization]
         else:
@@ -70,3 +71,10 @@ def _is_linear(tensor: Stored) -> bool:
     name = tensor.name
     is_matrix = len(tensor.shape) == 2 and name.endswith(".weight")
     return is_matrix and not any(part in name for part in _NEVER_QUANTIZED)
+
+
+def _unpacked(tensor: Stored) -> int:
+    """How many numbers are in one that is stored in few bits; none in what only scales them."""
+    if tensor.name.endswith("_scales"):
+        return 0
+    return 2 * tensor.numel if tensor.name.endswith("_blocks") else tensor.numel

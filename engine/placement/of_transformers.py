@@ -17,9 +17,10 @@ from engine.config import LLMConfig, RunConfig, VLMConfig, names_gguf
 from engine.llm.gguf import gguf_folder
 from engine.models.code import no_questions
 from engine.models.device import device_names, find_device, name_in_full
+from engine.models.placing import check_quantization, dtype_of, placed, stays_packed
 from engine.models.quiet import quiet
 from engine.placement import stored
-from engine.placement.needs import Needs, Quantization, loaded_bytes
+from engine.placement.needs import Needs, loaded_bytes
 from engine.placement.stored import Stored
 from engine.vlm.encoder_decoder.prefix_memory import GIB, bytes_per_token
 
@@ -40,13 +41,16 @@ def of_llm(config: RunConfig, llm: LLMConfig, what: str = "LLM") -> Needs:
     """What an LLM takes; ``llm`` is the proposing one's section, or a judge's.
 
     Raises:
+        ModelError: if this machine can't load it in the bits that it is to have.
         Exception: whatever its files or its configuration raise.
     """
     devices = _devices(llm.device, llm.device_map, "llm.device")
     own = _config(llm.model, llm.revision, llm.trust_remote_code)
-    found = _tensors(llm.model, llm.revision, own)
     dtype = _dtype_of_llm(llm, devices, own)
-    weights = _weights(found.tensors, dtype, own, "none")
+    if not names_gguf(llm.model):
+        check_quantization(own, f"LLM {llm.model}", "llm", _given(llm, devices, dtype, own))
+    found = _tensors(llm.model, llm.revision, own)
+    weights = _weights(found.tensors, dtype, own, llm)
     prompt = prompt_tokens(config)
     rows, new = config.proposal.candidates, config.sampling.max_new_tokens
     text = own.get_text_config(decoder=True)
@@ -64,14 +68,16 @@ def of_vlm(vlm: VLMConfig) -> Needs:
     """What an encoder-decoder takes.
 
     Raises:
+        ModelError: if this machine can't load it in the bits that it is to have.
         Exception: whatever its files or its configuration raise.
     """
-    devices = _devices(vlm.device, None, "vlm.device")
+    devices = _devices(vlm.device, vlm.device_map, "vlm.device")
     precision = vlm.precision
     if precision == "auto":
         precision = "bf16" if devices[0].startswith("cuda") else "fp32"
     dtype = _DTYPES[precision]
     own = _config(vlm.model, None, vlm.trust_remote_code)
+    check_quantization(own, f"VLM {vlm.model}", "vlm", _given(vlm, devices, dtype, own))
     found = _tensors(vlm.model, None, own)
     images, tokens = min(vlm.image_batch, _IMAGES_AT_ONCE), _image_tokens(own)
     kept = f"keys and values of {images} images"
@@ -82,7 +88,7 @@ def of_vlm(vlm: VLMConfig) -> Needs:
         kept: size,
         "activations": _activations(own.get_text_config(decoder=True), images * tokens, dtype),
     }
-    weights = _weights(found.tensors, dtype, own, "none")
+    weights = _weights(found.tensors, dtype, own, vlm)
     return Needs("VLM", "vlm", vlm.model, devices, weights, found.rests_on, work)
 
 
@@ -109,6 +115,19 @@ def _devices(wanted: str, device_map: str | None, key: str) -> tuple[str, ...]:
         names = device_names()
         return tuple(name for name in names if name.startswith("cuda")) or ("cpu",)
     return (name_in_full(find_device(wanted, key)),)
+
+
+def _given(
+    section: LLMConfig | VLMConfig, devices: tuple[str, ...], dtype: torch.dtype, own: Any
+) -> dict[str, Any]:
+    return placed(
+        own,
+        device=torch.device(devices[0]),
+        device_map=section.device_map,
+        quantization=section.quantization,
+        dtype=dtype,
+        trusted=section.trust_remote_code,
+    )
 
 
 def _config(model: str, revision: str | None, trusted: bool) -> Any:
@@ -179,23 +198,19 @@ def _dtype_of_llm(llm: LLMConfig, devices: tuple[str, ...], own: Any) -> torch.d
         return getattr(torch, llm.dtype)  # type: ignore[no-any-return]
     if devices == ("cpu",) and llm.device_map is None:
         return torch.float32
-    return _dtype_of(own)
-
-
-def _dtype_of(own: Any) -> torch.dtype:
-    dtype = getattr(own, "dtype", None)
-    return dtype if isinstance(dtype, torch.dtype) else torch.bfloat16
+    return dtype_of(own)
 
 
 def _weights(
-    tensors: tuple[Stored, ...], dtype: torch.dtype, own: Any, quantization: Quantization
+    tensors: tuple[Stored, ...], dtype: torch.dtype, own: Any, section: LLMConfig | VLMConfig
 ) -> int | None:
     tied = bool(getattr(own.get_text_config(decoder=True), "tie_word_embeddings", False))
     size = loaded_bytes(
         tensors,
         dtype.itemsize,
-        stored_bytes_each=_dtype_of(own).itemsize,
-        quantization=quantization,
+        stored_bytes_each=dtype_of(own).itemsize,
+        quantization=section.quantization,
+        unpacked=not stays_packed(own, section.trust_remote_code),
         tied=tied or bool(getattr(own, "tie_word_embeddings", False)),
     )
     return size or None

@@ -146,10 +146,21 @@ def _changes(
     yield from small
     if len(small) > 1:
         yield {**small[0], **small[1]}
+    if all(name.startswith("cuda") for name in used):
+        several = [key for key in ("llm", "vlm") if key in keys and _can_be_quantized(config, key)]
+        for bits in ("8bit", "4bit"):
+            for key in several:
+                yield {f"{key}.quantization": bits}
     if not is_certain and llm and config.proposal.candidates > 1:
         yield {"proposal.candidates": max(1, config.proposal.candidates // 2)}
     if llm and "cpu" not in used:  # slow
         yield {"llm.device": "cpu"}
+
+
+def _can_be_quantized(config: RunConfig, key: str) -> bool:
+    if key == "llm":
+        return config.llm.quantization == "none"
+    return config.vlm.kind == "encoder-decoder" and config.vlm.quantization == "none"
 
 
 def _as_toml(value: object) -> str:

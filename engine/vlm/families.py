@@ -59,7 +59,14 @@ FAMILIES: Mapping[str, Family] = {
     "dual-encoder": Family(
         task="engine.vlm.dual_encoder.task:TASK",
         loader="engine.vlm.dual_encoder.loading:load",
-        unused=("vlm.answer", "vlm.prefix_gib", "vlm.trust_remote_code", *_WITH_ANSWERS),
+        unused=(
+            "vlm.answer",
+            "vlm.device_map",
+            "vlm.prefix_gib",
+            "vlm.quantization",
+            "vlm.trust_remote_code",
+            *_WITH_ANSWERS,
+        ),
     ),
     "encoder-decoder": Family(
         task="engine.vlm.encoder_decoder.task:TASK",

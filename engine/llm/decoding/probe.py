@@ -16,6 +16,7 @@ from torch import Tensor
 from engine.common.errors import ModelError
 from engine.llm.decoding.decoder import Decoder, Layout, Reader
 from engine.llm.decoding.layouts import make_reader
+from engine.models.placing import computes_in_few_bits
 from engine.steering.injection import Injection
 from engine.steering.layers import layer_outputs, text_config
 
@@ -24,7 +25,7 @@ _PROMPT_TOKENS = 7
 _COLUMNS = 3
 # Largest difference of logits, as a share of the largest logit, that is rounding.
 _TOLERANCE = {torch.float64: 1e-7, torch.float32: 2e-4}
-# With 16 bits rounding is coarse, so there the bar is a share of what the steering itself changes.
+# With 16 bits or fewer rounding is coarse, so the bar is a share of what the steering changes.
 _COARSE_SHARE = 0.25
 
 
@@ -161,6 +162,7 @@ def _tokens(decoder: Decoder) -> Tensor:
 
 def _close(decoder: Decoder, logits: Tensor, expected: Tensor, effect: Tensor) -> bool:
     """Whether the logits are the expected ones but for rounding; NaN never is."""
-    tolerance = _TOLERANCE.get(decoder.model.dtype)
+    coarse = computes_in_few_bits(decoder.model)
+    tolerance = None if coarse else _TOLERANCE.get(decoder.model.dtype)
     bound = _COARSE_SHARE * effect if tolerance is None else tolerance * expected.abs().max()
     return bool((logits - expected).abs().max() <= bound)

@@ -28,6 +28,7 @@ from engine.models import threads
 from engine.models.code import check_kernels, no_questions
 from engine.models.device import find_device
 from engine.models.identity import identify, sampled_hash
+from engine.models.uninitialised import filled_from_file
 from engine.vlm.dual_encoder.code import check_tokenizer_options
 from engine.vlm.dual_encoder.naming import FOLDER, HUB, listed_name, local_folder
 
@@ -78,9 +79,7 @@ def load_open_clip(config: VLMConfig, report: Callable[[str], None]) -> OpenClip
         _check_activation(name, pretrained, report)
     with _explained(shown, config), no_questions(), _without_remarks():
         tokenizer_options = _checked_options(name, shown)
-        model, preprocess = open_clip.create_model_from_pretrained(
-            name, pretrained=pretrained, precision=precision, device=device, weights_only=True
-        )
+        model, preprocess = _created(name, pretrained, precision, device)
         tokenizer = open_clip.get_tokenizer(name, **tokenizer_options)
     model.eval()
     threads.fit(model)
@@ -105,6 +104,27 @@ def load_open_clip(config: VLMConfig, report: Callable[[str], None]) -> OpenClip
         revision=_revision(name, pretrained),
         weights=f"{precision} {_hash_of_all(model, preprocess, tokenizer)}",
     )
+
+
+def _created(
+    name: str, pretrained: str | None, precision: Precision, device: torch.device
+) -> tuple[nn.Module, Callable[[Any], Tensor]]:
+    for in_pieces in (True, False):
+        try:
+            with filled_from_file(in_pieces):
+                made: tuple[nn.Module, Callable[[Any], Tensor]]
+                made = open_clip.create_model_from_pretrained(
+                    name,
+                    pretrained=pretrained,
+                    precision=precision,
+                    device=device,
+                    weights_only=True,
+                )
+                return made
+        except RuntimeError as error:
+            if not in_pieces or "mmap" not in str(error):
+                raise
+    raise AssertionError
 
 
 def check_name(config: VLMConfig) -> None:

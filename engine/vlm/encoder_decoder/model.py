@@ -21,6 +21,7 @@ from engine.models.code import check_kernels, no_questions
 from engine.models.device import find_device
 from engine.models.identity import identify, sampled_hash
 from engine.models.load_errors import LONGEST, in_words
+from engine.models.placing import check_quantization, placed
 from engine.models.quiet import quiet
 from engine.prompts.jinja_limits import limit_chat_template
 
@@ -59,10 +60,19 @@ def load_model(config: VLMConfig) -> LoadedModel:
         own = library.AutoConfig.from_pretrained(source, **trust)
         if not config.trust_remote_code:
             check_kernels(own, f"the VLM {name}")
+        given = placed(
+            own,
+            device=device,
+            device_map=config.device_map,
+            quantization=config.quantization,
+            dtype=_DTYPES[precision],
+            trusted=config.trust_remote_code,
+        )
+        check_quantization(own, f"VLM {name}", "vlm", given)
         processor = library.AutoProcessor.from_pretrained(source, **trust)
         limit_chat_template(processor)
         model, found = library.AutoModelForImageTextToText.from_pretrained(
-            source, dtype=_DTYPES[precision], output_loading_info=True, **trust
+            source, config=own, output_loading_info=True, **given, **trust
         )
         if found["missing_keys"]:
             some = ", ".join(sorted(found["missing_keys"])[:3])
@@ -70,15 +80,19 @@ def load_model(config: VLMConfig) -> LoadedModel:
                 f"the VLM {name} lacks weights that a model of its kind has ({some}): its files "
                 "may be incomplete, or of another model"
             )
-        model.eval().requires_grad_(False).to(device)
+        model.eval().requires_grad_(False)
     threads.fit(model)
     return LoadedModel(
         name=name,
         model=model,
         processor=processor,
         revision=identify(source, files=("config.json",)),
-        weights=f"{precision} {sampled_hash(model)}",
+        weights=f"{_named(precision, config)} {sampled_hash(model)}",
     )
+
+
+def _named(precision: str, config: VLMConfig) -> str:
+    return precision if config.quantization == "none" else f"{precision} {config.quantization}"
 
 
 def _source(model: str) -> tuple[str, str]:
@@ -124,6 +138,6 @@ def _explained(name: str) -> AbstractContextManager[None]:
 
     return in_words(
         f"the VLM {name} does not fit into the memory of vlm.device; choose a smaller one, "
-        "vlm.precision = 'bf16' or another device",
+        "vlm.precision = 'bf16', vlm.quantization = '4bit' or another device",
         words,
     )
