@@ -56,6 +56,7 @@ class ReplaySession:
     """
 
     ended = True
+    label = "replay"  # what a screen calls it
 
     def __init__(
         self,

@@ -71,9 +71,11 @@ def whole_lines(data: bytes) -> tuple[list[bytes], int]:
     return lines, torn_bytes
 
 
-def parse_lines(lines: Sequence[bytes]) -> Iterator[Event | Damage]:
-    """What each line says, or what is wrong with it."""
-    before = 0
+def parse_lines(lines: Sequence[bytes], before: int = 0) -> Iterator[Event | Damage]:
+    """What each line says, or what is wrong with it.
+
+    ``before`` is the checksum of the line before them, 0 at the beginning.
+    """
     for number, line in enumerate(lines, start=1):
         body, crc = unsealed(line)
         found = parse_body(body, number)

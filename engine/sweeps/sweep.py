@@ -14,7 +14,7 @@ from engine.common.errors import JournalError, UserError
 from engine.common.files import make_private_folder
 from engine.config.run_name import LATEST, runs_folder
 from engine.storage.journal import is_begun
-from engine.storage.run_folder import EVENTS, find_folder, holds_run
+from engine.storage.run_folder import EVENTS, find_folder, find_run, holds_run
 from engine.storage.run_record import RunRecord, read_record
 from engine.sweeps.backend import Job
 from engine.sweeps.grid import Grid, describe
@@ -40,6 +40,12 @@ class Sweep:
                 except JournalError as error:
                     damaged[job.name] = str(error)
         return found, damaged
+
+    def is_left(self) -> bool:
+        """Whether there are runs that are not finished, and can be read."""
+        records, damaged = self.records()
+        ended = sum(record.finished for record in records.values())
+        return ended + len(damaged) < len(self.jobs)
 
 
 def is_sweep(folder: Path) -> bool:
@@ -108,6 +114,15 @@ def read_sweep(folder: Path) -> Sweep:
         JournalError: if it can't be read.
     """
     return _sweep(folder, read_plan(folder))
+
+
+def find_run_or_sweep(name: str) -> Path:
+    """The folder of a run or a sweep, by path or name in runs/.
+
+    Raises:
+        JournalError: if there is none, or several may be meant.
+    """
+    return find_folder(name, holds_run_or_sweep) or find_run(name)
 
 
 def run_folders(name: str) -> list[Path]:

@@ -20,6 +20,7 @@ from glov_tui.commands.arguments import (
     Override,
     RunArgument,
     RunDir,
+    RunOrSweepArgument,
     TrustRun,
     parse_path,
 )
@@ -93,8 +94,8 @@ def resume(
 
 
 @app.command(rich_help_panel=PANEL)
-def attach(run: RunArgument, low_bandwidth: LowBandwidth = False) -> None:
-    """Show a run that is under way, wherever it was started on this machine."""
+def attach(run: RunOrSweepArgument, low_bandwidth: LowBandwidth = False) -> None:
+    """Show a run that is under way, wherever it was started on this machine, or a sweep."""
     from glov_tui.commands.attach import attach_screen
 
     raise typer.Exit(attach_screen(run, low_bandwidth))
@@ -130,8 +131,8 @@ def serve(
 
 
 @app.command(rich_help_panel=PANEL)
-def stop(run: RunArgument) -> None:
-    """End a run that is under way, from outside; `glov resume` goes on with it."""
+def stop(run: RunOrSweepArgument) -> None:
+    """End a run or a sweep that is under way, from outside; it can go on later."""
     from glov_tui.commands.stop import stop_run
 
     stop_run(run)
@@ -179,7 +180,7 @@ def sweep(
         ),
     ] = None,
     headless: Annotated[
-        bool, typer.Option("--headless", help="As for other commands; a sweep has no screen.")
+        bool, typer.Option("--headless", help="No screen: stay to the end, progress on stderr.")
     ] = False,
     backend: Annotated[
         BackendKind, typer.Option(help="One after another here, or wide on a Ray cluster.")
@@ -209,13 +210,15 @@ def sweep(
         ),
     ] = None,
     as_json: AsJson = False,
+    low_bandwidth: LowBandwidth = False,
 ) -> None:
     """Run every combination of some keys' values, and show mean and spread over seeds."""
-    from glov_tui.commands.sweep import drive_sweep, ray_options
+    from glov_tui.commands.sweep import Shown, drive_sweep, ray_options
 
     gc.enable()
     ray = ray_options(backend is BackendKind.RAY, address, gpus_per_trial, cpus_per_trial, retries)
-    code = drive_sweep(config, override or [], grid, sweep_dir, as_json, ray)
+    shown = Shown(headless, as_json, low_bandwidth)
+    code = drive_sweep(config, override or [], grid, sweep_dir, shown, ray)
     raise typer.Exit(code)
 
 

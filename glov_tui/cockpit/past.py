@@ -71,7 +71,7 @@ class PastActions(RunActions):
         screen = self.screen_stack[0]
         said: tuple[str, ...] = ()
         if self.is_replay:
-            said = ("replay",)
+            said = (self.past.label if self.past is not None else "replay",)
         elif self.past is not None:
             live = self.session.state
             said = ("HISTORY", f"live: {live.status}, step {live.step} (h: back)")

@@ -8,7 +8,12 @@ from typing import Annotated
 
 import typer
 
-from glov_tui.commands.completion import complete_key, complete_preset, complete_run
+from glov_tui.commands.completion import (
+    complete_key,
+    complete_preset,
+    complete_run,
+    complete_run_or_sweep,
+)
 
 
 class DemoVLM(StrEnum):
@@ -82,6 +87,13 @@ RunArgument = Annotated[
     typer.Argument(
         help="A run's folder, its name in runs/ or the beginning of it, or latest.",
         autocompletion=complete_run,
+    ),
+]
+RunOrSweepArgument = Annotated[
+    str,
+    typer.Argument(
+        help="The folder of a run or a sweep, its name in runs/ or the beginning of it, or latest.",
+        autocompletion=complete_run_or_sweep,
     ),
 ]
 ConfigArgument = Annotated[

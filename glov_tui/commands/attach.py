@@ -8,7 +8,8 @@ from pathlib import Path
 from engine.common.errors import JournalError, UserError
 from engine.remote.client import RemoteSession
 from engine.storage.journal import is_driven
-from engine.storage.run_folder import find_run, run_argument
+from engine.storage.run_folder import run_argument
+from engine.sweeps.sweep import find_run_or_sweep, is_sweep
 from glov_tui.commands.driving import has_terminal
 from glov_tui.commands.on_screen import (
     drive_in_browser,
@@ -19,14 +20,15 @@ from glov_tui.commands.on_screen import (
 
 
 def attach_screen(run: str, low_bandwidth: bool) -> int:
-    """Show a run; returns the exit code.
+    """Show a run, or a sweep with all of its runs; returns the exit code.
 
     A page of a browser (`glov serve`) shows one that has ended as well.
 
     Raises:
-        UserError: if there is no such run or no engine is at work on it, or there is no terminal.
+        UserError: if there is none of this name or no engine is at work on the run, or there is no
+            terminal.
     """
-    folder = find_run(run)
+    folder = find_run_or_sweep(run)
     if is_in_browser(os.environ):
         return drive_in_browser(_session_of_page(folder, screen_name()), low_bandwidth)
     if not has_terminal():
@@ -34,6 +36,10 @@ def attach_screen(run: str, low_bandwidth: bool) -> int:
             "attaching needs a terminal; `glov runs` lists what is under way, "
             f"`glov serve {run_argument(folder)}` shows a run in a browser"
         )
+    if is_sweep(folder):
+        from glov_tui.commands.fleet import attach_fleet
+
+        return attach_fleet(folder, low_bandwidth)
     return drive_on_screen(RemoteSession.attach(folder, screen_name()), low_bandwidth)
 
 

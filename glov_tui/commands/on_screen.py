@@ -40,7 +40,8 @@ SCREEN_NAME = "GLOV_SCREEN_NAME"
 """Of a screen in a browser, told to its process by this variable."""
 
 
-def _set_textual_defaults() -> None:
+def set_textual_defaults() -> None:
+    """Before Textual is imported."""
     for name, value in _TEXTUAL_DEFAULTS.items():
         os.environ.setdefault(name, value)
 
@@ -67,7 +68,7 @@ def replay_on_screen(session: ReplaySession, low_bandwidth: bool = False) -> int
 
     What is written meanwhile goes to a file of its own: the run may be somebody else's.
     """
-    _set_textual_defaults()
+    set_textual_defaults()
     from glov_tui.cockpit.app import GlovApp
     from glov_tui.terminal.tty import screen_descriptors
 
@@ -95,7 +96,7 @@ def drive_on_screen(session: Session, low_bandwidth: bool = False) -> int:
     Raises:
         UserError: if the run's log can't be written, or its engine can't be started.
     """
-    _set_textual_defaults()
+    set_textual_defaults()
     from glov_tui.cockpit.app import GlovApp
     from glov_tui.terminal.tty import screen_descriptors
 
@@ -128,7 +129,7 @@ def drive_in_browser(session: RemoteSession, low_bandwidth: bool = False) -> int
 
     What is said after it goes to standard error, for the page. Returns the exit code.
     """
-    _set_textual_defaults()
+    set_textual_defaults()
     from glov_tui.cockpit.app import GlovApp
     from glov_tui.commands.headless import EXIT_DONE, EXIT_FAILED, say
     from glov_tui.terminal.browser import use_pipes

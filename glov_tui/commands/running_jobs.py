@@ -16,6 +16,7 @@ from engine.run import events as ev
 from engine.run.state import RunState
 from engine.storage.run_record import read_record
 from engine.sweeps.backend import Backend, FinishedJob, Job
+from engine.sweeps.driving import driving
 from engine.sweeps.local_backend import LocalBackend
 from engine.sweeps.ray_backend import RayBackend, RayOptions
 from engine.sweeps.sweep import Sweep
@@ -39,7 +40,8 @@ def run_jobs(
     are loaded already; with ``ray`` it is a cluster that runs them.
 
     Raises:
-        UserError: before any is begun, if there is no such cluster.
+        UserError: before any is begun, if there is no such cluster, or another process is at work
+            on the sweep.
     """
     known, failed = sweep.records()
     finished = {name for name, record in known.items() if record.finished}
@@ -56,12 +58,12 @@ def run_jobs(
         backend = RayBackend(sweep.folder, ray, watch.on_news)
     stopped = False
 
-    def stop() -> None:
+    def stop(name: str | None = None) -> None:
         nonlocal stopped
-        stopped = True
-        backend.stop()
+        stopped = stopped or name is None
+        backend.stop(name)
 
-    with stop_on_signal(stop), watch.shown():
+    with driving(sweep.folder, stop), stop_on_signal(stop), watch.shown():
         for ended in backend.run(todo):
             watch.ended(ended)
             if ended.status == "failed":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich import box
@@ -16,6 +17,8 @@ from engine.common.wording import counted
 from engine.storage.run_folder import LOG, new_run_folder
 from engine.storage.run_record import Metric, RunRecord
 from engine.sweeps.document import Ended, sweep_facts
+from engine.sweeps.driving import is_driven
+from engine.sweeps.fleet import Fleet
 from engine.sweeps.grid import Grid, describe, format_value, make_grid, parse_axis, short_names
 from engine.sweeps.ray_backend import RayOptions
 from engine.sweeps.sweep import (
@@ -24,6 +27,7 @@ from engine.sweeps.sweep import (
     make_rows,
     open_sweep,
 )
+from glov_tui.commands.driving import has_terminal
 from glov_tui.commands.headless import EXIT_DONE, say
 from glov_tui.commands.running_jobs import run_jobs, say_ended
 from glov_tui.common.text import clean
@@ -38,17 +42,32 @@ _CHARTS: dict[Metric, str] = {
 }
 
 
+@dataclass(frozen=True)
+class Shown:
+    """How a sweep is shown, as it was typed."""
+
+    headless: bool = False
+    as_json: bool = False
+    low_bandwidth: bool = False
+
+    @property
+    def on_screen(self) -> bool:
+        """Whether there is to be a screen: where it can be."""
+        return not (self.headless or self.as_json) and has_terminal()
+
+
 def drive_sweep(
     source: str,
     overrides: Sequence[str],
     axes: Sequence[str],
     folder: Path | None,
-    as_json: bool,
+    shown: Shown,
     ray: RayOptions | None = None,
 ) -> int:
     """Run a sweep, or go on with the one in ``folder``; returns the exit code.
 
-    Ctrl+c and SIGTERM stop the runs under way at their next safe point; a second one ends the
+    On a terminal it has a process of its own, and a screen that may come and go. Without a screen
+    ctrl+c and SIGTERM stop the runs under way at their next safe point; a second one ends the
     process. When the terminal goes, the sweep goes on. With ``ray`` a cluster runs them.
 
     Raises:
@@ -63,8 +82,28 @@ def drive_sweep(
     again += [f"--set={override}" for override in overrides]
     again += _ray_words(ray) if ray is not None else []
     again.append(f"--sweep-dir={folder}")
+    if shown.on_screen and sweep.is_left():
+        return _show(sweep, grid, again, shown.low_bandwidth)
     with outliving_the_terminal(folder / LOG) as readers:
-        return _drive(sweep, grid, shlex.join(again), as_json, readers, ray)
+        return _drive(sweep, grid, shlex.join(again), shown.as_json, readers, ray)
+
+
+def _show(sweep: Sweep, grid: Grid, command: Sequence[str], low_bandwidth: bool) -> int:
+    """Drive a sweep in a process of its own, if none does, and show it; then say how it is."""
+    from glov_tui.commands.fleet import Driver, say_ways_back, show_fleet
+
+    for note in grid.notes:
+        say(f"note: {note}")
+    driver = None if is_driven(sweep.folder) else Driver(sweep.folder, command[1:])
+    show_fleet(Fleet(sweep.folder), sweep.folder, low_bandwidth, driver)
+    if is_driven(sweep.folder) or (driver is not None and driver.lives()):
+        say_ways_back(sweep.folder)
+        return EXIT_DONE
+    records, failed = sweep.records()
+    _print_result(sweep, grid, records)
+    failed |= {name: r.error or "" for name, r in records.items() if r.status == "failed"}
+    ended = sum(record.finished for record in records.values()) + len(failed)
+    return say_ended(failed, ended < len(sweep.jobs), len(sweep.jobs), shlex.join(command))
 
 
 def ray_options(

@@ -139,13 +139,42 @@ def test_headless_outlives_its_terminal_and_can_be_attached_to(run_folder: Path)
 def test_a_sweep_outlives_its_terminal(tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     sizes = ["--set", "steps=4", "--set", "data.shots=1", "--grid", "seed=0:2"]
-    with Terminal(glov("sweep", "demo", *sizes, "--sweep-dir", str(folder))) as terminal:
+    options = [*sizes, "--sweep-dir", str(folder), "--headless"]
+    with Terminal(glov("sweep", "demo", *options)) as terminal:
         terminal.wait_for("run 1 of 2")
         terminal.hang_up()
         log = folder / LOG
         wait_until(lambda: log.exists() and "glov compare" in log.read_text())
     listed = json.loads(called("runs", str(folder), "--json").stdout)
     assert [run["status"] for run in listed] == ["finished", "finished"]
+
+
+def test_a_sweep_on_a_screen_is_left_come_back_to_and_stopped(tmp_path: Path) -> None:
+    folder = tmp_path / "sweep"
+    sizes = ["--set", "steps=100", "--set", "data.shots=1", "--grid", "seed=0:2"]
+    command = glov("sweep", "demo", *sizes, "--sweep-dir", str(folder))
+    with Terminal(command, columns=80, rows=24) as terminal:
+        terminal.wait_for("0 of 2 runs", "seed=0", "running", "waiting")
+        terminal.press("enter")  # the run, with its controls
+        terminal.wait_for("templates", "Pause")
+        terminal.press("q")
+        terminal.wait_for("Detach")
+        terminal.press("d")
+        terminal.wait_for("0 of 2 runs", "1 under way")
+        terminal.hang_up()
+        with attach(folder, columns=80, rows=24) as second:
+            second.wait_for("sweeping", "seed=0", "running")
+            second.press("q")
+            second.wait_for("Stop and quit")
+            second.press("d")
+            assert second.wait_exit() == 0
+            assert "the sweep goes on" in second.text and "glov stop" in second.text
+    stopped = called("stop", str(folder))
+    assert stopped.returncode == 0 and "goes on" in stopped.stderr
+    listed = json.loads(called("runs", str(folder), "--json").stdout)
+    assert [run["status"] for run in listed] == ["stopped"]
+    again = called("stop", str(folder))
+    assert again.returncode == 2 and "no `glov sweep` is at work" in again.stderr
 
 
 def test_a_run_that_can_not_be_written_is_refused_without_a_traceback(run_folder: Path) -> None:

@@ -272,9 +272,9 @@ class Terminal:
     def hang_up(self) -> None:
         """Take the terminal away, as a dropped line does."""
         self._stop_reading()
-        with contextlib.suppress(OSError):
-            os.close(self._child.child_fd)
-        self._child.closed = True
+        with contextlib.suppress(OSError):  # by its file: that would close the number again later
+            self._child.ptyproc.fileobj.close()
+        self._child.closed = self._child.ptyproc.closed = True
 
     def close(self) -> None:
         """End the program, if it has not ended."""

@@ -1,0 +1,81 @@
+"""The state of a run that another process drives, here or on another host, from its journal alone.
+
+What is appended is folded as it comes: the cost of a look is that of what is new.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.common.errors import JournalError
+from engine.common.ownership import why_denied
+from engine.run.events import JOURNAL_VERSION
+from engine.run.state import RunState
+from engine.storage.journal import read_state
+from engine.storage.journal_lines import Damage, parse_lines, unsealed, whole_lines
+from engine.storage.journal_versions import check_head, read_lines
+from engine.storage.run_folder import EVENTS
+
+
+class JournalFollower:
+    """Follows one journal. One thread at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state = RunState()  # as of the last look
+        self._folder = folder
+        self._path = folder / EVENTS
+        self._inode = 0
+        self._offset = 0  # bytes that are folded
+        self._seen = 0  # bytes that were there at the last look
+        self._crc = 0  # of the last line that is folded
+        self._facts = 0
+
+    def look(self) -> bool:
+        """Fold what was appended; whether there was anything.
+
+        Raises:
+            JournalError: if the journal can't be read, is damaged or of an unknown version.
+        """
+        try:
+            with self._path.open("rb") as file:
+                found = self._path.stat()
+                if found.st_ino != self._inode or found.st_size < self._offset:  # another file
+                    self.state = RunState()
+                    self._inode, self._offset = found.st_ino, 0
+                    self._seen = self._crc = self._facts = 0
+                if found.st_size == self._seen:
+                    return False
+                file.seek(self._offset)
+                data = file.read()
+        except OSError as error:
+            reason = why_denied(error, self._path)
+            raise JournalError(f"{self._path} can't be read: {reason}") from error
+        self._seen = self._offset + len(data)
+        lines, torn_bytes = whole_lines(data)
+        return bool(lines) and self._fold(lines, len(data) - torn_bytes)
+
+    def _fold(self, lines: list[bytes], size: int) -> bool:
+        if self._offset == 0:
+            version, found = read_lines(self._path, lines)
+            if version != JOURNAL_VERSION:  # it is rewritten once it is taken up
+                self.state = read_state(self._folder)
+                return True
+        else:
+            found = parse_lines(lines, self._crc)
+        state = self.state
+        for event in found:
+            self._facts += 1
+            where = f"{self._path}, line {self._facts}"
+            if isinstance(event, Damage):
+                raise JournalError(f"{where} is damaged: {event.what}")
+            if self._facts == 1:
+                check_head(self._path, event)
+            try:
+                state = state.apply(event)
+            except Exception as error:  # a journal may hold anything: others can have written it
+                what = str(error) or type(error).__name__
+                raise JournalError(f"{where}: {event.kind} can't be here: {what!r}") from None
+        self.state = state
+        self._offset += size
+        self._crc = unsealed(lines[-1])[1] or 0
+        return True

@@ -1,0 +1,1 @@
+"""The fleet: all runs of a sweep on one screen."""

@@ -1,0 +1,188 @@
+"""What the fleet's screen says, as lines of spans: no widget here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+
+from engine.common.wording import counted
+from engine.sweeps.fleet import UNDER_WAY, FleetState, TrialRow, TrialStatus
+from glov_tui.common.glyphs import Glyphs
+from glov_tui.common.progress import format_seconds, seconds_left
+from glov_tui.common.text import clean, cut
+from glov_tui.terminal.printing import percent
+from glov_tui.widgets.spans import Line, Span
+
+BAR_CELLS = 8
+NODE_CELLS = 12
+SHORT_NAME, LONG_NAME = 16, 40  # that other columns, and the bar, leave room for
+GAP = "  "
+
+_SIGNS: dict[TrialStatus, str] = {  # of the states of a run that have these signs
+    "waiting": "new",
+    "new": "new",
+    "interrupted": "stopped",
+    "damaged": "failed",
+}
+_STYLES: dict[TrialStatus, str] = {
+    "running": "good",
+    "paused": "note",
+    "finished": "strong",
+    "stopped": "note",
+    "interrupted": "note",
+    "failed": "bad",
+    "damaged": "bad",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which columns have room; the name takes what is left."""
+
+    name: int
+    node: bool
+    bar: bool
+    test: bool
+    eta: bool
+
+    @classmethod
+    def fitting(cls, width: int, longest_name: int, several_nodes: bool) -> Columns:
+        """For so many cells: what is least important goes first."""
+        fixed = 13 + len(GAP) + 9 + len(GAP) + 5  # state, step, best
+        room = width - fixed - len(GAP)
+        found = {}
+        for name, cells in (("eta", 8), ("node", NODE_CELLS), ("test", 5), ("bar", BAR_CELLS)):
+            wanted = LONG_NAME if name == "bar" else SHORT_NAME
+            fits = room - cells - len(GAP) >= min(longest_name, wanted)
+            found[name] = fits and (name != "node" or several_nodes or width >= 100)
+            room -= (cells + len(GAP)) if found[name] else 0
+        return cls(max(4, min(longest_name, room)), **found)
+
+
+def header(columns: Columns) -> Line:
+    """The names of the columns."""
+    cells = [f"{'run':<{columns.name}}", f"{'state':<13}"]
+    cells += [f"{'node':<{NODE_CELLS}}"] if columns.node else []
+    cells += [f"{'step':>9}"]
+    cells += [" " * BAR_CELLS] if columns.bar else []
+    cells += ["best %"[:5].rjust(5)]
+    cells += [f"{'test':>5}"] if columns.test else []
+    cells += [f"{'ETA':>8}"] if columns.eta else []
+    return ((GAP.join(cells), "dim"),)
+
+
+def row_line(row: TrialRow, columns: Columns, glyphs: Glyphs, best: bool) -> Line:
+    """One run; ``best``: it is the best of the sweep."""
+    spans: list[Span] = [(_fixed(_shortened(clean(row.name), columns.name), columns.name), "")]
+    spans += [(GAP, ""), (f"{sign(row, glyphs)} {word(row):<11}", _STYLES.get(row.status, "dim"))]
+    if columns.node:
+        host = clean(row.owner.host) if row.owner is not None else ""
+        spans += [(GAP, ""), (_fixed(cut(host, NODE_CELLS), NODE_CELLS), "")]
+    begun = row.status not in ("waiting", "new")
+    spans += [(GAP, ""), (f"{f'{row.done}/{row.steps}' if begun else row.steps:>9}", "")]
+    if columns.bar:
+        spans += [(GAP, ""), *_bar(row, glyphs)]
+    spans += [(GAP, ""), (f"{percent(row.best):>5}", "mark" if best else "")]
+    if columns.test:
+        spans += [(GAP, ""), (f"{percent(row.test):>5}", "")]
+    if columns.eta:
+        spans += [(GAP, ""), (f"{_eta(row):>8}", "")]
+    return tuple(spans)
+
+
+def sign(row: TrialRow, glyphs: Glyphs) -> str:
+    """The sign of a run's state, one cell."""
+    known = "loading" if word(row) == "loading" else row.status
+    return glyphs.states[_SIGNS.get(row.status, known)]
+
+
+def word(row: TrialRow) -> str:
+    """The state of a run in a word."""
+    if row.status == "running" and row.state is not None and row.state.models is None:
+        return "loading"
+    return row.status
+
+
+def detail_lines(row: TrialRow | None, glyphs: Glyphs) -> list[Line]:
+    """Three lines on the run under the cursor."""
+    if row is None:
+        return []
+    where = ""
+    if row.owner is not None:
+        here = "this machine" if row.is_here else "another machine: enter follows its journal"
+        where = f"{clean(str(row.owner))} ({here})"
+    best = row.state.best if row.state is not None else None
+    says = clean(row.problem or "") or (clean(best.text) if best is not None else "")
+    return [
+        ((clean(row.name), "strong"),),
+        ((where or clean(str(row.folder)), "dim"),),
+        ((says, "bad" if row.problem else ""),),
+    ]
+
+
+def status_line(
+    fleet: FleetState, left: float | None, glyphs: Glyphs, width: int, word: str = ""
+) -> list[Span]:
+    """The sweep in one line: what is least important is left out where it is narrow.
+
+    ``word``: what the screen knows of its state better: stopping, or starting.
+    """
+    under_way, ended = fleet.count(*UNDER_WAY), fleet.count("finished", "failed", "damaged")
+    if word == "starting" or (word and fleet.driver is not None):
+        state, style, mark = word, "note", glyphs.states["loading"]
+    elif fleet.driver is not None:
+        state, style, mark = "sweeping", "good", glyphs.states["running"]
+    elif fleet.count("finished") == len(fleet.rows):
+        state, style, mark = "finished", "good", glyphs.states["finished"]
+    else:
+        state, style, mark = "stopped", "note", glyphs.states["stopped"]
+    slots: list[tuple[int, str, str]] = [(0, f"{mark} {state}", style)]
+    done = round(BAR_CELLS * fleet.steps_done / max(1, fleet.steps_done + fleet.steps_left))
+    slots.append((5, glyphs.done * done + glyphs.ahead * (BAR_CELLS - done), ""))
+    slots.append((1, f"{ended} of {counted(len(fleet.rows), 'run')}", ""))
+    if under_way:
+        slots.append((2, f"{under_way} under way", ""))
+    failed = fleet.count("failed", "damaged")
+    if failed:
+        slots.append((2, f"{failed} failed", "bad"))
+    best = fleet.best
+    if best is not None:
+        slots.append((3, f"best {percent(best.best)} {cut(clean(best.name), 30)}", "mark"))
+    if fleet.driver is not None:
+        slots.append((4, f"ETA {format_seconds(left)}", ""))
+    separator = f" {glyphs.separator} "
+    while len(slots) > 1 and _width(slots, separator) > width - 1:
+        slots.remove(max(slots, key=lambda slot: slot[0]))
+    spans: list[Span] = [(" ", "")]
+    for number, (_, text, look) in enumerate(slots):
+        spans += [(separator, "dim")] if number else []
+        spans.append((text, look))
+    return spans
+
+
+def _width(slots: list[tuple[int, str, str]], separator: str) -> int:
+    return sum(cell_len(text) for _, text, _ in slots) + len(separator) * (len(slots) - 1)
+
+
+def _bar(row: TrialRow, glyphs: Glyphs) -> list[Span]:
+    done = round(BAR_CELLS * min(1.0, row.done / row.steps)) if row.steps else 0
+    return [(glyphs.done * done, ""), (glyphs.ahead * (BAR_CELLS - done), "dim")]
+
+
+def _eta(row: TrialRow) -> str:
+    if row.state is None or row.status != "running":
+        return ""
+    return format_seconds(seconds_left(row.state))
+
+
+def _shortened(name: str, cells: int) -> str:
+    """Its end tells runs apart, so its middle goes first."""
+    if cell_len(name) <= cells:
+        return name
+    head = (cells - 1) // 2
+    return f"{set_cell_size(name, head)}…{set_cell_size(name[::-1], cells - 1 - head)[::-1]}"
+
+
+def _fixed(text: str, cells: int) -> str:
+    return set_cell_size(text, cells)
