@@ -32,10 +32,8 @@ _TEXTUAL_DEFAULTS = {
     "TEXTUAL_SMOOTH_SCROLL": "0",
 }
 
-_BROWSER_DRIVERS = (
-    "glov_tui.terminal.browser:BrowserDriver",
-    "textual.drivers.web_driver:WebDriver",
-)
+BROWSER_DRIVER = "glov_tui.terminal.browser:BrowserDriver"
+_BROWSER_DRIVERS = (BROWSER_DRIVER, "textual.drivers.web_driver:WebDriver")
 SCREEN_NAME = "GLOV_SCREEN_NAME"
 """Of a screen in a browser, told to its process by this variable."""
 

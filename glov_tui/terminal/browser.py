@@ -22,7 +22,6 @@ from glov_tui.terminal.pastes import PasteParser
 from glov_tui.terminal.screen_diff import ScreenDiff
 from glov_tui.terminal.terminal_writer import CANCEL
 
-DRIVER = f"{__name__}:BrowserDriver"
 REDRAW = "redraw"
 """A packet of this type tells the driver that the page may show anything."""
 
@@ -86,7 +85,8 @@ class BrowserDriver(WebDriver):
         """Write every cell again, whatever the page is thought to show."""
         self._diff.invalidate()
         self.write(CANCEL + _MODES)
-        self._app.refresh(layout=True)
+        if self._app.is_running and self._app.screen_stack:
+            self._app.refresh(layout=True)
 
     def on_meta(self, packet_type: str, payload: dict[str, object]) -> None:
         """Obey the server; on the input thread."""

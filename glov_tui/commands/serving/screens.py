@@ -23,9 +23,8 @@ from textual_serve.app_service import AppService
 from textual_serve.download_manager import DownloadManager
 
 from engine.common.harmless import clean
-from glov_tui.commands.on_screen import SCREEN_NAME
+from glov_tui.commands.on_screen import BROWSER_DRIVER, SCREEN_NAME
 
-DRIVER = "glov_tui.terminal.browser:BrowserDriver"
 END_SECONDS = 5.0  # for a process that was told to end
 MOST_WAITING = 256 * 1024  # bytes for a page that does not take them
 SAID_BYTES = 4096  # of the last that a process said
@@ -113,10 +112,11 @@ class BrowserScreen(AppService):
 
     async def _put(self, data: bytes | str) -> None:
         """From the process; returns at once."""
-        self._waiting.append(data)
-        self._bytes_waiting += len(data)
         if self._page is None or self._bytes_waiting > MOST_WAITING:
             self._drop_waiting()
+        if not self._missed or isinstance(data, str):
+            self._waiting.append(data)
+            self._bytes_waiting += len(data)
         self._news.set()
 
     def _drop_waiting(self) -> None:
@@ -149,7 +149,7 @@ class BrowserScreen(AppService):
 
     def _build_environment(self, width: int = 80, height: int = 24) -> dict[str, str]:
         environment = super()._build_environment(width, height)
-        return environment | {"TEXTUAL_DRIVER": DRIVER, SCREEN_NAME: self._name}
+        return environment | {"TEXTUAL_DRIVER": BROWSER_DRIVER, SCREEN_NAME: self._name}
 
     async def _open_app_process(self, width: int = 80, height: int = 24) -> Process:
         # In a session of its own: ctrl+c is for the server, which ends its screens in order.

@@ -34,6 +34,7 @@
       this.binaryType = "arraybuffer";
       this.wait = FIRST_WAIT_MS;
       this.over = false;
+      this.isTrying = false;
       this.wasOpen = false;
       this.unanswered = null; // when the ping was sent that has no answer yet
       setInterval(() => this.ping(), PING_MS);
@@ -47,7 +48,6 @@
     }
 
     connect() {
-      clearTimeout(this.timer);
       const url = new URL("ws", location.href);
       url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
       url.search = new URLSearchParams({ screen: screenNumber, ...this.size }).toString();
@@ -94,19 +94,25 @@
     }
 
     async retry() {
+      if (this.isTrying || this.over) return;
+      this.isTrying = true;
+      clearTimeout(this.timer);
       try {
-        const answer = await fetch(location.href, { cache: "no-store", redirect: "manual" });
+        const limit = AbortSignal.timeout(SILENCE_MS);
+        const answer = await fetch(location.href, { cache: "no-store", signal: limit });
         if (answer.status === 401) {
-          return this.end("glov serve was started anew: open the address that it has printed.");
+          this.end("glov serve was started anew: open the address that it has printed.");
+        } else {
+          this.connect();
         }
       } catch {
-        return this.dropped();
+        this.dropped();
+      } finally {
+        this.isTrying = false;
       }
-      return this.connect();
     }
 
     hurry() {
-      if (this.over) return;
       if (this.isOpen) this.ping();
       else if (this.real === null) this.retry();
     }
