@@ -11,22 +11,32 @@ from pathlib import Path
 import pytest
 
 from engine.storage.lock import read_owner
+from tests.support.command import called
 from tests.support.served_runs import CHROMIUM, Browser, browser
 
 
-@pytest.fixture
-def chromium(tmp_path: Path) -> Iterator[Browser]:
-    """A browser that knows nothing of other tests' pages."""
+@pytest.fixture(scope="session")
+def _browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip(f"no browser: {CHROMIUM} is missing; `make chromium` installs it for root")
-    with browser(tmp_path / "browser") as opened:
+    with browser(tmp_path_factory.mktemp("browser")) as opened:
         yield opened
 
 
 @pytest.fixture
-def run_folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder that a run can be written to; its engine ends with the test."""
-    folder = tmp_path / "run"
+def chromium(_browser: Browser) -> Iterator[Browser]:
+    """A browser, whose pages are closed after the test."""
+    yield _browser
+    _browser.close_pages()
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a long run that is under way; tests leave it so. Its engine is started once."""
+    folder = tmp_path_factory.mktemp("live") / "run"
+    arguments = ["demo", "--run-dir", str(folder), "--set", "steps=2000", "--detach"]
+    done = called(*arguments)
+    assert done.returncode == 0, done.stderr
     yield folder
     owner = read_owner(folder)
     if owner is not None:

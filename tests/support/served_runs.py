@@ -18,6 +18,7 @@ from tests.support.command import glov
 from tests.support.patience import CEILING_SECONDS, wait_until
 
 CHROMIUM = Path("/usr/bin/chromium")
+LOOK_MS = 100  # between looks at the page, each of which costs some milliseconds
 TOKEN = "a-token-of-the-tests"
 
 _ARGUMENTS = [
@@ -115,9 +116,16 @@ class Page:
         line = self.page.locator("#notice")
         return line.inner_text() if line.is_visible() else ""
 
-    def wait_for(self, *texts: str) -> None:
-        """Wait until all of these are on the terminal at once."""
-        self._wait(lambda: all(text in self.text for text in texts), f"for {texts}")
+    def wait_for(self, *texts: str, without: str | None = None) -> None:
+        """Wait until all of these are on the terminal at once, and another text is not."""
+
+        def looked() -> bool:
+            shown = self.text
+            return all(text in shown for text in texts) and (
+                without is None or without not in shown
+            )
+
+        self._wait(looked, f"for {texts} without {without!r}")
 
     def wait_for_pattern(self, pattern: str) -> str:
         """Wait until the terminal shows such a text; its first group."""
@@ -143,7 +151,7 @@ class Page:
 
     def _wait(self, condition: Any, what: str) -> None:
         def looked() -> bool:
-            self.page.wait_for_timeout(20)  # its events are handled meanwhile
+            self.page.wait_for_timeout(LOOK_MS)  # its events are handled meanwhile
             return bool(condition())
 
         try:
@@ -157,6 +165,12 @@ class Browser:
 
     def __init__(self, context: Any) -> None:
         self._context = context
+
+    def close_pages(self) -> None:
+        """Close all pages; nothing of them is kept."""
+        self._context.clear_cookies()
+        for page in self._context.pages[1:]:  # without one the browser would end
+            page.close()
 
     def open(self, address: str) -> Page:
         """A new page."""
