@@ -21,6 +21,7 @@
 
   function ended(text) {
     notice("");
+    byId("terminal").hidden = true;
     byId("said").textContent = text;
     byId("ended").hidden = false;
     byId("again").focus();
@@ -87,7 +88,7 @@
     dropped() {
       if (this.over) return;
       this.real = null;
-      notice("No connection to glov serve. The run goes on; this page tries again ...");
+      notice("No connection to glov serve: this page tries again, keys are lost. The run does not need it.");
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.retry(), this.wait);
       this.wait = Math.min(this.wait * 1.6, LONGEST_WAIT_MS);
