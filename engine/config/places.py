@@ -25,6 +25,7 @@ PLACE_KEYS = (
     "vlm.image_batch",
     "vlm.text_batch",
     "vlm.prefix_gib",
+    "vlm.shards",
     "vlm.cache",
     "vlm.predictions_mib",
     "llm.model",

@@ -95,6 +95,13 @@ class VLMConfig(Section):
         description="GiB of disk (with cache = true) for what an encoder-decoder's vision tower "
         "made of images that memory has no room for; 0: none",
     )
+    shards: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="processes over which the images of an encoder-decoder are spread, this one "
+        "and others on Ray's cluster (RAY_ADDRESS, else this machine), each with the model",
+    )
     trust_remote_code: bool = Field(
         False,
         description="run code that comes with an encoder-decoder; leave off unless you read it",

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.common.files import write_atomic
+from engine.common.quiet_ray import why_unable
 from engine.common.wording import counted
 from engine.storage.journal import is_begun
 from engine.storage.lock import Owner, read_owner
@@ -197,7 +198,7 @@ class _Course:
             errors.RuntimeEnvSetupError,
             errors.TaskUnschedulableError,
         ) as e:
-            return FinishedJob(out.job, "failed", ray_cluster.why_unable(e))
+            return FinishedJob(out.job, "failed", why_unable(e))
         except errors.RayError as error:
             return self._lost(out, _what_was_lost(errors, error))
         if end.status == "preempted":
@@ -226,4 +227,4 @@ def _what_was_lost(errors: Any, error: BaseException) -> str:
         return "its node died or can't be reached"
     if isinstance(error, errors.WorkerCrashedError):
         return "its process died"
-    return f"its process was lost ({ray_cluster.why_unable(error)})"
+    return f"its process was lost ({why_unable(error)})"

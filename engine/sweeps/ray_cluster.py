@@ -1,16 +1,11 @@
-"""Ray, as glov needs it: connected to quietly, its nodes looked at, its errors in words.
+"""The cluster of a sweep: connected to, its nodes looked at.
 
-Ray is imported when it is used. What it prints of its own goes nowhere: its logs are in its
-session's folder, those of a trial in the trial's.
+How it is kept quiet is ``engine.common.quiet_ray``'s.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
-import logging
-import os
-import signal
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,19 +14,11 @@ from typing import Any
 
 import engine
 from engine.common.errors import UserError
+from engine.common.quiet_ray import connect, import_ray, why_unable
 from engine.common.wording import listed
 from engine.storage.lock import Owner, lives
 
-INSTALL = "pip install 'glov-tui[ray]'"
-REACH_SECONDS = 10.0  # for a connection to the head of a cluster
 ANSWER_SECONDS = 120.0  # for a node to start a process and say what it sees
-
-_QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_USAGE_STATS_PROMPT_ENABLED": "0",
-    "RAY_DEDUP_LOGS": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it warns that this is to be the default
-}
 
 
 @dataclass(frozen=True)
@@ -73,21 +60,6 @@ class Seen:
     token: str  # in the sweep's folder; empty where there is none
 
 
-def import_ray() -> Any:
-    """The library, told to keep quiet.
-
-    Raises:
-        UserError: if it is not installed.
-    """
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
-    try:
-        import ray
-    except ImportError as error:
-        raise UserError(f"--backend ray needs Ray ({error}): {INSTALL}") from None
-    return ray
-
-
 @contextlib.contextmanager
 def connected(address: str | None) -> Iterator[Any]:
     """Ray, connected to a cluster, or with one of this machine's own while the context is entered.
@@ -101,70 +73,15 @@ def connected(address: str | None) -> Iterator[Any]:
     Raises:
         UserError: if there is none, or one of another version.
     """
-    ray = import_ray()
+    ray = import_ray("--backend ray")
     if ray.is_initialized():
         yield ray
         return
-    address = address or os.environ.get("RAY_ADDRESS") or "local"
-    _check_address(address)
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
-    if address == "local":
-        quiet["include_dashboard"] = False
-    # Ray prints what its nodes complain of on standard output, where a result may be expected.
-    with contextlib.redirect_stdout(io.StringIO()):
-        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what is started outlives a terminal
-        try:
-            ray.init(address=address, **quiet)
-        except (Exception, SystemExit) as error:
-            with contextlib.suppress(Exception):
-                ray.shutdown()
-            raise UserError(_why_unconnected(address, error)) from error
-        finally:
-            signal.signal(signal.SIGHUP, before)
-        try:
-            yield ray
-        finally:
-            ray.shutdown()
-
-
-def _check_address(address: str) -> None:
-    """See that there is something at an address, which Ray would look for for minutes."""
-    if address in ("local", "auto"):
-        return
-    if "://" in address:
-        raise UserError(
-            f"--address {address}: a sweep is driven from a machine of the cluster; run glov "
-            "there, with --address auto"
-        )
-    host, _, port = address.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise UserError(
-            f"--address {address}: write HOST:PORT as `ray start --head` says it, or auto for the "
-            "cluster that this machine is part of"
-        )
+    connect(ray, address)
     try:
-        socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(
-            f"--address {address}: no Ray cluster answers there ({reason}). `ray status` on the "
-            "cluster's head says its address; without --address glov uses this machine alone"
-        ) from error
-
-
-def _why_unconnected(address: str, error: BaseException) -> str:
-    said = " ".join(str(error).split()) or type(error).__name__
-    if "ersion mismatch" in said:
-        return (
-            f"--address {address}: the cluster has another version of Ray or Python than this "
-            f"machine ({said[:300]}); both must be the same"
-        )
-    if address == "auto":
-        return (
-            "--address auto: this machine is part of no Ray cluster that runs; `ray start` makes "
-            "it one, and without --address glov uses this machine alone"
-        )
-    return f"--address {address}: Ray can't be used: {said[:500]}"
+        yield ray
+    finally:
+        ray.shutdown()
 
 
 def living_nodes(ray: Any) -> list[Node]:
@@ -265,12 +182,3 @@ def _answer(ray: Any, node: Node, answer: Any) -> Any:
         ) from None
     except ray.exceptions.RayError as error:
         raise UserError(f"{node.host}: {why_unable(error)}") from error
-
-
-def why_unable(error: BaseException) -> str:
-    """Why a task could not be done, as far as that is no run's own failure."""
-    cause = getattr(error, "cause", None) or error
-    if isinstance(cause, ModuleNotFoundError) or "ModuleNotFoundError" in str(error):
-        return f"a process there can't import glov or what it needs; install it there: {INSTALL}"
-    last = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    return f"{type(cause).__name__}: {last[-1] if last else 'no reason was given'}"[:500]

@@ -47,6 +47,7 @@ _WITH_ANSWERS: Mapping[str, tuple[Needs, ...]] = {
         {"vlm.answer": tuple(way for way in get_args(Answer) if way not in _NOT_WRITTEN)},
         {"vlm.letters": ("parsed",)},
     ),
+    "vlm.shards": ({"vlm.answer": tuple(way for way in get_args(Answer) if way != "refusal")},),
     "vlm.features_gib": (
         {
             "vlm.answer": tuple(way for way in get_args(Answer) if way != "refusal"),

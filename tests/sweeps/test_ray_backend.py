@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 import pytest
 
 from engine.common.errors import UserError
+from engine.common.quiet_ray import check_address, import_ray
 from engine.remote.address import Mark, mark
 from engine.remote.client import RemoteSession
 from engine.run.commands import Pause, StepOnce
@@ -27,6 +26,7 @@ from engine.sweeps.ray_backend import RayBackend, RayOptions
 from engine.sweeps.ray_cluster import Needs, Node
 from engine.sweeps.sweep import Sweep, open_sweep
 from tests.support.patience import wait_until
+from tests.support.small_ray import small_ray
 from tests.support.small_runs import OVERRIDES, outcome
 
 ADDRESS = "127.0.0.1:1"  # nobody listens there
@@ -35,20 +35,8 @@ ADDRESS = "127.0.0.1:1"  # nobody listens there
 @pytest.fixture(scope="module")
 def ray() -> Iterator[Any]:
     """One for all tests here, with room for two trials."""
-    library = ray_cluster.import_ray()
-    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
-    library.init(
-        num_cpus=2,
-        num_gpus=0,
-        include_dashboard=False,
-        object_store_memory=80 * 2**20,
-        log_to_driver=False,
-        logging_level="CRITICAL",
-        _temp_dir=folder,
-    )
-    yield library
-    library.shutdown()
-    shutil.rmtree(folder, ignore_errors=True)
+    with small_ray() as library:
+        yield library
 
 
 class Course:
@@ -181,18 +169,18 @@ def test_a_process_is_dead_only_where_its_host_says_so(ray: Any) -> None:
         ("here", "write HOST:PORT"),
         ("here:", "write HOST:PORT"),
         ("here:99999", "write HOST:PORT"),
-        ("ray://10.0.0.1:10001", "run glov there"),
+        ("ray://10.0.0.1:10001", "run it there"),
     ],
 )
 def test_a_wrong_address_is_refused_at_once(address: str, expected: str) -> None:
     with pytest.raises(UserError, match=f"--address {address}: .*{expected}"):
-        ray_cluster._check_address(address)
+        check_address(address)
 
 
 def test_without_ray_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(UserError, match=r"pip install 'glov-tui\[ray\]'"):
-        ray_cluster.import_ray()
+        import_ray("--backend ray")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from engine.vlm.encoder_decoder.prediction import (
 )
 from engine.vlm.encoder_decoder.questions import Questions
 from engine.vlm.encoder_decoder.reading import ImagePrefix
+from engine.vlm.encoder_decoder.shards import Found, Shards, identity_of
 from engine.vlm.interface import AnsweredImage, PartScore, Score, ScoringProgress, TemplateCheck
 from engine.vlm.labelled_images import LabelledImages
 from engine.vlm.predictions import ImagePredictions, KeptPredictions
@@ -74,10 +75,13 @@ class EncoderDecoder:
         images: Mapping[Split, LabelledImages],
         predictor: Predictor,
         prefixes: ImagePrefixes,
+        shards: Shards | None = None,
     ) -> None:
-        """
+        """``shards``: other processes that read some of the images.
+
         Raises:
-            ModelError: if the predictor's fast reading is not that of a plain one.
+            ModelError: if the predictor's fast reading is not that of a plain one, or a shard has
+                another model or other images.
         """
         self.name, self.revision = name, revision
         self.weights = weights_with(weights, f"{questions.rests_on} {predictor.rests_on}")
@@ -89,7 +93,10 @@ class EncoderDecoder:
         self._prefixes = prefixes
         self._unfinished: dict[tuple[Split, str, tuple[str, ...]], _Asked] = {}
         self.kept = KeptPredictions()
+        self._shards = shards
         self._check_reading()
+        if shards is not None:
+            shards.check(identity_of(self))
 
     def _check_reading(self) -> None:
         item = self._images["train"].items[0]
@@ -212,23 +219,57 @@ class EncoderDecoder:
         if done:
             yield ScoringProgress(done, total, so_far=tuple(one.so_far for one in asked))
         rows = sorted(set().union(*(one.unread for one in asked)))
-        for group in self._prefixes.groups({row: paths[row] for row in rows}):
+        elsewhere, held = self._begin_elsewhere(asked, rows, chosen, split)
+        yield from self._read_here(asked, [r for r in rows if r not in held], chosen, split)
+        for news in elsewhere:
+            if news is not None:
+                _take(asked, news, held)
+            yield _progress(asked)
+        lost = sorted(set().union(*(one.unread for one in asked)))  # of shards that are no more
+        yield from self._read_here(asked, lost, chosen, split)
+        return {one.question.text: in_order(one.parts) for one in asked}
+
+    def read(
+        self, templates: Sequence[str], split: Split, rows: Sequence[int]
+    ) -> Generator[ScoringProgress, None, dict[str, Predictions]]:
+        """What distinct templates make of some images, in the order of ``rows``; none is kept."""
+        found = yield from self._predictions(templates, split, rows)
+        self._unfinished.clear()
+        return found
+
+    def _begin_elsewhere(
+        self, asked: Sequence[_Asked], rows: Sequence[int], chosen: Sequence[int], split: Split
+    ) -> tuple[Iterator[Found | None], dict[int, int]]:
+        """Have other processes read their shards of the images; what comes of that, and which
+        ``rows`` these are, by the row of the split.
+        """
+        if self._shards is None:
+            return iter(()), {}
+        place = {chosen[row]: row for row in rows}
+        others = self._shards.others(list(place))
+        templates = [one.question.text for one in asked if one.unread]
+        elsewhere = self._shards.read(templates, split, others)
+        next(elsewhere)  # asks
+        return elsewhere, {place[row]: row for some in others.values() for row in some}
+
+    def _read_here(
+        self, asked: Sequence[_Asked], rows: Sequence[int], chosen: Sequence[int], split: Split
+    ) -> Generator[ScoringProgress, None, None]:
+        items = self._images[split].items
+        paths = {row: items[chosen[row]].path for row in rows}
+        for group in self._prefixes.groups(paths) if paths else ():
             # Reading images is the longest stretch: the run can pause behind it.
-            yield ScoringProgress(done, total, so_far=tuple(one.so_far for one in asked))
+            yield _progress(asked)
             for one in asked:
                 places = [i for i, row in enumerate(group.rows) if row in one.unread]
                 if not places:
                     continue
                 own = [group.rows[i] for i in places]
                 prefixes = [group.prefixes[i] for i in places]
-                images = [paths[row] for row in own]
-                found = self._asked_of(images, prefixes, one.question)
+                found = self._asked_of([paths[row] for row in own], prefixes, one.question)
                 one.add(own, found)
-                done += len(own)
                 answered = self._answered(one.question, split, chosen[own[-1]], found)
-                so_far = tuple(other.so_far for other in asked)
-                yield ScoringProgress(done, total, answered, so_far)
-        return {one.question.text: in_order(one.parts) for one in asked}
+                yield _progress(asked, answered)
 
     def _answered(
         self, question: Question, split: Split, row: int, found: Predictions
@@ -293,6 +334,24 @@ class EncoderDecoder:
         labels = labels[list(rows)]
         right = tuple((found.classes == labels).tolist())
         return replace(found.score(labels), right=right)
+
+
+def _progress(asked: Sequence[_Asked], answered: AnsweredImage | None = None) -> ScoringProgress:
+    so_far = tuple(one.so_far for one in asked)
+    return ScoringProgress(
+        sum(part.n for part in so_far), sum(part.of for part in so_far), answered, so_far
+    )
+
+
+def _take(asked: Sequence[_Asked], news: Found, held: Mapping[int, int]) -> None:
+    """What a shard has made of some images, whose rows here are those of ``held``."""
+    place = {row: here for here, row in held.items()}
+    rows, found = news
+    for one in asked:
+        if one.question.text in found:
+            new = [i for i, row in enumerate(rows) if place[row] in one.unread]
+            if new:
+                one.add([place[rows[i]] for i in new], found[one.question.text].of(new))
 
 
 def weights_with(weights: str, others: str) -> str:

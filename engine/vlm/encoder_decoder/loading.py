@@ -21,6 +21,7 @@ from engine.vlm.encoder_decoder.prefix_memory import GIB, configured
 from engine.vlm.encoder_decoder.questions import Questions
 from engine.vlm.encoder_decoder.safety import load_safety
 from engine.vlm.encoder_decoder.seen_on_disk import SeenOnDisk
+from engine.vlm.encoder_decoder.shards import Shards
 from engine.vlm.encoder_decoder.ways import Options, find_embedder, make_predictor
 from engine.vlm.labelled_images import LabelledImages, ReadImages, choose_images
 from engine.vlm.loading import OnProgress, Report
@@ -53,6 +54,7 @@ def load(
     if wrong is not None:
         splits, options = _with_options(splits, wrong)
     questions = Questions(loaded.processor, loaded.model)
+    shards = Shards(config, progress, report) if config.vlm.shards > 1 else None
     return EncoderDecoder(
         name=loaded.name,
         revision=loaded.revision,
@@ -80,6 +82,7 @@ def load(
             sizes=images.sizes,
             report=report,
         ),
+        shards=shards,
     )
 
 

@@ -44,6 +44,12 @@ class Predictions:
         """The class of each image, -1 where its answer names none, (images,) int64."""
         return self.log_probabilities.argmax(dim=-1).where(self.named, -1)
 
+    def of(self, places: Sequence[int]) -> Predictions:
+        """Those of some of the images."""
+        chosen = list(places)
+        answers = tuple(self.answers[place] for place in chosen)
+        return Predictions(self.log_probabilities[chosen], self.named[chosen], answers)
+
     def of_images(self) -> ImagePredictions:
         """The same, as it is kept."""
         return ImagePredictions.of(
