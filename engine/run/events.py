@@ -28,6 +28,7 @@ from engine.run.steering_facts import SteeringPrepared as SteeringPrepared
 from engine.run.telemetry import ExperimentEnded as ExperimentEnded
 from engine.run.telemetry import ExperimentProgress as ExperimentProgress
 from engine.run.telemetry import ExperimentStarted as ExperimentStarted
+from engine.run.telemetry import GpusMeasured as GpusMeasured
 from engine.run.telemetry import Phase as Phase
 from engine.run.telemetry import Progress as Progress
 from engine.run.telemetry import SampleAnswer as SampleAnswer
@@ -341,6 +342,7 @@ Event = Annotated[
     | RunFailed
     | RunFinished
     | Progress
+    | GpusMeasured
     | TokensStreamed
     | ExperimentStarted
     | ExperimentProgress

@@ -56,6 +56,7 @@ class RunState:
     steering: ev.SteeringPrepared | None = None
     steering_before: ev.SteeringPrepared | None = None  # of the last steered step before it
     steering_effect: ev.SteeringMeasured | None = None  # of the step under way, or the last one
+    gpus: ev.GpusMeasured | None = None  # of the engine's machine; None once it has ended
     experiment: ExperimentState | None = None  # of the steering lab; no part of the run
     streams: tuple[str, ...] = ()  # replies as they arrive, one per candidate of the attempt
     thoughts: tuple[str, ...] = ()  # their thoughts, where there are any
@@ -206,6 +207,8 @@ class RunState:
         match event:
             case ev.Progress():
                 return replace(self, progress=event)
+            case ev.GpusMeasured():
+                return replace(self, gpus=event)
             case ev.TokensStreamed():
                 streams = self.streams or ("",) * len(event.texts)
                 joined = tuple(a + b for a, b in zip(streams, event.texts, strict=True))
@@ -278,11 +281,11 @@ class RunState:
                 # The step is forgotten at once, so that edits made while models load count for it.
                 return replace(self._before_step(), status="loading", error=None)
             case ev.RunStopped():
-                return replace(self, status="stopped", progress=None)
+                return self._ended("stopped")
             case ev.RunFailed():
-                return replace(self, status="failed", error=event.message, progress=None)
+                return replace(self._ended("failed"), error=event.message)
             case ev.RunFinished():
-                return replace(self, status="finished", progress=None)
+                return self._ended("finished")
             case ev.StepRetried() | ev.Warned():
                 return self  # for the log only
 
@@ -292,6 +295,10 @@ class RunState:
         for event in events:
             state = state.apply(event)
         return state
+
+    def _ended(self, status: Status) -> RunState:
+        """Without what is true only while an engine is at work."""
+        return replace(self, status=status, progress=None, gpus=None)
 
     def _remarked(self, event: ev.Event) -> RunState:
         """With what is to be said of the steering now and was not said before, in the log."""
@@ -317,6 +324,7 @@ class RunState:
             return self
         before = replace(
             self.step_begin,
+            gpus=self.gpus,
             log=self.log,
             remarked=self.remarked,
             spent=self.spent,

@@ -6,6 +6,7 @@ A screen that was not there is sent what it missed by ``engine.remote.telemetry`
 from typing import ClassVar, Literal
 
 from engine.common.record import Count, Record, Seconds, Share
+from engine.models.gpus import GpuReading, Percent
 from engine.run.event_record import EventRecord
 from engine.run.experiment import Experiment, Finding
 
@@ -92,3 +93,11 @@ class ExperimentEnded(Telemetry):
     kind: Literal["experiment-ended"] = "experiment-ended"
     problem: str | None = None
     seconds: Seconds = 0.0
+
+
+class GpusMeasured(Telemetry):
+    """The GPUs of the machine that the engine runs on, every two seconds."""
+
+    kind: Literal["gpus-measured"] = "gpus-measured"
+    gpus: tuple[GpuReading, ...]
+    past: tuple[tuple[Percent | None, ...], ...]  # use of each, of the last minute, this one last

@@ -26,6 +26,7 @@ from engine.run.stalling import why_stalled
 from engine.run.state import RunState
 from engine.search.begun import as_begun
 from engine.search.unused import unused_remarks
+from engine.session.gauges import Gauges
 from engine.session.giving_up import Load
 from engine.session.keeping import keep_predictions
 from engine.session.loading import load_search
@@ -209,6 +210,8 @@ class LocalSession:
 
     def _main(self) -> None:
         end: ev.Event | None = None
+        gauges = Gauges(self._publisher.tell)
+        gauges.start()
         try:
             self._run()
         except StopRequested:
@@ -220,6 +223,7 @@ class LocalSession:
         except Exception as error:
             end = self._failure(error)
         finally:
+            gauges.stop()
             with self._load_watch.lock:
                 if not self._load_watch.given_up:  # who gave up on it has said how the run ended
                     self._publisher.end(end)

@@ -36,6 +36,7 @@ class Publisher:
         self.published = Published(journal.size, state)  # the state, and how far it is journaled
         self.on_event = on_event
         self._load = load
+        self._ended = False
 
     @property
     def state(self) -> RunState:
@@ -65,6 +66,14 @@ class Publisher:
                 raise StopRequested
             self._say(*events)
 
+    def tell(self, event: ev.Event) -> bool:
+        """Say something that is no fact, from any thread; False once the run has ended."""
+        with self._load.lock:
+            if self._ended or self._load.given_up:
+                return False
+            self._say(event)
+            return True
+
     def publish_all(
         self, steps: Steps[RunState], at_safe_point: Callable[[], None] | None = None
     ) -> None:
@@ -82,6 +91,7 @@ class Publisher:
 
     def end(self, event: ev.Event | None) -> None:
         """Say how the run ended, if that is not said yet, and close its journal."""
+        self._ended = True
         try:
             try:
                 if event is not None:

@@ -38,6 +38,7 @@ from glov_tui.cockpit.palette import own_commands
 from glov_tui.cockpit.panes.best import BestTemplate
 from glov_tui.cockpit.panes.candidates import CandidatesPane
 from glov_tui.cockpit.panes.examples import ExamplesPane
+from glov_tui.cockpit.panes.machine import MachineLine
 from glov_tui.cockpit.panes.pane import Pane, PaneScreen
 from glov_tui.cockpit.panes.registry import ENTRIES, NUMBERS, PANES, screen_tabs
 from glov_tui.cockpit.panes.scrubber import Scrubber
@@ -115,6 +116,7 @@ class GlovApp(AttachedActions):
         self._set_layout()
         yield StatusLine(self._glyphs)
         yield BestTemplate()
+        yield MachineLine(self._glyphs)
         yield Static(screen_tabs(self._pane, self._cells[0]), id="tabs", markup=False)
         with Container(id="panes"):
             panes = {entry.name: entry.make(self._glyphs) for entry in ENTRIES}
@@ -215,7 +217,7 @@ class GlovApp(AttachedActions):
             if isinstance(screen, PaneScreen):
                 yield from screen.panes()
             elif screen is self.screen_stack[0]:
-                for name in ("status", "best", "scrubber", *PANES):
+                for name in ("status", "best", "machine", "scrubber", *PANES):
                     with contextlib.suppress(NoMatches):  # while the app closes
                         widget = screen.query_one(f"#{name}")
                         if widget.display:

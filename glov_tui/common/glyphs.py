@@ -27,6 +27,8 @@ class Glyphs:
     shade: str = "░"
     pointer: str = "›"
     parted: str = "▸"
+    degree: str = "°"
+    ramp: str = "▁▂▃▄▅▆█"  # from low to high
     points: tuple[str, str, str] = ("●", "×", "◆")
     states: Mapping[str, str] = field(
         default_factory=lambda: {
@@ -59,6 +61,8 @@ ASCII = Glyphs(
     shade=".",
     pointer=">",
     parted=">",
+    degree="",
+    ramp=".:-=+*#",
     points=("o", "x", "#"),
     states={
         "new": " ",

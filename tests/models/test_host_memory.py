@@ -36,7 +36,7 @@ def anonymous():
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
 
 def watch():
-    while not done.wait(0.001):
+    while not done.wait(0.01):
         peaks.append(anonymous())
 
 def load(model, more):
@@ -50,7 +50,7 @@ def load(model, more):
 load(*SMALL)  # so that libraries have what they take once and for all
 torch.zeros(64, 64) @ torch.zeros(64, 64)
 before, done, peaks = anonymous(), threading.Event(), []
-watcher = threading.Thread(target=watch)
+watcher = threading.Thread(target=watch, daemon=True)
 watcher.start()
 model = load(*BIG)
 done.set()
@@ -72,6 +72,7 @@ def peak(small: tuple[object, ...], big: tuple[object, ...]) -> float:
 
 def test_of_an_llm_that_is_made_another_type(tmp_path: Path) -> None:
     small, big = save_tiny(tmp_path / "small", "llama"), save_tiny(tmp_path / "big", "llama")
+    (big / "model.safetensors").unlink()
     tiny_model("llama", hidden_size=1024, intermediate_size=3072, num_hidden_layers=2).to(
         torch.bfloat16
     ).save_pretrained(big, max_shard_size="30MB")

@@ -6,12 +6,13 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 
+from glov_tui.common.glyphs import ASCII, UNICODE
+
 KL_STEPS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 """Nats at which the next shade begins: fixed, so that shades mean the same everywhere."""
 
 LEVELS = len(KL_STEPS) + 1
-UNICODE_RAMP = "▁▂▃▄▅▆█"
-ASCII_RAMP = ".:-=+*#"
+UNICODE_RAMP, ASCII_RAMP = UNICODE.ramp, ASCII.ramp
 STYLES = ("dim", "dim", "", "", "note", "note", "bad")
 """Names of the styles of ``glov_tui.widgets.spans``, one for each level."""
 
