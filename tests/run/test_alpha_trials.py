@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.common.kept import Kept
 from engine.config import RunConfig
 from engine.prompts.template import normalise
 from engine.run import events as ev
@@ -336,8 +337,8 @@ def test_all_attempts_of_a_step_share_its_alpha(demo_models) -> None:
 AUTO = ("steps=7", "steering.alpha=auto", "steering.alphas=[0.5, 1]", "proposal.candidates=5")
 
 
-def test_a_run_that_is_stopped_and_resumed_chooses_the_same(tmp_path: Path) -> None:
-    whole = LocalSession.create(demo(*AUTO), tmp_path / "whole")
+def test_a_run_that_is_stopped_and_resumed_chooses_the_same(tmp_path: Path, kept: Kept) -> None:
+    whole = LocalSession.create(demo(*AUTO), tmp_path / "whole", kept=kept)
     whole.start()
     expected = finish(whole)
     steered = [e for e in read_journal(tmp_path / "whole").events if e.kind == "steering-prepared"]
@@ -349,15 +350,15 @@ def test_a_run_that_is_stopped_and_resumed_chooses_the_same(tmp_path: Path) -> N
     folder = tmp_path / "cut"
     watch = Watch()
     watch.at(is_token(3, step=5), Stop())
-    watch.session = LocalSession.create(demo(*AUTO), folder, watch)
+    watch.session = LocalSession.create(demo(*AUTO), folder, watch, kept)
     watch.session.start()
     assert watch.session.wait(CEILING_SECONDS) and watch.session.state.status == "stopped"
     again = Watch()
     again.at(is_kind(ev.CandidateProposed, 6), Stop())
-    again.session = LocalSession.resume(folder, again)
+    again.session = LocalSession.resume(folder, again, kept)
     again.session.start()
     assert again.session.wait(CEILING_SECONDS) and again.session.state.status == "stopped"
-    last = LocalSession.resume(folder)
+    last = LocalSession.resume(folder, kept=kept)
     last.start()
     state = finish(last)
     assert state.trials == expected.trials
@@ -366,13 +367,13 @@ def test_a_run_that_is_stopped_and_resumed_chooses_the_same(tmp_path: Path) -> N
     assert begun_again == _last_tries(facts(tmp_path / "whole"))
 
 
-def test_a_person_takes_alpha_over_and_hands_it_back(tmp_path: Path) -> None:
+def test_a_person_takes_alpha_over_and_hands_it_back(tmp_path: Path, kept: Kept) -> None:
     watch = Watch()
     alpha = lambda value: MakeEdit(edit=SetOption(key="steering.alpha", value=value))  # noqa: E731
     listed = MakeEdit(edit=SetOption(key="steering.alphas", value=[0.25, 2]))
     watch.at(is_kind(ev.SteeringPrepared, 3), alpha(0.125))
     watch.at(is_kind(ev.SteeringPrepared, 4), alpha("auto"), listed)
-    watch.session = LocalSession.create(demo(*AUTO), tmp_path / "run", watch)
+    watch.session = LocalSession.create(demo(*AUTO), tmp_path / "run", watch, kept)
     watch.session.start()
     state = finish(watch.session)
     steered = {

@@ -62,11 +62,11 @@ def test_the_journal_folds_to_the_published_state(undisturbed: Path) -> None:
 
 
 def test_pause_holds_within_one_token_and_changes_nothing(
-    run_folder: Path, undisturbed: Path
+    run_folder: Path, undisturbed: Path, kept: Kept
 ) -> None:
     watch = Watch()
     watch.at(is_token(3), Pause())
-    session = start(run_folder, watch)
+    session = start(run_folder, watch, kept=kept)
     watch.wait_for(is_kind(ev.RunPaused))
     tokens = sum(isinstance(e, ev.TokensStreamed) and e.step == 2 for e in watch.seen)
     assert tokens == 3
@@ -99,10 +99,10 @@ def test_waiting_is_not_work(run_folder: Path, kept: Kept) -> None:
     )
 
 
-def test_single_steps(run_folder: Path, undisturbed: Path) -> None:
+def test_single_steps(run_folder: Path, undisturbed: Path, kept: Kept) -> None:
     watch = Watch()
     watch.at(is_kind(ev.StepStarted, 1), Pause())
-    session = start(run_folder, watch)
+    session = start(run_folder, watch, kept=kept)
     watch.wait_for(is_kind(ev.RunPaused))
     for step in (1, 2):
         session.send(StepOnce())
@@ -128,14 +128,14 @@ def test_single_steps(run_folder: Path, undisturbed: Path) -> None:
     ids=["token", "reply", "score", "anchors", "step-end", "last-step-end", "finish", "final-test"],
 )
 def test_stopped_anywhere_and_resumed_ends_the_same(
-    run_folder: Path, undisturbed: Path, when: Callable[[ev.Event], bool]
+    run_folder: Path, undisturbed: Path, when: Callable[[ev.Event], bool], kept: Kept
 ) -> None:
     watch = Watch()
     watch.at(when, Stop())
-    session = start(run_folder, watch)
+    session = start(run_folder, watch, kept=kept)
     assert session.wait(CEILING_SECONDS)
     assert session.state.status == "stopped"
-    resumed = LocalSession.resume(run_folder)
+    resumed = LocalSession.resume(run_folder, kept=kept)
     resumed.start()
     state = finish(resumed)
     whole = RunState().apply_all(read_journal(undisturbed).events)
@@ -146,14 +146,14 @@ def test_stopped_anywhere_and_resumed_ends_the_same(
     assert [s.comparable() for s in state.steps] == [s.comparable() for s in whole.steps]
 
 
-def test_a_resumed_step_scores_nothing_twice(run_folder: Path) -> None:
+def test_a_resumed_step_scores_nothing_twice(run_folder: Path, kept: Kept) -> None:
     watch = Watch()
     watch.at(is_kind(ev.AnchorsMoved), Stop())
-    session = start(run_folder, watch)
+    session = start(run_folder, watch, kept=kept)
     assert session.wait(CEILING_SECONDS)
     scored = {e.template for e in watch.seen if isinstance(e, ev.TemplateScored)}
     again = Watch()
-    resumed = LocalSession.resume(run_folder, again)
+    resumed = LocalSession.resume(run_folder, again, kept)
     again.session = resumed
     known = dict(resumed._scores)
     assert set(known) == scored
@@ -161,7 +161,7 @@ def test_a_resumed_step_scores_nothing_twice(run_folder: Path) -> None:
     finish(resumed)
 
 
-def test_edits_are_facts_that_hold_from_the_step_they_name(run_folder: Path) -> None:
+def test_edits_are_facts_that_hold_from_the_step_they_name(run_folder: Path, kept: Kept) -> None:
     watch = Watch()
     watch.at(
         is_token(1, step=1),
@@ -171,7 +171,7 @@ def test_edits_are_facts_that_hold_from_the_step_they_name(run_folder: Path) -> 
         MakeEdit(edit=SetOption(key="sampling.temperature", value=0.5)),
         UndoEdit(),
     )
-    session = start(run_folder, watch)
+    session = start(run_folder, watch, kept=kept)
     state = finish(session)
     events = read_journal(run_folder).events
     edited = [e for e in events if isinstance(e, ev.Edited)]
@@ -188,11 +188,11 @@ def test_edits_are_facts_that_hold_from_the_step_they_name(run_folder: Path) -> 
     assert any("(from step 2 on)" in line.text for line in state.log)
 
 
-def test_the_very_next_prompt_is_sent_once(run_folder: Path) -> None:
+def test_the_very_next_prompt_is_sent_once(run_folder: Path, kept: Kept) -> None:
     watch = Watch()
     prompt = SetNextPrompt(system="", user="Write a template with <category>.")
     watch.at(is_token(1, step=1), MakeEdit(edit=prompt))
-    finish(start(run_folder, watch))
+    finish(start(run_folder, watch, kept=kept))
     prompts = {
         e.step: e.messages
         for e in read_journal(run_folder).events
@@ -202,11 +202,11 @@ def test_the_very_next_prompt_is_sent_once(run_folder: Path) -> None:
     assert prompts[3][0]["role"] == "system"
 
 
-def test_an_injected_template_is_scored_at_once_and_ranked(run_folder: Path) -> None:
+def test_an_injected_template_is_scored_at_once_and_ranked(run_folder: Path, kept: Kept) -> None:
     watch = Watch()
     text = "a photo of a <category> turned upside down in blue light."
     watch.at(is_token(2, step=1), Pause(), InjectTemplate(text=text))
-    session = start(run_folder, watch)
+    session = start(run_folder, watch, kept=kept)
     watch.wait_for(lambda e: isinstance(e, ev.TemplateScored) and e.origin == "human")
     session.send(InjectTemplate(text=text.upper()))
     session.send(InjectTemplate(text="no placeholder"))
@@ -222,10 +222,10 @@ def test_an_injected_template_is_scored_at_once_and_ranked(run_folder: Path) -> 
     assert human[0].key in shown
 
 
-def test_pins_bans_and_anchors_by_hand(run_folder: Path) -> None:
+def test_pins_bans_and_anchors_by_hand(run_folder: Path, kept: Kept) -> None:
     watch = Watch()
     watch.at(is_kind(ev.StepFinished, 1), Pause())
-    session = start(run_folder, watch)
+    session = start(run_folder, watch, kept=kept)
     watch.wait_for(is_kind(ev.RunPaused))
     ranking = session.state.ranking
     best, worst, middle = ranking[0].key, ranking[-1].key, ranking[2].key
@@ -247,7 +247,7 @@ def test_pins_bans_and_anchors_by_hand(run_folder: Path) -> None:
     assert any("no such template: unknown" in line.text for line in state.log)
 
 
-def test_edits_made_in_a_step_that_is_cut_off_are_kept(run_folder: Path) -> None:
+def test_edits_made_in_a_step_that_is_cut_off_are_kept(run_folder: Path, kept: Kept) -> None:
     watch = Watch()
     watch.at(
         is_token(2, step=1),
@@ -255,8 +255,8 @@ def test_edits_made_in_a_step_that_is_cut_off_are_kept(run_folder: Path) -> None
         InjectTemplate(text="a drawing of a <category> in blue light"),
         Stop(),
     )
-    assert start(run_folder, watch).wait(CEILING_SECONDS)
-    resumed = LocalSession.resume(run_folder)
+    assert start(run_folder, watch, kept=kept).wait(CEILING_SECONDS)
+    resumed = LocalSession.resume(run_folder, kept=kept)
     resumed.start()
     state = finish(resumed)
     assert state.config.proposal.candidates == 3
@@ -336,7 +336,7 @@ def warnings(state: RunState) -> list[str]:
 
 
 def test_a_ban_in_the_last_step_holds_in_the_final_ensemble(
-    run_folder: Path, undisturbed: Path
+    run_folder: Path, undisturbed: Path, kept: Kept
 ) -> None:
     before = RunState().apply_all(read_journal(undisturbed).events)
     banned = before.test("best").templates[0]
@@ -348,7 +348,7 @@ def test_a_ban_in_the_last_step_holds_in_the_final_ensemble(
         MakeEdit(edit=SetOption(key="steering.alpha", value=0.1)),
         MakeEdit(edit=PinTemplate(key=key, pinned=True)),
     )
-    state = finish(start(run_folder, watch))
+    state = finish(start(run_folder, watch, kept=kept))
     assert state.ranking == before.ranking  # it is no other search
     assert banned not in (*state.test("best").templates, *state.test("ensemble").templates)
     assert [e.edit.kind for e in state.edits] == ["ban-template"] and not state.pending
@@ -357,10 +357,12 @@ def test_a_ban_in_the_last_step_holds_in_the_final_ensemble(
     assert late.times == 2 and "no step left" in late.text and "fork" in late.text
 
 
-def test_a_run_whose_templates_are_all_banned_pauses_and_can_be_finished(run_folder: Path) -> None:
+def test_a_run_whose_templates_are_all_banned_pauses_and_can_be_finished(
+    run_folder: Path, kept: Kept
+) -> None:
     watch = Watch()
     watch.at(is_kind(ev.TestMeasured), *ban_all(["a photo of a <category>."]))
-    session = start(run_folder, watch, "steps=0")
+    session = start(run_folder, watch, "steps=0", kept=kept)
     watch.wait_for(is_kind(ev.RunPaused))
     assert any("every template is banned" in text for text in warnings(session.state))
     session.send(Resume())  # nothing was changed: it pauses again
@@ -369,25 +371,25 @@ def test_a_run_whose_templates_are_all_banned_pauses_and_can_be_finished(run_fol
     session.send(Resume())
     state = finish(session)
     assert state.test("ensemble").templates == ("a drawing of a <category>.",)
-    again = LocalSession.resume(run_folder)
+    again = LocalSession.resume(run_folder, kept=kept)
     assert again.state.status == "finished"
     again.close()
 
 
 def test_a_run_without_allowed_templates_that_nobody_watches_fails_and_can_be_taken_up(
-    run_folder: Path,
+    run_folder: Path, kept: Kept
 ) -> None:
     watch = Watch()
     (ban,) = ban_all(["a photo of a <category>."])
     watch.at(is_kind(ev.TestMeasured), ban)
-    watch.session = LocalSession.create(demo("steps=0"), run_folder, watch)
+    watch.session = LocalSession.create(demo("steps=0"), run_folder, watch, kept)
     watch.session.unattended = True
     watch.session.start()
     assert watch.session.wait(CEILING_SECONDS) and watch.session.state.status == "failed"
     assert "every template is banned" in watch.session.state.error
     again = Watch()
     again.at(is_kind(ev.Progress), MakeEdit(edit=ban.edit.model_copy(update={"banned": False})))
-    again.session = LocalSession.resume(run_folder, again)
+    again.session = LocalSession.resume(run_folder, again, kept)
     again.session.start()
     assert finish(again.session).test("best").templates == ("a photo of a <category>.",)
 
@@ -396,15 +398,17 @@ def ban_all(texts: list[str]) -> list[Command]:
     return [MakeEdit(edit=BanTemplate(key=normalise(text), banned=True)) for text in texts]
 
 
-def test_a_run_is_not_held_up_where_no_template_is_allowed_in_the_middle(run_folder: Path) -> None:
+def test_a_run_is_not_held_up_where_no_template_is_allowed_in_the_middle(
+    run_folder: Path, kept: Kept
+) -> None:
     watch = Watch()
     watch.at(is_kind(ev.TestMeasured), *ban_all(["a photo of a <category>."]))
-    state = finish(start(run_folder, watch, "steps=2", "evaluation.every=1"))
+    state = finish(start(run_folder, watch, "steps=2", "evaluation.every=1", kept=kept))
     assert "a photo of a <category>." not in state.test("ensemble").templates
 
 
 def test_a_template_that_can_not_be_scored_is_let_go(
-    run_folder: Path, monkeypatch: pytest.MonkeyPatch
+    run_folder: Path, monkeypatch: pytest.MonkeyPatch, kept: Kept
 ) -> None:
     text = "a <category> that breaks the model."
     encode = TextFeatures.encode
@@ -417,14 +421,14 @@ def test_a_template_that_can_not_be_scored_is_let_go(
     monkeypatch.setattr(TextFeatures, "encode", broken)
     watch = Watch()
     watch.at(is_token(1, step=1), InjectTemplate(text=text))
-    state = finish(start(run_folder, watch))
+    state = finish(start(run_folder, watch, kept=kept))
     assert not state.waiting and text not in [t.text for t in state.templates]
     assert any("template refused: no such kernel" in message for message in warnings(state))
     assert "no such kernel" in (run_folder / LOG).read_text()
 
 
 def test_a_template_that_waits_or_is_proposed_just_now_is_not_injected_twice(
-    run_folder: Path, undisturbed: Path
+    run_folder: Path, undisturbed: Path, kept: Kept
 ) -> None:
     text = "a <category> in my own words."
     scored = [e for e in read_journal(undisturbed).events if isinstance(e, ev.TemplateScored)]
@@ -437,7 +441,7 @@ def test_a_template_that_waits_or_is_proposed_just_now_is_not_injected_twice(
         lambda e: isinstance(e, ev.CandidateProposed) and e.template == theirs,
         InjectTemplate(text=theirs),
     )
-    state = finish(start(run_folder, watch))
+    state = finish(start(run_folder, watch, kept=kept))
     kinds = [e.kind for e in read_journal(run_folder).events]
     assert kinds.count("template-injected") == 1
     said = " ".join(warnings(state))

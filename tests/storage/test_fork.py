@@ -34,17 +34,19 @@ def run_to_end(session: LocalSession) -> RunState:
     return session.state
 
 
-def test_real_forks_end_as_their_parent_does_unless_something_is_changed(tmp_path: Path) -> None:
+def test_real_forks_end_as_their_parent_does_unless_something_is_changed(
+    tmp_path: Path, kept: Kept
+) -> None:
     config = load_config("demo", ["steps=2", "data.shots=1", "sampling.max_new_tokens=30"])
-    parent = run_to_end(LocalSession.create(config, tmp_path / "parent"))
+    parent = run_to_end(LocalSession.create(config, tmp_path / "parent", kept=kept))
     write_fork(tmp_path / "parent", 1, tmp_path / "same")
-    same = run_to_end(LocalSession.resume(tmp_path / "same"))
+    same = run_to_end(LocalSession.resume(tmp_path / "same", kept=kept))
     assert same.ranking == parent.ranking and same.anchors == parent.anchors
     assert [s.comparable() for s in same.steps] == [s.comparable() for s in parent.steps]
     assert [t.comparable() for t in same.tests] == [t.comparable() for t in parent.tests]
     assert summarise(same)["forked_from"] == {"run": "parent", "step": 1}
     write_fork(tmp_path / "parent", 1, tmp_path / "other", ["seed=9", "proposal.candidates=4"])
-    other = run_to_end(LocalSession.resume(tmp_path / "other"))
+    other = run_to_end(LocalSession.resume(tmp_path / "other", kept=kept))
     assert other.steps[0] == parent.steps[0]
     assert [c.reply for c in other.candidates] != [c.reply for c in parent.candidates[:4]]
     assert other.models.train_size == parent.models.train_size

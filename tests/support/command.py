@@ -11,6 +11,7 @@ from tests.support import ROOT
 from tests.support.forking import warm_glov
 from tests.support.patience import CEILING_SECONDS
 from tests.support.terminal import Terminal
+from tests.support.warm_processes import WarmProcess
 
 GLOV = [sys.executable, "-m", "glov_tui"]
 
@@ -23,7 +24,7 @@ def glov(*arguments: str, fresh: bool = False) -> list[str]:
     if fresh:
         return [*GLOV, *arguments]
     warm_glov()
-    return [sys.executable, "-m", "tests.support.warm_engines", *arguments]
+    return [sys.executable, "-m", "tests.support.warm_processes", *arguments]
 
 
 def demo_arguments(folder: Path, *overrides: str) -> list[str]:
@@ -47,7 +48,7 @@ def called(
     if not fresh and not any(name.startswith("PYTHON") for name in environment):
         return warm_glov().run(arguments, cwd, every)
     return subprocess.run(
-        glov(*arguments),
+        glov(*arguments, fresh=True),
         cwd=cwd,
         env=every,
         capture_output=True,
@@ -55,6 +56,13 @@ def called(
         timeout=CEILING_SECONDS,
         stdin=subprocess.DEVNULL,
     )
+
+
+def started(*arguments: str, cwd: Path, output: int, errors: int) -> WarmProcess:
+    """``glov`` with these arguments, which goes on; it writes to two descriptors."""
+    warm_glov()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return WarmProcess("glov", arguments, cwd, environment, output, errors)
 
 
 def check_refused(done: subprocess.CompletedProcess[str], expected: str, cwd: Path) -> None:

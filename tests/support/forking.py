@@ -23,13 +23,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.support import ROOT, warm_engines
+from tests.support import ROOT, warm_processes
 from tests.support.kill_points import KillPoint
 from tests.support.patience import CEILING_SECONDS
 
@@ -67,10 +66,10 @@ class Glov:
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory()
-        self.engines = Path(self._folder.name, "engines")
-        """The socket of ``tests.support.warm_engines``."""
+        self.processes = Path(self._folder.name, "processes")
+        """The socket of ``tests.support.warm_processes``."""
         with socket.socket(socket.AF_UNIX) as listener:  # at once: who comes early waits there
-            listener.bind(str(self.engines))
+            listener.bind(str(self.processes))
             listener.listen(64)
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.support.forking", str(listener.fileno())],
@@ -124,7 +123,7 @@ class Glov:
                 errors=str(errors),
                 arguments=list(arguments),
                 cwd=str(cwd),
-                environment={**environment, warm_engines.VARIABLE: str(self.engines)},
+                environment={**environment, warm_processes.VARIABLE: str(self.processes)},
                 house=house and str(house),
             )
             if code is None:
@@ -149,7 +148,7 @@ def warm_glov() -> Glov:
     """The one of this process, started when it is first needed."""
     glov = Glov()
     atexit.register(glov.close)
-    os.environ[warm_engines.VARIABLE] = str(glov.engines)
+    os.environ[warm_processes.VARIABLE] = str(glov.processes)
     return glov
 
 
@@ -169,37 +168,22 @@ def _child(request: Mapping[str, Any], point: KillPoint) -> None:
         from tests.support.person import meddle_with_all
 
         meddle_with_all()
-    code: object = 1
-    try:
-        for name, descriptor in (("output", 1), ("errors", 2)):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-            os.dup2(os.open(request[name], flags), descriptor)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        if "environment" in request:
-            os.environ.clear()
-            os.environ.update(request["environment"])
-        if "cwd" in request:
-            os.chdir(request["cwd"])
+
+    def program() -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        told = (os.open(request[name], flags) for name in ("output", "errors"))
+        cwd = request.get("cwd", str(Path.cwd()))
+        warm_processes.become(cwd, request.get("environment", dict(os.environ)), *told)
         if request.get("fresh"):
             start = ["-c", _MEDDLED] if meddled else ["-m", "glov_tui"]
             os.execv(sys.executable, [sys.executable, *start, *arguments])
         if request.get("house"):
             _move_to(request["house"])
-        elif warm_engines.VARIABLE in os.environ:
-            warm_engines.install()
-        from glov_tui import __main__, cli
+        elif warm_processes.VARIABLE in os.environ:
+            warm_processes.install()
+        warm_processes.glov(arguments)
 
-        sys.modules["__main__"] = __main__  # as the program's name is read from it
-        sys.argv = [__main__.__file__, *arguments]
-        cli.main()
-        code = 0
-    except SystemExit as end:
-        code = end.code
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+    warm_processes.run_to_end(program)
 
 
 def _die_after(kind: str, count: int) -> None:
@@ -251,16 +235,16 @@ def _main() -> None:
     gc.enable()
     gc.freeze()  # or the first collection in each fork would copy the memory of all modules
     listener = socket.socket(fileno=int(sys.argv[1]))
-    engines = os.fork()
-    if engines == 0:
-        os.close(0)  # nor the pipe's end, that others can tell when it is closed
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        warm_engines.serve(listener)
+    server = os.fork()
+    if server == 0:
+        for descriptor in (0, 1):  # the pipes are not its own
+            os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
+        warm_processes.serve(listener)
     listener.close()
     try:
         _answer_all()
     finally:
-        os.kill(engines, signal.SIGKILL)
+        os.kill(server, signal.SIGKILL)
 
 
 def _answer_all() -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.common.kept import Kept
 from engine.config import RunConfig
 from engine.config.toml_file import load_config
 from engine.run import events as ev
@@ -58,8 +59,8 @@ class Watch:
         assert found, f"never seen; last: {self.seen[-3:]}"
 
 
-def start(folder: Path, watch: Watch, *overrides: str) -> LocalSession:
-    watch.session = LocalSession.create(demo(*overrides), folder, watch)
+def start(folder: Path, watch: Watch, *overrides: str, kept: Kept | None = None) -> LocalSession:
+    watch.session = LocalSession.create(demo(*overrides), folder, watch, kept)
     watch.session.start()
     return watch.session
 

@@ -7,7 +7,6 @@ import os
 import random
 import re
 import signal
-import subprocess
 import tomllib
 from pathlib import Path
 
@@ -19,8 +18,8 @@ from engine.vlm.encoder_decoder.task import TASK
 from glov_tui import cli
 from glov_tui.commands.config import write_config
 from tests.support import ROOT
-from tests.support.command import GLOV, called, check_refused
-from tests.support.patience import CEILING_SECONDS, wait_until
+from tests.support.command import called, check_refused, started
+from tests.support.patience import wait_until
 from tests.support.written_runs import write_run
 
 NO_SEED = "seed_template is 'a photo'; it needs the placeholder <category>"
@@ -186,25 +185,23 @@ def test_doctor_and_datasets(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_stops_and_the_run_can_be_resumed(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [*GLOV, "demo", "--headless", "--steps", "3", "--run-dir", "r"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    said = tmp_path / "said"
+    with said.open("wb") as file:
+        process = started(
+            *("demo", "--headless", "--steps", "3", "--run-dir", "r"),
+            cwd=tmp_path,
+            output=file.fileno(),
+            errors=file.fileno(),
+        )
     journal = tmp_path / "r" / "events.jsonl"
     wait_until(
         lambda: (
-            "step-started" in (journal.read_text() if journal.exists() else "")
-            or process.poll() is not None
+            "step-started" in (journal.read_text() if journal.exists() else "") or process.has_ended
         )
     )
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=CEILING_SECONDS)
-    assert process.returncode == 130
-    assert "glov resume r" in stderr
+    process.kill(signal.SIGINT)
+    assert process.wait() == 130
+    assert "glov resume r" in said.read_text()
     resumed = called("resume", "r", "--headless", "--json", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert json.loads(resumed.stdout)["steps"] == 3
@@ -249,17 +246,17 @@ def test_a_users_own_images_with_models_given_by_path(tmp_path: Path) -> None:
 )
 def test_a_run_outlives_who_reads_its_progress(tmp_path: Path, command: tuple[str, ...]) -> None:
     folder = "--sweep-dir" if command[0] == "sweep" else "--run-dir"
-    process = subprocess.Popen(
-        [*GLOV, *command, "--set", "steps=1", "--set", "data.shots=1", folder, "r"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stderr.readline()
-    process.stderr.close()  # as `2>&1 | head -1` does
-    assert process.wait(CEILING_SECONDS) == 0
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as progress, Path(os.devnull).open("wb") as nowhere:
+        process = started(
+            *(*command, "--set", "steps=1", "--set", "data.shots=1", folder, "r"),
+            cwd=tmp_path,
+            output=nowhere.fileno(),
+            errors=writer,
+        )
+        os.close(writer)
+        assert progress.readline()
+    assert process.wait() == 0  # the pipe was closed, as `2>&1 | head -1` does
     assert "step" in (tmp_path / "r" / "log.txt").read_text() or command[0] == "sweep"
     listed = json.loads(called("runs", "r", "--json", cwd=tmp_path).stdout)
     assert [run["status"] for run in listed] == ["finished"]

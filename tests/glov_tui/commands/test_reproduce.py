@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -19,10 +18,9 @@ from engine.storage.run_folder import EVENTS
 from engine.sweeps.sweep import run_folders
 from glov_tui.commands.reproduce import Call, reproduce
 from glov_tui.commands.several import _spread
-from tests.support import ROOT
-from tests.support.command import GLOV, called, check_refused
+from tests.support.command import called, check_refused, started
 from tests.support.miniatures import image, put
-from tests.support.patience import CEILING_SECONDS, wait_until
+from tests.support.patience import wait_until
 from tests.support.written_runs import write_run
 
 SMALL = (
@@ -39,18 +37,12 @@ def call_of(**options) -> Call:
 
 
 def test_killed_in_the_middle_the_same_command_goes_on(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [*GLOV, *TABLE],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stdin=subprocess.DEVNULL,
-    )
+    with Path(os.devnull).open("wb") as nowhere:
+        process = started(*TABLE, cwd=tmp_path, output=nowhere.fileno(), errors=nowhere.fileno())
     journal = tmp_path / "t" / "demo-cabinet,unsteered,seed=1" / EVENTS
-    wait_until(lambda: (journal.exists() and journal.stat().st_size) or process.poll() is not None)
-    process.send_signal(signal.SIGKILL)
-    process.wait(CEILING_SECONDS)
+    wait_until(lambda: (journal.exists() and journal.stat().st_size) or process.has_ended)
+    process.kill(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
     kept = {
         path: path.read_bytes()
         for name in ("s-temp,seed=0", "ds-temp,seed=0", "unsteered,seed=0")

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from engine.sweeps.grid import make_grid, parse_axis
 from engine.sweeps.sweep import open_sweep
-from tests.support import ROOT
-from tests.support.command import GLOV, called, check_refused
-from tests.support.patience import CEILING_SECONDS, wait_until
+from tests.support.command import called, check_refused, started
+from tests.support.patience import wait_until
 from tests.support.written_runs import write_run
 
 SWEEP = (
@@ -25,19 +22,14 @@ SWEEP = (
 
 
 def test_ctrl_c_stops_a_sweep_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [*GLOV, *SWEEP],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    output, errors = tmp_path / "output", tmp_path / "errors"
+    with output.open("wb") as out, errors.open("wb") as err:
+        process = started(*SWEEP, cwd=tmp_path, output=out.fileno(), errors=err.fileno())
     journal = tmp_path / "s" / "mode=last-token,seed=1" / "events.jsonl"
-    wait_until(lambda: (journal.exists() and journal.stat().st_size) or process.poll() is not None)
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=CEILING_SECONDS)
-    assert process.returncode == 130, stderr
+    wait_until(lambda: (journal.exists() and journal.stat().st_size) or process.has_ended)
+    process.kill(signal.SIGINT)
+    code, stdout, stderr = process.wait(), output.read_text(), errors.read_text()
+    assert code == 130, stderr
     assert "go on with: glov sweep demo --grid=steering.mode=last-token,off" in stderr
     assert "--sweep-dir=s" in stderr
     assert "1 of 2" in stdout  # runs of the first row

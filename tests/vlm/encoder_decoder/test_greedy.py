@@ -13,7 +13,7 @@ from engine.vlm.encoder_decoder.reading import ImagePrefix, grown_inputs, read_p
 from tests.support.tiny_vlms import FAMILIES, make
 
 QUESTION = [10, 11, 12]
-MOST = 16
+MOST = 10
 
 
 def images(family: str, count: int) -> tuple[Any, list[int], list[dict]]:
