@@ -15,10 +15,9 @@ import time
 from unittest import mock
 
 import torch
-from torch import Tensor
 
 from engine.config.toml_file import load_config
-from engine.llm.decoding import loop as decoding
+from engine.llm.decoding.static_reader import StaticReader
 from engine.run import events as ev
 from engine.run.emitting import one_by_one
 from engine.run.state import RunState
@@ -37,12 +36,8 @@ def step_seconds(search: GlovSearch, state: RunState) -> tuple[float, RunState]:
 
 def unmeasured(search: GlovSearch, state: RunState) -> float:
     """The same step with the un-steered logits out of sight."""
-    draw = decoding._draw
-
-    def blind(logits: Tensor, _unsteered: Tensor | None, *rest: object) -> object:
-        return draw(logits, None, *rest)  # type: ignore[arg-type]
-
-    with mock.patch.object(decoding, "_draw", blind):
+    unseen = property(lambda _reader: None, lambda _reader, _logits: None)
+    with mock.patch.object(StaticReader, "unsteered", unseen, create=True):
         return step_seconds(search, state)[0]
 
 

@@ -72,6 +72,9 @@ class LLMConfig(Section):
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = Field(
         "auto", description="attention implementation"
     )
+    cuda_graphs: bool = Field(
+        True, description="decode with CUDA graphs on a GPU, where the LLM allows it"
+    )
     trust_remote_code: bool = Field(
         False, description="run code that comes with the model; leave off unless you read it"
     )

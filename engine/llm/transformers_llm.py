@@ -18,11 +18,12 @@ from engine.common.wording import counted
 from engine.config import LLMConfig, Pooling, SamplingConfig, names_gguf
 from engine.llm.chat import Prompt, compose_prompt, end_of_turn, stop_tokens, thinking
 from engine.llm.decoding.decoder import Decoder, Reader
+from engine.llm.decoding.graphs import GraphReader, Graphs
 from engine.llm.decoding.layouts import PairedReader, make_reader
 from engine.llm.decoding.loop import decode, memory_explained
 from engine.llm.decoding.probe import Layouts, check_causal, find_layouts
 from engine.llm.decoding.shift_meter import named_extremes
-from engine.llm.interface import Reply, SteeringShift, TokenColumn
+from engine.llm.interface import Remark, Reply, SteeringShift, TokenColumn
 from engine.llm.loading import Progress
 from engine.llm.refusals import not_steerable, prefix_refused
 from engine.llm.transformers_loading import load_model
@@ -37,8 +38,12 @@ from engine.steering.measures import LayerLens
 class LocalLLM:
     """A ``LanguageModel`` that runs in this process, with its hidden states in reach."""
 
-    def __init__(self, name: str, model: Any, tokenizer: Any, revision: str = "") -> None:
+    def __init__(
+        self, name: str, model: Any, tokenizer: Any, revision: str = "", graphs: bool = True
+    ) -> None:
         """Take a loaded model and tokenizer, and find out how it can be decoded and steered.
+
+        ``graphs``: on a GPU it is decoded with CUDA graphs, where that can be.
 
         Raises:
             ModelError: if it is not decoder-only.
@@ -54,6 +59,8 @@ class LocalLLM:
         self._decoder = Decoder.of(model, layers)
         check_causal(self._decoder)
         self._layouts = find_layouts(self._decoder)
+        static = "static" in self._layouts.steered
+        self._graphs = Graphs.of(self._decoder, static) if graphs else Graphs.off(self._decoder)
         self._stops = stop_tokens(model, tokenizer)
         self._thinking = thinking(tokenizer)
 
@@ -67,7 +74,7 @@ class LocalLLM:
         tell = progress or (lambda _stage: None)
         model, tokenizer = load_model(config, tell)
         tell(f"the decoder layers of {config.model}")
-        return cls(config.model, model, tokenizer, _revision(config))
+        return cls(config.model, model, tokenizer, _revision(config), config.cuda_graphs)
 
     @property
     def name(self) -> str:
@@ -116,7 +123,7 @@ class LocalLLM:
         seeds: Sequence[int],
         steering: Steering | None = None,
         trace: bool = False,
-    ) -> Generator[TokenColumn | SteeringShift, None, list[Reply]]:
+    ) -> Generator[TokenColumn | SteeringShift | Remark, None, list[Reply]]:
         """One reply per seed, decoded as one batch; yields after each token of the batch.
 
         At the end it yields the shift that the steering made, where it costs nothing to know: in
@@ -132,10 +139,15 @@ class LocalLLM:
         max_thought = self._room_for_thought(prompt, sampling)
         rows, expected = len(seeds), self.most_tokens(sampling)
 
+        longest = sampling.max_new_tokens + max_thought
+
         def read(injection: Injection | None) -> Reader:
             clean = injection is not None and injection.clean_cache
             layout = self._layouts.choose(clean, len(prompt.ids), rows, expected)
-            longest = sampling.max_new_tokens + max_thought
+            if layout == "static" and not trace:
+                reader = self._graphs.reader(prompt.ids, rows, longest, injection)
+                if reader is not None:
+                    return reader
             return make_reader(layout, self._decoder, prompt.ids, rows, longest, injection)
 
         start = " ".join(message["content"] for message in messages)[:60]
@@ -143,6 +155,9 @@ class LocalLLM:
             reader = read(None if steering is None else self._injection(steering))
             if trace:
                 reader = PairedReader(reader, read(None))
+        news = "" if trace or isinstance(reader, GraphReader) else self._graphs.news()
+        if news:
+            yield Remark(news)
         columns = decode(
             reader,
             self._tokenizer,

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from engine.steering.injection import Injection
 from engine.steering.layers import hidden_state, with_hidden_state
+from engine.steering.modes import Reach
 from engine.steering.offsets import FixedOffset, Offset, RelativeOffset
 
 
@@ -94,10 +95,15 @@ class TableInjection(Injection):
     """An ``Injection`` that takes its offsets from a table, at all layers from ``lowest`` on."""
 
     def __init__(
-        self, layers: Sequence[nn.Module], table: OffsetTable, lowest: int, relative: bool
+        self,
+        layers: Sequence[nn.Module],
+        table: OffsetTable,
+        lowest: int,
+        relative: bool,
+        reach: Reach = "last",
     ) -> None:
         """``lowest``: where lanes fork, or the first layer that may get an offset."""
-        super().__init__(layers, dict.fromkeys(range(lowest, len(layers)), _nothing))
+        super().__init__(layers, dict.fromkeys(range(lowest, len(layers)), _nothing), reach)
         self._table = table
         self._scaled = relative
 

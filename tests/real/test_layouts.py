@@ -9,15 +9,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.config import LLMConfig, SteeringMode
+from engine.config import LLMConfig, SamplingConfig, SteeringMode
 from engine.llm.chat import prompt_tokens
+from engine.llm.decoding.capture import as_it_is
 from engine.llm.decoding.decoder import Layout
+from engine.llm.decoding.graphs import Graphs
 from engine.llm.decoding.layouts import make_reader
+from engine.llm.interface import SteeringShift
 from engine.llm.transformers_llm import LocalLLM
 from engine.prompts.message import Message
 from engine.steering.direction import Steering
 from engine.steering.injection import Injection, make_injection
 from engine.steering.modes import MODES
+from tests.support.generators import run_through
 
 MESSAGES: list[Message] = [
     {"role": "system", "content": "You write prompt templates."},
@@ -94,3 +98,24 @@ def test_in_bfloat16_but_for_rounding(in_bfloat16: LocalLLM, mode: SteeringMode)
     )
     for layout in layouts:
         assert float(divergence(read(in_bfloat16, layout, steered), expected).max()) < ROUNDED
+
+
+def test_the_step_of_the_graphs_draws_the_same_replies(real_llm: LocalLLM) -> None:
+    sampling = SamplingConfig(max_new_tokens=6)
+    direction = real_llm.direction("a photo of a <category> - a cabinet", "a photo", "no-bos")
+    steering = Steering(direction, (16,), 1.0, "last-token")
+
+    def replies() -> tuple[list[str], SteeringShift]:
+        said, made = run_through(real_llm.propose(MESSAGES, sampling, (1, 2, 3), steering))
+        (shift,) = [news for news in said if isinstance(news, SteeringShift)]
+        return [reply.text for reply in made], shift
+
+    graphs = real_llm._graphs
+    expected, shift = replies()
+    try:
+        real_llm._graphs = Graphs(real_llm._decoder, as_it_is)
+        texts, other = replies()
+    finally:
+        real_llm._graphs = graphs
+    assert texts == expected and len(set(texts)) == 3
+    assert other.kl == pytest.approx(shift.kl, rel=1e-3)

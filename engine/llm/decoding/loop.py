@@ -11,17 +11,14 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from engine.common.errors import ModelError, OutOfMemoryError
 from engine.config import SamplingConfig
 from engine.llm.chat import Prompt
 from engine.llm.decoding.decoder import Reader
+from engine.llm.decoding.drawing import Draws, ReaderDraws
+from engine.llm.decoding.graphs import GraphReader
 from engine.llm.decoding.reply_stream import ReplyStream, thought_tokens
-from engine.llm.decoding.sampling import draw, uniforms
-from engine.llm.decoding.shift_meter import SteeringMeter
-from engine.llm.interface import Reply, SteeringShift, TokenColumn
+from engine.llm.interface import Remark, Reply, SteeringShift, TokenColumn
 from engine.models.memory import is_out_of_memory
 from engine.steering.measures import TracedReply
 
@@ -36,7 +33,7 @@ def decode(
     trace: bool = False,
     prompt: Prompt | None = None,
     max_thought: int = 0,
-) -> Generator[TokenColumn | SteeringShift, None, list[Reply]]:
+) -> Generator[TokenColumn | SteeringShift | Remark, None, list[Reply]]:
     """One reply per seed; yields a column of texts after each step of the batch.
 
     Where the reader has the un-steered logits as well, it yields the shift between the two at the
@@ -60,17 +57,13 @@ def decode(
         ReplyStream(tokenizer, prompt or Prompt([]), marks, max_thought, sampling.max_new_tokens)
         for _ in seeds
     ]
-    alive = list(range(len(seeds)))  # the candidates that the reader still has, in its order
-    numbers: Tensor | None = None
-    tokens: Tensor | None = None
-    meter = SteeringMeter()
-    for step in range(longest):
+    alive = list(range(len(seeds)))  # the candidates that are left, in the order of the draws
+    with memory_explained(prompt_start):
+        draws = start_draws(reader, sampling, seeds, longest)
+    for _step in range(longest):
         with memory_explained(prompt_start):
-            logits = reader.first() if tokens is None else reader.next(tokens)  # (1 or alive, V)
-            if numbers is None:
-                numbers = uniforms(seeds, longest).to(logits.device)
-            tokens, drawn = _draw(logits, reader.unsteered, sampling, numbers[:, step], meter)
-        meter.note(alive, drawn)
+            drawn = draws.next()
+        draws.meter.note(alive, drawn)
         texts, thoughts = [""] * len(seeds), [""] * len(seeds)
         for candidate, token in zip(alive, drawn, strict=True):
             if token < 0:
@@ -88,10 +81,13 @@ def decode(
             break
         if len(going) < len(alive):
             with memory_explained(prompt_start):
-                rows = torch.tensor(going, device=tokens.device)
-                tokens, numbers = tokens[rows], numbers[rows]
+                draws.keep(going)
                 alive = [alive[place] for place in going]
-                reader.keep(rows)
+    draws.finish()
+    remark = draws.remark()
+    if remark:
+        yield Remark(remark)
+    meter = draws.meter
     shift = meter.shift(tokenizer)
     if shift is not None:
         yield shift
@@ -127,18 +123,10 @@ def memory_explained(prompt_start: str) -> Iterator[None]:
         ) from error
 
 
-@torch.inference_mode()
-def _draw(
-    logits: Tensor,
-    unsteered: Tensor | None,
-    sampling: SamplingConfig,
-    uniform: Tensor,
-    meter: SteeringMeter,
-) -> tuple[Tensor, list[int]]:
-    """The tokens (rows,) on the device and the same as numbers: the step's one wait for it."""
-    logits = logits.expand(len(uniform), -1)
-    if unsteered is None:
-        tokens = draw(logits, sampling, uniform)
-    else:
-        tokens = meter.draw(logits, unsteered.expand(len(uniform), -1), sampling, uniform)
-    return tokens, tokens.tolist()
+def start_draws(
+    reader: Reader, sampling: SamplingConfig, seeds: Sequence[int], longest: int
+) -> Draws:
+    """The tokens of one candidate a seed, ``longest`` at most, drawn in the reader's own way."""
+    if isinstance(reader, GraphReader):
+        return reader.draws(sampling, seeds, longest)
+    return ReaderDraws(reader, sampling, seeds, longest)

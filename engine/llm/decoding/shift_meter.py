@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import torch
 from torch import Tensor
@@ -18,36 +18,64 @@ NAMED_TOKENS = 10
 """How many raised and how many lowered tokens are named."""
 
 
-class SteeringMeter:
-    """Takes the logits with and without the offset, step by step; it never waits for the device.
+class Compared(NamedTuple):
+    """What the offset did to the distributions that n tokens were drawn from.
 
-    Distributions are the model's own: at temperature 1, before top-k and top-p.
+    ``changed`` (n,): another token would have been drawn. ``kl`` (n,): KL(steered || unsteered),
+    nats. ``likelihood`` (n,): log-probability of the token, unsteered. ``shift`` (V,): change of
+    each token's probability, summed over the n.
     """
+
+    changed: Tensor
+    kl: Tensor
+    likelihood: Tensor
+    shift: Tensor
+
+
+def compare(
+    steered: Tensor,
+    unsteered: Tensor,
+    sampling: SamplingConfig,
+    uniform: Tensor,
+    counted: Tensor | None = None,
+) -> tuple[Tensor, Compared]:
+    """One token per row, (rows,), drawn from the steered logits; both are (rows, V).
+
+    ``counted`` (rows,): which rows are in ``shift``; all by default. Nothing here waits for the
+    device. Distributions are the model's own: at temperature 1, before top-k and top-p.
+    """
+    both = torch.cat([steered, unsteered.to(steered.device)]).float()
+    tokens, others = draw(both, sampling, uniform.repeat(2)).chunk(2)
+    logs = both.log_softmax(-1)
+    log_p, log_q = logs.chunk(2)
+    p, q = logs.exp().chunk(2)
+    # A token that the steered model excludes counts nothing, whatever the other makes of it.
+    kl = torch.where(p > 0, p * (log_p - log_q), 0.0).sum(-1).clamp_min(0)
+    likelihood = log_q.gather(-1, tokens.clamp_min(0)[:, None]).squeeze(-1)
+    change = p - q
+    if counted is not None:
+        change = torch.where(counted[:, None], change, 0.0)
+    return tokens, Compared(tokens != others, kl, likelihood, change.sum(0))
+
+
+class SteeringMeter:
+    """Takes what was compared, step by step; it never waits for the device."""
 
     def __init__(self) -> None:
         self._alive: list[list[int]] = []  # per step, the candidates of the rows
         self._drawn: list[list[int]] = []
-        self._kl: list[Tensor] = []  # per step, (rows,)
+        self._kl: list[Tensor] = []
         self._likelihood: list[Tensor] = []
         self._changed: list[Tensor] = []
         self._shift: Tensor | None = None  # (V,), summed over all tokens
 
-    def draw(
-        self, steered: Tensor, unsteered: Tensor, sampling: SamplingConfig, uniform: Tensor
-    ) -> Tensor:
-        """One token per row, (rows,), from the steered logits; both are (rows, V)."""
-        both = torch.cat([steered, unsteered.to(steered.device)]).float()
-        tokens, others = draw(both, sampling, uniform.repeat(2)).chunk(2)
-        self._changed.append(tokens != others)
-        logs = both.log_softmax(-1)
-        log_p, log_q = logs.chunk(2)
-        p, q = logs.exp().chunk(2)
-        # A token that the steered model excludes counts nothing, whatever the other makes of it.
-        self._kl.append(torch.where(p > 0, p * (log_p - log_q), 0.0).sum(-1).clamp_min(0))
-        self._likelihood.append(log_q.gather(-1, tokens.clamp_min(0)[:, None]).squeeze(-1))
-        shift = (p - q).sum(0)
+    def add(self, compared: Compared) -> None:
+        """Of one step or of several, in their order, and in each in the order of ``note``."""
+        self._changed.append(compared.changed)
+        self._kl.append(compared.kl)
+        self._likelihood.append(compared.likelihood)
+        shift = compared.shift
         self._shift = shift if self._shift is None else self._shift + shift
-        return tokens
 
     def note(self, alive: Sequence[int], drawn: Sequence[int]) -> None:
         """Which candidates the rows of the last step were, and what was drawn for them."""
