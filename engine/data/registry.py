@@ -33,6 +33,10 @@ class DatasetReader(Protocol):
         ...
 
 
+QUESTIONS = "questions"
+"""The data set of harmful questions, for one way of answering only."""
+
+
 @dataclass(frozen=True, slots=True)
 class RegisteredDataset:
     """A data set that ``data.dataset`` can name; ``summary`` is one line for a list.
@@ -57,7 +61,7 @@ DATASETS: tuple[RegisteredDataset, ...] = (
         "engine.data.readers.image_folder:read",
     ),
     RegisteredDataset(
-        "questions",
+        QUESTIONS,
         "harmful questions, some with an image: data.path, for vlm.answer = refusal",
         "engine.data.readers.question_rows:read",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from typing_extensions import TypedDict
 
@@ -119,7 +120,7 @@ class RunResult(TypedDict):
 
     run: str  # the name of its folder
     forked_from: Parent | None
-    status: Status
+    status: Status | Literal["interrupted", "damaged"]  # interrupted: the process of it is gone
     error: str | None  # why it failed
     search: SearchKind | None  # search.kind
     steps: Count  # that are done

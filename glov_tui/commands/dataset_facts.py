@@ -11,7 +11,7 @@ from engine.common.record import Record
 from engine.config import DataConfig
 from engine.data.catalogue.table import catalogue
 from engine.data.readers.catalogue import base_folder, places
-from engine.data.registry import find_dataset, load_dataset
+from engine.data.registry import QUESTIONS, find_dataset, load_dataset
 
 if TYPE_CHECKING:
     from engine.data.catalogue.entry import Entry
@@ -126,7 +126,7 @@ def read_here(entry: Entry | None, config: DataConfig) -> tuple[Dataset | None, 
         here = [p for p in places_of(entry, config) if config.source in ("auto", p.form)]
         if not here:
             return None, None
-    if entry is None and config.dataset == "image-folder" and not config.path:
+    if entry is None and config.dataset in ("image-folder", QUESTIONS) and not config.path:
         return None, None
     place = here[0] if here else None
     where: dict[str, Any] = {
@@ -165,7 +165,12 @@ def _split(entry: Entry | None, place: DatasetPlace | None) -> str | None:
 
 def samples(dataset: Dataset) -> list[tuple[str, str]]:
     """Paths and class names of some test images, of classes far from each other."""
-    groups = [group for group in dataset.by_class(dataset.test) if len(group)]
+    from engine.data.readers.question_rows import QuestionSet
+
+    shown = dataset.test
+    if isinstance(dataset, QuestionSet):  # some are asked without an image
+        shown = tuple(item for item in shown if dataset.rows[item.path].image is not None)
+    groups = [group for group in dataset.by_class(shown) if len(group)]
     step = max(1, len(groups) // _SHOWN)
     firsts = [group[0] for group in groups[::step][:_SHOWN]]
     return [(item.path, dataset.class_names[item.label]) for item in firsts]

@@ -13,13 +13,14 @@ from rich.text import Text
 
 from engine.common.errors import ConfigError
 from engine.common.names import nearest, quoted
+from engine.common.user_path import why_not_there
 from engine.common.wording import counted
 from engine.config import DataConfig
 from engine.config.toml_file import validate
 from engine.data.catalogue.table import catalogue
 from engine.data.demo_world import DEMO
 from engine.data.readers.catalogue import base_folder
-from engine.data.registry import registered_datasets
+from engine.data.registry import QUESTIONS, registered_datasets
 from glov_tui.commands.dataset_facts import (
     DatasetFacts,
     DatasetRead,
@@ -58,7 +59,12 @@ def print_chosen(
     values: dict[str, Any] = {"dataset": name, "source": source}
     if path is not None:
         values["path"] = str(path)
-    config = validate({"data": {"path": ".", **values}}, "the call").data
+    rest: dict[str, Any] = {}
+    if name == QUESTIONS:  # what is there for one way of answering only
+        rest = {"vlm": {"kind": "encoder-decoder", "answer": "refusal", "model": "."}}
+    elif path is not None and why_not_there(path) is None and not path.is_dir():
+        raise ConfigError(f"--path {path}: it is no folder")
+    config = validate({"data": {"path": ".", **values}, **rest}, "the call").data
     if path is None:
         config = config.model_copy(update={"path": None})
     return print_dataset(config, fetch=fetch, as_json=as_json, images=images)
@@ -137,22 +143,29 @@ def _print(
     console.print(Text(clean(facts.title), style="bold"))
     console.print(Text(clean(facts.description)), soft_wrap=True)
     if facts.found is not None:
-        _print_found(console, facts.found)
+        _print_found(console, facts, facts.found)
+    elif entry is not None:
+        base = base_folder(config)
+        place = f"in {base}" if base.is_dir() else f"in {base}, a folder that is not there"
+        console.print(_said("not here: ", f"looked for {place}", "yellow"), soft_wrap=True)
     if dataset is not None and images and console.is_terminal and not plain and wants_colour():
         _print_pictures(console, dataset)
     if entry is not None:
         _print_ways(console, facts, entry, config)
 
 
-def _print_found(console: Console, found: DatasetRead) -> None:
+def _print_found(console: Console, facts: DatasetFacts, found: DatasetRead) -> None:
     if found.error is not None:
-        console.print(_said("is here, and can't be read: ", found.error, "red"), soft_wrap=True)
+        is_here = found.folder is not None and why_not_there(Path(found.folder)) is None
+        begin = "is here, and can't be read: " if is_here else "can't be read: "
+        console.print(_said(begin, found.error, "red"), soft_wrap=True)
         return
+    what = "question" if facts.name == QUESTIONS else "image"
     where = f"{found.folder} ({found.form})" if found.folder else found.form
     classes = counted(found.classes or 0, "class", "classes")
     train, test = (
-        counted(found.train or 0, "training image"),
-        counted(found.test or 0, "test image"),
+        counted(found.train or 0, f"training {what}"),
+        counted(found.test or 0, f"test {what}"),
     )
     counts = f"{classes}, {train} and {test}"
     console.print(_said("here: ", f"{where}: {counts}", "green"), soft_wrap=True)

@@ -18,5 +18,6 @@ class ExportedResult(RunResult):
 
 def write(run: Exported) -> str:
     """As ``ExportedResult``; what could hide or move a cursor is escaped."""
-    result: ExportedResult = {**summarise(run.state), "phrases": phrase_rows(run.state)}
+    so_far: RunResult = {**summarise(run.state), "status": run.status}
+    result: ExportedResult = {**so_far, "phrases": phrase_rows(run.state)}
     return escape_json(json.dumps(result, indent=2, ensure_ascii=False)) + "\n"

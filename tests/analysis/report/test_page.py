@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -222,6 +223,7 @@ def test_a_run_whose_process_is_gone_is_called_interrupted(tmp_path: Path) -> No
     run = read_exported(tmp_path / "run")
     assert "A run of glov, interrupted" in page(run).text
     assert "Interrupted, 1 step of" in str(make_content(run, "md"))
+    assert json.loads(str(make_content(run, "json")))["status"] == "interrupted"
 
 
 def test_the_curve_has_every_step_and_test(undisturbed: Path) -> None:

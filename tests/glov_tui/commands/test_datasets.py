@@ -107,6 +107,24 @@ def test_other_data_sets_than_the_catalogues(capsys, tmp_path):
         "2 classes, 4 training images and 2 test" in text
     )
     assert said(capsys, "image-folder").startswith("0\n")
+    assert "is here" not in said(capsys, "image-folder", path=tmp_path / "nowhere")
+
+
+def test_harmful_questions_are_read_as_a_run_reads_them(capsys, tmp_path):
+    assert said(capsys, "questions").startswith("0\nquestions\nharmful questions")
+    rows = put(tmp_path / "harm.jsonl", "".join(f'{{"question": "Q{n}?"}}\n' for n in range(4)))
+    text = said(capsys, "questions", path=rows)
+    assert text.startswith("0\n") and "training question" in text and "can't be read" not in text
+
+
+def test_where_it_was_looked_for_is_said(capsys, tmp_path):
+    (tmp_path / "data").mkdir()
+    assert f"not here: looked for in {tmp_path / 'data'}\n" in said(capsys, "eurosat")
+    gone = said(capsys, "eurosat", path=tmp_path / "nowhere")
+    assert f"looked for in {tmp_path / 'nowhere'}, a folder that is not there" in gone
+    file = put(tmp_path / "split.json", "{}")
+    with pytest.raises(ConfigError, match="split.json: it is no folder"):
+        said(capsys, "eurosat", path=file)
 
 
 def test_wrong_calls():
