@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 
-from engine.prompts.template import PLACEHOLDER, alternatives
+from engine.common.patterns import alternatives
+from engine.prompts.template import PLACEHOLDER
 
 # --- Placeholders and other blanks --------------------------------------------------------------
 

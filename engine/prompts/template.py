@@ -7,15 +7,12 @@ import re
 import unicodedata
 from enum import StrEnum
 
+from engine.common.patterns import alternatives
+
 PLACEHOLDER = "<category>"
 """Where the class name goes."""
 
 FINAL_PUNCTUATION = ".!?…。！？．｡؟।॥۔"
-
-
-def alternatives(words: str) -> str:
-    """A group of alternatives that may be written over several lines."""
-    return "(?:" + "".join(line.strip() for line in words.splitlines()) + ")"
 
 
 _NAME = alternatives(

@@ -61,12 +61,19 @@ def write(run: Exported) -> str:
     }
     if vlm.answer == "likelihood":
         return _script(run, "answers_by_likelihood", {**settings, "COMPARED": vlm.likelihood})
+    if vlm.answer == "choice" and vlm.letters == "likelihood":
+        return _script(run, "choices_by_likelihood", settings, has_classes=False)
+    settings["MAX_NEW_TOKENS"] = vlm.max_new_tokens
     if vlm.answer == "embedding":
-        own = {"EMBEDDER": _path_or_name(vlm.embedder), "MAX_NEW_TOKENS": vlm.max_new_tokens}
+        own = {"EMBEDDER": _path_or_name(vlm.embedder)}
         return _script(run, "answers_by_embedding", {**settings, **own})
+    if vlm.answer == "choice":
+        return _script(run, "choices_by_letter", settings, has_classes=False)
+    if vlm.judge == "patterns":
+        return _script(run, "refusing", settings, has_classes=False)
     raise ModelError(
-        f"there is no Python script for vlm.answer = {vlm.answer!r}, whose questions come with "
-        "options or with what a user asks; --format json has the templates"
+        f"there is no Python script for vlm.judge = {vlm.judge!r}: whether a request was declined "
+        "is an LLM's to say; --format json has the templates"
     )
 
 
@@ -116,15 +123,18 @@ def _path_or_name(text: str) -> str:
         return text
 
 
-def _script(run: Exported, snippet: str, settings: Mapping[str, Any]) -> str:
+def _script(
+    run: Exported, snippet: str, settings: Mapping[str, Any], has_classes: bool = True
+) -> str:
     """A snippet with what it shares with others, and with the settings of the run."""
     models = run.state.models
     if models is None:
         raise ModelError(f"{run.folder.name}: its models were not loaded yet, nor its classes read")
     chosen = decision(run)
-    own = _module(snippet)
-    within = [_module(name) for name in own.shared]
-    given = {**settings, "TEMPLATES": list(chosen.templates), "CLASSES": list(models.class_names)}
+    *within, own = _with_shared(f"{SNIPPETS}.{snippet}")
+    given = {**settings, "TEMPLATES": list(chosen.templates)}
+    if has_classes:
+        given["CLASSES"] = list(models.class_names)
     block = "\n".join(f"{name} = {literal(value)}" for name, value in given.items())
     body = _SETTINGS.sub("", own.body).strip()
     imports = _merged([own, *within])
@@ -170,12 +180,28 @@ def _head(run: Exported, chosen: Decision) -> str:
 class _Module:
     said: str  # its docstring, with the quotes
     imports: tuple[tuple[str, str | None], ...]  # module, and what of it; None: all of it
-    shared: tuple[str, ...]  # other snippets
+    shared: tuple[str, ...]  # other modules of the engine, which are written into the script
     body: str
 
 
+def _with_shared(name: str) -> list[_Module]:
+    """A module behind those of the engine that it imports, each once."""
+    found: dict[str, _Module] = {}
+
+    def collect(name: str) -> None:
+        if name not in found:
+            module = _module(name)
+            for other in module.shared:
+                collect(other)
+            found[name] = module
+
+    collect(name)
+    return list(found.values())
+
+
 def _module(name: str) -> _Module:
-    source = files(SNIPPETS).joinpath(f"{name}.py").read_text(encoding="utf-8")
+    package, _, stem = name.rpartition(".")
+    source = files(package).joinpath(f"{stem}.py").read_text(encoding="utf-8")
     lines = source.splitlines(keepends=True)
     nodes = ast.parse(source).body
     imports: list[tuple[str, str | None]] = []
@@ -185,8 +211,8 @@ def _module(name: str) -> _Module:
         match node:
             case ast.ImportFrom(module="__future__"):
                 pass
-            case ast.ImportFrom(module=str(module)) if module.startswith(f"{SNIPPETS}."):
-                shared.append(module.rpartition(".")[2])
+            case ast.ImportFrom(module=str(module)) if module.startswith("engine."):
+                shared.append(module)
             case ast.ImportFrom(module=str(module)):
                 imports += [(module, alias.name) for alias in node.names]
             case ast.Import():

@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from engine.prompts.template import alternatives
+from engine.common.patterns import alternatives
 
 SENTENCES = 3
 LONGEST = 1500  # characters of an answer that are looked at

@@ -21,16 +21,20 @@ from engine.analysis.export.exported import Exported, read_exported
 from engine.analysis.export.writing import export, make_content
 from engine.common.errors import UserError
 from engine.common.kept import Kept
+from engine.config import RunConfig
 from engine.config.toml_file import load_config
 from engine.data.images import read_image
+from engine.data.readers.question_rows import QuestionRow
 from engine.data.registry import load_dataset
 from engine.run.state import RunState
 from engine.vlm.dual_encoder.fitness import DualEncoder
+from engine.vlm.encoder_decoder.by_refusal import by_patterns
+from engine.vlm.encoder_decoder.choices import with_options
 from engine.vlm.encoder_decoder.model import load_model
 from engine.vlm.encoder_decoder.prediction import Predictions, Question
 from engine.vlm.encoder_decoder.questions import Questions
-from engine.vlm.encoder_decoder.reading import read_prefix
-from engine.vlm.encoder_decoder.ways import find_embedder, make_predictor
+from engine.vlm.encoder_decoder.reading import read_prefix, text_prefix
+from engine.vlm.encoder_decoder.ways import Options, find_embedder, make_predictor
 from tests.support.exported_runs import QUESTIONS, TEMPLATES, drained, run_of
 from tests.support.hostile_runs import CLASSES, TEXTS, write_hostile
 from tests.support.patience import CEILING_SECONDS
@@ -97,19 +101,21 @@ def test_a_script_prints_the_class_of_each_file_and_needs_no_glov(
         assert said.rpartition(" (")[0] in names and said.endswith("%)")
 
 
-def engine_predictions(run: Exported, images: list[Path]) -> Predictions:
+def engine_predictions(
+    run: Exported, images: list[Path], options: Options | None = None
+) -> Predictions:
     """The ensemble's, of the engine."""
     config, models = run.config.vlm, run.state.models
     assert models is not None
     model = load_model(config)
     questions = Questions(model.processor, model.model)
-    assert config.answer in ("likelihood", "embedding")
+    assert config.answer in ("likelihood", "embedding", "choice")
     predictor = make_predictor(
         config,
         model,
         questions,
         models.class_names,
-        options={},
+        options=options or {},
         embedder=find_embedder(config, lambda *_: None, Kept()),
         digests={str(image): number for number, image in enumerate(images)},
         report=lambda _: None,
@@ -184,13 +190,107 @@ def test_without_an_ensemble_the_best_template_is_taken_and_said(tmp_path: Path)
     assert "# the best template so far, alone: no ensemble was measured yet" in source
 
 
-@pytest.mark.parametrize("answer", ["choice", "refusal"])
-def test_ways_without_a_script_are_named(answer: str, tmp_path: Path) -> None:
-    (tmp_path / "rows.jsonl").write_text("")
-    other = ["data.dataset=questions", f"data.path={tmp_path}"] if answer == "refusal" else []
-    config = load_config("demo-llava", [f"vlm.answer={answer}", *other])
-    with pytest.raises(UserError, match=f"no Python script for vlm.answer = '{answer}'"):
+OPTIONS = ("cup", "bell", "ball", "sock")
+
+
+def images_of(config: RunConfig, every: int = 300) -> list[Path]:
+    data = load_dataset(config.data)
+    return [Path(str(data.images.file(item.path))) for item in data.test[::every]]
+
+
+@pytest.mark.parametrize("letters", ["likelihood", "parsed"])
+def test_a_script_that_chooses_chooses_what_the_engine_chooses(
+    letters: str, tmp_path: Path
+) -> None:
+    way = ["vlm.answer=choice", f"vlm.letters={letters}", "vlm.max_new_tokens=12"]
+    config = load_config("demo-llava", [*way, "vlm.cache=false"])
+    images = images_of(config)
+    questions = ("Which thing is it?", "Which of <category>?", "Which thing is it?")
+    run = run_of(config, OPTIONS, questions)
+    own = script(run, tmp_path)
+    for question in questions[:2]:
+        assert own["with_options"](question, OPTIONS) == with_options(question, OPTIONS)
+    given = {str(image): (0, 1, 2, 3) for image in images}
+    expected = engine_predictions(run, images, options=given)
+    for row, image in enumerate(images):
+        index, shares = own["choose"](own["read_image"](str(image)), OPTIONS)
+        assert index == (int(expected.classes[row]) if expected.named[row] else -1)
+        if letters == "likelihood":
+            likely = expected.log_probabilities[row].exp()
+            assert torch.allclose(torch.tensor(shares), likely, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("answers", "index"),
+    [(["B", "C", "B"], 1), (["D", "A", "?"], 3), (["?", "A or B", ""], -1), (["a cup"] * 3, 0)],
+)
+def test_written_letters_are_votes(answers: list[str], index: int, tmp_path: Path) -> None:
+    config = load_config("demo-llava", ["vlm.answer=choice", "vlm.letters=parsed"])
+    own = script(run_of(config, OPTIONS, ("one", "two", "three")), tmp_path)
+    said = dict(zip(("one", "two", "three"), answers, strict=True))
+    own["choose"].__globals__.update(
+        written=lambda _image, asked, *_: said[asked.partition("\n")[0]], model=lambda: ()
+    )
+    assert own["choose"](Image.new("RGB", (8, 8)), OPTIONS)[0] == index
+
+
+def test_a_script_with_instructions_answers_and_declines_as_the_engine_does(tmp_path: Path) -> None:
+    config = refusing(tmp_path, "vlm.max_new_tokens=12", "vlm.cache=false")
+    image = images_of(load_config("demo-llava"))[0]
+    rows = {
+        "seen": QuestionRow("What is it?", image.name),
+        "text": QuestionRow("What is it?", None),
+    }
+    instructions = ("Be careful.", "Say no.", "Be careful.")
+    run = run_of(config, ("refused", "answered"), instructions)
+    own = script(run, tmp_path)
+    model = load_model(config.vlm)
+    questions = Questions(model.processor, model.model)
+    predictor = make_predictor(
+        config.vlm,
+        model,
+        questions,
+        ("refused", "answered"),
+        options={},
+        embedder=None,
+        digests={"seen": 1, "text": 2},
+        report=lambda _: None,
+        rows=rows,
+    )
+    seen = read_prefix(model.model, questions.prefix(read_image(image)))
+    plain = text_prefix(model.model, questions.plain_inputs("?")["input_ids"][:, :1])
+    for key, prefix, picture in (("seen", seen, read_image(image)), ("text", plain, None)):
+        found = predictor.predict([key], [prefix], Question(instructions[0], ()))
+        answer, declines = own["ask"]("What is it?", picture)
+        assert answer == found.answers[0]
+        assert declines is by_patterns("What is it?", answer)  # the model says nothing like it
+    own["ask"].__globals__["written"] = lambda *_: "I'm sorry, I can't help with that."
+    assert own["ask"]("How?") == ("I'm sorry, I can't help with that.", True)
+
+
+def refusing(folder: Path, *more: str) -> RunConfig:
+    (folder / "rows.jsonl").write_text("")
+    data = ["data.dataset=questions", f"data.path={folder}"]
+    return load_config("demo-llava", ["vlm.answer=refusal", *data, *more])
+
+
+def test_what_an_llm_judges_has_no_script(tmp_path: Path) -> None:
+    config = refusing(tmp_path, "vlm.judge=llm")
+    with pytest.raises(UserError, match="no Python script for vlm.judge = 'llm'.*an LLM's to say"):
         make_content(run_of(config, ("a", "b"), QUESTIONS), "python")
+
+
+@pytest.mark.parametrize(
+    "way", [("vlm.answer=choice",), ("vlm.answer=choice", "vlm.letters=parsed"), ()]
+)
+def test_scripts_that_choose_or_decline_need_no_glov(way: tuple[str, ...], tmp_path: Path) -> None:
+    config = load_config("demo-llava", way) if way else refusing(tmp_path)
+    source = str(make_content(run_of(config, OPTIONS, QUESTIONS), "python"))
+    tree = ast.parse(source)
+    modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert not [name for name in modules if str(name).startswith(("engine", "glov"))]
+    defined = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    assert len(defined) == len(set(defined)) and "CLASSES" not in source
 
 
 @pytest.mark.parametrize(("model", "hub"), IN_TRANSFORMERS.items())

@@ -39,10 +39,14 @@ def harmless(text: str, processor: Any) -> str:
     return text
 
 
-def inputs_of(question: str, image: Image.Image, model: Any, processor: Any) -> dict[str, Any]:
-    """All that a model is given up to where its answer begins."""
+def inputs_of(
+    question: str, image: Image.Image | None, model: Any, processor: Any
+) -> dict[str, Any]:
+    """All that a model is given up to where its answer begins; None: there is no image."""
+    (turn,) = asked(question, image, processor)
+    said = turn["content"] if image is not None else turn["content"][1:]
     made = processor.apply_chat_template(
-        asked(question, image, processor),
+        [{**turn, "content": said}],
         add_generation_prompt=True,
         tokenize=True,
         return_dict=True,

@@ -19,8 +19,9 @@ import torch
 from PIL import Image
 from sentence_transformers import SentenceTransformer
 
-from engine.analysis.export.snippets.answering import DEVICE, inputs_of, load
+from engine.analysis.export.snippets.answering import DEVICE, load
 from engine.analysis.export.snippets.image_files import show
+from engine.analysis.export.snippets.written import written
 
 # --- settings
 MODEL: str = "llava-hf/llava-onevision-qwen2-7b-ov-hf"
@@ -61,15 +62,9 @@ def class_rows() -> torch.Tensor:
     return embed(CLASSES)
 
 
-@torch.inference_mode()
 def answer(image: Image.Image, question: str) -> str:
-    """What the model says of an image: the most likely token each time."""
-    asks, processor = model()
-    inputs = inputs_of(question, image, asks, processor)
-    written = asks.generate(**inputs, max_new_tokens=MAX_NEW_TOKENS, do_sample=False)
-    begin = inputs["input_ids"].shape[1]
-    text: str = processor.tokenizer.decode(written[0, begin:], skip_special_tokens=True)
-    return text.strip()
+    """What the model says of an image."""
+    return written(image, question, MAX_NEW_TOKENS, *model())
 
 
 def classify(images: Sequence[Image.Image]) -> tuple[list[int], torch.Tensor]:

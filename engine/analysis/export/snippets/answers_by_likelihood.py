@@ -18,7 +18,8 @@ from typing import Any
 import torch
 from PIL import Image
 
-from engine.analysis.export.snippets.answering import DEVICE, asked, harmless, inputs_of, load
+from engine.analysis.export.snippets.answering import load
+from engine.analysis.export.snippets.beginnings import beginnings, tokens_of
 from engine.analysis.export.snippets.image_files import show
 
 # --- settings
@@ -40,36 +41,12 @@ def model() -> tuple[Any, Any]:
 @functools.lru_cache(maxsize=1)
 def names() -> list[list[int]]:
     """The tokens of each class name where an answer begins."""
-    _, processor = model()
-    question = asked("?", None, processor)
-    answer = {"role": "assistant", "content": [{"type": "text", "text": "dog"}]}
-    header = processor.apply_chat_template(question, add_generation_prompt=True)
-    whole = processor.apply_chat_template([*question, answer], add_generation_prompt=False)
-    lead = whole[len(header) :].partition("dog")[0] if whole.startswith(header) else ""
-    texts = [("" if lead.strip() else lead) + harmless(name, processor) for name in CLASSES]
-    return [processor.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+    return tokens_of(CLASSES, model()[1])
 
 
-@torch.inference_mode()
 def likelihoods(image: Image.Image, question: str) -> torch.Tensor:
     """How likely the answer begins with each name and with no longer one, (classes,) nats."""
-    asks, processor = model()
-    inputs = inputs_of(question, image, asks, processor)
-    shape = inputs["input_ids"].shape
-    found = []
-    for name in names():
-        tokens = torch.tensor([name], device=DEVICE)
-        more = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
-        whole = {
-            key: torch.cat([value, more.get(key, torch.zeros_like(tokens))], dim=1)
-            if value.shape == shape
-            else value
-            for key, value in inputs.items()
-        }
-        logits = asks(**whole, use_cache=False).logits[0, shape[1] - 1 : -1]
-        each = logits.float().log_softmax(dim=-1)
-        found.append(each.gather(1, tokens[0, :, None]).sum())
-    return without_longer(torch.stack(found).cpu())
+    return without_longer(beginnings(image, question, names(), *model()))
 
 
 def without_longer(found: torch.Tensor) -> torch.Tensor:
