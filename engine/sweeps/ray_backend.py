@@ -49,6 +49,7 @@ class _Out:
 
     job: Job
     lost: int  # how often its process was
+    left_by: Owner | None = None  # the process that drove it before
     told_to_stop: bool = False
     host: str | None = None  # where it was seen to run
 
@@ -164,7 +165,8 @@ class _Course:
 
     def _send(self, job: Job, lost: int, gone: Owner | None) -> None:
         trial = self._backend.trial(job, self._token, gone)
-        self._out[self._task.options(name=job.name).remote(trial)] = _Out(job, lost)
+        left_by = read_owner(job.folder)
+        self._out[self._task.options(name=job.name).remote(trial)] = _Out(job, lost, left_by)
 
     def _dead_owner(self, job: Job, nodes: Sequence[Node]) -> Owner | None:
         """Who drove a job before and is dead, where a node of its host can say so."""
@@ -181,7 +183,8 @@ class _Course:
 
     def _look_where_they_run(self) -> None:
         for out in self._out.values():
-            if out.host is None and (owner := read_owner(out.job.folder)) is not None:
+            owner = read_owner(out.job.folder) if out.host is None else None
+            if owner is not None and owner != out.left_by:
                 out.host = owner.host
                 again = ", goes on" if out.lost else ""
                 self._backend.tell(out.job, f"runs as process {owner.pid} on {owner.host}{again}")

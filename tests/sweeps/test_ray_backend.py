@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from engine.common.errors import UserError
+from engine.common.errors import JournalError, UserError
 from engine.common.quiet_ray import check_address, import_ray
 from engine.remote.address import Mark, mark
 from engine.remote.client import RemoteSession
 from engine.run.commands import Pause, StepOnce
-from engine.storage.journal import is_begun, read_journal
+from engine.storage.journal import is_begun, is_driven, read_journal
 from engine.storage.lock import Owner, read_owner
 from engine.storage.run_folder import LOG
 from engine.sweeps import ray_cluster
@@ -25,6 +27,7 @@ from engine.sweeps.grid import make_grid, parse_axis
 from engine.sweeps.ray_backend import RayBackend, RayOptions
 from engine.sweeps.ray_cluster import Needs, Node
 from engine.sweeps.sweep import Sweep, open_sweep
+from tests.support.command import glov
 from tests.support.patience import wait_until
 from tests.support.small_ray import small_ray
 from tests.support.small_runs import OVERRIDES, outcome
@@ -70,13 +73,20 @@ def small_sweep(folder: Path, *axes: str) -> Sweep:
     return open_sweep(folder, make_grid("demo", OVERRIDES, map(parse_axis, axes)))
 
 
+def attached(folder: Path) -> RemoteSession | None:
+    """None where the socket is there and nobody listens yet."""
+    with contextlib.suppress(JournalError):
+        return RemoteSession.attach(folder, "a test")
+    return None
+
+
 def paused_after_a_step(folder: Path, before: Mark | None = None) -> Owner:
     """Hold a trial by its socket once it has done one more step; the process that drives it.
 
     ``before``: the socket of a process that was killed.
     """
     wait_until(lambda: mark(folder) not in (None, before), "a trial's socket")
-    session = RemoteSession.attach(folder, "a test")
+    session = wait_until(lambda: attached(folder), "an answer of its socket")
     session.send(Pause())
     wait_until(lambda: session.state.status == "paused", "a pause")
     done = session.state.steps_done
@@ -126,6 +136,24 @@ def test_a_stop_ends_all_that_runs_and_begins_no_other(ray: Any, tmp_path: Path)
     assert ended[held.name] == "stopped" and set(ended.values()) <= {"stopped", "finished"}
     assert read_journal(held.folder).events[-1].kind == "run-stopped"
     assert read_owner(held.folder) is None
+
+
+def test_a_sweep_whose_driver_was_lost_goes_on(ray: Any, tmp_path: Path, undisturbed: Path) -> None:
+    sweep = small_sweep(tmp_path / "sweep", "seed=0:1")
+    (job,) = sweep.jobs
+    settings = [f"--set={override}" for override in OVERRIDES]
+    command = ["sweep", "demo", "--grid=seed=0:1", *settings, f"--sweep-dir={sweep.folder}"]
+    command += ["--backend=ray", f"--address={ray.get_runtime_context().gcs_address}"]
+    with subprocess.Popen(
+        glov(*command, "--headless"), stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as driver:
+        paused_after_a_step(job.folder)
+        driver.kill()
+    wait_until(lambda: not is_driven(job.folder), "the end of the trial's process")
+    course = Course(sweep)
+    assert course.wait() == {job.name: "finished"}
+    assert course.heard(job.name, "runs as process")
+    assert outcome(job.folder) == outcome(undisturbed)
 
 
 def is_held(job: Job) -> bool:

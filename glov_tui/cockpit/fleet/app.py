@@ -115,6 +115,7 @@ class FleetApp(NoticesApp):
         self.stopping = False  # the sweep was asked to stop
         self.opened: TrialRow | None = None  # what is to be shown next
         self._rate: tuple[float, int] | None = None  # when looking began, and the steps then
+        self._counting = False
         self._ended = threading.Event()
         self._ctrl_c_at = float("-inf")
 
@@ -163,14 +164,19 @@ class FleetApp(NoticesApp):
         fleet = self._seen
         if fleet is None or not self.screen_stack:
             return
-        if self._rate is None:
-            self._rate = (time.monotonic(), fleet.steps_done)
+        self._count_steps(fleet.steps_done)
         if self._begun_by is not None and self._begun_by.refused() is not None:
             self.exit()
             return
         if len(self.screen_stack) > 1 or not self.governor.may_repaint(queued_frames(self)):
             return
         self._draw(fleet)
+
+    def _count_steps(self, done: int) -> None:
+        """From when on, and how many: before the first one is done models were loaded."""
+        if self._rate is None or (done == self._rate[1] and not self._counting):
+            self._rate = (time.monotonic(), done)
+        self._counting = self._counting or done != self._rate[1]
 
     def _draw(self, fleet: FleetState) -> None:
         width = self.size.width
@@ -336,7 +342,7 @@ class FleetApp(NoticesApp):
 
 
 def _seconds_left(fleet: FleetState, since: tuple[float, int] | None) -> float | None:
-    """By the steps that were done since the screen was opened; None before there are two."""
+    """By the steps that were done while the screen was there; None before there are two."""
     if since is None:
         return None
     seconds, steps = time.monotonic() - since[0], fleet.steps_done - since[1]
