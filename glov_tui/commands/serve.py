@@ -43,7 +43,7 @@ def serve_run(run: str, asked: Serving) -> int:
     Raises:
         UserError: if there is no such run, or it can't be served so.
     """
-    folder = find_run(run).resolve()
+    folder = find_run(run)
     try:
         for package in ("aiohttp", "textual_serve"):
             importlib.import_module(package)
@@ -63,7 +63,7 @@ def serve_run(run: str, asked: Serving) -> int:
             "files as you. Without a token only this machine is served: leave --host out"
         )
     token = None if asked.no_token else check_token(asked.token or new_token())
-    server = RunServer(Attach(folder, asked.low_bandwidth), Access(token))
+    server = RunServer(Attach(folder.resolve(), asked.low_bandwidth), Access(token))
     listening = _listen(asked.host, asked.port)
     port = listening[0].getsockname()[1]
     address = _address(asked.host, port, token)

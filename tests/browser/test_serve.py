@@ -118,6 +118,21 @@ def test_a_finished_run_is_shown_and_left(run_folder: Path, chromium: Browser) -
         page.wait_for("exports/run.html")
         page.press("q")
         page.wait_for_end("The run is finished.")
-        code, _ = served.end()
-        assert code == 130
     assert sorted(path.name for path in run_folder.iterdir()) == sorted([*before, "exports"])
+
+
+def test_a_page_comes_back_to_a_server_that_was_started_anew(
+    run_folder: Path, chromium: Browser
+) -> None:
+    write_run(run_folder, curve=(40, 60))
+    with Served(run_folder) as served:
+        page = chromium.open(served.address)
+        page.wait_for("finished")
+        assert served.end()[0] == 130
+    page.wait_for_notice("No connection")
+    with Served(run_folder, "--port", str(served.port)):
+        page.wait_for_notice("")
+        page.wait_for("finished")
+    page.wait_for_notice("No connection")
+    with Served(run_folder, "--port", str(served.port), "--token", "another-token"):
+        page.wait_for_end("open the address that it has printed")

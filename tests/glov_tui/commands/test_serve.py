@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession, CookieJar, WSServerHandshakeError
 from aiohttp.test_utils import TestClient, TestServer
 
-from engine.common.errors import ConfigError
+from engine.common.errors import ConfigError, UserError
+from glov_tui.commands.serve import Serving, serve_run
 from glov_tui.commands.serving.access import Access, check_token, is_loopback
 from glov_tui.commands.serving.screens import Attach
 from glov_tui.commands.serving.server import PAGE, RunServer
@@ -105,7 +109,27 @@ def test_tokens_and_addresses() -> None:
         assert not is_loopback(name)
 
 
-def test_wrong_calls_are_said_in_words(run: Path, tmp_path: Path) -> None:
+def asked(**values: Any) -> Serving:
+    defaults = Serving("127.0.0.1", 0, None, no_token=False, opens=False, low_bandwidth=False)
+    return replace(defaults, **values)
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        ({"host": "no..such"}, "--host no..such: no such name or address"),
+        ({"host": "203.0.113.7"}, "this machine has no such address"),
+        ({"token": "short"}, "--token: give 8 to 200"),
+        ({"token": "long-enough", "no_token": True}, "--token and --no-token: give one"),
+        ({"no_token": True, "host": "0.0.0.0"}, "drive the run and write files"),
+    ],
+)
+def test_wrong_calls_are_said_in_words(call: dict[str, Any], expected: str, run: Path) -> None:
+    with pytest.raises(UserError, match=expected):
+        serve_run(str(run), asked(**call))
+
+
+def test_wrong_calls_end_with_2(run: Path, tmp_path: Path) -> None:
     write_run(run.parent / "one too")
     runs = {"GLOV_RUNS_DIR": str(run.parent)}
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -114,14 +138,16 @@ def test_wrong_calls_are_said_in_words(run: Path, tmp_path: Path) -> None:
             (("nothing",), "nothing: no run there"),
             (("one",), "several names in"),
             ((str(run), "--port", port), f"--port {port} is taken: give another one"),
-            ((str(run), "--port", "70000"), "--port"),
-            ((str(run), "--host", "no..such"), "no such name or address"),
-            ((str(run), "--host", "203.0.113.7"), "this machine has no such address"),
-            ((str(run), "--token", "short"), "--token: give 8 to 200"),
-            ((str(run), "--token", "long-enough", "--no-token"), "give one"),
-            ((str(run), "--no-token", "--host", "0.0.0.0"), "drive the run and write files"),
         ):
             check_refused(called("serve", *arguments, **runs), expected, tmp_path / "none")
+
+
+def test_without_textual_serve_it_says_how_to_get_it(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "textual_serve", None)
+    with pytest.raises(UserError, match=r"pip install 'glov-tui\[serve\]'"):
+        serve_run(str(run), asked())
 
 
 def test_it_says_where_it_is_and_that_others_could_come(run: Path) -> None:
