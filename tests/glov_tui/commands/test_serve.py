@@ -10,12 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyte
 import pytest
-from aiohttp import ClientSession, CookieJar, WSServerHandshakeError
+from aiohttp import ClientSession, CookieJar, WSMsgType, WSServerHandshakeError
 from aiohttp.test_utils import TestClient, TestServer
 
 from engine.common.errors import ConfigError, UserError
 from glov_tui.commands.serve import Serving, serve_run
+from glov_tui.commands.serving import screens
+from glov_tui.commands.serving import server as server_module
 from glov_tui.commands.serving.access import Access, check_token, is_loopback
 from glov_tui.commands.serving.screens import Attach
 from glov_tui.commands.serving.server import PAGE, RunServer
@@ -177,3 +180,37 @@ async def test_what_a_page_sends_that_is_no_message_does_no_harm(run: Path) -> N
                     break
             else:
                 raise AssertionError("the connection was closed")
+
+
+async def test_a_page_that_takes_little_is_sent_a_whole_screen_in_the_end(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screens, "MOST_WAITING", 0)  # whatever waits is thrown away
+    server = RunServer(Attach(run, low_bandwidth=False), Access(None))
+    async with TestServer(await server.application()) as listening, ClientSession() as session:
+        address = listening.make_url("/ws")
+        origin = f"http://{address.host}:{address.port}"
+        screen = pyte.Screen(100, 30)
+        stream = pyte.ByteStream(screen)
+        query = {"screen": "1", "width": "100", "height": "30"}
+        async with session.ws_connect(address, params=query, origin=origin) as page:
+            async for message in page:
+                stream.feed(message.data.replace(b"\x1b[?2026$p", b""))
+                shown = "\n".join(screen.display)
+                if all(text in shown for text in ("finished", "step 2/2", "templates: 3")):
+                    break
+            else:
+                raise AssertionError(shown)
+
+
+async def test_more_pages_than_a_run_serves_are_told_so(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "SCREENS", 0)
+    async with await client_of(run, None) as client:
+        own = client.make_url("/")
+        origin = f"http://{own.host}:{own.port}"
+        async with client.ws_connect("/ws", headers={"Origin": origin}) as page:
+            kind, text, _ = await page.receive_json()
+            assert kind == "ended" and "Close one" in text
+            assert (await page.receive()).type is WSMsgType.CLOSE
