@@ -11,7 +11,7 @@ demo: $(VENV)/.installed
 	$(BIN)/glov demo
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 3 --dist worksteal
 
 test-real: $(VENV)/.installed-dev
 	$(BIN)/pytest -n 2 --dist loadfile -rs --durations=5 tests/real tests/browser

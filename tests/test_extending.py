@@ -52,7 +52,8 @@ def house(tmp_path: Path) -> Path:
     """A copy of the packages; the weights are linked."""
     root = tmp_path / "house"
     for package in ("engine", "glov_tui"):
-        skipped = shutil.ignore_patterns("__pycache__", "weights")
+        # With what is compiled; not with what another process is compiling just now.
+        skipped = shutil.ignore_patterns("*.pyc.*", "weights")
         shutil.copytree(ROOT / package, root / package, ignore=skipped)
     (root / "engine/demo/weights").symlink_to(ROOT / "engine/demo/weights")
     return root

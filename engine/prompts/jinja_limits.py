@@ -47,13 +47,16 @@ class _OverTheLimit(BaseException):
 
 @contextmanager
 def limited_rendering(
-    lines: int = LINES, memory_bytes: int = MEMORY_BYTES, seconds: float = SECONDS
+    lines: int | None = None, memory_bytes: int = MEMORY_BYTES, seconds: float = SECONDS
 ) -> Iterator[None]:
     """Render templates within limits; works on every thread, for what that thread renders.
+
+    ``lines`` are ``LINES`` where nothing else is said.
 
     Raises:
         OverLimitError: if a template goes beyond them.
     """
+    lines = LINES if lines is None else lines
     left = lines
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + memory_bytes // _MAXRSS_UNIT
     end = time.thread_time() + seconds

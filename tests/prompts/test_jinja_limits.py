@@ -16,6 +16,7 @@ from engine.common.errors import ConfigError, ModelError
 from engine.config import LLMConfig, SamplingConfig
 from engine.llm.chat import compose_prompt
 from engine.llm.transformers_llm import LocalLLM
+from engine.prompts import jinja_limits
 from engine.prompts.jinja_limits import limited_rendering
 from engine.prompts.message import Message
 from engine.search.meta_prompt import load_meta_prompt
@@ -39,6 +40,12 @@ ENDLESS = {
 }
 
 
+@pytest.fixture
+def few_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not end is ended sooner."""
+    monkeypatch.setattr(jinja_limits, "LINES", 50_000)
+
+
 @pytest.mark.parametrize("source", ENDLESS.values(), ids=ENDLESS)
 def test_a_template_that_does_not_end_is_ended(source: str) -> None:
     """On any thread, and without a clock."""
@@ -46,7 +53,7 @@ def test_a_template_that_does_not_end_is_ended(source: str) -> None:
 
     def render() -> None:
         try:
-            with limited_rendering(lines=200_000, memory_bytes=1 << 26):
+            with limited_rendering(lines=100_000, memory_bytes=1 << 26):
                 ImmutableSandboxedEnvironment().from_string(source).render()
         except Exception as error:
             said.append(error)
@@ -89,6 +96,7 @@ def test_a_list_of_many_classes_is_far_from_the_limit(tmp_path: Path) -> None:
     assert messages[-1]["content"].count("class") == 100_000
 
 
+@pytest.mark.usefixtures("few_lines")
 @pytest.mark.parametrize(
     ("code", "said"),
     [
@@ -106,6 +114,7 @@ def test_a_file_is_refused_with_a_sentence(tmp_path: Path, code: str, said: str)
         load_meta_prompt(str(file), TASK)
 
 
+@pytest.mark.usefixtures("few_lines")
 def test_a_model_s_chat_template_is_ended(tmp_path: Path) -> None:
     folder = save_tiny(tmp_path, chat_template=ENDLESS["loops in loops"] + CHAT_TEMPLATE)
     llm = LocalLLM.load(LLMConfig(model=str(folder), device="cpu"))

@@ -15,6 +15,7 @@ from transformers.models.smolvlm import processing_smolvlm
 
 from engine.common.errors import ModelError
 from engine.config import VLMConfig
+from engine.prompts import jinja_limits
 from engine.vlm.encoder_decoder.class_trie import build_trie
 from engine.vlm.encoder_decoder.likelihood import class_log_likelihoods, one_by_one
 from engine.vlm.encoder_decoder.model import LoadedModel, load_model
@@ -145,7 +146,10 @@ def test_a_model_is_loaded_without_a_word_of_the_libraries(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_chat_template_that_does_not_end_is_ended(tmp_path: Path) -> None:
+def test_a_chat_template_that_does_not_end_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jinja_limits, "LINES", 50_000)
     folder = save_tiny_llava(tmp_path / "llava")
     endless = "{% for i in range(99999) %}" * 3 + "{% endfor %}" * 3
     (folder / "chat_template.jinja").write_text(endless)
