@@ -202,7 +202,7 @@ def test_usable_reads_what_clean_reads(reply, template) -> None:
     assert parse_reply(reply, accept="usable").template == (template or reply)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(ANY_TEXT, FINISH, st.sampled_from(ACCEPTS))
 def test_any_text_gives_a_clean_stable_template_or_a_reason(text, finish, accept) -> None:
     parsed = parse_reply(text, finish=finish, accept=accept)

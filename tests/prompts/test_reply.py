@@ -131,7 +131,7 @@ def test_normalise_keeps_different_templates_apart() -> None:
 # --- Properties ---------------------------------------------------------------------------------
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(ANY_TEXT, FINISH)
 def test_any_text_gives_a_clean_stable_template_or_a_reason(text, finish):
     parsed = parse_reply(text, finish=finish)
@@ -148,7 +148,7 @@ def test_any_text_gives_a_clean_stable_template_or_a_reason(text, finish):
     assert PLACEHOLDER in normalise(template)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(ANY_TEXT)
 def test_normalise_is_idempotent(text):
     key = normalise(text)
@@ -170,7 +170,7 @@ def plain_templates(draw):
     return " ".join(text.split()) + colon + draw(st.sampled_from([".", "!", "?"]))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(plain_templates())
 def test_normalise_ignores_case_spacing_and_quotes(template):
     key = normalise(template)
@@ -203,7 +203,7 @@ TRAILERS = [
 ]
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     plain_templates(),
     st.sampled_from(PREFACES),
