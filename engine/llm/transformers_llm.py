@@ -59,7 +59,7 @@ class LocalLLM:
         self._decoder = Decoder.of(model, layers)
         check_causal(self._decoder)
         self._layouts = find_layouts(self._decoder)
-        static = "static" in self._layouts.steered
+        static = "static" in self._layouts.plain
         self._graphs = Graphs.of(self._decoder, static) if graphs else Graphs.off(self._decoder)
         self._stops = stop_tokens(model, tokenizer)
         self._thinking = thinking(tokenizer)

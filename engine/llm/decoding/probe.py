@@ -128,8 +128,9 @@ def _unsteered_layouts(decoder: Decoder) -> Layouts:
                 return False
             return _close(decoder, logits, expected, effect=expected.std())
 
-        packed: tuple[Layout, ...] = ("packed",) if takes_masks(decoder) else ()
-        plain = (*_first(right, packed), *_first(right, _BY_ROW))
+        packed = _first(right, ("packed",)) if takes_masks(decoder) else ()
+        static = _first(right, ("static",)) if packed else ()
+        plain = (*static, *packed, *_first(right, _BY_ROW))
     return Layouts(steered=("reread",), plain=(*plain, "reread"))
 
 
