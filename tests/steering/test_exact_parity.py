@@ -14,12 +14,13 @@ import pytest
 import torch
 
 from engine.config import SamplingConfig
-from engine.llm.decoding.decoder import Decoder, Layout, Reader
+from engine.llm.decoding.decoder import Decoder, Layout
 from engine.llm.decoding.layouts import make_reader
 from engine.llm.decoding.loop import decode
 from engine.steering.direction import Direction, compute_direction
 from engine.steering.injection import Injection
 from engine.steering.layers import find_decoder_layers
+from tests.support.recorder import Recorder
 from tests.support.slow_decoding import plain_layers, slow_decode
 from tests.support.tiny_llm import tiny_model, tiny_tokenizer
 
@@ -39,37 +40,6 @@ def _report():
     lines = [f"{family:16} {layout:8} {e:.1e}" for (family, layout), e in sorted(_largest.items())]
     title = "largest |logit difference| to re-reading everything, float32"
     sys.stdout.write("\n".join(["", title, *lines, ""]))
-
-
-class Recorder:
-    """A reader that keeps what it read and the logits that it gave, by candidate."""
-
-    def __init__(self, reader: Reader, rows: int) -> None:
-        self._reader = reader
-        self._rows = list(range(rows))
-        self.logits: list[list[torch.Tensor]] = [[] for _ in range(rows)]
-        self.tokens: list[list[int]] = [[] for _ in range(rows)]
-
-    @property
-    def unsteered(self) -> torch.Tensor | None:
-        return self._reader.unsteered
-
-    def first(self) -> torch.Tensor:
-        return self._record(self._reader.first())
-
-    def next(self, tokens: torch.Tensor) -> torch.Tensor:
-        for row, token in zip(self._rows, tokens.tolist(), strict=True):
-            self.tokens[row].append(token)
-        return self._record(self._reader.next(tokens))
-
-    def keep(self, rows: torch.Tensor) -> None:
-        self._rows = [self._rows[i] for i in rows.tolist()]
-        self._reader.keep(rows)
-
-    def _record(self, logits: torch.Tensor) -> torch.Tensor:
-        for row, values in zip(self._rows, logits.expand(len(self._rows), -1), strict=True):
-            self.logits[row].append(values.clone())
-        return logits
 
 
 @cache

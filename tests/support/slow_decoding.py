@@ -6,7 +6,7 @@ they are held against.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -30,33 +30,38 @@ def slow_decode(
     seed: int,
     vectors: Mapping[int, Tensor],
     stops: frozenset[int] = frozenset(),
+    layers: Sequence[Any] | None = None,
 ) -> tuple[list[int], Tensor]:
     """Tokens of one reply, stop token included, and the logits (tokens, V) they were drawn from.
 
-    ``vectors[l]`` (d,) is added to the output of layer l at the last position only.
+    ``vectors[l]`` (d,) is added to the output of layer l at the last position only; ``layers``
+    are the decoder layers, where the model's are not at the usual place.
     """
     numbers = uniforms([seed], sampling.max_new_tokens)
     tokens: list[int] = []
     seen: list[Tensor] = []
     while len(tokens) < sampling.max_new_tokens and not (tokens and tokens[-1] in stops):
-        logits = last_logits(model, prompt + tokens, vectors)
+        logits = last_logits(model, prompt + tokens, vectors, layers)
         seen.append(logits[0])
         tokens.append(int(draw(logits, sampling, numbers[:, len(tokens)])))
     return tokens, torch.stack(seen)
 
 
-def last_logits(model: Any, ids: list[int], vectors: Mapping[int, Tensor]) -> Tensor:
+def last_logits(
+    model: Any, ids: list[int], vectors: Mapping[int, Tensor], layers: Sequence[Any] | None = None
+) -> Tensor:
     """Logits (1, V) after ``ids``, with the vectors added at the last position."""
 
     def adder(vector: Tensor) -> Any:
         def add(_module: Any, _args: Any, output: Any) -> Any:
-            state = (output[0] if isinstance(output, tuple) else output).clone()
+            several = isinstance(output, (tuple, list))
+            state = (output[0] if several else output).clone()
             state[:, -1] += vector
-            return (state, *output[1:]) if isinstance(output, tuple) else state
+            return type(output)([state, *output[1:]]) if several else state
 
         return add
 
-    layers = plain_layers(model)
+    layers = plain_layers(model) if layers is None else layers
     handles = [layers[i].register_forward_hook(adder(v)) for i, v in vectors.items()]
     try:
         return model(input_ids=torch.tensor([ids]), use_cache=False).logits[:, -1]
