@@ -23,4 +23,15 @@ def not_steerable(name: str, kind: LLMKind = "local") -> str:
     """Why an LLM without layers within reach can't be steered."""
     if kind == "openai":
         return f"{name} can't be steered: it runs on a server, which gives no hidden states"
-    return f"{name} can't be steered: its decoder layers were not found"
+    return (
+        f"{name} can't be steered: its decoder layers were not found, or they give several hidden "
+        "states a token (as AltUp and hyper-connections do) where one is steered"
+    )
+
+
+def reread_every_token(name: str) -> str:
+    """What is told where no layout with a cache is right for an LLM."""
+    return (
+        f"{name} reads prompt and reply anew for every token, which is right, but slow: what it "
+        "keeps of what it has read did not give the same logits"
+    )

@@ -17,7 +17,7 @@ from engine.common.errors import ModelError
 from engine.common.wording import counted
 from engine.config import LLMConfig, Pooling, SamplingConfig, names_gguf
 from engine.llm.chat import Prompt, compose_prompt, end_of_turn, stop_tokens, thinking
-from engine.llm.decoding.decoder import Decoder, Reader
+from engine.llm.decoding.decoder import Decoder, Layout, Reader
 from engine.llm.decoding.graphs import GraphReader, Graphs
 from engine.llm.decoding.layouts import PairedReader, make_reader
 from engine.llm.decoding.loop import decode, memory_explained
@@ -25,7 +25,7 @@ from engine.llm.decoding.probe import Layouts, check_causal, find_layouts
 from engine.llm.decoding.shift_meter import named_extremes
 from engine.llm.interface import Remark, Reply, SteeringShift, TokenColumn
 from engine.llm.loading import Progress
-from engine.llm.refusals import not_steerable, prefix_refused
+from engine.llm.refusals import not_steerable, prefix_refused, reread_every_token
 from engine.llm.transformers_loading import load_model
 from engine.models.identity import identify
 from engine.prompts.message import Message
@@ -61,6 +61,7 @@ class LocalLLM:
         self._layouts = find_layouts(self._decoder)
         static = "static" in self._layouts.plain
         self._graphs = Graphs.of(self._decoder, static) if graphs else Graphs.off(self._decoder)
+        self._told_of_rereading = False
         self._stops = stop_tokens(model, tokenizer)
         self._thinking = thinking(tokenizer)
 
@@ -126,9 +127,11 @@ class LocalLLM:
     ) -> Generator[TokenColumn | SteeringShift | Remark, None, list[Reply]]:
         """One reply per seed, decoded as one batch; yields after each token of the batch.
 
-        At the end it yields the shift that the steering made, where it costs nothing to know: in
-        modes with an un-steered KV cache, decoded packed. With ``trace`` the prompt and every token
-        are read un-steered as well, so that every mode has it, and the replies token by token.
+        The first time that everything is read anew for every token, a remark says so. At the end
+        comes the shift that the steering made, where it costs nothing to know: in modes with an
+        un-steered KV cache, in layouts that read both tokens of a step at once. With ``trace`` the
+        prompt and every token are read un-steered as well, so that every mode has it, and the
+        replies token by token.
 
         Raises (at the first ``next``, or later where decoding fails):
             ModelError: if the prompt and reply exceed the model's context, a steered layer does
@@ -141,18 +144,25 @@ class LocalLLM:
 
         longest = sampling.max_new_tokens + max_thought
 
-        def read(injection: Injection | None) -> Reader:
+        def layout(injection: Injection | None) -> Layout:
             clean = injection is not None and injection.clean_cache
-            layout = self._layouts.choose(clean, len(prompt.ids), rows, expected)
-            if layout == "static" and not trace:
+            return self._layouts.choose(clean, len(prompt.ids), rows, expected)
+
+        def read(injection: Injection | None) -> Reader:
+            name = layout(injection)
+            if name == "static" and not trace:
                 reader = self._graphs.reader(prompt.ids, rows, longest, injection)
                 if reader is not None:
                     return reader
-            return make_reader(layout, self._decoder, prompt.ids, rows, longest, injection)
+            return make_reader(name, self._decoder, prompt.ids, rows, longest, injection)
 
+        injection = None if steering is None else self._injection(steering)
+        if layout(injection) == "reread" and not self._told_of_rereading:
+            self._told_of_rereading = True
+            yield Remark(reread_every_token(self._name))
         start = " ".join(message["content"] for message in messages)[:60]
         with memory_explained(start):
-            reader = read(None if steering is None else self._injection(steering))
+            reader = read(injection)
             if trace:
                 reader = PairedReader(reader, read(None))
         news = "" if trace or isinstance(reader, GraphReader) else self._graphs.news()

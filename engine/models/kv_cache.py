@@ -169,4 +169,7 @@ def sliding_windows(config: Any) -> tuple[int | None, ...] | None:
             windows.append(of_type[kind])  # it reads the keys and values of an earlier layer
         else:
             return None
+    own = getattr(decoder_config, "window_size", None)
+    if isinstance(own, int) and own not in windows:
+        return None  # GPT-Neo masks what is farther by itself, by slots of the cache
     return tuple(windows)

@@ -16,6 +16,7 @@ from engine.llm.decoding.static_cache import Lanes, Slots, slot_cache
 from engine.models.grouped_attention import NAME, grouped, grouped_attention
 from engine.models.kv_cache import GrowingLayer, sliding_windows
 from engine.steering.layers import find_decoder_layers
+from tests.support.tiny_families import tiny_family
 from tests.support.tiny_llm import tiny_model
 
 
@@ -53,6 +54,12 @@ def decoder_of(model: Any) -> Decoder:
 )
 def test_layouts_of_the_families(family, steered, plain):
     assert find_layouts(decoder_of(tiny_model(family))) == Layouts(steered, plain)
+
+
+def test_a_state_that_matters_little_is_not_left_behind_either():
+    # What a wrong reading of its recurrent layers does to the logits is below the tolerance.
+    layouts = find_layouts(decoder_of(tiny_family("falcon_h1", initializer_range=0.02)))
+    assert layouts.steered == ("twin", "reread") and layouts.plain[0] == "window"
 
 
 class _IgnoresMask(transformers.LlamaForCausalLM):
@@ -116,6 +123,8 @@ def test_sliding_windows_per_layer():
     assert sliding_windows(tiny_model("mamba").config) is None
     chunked = transformers.Llama4TextConfig(num_hidden_layers=4, attention_chunk_size=8)
     assert sliding_windows(chunked) is None
+    # A window longer than what the probe reads, which the model's cache knows nothing of.
+    assert sliding_windows(tiny_family("gpt_neo", window_size=256).config) is None
 
 
 def test_growing_layer_equals_concatenation():

@@ -230,6 +230,8 @@ class _WindowReader:
         with self._injection.in_reply(ids.shape[1] - 1) if self._injection else nullcontext():
             logits = self._decoder.logits(ids, 1, self._cache)
         if self._lag:
+            if not self._cache.is_croppable:  # it knows once it holds something
+                raise RuntimeError("a state that each token overwrites stays behind in the cache")
             self._cache.crop(-1)
         return logits[:, -1]
 
