@@ -157,9 +157,6 @@ class LocalLLM:
             return make_reader(name, self._decoder, prompt.ids, rows, longest, injection)
 
         injection = None if steering is None else self._injection(steering)
-        if layout(injection) == "reread" and not self._told_of_rereading:
-            self._told_of_rereading = True
-            yield Remark(reread_every_token(self._name))
         start = " ".join(message["content"] for message in messages)[:60]
         with memory_explained(start):
             reader = read(injection)
@@ -179,6 +176,10 @@ class LocalLLM:
             prompt,
             max_thought,
         )
+        if seeds and layout(injection) == "reread" and not self._told_of_rereading:
+            yield next(columns)  # first: there may be more to say of this LLM than that
+            yield Remark(reread_every_token(self._name))
+            self._told_of_rereading = True
         return (yield from columns)
 
     def direction(

@@ -33,6 +33,10 @@ class RowMemory:
         self.cache: Any = None
         """What it is given at the next reading; None: it makes one of the kind that it needs."""
 
+    def begin_again(self, cache: Any) -> None:
+        """Forget everything, and go on with this cache, which is empty."""
+        self.cache, self._rows, self.tokens, self._held = cache, 0, 0, {}
+
     @contextmanager
     def reading(self, rows: int, tokens: int) -> Iterator[None]:
         """Inside, ``tokens`` more of ``rows`` texts are read, and ``cache`` is set if None."""

@@ -49,7 +49,7 @@ class SteeringMeasured(EventRecord):
     """What the offset did to the next-token distribution in one attempt's replies.
 
     Means over all sampled tokens. Only where both distributions were computed anyway: in modes
-    whose KV cache is un-steered, with a model that can be decoded packed.
+    whose KV cache is un-steered, with a model that can be decoded packed or with twin rows.
     """
 
     kind: Literal["steering-measured"] = "steering-measured"

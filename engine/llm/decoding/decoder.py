@@ -63,13 +63,15 @@ class Decoder:
         if self.takes_positions:
             positions = torch.arange(memory.tokens, memory.tokens + ids.shape[1])
             arguments["position_ids"] = positions.to(self.device).expand_as(ids)
-        with memory.reading(*ids.shape):
-            output = self._read(ids, 1, memory.cache, True, arguments)
-            if memory.cache is None:
-                memory.cache = getattr(output, self.cache_argument, None)
-            if memory.cache is None:  # it hands out none that it has made, and may fill a given one
-                memory.cache = new_cache(self.model.config, keep_all=False)
+        for _ in range(2):
+            with memory.reading(*ids.shape):
                 output = self._read(ids, 1, memory.cache, True, arguments)
+                if memory.cache is None:
+                    memory.cache = getattr(output, self.cache_argument, None)
+            if memory.cache is not None:
+                break
+            # It hands out none that it has made, and may fill a given one.
+            memory.begin_again(new_cache(self.model.config, keep_all=False))
         logits: Tensor = output.logits[:, -1]
         return logits
 
