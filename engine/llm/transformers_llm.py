@@ -141,7 +141,6 @@ class LocalLLM:
         prompt = compose_prompt(self._tokenizer, messages)
         max_thought = self._room_for_thought(prompt, sampling)
         rows, expected = len(seeds), self.most_tokens(sampling)
-
         longest = sampling.max_new_tokens + max_thought
 
         def layout(injection: Injection | None) -> Layout:
