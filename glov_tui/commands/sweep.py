@@ -5,13 +5,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from engine.common.errors import ConfigError
+from engine.common.errors import ConfigError, UserError
+from engine.common.quiet_ray import INSTALL, check_address
 from engine.common.statistics import Spread
 from engine.common.wording import counted
 from engine.storage.run_folder import LOG, new_run_folder
@@ -113,10 +115,10 @@ def ray_options(
     cpus: float | None,
     retries: int | None,
 ) -> RayOptions | None:
-    """What was typed of a cluster; None where none is ``wanted``.
+    """What was typed of a cluster; None where none is ``wanted``. Nothing is imported for it.
 
     Raises:
-        ConfigError: naming the option that is wrong.
+        UserError: naming the option that is wrong, or saying that there is no Ray, or no cluster.
     """
     typed = {
         "--address": address,
@@ -135,6 +137,10 @@ def ray_options(
         raise ConfigError(f"--cpus-per-trial {cpus:g}: a number over 0")
     if retries is not None and not 0 <= retries <= 1000:
         raise ConfigError(f"--retries {retries}: a number from 0 to 1000")
+    if find_spec("ray") is None:
+        raise UserError(f"--backend ray needs Ray: {INSTALL}")
+    if address is not None:
+        check_address(address)
     usual = RayOptions()
     return RayOptions(
         address,

@@ -60,6 +60,9 @@ def test_ctrl_c_stops_a_sweep_and_the_same_command_goes_on(tmp_path: Path) -> No
     assert other.returncode == 2 and "steps was 1 and is now 2" in other.stderr
 
 
+CLUSTER = ("sweep", "demo", "--grid", "seed=0:2", "--backend", "ray")
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -68,6 +71,12 @@ def test_ctrl_c_stops_a_sweep_and_the_same_command_goes_on(tmp_path: Path) -> No
         (("sweep", "dem", "--grid", "seed=0:2"), "no such file"),
         (("sweep", "demo", "--grid", "steering.alpa=1,2"), "did you mean steering.alpha"),
         (("sweep", "demo", "--grid", "steering.mode=off,on"), "steering.mode"),
+        ((*CLUSTER[:-2], "--address", "auto"), "--address is for a cluster: add --backend ray"),
+        ((*CLUSTER, "--gpus-per-trial", "1.5"), "1.5: a share from 0 to 1, or a whole number"),
+        ((*CLUSTER, "--cpus-per-trial", "0"), "--cpus-per-trial 0: a number over 0"),
+        ((*CLUSTER, "--retries", "-1"), "--retries -1: a number from 0 to 1000"),
+        ((*CLUSTER, "--address", "127.0.0.1:1"), "no Ray cluster answers there"),
+        ((*CLUSTER, "--address", "head"), "write HOST:PORT as `ray start --head` says it"),
         (("compare",), "Missing argument"),
         (("compare", "nothing"), "no run"),
         (("compare", "r", "--baseline", "steering.mode=off"), "no group has that"),
