@@ -15,10 +15,12 @@ import torch
 from engine.config import AlphaUnit, SamplingConfig, SteeringMode
 from engine.llm.decoding.capture import Step, as_it_is, graph_device
 from engine.llm.decoding.graphs import Graphs
+from engine.llm.decoding.layouts import make_reader
 from engine.llm.interface import Remark, Reply, SteeringShift
 from engine.llm.transformers_llm import LocalLLM
 from engine.prompts.message import Message
 from engine.steering.direction import Steering
+from engine.steering.injection import make_injection
 from tests.support.generators import run_through
 from tests.support.tiny_llm import tiny_model, tiny_tokenizer
 
@@ -208,3 +210,21 @@ def test_no_graph_without_a_gpu():
     llm = language_model("llama", None)
     assert llm._graphs.recorder is None and not llm._graphs.news()
     assert "GPU" in str(graph_device(llm._model))
+
+
+def test_in_bfloat16_logits_differ_by_rounding_only():
+    llm = LocalLLM("tiny", tiny_model("llama-gqa-tied").bfloat16(), tiny_tokenizer())
+    llm._graphs = Graphs(llm._decoder, as_it_is)
+    steering = make_injection(llm._decoder.layers, steered(llm, "last-token"))
+    prompt = [0, *range(20, 60)]
+    reader = llm._graphs.reader(prompt, 3, 4, steering)
+    assert reader is not None
+    expected = make_reader("reread", llm._decoder, prompt, 3, 4, steering)
+    draws = reader.draws(GREEDY, SEEDS, 4)
+    tokens = None
+    for _ in range(4):
+        logits = expected.first() if tokens is None else expected.next(tokens)
+        drawn = draws.next()
+        peak = logits.float().amax(-1).expand(3)
+        torch.testing.assert_close(llm._graphs._states[0].peak, peak, rtol=0.05, atol=0.05)
+        tokens = torch.tensor(drawn)
