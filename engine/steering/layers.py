@@ -38,9 +38,13 @@ def with_hidden_state(output: Any, state: Tensor) -> Any:
 
 def input_device(model: Any) -> torch.device:
     """Where token ids go: the device of the embedding, or of the first weights that are loaded."""
-    weight = getattr(model.get_input_embeddings(), "weight", None)
+    embedding = model.get_input_embeddings()
+    weight = getattr(embedding, "weight", None)
     if isinstance(weight, Tensor) and weight.device.type != "meta":
         return weight.device
+    runs_on = getattr(getattr(embedding, "_hf_hook", None), "execution_device", None)
+    if runs_on is not None:  # its weights are fetched by accelerate whenever it is run
+        return torch.device(runs_on)
     loaded = (p.device for p in model.parameters() if p.device.type != "meta")
     device: torch.device = next(loaded, model.device)
     return device

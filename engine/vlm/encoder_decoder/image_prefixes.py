@@ -231,11 +231,10 @@ class ImagePrefixes:
     def _prefixes_of(self, members: Sequence[_Member]) -> list[ImagePrefix]:
         found = {m.row: m.known for m in members if isinstance(m.known, ImagePrefix)}
         missing = [m for m in members if m.row not in found]
-        device = self._model.device
         read = self._read_together(missing) if missing else []
         for member, prefix in zip(missing, read, strict=True):
             found[member.row] = prefix
-        return [found[m.row].to(device) for m in members]
+        return [found[m.row].at_home() for m in members]
 
     def _read_together(self, members: Sequence[_Member]) -> list[ImagePrefix]:
         """The prefixes of images, and what is worth it is kept."""
@@ -297,7 +296,7 @@ class ImagePrefixes:
             return
         host = torch.device("cpu")
         if self._model.device.type != "cpu" and self._on_host.fits(path, prefix.bytes):
-            self._on_host.put(path, prefix.to(host), prefix.bytes)
+            self._on_host.put(path, prefix.away(host), prefix.bytes)
         elif seen is not None and self._seen.fits(path, seen.bytes):
             self._seen.put(path, seen.to(host), seen.bytes)
         elif seen is not None and self._disk is not None:

@@ -37,17 +37,27 @@ class ImagePrefix:
     layers: tuple[tuple[Tensor, Tensor], ...]
     length: int
     next_position: int  # of the first token behind it; families count images differently
+    home: tuple[torch.device, ...] = ()  # of each layer, where it is elsewhere now
 
     @property
     def bytes(self) -> int:
         """That it takes."""
         return sum(t.nbytes for pair in self.layers for t in pair)
 
-    def to(self, device: torch.device) -> ImagePrefix:
-        """With keys and values on a device."""
-        if self.layers[0][0].device == device:
-            return self
+    def away(self, device: torch.device) -> ImagePrefix:
+        """With keys and values on this device, for a while."""
+        home = tuple(keys.device for keys, _ in self.layers)
         layers = tuple((keys.to(device), values.to(device)) for keys, values in self.layers)
+        return ImagePrefix(layers, self.length, self.next_position, home)
+
+    def at_home(self) -> ImagePrefix:
+        """With keys and values where the model's layers are, which may be on several devices."""
+        if not self.home:
+            return self
+        layers = tuple(
+            (keys.to(device), values.to(device))
+            for (keys, values), device in zip(self.layers, self.home, strict=True)
+        )
         return ImagePrefix(layers, self.length, self.next_position)
 
 
