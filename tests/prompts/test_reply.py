@@ -232,8 +232,8 @@ def test_a_wrapped_template_comes_back_exactly(template, preface, bullet, wrap, 
 )  # fmt: skip
 @pytest.mark.parametrize("accept", get_args(Accept))
 def test_adversarial_replies_take_linear_time(accept, text):
-    reply = text * (100_000 // len(text))
+    reply = text * (50_000 // len(text))
     start = time.process_time()  # whatever else the machine does
     for reply_ in (reply, reply + PLACEHOLDER, "A <category> " + reply, f'"{reply}'):
         parse_reply(reply_, accept=accept)
-    assert time.process_time() - start < 2.0  # under 0.5 s each
+    assert time.process_time() - start < 1.0  # under 0.25 s each
