@@ -37,7 +37,8 @@ def test_a_replay_plays_to_the_end_and_leaves_the_terminal_as_it_was(run_folder:
 
 
 def test_pause_edit_inject_steer_resume_and_find_it_all_in_the_journal(run_folder: Path) -> None:
-    with Terminal(demo(run_folder, "steps=16"), columns=120, rows=40) as terminal:
+    # As users start it, with an engine that loads for long enough to be seen at it.
+    with Terminal(demo(run_folder, "steps=16", fresh=True), columns=120, rows=40) as terminal:
         terminal.wait_for("loading")
         terminal.wait_for("candidates: step")
         terminal.press("space")
