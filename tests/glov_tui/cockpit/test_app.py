@@ -403,9 +403,14 @@ async def test_a_new_best_is_announced_once_and_a_tie_is_not(session) -> None:
 
 
 def every_key() -> set[tuple[str, str]]:
-    """Key and meaning of every binding of every class of the cockpit's own."""
+    """Key and meaning of every binding of every class of the cockpit's own.
+
+    The fleet of a sweep is an app of its own, with few keys, which its last line shows.
+    """
     found = set()
     for module in pkgutil.walk_packages(glov_tui.__path__, "glov_tui."):
+        if module.name.startswith("glov_tui.cockpit.fleet"):
+            continue
         for kind in vars(importlib.import_module(module.name)).values():
             if isinstance(kind, type) and kind.__module__.startswith("glov_tui"):
                 for binding in kind.__dict__.get("BINDINGS", ()):
