@@ -6,6 +6,7 @@ forking and attaching are folds of the same events elsewhere.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -94,6 +95,14 @@ class RunState:
     def templates(self) -> tuple[ScoredTemplate, ...]:
         """All scored templates, first seen first."""
         return self.scored.all
+
+    @property
+    def best_at_begin(self) -> float | None:
+        """The best accuracy before the first step: of the seed, or of templates that were listed or
+        injected then; None while nothing was scored.
+        """
+        first = itertools.takewhile(lambda t: t.first.step == 0, self.scored.all)
+        return max((t.accuracy for t in first), default=None)
 
     @property
     def ranking(self) -> tuple[ScoredTemplate, ...]:

@@ -160,6 +160,7 @@ class GlovApp(AttachedActions):
         self._cells = (event.size.width, event.size.height)
         self._set_layout()
         self._mark_current()
+        self._drawn = None  # panes that come into view are drawn, also where the run says no more
         self.call_after_refresh(self._keep_focus)
 
     def _keep_focus(self) -> None:

@@ -195,3 +195,13 @@ def test_a_sentence_that_is_said_again_right_away_counts_up() -> None:
         state = state.apply(ev.Warned(message=message, time=float(time)))
     said = [(line.text, line.times, line.time) for line in state.log]
     assert said == [("nothing to undo x2", 2, 1.0), ("other", 1, 2.0), ("nothing to undo", 1, 3.0)]
+
+
+def test_the_best_before_the_first_step_is_the_best_of_all_that_was_scored_then() -> None:
+    assert RunState().best_at_begin is None
+    state = RunState().apply_all(START)
+    assert state.seed is not None and state.best_at_begin == state.seed.accuracy
+    listed = state.apply(scored("a listed <category>.", 9, 0))
+    assert listed.best is not None and listed.best_at_begin == listed.best.accuracy
+    later = listed.apply_all([ev.StepStarted(step=1), scored("z <category>", 10, 1)])
+    assert later.best_at_begin == listed.best_at_begin

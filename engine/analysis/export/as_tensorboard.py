@@ -41,9 +41,9 @@ def write(run: Exported) -> Mapping[str, bytes]:
 
 def scalars(run: Exported) -> Iterator[Scalar]:
     """All numbers, with accuracies as shares, 0 to 1."""
-    seed = run.state.seed
-    if seed is not None:
-        yield "train/best", seed.accuracy, 0, run.state.started_at
+    begin = run.state.best_at_begin
+    if begin is not None:
+        yield "train/best", begin, 0, run.state.started_at
     for step in steps_of(run):
         yield from _step(step)
     for test in tests_of(run):

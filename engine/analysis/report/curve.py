@@ -74,7 +74,8 @@ class Curve:
 def curve_of(run: Exported) -> Curve | None:
     """The drawing; None while nothing was measured."""
     steps, tests, seed = steps_of(run), tests_of(run), run.state.seed
-    best = [(0, seed.accuracy)] if seed is not None else []
+    begin = run.state.best_at_begin
+    best = [(0, begin)] if begin is not None else []
     best += [(step.finished.step, step.finished.best) for step in steps]
     means = [
         (step.finished.step, step.finished.step_mean)
@@ -128,7 +129,9 @@ def _legend(
     if means:
         yield Legend("means", f"mean of a step's new templates: {percent(means[-1][1])}")
     if run.state.seed is not None:
-        yield Legend("start", f"seed template on training images: {percent(best[0][1])}")
+        yield Legend(
+            "start", f"seed template on training images: {percent(run.state.seed.accuracy)}"
+        )
     for subject, name in _TESTED.items():
         last = next((test for test in reversed(tests) if test.subject == subject), None)
         if last is not None:

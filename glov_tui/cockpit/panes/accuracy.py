@@ -67,7 +67,8 @@ class AccuracyPane(LineChart):
         """Points come at the ends of steps, marks with edits and injections."""
         human = len(state.scored.by_people)
         seed = (state.seed.hits, state.seed.n) if state.seed is not None else None
-        return len(state.steps), len(state.tests), len(state.edits), human, seed
+        begin = state.best_at_begin
+        return len(state.steps), len(state.tests), len(state.edits), human, seed, begin
 
     def action_all_steps(self) -> None:
         """Show the steps so far, or all steps of the run."""
@@ -84,7 +85,11 @@ class AccuracyPane(LineChart):
         if seed is None or state.config is None:
             return
         steps, tests = self._steps.those_of(state.steps), self._tests.those_of(state.tests)
-        best = [(0.0, seed.accuracy), *((float(s.step), s.best) for s in steps)]
+        begin = state.best_at_begin
+        best = [
+            (0.0, seed.accuracy if begin is None else begin),
+            *((float(s.step), s.best) for s in steps),
+        ]
         series = [
             Series("best", best, "success", "steps", short="best"),
             Series(

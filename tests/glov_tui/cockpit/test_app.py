@@ -558,6 +558,17 @@ async def test_every_size_shows_every_pane(session, size) -> None:
         assert sum(shown) == (6 if size in ((200, 50), (120, 40)) else 3 if size[0] >= 80 else 1)
 
 
+@pytest.mark.parametrize("end", [ev.RunPaused(step=1), ev.RunFinished(step=1)])
+async def test_panes_that_a_larger_terminal_brings_are_drawn(tmp_path: Path, end: ev.Event) -> None:
+    session = HeldSession(tmp_path, *loaded(), *one_step(1, {BEST: 7}, BEST), end)
+    async with cockpit(session, (80, 24)) as (pilot, app):
+        log = app.query_one(LogPane)
+        assert not log.display
+        await settle(pilot)
+        await pilot.resize_terminal(120, 40)
+        await until(lambda: "seed template" in log.plain, "the log that came into view")
+
+
 async def test_too_small_says_so_and_comes_back(session) -> None:
     async with cockpit(session, (50, 15)) as (pilot, app):
         assert app.query_one("#too-small").display
