@@ -27,6 +27,7 @@ from engine.sweeps.tables.proposal import PlannedTable
 from engine.sweeps.tables.report import TableFacts
 from glov_tui.commands.dataset_facts import DatasetFacts, DatasetLine
 from glov_tui.commands.doctor import Machine
+from glov_tui.commands.ctl import Answer, Running
 from glov_tui.commands.export import ExportFacts
 from glov_tui.commands.on_screen import Detached
 from glov_tui.commands.steer_report import SteerFacts
@@ -48,6 +49,8 @@ DOCUMENTS = (
     Document(("demo", "run", "resume", "fork"), "with `--detach`", Detached),
     Document(("runs",), "", list[RunLine]),
     Document(("check",), "", CheckFacts),
+    Document(("ctl",), "`status`", Running),
+    Document(("ctl",), "each command", Answer),
     Document(("compare",), "", ReportFacts),
     Document(("export",), "", ExportFacts),
     Document(("export",), "the file of `--format json`", ExportedResult),

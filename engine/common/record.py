@@ -22,6 +22,8 @@ LogLikelihood = Annotated[float, Field(ge=-_MOST, le=_MOST)]  # mean, nats
 Difference = Annotated[float, Field(ge=-1, le=1)]  # of two shares
 Interval = Annotated[list[Share], Field(min_length=2, max_length=2)]  # of 95 %: its two ends
 SignedInterval = Annotated[list[Difference], Field(min_length=2, max_length=2)]
+Author = Annotated[str, Field(max_length=80)]  # of what was asked; untrusted
+Reason = Annotated[str, Field(max_length=1000)]  # untrusted
 
 
 class Record(BaseModel):

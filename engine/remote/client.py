@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,9 @@ from engine.storage.trust import check_trust
 
 SILENCE_SECONDS = 10.0  # of an engine, until it counts as one that does not answer
 AGAIN_SECONDS = 0.5  # between two tries to connect to an engine that is there
+FAREWELL_SECONDS = 5.0  # for an engine to let go of a screen
 READ_BYTES = 256 * 1024
+Listener = Callable[[Message, bool], None]
 
 
 class RemoteSession:
@@ -56,6 +58,7 @@ class RemoteSession:
 
     def __init__(self, folder: Path, name: str, state: RunState, starts_engine: bool) -> None:
         """Use ``of_new_engine``, ``attach`` or ``without_engine``."""
+        self._listener: Listener | None = None
         self._folder = folder
         self._join = Join(name=name[:LONGEST_NAME])
         self._state = state
@@ -108,13 +111,17 @@ class RemoteSession:
         return session
 
     @classmethod
-    def attach(cls, folder: Path, name: str) -> RemoteSession:
+    def attach(cls, folder: Path, name: str, listener: Listener | None = None) -> RemoteSession:
         """For a run that is under way; returns when it is up to date.
+
+        ``listener`` is told each message, on the session's thread, and whether it is news: all of
+        the journal comes first, at each connection.
 
         Raises:
             JournalError: if no engine is there, or it does not answer.
         """
         session = cls(folder, name, RunState(), starts_engine=False)
+        session._listener = listener
         session.start()
         received = -1
         while not session._answered.wait(SILENCE_SECONDS) and session._received > received:
@@ -190,10 +197,15 @@ class RemoteSession:
         """Wait for the engine's end; returns whether it has ended."""
         return self._ended.wait(seconds)
 
-    def close(self) -> None:
-        """Let go of the run, which goes on; the state stays as it is."""
+    def close(self, seconds: float = 0.0) -> None:
+        """Let go of the run, which goes on; the state stays as it is.
+
+        Wait at most so long for the engine to know it: who comes next then finds the controls free.
+        """
         self._closing = True
         self._wake_up()
+        if seconds:
+            self._thread.join(seconds)
 
     def _wake_up(self) -> None:
         with contextlib.suppress(OSError):
@@ -322,10 +334,16 @@ class RemoteSession:
                         self._received += len(received)
                         *lines, rest = (rest + received).split(b"\n")
                         for line in lines:
-                            state = self._apply(state, self._parse(line))
+                            message, is_news = self._parse(line), self._current
+                            state = self._apply(state, message)
+                            if self._current:
+                                self._state, self._was_current = state, True
+                            if self._listener is not None:
+                                self._listener(message, is_news)
                 if self._current:
                     self._state, self._was_current = state, True
                     self._answered.set()
+        _say_farewell(engine)
 
     def _parse(self, line: bytes) -> Message:
         try:
@@ -364,3 +382,13 @@ class RemoteSession:
             case _:
                 return state.apply(message)
         return state
+
+
+def _say_farewell(engine: socket.socket) -> None:
+    """Say that nothing more comes, and read until the engine has heard it, or is too slow."""
+    with contextlib.suppress(OSError):
+        engine.shutdown(socket.SHUT_WR)
+        engine.settimeout(FAREWELL_SECONDS)
+        end = time.monotonic() + FAREWELL_SECONDS
+        while time.monotonic() < end and engine.recv(READ_BYTES):
+            pass

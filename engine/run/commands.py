@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from engine.common.record import Record
+from engine.common.record import Author, Reason, Record
 from engine.run.edits import Edit
 from engine.run.experiment import Experiment
 
@@ -33,20 +33,27 @@ class Stop(Record):
     kind: Literal["stop"] = "stop"
 
 
-class MakeEdit(Record):
+class Asked(Record):
+    """Something whose author and reason are journaled with it."""
+
+    author: Author = ""  # who asks; empty: a person at a screen
+    reason: Reason = ""
+
+
+class MakeEdit(Asked):
     """Journal an edit; it says itself from which step it holds."""
 
     kind: Literal["make-edit"] = "make-edit"
     edit: Edit
 
 
-class UndoEdit(Record):
+class UndoEdit(Asked):
     """Take back the latest edit that has not taken effect yet."""
 
     kind: Literal["undo-edit"] = "undo-edit"
 
 
-class InjectTemplate(Record):
+class InjectTemplate(Asked):
     """Score a template of one's own at once and rank it with the others."""
 
     kind: Literal["inject-template"] = "inject-template"

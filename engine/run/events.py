@@ -16,7 +16,16 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from engine.common.bits import text_to_bits
-from engine.common.record import Count, LogLikelihood, Positive, Seconds, Share, to_json
+from engine.common.record import (
+    Author,
+    Count,
+    LogLikelihood,
+    Positive,
+    Reason,
+    Seconds,
+    Share,
+    to_json,
+)
 from engine.config import Select
 from engine.prompts.message import Finish, Message
 from engine.run.edits import Edit
@@ -224,7 +233,12 @@ class FinishStarted(EventRecord):
     step: Count  # the last one
 
 
-class TemplateInjected(EventRecord):
+class _Asked(EventRecord):
+    author: Author = ""  # who asked for it; empty: a person at a screen
+    reason: Reason = ""
+
+
+class TemplateInjected(_Asked):
     """A person's template was accepted; it is scored as soon as the models are there."""
 
     kind: Literal["template-injected"] = "template-injected"
@@ -247,7 +261,7 @@ class RunPaused(EventRecord):
     step: Count
 
 
-class Edited(EventRecord):
+class Edited(_Asked):
     """A person's edit, numbered from 1; it holds from ``step`` on."""
 
     kind: Literal["edited"] = "edited"
@@ -256,7 +270,7 @@ class Edited(EventRecord):
     edit: Edit
 
 
-class EditUndone(EventRecord):
+class EditUndone(_Asked):
     """An edit was taken back before it took effect."""
 
     kind: Literal["edit-undone"] = "edit-undone"
@@ -297,6 +311,7 @@ class Warned(EventRecord):
 
     kind: Literal["warned"] = "warned"
     message: str
+    refuses: str = ""  # the kind of the command that is not done
 
 
 class RunFailed(EventRecord):

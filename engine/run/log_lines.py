@@ -107,14 +107,16 @@ def sentence(event: ev.Event, before: Before) -> Said | None:
             return Said(f"taken up with {places}")
         case ev.Edited():
             option = event.edit.key if isinstance(event.edit, SetOption) else ""
-            return Said(f"{event.edit.describe()} ({before.when(event.step)})", option=option)
+            when = f"({before.when(event.step)})"
+            return Said(f"{event.edit.describe()} {when}{_by(event)}", option=option)
         case ev.EditUndone():
             undone = (e.edit.describe() for e in before.edits if e.number == event.number)
-            return Said(f"undone: {next(undone, 'an edit')}")
+            return Said(f"undone: {next(undone, 'an edit')}{_by(event)}")
         case ev.TemplateInjected():
-            if before.scores_at_once:
-                return None  # its score is next
-            return Said(f"injected, to be scored once the models are there: {event.template}")
+            by = _by(event)
+            if before.scores_at_once:  # its score is next
+                return Said(f"injected{by}: {event.template}") if by else None
+            return Said(f"injected, to be scored once the models are there{by}: {event.template}")
         case ev.InjectionRefused():
             return Said(f"template refused: {event.reason} ({event.template})", "warning")
         case ev.TemplateScored():
@@ -185,3 +187,9 @@ def _what_next(event: ev.StepRetried) -> str:
     if event.again:
         return "asking again"
     return "at temperature 0 the same question gets the same replies, so it is not asked again"
+
+
+def _by(asked: ev.Edited | ev.EditUndone | ev.TemplateInjected) -> str:
+    """Who asked for it, and why, where that was said."""
+    author = f", by {asked.author}" if asked.author else ""
+    return f"{author}, because: {asked.reason}" if asked.reason else author

@@ -17,6 +17,7 @@ from engine.common.errors import JournalError, UserError
 from engine.common.files import append_traceback
 from engine.run import events as ev
 from engine.run.commands import (
+    Asked,
     Command,
     EndExperiment,
     InjectTemplate,
@@ -29,7 +30,6 @@ from engine.run.commands import (
     UndoEdit,
 )
 from engine.run.edit_check import edit_problem, injection_problem
-from engine.run.edits import Edit
 from engine.run.experiment import Experiment
 from engine.search.unused import unused_problem
 from engine.session.experiments import experiment_events
@@ -158,11 +158,11 @@ class Obeyer:
             case StepOnce():
                 self._hold, self.holds_after_step = False, True
             case MakeEdit():
-                self._edit(command.edit)
+                self._edit(command)
             case UndoEdit():
-                self._undo()
+                self._undo(command)
             case InjectTemplate():
-                self._inject(command.text)
+                self._inject(command)
             case RunExperiment():
                 self._experiment(command.experiment)
             case EndExperiment():
@@ -170,36 +170,42 @@ class Obeyer:
 
     # -- edits and a person's templates --------------------------------------------------------
 
-    def _edit(self, edit: Edit) -> None:
-        state = self._publisher.state
+    def _edit(self, command: MakeEdit) -> None:
+        state, edit = self._publisher.state, command.edit
         problem = edit_problem(state, edit) or unused_problem(state, edit)
         if problem is not None:
-            self._publish(ev.Warned(message=f"edit refused: {problem}"))
+            self._refuse(command, f"edit refused: {problem}")
             return
-        self._publish(ev.Edited(number=state.edits_made + 1, step=state.next_step, edit=edit))
+        number, step = state.edits_made + 1, state.next_step
+        self._publish(ev.Edited(number=number, step=step, edit=edit, **_asked(command)))
 
-    def _undo(self) -> None:
+    def _undo(self, command: UndoEdit) -> None:
         pending = self._publisher.state.pending
         if pending:
-            self._publish(ev.EditUndone(number=pending[-1].number))
+            self._publish(ev.EditUndone(number=pending[-1].number, **_asked(command)))
         else:
-            self._publish(ev.Warned(message="nothing to undo: every edit has taken effect"))
+            self._refuse(command, "nothing to undo: every edit has taken effect")
 
-    def _inject(self, text: str) -> None:
+    def _inject(self, command: InjectTemplate) -> None:
         """Accept a person's template: from then on it is in the journal, whatever happens."""
-        state = self._publisher.state
+        state, text = self._publisher.state, command.text
         assert state.config is not None
         parsed = task_of(state.config.vlm).read(text, accept=state.config.proposal.accept)
         if parsed.template is None:
             reason = parsed.reason.explanation if parsed.reason else "it is no template"
-            self._publish(ev.Warned(message=f"template refused: {reason} ({text})"))
+            self._refuse(command, f"template refused: {reason} ({text})")
             return
         problem = injection_problem(state, parsed.template)
         if problem is not None:
-            self._publish(ev.Warned(message=problem))
+            self._refuse(command, problem)
             return
-        self._publish(ev.TemplateInjected(step=state.step, template=parsed.template))
+        self._publish(
+            ev.TemplateInjected(step=state.step, template=parsed.template, **_asked(command))
+        )
         self.score_waiting()
+
+    def _refuse(self, command: Command, why: str) -> None:
+        self._publish(ev.Warned(message=why, refuses=command.kind))
 
     def _score_injected(self, search: Search, injected: ev.TemplateInjected) -> None:
         """
@@ -257,3 +263,8 @@ class Obeyer:
                 self._deferred.append(command)
                 return True
             self._do(command)
+
+
+def _asked(command: Asked) -> dict[str, str]:
+    """Who asked for it, and why."""
+    return {"author": command.author, "reason": command.reason}

@@ -10,6 +10,7 @@ import typer
 
 from glov_tui.cli.app import app
 from glov_tui.commands.arguments import (
+    Action,
     AsJson,
     BackendKind,
     ConfigArgument,
@@ -136,6 +137,43 @@ def stop(run: RunOrSweepArgument) -> None:
     from glov_tui.commands.stop import stop_run
 
     stop_run(run)
+
+
+@app.command(rich_help_panel=PANEL)
+def ctl(
+    run: RunArgument,
+    action: Annotated[Action, typer.Argument(help="What to do; see below.")],
+    values: Annotated[
+        list[str] | None, typer.Argument(help="With what.", show_default=False)
+    ] = None,
+    author: Annotated[
+        str, typer.Option(envvar="GLOV_AUTHOR", help="Who asks; journaled with each edit.")
+    ] = "",
+    reason: Annotated[str, typer.Option(help="Why; journaled with each edit.")] = "",
+    take: Annotated[
+        bool, typer.Option("--take", help="Take the controls from a screen that has them.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(min=0, help="Seconds that a command may take; 0: any number.")
+    ] = 60.0,
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="watch: what was before, too.")
+    ] = False,
+    telemetry: Annotated[
+        bool, typer.Option("--telemetry", help="watch: tokens and progress, too.")
+    ] = False,
+) -> None:
+    """Drive a run that is under way from a script: JSON out, one document a line.
+
+    Actions: status; watch (events as they come); pause; resume; step [N]; stop; edit KEY=VALUE ...;
+    alpha VALUE; layer N ...; prompt FILE; inject TEMPLATE ...; pin, unpin, ban, allow TEMPLATE or
+    #RANK ...; anchors P+ P-, or auto; undo; send (commands as JSON lines from standard input).
+    Each waits for what comes of it. Exit codes: 0 done, 1 the run says no, 2 the call is wrong.
+    """
+    from glov_tui.commands.ctl import Asking, control
+
+    asking = Asking(author, reason, take, timeout or None, from_start, telemetry)
+    raise typer.Exit(control(run, action, values or [], asking))
 
 
 @app.command(rich_help_panel=PANEL)

@@ -30,6 +30,29 @@ class BackendKind(StrEnum):
     RAY = "ray"
 
 
+class Action(StrEnum):
+    """What ``glov ctl`` tells or asks a run."""
+
+    STATUS = "status"
+    WATCH = "watch"
+    PAUSE = "pause"
+    RESUME = "resume"
+    STEP = "step"
+    STOP = "stop"
+    EDIT = "edit"
+    ALPHA = "alpha"
+    LAYER = "layer"
+    PROMPT = "prompt"
+    INJECT = "inject"
+    PIN = "pin"
+    UNPIN = "unpin"
+    BAN = "ban"
+    ALLOW = "allow"
+    ANCHORS = "anchors"
+    UNDO = "undo"
+    SEND = "send"
+
+
 class ImageSplit(StrEnum):
     """The two splits of a data set."""
 

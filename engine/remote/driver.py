@@ -1,0 +1,210 @@
+"""Driving a run that is under way without a screen: each command waits for what comes of it."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from engine.common.errors import UserError
+from engine.prompts.template import normalise
+from engine.remote.client import FAREWELL_SECONDS, RemoteSession
+from engine.remote.messages import Greeting, Message, Refused, TakeControls
+from engine.run import events as ev
+from engine.run.commands import Command, InjectTemplate, MakeEdit, Pause, Resume, StepOnce, UndoEdit
+from engine.run.event_record import EventRecord
+from engine.run.state import ENDED, RunState
+
+T = TypeVar("T")
+
+LOOK_SECONDS = 0.1
+"""How often it is looked whether the run has ended, while nothing comes."""
+
+
+class NotDone(UserError):
+    """A command that the run did not carry out, and why."""
+
+
+class Driver:
+    """The controls of a run under way, held while this is open.
+
+    with Driver(folder, "a script") as driver:
+        driver.do(Pause())
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        takes: bool = False,
+        seconds: float | None = 60.0,
+        whole: bool = False,
+    ) -> None:
+        """
+        Args:
+            folder: of the run.
+            name: what others see.
+            takes: whether to take the controls from a screen that has them. They go back to it
+                when this is closed.
+            seconds: how long a command may take; None: as long as it takes.
+            whole: whether the news begin with all facts of before.
+
+        Raises:
+            JournalError: if no engine is there, or it does not answer.
+        """
+        self._takes, self._seconds = takes, seconds
+        self._whole, self._began = whole, False
+        self._facts = 0  # of this connection, which begins with all of the journal
+        self._told = 0  # of all connections
+        self._news: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._session = RemoteSession.attach(folder, name, self._heard)
+
+    def _heard(self, message: Message, is_news: bool) -> None:
+        """Each fact once, also where the connection broke and was made again."""
+        self._began = self._began or is_news
+        if isinstance(message, Greeting):
+            self._facts = 0
+        if isinstance(message, EventRecord) and message.is_fact:
+            self._facts += 1
+            if self._facts <= self._told:
+                return
+            self._told = self._facts
+            is_news = self._began or self._whole
+        if is_news:
+            self._news.put(message)
+
+    def __enter__(self) -> Driver:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        self._session.close(FAREWELL_SECONDS)
+
+    @property
+    def session(self) -> RemoteSession:
+        """The session, for its state and who has the controls."""
+        return self._session
+
+    @property
+    def state(self) -> RunState:
+        """The latest state."""
+        return self._session.state
+
+    def do(self, command: Command) -> ev.Event | None:
+        """Have a command carried out; returns the fact that it is, where there is one.
+
+        An injected template is scored first, where the models are there.
+
+        Raises:
+            NotDone: if the run says no, ends first, or takes too long.
+        """
+        self._have_controls(command.kind)
+        match command:
+            case Pause():
+                self._send(command)
+                self._until(lambda _: self.state.status == "paused" or None, command.kind)
+            case Resume():
+                self._send(command)
+                self._until(lambda _: self.state.status != "paused" or None, command.kind)
+            case StepOnce():
+                before = self.state.steps_done
+                self._send(command)
+                self._until(lambda _: self._has_stepped(before) or None, command.kind)
+            case MakeEdit():
+                self._send(command)
+                return self._until(_fact(ev.Edited), command.kind)
+            case UndoEdit():
+                self._send(command)
+                return self._until(_fact(ev.EditUndone), command.kind)
+            case InjectTemplate():
+                self._send(command)
+                accepted = self._until(_fact(ev.TemplateInjected), command.kind)
+                if not self.state.scores_at_once:
+                    return accepted
+                return self._until(lambda news: self._scored(accepted, news), command.kind)
+            case _:
+                self._session.send(command)
+        return None
+
+    def next_news(self) -> Message | None:
+        """What comes next; None once the run has ended and all of it was given."""
+        while True:
+            ended = self._session.ended  # looked at first: what it said before is there then
+            try:
+                return self._news.get(timeout=LOOK_SECONDS)
+            except queue.Empty:
+                if ended:
+                    return None
+
+    def _has_stepped(self, before: int) -> bool:
+        state = self.state
+        return state.steps_done > before and (state.status == "paused" or state.status in ENDED)
+
+    def _scored(
+        self, accepted: ev.TemplateInjected, news: Message | None
+    ) -> ev.TemplateScored | None:
+        key = normalise(accepted.template)
+        if isinstance(news, ev.InjectionRefused) and normalise(news.template) == key:
+            raise NotDone(f"template refused: {news.reason}")
+        if isinstance(news, ev.TemplateScored) and normalise(news.template) == key:
+            return news
+        return None
+
+    def _have_controls(self, what: str) -> None:
+        def held(_: Message | None) -> bool | None:
+            controls = self._session.controls
+            return (controls is not None and controls.holder == self._session.number) or None
+
+        if held(None):
+            return
+        if not self._takes:
+            controls = self._session.controls
+            holder = controls.name(controls.holder) if controls is not None else "another screen"
+            raise NotDone(f"{what}: {holder} has the controls; --take takes them for a moment")
+        self._session.send(TakeControls())
+        self._until(held, "take-controls")
+
+    def _send(self, command: Command) -> None:
+        while not self._news.empty():  # what was said before is no answer
+            self._news.get()
+        self._session.send(command)
+
+    def _until(self, found: Callable[[Message | None], T | None], what: str) -> T:
+        """Wait for something in the news, or in the state."""
+        end = None if self._seconds is None else time.monotonic() + self._seconds
+        news: Message | None = None
+        while True:
+            ended = self._session.ended
+            if isinstance(news, Refused):
+                raise NotDone(news.message)
+            if isinstance(news, ev.Warned) and news.refuses == what:
+                raise NotDone(news.message)
+            value = found(news)
+            if value is not None:
+                return value
+            if ended and self._news.empty():
+                why = self.state.error or f"the run is {self.state.status}"
+                raise NotDone(f"{what}: {why}")
+            if end is not None and time.monotonic() > end:
+                raise NotDone(
+                    f"{what}: not done after {self._seconds:g} s; it will be at the next safe point"
+                    " (--timeout waits longer)"
+                )
+            try:
+                news = self._news.get(timeout=LOOK_SECONDS)
+            except queue.Empty:
+                news = None
+
+
+Answer = TypeVar("Answer", ev.Edited, ev.EditUndone, ev.TemplateInjected)
+
+
+def _fact(kind: type[Answer]) -> Callable[[Message | None], Answer | None]:
+    return lambda news: news if isinstance(news, kind) else None

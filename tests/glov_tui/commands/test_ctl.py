@@ -1,0 +1,248 @@
+"""`glov ctl`: a run driven by a script, and what it says where it can't be."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.common.errors import UserError
+from engine.common.kept import Kept
+from engine.prompts.template import normalise
+from engine.remote.client import RemoteSession
+from engine.remote.messages import TakeControls
+from engine.run import events as ev
+from engine.run.commands import Pause, Resume
+from engine.session.local import LocalSession
+from engine.storage.journal import read_journal
+from glov_tui.commands.arguments import Action
+from glov_tui.commands.ctl import Asking, control
+from tests.support.command import called
+from tests.support.patience import CEILING_SECONDS, wait_until
+from tests.support.screens import served
+from tests.support.small_runs import demo, drive
+from tests.support.written_runs import write_run
+
+MINE = "a blurry photo of a <category> of mine."
+ASKING = Asking(author="a script", reason="to see", seconds=CEILING_SECONDS)
+
+
+@pytest.fixture
+def session(tmp_path: Path, kept: Kept) -> Iterator[LocalSession]:
+    """A run whose steps have begun, and nobody is at it."""
+    with served(tmp_path / "run", kept, None, "steps=12") as session:
+        session.start()
+        wait_until(lambda: session.state.step > 0)
+        yield session
+
+
+class Script:
+    """Calls of one run, and the documents that each printed."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder, self._capsys = folder, capsys
+
+    def __call__(self, action: Action, *values: str, asking: Asking = ASKING) -> list[Any]:
+        self._capsys.readouterr()
+        self.code = control(str(self.folder), action, values, asking)
+        return [json.loads(line) for line in self._capsys.readouterr().out.splitlines()]
+
+    def one(self, action: Action, *values: str, asking: Asking = ASKING) -> Any:
+        (document,) = self(action, *values, asking=asking)
+        return document
+
+
+@pytest.fixture
+def script(session: LocalSession, capsys: pytest.CaptureFixture[str]) -> Script:
+    return Script(session.folder, capsys)
+
+
+def test_a_script_pauses_injects_edits_steps_and_goes_on(session, script) -> None:
+    paused = script.one(Action.PAUSE)
+    assert paused["done"] and paused["status"] == session.state.status == "paused"
+
+    injected = script.one(Action.INJECT, MINE)
+    template = wait_until(lambda: session.state.find(normalise(MINE)))
+    rank = session.state.ranking.index(template) + 1
+    assert injected["template"] == {
+        "template": MINE, "train_accuracy": template.accuracy, "rank": rank
+    }  # fmt: skip
+
+    made = script.one(Action.ALPHA, "0.5")
+    assert made["done"], made
+    assert made["edit"] == {
+        "number": 1,
+        "edit": "steering.alpha = 0.5",
+        "from_step": session.state.next_step,
+        "author": "a script",
+        "reason": "to see",
+    }
+    steps = session.state.steps_done
+    stepped = script(Action.STEP, "2")
+    assert [one["steps_done"] for one in stepped] == [steps + 1, steps + 2]
+    assert session.state.config.steering.alpha == 0.5
+    assert script.one(Action.RESUME)["status"] != "paused"
+    assert session.wait(CEILING_SECONDS)
+
+    facts = read_journal(session.folder).events
+    asked = [f for f in facts if isinstance(f, ev.Edited | ev.TemplateInjected)]
+    assert [(f.author, f.reason) for f in asked] == [("a script", "to see")] * 2
+    log = [line.text for line in session.state.log]
+    assert f"injected, by a script, because: to see: {MINE}" in log
+    assert any(text.endswith(", by a script, because: to see") for text in log)
+
+
+def test_what_the_run_refuses_is_said_and_is_exit_code_1(session, script) -> None:
+    script(Action.PAUSE)
+    wrong = script.one(Action.EDIT, "steps=5")
+    assert script.code == 1 and not wrong["done"] and "can't change during a run" in wrong["why"]
+    assert "repeat" in script.one(Action.INJECT, "no placeholder")["why"] or script.code == 1
+    assert "nothing to undo" in script.one(Action.UNDO)["why"]
+    assert session.state.edits == ()
+
+
+def test_templates_are_named_by_text_or_rank(session, script) -> None:
+    script(Action.PAUSE)
+    script(Action.INJECT, MINE)
+    best = wait_until(lambda: session.state.find(normalise(MINE)) and session.state.best)
+    for call in ((Action.PIN, "#1"), (Action.BAN, f" {MINE} "), (Action.ANCHORS, "#1", "#2")):
+        answer = script.one(*call)
+        assert answer["done"], answer
+    told = [edited.edit.describe() for edited in session.state.pending]
+    assert told[0] == f"pinned: {best.key}" and told[1].startswith("banned: ")
+    assert told[2].startswith(f"P+ chosen: {best.key}; P- chosen: ")
+    with pytest.raises(UserError, match=r"there is no rank '#9999': #1 to #\d+ are there"):
+        script(Action.PIN, "#9999")
+    script(Action.UNDO)
+    assert len(session.state.pending) == 2
+
+
+def test_commands_come_as_json_lines_and_a_wrong_line_sends_none(
+    session, script, monkeypatch
+) -> None:
+    edit = {"kind": "set-option", "key": "sampling.temperature", "value": 0.7}
+    lines = [{"kind": "pause"}, {"kind": "make-edit", "edit": edit, "author": "me"}]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text + '\n{"kind": "jump"}\n'))
+    with pytest.raises(UserError, match=r"line 4 of standard input is no command"):
+        script(Action.SEND)
+    assert session.state.status != "paused" and not session.state.edits
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    answers = script(Action.SEND)
+    assert [answer["command"] for answer in answers] == ["pause", "make-edit"]
+    assert answers[1]["edit"]["author"] == "me"  # what the line says goes first
+    assert answers[1]["edit"]["reason"] == "to see"
+
+
+def test_a_template_that_comes_before_the_models_waits_for_them(tmp_path, kept, capsys) -> None:
+    with served(tmp_path / "run", kept, None, "steps=1") as session:
+        session.send(Pause())
+        session.start()
+        wait_until(lambda: session.state.status == "paused")
+        script = Script(session.folder, capsys)
+        answer = script.one(Action.INJECT, MINE)
+        assert answer["done"] and answer["waits"] == MINE and "template" not in answer
+        assert script.one(Action.RESUME)["done"]
+        wait_until(lambda: session.state.find(normalise(MINE)))
+
+
+def test_a_screen_that_has_the_controls_keeps_them_unless_they_are_taken(session, script) -> None:
+    screen = RemoteSession.attach(session.folder, "pts/7")
+    refused = script.one(Action.PAUSE)
+    assert script.code == 1 and refused["why"] == (
+        "pause: pts/7 has the controls; --take takes them for a moment"
+    )
+    taking = Asking(takes=True, seconds=CEILING_SECONDS)
+    assert script.one(Action.PAUSE, asking=taking)["status"] == "paused"
+    wait_until(lambda: screen.controls.holder == screen.number)  # it has them back
+    status = script.one(Action.STATUS)
+    assert status["screens"] == {"names": ["pts/7"], "controls": "pts/7"}
+    screen.close()
+
+
+def test_a_command_that_takes_too_long_is_said_to(session, script) -> None:
+    script(Action.PAUSE)
+    never = Asking(seconds=0.0)
+    answer = script.one(Action.STEP, asking=never)
+    assert script.code == 1 and "not done after 0 s" in answer["why"]
+
+
+def test_watch_gives_each_fact_once_to_the_end(session, script) -> None:
+    script(Action.PAUSE)
+    before = len(read_journal(session.folder).events)
+    going_on = threading.Thread(
+        target=lambda: (
+            wait_until(lambda: len(_screens(session.folder)) > 1),
+            script_resume(session.folder),
+        )
+    )
+    going_on.start()
+    facts = script(Action.WATCH, asking=Asking(whole=True))
+    going_on.join(CEILING_SECONDS)
+    assert script.code == 0
+    written = [e.model_dump(mode="json") for e in read_journal(session.folder).events]
+    assert len(written) > before and facts == written
+    assert facts[-1]["kind"] == "run-finished"
+
+
+def _screens(folder: Path) -> tuple[object, ...]:
+    watching = RemoteSession.attach(folder, "counts")
+    try:
+        return watching.controls.screens
+    finally:
+        watching.close()
+
+
+def script_resume(folder: Path) -> None:
+    taking = RemoteSession.attach(folder, "goes on")
+
+    taking.send(TakeControls())
+    taking.send(Resume())
+    taking.wait(CEILING_SECONDS)
+
+
+def test_an_ended_run_has_a_status_and_its_facts_and_takes_no_command(tmp_path, capsys) -> None:
+    script = Script(write_run(tmp_path / "old"), capsys)
+    status = script.one(Action.STATUS)
+    assert status["status"] == "finished" and status["screens"] is None
+    assert status["result"]["folder"] == str(script.folder)
+    facts = script(Action.WATCH, asking=Asking(whole=True))
+    assert [fact["kind"] for fact in facts][:1] == ["run-started"]
+    for action in (Action.WATCH, Action.PAUSE):
+        with pytest.raises(UserError, match="finished|no engine is at work"):
+            script(action)
+
+
+@pytest.mark.parametrize(
+    "call, why",
+    [
+        (("pause", "now"), "pause takes nothing more; got 'now'"),
+        (("step", "0"), "step takes a number of steps, 1 or more; got '0'"),
+        (("edit",), "edit takes KEY.PATH=VALUE ..."),
+        (("alpha", "1", "2"), "alpha takes one number"),
+        (("anchors", "#1"), "anchors takes two templates"),
+        (("prompt",), "prompt takes one file"),
+    ],
+)
+def test_a_wrong_call_says_what_is_right(session, script, call, why) -> None:
+    action, *values = call
+    with pytest.raises(UserError) as raised:
+        script(Action(action), *values)
+    assert why in str(raised.value)
+
+
+def test_a_process_is_told_by_its_exit_code(tmp_path: Path, kept: Kept) -> None:
+    folder = tmp_path / "run"
+    drive(LocalSession.create(demo("steps=0"), folder, kept=kept))
+    done = called("ctl", str(folder), "pause")
+    assert done.returncode == 2 and "is finished" in done.stderr and not done.stdout
+    done = called("ctl", str(folder), "status")
+    assert done.returncode == 0 and json.loads(done.stdout)["status"] == "finished"
+    done = called("ctl", str(folder), "jump")
+    assert done.returncode == 2 and "jump" in done.stderr
