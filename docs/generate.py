@@ -25,9 +25,9 @@ from engine.storage.check import CheckFacts
 from engine.sweeps.document import SweepFacts
 from engine.sweeps.tables.proposal import PlannedTable
 from engine.sweeps.tables.report import TableFacts
+from glov_tui.commands.ctl import Answer, Running
 from glov_tui.commands.dataset_facts import DatasetFacts, DatasetLine
 from glov_tui.commands.doctor import Machine
-from glov_tui.commands.ctl import Answer, Running
 from glov_tui.commands.export import ExportFacts
 from glov_tui.commands.on_screen import Detached
 from glov_tui.commands.steer_report import SteerFacts
