@@ -37,7 +37,7 @@ BEGIN, END = "<!-- {}: written by docs/generate.py -->", "<!-- end -->"
 
 
 class Document(NamedTuple):
-    """What commands print with ``--json``."""
+    """What commands print with ``--json``, or always."""
 
     commands: tuple[str, ...]
     when: str  # of these commands, if not always
