@@ -23,7 +23,7 @@ from engine.run import events as ev
 from engine.run.commands import Command, InjectTemplate, MakeEdit, Pause, Resume, StepOnce, UndoEdit
 from engine.run.edits import BanTemplate, ChooseAnchors, Edit, PinTemplate, SetNextPrompt, SetOption
 from engine.run.event_record import EventRecord
-from engine.run.result import PrintedResult, summarise
+from engine.run.result import RunResult, summarise
 from engine.run.state import RunState, Status
 from engine.storage.journal import is_driven, read_journal, read_state
 from engine.storage.run_folder import find_run, run_argument
@@ -98,7 +98,8 @@ class Running(TypedDict):
     banned: list[str]
     anchors: list[str]  # P+ and P-; none before the first improvement
     screens: Screens | None  # null where no engine is at work
-    result: PrintedResult
+    folder: str
+    result: RunResult
 
 
 def control(run: str, action: Action, values: Sequence[str], asking: Asking) -> int:
@@ -338,7 +339,8 @@ def _running(state: RunState, folder: Path, screens: Screens | None) -> Running:
         "banned": [_text(key, state) for key in sorted(state.banned)],
         "anchors": [_text(key, state) for key in state.anchors or ()],
         "screens": screens,
-        "result": {**summarise(state), "folder": str(folder)},
+        "folder": str(folder),
+        "result": summarise(state),
     }
 
 

@@ -211,7 +211,7 @@ def test_an_ended_run_has_a_status_and_its_facts_and_takes_no_command(tmp_path, 
     script = Script(write_run(tmp_path / "old"), capsys)
     status = script.one(Action.STATUS)
     assert status["status"] == "finished" and status["screens"] is None
-    assert status["result"]["folder"] == str(script.folder)
+    assert status["folder"] == str(script.folder)
     facts = script(Action.WATCH, asking=Asking(whole=True))
     assert [fact["kind"] for fact in facts][:1] == ["run-started"]
     for action in (Action.WATCH, Action.PAUSE):
