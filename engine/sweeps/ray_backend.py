@@ -18,6 +18,7 @@ from typing import Any
 from engine.common.files import write_atomic
 from engine.common.quiet_ray import why_unable
 from engine.common.wording import counted
+from engine.config import RunConfig
 from engine.storage.journal import is_begun
 from engine.storage.lock import Owner, read_owner
 from engine.sweeps import ray_cluster
@@ -34,7 +35,7 @@ WAITING = 2  # times as many trials are with Ray as there is room for: it fills 
 class RayOptions:
     """Where trials run, what each takes, and how often one is taken up whose process was lost.
 
-    ``gpus`` None: one where the cluster has any.
+    ``gpus`` None: one where the cluster has any, and a run may use one.
     """
 
     address: str | None = None
@@ -75,7 +76,7 @@ class RayBackend:
         """
         with ray_cluster.connected(self._options.address) as ray, self._token() as token:
             nodes = ray_cluster.living_nodes(ray)
-            needs = self._needs(nodes)
+            needs = self.needs(nodes, jobs)
             able = ray_cluster.check_room(nodes, needs)
             ray_cluster.check_nodes(ray, able, token)
             task = ray.remote(max_retries=0, num_cpus=needs.cpus, num_gpus=needs.gpus)(run_trial)
@@ -106,15 +107,17 @@ class RayBackend:
         """Say something of a job."""
         self._on_news(job, text)
 
-    def trial(self, job: Job, token: Path, gone: Owner | None) -> Trial:
+    def trial(self, job: Job, needs: Needs, token: Path, gone: Owner | None) -> Trial:
         """A job as it is sent to a node, whose working folder is another."""
         moved = dataclasses.replace(job, folder=job.folder.absolute())
-        return Trial(moved, token, self._token_text, gone)
+        return Trial(moved, needs.gpus > 0, token, self._token_text, gone)
 
-    def _needs(self, nodes: Sequence[Node]) -> Needs:
+    def needs(self, nodes: Sequence[Node], jobs: Sequence[Job]) -> Needs:
+        """What each of these jobs takes of one of these nodes."""
         gpus = self._options.gpus
         if gpus is None:
-            gpus = 1.0 if any(node.gpus >= 1 for node in nodes) else 0.0
+            wanted = any(_may_use_a_gpu(job.config) for job in jobs)
+            gpus = 1.0 if wanted and any(node.gpus >= 1 for node in nodes) else 0.0
         return Needs(self._options.cpus, gpus)
 
     @contextlib.contextmanager
@@ -164,7 +167,7 @@ class _Course:
         return max(1, WAITING * sum(node.slots(self._needs) for node in nodes))
 
     def _send(self, job: Job, lost: int, gone: Owner | None) -> None:
-        trial = self._backend.trial(job, self._token, gone)
+        trial = self._backend.trial(job, self._needs, self._token, gone)
         left_by = read_owner(job.folder)
         self._out[self._task.options(name=job.name).remote(trial)] = _Out(job, lost, left_by)
 
@@ -218,6 +221,11 @@ class _Course:
         self._backend.tell(out.job, f"{what}; taken up from its journal, {times} of {most} retries")
         self._send(out.job, times, read_owner(out.job.folder))
         return None
+
+
+def _may_use_a_gpu(config: RunConfig) -> bool:
+    llm = not config.llm.is_served and config.llm.device != "cpu"
+    return llm or config.vlm.device != "cpu"
 
 
 def _what_was_lost(errors: Any, error: BaseException) -> str:

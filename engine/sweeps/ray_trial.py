@@ -43,6 +43,7 @@ class Trial:
     """A job as it is sent to a node."""
 
     job: Job  # its folder absolute
+    has_gpu: bool  # or a share of one
     token: Path  # a file that every node sees
     token_text: str
     gone: Owner | None = None  # the process that drove it before and is dead
@@ -62,6 +63,8 @@ def run_trial(trial: Trial) -> TrialEnd:
     host = socket.gethostname()
     try:
         _check_shared(trial)
+        if not trial.has_gpu:  # before torch is imported: others have them
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
         threads.prepare()
         with _told() as told, _printing_to(trial.job.folder):
             _wait_until_free(trial.job.folder)

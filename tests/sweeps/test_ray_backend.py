@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +209,20 @@ def test_without_ray_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(UserError, match=r"pip install 'glov-tui\[ray\]'"):
         import_ray("--backend ray")
+
+
+def test_a_run_takes_a_gpu_where_there_is_one_that_it_may_use(tmp_path: Path) -> None:
+    nodes = [Node("a", "head", 4, 0), Node("b", "worker", 8, 2)]
+    some = small_sweep(tmp_path / "some", "vlm.device=cpu,auto", "llm.device=cpu").jobs
+    none = [job for job in some if job.config.vlm.device == "cpu"]
+
+    def gpus(options: RayOptions, nodes: list[Node], jobs: Sequence[Job]) -> float:
+        return RayBackend(tmp_path, options).needs(nodes, jobs).gpus
+
+    assert gpus(RayOptions(), nodes, some) == 1.0
+    assert gpus(RayOptions(), nodes[:1], some) == 0.0
+    assert gpus(RayOptions(), nodes, none) == 0.0
+    assert gpus(RayOptions(gpus=0.25), nodes, none) == 0.25
 
 
 @pytest.mark.parametrize(
