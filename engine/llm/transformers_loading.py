@@ -24,7 +24,7 @@ from engine.models import threads
 from engine.models.code import check_kernels, no_questions
 from engine.models.device import find_device
 from engine.models.memory import is_out_of_memory
-from engine.models.placing import check_quantization, placed
+from engine.models.placing import check_blocks, check_quantization, placed
 from engine.models.quiet import quiet
 from engine.prompts.jinja_limits import limit_chat_template
 
@@ -78,6 +78,7 @@ def load_model(config: LLMConfig, progress: Progress) -> tuple[Any, Any]:
         loaded: Any = AutoModelForCausalLM.from_pretrained(source, **arguments)
         model, found = loaded
         _check_complete(config.model, found["missing_keys"])
+        check_blocks(model, f"LLM {config.model}", "llm")
         model.eval().requires_grad_(False)
     threads.fit(model)
     return model, tokenizer

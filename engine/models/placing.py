@@ -17,6 +17,13 @@ from engine.models.load_errors import LONGEST
 from engine.models.quiet import quiet
 
 HOW_TO_QUANTIZE = "pip install 'glov-tui[quantized]'"
+_WHOLE = (
+    r"(?:.*\.)?(?:vision_tower|vision_model|vision_backbone|visual|embed_vision)",
+    r"(?:.*\.)?(?:multi_modal_projector|connector|image_projection|aligner|mlp1)",
+    "lm_head",
+)
+"""Parts of a model with an image tower that stay as they are: the tower is small and exact."""
+_BLOCK = 64  # weights with one scale
 _WITH_KERNELS = ("mxfp4", "fp8")
 """Ways to quantise whose fast code is on the hub: compiled, and fetched when a model is loaded."""
 
@@ -41,7 +48,7 @@ def placed(
         trusted: whether code that comes with a model may run.
     """
     given: dict[str, Any] = {"device_map": device_map or {"": device}, "dtype": dtype}
-    asked = _asked(quantization, dtype if isinstance(dtype, torch.dtype) else dtype_of(own))
+    asked = _asked(quantization, dtype if isinstance(dtype, torch.dtype) else dtype_of(own), own)
     if asked is None and quantized_by(own) in _WITH_KERNELS and not trusted:
         asked = _unpacked(own)
     return given if asked is None else {**given, "quantization_config": asked}
@@ -94,6 +101,22 @@ def check_quantization(
         ) from error
 
 
+def check_blocks(model: Any, name: str, section: Literal["llm", "vlm"]) -> None:
+    """See that a loaded model's layers of 4 bits can be computed with where they are.
+
+    Raises:
+        ModelError: if one on the CPU has rows that are no whole blocks; bitsandbytes takes none.
+    """
+    for module in model.modules():
+        width = getattr(module, "in_features", 0)
+        on_cpu = type(module).__name__ == "Linear4bit" and module.weight.device.type == "cpu"
+        if on_cpu and width % _BLOCK:
+            raise ModelError(
+                f"the {name} has a layer of {width} inputs, and 4 bits on a CPU take multiples of "
+                f'{_BLOCK} only: set {section}.quantization = "8bit" or "none"'
+            )
+
+
 def quantized_by(own: Any) -> str | None:
     """The way in which a model's files are quantised, by its configuration; None for none."""
     found = _quantization(own)
@@ -121,20 +144,23 @@ def _quantization(own: Any) -> Any:
     )
 
 
-def _asked(quantization: Quantization, dtype: torch.dtype) -> Any:
+def _asked(quantization: Quantization, dtype: torch.dtype, own: Any) -> Any:
     if quantization == "none":
         return None
     logging.getLogger("bitsandbytes").setLevel(logging.CRITICAL)  # it says something of each layer
     from transformers import BitsAndBytesConfig
 
     config: Any = BitsAndBytesConfig
+    sees = getattr(own, "vision_config", None) is not None
+    whole = list(_WHOLE) if sees else None  # else what the library leaves: the head
     if quantization == "8bit":
         # Without its threshold for outliers, which looks at all tokens and rows that are read
         # together: a token's logits would rest on later ones, and on the replies beside it.
-        return config(load_in_8bit=True, llm_int8_threshold=0.0)
+        return config(load_in_8bit=True, llm_int8_threshold=0.0, llm_int8_skip_modules=list(_WHOLE))
     # NormalFloat, its scales quantised too, as in QLoRA (arXiv 2305.14314).
     return config(
         load_in_4bit=True,
+        llm_int8_skip_modules=whole,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype,

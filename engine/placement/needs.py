@@ -11,7 +11,18 @@ from engine.placement.stored import FLOATS, Stored
 
 _PER_WEIGHT: Mapping[Quantization, float] = {"4bit": 0.5 + (1 + 4 / 256) / 64, "8bit": 1.0}
 """Bytes: four bits and a scale of one byte for 64 of them, or eight (bitsandbytes)."""
-_NEVER_QUANTIZED = ("embed", "lm_head", "wte", "wpe", "shared")  # parts of names
+_NEVER_QUANTIZED = (
+    "embed",
+    "lm_head",
+    "wte",
+    "wpe",
+    "shared",
+    "vision",
+    "visual",
+    "projector",
+    "connector",
+)
+"""Parts of names."""
 
 
 @dataclass(frozen=True, slots=True)

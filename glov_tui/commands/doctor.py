@@ -210,10 +210,14 @@ def _extras() -> dict[str, str]:
     how = f"no, {' and '.join(missing)} missing: pip install 'glov-tui[gguf]'"
     tables = "yes" if find_spec("datasets") else "no: pip install 'glov-tui[datasets]'"
     events = "yes" if find_spec("tensorboard") else "no: pip install 'glov-tui[tensorboard]'"
+    gauges = "yes" if find_spec("pynvml") else "no: pip install 'glov-tui[gpu]'"
+    bits = "yes" if find_spec("bitsandbytes") else "no: pip install 'glov-tui[quantized]'"
     return {
         "GGUF files": how if missing else "yes",
         "data sets of the hub": tables,
         "TensorBoard": events,
+        "weights of 4 and 8 bits": bits,
+        "GPU gauges": gauges,
         "LLMs on a server": "yes" if is_installed() else f"no: {HOW_TO_INSTALL}",
     }
 

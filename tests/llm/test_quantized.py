@@ -56,6 +56,12 @@ def test_it_is_steered_with_a_cache_as_any_other(bits: str, tmp_path: Path) -> N
     assert len(together) == 3 and alone == together[:1]
 
 
+def test_rows_that_are_no_whole_blocks_are_refused_in_words(tmp_path: Path) -> None:
+    folder = save_tiny(tmp_path, "llama")
+    with pytest.raises(ModelError, match=r"a layer of 32 inputs, and 4 bits on a CPU take multip"):
+        load_model(section(folder, quantization="4bit"), lambda _: None)
+
+
 @pytest.mark.parametrize("bits", ["4bit", "8bit"])
 def test_what_it_takes_is_known_before(bits: str, tmp_path: Path) -> None:
     folder = wide(tmp_path)

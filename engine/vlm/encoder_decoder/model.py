@@ -21,7 +21,7 @@ from engine.models.code import check_kernels, no_questions
 from engine.models.device import find_device
 from engine.models.identity import identify, sampled_hash
 from engine.models.load_errors import LONGEST, in_words
-from engine.models.placing import check_quantization, placed
+from engine.models.placing import check_blocks, check_quantization, placed
 from engine.models.quiet import quiet
 from engine.prompts.jinja_limits import limit_chat_template
 
@@ -80,6 +80,7 @@ def load_model(config: VLMConfig) -> LoadedModel:
                 f"the VLM {name} lacks weights that a model of its kind has ({some}): its files "
                 "may be incomplete, or of another model"
             )
+        check_blocks(model, f"VLM {name}", "vlm")
         model.eval().requires_grad_(False)
     threads.fit(model)
     return LoadedModel(

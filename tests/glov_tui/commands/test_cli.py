@@ -176,6 +176,8 @@ def test_doctor_and_datasets(tmp_path: Path) -> None:
         "GGUF files",
         "data sets of the hub",
         "TensorBoard",
+        "weights of 4 and 8 bits",
+        "GPU gauges",
         "LLMs on a server",
     }
     assert set(extras.values()) == {"yes"}  # the extra dev has all of them
