@@ -3,6 +3,9 @@
 #   python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/glov demo
 PYTHON ?= python3
 VENV ?= .venv
+# Of two cores three workers keep both busy, since some tests wait for what they started; each takes
+# about 2 GB with its processes.
+WORKERS ?= 3
 BIN := $(VENV)/bin
 
 .PHONY: demo test test-real chromium lint check clean
@@ -11,7 +14,7 @@ demo: $(VENV)/.installed
 	$(BIN)/glov demo
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest -n 3 --dist worksteal
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 test-real: $(VENV)/.installed-dev
 	$(BIN)/pytest -n 2 --dist loadfile -rs --durations=5 tests/real tests/browser
