@@ -11,6 +11,7 @@ from pathlib import Path
 from engine.common.errors import JournalError
 from engine.common.ownership import why_denied
 from engine.common.user_path import environment_path, user_path
+from engine.common.wording import counted
 from engine.config.run_name import LATEST, runs_folder
 
 EVENTS = "events.jsonl"
@@ -134,10 +135,29 @@ def find_run(run: str) -> Path:
         return folder
     if run == LATEST:
         raise JournalError(f"there is no run in {runs_folder()}/ yet; `glov demo` makes one")
+    within = _runs_within(run)
+    if within:
+        shown = ", ".join(map(str, within[:3])) + (", ..." if len(within) > 3 else "")
+        raise JournalError(
+            f"{run}: no run there (no {EVENTS}), but {counted(len(within), 'run')} in it, as a "
+            f"sweep has them: give one of {shown}"
+        )
     raise JournalError(
         f"{run}: no run there (no {EVENTS}); give a run's folder, its name in {runs_folder()}/ or "
         f"the beginning of it, or {LATEST}"
     )
+
+
+def _runs_within(run: str) -> list[Path]:
+    """The runs of a folder that is none itself, as of a sweep; by name."""
+    for folder in (user_path(run), runs_folder() / run):
+        try:
+            found = sorted(path for path in folder.iterdir() if holds_run(path))
+        except OSError:  # it is no folder, or another's
+            continue
+        if found:
+            return found
+    return []
 
 
 def run_argument(folder: Path) -> str:

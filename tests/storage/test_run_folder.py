@@ -49,6 +49,17 @@ def test_what_several_names_begin_with_is_refused_with_the_names(runs: Path) -> 
         find_run("")
 
 
+def test_runs_of_a_sweep_are_named_where_the_sweep_is_given(runs: Path) -> None:
+    with pytest.raises(JournalError, match="no run there"):
+        find_run("pet-sweep")  # none was begun
+    for name in ("seed=0", "seed=1"):
+        (runs / "pet-sweep" / name).mkdir()
+        (runs / "pet-sweep" / name / EVENTS).touch()
+    for given in ("pet-sweep", str(runs / "pet-sweep")):
+        with pytest.raises(JournalError, match="but 2 runs in it.*one of .*/seed=0, .*/seed=1$"):
+            find_run(given)
+
+
 def test_a_name_goes_before_what_it_is_the_beginning_of(runs: Path) -> None:
     (runs / "demo-").mkdir()
     (runs / "demo-" / EVENTS).touch()
