@@ -111,7 +111,10 @@ def find_layouts(decoder: Decoder) -> Layouts:
         static: tuple[Layout, ...] = ("static",) if found and right("static", steer=True) else ()
         rows = _first(lambda name: right(name, steer=True), _BY_ROW)
         plain: tuple[Layout, ...] = ("packed",) if found else ()
-        plain += rows if "window" in rows else _first(lambda n: right(n, steer=False), _BY_ROW)
+        if "window" in rows:
+            plain += rows
+        else:  # what is right steered is right without, which coarse rounding may hide
+            plain += _first(lambda name: right(name, steer=False), _BY_ROW) or rows
     return Layouts(steered=(*static, *found, *rows, "reread"), plain=(*static, *plain, "reread"))
 
 
