@@ -21,7 +21,8 @@ def models(billions: float, work: float = 0.0, vlm: float = 0.5) -> Any:
     def count(config: RunConfig) -> Sequence[Needs]:
         gpus = ("cuda:0", "cuda:1") if config.llm.device_map else None
         rows = config.proposal.candidates
-        size = int(billions * BYTES[config.llm.dtype] * GIB)
+        each = {"none": BYTES[config.llm.dtype], "8bit": 1, "4bit": 0.5}[config.llm.quantization]
+        size = int(billions * each * GIB)
         on_top = {"keys and values": int(work * rows * GIB)}
         return (
             Needs("VLM", "vlm", "clip", (config.vlm.device,), int(vlm * GIB), "headers"),
@@ -68,6 +69,14 @@ def test_both_models_on_one_device_count_together() -> None:
     rooms = {"cpu": HOST, "cuda:0": (24, 24), "cuda:1": (24, 24)}
     assert verdict(models(5, vlm=4.5), rooms) is not None
     assert verdict(models(5, vlm=4.5), rooms, "vlm.device=cuda:1") is None
+
+
+def test_fewer_bits_come_after_16_and_as_few_as_are_needed() -> None:
+    rooms = {"cpu": HOST, "cuda:0": (24, 24)}
+    found = verdict(models(14), rooms)
+    assert found is not None and 'With llm.quantization = "8bit" there is room' in found.text
+    found = verdict(models(40), rooms)
+    assert found is not None and 'With llm.quantization = "4bit" there is room' in found.text
 
 
 def test_where_nothing_helps_it_is_said() -> None:
