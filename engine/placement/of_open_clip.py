@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.common.user_path import reachable, user_path
+from engine.common.wording import counted
 from engine.config import VLMConfig
 from engine.models.device import find_device, name_in_full
 from engine.models.quiet import quiet
@@ -96,10 +97,11 @@ def _work(vlm: VLMConfig, shape: Any, each: int, images: int | None) -> dict[str
     length, text_width = text.get("context_length", 77), text.get("width", 512)
     texts = vlm.text_batch * length * text_width * _OF_A_LAYER * each
     work = {
-        f"activations of {vlm.image_batch} images or {vlm.text_batch} texts": (
-            max(vlm.image_batch * image, texts)
-        )
+        f"activations of {counted(vlm.image_batch, 'image')} or "
+        f"{counted(vlm.text_batch, 'text')}": max(vlm.image_batch * image, texts)
     }
     if images is not None:
-        work[f"features of {images:,} images"] = images * int(shape.get("embed_dim", 512)) * 4
+        work[f"features of {counted(images, 'image')}"] = (
+            images * int(shape.get("embed_dim", 512)) * 4
+        )
     return work

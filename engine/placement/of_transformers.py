@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 
 from engine.common.user_path import reachable, user_path
+from engine.common.wording import counted
 from engine.config import LLMConfig, RunConfig, VLMConfig, names_gguf
 from engine.llm.gguf import gguf_folder
 from engine.models.code import no_questions
@@ -55,8 +56,9 @@ def of_llm(config: RunConfig, llm: LLMConfig, what: str = "LLM") -> Needs:
     rows, new = config.proposal.candidates, config.sampling.max_new_tokens
     text = own.get_text_config(decoder=True)
     logits = 2 * rows * int(getattr(text, "vocab_size", 0)) * 4 * 3
+    replies, tokens = counted(rows, "reply", "replies"), counted(new, "token")
     work = {
-        f"keys and values ({rows} replies of {new} tokens, a prompt of about {prompt})": (
+        f"keys and values ({replies} of {tokens}, a prompt of about {prompt})": (
             rows * (prompt + new) * _per_token(own, dtype)
         ),
         "activations": _activations(text, prompt, dtype) + logits,
@@ -80,7 +82,7 @@ def of_vlm(vlm: VLMConfig) -> Needs:
     check_quantization(own, f"VLM {vlm.model}", "vlm", _given(vlm, devices, dtype, own))
     found = _tensors(vlm.model, None, own)
     images, tokens = min(vlm.image_batch, _IMAGES_AT_ONCE), _image_tokens(own)
-    kept = f"keys and values of {images} images"
+    kept = f"keys and values of {counted(images, 'image')}"
     size = images * tokens * _per_token(own, dtype)
     if vlm.prefix_gib != "auto":
         kept, size = "keys and values of images (vlm.prefix_gib)", int(vlm.prefix_gib * GIB)
