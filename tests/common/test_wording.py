@@ -15,7 +15,8 @@ NOUNS = (
     "|shots|class names|threads|cores"
 )
 SURELY_MANY = re.compile(  # numbers that are never one, by what they are
-    r"MOST_|the (?:grid|table would) ha(?:s|ve) \{count:,\} runs|EXACT_PAIRS|needed\} pairs|len\(good\)|len\(lines\)\} templates|len\(part\)"
+    r"(?:grid has|would have) \{count:,\} runs|"  # more than the most there may be
+    r"MOST_|EXACT_PAIRS|needed\} pairs|len\(good\)|len\(lines\)\} templates|len\(part\)"
     r"|\blimit\}|trial\.replies|len\(layers\)\} layers x|own\.st_size\} bytes|len\(line\)\} bytes"
     r"|len\(name\.encode\(\)\)|of \{of_all"  # of which fewer were looked at
     r"|\{(?:room|total|announced|size|own|member\.size):,\} bytes"  # of files and disks
