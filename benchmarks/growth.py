@@ -8,8 +8,8 @@ The LLM replies at once and the fitness scores at once, so that what is left of 
 engine's own: composing, reading, ranking, folding, journaling, publishing. A row is one size; all
 else stays as in the first table's first row. ``x`` is the ratio to the row before, and the line
 below each table has the exponent of each column from its first row to its last (1: linear, 0: it
-does not grow). Goals: no column of the engine's above 1.1, and repaints by steps below 0.1, above
-what the machine's noise hides (columns that stay under a millisecond are not judged).
+does not grow). Goals: no exponent of the engine's own bookkeeping above 1, and repaints by steps
+near 0. Times are of the processor, so that others on the machine disturb little.
 The last line is JSON.
 """
 
@@ -22,11 +22,13 @@ import gc
 import itertools
 import json
 import math
+import multiprocessing
 import random
 import statistics
 import tempfile
 import time
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -60,8 +62,8 @@ SIZES = {
     "viewers": (1, 2, 4, 8),
 }
 SEED = "a photo of a <category>."
-GOAL, FLAT = 1.1, 0.1
-JUDGED_FROM_MS = 1.0
+LEAST = 0.1
+"""What is less counts as so much: it is noise."""
 
 
 class Size(NamedTuple):
@@ -283,27 +285,29 @@ async def repaint(session: GrownSession, cells: tuple[int, int]) -> float:
 
 
 def table(name: str, sizes: Sequence[Size], base: Path) -> dict[str, Any]:
-    """Measure and print the rows of one quantity."""
-    rows = [
-        {name: getattr(size, name), **measured(size, base, name != "viewers")} for size in sizes
-    ]
+    """Measure and print the rows of one quantity, each in a process of its own."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn, max_tasks_per_child=1) as processes:
+        found = list(
+            processes.map(measured, sizes, itertools.repeat(base), [name != "viewers"] * len(sizes))
+        )
+    rows = [{name: getattr(size, name), **row} for size, row in zip(sizes, found, strict=True)]
     columns = list(rows[0])
     print("\n" + "".join(f"{column:>20}" for column in columns))
     for before, row in zip([None, *rows], rows, strict=False):
         cells = [f"{row[name]:,}"]
         for column in columns[1:]:
-            ratio = (
-                f" ({row[column] / before[column]:.1f}x)" if before and before[column] > 0 else ""
-            )
+            known = before is not None and before[column] > 0
+            ratio = f" ({row[column] / before[column]:.1f}x)" if before and known else ""
             cells.append(f"{row[column]:.2f}{ratio}")
         print("".join(f"{cell:>20}" for cell in cells))
-    span = math.log(max(1, rows[-1][name]) / max(1, rows[0][name]))
+    span = math.log(rows[-1][name] / rows[0][name])
     exponents = {
-        column: math.log(max(rows[-1][column], 1e-6) / max(rows[0][column], 1e-6)) / span
+        column: math.log(max(rows[-1][column], LEAST) / max(rows[0][column], LEAST)) / span
         for column in columns[1:]
     }
     print(
-        "".join(f"{cell:>20}" for cell in ["exponent", *(f"{e:.2f}" for e in exponents.values())])
+        "".join(f"{cell:>20}" for cell in ("exponent", *map("{:.2f}".format, exponents.values())))
     )
     return {"rows": rows, "exponents": exponents}
 
