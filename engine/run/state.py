@@ -101,7 +101,7 @@ class RunState:
         """The best accuracy before the first step: of the seed, or of templates that were listed or
         injected then; None while nothing was scored.
         """
-        first = itertools.takewhile(lambda t: t.first.step == 0, self.scored.all)
+        first = itertools.takewhile(lambda t: t.first.step == 0, self.scored)
         return max((t.accuracy for t in first), default=None)
 
     @property
@@ -119,11 +119,9 @@ class RunState:
     @property
     def contenders(self) -> Sequence[ScoredTemplate]:
         """The allowed templates that were scored on all images, best first: what can be best."""
-        return (
-            [t for t in self.allowed if not self.is_partial(t)]
-            if self.has_partial
-            else self.allowed
-        )
+        if not self.has_partial:
+            return self.allowed
+        return [t for t in self.allowed if not self.is_partial(t)]
 
     @property
     def best(self) -> ScoredTemplate | None:

@@ -75,6 +75,7 @@ def test_killed_at_any_moment_and_resumed_ends_the_same(
     part: str, glov: Glov, undisturbed: Path, tmp_path: Path
 ) -> None:
     kills = -(-KILLS // len(PARTS))
+    kinds_of_moments = min(kills // 2, 10)
     chance = random.Random(f"{SEED} {part}")
     output = tmp_path / "output"
     never_killed = tmp_path / "never-killed"
@@ -98,7 +99,8 @@ def test_killed_at_any_moment_and_resumed_ends_the_same(
     expected = outcome(never_killed)
     assert (expected == outcome(undisturbed)) == (part != "meddled")
     runs.append(tmp_path / "run-1")
-    while killed.total() < kills:
+    # On a busy machine some come later than was chosen: then there are more of them.
+    while killed.total() < kills or (len(killed) < kinds_of_moments and killed.total() < 3 * kills):
         if killed.total() % 10:
             code = go(kill_points.choose(runs[-1], chosen, chance))
         else:  # forks don't import: some others are killed while they do
@@ -111,8 +113,7 @@ def test_killed_at_any_moment_and_resumed_ends_the_same(
     assert "Traceback" not in output.read_text()
     for folder in runs:
         assert outcome(folder) == expected
-    # On a busy machine some come later than was chosen, but not all behind the same few facts.
-    assert len(killed) >= min(kills // 4, 10), killed
+    assert len(killed) >= kinds_of_moments, killed  # not all behind the same few facts
 
 
 # -- files that are torn or damaged ----------------------------------------------------------
