@@ -36,7 +36,8 @@ from engine.remote.messages import (
 from engine.remote.process import start_engine
 from engine.run import events as ev
 from engine.run.commands import Command
-from engine.run.state import ENDED, RunState
+from engine.run.state import RunState
+from engine.run.state_facts import ENDED
 from engine.storage.journal import is_driven, read_state
 from engine.storage.lock import read_owner, refusal
 from engine.storage.run_folder import LOG, run_argument

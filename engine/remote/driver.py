@@ -16,7 +16,8 @@ from engine.remote.messages import Greeting, Message, Refused, TakeControls
 from engine.run import events as ev
 from engine.run.commands import Command, InjectTemplate, MakeEdit, Pause, Resume, StepOnce, UndoEdit
 from engine.run.event_record import EventRecord
-from engine.run.state import ENDED, RunState
+from engine.run.state import RunState
+from engine.run.state_facts import ENDED
 
 T = TypeVar("T")
 

@@ -12,7 +12,8 @@ from engine.common.record import Count, Interval, LogLikelihood, Seconds, Share
 from engine.config import SearchKind, Select
 from engine.run.events import Origin, TestMeasured
 from engine.run.ranking import ScoredTemplate
-from engine.run.state import RunState, Status
+from engine.run.state import RunState
+from engine.run.state_facts import Status
 
 
 class Parent(TypedDict):

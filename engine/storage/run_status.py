@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from engine.run.state import Status
+from engine.run.state_facts import Status
 from engine.storage.journal import is_driven
 
 RunStatus = Literal["running", "paused", "stopped", "failed", "finished", "interrupted", "damaged"]

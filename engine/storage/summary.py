@@ -20,7 +20,8 @@ from engine.common.record import Count, Record, Share, UnixTime, to_json
 from engine.config import Select
 from engine.run import events as ev
 from engine.run.server_facts import Cost
-from engine.run.state import ENDED, RunState, Status
+from engine.run.state import RunState
+from engine.run.state_facts import ENDED, Status
 from engine.storage.journal import fold_journal, read_journal
 from engine.storage.run_folder import EVENTS, SUMMARY
 

@@ -8,31 +8,28 @@ imported when they are opened, to keep the first paint quick.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import time
 from collections.abc import Hashable, Iterable
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 from textual import on
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.containers import Container
-from textual.css.query import NoMatches
-from textual.dom import DOMNode
-from textual.events import Resize, ScreenResume
+from textual.events import ScreenResume
 from textual.screen import Screen
-from textual.widget import Widget
 from textual.widgets import Static
 
 from engine.run.edits import SetOption
-from engine.run.state import ENDED, RunState
+from engine.run.state import RunState
+from engine.run.state_facts import ENDED
 from engine.session.interface import Session
 from glov_tui.cockpit.actions import DRIVING
-from glov_tui.cockpit.attached import AttachedActions
 from glov_tui.cockpit.keys import KEYS, PAST_KEYS
 from glov_tui.cockpit.late import import_late
+from glov_tui.cockpit.layout import MIN_HEIGHT, MIN_WIDTH, PaneLayout
 from glov_tui.cockpit.notices import said_at_the_end
 from glov_tui.cockpit.palette import own_commands
 from glov_tui.cockpit.panes.best import BestTemplate
@@ -40,7 +37,7 @@ from glov_tui.cockpit.panes.candidates import CandidatesPane
 from glov_tui.cockpit.panes.examples import ExamplesPane
 from glov_tui.cockpit.panes.machine import MachineLine
 from glov_tui.cockpit.panes.pane import Pane, PaneScreen
-from glov_tui.cockpit.panes.registry import ENTRIES, NUMBERS, PANES, screen_tabs
+from glov_tui.cockpit.panes.registry import ENTRIES, screen_tabs
 from glov_tui.cockpit.panes.scrubber import Scrubber
 from glov_tui.cockpit.panes.status import StatusLine
 from glov_tui.cockpit.panes.steering import SteeringPane
@@ -54,9 +51,6 @@ from glov_tui.widgets.key_bar import KeyBar
 
 PUMP_HZ = 10
 LATE_SECONDS = 0.5  # after the start; the engine loads its models then
-MIN_WIDTH, MIN_HEIGHT = 60, 20
-NARROW, SHORT = 110, 36
-"""Below this size there are three panes: the templates, the chart and one more."""
 _BOUND = frozenset(binding.action.partition("(")[0] for binding in KEYS)
 _NOTHING = object()  # a fingerprint that no state has
 
@@ -72,7 +66,7 @@ class CockpitScreen(Screen[None]):
         self._shown_before = True
 
 
-class GlovApp(AttachedActions):
+class GlovApp(PaneLayout):
     """Wires a session to the panes, and keys to commands."""
 
     TITLE = "glov"
@@ -95,12 +89,6 @@ class GlovApp(AttachedActions):
         self._injected = {}
         self._fingerprints: WeakKeyDictionary[Pane, Hashable] = WeakKeyDictionary()
         self._shown_at: WeakKeyDictionary[Pane, float] = WeakKeyDictionary()
-        self._cells = (80, 24)
-        self._drawn: RunState | None = None
-        self._zoomed = False
-        self._pane = "examples"
-        self._side = "steering"  # the third pane where three fit
-        self._focused: DOMNode | None = None  # the pane with the focus
         self._announced_best = max((t.at_least for t in session.state.ranking), default=0.0)
         self._announced_status = ""
 
@@ -152,79 +140,6 @@ class GlovApp(AttachedActions):
         self.session.start()
         self.set_interval(1 / PUMP_HZ, self._pump)
         self.set_timer(LATE_SECONDS, import_late)
-
-    def on_resize(self, event: Resize) -> None:
-        """Lay the panes out for another size."""
-        if not self.screen_stack[0].query(f"#{PANES[0]}"):
-            return  # the app was told to close before it was there
-        self._cells = (event.size.width, event.size.height)
-        self._set_layout()
-        self._mark_current()
-        self._drawn = None  # panes that come into view are drawn, also where the run says no more
-        self.call_after_refresh(self._keep_focus)
-
-    def _keep_focus(self) -> None:
-        """While the terminal was too small nothing could have the focus: keys went nowhere."""
-        if self.screen_stack[0].focused is None:
-            self._focus_current()
-
-    @property
-    def _layout_name(self) -> str:
-        """Which layout fits: wide and medium show all panes, small three, single one."""
-        width, height = self._cells
-        if self._zoomed or width < 80 or height < 24:
-            return "single"
-        if width < NARROW or height < SHORT:
-            return "small"
-        return "wide" if width >= 160 else "medium"
-
-    def _order(self) -> tuple[str, ...]:
-        """The panes in the order in which the layout places them."""
-        if self._layout_name != "small":
-            return PANES
-        return ("examples", "accuracy", *(n for n in PANES if n not in ("examples", "accuracy")))
-
-    def _is_in_view(self, name: str) -> bool:
-        """Whether the layout has room for a pane."""
-        if self._layout_name == "single":
-            return name == self._pane
-        return self._layout_name != "small" or name in ("examples", "accuracy", self._side)
-
-    def _set_layout(self) -> None:
-        width, height = self._cells
-        screen = self.screen_stack[0]
-        screen.set_class(width < MIN_WIDTH or height < MIN_HEIGHT, "-too-small")
-        for name in ("single", "small", "wide", "medium"):
-            screen.set_class(name == self._layout_name, f"-{name}")
-        for box in screen.query("#panes"):  # none before the first layout
-            order = self._order()
-            if [child.id for child in box.children] != list(order):
-                box.sort_children(key=lambda child: order.index(child.id or ""))
-
-    def _mark_current(self) -> None:
-        if self._pane not in ("examples", "accuracy"):
-            self._side = self._pane
-        screen = self.screen_stack[0]
-        for name in PANES:
-            pane = screen.query_one(f"#{name}")
-            if pane.display != self._is_in_view(name):
-                pane.display = not pane.display  # not by a class: all in it would be styled anew
-        tabs = screen_tabs(self._pane, self._cells[0])
-        self.screen_stack[0].query_one("#tabs", Static).update(tabs, layout=False)
-
-    def _panes(self) -> Iterable[Pane]:
-        """The panes in view: of the screens from the top down to one that hides the others."""
-        for screen in reversed(self.screen_stack):
-            if isinstance(screen, PaneScreen):
-                yield from screen.panes()
-            elif screen is self.screen_stack[0]:
-                for name in ("status", "best", "machine", "scrubber", *PANES):
-                    with contextlib.suppress(NoMatches):  # while the app closes
-                        widget = screen.query_one(f"#{name}")
-                        if widget.display:
-                            yield cast(Pane, widget)
-            if not screen.is_modal:
-                return
 
     # -- the pump ----------------------------------------------------------------------------
 
@@ -310,46 +225,6 @@ class GlovApp(AttachedActions):
         self.action_show_pane("examples")
         self._examples.start_filter()
 
-    def action_show_pane(self, name: str) -> None:
-        """Go to a pane, and show it where only one fits."""
-        self._pane = name
-        self._mark_current()
-        self._focus_current()
-        self._repaint(self.shown, by_user=True)
-
-    def _focus_current(self) -> None:
-        widget = self.screen_stack[0].query_one(f"#{self._pane}")
-        within = [widget, *widget.query("RowTable, HBars")]
-        next(target for target in within if target.can_focus).focus()
-
-    def _focus_moved(self, focused: Widget | None) -> None:
-        """Mark the pane that has the focus; tab and the mouse choose a pane as well.
-
-        By a class: for ``:focus-within`` Textual styles all that is in both panes anew.
-        """
-        within = () if focused is None else focused.ancestors_with_self
-        before, pane = self._focused, next((node for node in within if node.id in PANES), None)
-        if pane is before:
-            return
-        self._focused = pane
-        for node in (before, pane):
-            if node is not None:
-                node.set_class(node is pane, "-focused", update=False)
-                self.stylesheet.update_nodes([node])
-        if pane is not None and pane.id is not None and pane.id != self._pane:
-            self._pane = pane.id
-            self._mark_current()
-
-    def action_zoom(self) -> None:
-        """Show one pane only, or all that fit."""
-        if not self._zoomed and self._layout_name == "single":
-            self.notify("Only one pane fits in this terminal.", timeout=3)
-            return
-        self._zoomed = not self._zoomed
-        self._set_layout()
-        self._mark_current()
-        self._repaint(self.shown, by_user=True)
-
     def action_redraw(self) -> None:
         """Write the whole screen again."""
         redraw(self)
@@ -372,11 +247,6 @@ class GlovApp(AttachedActions):
     def _choose_layer(self, message: SteeringPane.LayerChosen) -> None:
         if self.past is None:
             self._edit(SetOption(key="steering.layers", value=[message.layer]))
-
-    def on_key(self, event: Any) -> None:
-        """A number goes to a pane."""
-        if event.key in NUMBERS and len(self.screen_stack) == 1:
-            self.action_show_pane(PANES[int(event.key) - 1])
 
     # -- small helpers -----------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from engine.remote.client import RemoteSession
 from engine.remote.controls import Controls
 from engine.remote.messages import TakeControls
 from engine.run.commands import Command, Stop
-from engine.run.state import ENDED
+from engine.run.state_facts import ENDED
 from engine.storage.run_folder import run_argument
 from glov_tui.cockpit.actions import DRIVING
 from glov_tui.cockpit.exporting import ExportActions

@@ -24,7 +24,8 @@ from engine.run.commands import Command, InjectTemplate, MakeEdit, Pause, Resume
 from engine.run.edits import BanTemplate, ChooseAnchors, Edit, PinTemplate, SetNextPrompt, SetOption
 from engine.run.event_record import EventRecord
 from engine.run.result import RunResult, summarise
-from engine.run.state import RunState, Status
+from engine.run.state import RunState
+from engine.run.state_facts import Status
 from engine.storage.journal import is_driven, read_journal, read_state
 from engine.storage.run_folder import find_run, run_argument
 from engine.storage.run_status import RunStatus, status_now

@@ -15,7 +15,7 @@ from engine.common.errors import UserError
 from engine.common.ownership import why_denied
 from engine.remote.client import RemoteSession
 from engine.remote.messages import LONGEST_NAME
-from engine.run.state import ENDED
+from engine.run.state_facts import ENDED
 from engine.session.interface import Session
 from engine.session.replay import ReplaySession
 from engine.storage.journal import read_state

@@ -11,7 +11,8 @@ from engine.common.errors import JournalError
 from engine.config import RunConfig
 from engine.config.places import read_places, with_places
 from engine.run import events as ev
-from engine.run.state import RunState, Status
+from engine.run.state import RunState
+from engine.run.state_facts import Status
 from engine.storage.journal import fold_journal, read_journal
 from engine.storage.run_folder import run_argument
 from engine.storage.run_status import RunStatus, status_now

@@ -16,7 +16,8 @@ from engine.config import RunConfig, SteeringConfig
 from engine.config.steered_layers import resolve_layers
 from engine.run.edits import Edit, SetOption
 from engine.run.experiment import MAX_REPLIES, SteeringSetting
-from engine.run.state import ENDED, RunState
+from engine.run.state import RunState
+from engine.run.state_facts import ENDED
 
 SPREAD = 6  # layers of a grid that nobody has chosen
 MAX_CELLS = 400  # of a grid; each decodes all replies

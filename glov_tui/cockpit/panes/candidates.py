@@ -12,7 +12,8 @@ from textual.content import Content
 from engine.common.wording import counted
 from engine.prompts.template import RejectReason, normalise
 from engine.run.events import CandidateProposed, Progress, SampleAnswer, TemplateSoFar
-from engine.run.state import ENDED, RunState
+from engine.run.state import RunState
+from engine.run.state_facts import ENDED
 from engine.search.registry import asks_llm
 from glov_tui.cockpit.panes.folding import folded, shared_prefix
 from glov_tui.cockpit.panes.pane import DetailsRequested

@@ -15,7 +15,7 @@ from engine.run.commands import Command, EndExperiment, RunExperiment
 from engine.run.edit_check import edit_problem
 from engine.run.edits import Edit
 from engine.run.experiment import SteeringSetting
-from engine.run.state import ENDED
+from engine.run.state_facts import ENDED
 from engine.session.interface import Session
 from engine.storage.run_folder import run_argument
 from glov_tui.cockpit.lab.form import LabForm
