@@ -51,16 +51,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Never read or fill the user's cache; workers of one test run share one."""
+    """Never use the user's cache and settings; workers of one test run share one cache."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    before = os.environ.get("GLOV_CACHE_DIR")
-    os.environ["GLOV_CACHE_DIR"] = str(shared / "glov-cache")
-    yield
-    if before is None:
-        del os.environ["GLOV_CACHE_DIR"]
-    else:
-        os.environ["GLOV_CACHE_DIR"] = before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GLOV_CACHE_DIR", str(shared / "glov-cache"))
+        patch.setenv("GLOV_CONFIG_DIR", str(shared / "glov-config"))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -46,8 +46,12 @@ _WORDS = {
 }
 
 
-def read_toml(path: Path, error: type[UserError] = UserError) -> dict[str, Any]:
+def read_toml(
+    path: Path, error: type[UserError] = UserError, has_secrets: bool = False
+) -> dict[str, Any]:
     """The content of a TOML file in any Unicode encoding.
+
+    What is wrong in one that ``has_secrets`` is said without the line itself.
 
     Raises:
         UserError: of the class ``error``, as ``read_text``, or where it is no TOML: names the file,
@@ -62,7 +66,7 @@ def read_toml(path: Path, error: type[UserError] = UserError) -> dict[str, Any]:
     except RecursionError:
         wrong = "lists or tables in it are nested too deep"
     except ValueError as problem:  # tomllib's own, or Python's of a number with too many digits
-        wrong = _explained(text, str(problem))
+        wrong = _explained(text, str(problem), shows_line=not has_secrets)
     raise error(f"{path} can't be read, it is no valid TOML: {wrong}")
 
 
@@ -77,7 +81,7 @@ def _is_nested_deeper(values: dict[str, Any], most: int) -> bool:
     return True
 
 
-def _explained(text: str, said: str) -> str:
+def _explained(text: str, said: str, shows_line: bool) -> str:
     place = _PLACE.search(said)
     if place is None:
         return "a number in it is too large" if "integer string" in said else said
@@ -88,10 +92,11 @@ def _explained(text: str, said: str) -> str:
     line = lines[begin - 1].strip()
     if len(line) > _LONGEST_LINE:
         line = line[: _LONGEST_LINE - 3] + "..."
+    place_said = f"line {begin} ({line})" if shows_line else f"line {begin}"
     if _TWICE.fullmatch(what):
-        return f"line {begin} ({line}): {_twice(lines, begin)}"
+        return f"{place_said}: {_twice(lines, begin)}"
     words = next((ours for theirs, ours in _WORDS.items() if what.startswith(theirs)), what)
-    return f"line {begin} ({line}): {words}"
+    return f"{place_said}: {words}"
 
 
 def _beginning(lines: list[str], end: int) -> int:

@@ -79,6 +79,7 @@ def main(folder: Path, descriptor: int, places: Mapping[str, Any], trusted: bool
     from engine.common.stop_signals import stop_on_signal
     from engine.remote.server import ControlServer
     from engine.session.local import LocalSession
+    from engine.session.telling.teller import telling
 
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -92,7 +93,7 @@ def main(folder: Path, descriptor: int, places: Mapping[str, Any], trusted: bool
         _answer(descriptor, str(error).encode())
         return 2
     _answer(descriptor, READY)
-    with server, stop_on_signal(lambda: session.send(Stop())):
+    with telling(session), server, stop_on_signal(lambda: session.send(Stop())):
         session.start()
         session.wait()
         failed = session.published.unwritten

@@ -176,6 +176,10 @@ class LocalSession:
         """Journal a warning at the next safe point; from any thread."""
         self._obeyer.report(message)
 
+    def listen(self, listener: OnEvent) -> None:
+        """Tell one more of each event; before ``start``."""
+        self._publisher.add_listener(listener)
+
     def warn(self, message: str) -> None:
         """Journal a warning; before ``start``."""
         self._publisher.publish(ev.Warned(message=message))

@@ -48,6 +48,17 @@ class Publisher:
         """The run's folder."""
         return self.journal.folder
 
+    def add_listener(self, listener: OnEvent) -> None:
+        """Tell one more of each event, after those who are told already."""
+        first = self.on_event
+
+        def both(event: ev.Event, state: RunState) -> None:
+            if first is not None:
+                first(event, state)
+            listener(event, state)
+
+        self.on_event = both
+
     def show(self, event: ev.Event) -> None:
         """Tell of an event that is in the journal and in the state already."""
         if self.on_event is not None:

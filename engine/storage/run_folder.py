@@ -21,6 +21,7 @@ LOG = "log.txt"
 SOCKET = "control.sock"
 PREDICTIONS = "predictions"
 EXPORTS = "exports"  # that are to go nowhere else
+QUIET = "quiet"  # there where nothing is to be told of the run: see ``storage.quiet``
 
 
 def new_run_folder(name: str) -> Path:

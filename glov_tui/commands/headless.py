@@ -20,6 +20,7 @@ from engine.run.state import RunState
 from engine.search.registry import DEFAULT_SEARCH
 from engine.session.interface import Session
 from engine.session.local import LocalSession
+from engine.session.telling.teller import telling
 from engine.storage.run_folder import LOG, run_argument
 from glov_tui.common.accuracy import with_interval
 from glov_tui.common.members import with_repeats
@@ -41,7 +42,7 @@ def drive(session: LocalSession, as_json: bool) -> int:
     the terminal goes, or who reads a pipe, the run goes on.
     """
     session.unattended = True
-    with outliving_the_terminal(session.folder / LOG) as readers:
+    with outliving_the_terminal(session.folder / LOG) as readers, telling(session):
         with stop_on_signal(lambda: session.send(Stop())), attachable(session):
             session.start()
             for _ in range(2):  # the second time where the log is in a terminal's place

@@ -1,0 +1,88 @@
+"""The user's address: what is posted, when it is tried again, and that it is never shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from engine.session.telling.webhook import body_of, post
+from tests.support.notified import HOSTILE, TOKEN, Chat, chatting, news
+
+
+@pytest.fixture
+def chat() -> Iterator[Chat]:
+    with chatting() as server:
+        yield server
+
+
+def tried(chat: Chat, retries: int = 3) -> tuple[str | None, list[float]]:
+    waited: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        waited.append(seconds)
+        return False
+
+    return post(chat.address, news(), 60.0, retries, wait), waited
+
+
+def test_news_are_posted_as_json(chat: Chat) -> None:
+    assert tried(chat) == (None, [])
+    posted = chat.posted[0]
+    assert posted["event"] == "new-best" and posted["best_template"] == HOSTILE
+    assert posted["text"] == posted["content"] == "my run: new best: step 2: 60.0%"
+    assert posted["allowed_mentions"] == {"parse": []}
+
+
+def test_a_template_is_no_link_and_calls_nobody() -> None:
+    said = json.loads(body_of(news("60.0% <!channel> <category>")))["text"]
+    assert "<" not in said and ">" not in said
+
+
+def test_it_is_tried_again_where_that_may_help(chat: Chat) -> None:
+    chat.answers = [503, 429]
+    assert tried(chat) == (None, [1.0, 2.0])
+    assert len(chat.posted) == 3
+
+
+def test_tries_come_to_an_end(chat: Chat) -> None:
+    chat.answers = [500] * 10
+    wrong, waited = tried(chat, retries=2)
+    assert wrong == "the webhook: its server answers 500 (tried 3 times)"
+    assert waited == [1.0, 2.0] and len(chat.posted) == 3
+
+
+@pytest.mark.parametrize("status", [400, 401, 404])
+def test_a_refusal_is_taken_for_one(chat: Chat, status: int) -> None:
+    chat.answers = [status]
+    wrong, waited = tried(chat)
+    assert wrong == f"the webhook: its server answers {status}" and not waited
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_no_other_place_is_told(chat: Chat, status: int) -> None:
+    chat.answers = [status]
+    wrong, _ = tried(chat)
+    assert wrong is not None and "leads elsewhere" in wrong
+    assert chat.asked == [f"POST /hook/{TOKEN}"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"http://127.0.0.1:1/{TOKEN}",
+        f"http://{TOKEN}.invalid/x",
+        f"http://127.0.0.1:1/\u00e9{TOKEN}",
+        f"https://127.0.0.1:1/{TOKEN}",
+    ],
+)
+def test_what_goes_wrong_is_said_without_the_address(address: str) -> None:
+    wrong = post(address, news(), 5.0, 0, lambda _: False)
+    assert wrong is not None and wrong.startswith("the webhook: ") and TOKEN not in wrong
+
+
+def test_there_is_no_other_try_where_there_is_no_time(chat: Chat) -> None:
+    chat.answers = [503, 503]
+    wrong = post(chat.address, news(), 60.0, 3, lambda _: True)
+    assert wrong == "the webhook: its server answers 503" and len(chat.posted) == 1
