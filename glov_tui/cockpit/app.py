@@ -41,7 +41,7 @@ from glov_tui.cockpit.panes.registry import ENTRIES, screen_tabs
 from glov_tui.cockpit.panes.scrubber import Scrubber
 from glov_tui.cockpit.panes.status import StatusLine
 from glov_tui.cockpit.panes.steering import SteeringPane
-from glov_tui.cockpit.themes import HIGH_CONTRAST
+from glov_tui.cockpit.themes import begin_in_colours
 from glov_tui.common.glyphs import ASCII, UNICODE
 from glov_tui.common.text import clean, cut
 from glov_tui.terminal.governor import Governor
@@ -79,6 +79,7 @@ class GlovApp(PaneLayout):
     ) -> None:
         """``terminal`` is None under test, where Textual runs the app without one."""
         super().__init__(driver_class=screen_driver() if terminal else None)
+        begin_in_colours(self)
         ascii_only = terminal is not None and not terminal.unicode
         self.set_class(ascii_only, "-ascii")
         self._begin_with(session)
@@ -121,7 +122,6 @@ class GlovApp(PaneLayout):
 
     def on_mount(self) -> None:
         """First paint; the engine starts after it, so that the screen is there at once."""
-        self.register_theme(HIGH_CONTRAST)
         self.watch(self.screen_stack[0], "focused", self._focus_moved, init=False)
         self._examples.table.focus()
         self._mark_past()

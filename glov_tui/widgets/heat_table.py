@@ -48,13 +48,13 @@ class HeatTable(Widget, can_focus=True):
         & > .heat--marked { text-style: bold underline; }
         & > .heat--cursor { text-style: bold reverse; }
         & > .heat--cursor-away { text-style: reverse; }
-        & > .heat--0 { background: $warning 0%; }
-        & > .heat--1 { background: $warning 8%; }
-        & > .heat--2 { background: $warning 16%; }
-        & > .heat--3 { background: $warning 24%; }
-        & > .heat--4 { background: $warning 33%; }
-        & > .heat--5 { background: $warning 42%; }
-        & > .heat--6 { background: $warning 52%; }
+        & > .heat--0 { background: $warning 0%; color: auto 100%; }
+        & > .heat--1 { background: $warning 9%; color: auto 100%; }
+        & > .heat--2 { background: $warning 18%; color: auto 100%; }
+        & > .heat--3 { background: $warning 29%; color: auto 100%; }
+        & > .heat--4 { background: $warning 42%; color: auto 100%; }
+        & > .heat--5 { background: $warning 59%; color: auto 100%; }
+        & > .heat--6 { background: $warning 92%; color: auto 100%; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -26,7 +26,7 @@ from engine.sweeps.driving import ask_to_stop
 from engine.sweeps.fleet import UNDER_WAY, Fleet, FleetState, TrialRow
 from glov_tui.cockpit.fleet.lines import Columns, detail_lines, header, row_line, status_line
 from glov_tui.cockpit.notices import NoticesApp
-from glov_tui.cockpit.themes import HIGH_CONTRAST
+from glov_tui.cockpit.themes import begin_in_colours
 from glov_tui.common.glyphs import ASCII, UNICODE
 from glov_tui.common.text import clean
 from glov_tui.terminal.governor import Governor
@@ -103,6 +103,7 @@ class FleetApp(NoticesApp):
     ) -> None:
         """``selected``: the name of a run; ``driver``: what this screen has begun."""
         super().__init__(driver_class=screen_driver() if terminal else None)
+        begin_in_colours(self)
         self._terminal = terminal
         ascii_only = terminal is not None and not terminal.unicode
         self.set_class(ascii_only, "-ascii")
@@ -135,7 +136,6 @@ class FleetApp(NoticesApp):
 
     def on_mount(self) -> None:
         """First paint, then the first look."""
-        self.register_theme(HIGH_CONTRAST)
         self.query_one(RowTable).focus()
         count_writes(self, self.governor)
         self.app_resume_signal.subscribe(self, lambda _: redraw(self))

@@ -613,7 +613,7 @@ async def test_hostile_text_is_shown_harmlessly(tmp_path) -> None:
         assert "[bold]x[/bold]" in text and "\x1b" not in text
 
 
-@pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "high-contrast"])
+@pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "glov-light", "high-contrast"])
 async def test_themes(session, theme) -> None:
     async with cockpit(session) as (pilot, app):
         app.theme = theme
