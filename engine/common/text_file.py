@@ -31,16 +31,27 @@ def read_text(path: Path, error: type[UserError] = UserError, longest: int = LON
             data = file.read(longest + 1)
     except OSError as problem:
         raise error(f"{path} can't be read: {problem.strerror or problem}") from problem
+    return decode_text(data, path, error, longest)
+
+
+def decode_text(
+    data: bytes, what: object, error: type[UserError] = UserError, longest: int = LONGEST
+) -> str:
+    """What bytes say, as ``read_text`` reads them; ``what`` is what they are of, for messages.
+
+    Raises:
+        UserError: as there.
+    """
     if len(data) > longest:
-        raise error(f"{path} can't be read: it is longer than {longest // 1024:,} KiB")
+        raise error(f"{what} can't be read: it is longer than {longest // 1024:,} KiB")
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8-sig")
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as problem:
-        raise error(f"{path} can't be read as text: {_where(data, encoding, problem)}") from None
+        raise error(f"{what} can't be read as text: {_where(data, encoding, problem)}") from None
     if "\0" in text:
         raise error(
-            f"{path} can't be read as text: it has zero bytes. Save it as UTF-8, not as UTF-16 "
+            f"{what} can't be read as text: it has zero bytes. Save it as UTF-8, not as UTF-16 "
             "without a mark"
         )
     return text.replace("\r\n", "\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import math
 import selectors
 import socket
 import subprocess
@@ -33,6 +34,7 @@ from engine.remote.messages import (
     format_line,
     parse_message,
 )
+from engine.remote.outgoing import Outgoing
 from engine.remote.process import start_engine
 from engine.run import events as ev
 from engine.run.commands import Command
@@ -78,7 +80,7 @@ class RemoteSession:
         self._answered = threading.Event()  # current once, or ended
         self._ended = threading.Event()
         self._closing = False
-        self._outgoing: collections.deque[bytes] = collections.deque()
+        self._outgoing = Outgoing()
         self._too_long: collections.deque[str] = collections.deque()  # what was not sent
         self._woken, self._wake = socket.socketpair()
         self._wake.setblocking(False)  # one that is full wakes as well
@@ -199,7 +201,7 @@ class RemoteSession:
         return self._ended.wait(seconds)
 
     def close(self, seconds: float = 0.0) -> None:
-        """Let go of the run, which goes on; the state stays as it is.
+        """Let go of the run, which goes on; the state stays as it is. What was sent still goes out.
 
         Wait at most so long for the engine to know it: who comes next then finds the controls free.
         """
@@ -301,20 +303,23 @@ class RemoteSession:
         """
         engine.setblocking(False)
         self._current, self._refused = False, ""
-        unsent = memoryview(format_line(self._join))
-        of_queue = False  # whether that is of the first line that waits
+        self._outgoing.begin(format_line(self._join))
         closed = False  # by the other side, which may have said something before
+        last = math.inf  # when it is left, whatever waits to be sent
         rest = b""
         state: RunState = RunState()
         with selectors.DefaultSelector() as selector:
             selector.register(self._woken, selectors.EVENT_READ)
             selector.register(engine, selectors.EVENT_READ)
-            while not self._closing:
-                if not unsent and self._outgoing:
-                    unsent, of_queue = memoryview(self._outgoing[0]), True
-                writing = selectors.EVENT_WRITE if unsent and not closed else 0
+            while True:
+                sends = self._outgoing.waits and not closed
+                if self._closing:
+                    last = min(last, time.monotonic() + FAREWELL_SECONDS)
+                    if not sends or time.monotonic() > last:
+                        break
+                writing = selectors.EVENT_WRITE if sends else 0
                 selector.modify(engine, selectors.EVENT_READ | writing)
-                for key, ready in selector.select():
+                for key, ready in selector.select(FAREWELL_SECONDS if self._closing else None):
                     if key.fileobj is self._woken:
                         self._woken.recv(4096)
                         while self._too_long:
@@ -322,12 +327,9 @@ class RemoteSession:
                         continue
                     if ready & selectors.EVENT_WRITE:
                         try:
-                            unsent = unsent[engine.send(unsent) :]
+                            self._outgoing.send(engine)
                         except ConnectionError:
                             closed = True
-                        if not unsent and of_queue:
-                            self._outgoing.popleft()  # not before: a connection may break
-                            of_queue = False
                     if ready & selectors.EVENT_READ:
                         received = engine.recv(READ_BYTES)
                         if not received:

@@ -12,12 +12,29 @@ from typing import TypeVar
 from engine.common.errors import UserError
 from engine.prompts.template import normalise
 from engine.remote.client import FAREWELL_SECONDS, RemoteSession
-from engine.remote.messages import Greeting, Message, Refused, TakeControls
+from engine.remote.messages import (
+    LONGEST_LINE,
+    Greeting,
+    Message,
+    Refused,
+    TakeControls,
+    format_line,
+)
 from engine.run import events as ev
-from engine.run.commands import Command, InjectTemplate, MakeEdit, Pause, Resume, StepOnce, UndoEdit
+from engine.run.commands import (
+    Command,
+    EndExperiment,
+    InjectTemplate,
+    MakeEdit,
+    Pause,
+    Resume,
+    RunExperiment,
+    StepOnce,
+    Stop,
+    UndoEdit,
+)
 from engine.run.event_record import EventRecord
 from engine.run.state import RunState
-from engine.run.state_facts import ENDED
 
 T = TypeVar("T")
 
@@ -113,7 +130,7 @@ class Driver:
                 self._until(lambda _: self.state.status == "paused" or None, command.kind)
             case Resume():
                 self._send(command)
-                self._until(lambda _: self.state.status != "paused" or None, command.kind)
+                self._until(lambda _: self._goes_on() or None, command.kind)
             case StepOnce():
                 before = self.state.steps_done
                 self._send(command)
@@ -130,8 +147,17 @@ class Driver:
                 if not self.state.scores_at_once:
                     return accepted
                 return self._until(lambda news: self._scored(accepted, news), command.kind)
-            case _:
-                self._session.send(command)
+            case Stop():
+                self._send(command)
+                self._until(lambda _: self._has_ended() or None, command.kind)
+            case RunExperiment():
+                self._send(command)
+                ended = self._until(_fact(ev.ExperimentEnded), command.kind)
+                if ended.problem is not None:
+                    raise NotDone(f"{command.kind}: {ended.problem}")
+            case EndExperiment():
+                self._send(command)
+                self._until(lambda _: self._tries_nothing() or None, command.kind)
         return None
 
     def next_news(self) -> Message | None:
@@ -144,9 +170,19 @@ class Driver:
                 if ended:
                     return None
 
+    def _goes_on(self) -> bool:
+        return self.state.status not in ("paused", "failed")
+
     def _has_stepped(self, before: int) -> bool:
         state = self.state
-        return state.steps_done > before and (state.status == "paused" or state.status in ENDED)
+        return state.steps_done > before and state.status in ("paused", "finished", "stopped")
+
+    def _has_ended(self) -> bool:
+        return self._session.ended and not self._session.interrupted
+
+    def _tries_nothing(self) -> bool:
+        experiment = self.state.experiment
+        return experiment is None or not experiment.running
 
     def _scored(
         self, accepted: ev.TemplateInjected, news: Message | None
@@ -173,6 +209,9 @@ class Driver:
         self._until(held, "take-controls")
 
     def _send(self, command: Command) -> None:
+        size = len(format_line(command))
+        if size > LONGEST_LINE:
+            raise NotDone(f"{command.kind}: {size:,} bytes, and {LONGEST_LINE:,} can be sent")
         while not self._news.empty():  # what was said before is no answer
             self._news.get()
         self._session.send(command)
@@ -204,7 +243,7 @@ class Driver:
                 news = None
 
 
-Answer = TypeVar("Answer", ev.Edited, ev.EditUndone, ev.TemplateInjected)
+Answer = TypeVar("Answer", ev.Edited, ev.EditUndone, ev.TemplateInjected, ev.ExperimentEnded)
 
 
 def _fact(kind: type[Answer]) -> Callable[[Message | None], Answer | None]:

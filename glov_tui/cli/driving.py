@@ -168,9 +168,11 @@ def ctl(
     Actions: status; watch (events as they come); pause; resume; step [N]; stop; edit KEY=VALUE ...;
     alpha VALUE; layer N ...; prompt FILE; inject TEMPLATE ...; pin, unpin, ban, allow TEMPLATE or
     #RANK ...; anchors P+ P-, or auto; undo; send (commands as JSON lines from standard input).
-    Each waits for what comes of it. Exit codes: 0 done, 1 the run says no, 2 the call is wrong.
+    A value that begins with - goes after --: alpha -- -0.5. Each waits for what comes of it. Exit
+    codes: 0 done, 1 the run says no (or, watch: failed), 2 the call is wrong, 130 ctrl+c.
     """
-    from glov_tui.commands.ctl import Asking, control
+    from glov_tui.commands.ctl import control
+    from glov_tui.commands.ctl_asked import Asking
 
     asking = Asking(author, reason, take, timeout or None, from_start, telemetry)
     raise typer.Exit(control(run, action, values or [], asking))

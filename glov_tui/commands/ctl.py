@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NotRequired
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from engine.common.errors import JournalError, UserError
-from engine.common.names import quoted
+from engine.common.errors import JournalError
 from engine.common.record import Count, Share
-from engine.common.validation import problem
-from engine.config.toml_file import parse_override, parse_value
 from engine.prompts.template import normalise
 from engine.remote.driver import Driver, NotDone
 from engine.remote.stopping import stop_engine
 from engine.run import events as ev
-from engine.run.commands import Command, InjectTemplate, MakeEdit, Pause, Resume, StepOnce, UndoEdit
-from engine.run.edits import BanTemplate, ChooseAnchors, Edit, PinTemplate, SetNextPrompt, SetOption
+from engine.run.commands import Command, StepOnce
 from engine.run.event_record import EventRecord
 from engine.run.result import RunResult, summarise
 from engine.run.state import RunState
@@ -30,22 +23,9 @@ from engine.storage.journal import is_driven, read_journal, read_state
 from engine.storage.run_folder import find_run, run_argument
 from engine.storage.run_status import RunStatus, status_now
 from glov_tui.commands.arguments import Action
+from glov_tui.commands.ctl_asked import Asking, check_call, commands_of, no_values, read_commands
 from glov_tui.commands.headless import EXIT_DONE, EXIT_FAILED, say
 from glov_tui.terminal.printing import print_json
-
-_COMMANDS: TypeAdapter[Command] = TypeAdapter(Command, config=ConfigDict(defer_build=True))
-
-
-@dataclass(frozen=True)
-class Asking:
-    """Who asks, why, and how."""
-
-    author: str = ""
-    reason: str = ""
-    takes: bool = False  # the controls, from a screen that has them
-    seconds: float | None = 60.0  # for each command; None: as long as it takes
-    whole: bool = False  # ``watch``: what was before, too
-    telemetry: bool = False  # ``watch``: what is shown and forgotten, too
 
 
 class EditMade(TypedDict):
@@ -109,35 +89,34 @@ def control(run: str, action: Action, values: Sequence[str], asking: Asking) -> 
     Raises:
         UserError: if there is no such run, no engine is at work on it, or the call is wrong.
     """
+    check_call(action, values, asking)
     folder = find_run(run)
     match action:
         case Action.STATUS:
-            _none(action, values)
+            no_values(action, values)
             return _print_status(folder, asking)
         case Action.WATCH:
-            _none(action, values)
+            no_values(action, values)
             return _watch(folder, asking)
         case Action.STOP:
-            _none(action, values)
+            no_values(action, values)
             stop_engine(folder)
             state = read_state(folder)
             print_json({**_answer("stop", state), "status": status_now(state.status, folder)})
             return EXIT_DONE
-    if action is Action.SEND:
-        _none(action, values)
-    commands = _read(sys.stdin) if action is Action.SEND else None
+    sends = action is Action.SEND
+    if sends:
+        no_values(action, values)
+    commands: Iterable[Command] = read_commands() if sends else ()
     with Driver(folder, _name(asking), asking.takes, asking.seconds) as driver:
-        asked = commands if commands is not None else _commands(action, values, driver.state)
         code = EXIT_DONE
-        for command in asked:
-            if isinstance(command, MakeEdit | UndoEdit | InjectTemplate):
-                said = {"author": asking.author, "reason": asking.reason}
-                update = {k: v for k, v in said.items() if v and not getattr(command, k)}
-                command = command.model_copy(update=update)
-            answer = _do(driver, command)
+        for command in commands if sends else commands_of(action, values, driver.state):
+            answer = _do(driver, asking.signed(command))
             print_json(answer)
             if not answer["done"]:
                 code = EXIT_FAILED
+                if isinstance(command, StepOnce) or driver.session.ended:
+                    break  # the others would fail of the same
     return code
 
 
@@ -149,7 +128,10 @@ def _do(driver: Driver, command: Command) -> Answer:
     try:
         fact = driver.do(command)
     except NotDone as error:
-        return _answer(command.kind, driver.state, str(error))
+        refused = _answer(command.kind, driver.state, str(error))
+        if driver.session.interrupted:
+            refused["status"] = "interrupted"
+        return refused
     answer = _answer(command.kind, driver.state)
     if isinstance(fact, ev.Edited):
         answer["edit"] = _edit(fact)
@@ -189,124 +171,6 @@ def _edit(made: ev.Edited) -> EditMade:
         "author": made.author,
         "reason": made.reason,
     }
-
-
-# -- commands -------------------------------------------------------------------------------------
-
-
-def _commands(action: Action, values: Sequence[str], state: RunState) -> list[Command]:
-    """What an action with these values asks for.
-
-    Raises:
-        UserError: if there are too many, too few or wrong ones.
-    """
-    match action:
-        case Action.PAUSE | Action.RESUME | Action.UNDO:
-            _none(action, values)
-            made: dict[Action, Callable[[], Command]] = {
-                Action.PAUSE: Pause, Action.RESUME: Resume, Action.UNDO: UndoEdit
-            }  # fmt: skip
-            return [made[action]()]
-        case Action.STEP:
-            return [StepOnce()] * _steps(values)
-        case Action.INJECT:
-            texts = [line.strip() for line in sys.stdin] if list(values) == ["-"] else values
-            _some(action, values, "TEMPLATE ...", "- for lines of standard input")
-            return [InjectTemplate(text=text) for text in texts if text]
-    return [MakeEdit(edit=edit) for edit in _edits(action, values, state)]
-
-
-def _edits(action: Action, values: Sequence[str], state: RunState) -> list[Edit]:
-    match action:
-        case Action.EDIT:
-            _some(action, values, "KEY.PATH=VALUE ...")
-            return [SetOption(key=key, value=value) for key, value in map(parse_override, values)]
-        case Action.ALPHA:
-            if len(values) != 1:
-                raise UserError("alpha takes one number, or auto: glov ctl RUN alpha 2.0")
-            key = "steering.alpha"
-            return [SetOption(key=key, value=parse_value(values[0], key))]
-        case Action.LAYER:
-            _some(action, values, "N ...", "auto")
-            key = "steering.layers"
-            layers = [parse_value(value, key) for value in values]
-            return [SetOption(key=key, value="auto" if layers == ["auto"] else layers)]
-        case Action.PROMPT:
-            return [_prompt(values)]
-        case Action.PIN | Action.UNPIN:
-            _some(action, values, "TEMPLATE or #RANK ...")
-            pinned = action is Action.PIN
-            return [PinTemplate(key=_key(value, state), pinned=pinned) for value in values]
-        case Action.BAN | Action.ALLOW:
-            _some(action, values, "TEMPLATE or #RANK ...")
-            banned = action is Action.BAN
-            return [BanTemplate(key=_key(value, state), banned=banned) for value in values]
-    if list(values) == ["auto"]:
-        return [ChooseAnchors(positive=None, negative=None)]
-    if len(values) != 2:
-        raise UserError("anchors takes two templates or #RANKs, P+ and P-, or auto")
-    positive, negative = (_key(value, state) for value in values)
-    return [ChooseAnchors(positive=positive, negative=negative)]
-
-
-def _prompt(values: Sequence[str]) -> SetNextPrompt:
-    """The next meta-prompt: a file's text or standard input's."""
-    if len(values) != 1:
-        raise UserError("prompt takes one file, or - for standard input: the text that is sent")
-    if values[0] == "-":
-        return SetNextPrompt(system="", user=sys.stdin.read())
-    from engine.common.text_file import read_text
-    from engine.common.user_path import user_path
-
-    return SetNextPrompt(system="", user=read_text(user_path(values[0])))
-
-
-def _key(named: str, state: RunState) -> str:
-    """The identity of a template that is named by its text, or by its rank: #1 is the best."""
-    if not named.startswith("#"):
-        return normalise(named)
-    ranking = state.ranking
-    if not named[1:].isdecimal() or not 1 <= int(named[1:]) <= len(ranking):
-        raise UserError(f"there is no rank {quoted(named)}: #1 to #{len(ranking)} are there")
-    return ranking[int(named[1:]) - 1].key
-
-
-def _steps(values: Sequence[str]) -> int:
-    if not values:
-        return 1
-    if len(values) > 1 or not values[0].isdecimal() or int(values[0]) < 1:
-        raise UserError(f"step takes a number of steps, 1 or more; got {quoted(' '.join(values))}")
-    return int(values[0])
-
-
-def _none(action: Action, values: Sequence[str]) -> None:
-    if values:
-        raise UserError(f"{action} takes nothing more; got {quoted(' '.join(values))}")
-
-
-def _some(action: Action, values: Sequence[str], what: str, other: str = "") -> None:
-    if not values:
-        raise UserError(f"{action} takes {what}{f', or {other}' if other else ''}")
-
-
-def _read(lines: Iterator[str]) -> list[Command]:
-    """Commands as JSON, one a line (docs/socket.md); all of them are read before any is sent.
-
-    Raises:
-        UserError: naming the line that is none.
-    """
-    commands = []
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                commands.append(_COMMANDS.validate_json(line))
-            except ValidationError as error:
-                wrong = problem(error.errors()[0])
-                raise UserError(
-                    f"line {number} of standard input is no command ({wrong:.200}); "
-                    "docs/socket.md lists them"
-                ) from None
-    return commands
 
 
 # -- looking --------------------------------------------------------------------------------------
@@ -354,9 +218,11 @@ def _watch(folder: Path, asking: Asking) -> int:
     """A line of JSON for each event (docs/journal.md, docs/socket.md) until the run has ended."""
     if not is_driven(folder):
         if not asking.whole:
+            is_finished = read_state(folder).status == "finished"
+            on = f"; `glov resume {run_argument(folder)} --detach` goes on"
             raise JournalError(
-                f"{folder}: no engine is at work on it. --from-start prints what was; "
-                f"`glov resume {run_argument(folder)} --detach` goes on"
+                f"{folder} {'is finished' if is_finished else 'has no engine at work on it'}: "
+                f"--from-start prints what was{'' if is_finished else on}"
             )
         for event in read_journal(folder).events:
             _print_event(event)

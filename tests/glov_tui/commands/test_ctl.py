@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,13 +19,16 @@ from engine.common.errors import UserError
 from engine.common.kept import Kept
 from engine.prompts.template import normalise
 from engine.remote.client import RemoteSession
+from engine.remote.driver import Driver, NotDone
 from engine.remote.messages import TakeControls
 from engine.run import events as ev
-from engine.run.commands import Pause, Resume
+from engine.run.commands import Command, Pause, Resume, StepOnce, Stop
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
+from engine.storage.lock import read_owner
 from glov_tui.commands.arguments import Action
-from glov_tui.commands.ctl import Asking, control
+from glov_tui.commands.ctl import control
+from glov_tui.commands.ctl_asked import Asking
 from tests.support.command import called
 from tests.support.patience import CEILING_SECONDS, wait_until
 from tests.support.screens import served
@@ -123,17 +129,23 @@ def test_templates_are_named_by_text_or_rank(session, script) -> None:
     assert len(session.state.pending) == 2
 
 
+def given(monkeypatch: pytest.MonkeyPatch, text: str | bytes) -> None:
+    """Put that on standard input."""
+    data = text if isinstance(text, bytes) else text.encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
 def test_commands_come_as_json_lines_and_a_wrong_line_sends_none(
     session, script, monkeypatch
 ) -> None:
     edit = {"kind": "set-option", "key": "sampling.temperature", "value": 0.7}
     lines = [{"kind": "pause"}, {"kind": "make-edit", "edit": edit, "author": "me"}]
     text = "".join(json.dumps(line) + "\n" for line in lines)
-    monkeypatch.setattr(sys, "stdin", io.StringIO(text + '\n{"kind": "jump"}\n'))
+    given(monkeypatch, text + '\n{"kind": "jump"}\n')
     with pytest.raises(UserError, match=r"line 4 of standard input is no command"):
         script(Action.SEND)
     assert session.state.status != "paused" and not session.state.edits
-    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    given(monkeypatch, "\ufeff" + text)  # with the mark that some editors put there
     answers = script(Action.SEND)
     assert [answer["command"] for answer in answers] == ["pause", "make-edit"]
     assert answers[1]["edit"]["author"] == "me"  # what the line says goes first
@@ -228,6 +240,11 @@ def test_an_ended_run_has_a_status_and_its_facts_and_takes_no_command(tmp_path, 
         (("alpha", "1", "2"), "alpha takes one number"),
         (("anchors", "#1"), "anchors takes two templates"),
         (("prompt",), "prompt takes one file"),
+        (("edit", "alpha"), "edit 'alpha': write KEY.PATH=VALUE"),
+        (("step", "9" * 30), "step takes a number of steps, 1 or more; got '9999"),
+        (("pin", "#" + "9" * 5000), "there is no rank '#9999999999999999999': #1 to #"),
+        (("inject", " "), "inject takes TEMPLATE ..., or - for lines of standard input"),
+        (("inject", "a \udcff <category>."), r"inject 'a \xff <category>.': that is no UTF-8"),
     ],
 )
 def test_a_wrong_call_says_what_is_right(session, script, call, why) -> None:
@@ -246,3 +263,85 @@ def test_a_process_is_told_by_its_exit_code(tmp_path: Path, kept: Kept) -> None:
     assert done.returncode == 0 and json.loads(done.stdout)["status"] == "finished"
     done = called("ctl", str(folder), "jump")
     assert done.returncode == 2 and "jump" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "asking, why",
+    [
+        (Asking(author="x" * 81), "--author: should have at most 80 characters; it has 81"),
+        (Asking(reason="x" * 100_000), "--reason: should have at most 1000 characters; it has 100"),
+        (Asking(author="a\udcff"), "--author: is no UTF-8"),
+    ],
+)
+def test_who_asks_and_why_is_looked_at_before_anything_is_sent(tmp_path, asking, why) -> None:
+    with pytest.raises(UserError, match=why):
+        control(str(tmp_path), Action.PAUSE, (), asking)
+
+
+@pytest.mark.parametrize(
+    "data, why",
+    [
+        (b'{"kind": "pause"}\n\xff', "line 2 has the byte 0xFF, which is no UTF-8"),
+        (b" " * 2_000_000, "standard input can't be read: it is longer than 1,024 KiB"),
+        (b'{"kind": "make-edit"}', r"\(edit: is missing\)"),
+        (b'{"kind": "pause", "more": 1}', r"\(more: is not known here\)"),
+    ],
+)
+def test_standard_input_that_holds_no_commands_is_told_from_where(
+    session, script, monkeypatch, data, why
+) -> None:
+    given(monkeypatch, data)
+    with pytest.raises(UserError, match=why):
+        script(Action.SEND)
+
+
+def test_what_is_too_long_for_the_socket_is_refused_at_once(session, script, monkeypatch) -> None:
+    given(monkeypatch, "word " * 100_000)
+    answer = script.one(Action.PROMPT, "-", asking=Asking(seconds=None))  # as long as it takes
+    assert script.code == 1
+    assert answer["why"] == "make-edit: 500,101 bytes, and 262,144 can be sent"
+
+
+def test_a_stop_that_is_sent_arrives_and_is_waited_for(session, script, monkeypatch) -> None:
+    given(monkeypatch, '{"kind": "stop"}' + '\n{"kind": "pause"}' * 5)
+    stopped, *others = script(Action.SEND)
+    assert stopped["done"] and stopped["status"] == "stopped"
+    assert [(one["done"], one["why"]) for one in others] == [(False, "pause: the run is stopped")]
+    assert session.state.status == "stopped"
+
+
+def test_an_experiment_is_waited_for_and_its_problem_is_said(session, script, monkeypatch) -> None:
+    lens = '{"kind": "run-experiment", "experiment": {"kind": "read-lens"}}'
+    given(monkeypatch, f'{lens}\n{{"kind": "end-experiment"}}')
+    tried, ended = script(Action.SEND)
+    assert script.code == 1 and "the lab works while the run is paused" in tried["why"]
+    assert ended["done"]
+    wait_until(lambda: session.state.anchors)
+    given(monkeypatch, f'{{"kind": "pause"}}\n{lens}')
+    assert [answer["done"] for answer in script(Action.SEND)] == [True, True]
+    assert session.state.experiment.lens and not session.state.experiment.running
+
+
+def test_steps_that_a_run_has_no_room_for_are_said_once(session, script) -> None:
+    answers = script(Action.STEP, "1000000")
+    assert script.code == 1 and not answers[-1]["done"] and "finished" in answers[-1]["why"]
+    assert all(answer["done"] for answer in answers[:-1]) and len(answers) <= 13
+
+
+@pytest.mark.parametrize("command", [Resume(), StepOnce(), Stop()])
+def test_a_run_whose_engine_is_killed_has_not_done_it(tmp_path: Path, command: Command) -> None:
+    folder = tmp_path / "run"
+    begun = called("demo", "--run-dir", str(folder), "--set", "steps=500", "--detach")
+    assert begun.returncode == 0, begun.stderr
+    owner = wait_until(lambda: read_owner(folder))
+    try:
+        with Driver(folder, "a script", seconds=None) as driver:
+            driver.do(Pause())
+            os.kill(owner.pid, signal.SIGSTOP)  # it hears it, and does nothing more
+            killing = threading.Timer(0.2, os.kill, (owner.pid, signal.SIGKILL))
+            killing.start()
+            with pytest.raises(NotDone, match="ended without a word"):
+                driver.do(command)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(owner.pid, signal.SIGKILL)
