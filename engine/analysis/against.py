@@ -1,29 +1,13 @@
-"""Two subjects on the same images: what only one of them gets right, and in which classes."""
+"""Two subjects of an evaluation on the same images, and which of them are compared."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from engine.analysis.evaluate import Evaluation, Measurement, Subject
+from engine.analysis.paired import ClassChange, class_changes, paired_hits
 from engine.common.statistics import PairedHits
-
-
-@dataclass(frozen=True, slots=True)
-class ClassChange:
-    """How many of a class's images each of two is right on. The name is untrusted."""
-
-    name: str
-    images: int
-    first: int
-    second: int
-
-    @property
-    def difference(self) -> float:
-        """Accuracy of the first on this class less that of the second, -1 to 1."""
-        return (self.first - self.second) / self.images
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,24 +22,12 @@ class Pair:
 
 def pair(evaluation: Evaluation, first: Measurement, second: Measurement) -> Pair:
     """Compare two measurements of an evaluation, image by image."""
-    one, other, labels = first.right, second.right, first.labels
-    hits = PairedHits(
-        both=int((one & other).sum()),
-        first=int((one & ~other).sum()),
-        second=int((~one & other).sum()),
-        neither=int((~one & ~other).sum()),
+    return Pair(
+        first,
+        second,
+        paired_hits(first.right, second.right),
+        class_changes(evaluation.class_names, first.labels, first.right, second.right),
     )
-    count = len(evaluation.class_names)
-    sizes, ours, theirs = (
-        np.bincount(some, minlength=count).tolist() for some in (labels, labels[one], labels[other])
-    )
-    changes = [
-        ClassChange(name, sizes[label], ours[label], theirs[label])
-        for label, name in enumerate(evaluation.class_names)
-        if ours[label] != theirs[label]
-    ]
-    changes.sort(key=lambda change: (-change.difference, change.second - change.first))
-    return Pair(first, second, hits, tuple(changes))
 
 
 def contestants(subjects: Sequence[Subject]) -> list[int]:

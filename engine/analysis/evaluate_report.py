@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from typing_extensions import TypedDict
 
-from engine.analysis.against import ClassChange, Pair
+from engine.analysis.against import Pair
 from engine.analysis.evaluate import Evaluation, Measurement
 from engine.analysis.evaluating import DEFAULT, Evaluated, Source
+from engine.analysis.paired import ClassChange
 from engine.common.record import Count, Difference, Interval, Positive, Share, SignedInterval
 from engine.common.wording import counted
 from engine.config import Select

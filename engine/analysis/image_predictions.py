@@ -65,6 +65,38 @@ class LookedAt:
     unseen: str | None  # why no image can be shown, if none can
 
 
+@dataclass(frozen=True, eq=False)
+class Made:
+    """What is kept of what a template made of the images of a split, and which it was right on."""
+
+    index: ImageIndex
+    found: ImagePredictions
+    names: Sequence[str]  # of the classes
+    labels: NDArray[np.int64]  # (images,) true classes
+    seen: NDArray[np.bool_]  # (images,) whether it was shown them
+    right: NDArray[np.bool_]  # (images,) False where it was not
+
+    def taken_for(self, row: int) -> str | None:
+        """The name of the class that an image was taken for; None: the answer names none."""
+        predicted = int(self.found.classes[row])
+        return self.names[predicted] if predicted >= 0 else None
+
+    def sample(self, row: int, source: ImageSource | None) -> ImageSample:
+        """One image; ``source`` is where it may be read."""
+        path, label = self.index.images[row]
+        predicted = int(self.found.classes[row])
+        probabilities = np.exp(self.found.log_probabilities[row].astype(np.float64))
+        return ImageSample(
+            path=path,
+            file=_file(source, path) if source is not None else None,
+            truth=self.names[label],
+            truth_probability=float(probabilities[label]),
+            predicted=self.taken_for(row),
+            predicted_probability=float(probabilities[predicted]) if predicted >= 0 else None,
+            answer=self.found.answers[row] if self.found.answers else None,
+        )
+
+
 def look_at_images(folder: Path, template: ScoredTemplate, state: RunState) -> LookedAt | str:
     """What a template made of the training images; or why that is not known, as a sentence.
 
@@ -73,8 +105,34 @@ def look_at_images(folder: Path, template: ScoredTemplate, state: RunState) -> L
         template: that was scored in it.
         state: of the run; it has the names of the classes.
     """
+    made = read_made(folder, template, state)
+    if isinstance(made, str):
+        return made
+    order = _interesting(made)
+    paths = [made.index.images[row].path for row in order]
+    source, unseen = image_source(folder, made.index, paths, state)
+    return LookedAt(
+        right=int(made.right.sum()),
+        n=int(made.seen.sum()),
+        samples=tuple(made.sample(row, source) for row in order),
+        confusions=_confusions(made),
+        unseen=unseen,
+    )
+
+
+def read_made(
+    folder: Path,
+    template: ScoredTemplate,
+    state: RunState,
+    store: RunPredictions | None = None,
+) -> Made | str:
+    """What is kept of a template's predictions; or why that is not known, as a sentence.
+
+    Arguments as of ``look_at_images``; ``store`` is the run's, where several templates are read.
+    """
     said: list[str] = []
-    store = RunPredictions(folder, said.append)
+    store = store or RunPredictions(folder)
+    store.report = said.append
     index = store.index("train")
     if index is None:
         return said[0] if said else _why_nothing(state)
@@ -90,16 +148,7 @@ def look_at_images(folder: Path, template: ScoredTemplate, state: RunState) -> L
     fits = len(names) == index.classes and int(seen.sum()) >= template.n
     if not fits or (int(seen.sum()) == template.n and int(right.sum()) != template.hits):
         return "What is kept of its predictions is not what its score rests on: it is not shown."
-    order = _interesting(found, labels, seen, right)
-    source, unseen = _source(folder, index, [index.images[row].path for row in order], state)
-    samples = tuple(_sample(row, index, found, names, source) for row in order)
-    return LookedAt(
-        right=int(right.sum()),
-        n=int(seen.sum()),
-        samples=samples,
-        confusions=_confusions(found, labels, seen, names),
-        unseen=unseen,
-    )
+    return Made(index, found, names, labels, seen, right)
 
 
 def _why_nothing(state: RunState) -> str:
@@ -109,7 +158,7 @@ def _why_nothing(state: RunState) -> str:
     return f"{nothing}it is not in the run's folder (deleted, or the run is of an earlier glov)."
 
 
-def _source(
+def image_source(
     folder: Path, index: ImageIndex, paths: Sequence[str], state: RunState
 ) -> tuple[ImageSource | None, str | None]:
     """Where these images may be read, or why nowhere."""
@@ -142,40 +191,16 @@ def _packed(state: RunState) -> ImageSource | None:
     return dataset.images if dataset.fingerprint() == models.dataset_fingerprint else None
 
 
-def _interesting(
-    found: ImagePredictions,
-    labels: NDArray[np.int64],
-    seen: NDArray[np.bool_],
-    right: NDArray[np.bool_],
-) -> list[int]:
+def _interesting(made: Made) -> list[int]:
     """Rows of wrong images, from the surest mistake on, then of right ones, the closest first."""
-    truth = found.log_probabilities[np.arange(len(labels)), labels].astype(np.float32)
-    taken = found.log_probabilities.astype(np.float32).max(axis=1) - truth
-    wrong = sorted(np.flatnonzero(seen & ~right).tolist(), key=lambda row: -taken[row])
-    rest = sorted(np.flatnonzero(right).tolist(), key=lambda row: truth[row])
+    own = made.found.log_probabilities.astype(np.float32)
+    truth = own[np.arange(len(made.labels)), made.labels]
+    taken = own.max(axis=1) - truth
+    wrong_rows = np.flatnonzero(made.seen & ~made.right).tolist()
+    wrong = sorted(wrong_rows, key=lambda row: -taken[row])
+    rest = sorted(np.flatnonzero(made.right).tolist(), key=lambda row: truth[row])
     shown = wrong[: max(MOST_WRONG, MOST_SAMPLES - len(rest))]
     return [*shown, *rest[: MOST_SAMPLES - len(shown)]]
-
-
-def _sample(
-    row: int,
-    index: ImageIndex,
-    found: ImagePredictions,
-    names: Sequence[str],
-    source: ImageSource | None,
-) -> ImageSample:
-    path, label = index.images[row]
-    predicted = int(found.classes[row])
-    probabilities = np.exp(found.log_probabilities[row].astype(np.float64))
-    return ImageSample(
-        path=path,
-        file=_file(source, path) if source is not None else None,
-        truth=names[label],
-        truth_probability=float(probabilities[label]),
-        predicted=names[predicted] if predicted >= 0 else None,
-        predicted_probability=float(probabilities[predicted]) if predicted >= 0 else None,
-        answer=found.answers[row] if found.answers else None,
-    )
 
 
 def _file(source: ImageSource, path: str) -> ImageFile | None:
@@ -191,14 +216,10 @@ def _file(source: ImageSource, path: str) -> ImageFile | None:
         return None
 
 
-def _confusions(
-    found: ImagePredictions,
-    labels: NDArray[np.int64],
-    seen: NDArray[np.bool_],
-    names: Sequence[str],
-) -> tuple[Confusion, ...]:
-    sizes = Counter(labels[seen].tolist())
-    pairs = Counter(zip(labels[seen].tolist(), found.classes[seen].tolist(), strict=True))
+def _confusions(made: Made) -> tuple[Confusion, ...]:
+    labels, names = made.labels[made.seen].tolist(), made.names
+    sizes = Counter(labels)
+    pairs = Counter(zip(labels, made.found.classes[made.seen].tolist(), strict=True))
     wrong = [(pair, count) for pair, count in pairs.items() if pair[0] != pair[1]]
     wrong.sort(key=lambda each: (-each[1], -each[1] / sizes[each[0][0]], each[0]))
     return tuple(

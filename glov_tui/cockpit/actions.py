@@ -256,7 +256,12 @@ class RunActions(NoticesApp):
         template = state.find(message.key)
         if template is not None:
             folder, slow = self.session.folder, self.governor.is_slow
-            self._open(DetailsScreen(template, state, folder, self.ascii_only, slow))
+            details = DetailsScreen(template, state, folder, self.ascii_only, slow)
+            self._open(details, lambda key: self._compare(key, state))
+
+    def _compare(self, key: str | None, state: RunState) -> None:
+        """Compare a template with another one; None: nothing is asked."""
+        raise NotImplementedError
 
     def action_options(self) -> None:
         """Change options of the run."""

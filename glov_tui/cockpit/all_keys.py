@@ -20,6 +20,7 @@ from glov_tui.cockpit.screens.inject import InjectScreen, TemplatesArea
 from glov_tui.cockpit.screens.lab import LabScreen
 from glov_tui.cockpit.screens.options import OptionsScreen
 from glov_tui.cockpit.screens.question import QuestionScreen
+from glov_tui.cockpit.screens.why import WhyScreen
 from glov_tui.widgets.fields import Choice, ValueField
 from glov_tui.widgets.hbars import HBars
 from glov_tui.widgets.heat_table import HeatTable
@@ -38,6 +39,7 @@ KINDS: dict[str, tuple[type[DOMNode], ...]] = {
     "editor": (EditorScreen,),
     "options": (OptionsScreen, Choice, ValueField),
     "details": (DetailsScreen,),
+    "why did it win?": (WhyScreen,),
     "fork, export, questions": (ForkScreen, ExportScreen, QuestionScreen),
     "steering lab": (LabScreen, GridView, HeatTable),
     "help": (HelpScreen,),

@@ -27,6 +27,7 @@ from engine.run.state import RunState
 from engine.run.state_facts import ENDED
 from engine.session.interface import Session
 from glov_tui.cockpit.actions import DRIVING
+from glov_tui.cockpit.comparing import WhyActions
 from glov_tui.cockpit.keys import KEYS, PAST_KEYS
 from glov_tui.cockpit.late import import_late
 from glov_tui.cockpit.layout import MIN_HEIGHT, MIN_WIDTH, PaneLayout
@@ -66,7 +67,7 @@ class CockpitScreen(Screen[None]):
         self._shown_before = True
 
 
-class GlovApp(PaneLayout):
+class GlovApp(PaneLayout, WhyActions):
     """Wires a session to the panes, and keys to commands."""
 
     TITLE = "glov"

@@ -43,9 +43,24 @@ def image_lines(
     if found.unseen is not None:
         lines.append(((f"names only: {clean(found.unseen)}", "note"),))
         box = None
-    columns = max(1, width // CARD_CELLS) if box is not None else 1
-    each = (width - GAP * (columns - 1)) // columns
+    each = card_width(width, box)
     cards = [_card(sample, pictures, each, box) for sample in found.samples]
+    return lines + in_columns(cards, width, box)
+
+
+def card_width(width: int, box: tuple[int, int] | None) -> int:
+    """Cells of a card where as many as fit stand beside each other; one where names stand."""
+    columns = max(1, width // CARD_CELLS) if box is not None else 1
+    return (width - GAP * (columns - 1)) // columns
+
+
+def in_columns(
+    cards: Sequence[Sequence[Line]], width: int, box: tuple[int, int] | None
+) -> list[Line]:
+    """Cards of ``card_width`` beside each other."""
+    each = card_width(width, box)
+    columns = max(1, width // each)
+    lines: list[Line] = []
     for first in range(0, len(cards), columns):
         lines += _beside(cards[first : first + columns], each)
     return lines
@@ -82,12 +97,19 @@ def _card(
         words = [span for line in _classes(sample) for span in (*line, ("  ", ""))]
         lines = wrap((*words[:-1], (name, "dim"), (reason, "note")), width)
         return lines if sample.answer is None else [*lines, *_answer(sample.answer, width, 2)]
-    columns, rows = box
-    beside = width - columns - 1
+    beside = width - box[0] - 1
     texts = [row for line in _classes(sample) for row in wrap(line, beside)]
     if sample.answer is not None:
-        texts += _answer(sample.answer, beside, max(2, rows - len(texts) - 1))
+        texts += _answer(sample.answer, beside, max(2, box[1] - len(texts) - 1))
     texts.append(((_end(clean(sample.path), beside), "dim"),))
+    return with_picture(picture, texts, box)
+
+
+def with_picture(
+    picture: Sequence[Line], texts: Sequence[Line], box: tuple[int, int]
+) -> list[Line]:
+    """Lines beside a picture of at most this ``box``, and an empty one below."""
+    columns, rows = box
     card: list[Line] = []
     for row in range(max(rows, len(texts))):
         drawn = picture[row] if row < len(picture) else ()

@@ -18,7 +18,7 @@ TASKS: dict[str, tuple[str, ...]] = {
     ),
     "edit": ("edit", "inject", "pin", "ban", "options", "undo"),
     "steer": ("layer", "alpha", "mode", "anchor", "hand_back", "lab"),
-    "look": ("pane", "zoom", "filter", "history", "redraw", "help", "command_palette"),
+    "look": ("why", "pane", "zoom", "filter", "history", "redraw", "help", "command_palette"),
     "keep": ("export", "fork"),
 }
 """The actions of the cockpit by what one wants to do, for the help."""
@@ -55,6 +55,7 @@ KEYS: list[Binding] = [
     Binding("t", "lab", "Lab", tooltip="Steering lab: try other settings while the run is paused"),
     Binding("u", "undo", "Undo", tooltip="Take back the latest edit that still waits"),
     Binding("f", "fork", "Fork", tooltip="Write a fork of the run from the last step that is done"),
+    Binding("w", "why", "Why", tooltip="Why did it win? This template beside the best or another"),
     Binding("h", "history", "History", tooltip="Look at earlier steps, and back to live"),
     Binding(
         "left_square_bracket",

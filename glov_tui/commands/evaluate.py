@@ -9,10 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from engine.analysis.against import ClassChange, Pair
+from engine.analysis.against import Pair
 from engine.analysis.evaluate import Evaluation, Measurement
 from engine.analysis.evaluate_report import as_dict, notes
 from engine.analysis.evaluating import Asked, Evaluated, evaluate_asked
+from engine.analysis.paired import ClassChange
 from engine.common.wording import counted
 from glov_tui.commands.headless import EXIT_DONE, EXIT_FAILED, say
 from glov_tui.common.accuracy import with_interval

@@ -73,6 +73,14 @@ class TextView(SpanView):
         width = self.scrollable_content_region.width
         return sum(len(self.rows(before, width)) for before in self._lines[:line]) if width else 0
 
+    def go_to_next(self, lines: Sequence[int]) -> None:
+        """Scroll to the next of these lines below the first row in view, behind the last to the
+        top.
+        """
+        now, end = self.scroll_offset.y, self.max_scroll_y
+        rows = [min(self.row_of(line), end) for line in lines]
+        self.scroll_to(y=next((row for row in rows if row > now), 0), animate=False, immediate=True)
+
     def on_resize(self) -> None:
         """Wrap at the new width."""
         self._rewrap()

@@ -13,6 +13,7 @@ from textual.worker import get_current_worker
 from engine.common.wording import counted
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
+from glov_tui.cockpit.pictures_of import picture_box, picture_of
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.common.text import clean
 from glov_tui.terminal.terminal_kind import wants_colour
@@ -22,15 +23,13 @@ from glov_tui.widgets.text_view import TextView
 
 if TYPE_CHECKING:
     from engine.analysis.image_predictions import LookedAt
-    from engine.data.sources import ImageFile
 
 BAR_CELLS = 10
-BOX, SMALL_BOX, SLOW_BOX = (20, 10), (14, 7), (10, 5)  # columns and rows of a picture
-TALL = 30  # rows of the dialog from which pictures are large
 
 
-class DetailsScreen(Dialog[None]):
-    """Read only; the keys that act on the template work here too.
+class DetailsScreen(Dialog[str]):
+    """Read only; the keys that act on the template work here too. It returns the template's key
+    where that is to be compared with another.
 
     Its phrases are found on a thread, and what it made of images is read from the run's folder.
     """
@@ -38,6 +37,7 @@ class DetailsScreen(Dialog[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,q", "dismiss(None)", "Close", key_display="esc"),
         Binding("n", "next_part", "Next part", tooltip="Phrases, confused classes, images, hits"),
+        Binding("w", "why", "Why", tooltip="Why did it win? Beside the best or another"),
         Binding("y", "copy", "Copy", tooltip="Copy the template (OSC 52)"),
     ]
     DEFAULT_CSS = """
@@ -90,8 +90,7 @@ class DetailsScreen(Dialog[None]):
 
     def _read(self) -> None:
         if self._with_pictures:
-            is_tall = self.query_one(TextView).size.height >= TALL
-            self._box = SLOW_BOX if self._slow_line else BOX if is_tall else SMALL_BOX
+            self._box = picture_box(self.query_one(TextView).size.height, self._slow_line)
         self.run_worker(self._look, thread=True, exit_on_error=False)
 
     def _look(self) -> None:
@@ -113,7 +112,7 @@ class DetailsScreen(Dialog[None]):
             pictures: dict[str, list[Line] | str] = {}
             for sample in found.samples:
                 if sample.file is not None and not worker.is_cancelled:
-                    pictures[sample.path] = _picture(sample.file, box)
+                    pictures[sample.path] = picture_of(sample.file, box)
             show(found, pictures)
         phrases = phrase_lines(PhraseBook(self._state).of([self._template]))
         if not worker.is_cancelled:
@@ -146,25 +145,16 @@ class DetailsScreen(Dialog[None]):
 
     def action_next_part(self) -> None:
         """Go to the next heading below the first row in view, or behind the last to the top."""
-        view = self.query_one(TextView)
-        now, end = view.scroll_offset.y, view.max_scroll_y
-        rows = [min(view.row_of(line), end) for line in self._parts]
-        view.scroll_to(y=next((row for row in rows if row > now), 0), animate=False, immediate=True)
+        self.query_one(TextView).go_to_next(self._parts)
+
+    def action_why(self) -> None:
+        """Compare it with the best or another."""
+        self.dismiss(self._template.key)
 
     def action_copy(self) -> None:
         """Copy the template's text to the terminal's clipboard."""
         self.app.copy_to_clipboard(self._template.text)
         self.notify("Copied (if the terminal takes OSC 52).")
-
-
-def _picture(file: ImageFile, box: tuple[int, int]) -> list[Line] | str:
-    from engine.data.images import UnreadableImageError
-    from glov_tui.widgets.pictures import picture_rows
-
-    try:
-        return picture_rows(file, *box)
-    except UnreadableImageError as error:
-        return str(error)
 
 
 def details(t: ScoredTemplate, state: RunState, more: Sequence[Line] = ()) -> list[Line]:

@@ -1,0 +1,196 @@
+"""Why did it win? ``w`` puts the selected template beside the best, the seed or a marked one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+from textual.pilot import Pilot
+
+from engine.common.kept import Kept
+from engine.config import RunConfig
+from engine.config.toml_file import load_config
+from engine.prompts.template import normalise
+from engine.run.commands import InjectTemplate
+from engine.run.state import RunState
+from engine.session.local import LocalSession
+from engine.session.replay import ReplaySession
+from engine.storage.journal import read_state
+from glov_tui.cockpit.app import GlovApp
+from glov_tui.cockpit.comparing import opponent
+from glov_tui.cockpit.screens.details import DetailsScreen
+from glov_tui.cockpit.screens.why import WhyScreen
+from glov_tui.widgets.row_table import RowTable
+from glov_tui.widgets.text_view import TextView
+from tests.support.patience import until
+from tests.support.sessions import HeldSession, cockpit, loaded, one_step, settle
+from tests.support.small_runs import drive
+
+SPLITS = ("train", "test")
+SIZES = [(200, 50), (120, 40), (100, 30), (80, 24), (60, 20)]
+
+
+async def says(pilot: Pilot[Any], *wanted: str) -> str:
+    """What the screen says, once it says all of this."""
+    assert isinstance(pilot.app.screen, WhyScreen)
+    view = pilot.app.screen.query_one(TextView)
+    await until(lambda: all(w in view.plain for w in wanted), f"{wanted!r} in {view.plain!r}")
+    return view.plain
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_replay_says_why_at_every_size(undisturbed: Path, size) -> None:
+    app = GlovApp(ReplaySession.open(undisturbed))
+    best, second, *_ = read_state(undisturbed).ranking
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        await pilot.press("end")
+        await settle(pilot)
+        app.query_one(RowTable).select(second.key)
+        await pilot.press("w")
+        shown = await says(pilot, "taken for what", "images that only B gets right")
+        assert f"A  {second.accuracy:.1%}" in shown and f"B  {best.accuracy:.1%}" in shown
+        assert "{+only in A+} [-only in B-]" in shown
+        assert "can't be told apart on" in shown or "is better than" in shown
+        assert "class   " in shown and "McNemar's exact p" in shown
+        view = app.screen.query_one(TextView)
+        width = view.scrollable_content_region.width
+        rows = ["".join(text for text, _ in row) for row in view._wrapped]
+        assert all(cell_len(row) <= width for row in rows)
+        tops = []
+        for _ in range(len(app.screen._parts) + 1):
+            await pilot.press("n")
+            tops.append(view.scroll_offset.y)
+        seen = [row for top in tops for row in rows[top : top + view.size.height]]
+        assert any("images that only B" in row for row in seen) and 0 in tops
+        await pilot.press("escape")
+        assert len(app.screen_stack) == 1
+
+
+async def test_pictures_where_there_can_be_some_and_names_where_not(
+    undisturbed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = GlovApp(ReplaySession.open(undisturbed))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("end", "w")
+        await says(pilot, "▀", "train/")
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = GlovApp(ReplaySession.open(undisturbed))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("end", "w")
+        shown = await says(pilot, "images that only A gets right", ".png")
+        assert "▀" not in shown
+
+
+TEMPLATES = {"a <category> of one.": 6, "a <category> of two.": 8, "a <category> of three.": 5}
+
+
+def held(folder: Path) -> HeldSession:
+    return HeldSession(folder, *loaded(), *one_step(1, TEMPLATES, "a <category> of two."))
+
+
+async def test_the_other_one_is_a_key_away(tmp_path: Path) -> None:
+    session = held(tmp_path)
+    async with cockpit(session, (120, 40)) as (pilot, app):
+        app.query_one(RowTable).select(normalise("a <category> of one."))
+        await pilot.press("w")
+        screen = app.screen
+        assert isinstance(screen, WhyScreen)
+        shown = await says(pilot, "Which images each was right on is not known: no test.")
+        assert "deleted, or the run is of an earlier glov" in shown  # and why
+        assert "class   " in shown  # what the scores say is there
+
+        def pair() -> tuple[str, str]:
+            return screen._first.text, screen._second.text
+
+        assert pair() == ("a <category> of one.", "a <category> of two.")  # the best
+        await pilot.press("s")
+        assert pair()[1] == "a photo of a <category>."
+        await pilot.press("p")
+        assert pair()[1] == "a <category> of two."  # P+
+        await pilot.press("right_square_bracket")
+        assert pair()[1] == "a <category> of three."  # the next rank but A itself
+        await pilot.press("left_square_bracket", "left_square_bracket")
+        assert pair()[1] == "a <category> of two."
+        await pilot.press("x")
+        assert pair() == ("a <category> of two.", "a <category> of one.")
+        await pilot.press("b")
+        assert pair()[1] == "a <category> of one." and app._notifications
+        await pilot.press("y")
+        assert app.clipboard == "a <category> of two."
+
+
+async def test_a_marked_template_is_the_next_ones_other(tmp_path: Path) -> None:
+    async with cockpit(held(tmp_path), (120, 40)) as (pilot, app):
+        table = app.query_one(RowTable)
+        table.select(normalise("a <category> of three."))
+        await pilot.press("w", "m")
+        assert len(app.screen_stack) == 1
+        table.select(normalise("a <category> of one."))
+        await pilot.press("w")
+        assert isinstance(app.screen, WhyScreen)
+        assert app.screen._second.text == "a <category> of three."
+        await pilot.press("escape", "w")  # it held for one comparison
+        assert isinstance(app.screen, WhyScreen)
+        assert app.screen._second.text == "a <category> of two."
+
+
+async def test_from_the_details_and_the_candidates(tmp_path: Path) -> None:
+    async with cockpit(held(tmp_path), (120, 40)) as (pilot, app):
+        await pilot.press("enter")
+        assert isinstance(app.screen, DetailsScreen)
+        await pilot.press("w")
+        await until(lambda: isinstance(app.screen, WhyScreen))
+        await pilot.press("escape")
+        app.action_show_pane("candidates")
+        await pilot.press("down", "w")
+        assert isinstance(app.screen, WhyScreen)
+
+
+async def test_with_one_template_there_is_nothing_to_compare(tmp_path: Path) -> None:
+    async with cockpit(HeldSession(tmp_path, *loaded()), (120, 40)) as (pilot, app):
+        await pilot.press("w")
+        assert len(app.screen_stack) == 1
+        (told,) = app._notifications
+        assert "no other template" in told.message
+
+
+def test_the_best_is_compared_with_the_seed() -> None:
+    state = RunState().apply_all([*loaded(), *one_step(1, TEMPLATES)])
+    assert state.best is not None and state.seed is not None
+    assert opponent(state.best, state, None) == state.seed
+    assert opponent(state.seed, state, None) == state.best
+    assert opponent(state.seed, state, state.seed.key) == state.best  # a mark on itself is none
+
+
+WAYS = ["likelihood", "embedding", "choice", "refusal"]
+
+
+def asking(way: str, folder: Path) -> RunConfig:
+    rows = [{"question": f"How is {s} {n} built?", "split": s} for n in range(4) for s in SPLITS]
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    data = ["data.dataset=questions", f"data.path={folder / 'rows.jsonl'}", "data.shots=4"]
+    own = data if way == "refusal" else ["data.shots=1"]
+    short = ["vlm.max_new_tokens=6", "steps=0", "steering.mode=off"]
+    return load_config("demo-llava", [f"vlm.answer={way}", *own, *short])
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_models_that_answer_questions(way: str, tmp_path: Path, kept: Kept) -> None:
+    folder = tmp_path / "run"
+    session = LocalSession.create(asking(way, tmp_path), folder, kept=kept)
+    session.send(InjectTemplate(text="Say what is here."))
+    state = drive(session)
+    assert state.status == "finished", state.error
+    assert len(state.ranking) == 2
+    app = GlovApp(ReplaySession.open(folder))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("end", "w")
+        shown = await says(pilot, "is one better?", "right: both")
+        assert "no test" not in shown and "images that only A gets right" in shown
