@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from typing import Any
 
 from engine.common.generators import result_of
@@ -25,6 +24,7 @@ from engine.data.demo_world.vocabulary import TASKS
 from engine.run import events as ev
 from engine.run.emitting import one_by_one
 from engine.run.state import RunState
+from engine.run.stopwatch import Stopwatch
 from engine.search.measuring import TestScorer
 from engine.search.strategy import Search
 from engine.session.loading import load_search
@@ -91,7 +91,7 @@ def run(config: RunConfig, at: list[int], kept: Kept) -> list[dict[str, Any]]:
 def measure(search: Search, state: RunState, what: ev.Subject, way: Select) -> ev.TestMeasured:
     """The measurement that the run would end with."""
     config = with_value(search.config, "evaluation.select", way, "benchmark")
-    scorer = TestScorer(config, search.fitness, time.monotonic)
+    scorer = TestScorer(config, search.fitness, Stopwatch())
     return result_of(scorer.measured(state, state.steps_done, what))[1].event
 
 

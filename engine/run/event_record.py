@@ -1,7 +1,7 @@
 """What all events of a run have in common.
 
-``time`` is Unix time in seconds; together with ``seconds`` it is all that may differ between two
-runs of the same configuration on the same machine.
+``time`` is Unix time in seconds; together with ``seconds`` and ``times`` it is all that may differ
+between two runs of the same configuration on the same machine.
 """
 
 import time
@@ -21,4 +21,4 @@ class EventRecord(Record):
 
     def comparable(self) -> dict[str, Any]:
         """Everything but clock readings: equal for equal runs."""
-        return self.model_dump(mode="json", exclude={"time", "seconds"})
+        return self.model_dump(mode="json", exclude={"time", "seconds", "times"})

@@ -34,6 +34,7 @@ from engine.run.server_facts import ServerUsed as ServerUsed
 from engine.run.steering_facts import AlphaTrial as AlphaTrial
 from engine.run.steering_facts import SteeringMeasured as SteeringMeasured
 from engine.run.steering_facts import SteeringPrepared as SteeringPrepared
+from engine.run.step_times import StepTimes as StepTimes
 from engine.run.telemetry import ExperimentEnded as ExperimentEnded
 from engine.run.telemetry import ExperimentProgress as ExperimentProgress
 from engine.run.telemetry import ExperimentStarted as ExperimentStarted
@@ -201,7 +202,8 @@ class StepFinished(EventRecord):
     step_best: Share | None
     step_mean: Share | None
     best: Share
-    seconds: Seconds
+    seconds: Seconds  # of work: without pauses, and what was measured on the test split
+    times: StepTimes | None = None  # the same by phase; null: an earlier glov measured none
 
 
 class TestMeasured(EventRecord):

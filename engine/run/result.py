@@ -14,6 +14,7 @@ from engine.run.events import Origin, TestMeasured
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
 from engine.run.state_facts import Status
+from engine.run.step_times import sum_of_times
 
 
 class Parent(TypedDict):
@@ -101,6 +102,20 @@ class ImageCounts(TypedDict):
     without_racing: Count
 
 
+class SecondsByPhase(TypedDict):
+    """Where the time of the steps went, summed over those of them that were measured."""
+
+    steps: Count  # that are summed: an earlier glov measured none
+    propose: Seconds  # the meta-prompt, the LLM's replies, and reading them
+    steer: Seconds  # the direction of steering
+    score: Seconds  # the VLM, on the training images
+    wait: Seconds  # for the LLM's server
+    journal: Seconds  # saying what came of it, to the disk and the screens
+    other: Seconds
+    test: Seconds  # the VLM, on the test images; no part of ``seconds_per_step``, as ``paused``
+    paused: Seconds
+
+
 class Place(TypedDict):
     """One template of the leaderboard."""
 
@@ -135,6 +150,7 @@ class RunResult(TypedDict):
     spending: Spending | None  # null with an LLM that is on no server
     images: ImageCounts
     seconds_per_step: Seconds | None
+    seconds_by_phase: SecondsByPhase | None  # null where no step was measured
     leaderboard: list[Place]  # all templates, best first
 
 
@@ -187,6 +203,7 @@ def summarise(state: RunState) -> RunResult:
         "spending": _spending(state),
         "images": {"scored": scored, "without_racing": of_all},
         "seconds_per_step": math.fsum(seconds) / len(seconds) if seconds else None,
+        "seconds_by_phase": _by_phase(state),
         "leaderboard": [
             {
                 "template": t.text,
@@ -202,6 +219,24 @@ def summarise(state: RunState) -> RunResult:
             }
             for t in ranking
         ],
+    }
+
+
+def _by_phase(state: RunState) -> SecondsByPhase | None:
+    found = sum_of_times(step.times for step in state.steps)
+    if found is None:
+        return None
+    times, steps = found
+    return {
+        "steps": steps,
+        "propose": times.propose,
+        "steer": times.steer,
+        "score": times.score,
+        "wait": times.wait,
+        "journal": times.journal,
+        "other": times.other,
+        "test": times.test,
+        "paused": times.paused,
     }
 
 

@@ -50,7 +50,7 @@ def anchors_moved(state: RunState, step: int) -> tuple[ev.AnchorsMoved, ...]:
 
 
 def step_finished(
-    state: RunState, step: int, attempts: int, tally: Tally, seconds: float
+    state: RunState, step: int, attempts: int, tally: Tally, times: ev.StepTimes
 ) -> ev.StepFinished:
     """The sums of a step whose templates are all scored."""
     best = state.best
@@ -66,7 +66,8 @@ def step_finished(
         step_best=found[0] if found else None,
         step_mean=math.fsum(found) / len(found) if found else None,
         best=best.accuracy if best is not None else 0.0,
-        seconds=seconds,
+        seconds=times.work,
+        times=times,
     )
 
 

@@ -7,21 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from engine.config import RunConfig
 from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.emitting import Steps
 from engine.run.state import RunState
+from engine.run.stopwatch import Stopwatch
 from engine.search.ensemble import Pool, choose_ensemble, ensemble_pool, top_pool
 from engine.search.scoring import with_progress
 from engine.vlm.families import seed_template
 from engine.vlm.interface import Fitness, Score
 from engine.vlm.predictions import together
-
-if TYPE_CHECKING:
-    from engine.search.strategy import Clock
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class TestScorer:
 
     config: RunConfig
     fitness: Fitness
-    clock: Clock
+    clock: Stopwatch
     given: tuple[str, ...] = ()
 
     def measured(
@@ -55,6 +53,16 @@ class TestScorer:
         raced: tuple[ev.TemplateScored, ...] = (),
     ) -> Steps[tuple[RunState, Measured]]:
         """Measured, and not yet emitted: of what is best when the measurement is done."""
+        with self.clock.during("test"):
+            return (yield from self._measured(state, step, subject, raced))
+
+    def _measured(
+        self,
+        state: RunState,
+        step: int,
+        subject: ev.Subject,
+        raced: tuple[ev.TemplateScored, ...],
+    ) -> Steps[tuple[RunState, Measured]]:
         begun = self.clock()
         count = self.config.evaluation.ensemble
         pool, now = None, self._pool(state, subject, raced)

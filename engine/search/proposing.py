@@ -11,14 +11,21 @@ from __future__ import annotations
 
 import abc
 import hashlib
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 
 from engine.common.errors import ModelError
 from engine.common.versions import versions
 from engine.config import RunConfig
-from engine.llm.interface import LanguageModel, News, Remark, Reply, SteeringShift, TokenColumn
+from engine.llm.interface import (
+    LanguageModel,
+    News,
+    Remark,
+    Reply,
+    SteeringShift,
+    TokenColumn,
+    Waiting,
+)
 from engine.llm.refusals import prefix_refused
 from engine.models import threads
 from engine.prompts.message import Message
@@ -35,13 +42,13 @@ from engine.run.step_facts import (
     step_finished,
     template_scored,
 )
+from engine.run.stopwatch import Stopwatch
 from engine.search.bill import Bill
 from engine.search.last_race import last_race
 from engine.search.measuring import TestScorer
 from engine.search.meta_prompt import MetaPrompt, can_ask_again, compose_for
 from engine.search.reading import read_reply
 from engine.search.scoring import TrainScorer, is_chosen, rival
-from engine.search.strategy import Clock
 from engine.steering.direction import Steering
 from engine.vlm.families import seed_template, task_of
 from engine.vlm.interface import Fitness, Score
@@ -66,7 +73,7 @@ class ProposingSearch(abc.ABC):
     fitness: Fitness
     meta_prompt: MetaPrompt
     scores: dict[str, Score] = field(default_factory=dict)
-    clock: Clock = time.monotonic
+    clock: Stopwatch = field(default_factory=Stopwatch)
 
     def __post_init__(self) -> None:
         self._bill = Bill(self.config.llm, self.llm)
@@ -132,15 +139,29 @@ class ProposingSearch(abc.ABC):
 
         ``state`` must have a scored seed template and no step under way.
         """
-        begun = self.clock()
         number = state.steps_done + 1
         tally = Tally()
         state = yield from emit(state, ev.StepStarted(step=number))
         state = yield from self._complete(state, number)
+        with self.clock.during("propose"):
+            state, attempts = yield from self._ask(state, number, tally)
+        state = yield from self._bill.settled(state, number)
+        measured: tuple[ev.TestMeasured, ...] = ()
+        if self._is_due(number) and state.allowed:
+            state, found = yield from self._test.measured(state, number, "ensemble")
+            measured = (found.event,)
+        # The end of a step is one append, made of what is there now: no safe point is in it.
+        moved = anchors_moved(state, number)
+        finished = step_finished(state, number, attempts, tally, self.clock.lap())
+        return (yield from emit(state, *moved, finished, *measured))
+
+    def _ask(self, state: RunState, number: int, tally: Tally) -> Steps[tuple[RunState, int]]:
+        """Ask for templates until there are enough new ones; returns the attempts it took."""
         proposal = configuration(state).proposal
         for attempt in range(1, proposal.attempts + 1):
             state = yield from self._compose(state, number, attempt)
-            state, steering = yield from self.steer(state, number)
+            with self.clock.during("steer"):
+                state, steering = yield from self.steer(state, number)
             state, replies = yield from self._propose(state, number, attempt, steering)
             state = yield from self._read(state, number, attempt, replies, tally)
             if tally.new >= proposal.min_new:
@@ -157,16 +178,7 @@ class ProposingSearch(abc.ABC):
             state = yield from emit(state, event)
             if not again:
                 break
-        state = yield from self._bill.settled(state, number)
-        seconds = self.clock() - begun
-        measured: tuple[ev.TestMeasured, ...] = ()
-        if self._is_due(number) and state.allowed:
-            state, found = yield from self._test.measured(state, number, "ensemble")
-            measured = (found.event,)
-        # The end of a step is one append, made of what is there now: no safe point is in it.
-        moved = anchors_moved(state, number)
-        finished = step_finished(state, number, attempt, tally, seconds)
-        return (yield from emit(state, *moved, finished, *measured))
+        return state, attempt
 
     def finish(self, state: RunState) -> Events:
         """The best template and the final ensemble on the test split (docs/glov.md, 5).
@@ -250,6 +262,8 @@ class ProposingSearch(abc.ABC):
 
         def tell(news: News) -> tuple[ev.Event, ...]:
             nonlocal done
+            is_waiting = isinstance(news, Waiting) and news.reason
+            self.clock.turn("wait" if is_waiting else "propose")
             match news:
                 case SteeringShift():
                     return (ev.SteeringMeasured(step=step, attempt=attempt, **asdict(news)),)
@@ -326,7 +340,7 @@ class ProposingSearch(abc.ABC):
 
     @property
     def _train(self) -> TrainScorer:
-        return TrainScorer(self.config, self.fitness, self.scores)
+        return TrainScorer(self.config, self.fitness, self.scores, self.clock)
 
     @property
     def _test(self) -> TestScorer:

@@ -16,6 +16,7 @@ from engine.run import events as ev
 from engine.run.emitting import Steps, relay
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
+from engine.run.stopwatch import Stopwatch
 from engine.search.racing import ERROR, is_surely_worse, race_order, race_sizes
 from engine.search.sampled_answers import SampledAnswers
 from engine.vlm.interface import Fitness, Score, ScoringProgress
@@ -33,6 +34,7 @@ class TrainScorer:
     config: RunConfig
     fitness: Fitness
     scores: dict[str, Score] = field(default_factory=dict)
+    clock: Stopwatch = field(default_factory=Stopwatch)
 
     @property
     def races(self) -> bool:
@@ -58,7 +60,8 @@ class TrainScorer:
         missing = [text for text in templates if text not in self.scores]
         if missing:
             work = self.fitness.score(missing, split="train")
-            state, scores = yield from with_progress(state, work, "scoring")
+            with self.clock.during("score"):
+                state, scores = yield from with_progress(state, work, "scoring")
             self.scores.update(zip(missing, scores, strict=True))
         return state, self.scores
 
@@ -96,7 +99,8 @@ class TrainScorer:
         for n, some in sorted(seen.items()):
             work = self.fitness.score(some, split="train", rows=self.order[n:size])
             before = self.scores if n else {}
-            state, found = yield from with_progress(state, work, "scoring", before)
+            with self.clock.during("score"):
+                state, found = yield from with_progress(state, work, "scoring", before)
             for text, score in zip(some, found, strict=True):
                 self.scores[text] = self.scores[text].plus(score) if n else score
         return state

@@ -14,7 +14,6 @@ given, so that a move that is begun again does the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from engine.config import RunConfig
@@ -23,13 +22,11 @@ from engine.prompts.message import Message
 from engine.run import events as ev
 from engine.run.emitting import Events
 from engine.run.state import RunState
+from engine.run.stopwatch import Stopwatch
 from engine.vlm.interface import Fitness, Score
 
 if TYPE_CHECKING:
     from engine.search.meta_prompt import MetaPrompt
-
-Clock = Callable[[], float]
-"""Seconds of work, for what a step and a measurement took; what holds a run stops it."""
 
 
 class Search(Protocol):
@@ -95,7 +92,7 @@ class SearchClass(Protocol):
         fitness: Fitness,
         meta_prompt: MetaPrompt,
         scores: dict[str, Score],
-        clock: Clock,
+        clock: Stopwatch,
     ) -> Search:
         """
         Args:
@@ -105,7 +102,7 @@ class SearchClass(Protocol):
             meta_prompt: what the LLM is asked with.
             scores: train scores that are known already, by template text: every distinct template
                 is scored once per run, also across a resume. The search adds to them.
-            clock: seconds of work.
+            clock: where its time goes: the lap of a step begins with the end of the one before.
 
         Raises:
             ModelError: if the search can't be done with these models.

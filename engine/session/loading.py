@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from engine.common.user_path import user_path, why_not_there
 from engine.config import LLMConfig, RunConfig, VLMConfig
 from engine.models import hub, threads
 from engine.run.contract import Expected, check_fitness, check_llm
+from engine.run.stopwatch import Stopwatch
 from engine.search.begun import as_begun
 from engine.search.registry import find_search
 from engine.session.wanted_models import embedder, is_judged, judge_model, wanted_models
@@ -25,7 +25,7 @@ from engine.vlm.interface import Fitness, Judged, Score
 if TYPE_CHECKING:
     from engine.llm.halving import HalvingLLM
     from engine.llm.interface import LanguageModel
-    from engine.search.strategy import Clock, Search
+    from engine.search.strategy import Search
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+){0,2}")
 """``name``, ``org/name`` or ``org/name/file.gguf``; what begins otherwise is a path."""
@@ -86,7 +86,7 @@ def load_search(
     scores: Mapping[str, Score] | None = None,
     kept: Kept | None = None,
     expected: Expected | None = None,
-    clock: Clock = time.monotonic,
+    clock: Stopwatch | None = None,
 ) -> Search:
     """Load the meta-prompt template, the VLM with its images, and the LLM, cheapest first.
 
@@ -97,7 +97,7 @@ def load_search(
         scores: train scores known from an earlier part of the run, by template text.
         kept: models and data of earlier runs, which are used again where their sections are equal.
         expected: what the run rests on, which is to be found again.
-        clock: seconds of work, for the search.
+        clock: where the search counts its time.
 
     Raises:
         UserError: naming the key, file or model that can't be used and what to do.
@@ -105,7 +105,7 @@ def load_search(
     """
     from engine.search.meta_prompt import load_meta_prompt
 
-    config = as_begun(config)
+    config, clock = as_begun(config), clock or Stopwatch()
     meta_prompt = load_meta_prompt(config.proposal.template_file, task_of(config.vlm))
     search, scores = find_search(config), dict(scores or {})
     if not search.asks:

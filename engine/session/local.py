@@ -245,9 +245,10 @@ class LocalSession:
             self._drive(search.begin(self.state))
         self._drive(search.catch_up(self.state))
         self._obeyer.score_waiting()
+        self._publisher.clock.lap()  # what was before the first step is in none
         while self.state.steps_done < search.config.steps:
             self._drive(search.step(self.state))
-            self._publisher.journal.sync()
+            self._publisher.sync()
             self._look_for_stalling()
             self._obeyer.step_ended()
         while not self._is_finished():
@@ -319,7 +320,7 @@ class LocalSession:
                 self._scores,
                 self._kept,
                 expected,
-                lambda: time.monotonic() - self._obeyer.held_seconds,
+                self._publisher.clock,
             )
         loaded = search.models_loaded(time.monotonic() - begun)
         if before is not None:

@@ -54,7 +54,6 @@ class Obeyer:
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
         self.search: Search | None = None  # once it is loaded
-        self.held_seconds = 0.0  # of all pauses: waiting is not work
         self.holds_after_step = False
         self._hold = False  # paused, or to be paused at the next safe point
         self._told = False  # a pause was asked for and is not announced yet
@@ -79,18 +78,18 @@ class Obeyer:
         """
         told = self._hold  # a hold set at a step's end is announced like a pause
         paused = False
-        begun = time.monotonic()
-        while True:
-            if (told or self._told) and self._hold and not paused:
-                self._publish(ev.RunPaused(step=self._publisher.state.step))
-                paused, begun = True, time.monotonic()
-            command = self._next_command(wait=self._hold)
-            if command is None:
-                break
-            self._do(command)
+        with contextlib.ExitStack() as held:
+            while True:
+                if (told or self._told) and self._hold and not paused:
+                    self._publish(ev.RunPaused(step=self._publisher.state.step))
+                    held.enter_context(self._publisher.clock.during("paused"))
+                    paused = True
+                command = self._next_command(wait=self._hold)
+                if command is None:
+                    break
+                self._do(command)
         self._told = False
         if paused:
-            self.held_seconds += time.monotonic() - begun
             self._publish(ev.RunResumed(step=self._publisher.state.step))
 
     def hold(self) -> None:

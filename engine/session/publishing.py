@@ -14,6 +14,7 @@ from engine.common.errors import UserError
 from engine.run import events as ev
 from engine.run.emitting import Emitted, Steps, together
 from engine.run.state import RunState
+from engine.run.stopwatch import Stopwatch
 from engine.session.giving_up import Load
 from engine.storage.journal import Journal
 from engine.storage.summary import Published, keep_summary_of
@@ -32,6 +33,7 @@ class Publisher:
     def __init__(
         self, journal: Journal, state: RunState, on_event: OnEvent | None, load: Load
     ) -> None:
+        self.clock = Stopwatch()  # of the engine's thread
         self.journal = journal
         self.published = Published(journal.size, state)  # the state, and how far it is journaled
         self.on_event = on_event
@@ -72,10 +74,15 @@ class Publisher:
             JournalError: if the journal can't be written.
             ValueError: if the events can't be folded; none of them is said then.
         """
-        with self._load.lock:
+        with self.clock.during("journal"), self._load.lock:
             if self._load.given_up:
                 raise StopRequested
             self._say(*events)
+
+    def sync(self) -> None:
+        """Have all facts on the disk itself, as ``Journal.sync``."""
+        with self.clock.during("journal"):
+            self.journal.sync()
 
     def tell(self, event: ev.Event) -> bool:
         """Say something that is no fact, from any thread; False once the run has ended."""

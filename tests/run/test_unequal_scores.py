@@ -233,7 +233,7 @@ def test_anchors_move_on_what_is_known_of_both() -> None:
 
 def test_the_best_of_a_step_and_of_the_run_are_the_surest() -> None:
     state = BEGUN.apply_all([scored(GOOD, 70, 100), scored(BAD, 4, 4)])
-    finished = step_finished(state, 1, 1, Tally(new=2), 1.0)
+    finished = step_finished(state, 1, 1, Tally(new=2), ev.StepTimes(propose=1.0))
     assert (finished.step_best, finished.best) == (0.7, 0.7)
     assert finished.step_mean == (0.7 + 1.0) / 2
 

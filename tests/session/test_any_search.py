@@ -17,8 +17,9 @@ from engine.run.emitting import Events, emit, relay
 from engine.run.experiment import ReadLens
 from engine.run.state import RunState
 from engine.run.step_facts import Tally, anchors_moved, step_finished, template_scored
+from engine.run.stopwatch import Stopwatch
 from engine.search.registry import SEARCHES, RegisteredSearch
-from engine.search.strategy import Clock, Search
+from engine.search.strategy import Search
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
 from tests.support.small_runs import demo, drive, outcome
@@ -36,7 +37,7 @@ class Listed:
     fitness: object
     meta_prompt: object
     scores: dict
-    clock: Clock
+    clock: Stopwatch
 
     def models_loaded(self, seconds: float) -> ev.ModelsLoaded:
         facts = {**facts_of_llm(self.llm), **facts_of_fitness(self.fitness)}
@@ -69,12 +70,11 @@ class Listed:
         return state
 
     def step(self, state: RunState) -> Events:
-        begun, number = self.clock(), state.steps_done + 1
+        number = state.steps_done + 1
         state = yield from emit(state, ev.StepStarted(step=number))
         state = yield from self._score(state, WORDS[number - 1], "llm", number)
         moved = anchors_moved(state, number)
-        seconds = self.clock() - begun
-        done = step_finished(state, number, 1, Tally(new=1), seconds)
+        done = step_finished(state, number, 1, Tally(new=1), self.clock.lap())
         return (yield from emit(state, *moved, done))
 
     def finish(self, state: RunState) -> Events:

@@ -12,6 +12,7 @@ from engine.analysis.export.exported import Exported
 from engine.analysis.export.history import StepFacts, steps_of, tests_of
 from engine.common.errors import ModelError
 from engine.run import events as ev
+from engine.run.step_times import STEP_PHASES
 
 Scalar = tuple[str, float, int, float]  # tag, value, step, Unix time
 
@@ -67,6 +68,9 @@ def _step(facts: StepFacts) -> Iterator[Scalar]:
     ):
         yield tag, float(count), *at
     yield "seconds_per_step", done.seconds, *at
+    if done.times is not None:
+        for phase in STEP_PHASES:
+            yield f"seconds/{phase}", done.times.seconds(phase), *at
     if prepared is not None:
         yield "steering/alpha", prepared.alpha, *at
         for layer, norm in enumerate(prepared.norms):

@@ -31,6 +31,7 @@ from engine.analysis.report.curve import curve_of, shape
 from engine.analysis.report.interventions import interventions_of
 from engine.analysis.report.pictures import MOST_CONFUSIONS, see
 from engine.analysis.report.steering import steering_of
+from engine.analysis.report.times import PHASE_WORDS, times_of
 from engine.common.harmless import clean
 from engine.common.versions import own_versions
 from engine.common.wording import counted
@@ -79,6 +80,8 @@ def write(run: Exported) -> str:
             most_confusions=MOST_CONFUSIONS,
             interventions=interventions_of(run),
             steering=steering_of(run),
+            times=times_of(run),
+            phase_words=PHASE_WORDS,
             seen=see(run, best) if best is not None else "No template was scored yet.",
         )
     )

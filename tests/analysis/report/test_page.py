@@ -31,7 +31,7 @@ from tests.support.sessions import loaded, one_step, scored
 VOID = {"meta", "br", "img"}
 SECTIONS = {
     *("result", "curve", "templates", "phrases", "interventions"),
-    *("steering", "images", "prompt", "configuration"),
+    *("steering", "time", "images", "prompt", "configuration"),
 }
 VERSION_1 = Path(__file__).parents[2] / "storage" / "journals" / "version-1"
 
@@ -188,8 +188,23 @@ def test_a_run_that_has_just_begun_has_a_page(count: int) -> None:
     assert {one["id"] for one in found.of("section")} == SECTIONS
 
 
+def test_times_of_the_steps_are_said_by_phase() -> None:
+    *first, finished = one_step(1, {"a new <category>.": 6})
+    assert isinstance(finished, ev.StepFinished)
+    times = ev.StepTimes(propose=6.0, score=1.5, test=0.5, paused=99.0)
+    timed = finished.model_copy(update={"times": times})
+    untimed = one_step(2, {"another <category>.": 5})
+    found = page(run_of(*loaded(), *first, timed, *untimed))
+    assert "8.0 s in 1 step of 2" in found.text and "paused for 99.0 s" in found.text
+    assert "LLM: meta-prompt and replies 6.00 75.0 %" in found.text.replace("\u00a0", " ")
+    assert "propose 6.00, score 1.50, test 0.50" in found.text
+    widths = [one.get("width") for one in found.of("rect") if one.get("class") == "p-score"]
+    assert "18.75" in widths
+
+
 def test_a_journal_of_an_earlier_glov_has_a_page() -> None:
     found = page(read_exported(VERSION_1))
+    assert "No step was timed." in found.text
     assert "It is not known here which images it took for what" in found.text
     assert "injected" in found.text and "edited" in found.text
 
