@@ -7,7 +7,9 @@ from typing import NamedTuple
 import torch
 
 from engine.common.errors import ModelError
-from engine.models.memory import free_bytes, group_limit
+from engine.models.control_groups import group_memory
+from engine.models.load_errors import LONGEST
+from engine.models.memory import free_bytes
 
 
 def find_device(wanted: str, key: str) -> torch.device:
@@ -46,17 +48,32 @@ def device_names() -> list[str]:
 def room_of(name: str) -> Room:
     """Memory of one of the ``device_names``.
 
-    The host's is what its control group leaves to this process, with the swap space. A GPU's free
+    The host's is what its control groups leave to this process, with the swap space. A GPU's free
     memory is asked for by a context on it, which takes some itself: ask of those that are used.
+
+    Raises:
+        ModelError: if the device is there and does not answer.
     """
-    free = free_bytes(torch.device(name))
-    if name.startswith("cuda"):
-        return Room(free, int(torch.cuda.get_device_properties(name).total_memory))
+    if name == "cpu":
+        return _room_of_host()
+    try:
+        free = free_bytes(torch.device(name))
+        if name.startswith("cuda"):
+            return Room(free, int(torch.cuda.get_device_properties(name).total_memory))
+    except RuntimeError as error:  # CUDA's: lost, taken by one process alone, out of memory
+        reason = " ".join(str(error).split())[:LONGEST]
+        raise ModelError(f"{name} can't be used: {reason}") from error
+    return Room(free, max(free, _room_of_host().total))  # of an Apple GPU, which shares it
+
+
+def _room_of_host() -> Room:
     import psutil
 
-    total = psutil.virtual_memory().total + psutil.swap_memory().total
-    total = min(total, group_limit() or total)
-    return Room(min(free, total), total)
+    swap = int(psutil.swap_memory().total)
+    total = int(psutil.virtual_memory().total) + swap
+    group = group_memory(swap)
+    total = total if group is None else min(total, group.total)
+    return Room(min(free_bytes(torch.device("cpu")), total), total)
 
 
 def name_in_full(device: torch.device) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
-from pathlib import Path
 
 import torch
+
+from engine.models.control_groups import group_memory
 
 _SIGNS = (
     "can't allocate memory",  # torch's allocator for the CPU
@@ -29,7 +30,7 @@ def free_memory() -> None:
 
 
 def free_bytes(device: torch.device) -> int:
-    """That can be allocated on a device now; of the host, within its control group's limit."""
+    """That can be allocated on a device now; of the host, within its control groups' limits."""
     if device.type == "cuda":
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0]) + unused
@@ -38,24 +39,6 @@ def free_bytes(device: torch.device) -> int:
         return max(0, torch.mps.recommended_max_memory() - taken)
     import psutil
 
-    return min(int(psutil.virtual_memory().available), _left_to_the_group())
-
-
-_GROUP = Path("/sys/fs/cgroup")
-
-
-def group_limit() -> int | None:
-    """Bytes that the control group leaves to its processes in all; None where there is no limit."""
-    return _of_the_group("max")
-
-
-def _left_to_the_group() -> int:
-    most, taken = group_limit(), _of_the_group("current")
-    return 2**62 if most is None or taken is None else max(0, most - taken)
-
-
-def _of_the_group(what: str) -> int | None:
-    try:
-        return int((_GROUP / f"memory.{what}").read_text())
-    except (OSError, ValueError):  # "max", or no such file
-        return None
+    free = int(psutil.virtual_memory().available)
+    group = group_memory(0)
+    return free if group is None else min(free, group.free)

@@ -15,11 +15,11 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from engine.common.wording import counted
+from engine.models.control_groups import cpu_quota
 
 if TYPE_CHECKING:
     from torch import nn
@@ -114,46 +114,3 @@ def usable_cores() -> int:
     cores = _cores_by_affinity()
     quota = cpu_quota()
     return cores if quota is None else max(1, min(cores, math.floor(quota + 0.5)))
-
-
-def cpu_quota(root: Path = Path("/")) -> float | None:
-    """Cores' worth of time that the control groups allow, by the tightest; None: no limit.
-
-    ``root`` is where ``proc`` and ``sys`` are. Reads version 1 and 2.
-    """
-    found = []
-    for folder in _groups(root):
-        quota = _quota(folder)
-        if quota is not None:
-            found.append(quota)
-    return min(found, default=None)
-
-
-def _groups(root: Path) -> Iterator[Path]:
-    """Folders of the groups that limit this process's CPU time, and of all above them."""
-    try:
-        lines = (root / "proc/self/cgroup").read_text(errors="replace").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, _, rest = line.partition(":")
-        controllers, _, group = rest.partition(":")
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        base = root / "sys/fs/cgroup" / controllers
-        path = PurePosixPath(group.lstrip("/"))
-        for inner in (path, *path.parents):  # a container sees its own group at the top
-            yield base / inner
-
-
-def _quota(folder: Path) -> float | None:
-    try:
-        if (folder / "cpu.max").exists():
-            quota, period = (folder / "cpu.max").read_text().split()
-        else:
-            quota = (folder / "cpu.cfs_quota_us").read_text()
-            period = (folder / "cpu.cfs_period_us").read_text()
-        cores = float(quota) / float(period)
-    except (OSError, ValueError, ZeroDivisionError):  # "max": no limit
-        return None
-    return cores if cores > 0 else None

@@ -11,12 +11,14 @@ from engine.placement.stored import FLOATS, Stored
 
 _PER_WEIGHT: Mapping[Quantization, float] = {"4bit": 0.5 + (1 + 4 / 256) / 64, "8bit": 1.0}
 """Bytes: four bits and a scale of one byte for 64 of them, or eight (bitsandbytes)."""
+MOST_LAYERS = 2000
+"""More than any model has."""
 _NEVER_QUANTIZED = (
     "embed",
     "lm_head",
     "wte",
     "wpe",
-    "shared",
+    ".experts.",  # of a mixture: one parameter for all of a layer, and no linear layer
     "vision",
     "visual",
     "projector",
@@ -41,6 +43,17 @@ class Needs:
     def total(self) -> int:
         """Weights, as far as they are known, and work."""
         return (self.weights or 0) + sum(self.work.values())
+
+
+def check_layers(found: object) -> None:
+    """See that a configuration has as many layers as a model may have.
+
+    Raises:
+        ValueError: if it is damaged: to build so many would never end.
+    """
+    layers = sum(found) if isinstance(found, list) else found
+    if not isinstance(layers, int) or not 0 <= layers <= MOST_LAYERS:
+        raise ValueError(f"its configuration says {found} layers")
 
 
 def loaded_bytes(

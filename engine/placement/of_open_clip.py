@@ -1,73 +1,56 @@
-"""What a dual encoder of open_clip takes."""
+"""What a dual encoder of open_clip takes: by its configuration, built on the ``meta`` device."""
 
 from __future__ import annotations
 
 import logging
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from engine.common.user_path import reachable, user_path
+from engine.common.user_path import reachable
 from engine.common.wording import counted
 from engine.config import VLMConfig
 from engine.models.device import find_device, name_in_full
 from engine.models.quiet import quiet
-from engine.placement import stored
-from engine.placement.needs import Needs, loaded_bytes
-from engine.placement.stored import Stored
-from engine.vlm.dual_encoder.naming import HUB, listed_name, local_folder
+from engine.placement.needs import Needs, check_layers
+from engine.vlm.dual_encoder.model import check_name
+from engine.vlm.dual_encoder.naming import FOLDER, HUB, listed_name, local_folder
+from engine.vlm.dual_encoder.text_features import TOKENS_PER_TEXT
 
-_STEM = "open_clip_model"
-_OF_A_LAYER = 12
-"""Numbers of a layer that are there at once, times its width: queries, keys, the inner layer."""
+_OF_A_LAYER = 20
+"""Numbers that are there at once for a token, times its width; measured 13 to 19."""
+_OF_A_PIXEL = 30
+"""The same for a number of an image, where the tower convolves; measured 23 to 30."""
 
 
 def of_dual_encoder(vlm: VLMConfig, images: int | None) -> Needs:
     """What it takes, with the features of ``images`` images (None: not known).
 
     Raises:
-        Exception: whatever its files or its configuration raise.
+        ModelError: if there is no such device or no such model; as loading it raises.
+        Exception: whatever its configuration raises.
     """
     import open_clip
 
+    check_name(vlm)
     device = name_in_full(find_device(vlm.device, "vlm.device"))
-    half = vlm.precision in ("fp16", "bf16") or (
-        vlm.precision == "auto" and device.startswith("cuda")
-    )
-    each = 2 if half else 4
+    precision = vlm.precision
+    if precision == "auto":
+        precision = "fp16" if device.startswith("cuda") else "fp32"
     folder = local_folder(vlm.model)
-    shape: Any
+    name = vlm.model if vlm.model.startswith(HUB) else listed_name(vlm.model)
     if folder is not None:
-        shape = open_clip.get_model_config(f"local-dir:{reachable(folder)}")
-    elif vlm.model.startswith(HUB):
-        shape = open_clip.get_model_config(vlm.model)
-    else:
-        shape = open_clip.get_model_config(listed_name(vlm.model))
-    tensors, rests_on = _tensors(vlm, folder)
-    weights = loaded_bytes(tensors, each, stored_bytes_each=4) or None
-    return Needs(
-        "VLM", "vlm", vlm.model, (device,), weights, rests_on, _work(vlm, shape, each, images)
-    )
+        name = f"{FOLDER}{reachable(folder).resolve()}"
+    shape: Any = open_clip.get_model_config(name)
+    for tower in ("vision_cfg", "text_cfg"):
+        check_layers(shape.get(tower, {}).get("layers", 0))
+    each = 4 if precision == "fp32" else 2
+    work = _work(vlm, shape, each, images)
+    weights = _weights(name, precision)
+    return Needs("VLM", "vlm", vlm.model, (device,), weights, "its configuration", work)
 
 
-def _tensors(vlm: VLMConfig, folder: Path | None) -> tuple[tuple[Stored, ...], str]:
-    found: tuple[Stored, ...] = ()
-    file = None if vlm.pretrained is None else reachable(user_path(vlm.pretrained))
-    if folder is not None:
-        found = stored.of_folder(reachable(folder), _STEM)
-    elif vlm.model.startswith(HUB):
-        found = stored.of_hub(vlm.model.removeprefix(HUB), stem=_STEM)
-    elif file is not None and file.is_file():
-        found = tuple(stored.of_file(file))
-    if found:
-        exact = not any(tensor.is_pickled for tensor in found)
-        return found, "headers of its files" if exact else "sizes of its files"
-    if folder is not None or vlm.model.startswith(HUB):
-        return (), "not known: its files are not here, and the hub can't be reached"
-    return _on_meta(listed_name(vlm.model)), "its configuration"
-
-
-def _on_meta(name: str) -> tuple[Stored, ...]:
-    """The parameters of a model that open_clip knows by name. None of them takes memory."""
+def _weights(name: str, precision: str) -> int:
+    """Bytes of its parameters: embeddings and norms stay in 32 bits. None of it takes memory."""
     import open_clip
     from accelerate import init_empty_weights
 
@@ -77,25 +60,20 @@ def _on_meta(name: str) -> tuple[Stored, ...]:
     try:
         with quiet(), init_empty_weights():
             model = open_clip.create_model(
-                name, load_weights=False, pretrained_text=False, device="meta"
+                name, precision=precision, load_weights=False, pretrained_text=False, device="meta"
             )
     finally:
         root.setLevel(level)
-    return tuple(
-        Stored(name, "F32", tuple(tensor.shape)) for name, tensor in model.named_parameters()
-    )
+    return sum(tensor.numel() * tensor.element_size() for tensor in model.parameters())
 
 
-def _work(vlm: VLMConfig, shape: Any, each: int, images: int | None) -> dict[str, int]:
-    vision, text = shape.get("vision_cfg", {}), shape.get("text_cfg", {})
-    size = vision.get("image_size", 224)
-    side = max(size) if isinstance(size, list | tuple) else int(size)
-    patch = vision.get("patch_size") or 16
-    width = vision.get("width", 768)
-    pixels = 3 * side * side
-    image = max(pixels * 4, (side // patch) ** 2 * int(width) * _OF_A_LAYER) * each + pixels * 4
-    length, text_width = text.get("context_length", 77), text.get("width", 512)
-    texts = vlm.text_batch * length * text_width * _OF_A_LAYER * each
+def _work(
+    vlm: VLMConfig, shape: Mapping[str, Any], each: int, images: int | None
+) -> dict[str, int]:
+    image = _image(shape.get("vision_cfg", {}), each)
+    text = shape.get("text_cfg", {})
+    tokens = max(vlm.text_batch * TOKENS_PER_TEXT, text.get("context_length", 77))
+    texts = tokens * text.get("width", 512) * _OF_A_LAYER * each
     work = {
         f"activations of {counted(vlm.image_batch, 'image')} or "
         f"{counted(vlm.text_batch, 'text')}": max(vlm.image_batch * image, texts)
@@ -105,3 +83,15 @@ def _work(vlm: VLMConfig, shape: Any, each: int, images: int | None) -> dict[str
             images * int(shape.get("embed_dim", 512)) * 4
         )
     return work
+
+
+def _image(vision: Mapping[str, Any], each: int) -> int:
+    """Bytes of one image and of what a tower makes of it."""
+    size = vision.get("image_size", 224)
+    side = max(size) if isinstance(size, list | tuple) else int(size)
+    pixels = 3 * side * side
+    convolves = isinstance(vision.get("layers"), list) or "timm_model_name" in vision
+    patch, width = vision.get("patch_size") or 16, int(vision.get("width", 768))
+    patches = (side // patch) ** 2 + 1
+    inside = pixels * _OF_A_PIXEL if convolves else patches * width * _OF_A_LAYER
+    return inside * each + pixels * 4

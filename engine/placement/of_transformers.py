@@ -7,6 +7,9 @@ too low.
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +24,7 @@ from engine.models.device import device_names, find_device, name_in_full
 from engine.models.placing import check_quantization, dtype_of, placed, stays_packed
 from engine.models.quiet import quiet
 from engine.placement import stored
-from engine.placement.needs import Needs, loaded_bytes
+from engine.placement.needs import Needs, check_layers, loaded_bytes
 from engine.placement.stored import Stored
 from engine.vlm.encoder_decoder.prefix_memory import GIB, bytes_per_token
 
@@ -30,6 +33,7 @@ TASK_TOKENS = 400
 _EXAMPLE_TOKENS = 12  # around each example: its number and its accuracy
 _IMAGE_TOKENS = 576  # where a configuration does not tell
 _IMAGES_AT_ONCE = 32  # at most, of an encoder-decoder
+_FLOATS = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -47,23 +51,29 @@ def of_llm(config: RunConfig, llm: LLMConfig, what: str = "LLM") -> Needs:
     """
     devices = _devices(llm.device, llm.device_map, "llm.device")
     own = _config(llm.model, llm.revision, llm.trust_remote_code)
-    dtype = _dtype_of_llm(llm, devices, own)
+    found = _tensors(llm.model, llm.revision, own)
+    dtype = _dtype_of_llm(llm, devices, own, found.tensors)
     if not names_gguf(llm.model):
         check_quantization(own, f"LLM {llm.model}", "llm", _given(llm, devices, dtype, own))
-    found = _tensors(llm.model, llm.revision, own)
     weights = _weights(found.tensors, dtype, own, llm)
+    work: dict[str, int] = {}
+    with _as_far_as_known():
+        work = _work_of_llm(config, own, dtype)
+    return Needs(what, "llm", llm.model, devices, weights, found.rests_on, work)
+
+
+def _work_of_llm(config: RunConfig, own: Any, dtype: torch.dtype) -> dict[str, int]:
     prompt = prompt_tokens(config)
     rows, new = config.proposal.candidates, config.sampling.max_new_tokens
     text = own.get_text_config(decoder=True)
     logits = 2 * rows * int(getattr(text, "vocab_size", 0)) * 4 * 3
     replies, tokens = counted(rows, "reply", "replies"), counted(new, "token")
-    work = {
+    return {
         f"keys and values ({replies} of {tokens}, a prompt of about {prompt})": (
             rows * (prompt + new) * _per_token(own, dtype)
         ),
         "activations": _activations(text, prompt, dtype) + logits,
     }
-    return Needs(what, "llm", llm.model, devices, weights, found.rests_on, work)
 
 
 def of_vlm(vlm: VLMConfig) -> Needs:
@@ -81,17 +91,28 @@ def of_vlm(vlm: VLMConfig) -> Needs:
     own = _config(vlm.model, None, vlm.trust_remote_code)
     check_quantization(own, f"VLM {vlm.model}", "vlm", _given(vlm, devices, dtype, own))
     found = _tensors(vlm.model, None, own)
+    work: dict[str, int] = {}
+    with _as_far_as_known():
+        work = _work_of_vlm(vlm, own, dtype)
+    weights = _weights(found.tensors, dtype, own, vlm)
+    return Needs("VLM", "vlm", vlm.model, devices, weights, found.rests_on, work)
+
+
+def _work_of_vlm(vlm: VLMConfig, own: Any, dtype: torch.dtype) -> dict[str, int]:
     images, tokens = min(vlm.image_batch, _IMAGES_AT_ONCE), _image_tokens(own)
     kept = f"keys and values of {counted(images, 'image')}"
     size = images * tokens * _per_token(own, dtype)
     if vlm.prefix_gib != "auto":
         kept, size = "keys and values of images (vlm.prefix_gib)", int(vlm.prefix_gib * GIB)
-    work = {
+    return {
         kept: size,
         "activations": _activations(own.get_text_config(decoder=True), images * tokens, dtype),
     }
-    weights = _weights(found.tensors, dtype, own, vlm)
-    return Needs("VLM", "vlm", vlm.model, devices, weights, found.rests_on, work)
+
+
+def _as_far_as_known() -> AbstractContextManager[None]:
+    """For what is read of a configuration: each family calls its figures as it likes."""
+    return suppress(AttributeError, TypeError, ValueError, ZeroDivisionError)
 
 
 def of_embedder(vlm: VLMConfig) -> Needs:
@@ -140,7 +161,10 @@ def _config(model: str, revision: str | None, trusted: bool) -> Any:
     if names_gguf(model):
         _check_is_here(model, revision)
         with quiet(), no_questions(), gguf_folder(model, revision) as (folder, file):
-            return library.AutoConfig.from_pretrained(folder, gguf_file=file, **options)
+            try:
+                return library.AutoConfig.from_pretrained(folder, gguf_file=file, **options)
+            except (struct.error, IndexError) as error:
+                raise ValueError("the file is damaged, or not all of it is there") from error
     if revision is not None:
         options["revision"] = revision
     with quiet(), no_questions():
@@ -187,7 +211,11 @@ def _on_meta(own: Any) -> tuple[Stored, ...]:
 
     library: Any = transformers
     kinds = (library.AutoModelForCausalLM, library.AutoModelForImageTextToText)
-    kind = next(k for k in kinds if type(own) in k._model_mapping)
+    kind = next((k for k in kinds if type(own) in k._model_mapping), None)
+    if kind is None:
+        raise ValueError(f"a model of type {own.model_type} is not one that writes text")
+    for part in (own.get_text_config(decoder=True), getattr(own, "vision_config", None)):
+        check_layers(getattr(part, "num_hidden_layers", 0))
     with quiet(), torch.device("meta"):
         model = kind.from_config(own)
     return tuple(
@@ -195,12 +223,18 @@ def _on_meta(own: Any) -> tuple[Stored, ...]:
     )
 
 
-def _dtype_of_llm(llm: LLMConfig, devices: tuple[str, ...], own: Any) -> torch.dtype:
+def _dtype_of_llm(
+    llm: LLMConfig, devices: tuple[str, ...], own: Any, tensors: Sequence[Stored]
+) -> torch.dtype:
+    """As loading takes it: what the configuration does not tell, the first weights do."""
     if llm.dtype != "auto":
         return getattr(torch, llm.dtype)  # type: ignore[no-any-return]
     if devices == ("cpu",) and llm.device_map is None:
         return torch.float32
-    return dtype_of(own)
+    if isinstance(getattr(own, "dtype", None), torch.dtype) or names_gguf(llm.model):
+        return dtype_of(own)
+    first = next((_FLOATS[one.dtype] for one in tensors if one.dtype in _FLOATS), None)
+    return dtype_of(own) if first is None else first
 
 
 def _weights(

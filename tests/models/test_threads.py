@@ -24,51 +24,6 @@ def test_a_larger_model_gets_more_threads(parameters: int, cores: int, expected:
     assert threads.threads_for(parameters, cores) == expected
 
 
-def machine(root: Path, groups: str, files: dict[str, str]) -> Path:
-    for name, text in {"proc/self/cgroup": groups, **files}.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    return root
-
-
-V1 = "4:memory:/x\n3:cpu,cpuacct:/docker/abc\n2:cpuset:/\n1:name=systemd:/\n0::/\n"
-QUOTAS = [
-    ("0::/\n", {"sys/fs/cgroup/cpu.max": "150000 100000\n"}, 1.5),
-    ("0::/\n", {"sys/fs/cgroup/cpu.max": "max 100000\n"}, None),
-    (
-        "0::/user/run\n",
-        {"sys/fs/cgroup/user/cpu.max": "200000 100000", "sys/fs/cgroup/user/run/cpu.max": "max 1"},
-        2.0,
-    ),
-    (
-        V1,
-        {
-            "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "400000\n",
-            "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000\n",
-        },
-        4.0,
-    ),
-    (
-        V1,
-        {
-            "sys/fs/cgroup/cpu,cpuacct/docker/abc/cpu.cfs_quota_us": "-1\n",
-            "sys/fs/cgroup/cpu,cpuacct/docker/abc/cpu.cfs_period_us": "100000\n",
-        },
-        None,
-    ),
-    ("nonsense\n\n::::\n", {"sys/fs/cgroup/cpu.max": "x y z\n"}, None),
-]
-
-
-@pytest.mark.parametrize(("groups", "files", "expected"), QUOTAS)
-def test_the_quota_of_control_groups(tmp_path: Path, groups, files, expected) -> None:
-    assert threads.cpu_quota(machine(tmp_path, groups, files)) == expected
-
-
-def test_no_control_groups_are_no_limit(tmp_path: Path) -> None:
-    assert threads.cpu_quota(tmp_path) is None
-
-
 def test_a_quota_limits_the_cores_and_never_to_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     for quota, cores in ((None, 8), (0.2, 1), (1.5, 2), (3.0, 3), (99.0, 8)):

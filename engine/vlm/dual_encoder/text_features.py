@@ -31,7 +31,8 @@ _PROBES = (
 _TOLERANCE = 1e-4  # of normalised features; measured: below 1e-6 in float32
 _LOW_PRECISION_TOLERANCE = 3e-2  # fp16 and bf16: kernels for other shapes round differently
 _SMALLEST_BATCH = 16
-_TOKENS_PER_TEXT = 16  # VLMConfig.text_batch counts short texts; long ones come in fewer
+TOKENS_PER_TEXT = 16
+"""``VLMConfig.text_batch`` counts short texts; long ones come in fewer."""
 
 
 class _TextEncoder(nn.Module):
@@ -212,7 +213,7 @@ def _batch_end(start: int, lengths: list[int], batch: int) -> int:
     stop = start
     while stop < len(lengths):
         size = stop - start
-        if size and (size >= batch or (size + 1) * lengths[stop] > batch * _TOKENS_PER_TEXT):
+        if size and (size >= batch or (size + 1) * lengths[stop] > batch * TOKENS_PER_TEXT):
             break
         if size >= _SMALLEST_BATCH and lengths[stop] > lengths[stop - 1]:
             break

@@ -39,8 +39,13 @@ def configured(gib: float | Literal["auto"]) -> PrefixMemory:
 
 
 def bytes_per_token(config: Any, dtype: torch.dtype) -> int:
-    """What keys and values of all layers take for one token, by a model's configuration."""
+    """What keys and values of all layers take for one token, by a model's configuration.
+
+    0 for a model without attention.
+    """
     text = config.get_text_config(decoder=True)
-    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+    heads = getattr(text, "num_key_value_heads", None) or getattr(text, "num_attention_heads", 0)
+    if not heads:
+        return 0
     width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     return int(2 * text.num_hidden_layers * heads * width * dtype.itemsize)
