@@ -29,9 +29,12 @@ def not_steerable(name: str, kind: LLMKind = "local") -> str:
     )
 
 
-def reread_every_token(name: str) -> str:
-    """What is told where no layout with a cache is right for an LLM."""
-    return (
-        f"{name} reads prompt and reply anew for every token, which is right, but slow: what it "
-        "keeps of what it has read did not give the same logits"
-    )
+def reread_every_token(name: str, turn: int | None = None) -> str:
+    """What is told where no layout with a cache is right for an LLM.
+
+    ``turn``: of this text only, since it grows beyond so many tokens.
+    """
+    why = "what it keeps of what it has read did not give the same logits"
+    if turn is not None:
+        why = f"beyond {turn} tokens it reads all positions otherwise (LongRoPE)"
+    return f"{name} reads prompt and reply anew for every token, which is right, but slow: {why}"

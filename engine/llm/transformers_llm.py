@@ -28,6 +28,7 @@ from engine.llm.loading import Progress
 from engine.llm.refusals import not_steerable, prefix_refused, reread_every_token
 from engine.llm.transformers_loading import load_model
 from engine.models.identity import identify
+from engine.models.positions import turning_point, turns_within
 from engine.prompts.message import Message
 from engine.steering.direction import Direction, Steering, compute_direction
 from engine.steering.injection import Injection, make_injection
@@ -61,6 +62,7 @@ class LocalLLM:
         self._layouts = find_layouts(self._decoder)
         static = "static" in self._layouts.plain
         self._graphs = Graphs.of(self._decoder, static) if graphs else Graphs.off(self._decoder)
+        self._turn = turning_point(text_config(model))
         self._told_of_rereading = False
         self._stops = stop_tokens(model, tokenizer)
         self._thinking = thinking(tokenizer)
@@ -143,7 +145,11 @@ class LocalLLM:
         rows, expected = len(seeds), self.most_tokens(sampling)
         longest = sampling.max_new_tokens + max_thought
 
+        turns = turns_within(self._turn, len(prompt.ids), longest)
+
         def layout(injection: Injection | None) -> Layout:
+            if turns:  # no cache is right on both sides
+                return "reread"
             clean = injection is not None and injection.clean_cache
             return self._layouts.choose(clean, len(prompt.ids), rows, expected)
 
@@ -177,7 +183,7 @@ class LocalLLM:
         )
         if seeds and layout(injection) == "reread" and not self._told_of_rereading:
             yield next(columns)  # first: there may be more to say of this LLM than that
-            yield Remark(reread_every_token(self._name))
+            yield Remark(reread_every_token(self._name, self._turn if turns else None))
             self._told_of_rereading = True
         return (yield from columns)
 

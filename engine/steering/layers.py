@@ -23,10 +23,16 @@ def hidden_state(output: Any) -> Tensor:
     Raises:
         RuntimeError: if it is neither.
     """
-    state = output[0] if isinstance(output, (tuple, list)) and output else output
+    state = _first(output)
     if not isinstance(state, Tensor) or state.dim() != 3:
         raise RuntimeError("a decoder layer's output is no hidden state of shape (B, S, d)")
     return state
+
+
+def _first(output: Any) -> Any:
+    """The output, or the first of a plain tuple's; of one with names who knows what the first is"""
+    plain = isinstance(output, (tuple, list)) and not hasattr(output, "_fields")
+    return output[0] if plain and output else output
 
 
 def with_hidden_state(output: Any, state: Tensor) -> Any:
@@ -73,11 +79,12 @@ def find_decoder_layers(model: Any) -> tuple[nn.Module, ...]:
         if isinstance(module, nn.ModuleList) and len(module) == depth
     ]
     calls: dict[int, list[int]] = {index: [] for index in range(len(candidates))}
+    ids = torch.tensor([[1, 2, 3]], device=input_device(model))
 
     def watcher(candidate: int, position: int) -> Callable[..., None]:
         def watch(_module: nn.Module, _args: Any, output: Any) -> None:
-            state = output[0] if isinstance(output, (tuple, list)) and output else output
-            if isinstance(state, Tensor) and state.dim() == 3 and state.shape[-1] == width:
+            state = _first(output)
+            if isinstance(state, Tensor) and state.shape == (*ids.shape, width):
                 calls[candidate].append(position)
 
         return watch
@@ -88,7 +95,7 @@ def find_decoder_layers(model: Any) -> tuple[nn.Module, ...]:
                 handle = layer.register_forward_hook(watcher(index, position))
                 stack.callback(handle.remove)
         with torch.inference_mode():
-            model(input_ids=torch.tensor([[1, 2, 3]], device=input_device(model)), use_cache=False)
+            model(input_ids=ids, use_cache=False)
     for index, candidate in enumerate(candidates):
         if calls[index] == list(range(depth)):
             return tuple(candidate)

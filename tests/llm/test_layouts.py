@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -11,10 +11,12 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from engine.common.errors import ModelError
 from engine.llm.decoding.decoder import Decoder
+from engine.llm.decoding.layouts import make_reader
 from engine.llm.decoding.probe import Layouts, check_causal, find_layouts, takes_masks
 from engine.llm.decoding.static_cache import Lanes, Slots, slot_cache
 from engine.models.grouped_attention import NAME, grouped, grouped_attention
 from engine.models.kv_cache import GrowingLayer, sliding_windows
+from engine.steering.injection import Injection
 from engine.steering.layers import find_decoder_layers
 from tests.support.tiny_families import tiny_family
 from tests.support.tiny_llm import tiny_model
@@ -111,6 +113,64 @@ def test_a_bidirectional_model_is_refused():
     model = transformers.BertLMHeadModel(config).eval().requires_grad_(False)
     with pytest.raises(ModelError, match="not decoder-only"):
         check_causal(decoder_of(model))
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma2", "gemma3_text", "exaone4", "qwen3_next"])
+def test_a_prompt_of_one_token_in_every_layout(family):
+    model = tiny_family(family)
+    decoder = decoder_of(model)
+    vector = torch.randn(32, generator=torch.Generator().manual_seed(0))
+    columns = torch.tensor([[5, 6, 7], [9, 9, 9], [20, 40, 60]])
+    names = find_layouts(decoder).steered
+    for reach in ("last", "new"):
+        logits = []
+        for name in names:
+            injection = Injection(decoder.layers, {1: vector}, reach)
+            reader = make_reader(name, decoder, [3], 3, 4, injection)
+            first = reader.first().expand(3, -1)
+            logits.append(torch.stack([first, *(reader.next(column) for column in columns)]))
+        for name, ours in zip(names, logits, strict=True):
+            torch.testing.assert_close(ours, logits[-1], atol=1e-4, rtol=0, msg=name)
+
+
+class _Named(NamedTuple):
+    attended: torch.Tensor
+    states: torch.Tensor
+
+
+class _Halves(torch.nn.Module):
+    """Hands on two streams by name, as reversible layers do: neither is the hidden state."""
+
+    def forward(self, state: torch.Tensor) -> _Named:
+        return _Named(state, state)
+
+
+class _TokensFirst(torch.nn.Module):
+    """Its states are (S, B, d)."""
+
+    def forward(self, state: torch.Tensor) -> torch.Tensor:
+        return state.transpose(0, 1)
+
+
+@pytest.mark.parametrize("layer", [_Halves, _TokensFirst])
+def test_layers_whose_states_are_of_another_kind_are_not_taken(layer):
+    class Model(torch.nn.Module):
+        config = tiny_model("llama").config
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding = torch.nn.Embedding(8, 32)
+            self.layers = torch.nn.ModuleList(layer() for _ in range(4))
+
+        def get_input_embeddings(self) -> torch.nn.Module:
+            return self.embedding
+
+        def forward(self, input_ids: torch.Tensor, **_: Any) -> None:
+            for each in self.layers:
+                each(self.embedding(input_ids))
+
+    with pytest.raises(ModelError, match="can't be steered"):
+        find_decoder_layers(Model())
 
 
 def test_many_candidates_are_not_packed():

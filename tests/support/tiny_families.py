@@ -19,21 +19,22 @@ from engine.llm.decoding.decoder import Layout
 _BY_LAYOUT: dict[Layout, str] = {
     "split": """
         afmoe apertus apertus1p5_text arcee aria_text axk1 biogpt bitnet codegen cohere cohere2
-        cohere2_moe cwm deepseek_v2 deepseek_v3 diffllama doge dots1 ernie4_5 ernie4_5_moe exaone
-        exaone4 exaone_moe falcon flex_olmo flint gemma gemma2 gemma3_text gemma4_unified_text glm
-        glm4 glm4_moe glm4_moe_lite gpt_neox gpt_neox_japanese gpt_oss gptj granite granite_swa
-        granitemoe granitemoe_swa granitemoeshared helium hunyuan_v1_dense hunyuan_v1_moe hy_v3
-        hyperclovax internlm3 iquestcoder jais2 jetmoe kolibri1 laguna llama mellum mimo_v2_flash
-        minicpm3 minimax_m2 ministral ministral3 mistral mixtral modernbert-decoder nanochat
-        nemotron olmo olmo2 olmo3 olmoe opt persimmon phi phi3 phimoe qwen2 qwen2_moe qwen3
-        qwen3_moe sarvam_mla sarvam_moe seed_oss smollm3 solar_open stablelm starcoder2 vaultgemma
-        youtu
+        cohere2_moe ctrl cwm deepseek_v2 deepseek_v3 diffllama doge dots1 ernie4_5 ernie4_5_moe
+        exaone exaone4 exaone_moe falcon flex_olmo flint gemma gemma2 gemma3_text
+        gemma4_unified_text glm glm4 glm4_moe glm4_moe_lite gpt_neox gpt_neox_japanese gpt_oss gptj
+        granite granite_swa granitemoe granitemoe_swa granitemoeshared helium hunyuan_v1_dense
+        hunyuan_v1_moe hy_v3 hyperclovax internlm3 iquestcoder jais2 jetmoe kolibri1 laguna llama
+        mellum mimo_v2_flash minicpm3 minimax_m2 minimax_m3_vl_text ministral ministral3 mistral
+        mixtral modernbert-decoder nanochat nemotron olmo olmo2 olmo3 olmoe opt persimmon phi phi3
+        phimoe qwen2 qwen2_moe qwen3 qwen3_moe sarvam_mla sarvam_moe seed_oss smollm3 solar_open
+        stablelm starcoder2 vaultgemma youtu
     """,
     "packed": """
         beam gemma4_text gpt-sw3 gpt2 gpt_bigcode xglm
     """,
     "window": """
-        axk2 bloom deepseek_v32 glm_moe_dsa gpt_neo lfm2 lfm2_moe lfm3 llama4_text mpt
+        axk2 bloom deepseek_v32 dots3_note_text glm_moe_dsa gpt_neo inkling_text inkling2_text lfm2
+        lfm2_moe lfm3 llama4_text mpt roformer
     """,
     "twin": """
         bailing_hybrid bamba falcon_h1 falcon_mamba granitemoehybrid jamba kimi_linear lara_mini
@@ -48,6 +49,11 @@ _BY_LAYOUT: dict[Layout, str] = {
 FAMILIES: Mapping[str, Layout] = {
     family: layout for layout, families in _BY_LAYOUT.items() for family in families.split()
 }
+
+SEVERAL_STATES: Mapping[str, Layout] = dict.fromkeys(
+    ("deepseek_v4", "hy_v4", "qwen4_exp_text"), "window"
+) | {"dory": "reread", "gemma3n_text": "packed", "hrm_text": "static"}
+"""Families that nothing can steer, and the fastest layout of their un-steered decoding."""
 
 VOCABULARY = 96
 WINDOW = 9
@@ -121,10 +127,12 @@ _OWN: dict[str, dict[str, Any]] = {
         "num_mtp_layers": 0,
     },
     "bamba": {"attn_layer_indices": [2]},
+    "ctrl": {"n_layer": 4, "dff": 48, "n_positions": 256},
     "codegen": {"rotary_dim": 4, "n_inner": 48},
     "deepseek_v2": {**_LATENT, "first_k_dense_replace": 1},
     "deepseek_v3": _LATENT,
     "deepseek_v32": _INDEXED,
+    "dots3_note_text": _LATENT,
     "dots1": {"first_k_dense_replace": 1, "n_shared_experts": 1},
     "gemma3n_text": {
         "layer_types": ["sliding_attention", "full_attention"] * 2,
@@ -140,6 +148,8 @@ _OWN: dict[str, dict[str, Any]] = {
     "gpt_neo": {"attention_types": [[["global", "local"], 2]], "window_size": WINDOW},
     "gptj": {"rotary_dim": 4},
     "granitemoehybrid": {**_HYBRID, "shared_intermediate_size": 32},
+    "inkling_text": {"sliding_window_size": WINDOW, "unpadded_vocab_size": VOCABULARY},
+    "inkling2_text": {"sliding_window_size": WINDOW, "unpadded_vocab_size": VOCABULARY},
     "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1, "mamba_dt_rank": 4},
     "kimi_linear": {
         **_LATENT,
@@ -165,6 +175,12 @@ _OWN: dict[str, dict[str, Any]] = {
     "mamba2": {"num_heads": 8, "head_dim": 8, "n_groups": 1, "expand": 2},
     "minicpm3": _LATENT,
     "minimax": {**_HYBRID, "block_size": 8, "sliding_window": None},
+    "minimax_m3_vl_text": {
+        "index_n_heads": 2,
+        "index_head_dim": 8,
+        "index_block_size": 4,
+        "index_topk_blocks": 2,
+    },
     "nemotron_h": {
         "layers_block_type": ["linear_attention", "moe", "full_attention", "mlp"],
         "ssm_state_size": 8,
@@ -187,6 +203,7 @@ _OWN: dict[str, dict[str, Any]] = {
         "indexer_compress_ratio": 2,
     },
     "recurrent_gemma": {"lru_width": 32},
+    "roformer": {"is_decoder": True},
     "sarvam_mla": _LATENT,
     "xlstm": {
         "hidden_size": 64,  # its widths are multiples of 64

@@ -25,6 +25,7 @@ each token once.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -197,10 +198,14 @@ class _WindowReader:
         self._prompt = prompt
         self._injection = injection
         self._lag = injection is not None and injection.clean_cache
-        self._cache = new_cache(decoder.model.config, keep_all=False)
-        if self._lag:
-            self._cache.activate_past_recording()  # else a full sliding window can't be cropped
+        self._cache = self._empty()
         self._before: Tensor | None = None  # (rows,), the tokens that the cache lacks
+
+    def _empty(self) -> Any:
+        cache = new_cache(self._decoder.model.config, keep_all=False)
+        if self._lag:
+            cache.activate_past_recording()  # else a full sliding window can't be cropped
+        return cache
 
     @torch.inference_mode()
     def first(self) -> Tensor:
@@ -213,6 +218,8 @@ class _WindowReader:
     def next(self, tokens: Tensor) -> Tensor:
         tokens = tokens.to(self._decoder.device)
         if self._before is None:
+            if self._lag and self._prompt.shape[1] == 1:
+                self._cache = self._empty()  # nothing is in it, but it is one row's
             self._cache.reorder_cache(torch.zeros_like(tokens))  # all rows are the prompt's
             self._before = self._prompt[0, -1].expand(len(tokens))
         ids = torch.stack([self._before, tokens], dim=1) if self._lag else tokens[:, None]
