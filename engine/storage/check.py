@@ -35,6 +35,7 @@ from engine.storage.run_folder import (
     EXPORTS,
     LOG,
     PREDICTIONS,
+    QUIET,
     SOCKET,
     SUMMARY,
     run_argument,
@@ -45,7 +46,7 @@ from engine.storage.summary import kept_summary, summary_of_journal
 
 Level = Literal["error", "warning", "note"]
 MOST_LINES = 20  # that are named; of more only the number is
-_OURS = {EVENTS, CONFIG, LOG, SUMMARY, OWNER, SOCKET}
+_OURS = {EVENTS, CONFIG, LOG, SUMMARY, OWNER, SOCKET, QUIET}
 
 
 class FindingFacts(TypedDict):

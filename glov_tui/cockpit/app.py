@@ -141,6 +141,7 @@ class GlovApp(PaneLayout, WhyActions):
         self.session.start()
         self.set_interval(1 / PUMP_HZ, self._pump)
         self.set_timer(LATE_SECONDS, import_late)
+        self.set_timer(LATE_SECONDS, self._begin_telling)
 
     # -- the pump ----------------------------------------------------------------------------
 
@@ -149,6 +150,7 @@ class GlovApp(PaneLayout, WhyActions):
             return
         state = self.shown
         self._announce(self.session.state)
+        self._tell_away(self.session.state)
         late = bool(self._injected)  # shown once the table has it
         if self._controls_changed() or state.status == "running" or state is not self._drawn:
             self._repaint(state)

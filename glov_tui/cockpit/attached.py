@@ -14,7 +14,7 @@ from engine.run.commands import Command, Stop
 from engine.run.state_facts import ENDED
 from engine.storage.run_folder import run_argument
 from glov_tui.cockpit.actions import DRIVING
-from glov_tui.cockpit.exporting import ExportActions
+from glov_tui.cockpit.away import AwayActions
 from glov_tui.cockpit.panes.status import StatusLine
 from glov_tui.common.text import clean
 from glov_tui.terminal.pastes import pasted
@@ -24,7 +24,7 @@ CTRL_C_SECONDS = 3.0
 _NEEDS_CONTROLS = DRIVING | {"lab"}
 
 
-class AttachedActions(ExportActions):
+class AttachedActions(AwayActions):
     """Taking the controls, and being told who has taken them; detaching and stopping.
 
     Only a ``RemoteSession`` can be watched from elsewhere; others are this screen's own.

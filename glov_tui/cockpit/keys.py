@@ -19,7 +19,7 @@ TASKS: dict[str, tuple[str, ...]] = {
     "edit": ("edit", "inject", "pin", "ban", "options", "undo"),
     "steer": ("layer", "alpha", "mode", "anchor", "hand_back", "lab"),
     "look": ("why", "pane", "zoom", "filter", "history", "redraw", "help", "command_palette"),
-    "keep": ("export", "fork"),
+    "keep": ("export", "fork", "tell_away"),
 }
 """The actions of the cockpit by what one wants to do, for the help."""
 
@@ -138,6 +138,14 @@ KEYS: list[Binding] = [
     ),
     Binding(
         "ctrl+p", "command_palette", "Commands", show=False, tooltip="All commands, by their names"
+    ),
+    Binding(
+        "A",
+        "tell_away",
+        "Told",
+        key_display="A",
+        show=False,
+        tooltip="Be told of this run when away, or not (docs/telling.md)",
     ),
     Binding("z", "zoom", "Zoom", show=False, tooltip="Show one pane only, or all that fit"),
 ]

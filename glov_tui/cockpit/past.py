@@ -53,7 +53,7 @@ class PastActions(RunActions):
         """Whether an action is for what is shown: the present or a past."""
         if action in _PAST_ACTIONS:
             return self.past is not None
-        if action == "history":
+        if action in ("history", "tell_away"):
             return not self.is_replay
         return self.past is None or action not in _LIVE_ACTIONS
 

@@ -28,6 +28,7 @@ class Glyphs:
     pointer: str = "›"
     parted: str = "▸"
     degree: str = "°"
+    told: str = "♪"
     ramp: str = "▁▂▃▄▅▆█"  # from low to high
     points: tuple[str, str, str] = ("●", "×", "◆")
     states: Mapping[str, str] = field(
@@ -62,6 +63,7 @@ ASCII = Glyphs(
     pointer=">",
     parted=">",
     degree="",
+    told="@",
     ramp=".:-=+*#",
     points=("o", "x", "#"),
     states={

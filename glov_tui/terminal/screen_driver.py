@@ -73,6 +73,8 @@ class ScreenDriver(LinuxDriver):
         self._hold = contextlib.ExitStack()
         self._held = False
         self._frame_lost = False
+        self._afterwards = ""
+        self._is_up = False
         if self._terminal is not None:
             # Python's prints are Textual's to catch while it runs; it drops them.
             log = cast(Any, self._terminal.log)
@@ -98,11 +100,15 @@ class ScreenDriver(LinuxDriver):
         self._writer.start()
         # Its own writer thread sleeps beside ours.
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        self._is_up = True
 
     def stop_application_mode(self) -> None:
         """Give the terminal back as it was found. Frames that still wait are dropped."""
         if self._writer is not None and self._writer.discard():
             self.write(CANCEL)
+        if self._afterwards:
+            self.tell(self._afterwards)
+        self._is_up = False
         self.write(PLAIN)
         super().stop_application_mode()
 
@@ -144,6 +150,23 @@ class ScreenDriver(LinuxDriver):
         if is_frame and self.queued_frames >= MAX_QUEUED_FRAMES:
             # Later, not now: this may be the middle of a repaint.
             self._loop.call_soon(self._hold_frames)
+
+    def tell(self, sequence: str, afterwards: str | None = None) -> None:
+        """Write a sequence that changes no cell, past what is known of them.
+
+        ``afterwards`` is what undoes it, written when the terminal is given back, at ctrl+z, and
+        after a crash; None leaves what was said before.
+        """
+        if afterwards is not None:
+            self._afterwards = afterwards
+            if self._terminal is not None:
+                self._terminal.afterwards = afterwards
+        if self._writer is None or not self._is_up:
+            return
+        encoded = encode_plain(sequence) if self._plain else sequence.encode(errors="replace")
+        if self.governor is not None:
+            self.governor.spend(len(encoded))
+        self._writer.write(encoded, False)
 
     def redraw(self) -> None:
         """Write every cell again, whatever the terminal is thought to show."""

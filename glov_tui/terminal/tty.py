@@ -56,6 +56,7 @@ class Terminal:
     unicode: bool  # may be changed before the app starts
     attributes: list[Any]  # termios, as found
     screen_up: bool = False  # set by the driver while the terminal is in its hands
+    afterwards: str = ""  # what else is written when it is left: see ``ScreenDriver.tell``
     signals: EndSignals = field(init=False)
 
     def __post_init__(self) -> None:
@@ -73,7 +74,8 @@ class Terminal:
         with contextlib.suppress(termios.error), _background_allowed():
             raw = termios.tcgetattr(self.input_fd) != self.attributes
             if self.screen_up or raw:
-                write_within(self.output_fd, RESET.encode(), RESET_SECONDS)
+                undone = f"{RESET}{self.afterwards}"
+                write_within(self.output_fd, undone.encode(), RESET_SECONDS)
                 self.screen_up = False
             # Not TCSADRAIN: it would wait for a terminal that has stopped reading.
             termios.tcsetattr(self.input_fd, termios.TCSANOW, self.attributes)
@@ -222,6 +224,18 @@ def count_writes(app: App[Any], governor: Governor) -> None:
     driver: Any = app._driver
     if hasattr(driver, "governor"):
         driver.governor = governor
+
+
+def tell_terminal(app: App[Any], sequence: str, afterwards: str | None = None) -> bool:
+    """Tell the terminal something that changes no cell; see ``ScreenDriver.tell``.
+
+    Returns whether there is a terminal to tell: not under test, nor in a browser.
+    """
+    driver: Any = app._driver
+    if not hasattr(driver, "tell"):
+        return False
+    driver.tell(sequence, afterwards)
+    return True
 
 
 def redraw(app: App[Any]) -> None:

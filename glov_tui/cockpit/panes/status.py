@@ -63,6 +63,7 @@ class StatusLine(Static):
         """Fields in place of what is true only now, while another moment of a run is shown."""
         self.interrupted = False  # the engine is gone, and did not say how the run ended
         self.attached = ""  # who else is there; where it is narrow, up to the comma
+        self.told: bool | None = None  # whether one is told when away; None: nothing can tell one
         self.engine_pid: int | None = None  # of the process whose memory is shown; this one's
 
     def fingerprint(self, state: RunState) -> Hashable:
@@ -109,7 +110,9 @@ class StatusLine(Static):
             slots += [_Slot(1, text) for text in self.past[1:]]
         else:
             named = "interrupted" if self.interrupted else state.status  # as in `glov runs`
-            slots = [_Slot(0, f"{sign} {named}", f"bold {STATUS_STYLES[state.status]}")]
+            told = {None: "", True: f" {self._glyphs.told}", False: f" {self._glyphs.told} off"}
+            text = f"{sign} {named}{told[self.told]}"
+            slots = [_Slot(0, text, f"bold {STATUS_STYLES[state.status]}")]
         if self.attached:
             is_long = cell_len(self.attached) + STATE_AND_STEP_CELLS > self.size.width
             attached = self.attached.partition(",")[0] if is_long else self.attached
