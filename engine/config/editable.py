@@ -47,4 +47,4 @@ def with_option(config: RunConfig, key: str, value: Any) -> RunConfig:
         values[section].pop(name)
     else:
         values[section][name] = value
-    return validate(values, "edit")
+    return validate(values)

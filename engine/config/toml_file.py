@@ -133,8 +133,8 @@ def with_value(config: RunConfig, key: str, value: Any, where: str) -> RunConfig
     return validate(_merged(values, given), where)
 
 
-def validate(values: Mapping[str, Any], where: str) -> RunConfig:
-    """Check nested values; ``where`` names their source in messages.
+def validate(values: Mapping[str, Any], where: str = "") -> RunConfig:
+    """Check nested values; ``where`` names their source in messages, where there is one to name.
 
     Raises:
         ConfigError: listing every wrong key with its value and what is allowed.
@@ -142,7 +142,7 @@ def validate(values: Mapping[str, Any], where: str) -> RunConfig:
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {explain(error)}") from None
+        raise ConfigError(f"{where}: {explain(error)}" if where else explain(error)) from None
 
 
 def format_config(config: RunConfig, comments: bool = False) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from textual.app import App
 from textual.events import Event, Key
 from textual.notifications import SeverityLevel
 
 from engine.common.intervals import wilson_interval
 from engine.run.state import RunState
+from glov_tui.cockpit.key_order import KeysInOrder
 from glov_tui.common.accuracy import with_interval
 from glov_tui.common.text import clean
 from glov_tui.widgets.key_bar import KeyBar
@@ -25,7 +25,7 @@ def said_at_the_end(state: RunState) -> str:
     return f"{result} q quits and shows the result."
 
 
-class NoticesApp(App[None]):
+class NoticesApp(KeysInOrder):
     """``notify`` writes on the key line of the screen on top that has one."""
 
     def notify(

@@ -143,7 +143,7 @@ def test_a_number_that_is_none_is_refused_as_it_is_at_home(
             one.send(MakeEdit(edit=SetOption(key="steering.alpha", value=value)), Stop())
             one.to_the_end()
     assert session.state.edits == ()
-    assert any("edit refused" in line.text for line in session.state.log)
+    assert any(line.text.startswith("edit refused: steering.alpha") for line in session.state.log)
 
 
 @pytest.mark.parametrize("joined", [True, False])
