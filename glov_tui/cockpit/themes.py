@@ -1,8 +1,9 @@
 """The cockpit's own themes, beside those that Textual has.
 
 Each theme has one accent, and colours of states that are told apart by the people it is for. How
-far apart, and how readable on every background, is a test: ``tests/glov_tui/cockpit/test_themes``
-simulates the deficiencies (Machado, Oliveira and Fernandes 2009) and measures CIEDE2000.
+far apart, and how readable on every background, is a test:
+``tests/glov_tui/cockpit/test_themes.py`` simulates the deficiencies (Machado, Oliveira and
+Fernandes 2009) and measures CIEDE2000.
 """
 
 from __future__ import annotations
