@@ -24,6 +24,10 @@ class Kept:
         """Whether nothing has been loaded."""
         return not self._held
 
+    def holds(self, kind: str, section: object) -> bool:
+        """Whether something was loaded for an equal ``section``, so that ``get`` loads nothing."""
+        return kind in self._held and self._held[kind][0] == section
+
     def get(self, kind: str, section: object, load: Callable[[], T]) -> T:
         """What was loaded for an equal ``section``, or what ``load`` gives, kept from now on."""
         if kind in self._held:

@@ -21,6 +21,7 @@ from typing import Any
 
 from engine.common.errors import ModelError
 from engine.common.user_path import reachable, user_path
+from engine.config import LLMConfig, names_gguf
 
 _PACKAGES = ("gguf", "accelerate")
 _MAGIC = b"GGUF"
@@ -75,6 +76,19 @@ def _no_bar() -> Iterator[None]:
         yield
     finally:
         reading.tqdm = bar
+
+
+def check_bits(config: LLMConfig) -> None:
+    """See that a GGUF file is not asked for in fewer bits: it has those that it has.
+
+    Raises:
+        ModelError: with what to change.
+    """
+    if names_gguf(config.model) and config.quantization != "none":
+        raise ModelError(
+            f"llm.quantization is {config.quantization!r}, and a GGUF file is unpacked: "
+            "give the model's own hub name or folder, or set llm.quantization = 'none'"
+        )
 
 
 def unpacking() -> dict[str, Any]:

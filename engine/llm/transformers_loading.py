@@ -19,7 +19,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from engine.common.errors import ModelError
 from engine.common.user_path import reachable, user_path
 from engine.config import LLMConfig, names_gguf
-from engine.llm.gguf import gguf_folder, unpacking
+from engine.llm.gguf import check_bits, gguf_folder, unpacking
 from engine.models import threads
 from engine.models.code import check_kernels, no_questions
 from engine.models.device import find_device
@@ -58,11 +58,7 @@ def load_model(config: LLMConfig, progress: Progress) -> tuple[Any, Any]:
             trusted=config.trust_remote_code,
         )
         if names_gguf(config.model):
-            if config.quantization != "none":
-                raise ModelError(
-                    f"llm.quantization is {config.quantization!r}, and a GGUF file is unpacked: "
-                    "give the model's own hub name or folder, or set llm.quantization = 'none'"
-                )
+            check_bits(config)
             given |= unpacking()
         else:
             check_quantization(model_config, f"LLM {config.model}", "llm", given)

@@ -25,7 +25,7 @@ def estimate(config: RunConfig, wanted: Wanted) -> tuple[Needs, ...]:
             return of_open_clip.of_dual_encoder(config.vlm, wanted.images)
         return of_transformers.of_vlm(config.vlm)
 
-    found = [_tried("VLM", "vlm", config.vlm.model, vlm)]
+    found = [_tried("VLM", "vlm", config.vlm.model, vlm)] if wanted.vlm else []
     if wanted.embedder:
         name = config.vlm.embedder
         found.append(

@@ -50,7 +50,7 @@ def of_dual_encoder(vlm: VLMConfig, images: int | None) -> Needs:
 
 
 def _weights(name: str, precision: str) -> int:
-    """Bytes of its parameters: embeddings and norms stay in 32 bits. None of it takes memory."""
+    """Bytes of its parameters: embeddings and norms stay in 32 bits. None is written to."""
     import open_clip
     from accelerate import init_empty_weights
 

@@ -18,7 +18,7 @@ import torch
 from engine.common.user_path import reachable, user_path
 from engine.common.wording import counted
 from engine.config import LLMConfig, RunConfig, VLMConfig, names_gguf
-from engine.llm.gguf import gguf_folder
+from engine.llm.gguf import check_bits, gguf_folder
 from engine.models.code import no_questions
 from engine.models.device import device_names, find_device, name_in_full
 from engine.models.placing import check_quantization, dtype_of, placed, stays_packed
@@ -30,6 +30,7 @@ from engine.vlm.encoder_decoder.prefix_memory import GIB, bytes_per_token
 
 TASK_TOKENS = 400
 """Of a meta-prompt without its examples, about."""
+_CHARACTERS = 3  # of a token, at least
 _EXAMPLE_TOKENS = 12  # around each example: its number and its accuracy
 _IMAGE_TOKENS = 576  # where a configuration does not tell
 _IMAGES_AT_ONCE = 32  # at most, of an encoder-decoder
@@ -49,6 +50,7 @@ def of_llm(config: RunConfig, llm: LLMConfig, what: str = "LLM") -> Needs:
         ModelError: if this machine can't load it in the bits that it is to have.
         Exception: whatever its files or its configuration raise.
     """
+    check_bits(llm)
     devices = _devices(llm.device, llm.device_map, "llm.device")
     own = _config(llm.model, llm.revision, llm.trust_remote_code)
     found = _tensors(llm.model, llm.revision, own)
@@ -129,8 +131,10 @@ def of_embedder(vlm: VLMConfig) -> Needs:
 
 def prompt_tokens(config: RunConfig) -> int:
     """Of the longest meta-prompt of a run, about: all examples as long as a reply may be."""
+    proposal = config.proposal
     of_each = config.sampling.max_new_tokens + _EXAMPLE_TOKENS
-    return TASK_TOKENS + 2 * config.proposal.examples * of_each
+    written = len(proposal.system_prompt or "") + len(proposal.task or "")
+    return TASK_TOKENS + written // _CHARACTERS + 2 * proposal.examples * of_each
 
 
 def _devices(wanted: str, device_map: str | None, key: str) -> tuple[str, ...]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
+from engine.common.errors import ModelError
 from engine.common.wording import listed
-from engine.config import RunConfig
+from engine.config import RunConfig, names_gguf
 from engine.config.toml_file import with_value
 from engine.models.device import Room
 from engine.placement.needs import Needs
@@ -110,7 +112,12 @@ def _mend(
         changed = config
         for key, value in change.items():
             changed = with_value(changed, key, value, key)
-        needs = count(changed)
+        try:
+            needs = count(changed)
+        except (
+            ModelError
+        ):  # it can't be loaded so: it comes in few bits already, or lacks a package
+            continue
         if any(one.weights is None for one in needs if one.what in [o.what for o in there]):
             continue
         if next(iter(_too_full(needs, rooms, is_certain)), None) is None:
@@ -129,8 +136,8 @@ def _changes(
     gpus = [name for name in rooms if name.startswith("cuda")]
     used = {name for one in there for name in one.devices}
     if not is_certain:  # asked for less at once, the same is done
-        if vlm and config.vlm.image_batch > 32:
-            yield {"vlm.image_batch": 32}
+        if vlm:
+            yield from _smaller_batches(config)
         if vlm and config.vlm.kind == "encoder-decoder" and config.vlm.prefix_gib != "auto":
             yield {"vlm.prefix_gib": "auto"}
     for key in dict.fromkeys(keys):
@@ -151,15 +158,37 @@ def _changes(
         for bits in ("8bit", "4bit"):
             for key in several:
                 yield {f"{key}.quantization": bits}
-    if not is_certain and llm and config.proposal.candidates > 1:
-        yield {"proposal.candidates": max(1, config.proposal.candidates // 2)}
+    if not is_certain and llm:
+        for candidates in _halves(config.proposal.candidates, max(1, config.proposal.min_new)):
+            yield {"proposal.candidates": candidates}
     if llm and "cpu" not in used:  # slow
         yield {"llm.device": "cpu"}
 
 
+def _smaller_batches(config: RunConfig) -> Iterator[dict[str, object]]:
+    """Of images, else of texts, else of both: whichever takes most."""
+    images = list(_halves(config.vlm.image_batch, 1))
+    texts = list(_halves(config.vlm.text_batch, 16))
+    for batch in images:
+        yield {"vlm.image_batch": batch}
+    if config.vlm.kind != "dual-encoder":
+        return
+    for batch in texts:
+        yield {"vlm.text_batch": batch}
+    for image_batch, text_batch in zip_longest(images, texts):
+        both = {"vlm.image_batch": image_batch, "vlm.text_batch": text_batch}
+        yield {key: batch for key, batch in both.items() if batch is not None}
+
+
+def _halves(number: int, least: int) -> Iterator[int]:
+    while number // 2 >= least:
+        number //= 2
+        yield number
+
+
 def _can_be_quantized(config: RunConfig, key: str) -> bool:
     if key == "llm":
-        return config.llm.quantization == "none"
+        return config.llm.quantization == "none" and not names_gguf(config.llm.model)
     return config.vlm.kind == "encoder-decoder" and config.vlm.quantization == "none"
 
 

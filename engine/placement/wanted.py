@@ -1,4 +1,4 @@
-"""Which models a run loads besides its VLM. Light: no heavy import here."""
+"""Which models are loaded together. Light: no heavy import here."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from engine.config import LLMConfig
 class Wanted:
     """``images``: how many the VLM keeps features of, where that is known."""
 
+    vlm: bool = True
     llm: bool = True  # the one that proposes, where it is a local one
     embedder: bool = False
     judges: Sequence[LLMConfig] = ()  # of their own

@@ -184,9 +184,11 @@ def _load_vlm(
                     f"{key}.trust_remote_code is on: the code that comes with {section.model} is "
                     "run with your rights"
                 )
-        if kept.is_empty:  # what another run has loaded has its room
-            own = any(isinstance(section, LLMConfig) for section in sections)
-            check_room(config, replace(wanted_models(config), llm=own), report)
+        local = [s for s in sections if not (isinstance(s, LLMConfig) and s.is_served)]
+        kinds = ["VLM" if isinstance(section, VLMConfig) else "LLM" for section in local]
+        if not all(map(kept.holds, kinds, local)):  # what another run has loaded has its room
+            wanted = replace(wanted_models(config), llm="LLM" in kinds)
+            check_room(config, wanted, report, alone=kept.is_empty)
     fitness = load_fitness(config, progress, report, kept)
     name = judge_model(config)
     if name is not None:

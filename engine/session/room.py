@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from engine.common.errors import ModelError
@@ -13,6 +14,9 @@ from engine.placement.verdict import Verdict, judge
 from engine.placement.wanted import Wanted
 
 Report = Callable[[str], None]
+
+SWITCH = "GLOV_MEMORY_CHECK"
+OVERRIDE = f"If the estimate is wrong, {SWITCH}=off in the environment loads them all the same"
 
 
 def look_for_room(config: RunConfig, wanted: Wanted) -> tuple[tuple[Needs, ...], Verdict | None]:
@@ -31,8 +35,20 @@ def look_for_room(config: RunConfig, wanted: Wanted) -> tuple[tuple[Needs, ...],
     return needs, verdict
 
 
-def check_room(config: RunConfig, wanted: Wanted, report: Report) -> None:
+def is_switched_off() -> bool:
+    """Whether the user knows better: then nothing is refused."""
+    return os.environ.get(SWITCH, "").strip().lower() in ("off", "0", "no", "false")
+
+
+def check_room(config: RunConfig, wanted: Wanted, report: Report, alone: bool = True) -> None:
     """Refuse what can't fit, and report what may not.
+
+    Args:
+        config: whose models are to be loaded.
+        wanted: which of them.
+        report: gets the warning.
+        alone: whether no other models are held, whose memory comes free before these are loaded;
+            where some are, what is free now says nothing.
 
     Raises:
         ModelError: if the weights alone take more memory than there is, with what to change.
@@ -40,6 +56,10 @@ def check_room(config: RunConfig, wanted: Wanted, report: Report) -> None:
     _, verdict = look_for_room(config, wanted)
     if verdict is None:
         return
-    if verdict.is_certain:
-        raise ModelError(f"these models can't be loaded here: {verdict.text}")
-    report(verdict.text)
+    if not verdict.is_certain:
+        if alone:
+            report(verdict.text)
+    elif is_switched_off():
+        report(f"{verdict.text}. They are loaded all the same ({SWITCH} is off)")
+    else:
+        raise ModelError(f"these models can't be loaded here: {verdict.text}. {OVERRIDE}")

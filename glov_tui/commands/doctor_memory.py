@@ -7,6 +7,7 @@ from typing import NotRequired
 from typing_extensions import TypedDict
 
 from engine.common.errors import ModelError, UserError
+from engine.common.wording import listed
 from engine.config import RunConfig
 from engine.data.catalogue.table import catalogue
 from engine.data.registry import load_dataset
@@ -41,6 +42,7 @@ class RoomFound(TypedDict):
     fits: bool  # as far as is known
     problem: NotRequired[str]  # why it is certain that they don't, and what to change
     warning: NotRequired[str]  # why they may not, and what to change
+    note: NotRequired[str]  # which models are not in this, as their size is not known
 
 
 def memory_of(config: RunConfig) -> tuple[list[ModelMemory], list[DeviceMemory], RoomFound]:
@@ -48,7 +50,7 @@ def memory_of(config: RunConfig) -> tuple[list[ModelMemory], list[DeviceMemory],
     threads.prepare()
     from engine.models.device import room_of
     from engine.placement.verdict import gib
-    from engine.session.room import look_for_room
+    from engine.session.room import OVERRIDE, is_switched_off, look_for_room
 
     try:
         needs, verdict = look_for_room(config, wanted_models(config, _images(config)))
@@ -79,9 +81,15 @@ def memory_of(config: RunConfig) -> tuple[list[ModelMemory], list[DeviceMemory],
             }
         )
     if verdict is None:
-        return models, devices, {"fits": True}
+        unknown = [one.what for one in needs if one.weights is None]
+        found: RoomFound = {"fits": True}
+        if unknown:
+            found["note"] = f"as far as is known: what the {listed(unknown)} takes is not"
+        return models, devices, found
     if verdict.is_certain:
-        return models, devices, {"fits": False, "problem": verdict.text}
+        if is_switched_off():
+            return models, devices, {"fits": False, "warning": verdict.text}
+        return models, devices, {"fits": False, "problem": f"{verdict.text}. {OVERRIDE}"}
     return models, devices, {"fits": False, "warning": verdict.text}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -18,6 +18,7 @@ from engine.config.steered_layers import resolve_layers
 from engine.config.toml_file import load_config, preset_file
 from engine.llm.refusals import not_steerable
 from engine.models import threads
+from engine.placement.wanted import Wanted
 from engine.prompts.message import Message
 from engine.run import events as ev
 from engine.run.contract import Expected, check_fitness, check_llm
@@ -33,6 +34,7 @@ from engine.run.experiment import (
 )
 from engine.run.state import RunState
 from engine.search.registry import next_question
+from engine.session.wanted_models import wanted_models
 from engine.steering.measures import LayerLens, TracedReply
 from engine.steering.soundness import Remark, remarks
 from engine.storage.journal import read_state
@@ -93,8 +95,14 @@ def steer(request: Request) -> None:
         threads.prepare()
         from engine.llm.loading import load_llm
         from engine.search.lab import Subject
+        from engine.session.room import check_room
         from engine.vlm.loading import load_fitness
 
+        def warn(text: str) -> None:
+            console.print(Text(clean(text)))
+
+        wanted = wanted_models(config) if request.fitness else Wanted(vlm=False)
+        check_room(config, replace(wanted, llm=True), warn)
         llm = load_llm(config.llm, progress)
         if llm.layers == 0:
             raise ConfigError(f"{not_steerable(llm.name)}. Choose another llm.model")
@@ -103,9 +111,7 @@ def steer(request: Request) -> None:
         setting = _setting(request, config, llm.layers)
         fitness = None
         if request.fitness:
-            fitness = load_fitness(
-                config, progress, lambda warning: console.print(Text(clean(warning)))
-            )
+            fitness = load_fitness(config, progress, warn)
             if expected is not None:
                 check_fitness(expected, fitness)
         accept, task = config.proposal.accept, task_of(config.vlm)

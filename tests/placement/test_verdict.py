@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pytest
+
+from engine.common.errors import ModelError
 from engine.config import RunConfig
 from engine.config.toml_file import load_config
 from engine.models.device import Room
@@ -110,3 +113,57 @@ def test_sizes_that_are_not_known_refuse_nothing() -> None:
         return (Needs("LLM", "llm", "llama", (), None, "not known: no network"),)
 
     assert verdict(count, {"cpu": HOST}) is None
+
+
+def clip(images: float, texts: float) -> Any:
+    """A way to count a dual encoder whose images and texts take so many GiB each, beside an LLM."""
+
+    def count(config: RunConfig) -> Sequence[Needs]:
+        at_once = max(config.vlm.image_batch * images, config.vlm.text_batch * texts)
+        on_top = {"activations": int(at_once * GIB)}
+        vlm = Needs("VLM", "vlm", "clip", (config.vlm.device,), GIB, "headers", on_top)
+        return (vlm, Needs("LLM", "llm", "llama", (config.llm.device,), GIB, "headers"))
+
+    return count
+
+
+@pytest.mark.parametrize(
+    ("images", "texts", "said"),
+    [
+        (1, 0, "vlm.image_batch = 16"),
+        (0, 1, "vlm.text_batch = 16"),
+        (1, 0.1, "vlm.image_batch = 16 and vlm.text_batch = 128"),
+    ],
+)
+def test_as_many_images_and_texts_at_once_as_there_is_room_for(
+    images: float, texts: float, said: str
+) -> None:
+    found = verdict(clip(images, texts), {"cpu": HOST, "cuda:0": (18.5, 24)})
+    assert found is not None and found.text.endswith(f"With {said} there is room")
+
+
+def test_replies_are_halved_until_there_is_room() -> None:
+    rooms = {"cpu": HOST, "cuda:0": (10, 24)}
+    found = verdict(models(2, work=3), rooms, "llm.dtype=bfloat16", "proposal.candidates=16")
+    assert found is not None and "With proposal.candidates = 1 there is room" in found.text
+    few = ("llm.dtype=bfloat16", "proposal.candidates=16", "proposal.min_new=4")
+    found = verdict(models(2, work=3), rooms, *few)  # no fewer than a step must yield
+    assert found is not None and "proposal.candidates" not in found.text
+
+
+def test_what_can_not_be_loaded_so_is_not_suggested() -> None:
+    usual = models(14)
+
+    def count(config: RunConfig) -> Sequence[Needs]:
+        if config.llm.quantization == "8bit":
+            raise ModelError("it comes quantised already")
+        return usual(config)  # type: ignore[no-any-return]
+
+    found = verdict(count, {"cpu": HOST, "cuda:0": (24, 24)})
+    assert found is not None and 'With llm.quantization = "4bit" there is room' in found.text
+
+
+def test_a_gguf_file_is_not_to_be_had_in_fewer_bits() -> None:
+    rooms = {"cpu": (10.0, 16.0), "cuda:0": (24, 24)}
+    found = verdict(models(14), rooms, "llm.model=org/name/some.gguf")
+    assert found is not None and "quantization" not in found.text

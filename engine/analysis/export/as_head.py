@@ -12,6 +12,7 @@ from engine.analysis.export.exported import Exported, decision
 from engine.common.errors import ModelError
 from engine.common.generators import result_of
 from engine.models import threads
+from engine.placement.wanted import Wanted
 from engine.run.contract import vlm_differences
 from engine.storage.trust import check_trust
 
@@ -38,10 +39,12 @@ def write(run: Exported) -> bytes:
     import torch
     from safetensors.torch import save
 
+    from engine.session.room import check_room
     from engine.vlm.dual_encoder.model import load_open_clip
     from engine.vlm.dual_encoder.scoring import ensemble_features
     from engine.vlm.dual_encoder.text_features import TextFeatures
 
+    check_room(config, Wanted(llm=False), run.report)
     loaded = load_open_clip(config.vlm, run.report)
     now = {"vlm": loaded.name, "vlm_revision": loaded.revision, "vlm_weights": loaded.weights}
     differences = vlm_differences(models, now)

@@ -28,6 +28,7 @@ from engine.models import threads
 from engine.models.code import check_kernels, no_questions
 from engine.models.device import find_device
 from engine.models.identity import identify, sampled_hash
+from engine.models.memory import is_out_of_memory
 from engine.models.uninitialised import filled_from_file
 from engine.vlm.dual_encoder.code import check_tokenizer_options
 from engine.vlm.dual_encoder.naming import FOLDER, HUB, listed_name, local_folder
@@ -264,12 +265,12 @@ def _explained(shown: str, config: VLMConfig) -> Iterator[None]:
         yield
     except ModelError:
         raise
-    except torch.OutOfMemoryError as error:
-        raise ModelError(
-            f"{shown} doesn't fit into the memory of vlm.device = {config.device!r}; "
-            "choose a smaller model, vlm.precision = 'fp16' or another device"
-        ) from error
     except Exception as error:
+        if is_out_of_memory(error):  # of the host too
+            raise ModelError(
+                f"{shown} doesn't fit into the memory of vlm.device = {config.device!r}; "
+                "choose a smaller model, vlm.precision = 'fp16' or another device"
+            ) from error
         reason = " ".join(str(error).split()).rstrip(".!") or type(error).__name__
         if "trust_remote_code" in reason:
             raise ModelError(
