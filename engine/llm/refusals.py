@@ -38,3 +38,8 @@ def reread_every_token(name: str, turn: int | None = None) -> str:
     if turn is not None:
         why = f"beyond {turn} tokens it reads all positions otherwise (LongRoPE)"
     return f"{name} reads prompt and reply anew for every token, which is right, but slow: {why}"
+
+
+def read_by_row(rows: int) -> str:
+    """Why so many replies are not read in one sequence."""
+    return f"so long {rows} replies would cost more in one sequence than in a row each"

@@ -25,7 +25,7 @@ from engine.llm.decoding.probe import Layouts, check_causal, find_layouts
 from engine.llm.decoding.shift_meter import named_extremes
 from engine.llm.interface import Remark, Reply, SteeringShift, TokenColumn
 from engine.llm.loading import Progress
-from engine.llm.refusals import not_steerable, prefix_refused, reread_every_token
+from engine.llm.refusals import not_steerable, prefix_refused, read_by_row, reread_every_token
 from engine.llm.transformers_loading import load_model
 from engine.models.identity import identify
 from engine.models.positions import turning_point, turns_within
@@ -159,6 +159,8 @@ class LocalLLM:
                 reader = self._graphs.reader(prompt.ids, rows, longest, injection)
                 if reader is not None:
                     return reader
+            elif name not in ("static", "reread"):
+                self._graphs.pass_over(read_by_row(rows))
             return make_reader(name, self._decoder, prompt.ids, rows, longest, injection)
 
         injection = None if steering is None else self._injection(steering)

@@ -22,7 +22,7 @@ from engine.prompts.message import Message
 from engine.steering.direction import Steering
 from engine.steering.injection import make_injection
 from tests.support.generators import run_through
-from tests.support.tiny_llm import tiny_model, tiny_tokenizer
+from tests.support.tiny_llm import VOCABULARY, tiny_model, tiny_tokenizer
 
 SAMPLED = SamplingConfig(max_new_tokens=12, top_k=40, top_p=0.95, temperature=1.3)
 GREEDY = SamplingConfig(max_new_tokens=5, temperature=0.0)
@@ -179,6 +179,70 @@ def test_where_recording_fails_the_step_is_done_without_and_it_is_said(recorder,
         replies(recorded, LONG, SAMPLED, steering)[0]
         == (replies(eager, LONG, SAMPLED, steering)[0])
     )
+
+
+def test_each_reason_is_told_once(monkeypatch):
+    llm = language_model("llama", Recording())
+    many = SamplingConfig(max_new_tokens=12, thinking_tokens=0)
+
+    def told(steering, seeds):
+        news, _ = run_through(llm.propose(SHORT, many, seeds, steering))
+        for state in llm._graphs._states:
+            state.user = lambda: None
+        return [each.text for each in news if isinstance(each, Remark)]
+
+    crossed = steered(llm, "cross-attention")
+    for _ in range(2):
+        texts = [*told(crossed, SEEDS), *told(None, range(300)), *told(None, SEEDS)]
+        if _ == 0:
+            depends, by_row = texts
+            assert "depends on more than the layer" in depends and "300 replies" in by_row
+        else:
+            assert not texts
+    llm._graphs.recorder = _fails
+    llm._graphs._states.clear()
+    (failed,) = told(None, SEEDS)
+    assert "not permitted" in failed and not told(crossed, SEEDS)
+    assert not [*language_model("llama", None)._graphs.news()]  # no GPU: nothing to tell
+
+
+def test_recordings_of_settings_long_gone_are_forgotten():
+    recorder = Recording()
+    llm = language_model("llama", recorder)
+    warmer = [SAMPLED.model_copy(update={"temperature": 1 + i / 10}) for i in range(9)]
+    for sampling in [*warmer, warmer[-1], warmer[4]]:
+        replies(llm, SHORT, sampling, None)
+    (state,) = llm._graphs._states
+    assert recorder.made == 9 and len(state.recorded) == 6
+    assert [*state.recorded][-1].temperature == warmer[4].temperature
+    replies(llm, SHORT, warmer[0], None)
+    assert recorder.made == 10
+
+
+def test_after_a_failure_no_recording_is_kept_of_any_batch_size():
+    llm = language_model("llama", Recording())
+    for seeds in (SEEDS, SEEDS[:2]):
+        run_through(llm.propose(SHORT, SAMPLED, seeds))
+        for state in llm._graphs._states:
+            state.user = lambda: None
+    assert [len(state.recorded) for state in llm._graphs._states] == [1, 1]
+    llm._graphs.recorder = _fails
+    replies(llm, SHORT, GREEDY, None)
+    assert "not permitted" in llm._graphs.refusal
+    assert not any(state.recorded for state in llm._graphs._states)
+
+
+def test_a_model_may_have_fewer_logits_than_tokens():
+    narrow = []
+    for recorder in (None, as_it_is):
+        model = tiny_model("llama")
+        model.lm_head = torch.nn.Linear(32, VOCABULARY - 40, bias=False)
+        torch.nn.init.normal_(model.lm_head.weight, generator=torch.Generator().manual_seed(0))
+        llm = LocalLLM("narrow", model, tiny_tokenizer())
+        if recorder is not None:
+            llm._graphs = Graphs(llm._decoder, recorder)
+        narrow.append(replies(llm, SHORT, SAMPLED, steered(llm, "last-token")))
+    same(*narrow)
 
 
 def test_two_readers_at_once_have_memory_of_their_own():

@@ -5,7 +5,10 @@ Nobody could try this file on a GPU yet: see docs/performance.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Protocol
 
 import torch
@@ -14,7 +17,10 @@ Step = Callable[[], None]
 """Work on the device that reads and writes tensors at fixed addresses, and waits for nothing."""
 
 WARM_UPS = 2
-"""Runs before a recording: libraries take their workspaces and choose their kernels in them."""
+"""Runs before a recording: libraries take their workspaces and choose their kernels in them.
+
+In all but the first, waiting for the device is refused.
+"""
 
 
 class Recorder(Protocol):
@@ -45,29 +51,72 @@ class CudaRecorder:
         self._device = device
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._pool = torch.cuda.graph_pool_handle()
+        self._graphs: weakref.WeakSet[torch.cuda.CUDAGraph] = weakref.WeakSet()
 
     def __call__(self, step: Step, restore: Step) -> Step:
-        device, stream = self._device, self._stream
+        device = self._device
+        if not self._graphs:  # torch gives a pool back with its last graph, and knows it no more
+            self._pool = torch.cuda.graph_pool_handle()
         with torch.cuda.device(device):
             before = torch.cuda.current_stream(device)
             graph = torch.cuda.CUDAGraph()
             try:
-                stream.wait_stream(before)
-                with torch.cuda.stream(stream):
-                    for _ in range(WARM_UPS):
-                        step()
-                        restore()
-                before.wait_stream(stream)
-                # Another thread may take memory meanwhile: only what this one does is refused.
-                with torch.cuda.graph(
-                    graph, pool=self._pool, stream=stream, capture_error_mode="thread_local"
-                ):
-                    step()
+                self._warm_up(step, restore, before)
+                self._capture(step, graph)
+            except Exception:
+                graph.reset()  # else memory would still be taken from its pool
+                raise
             finally:
                 # Where recording fails, torch leaves its own stream the current one.
                 torch.cuda.set_stream(before)
                 restore()
+        self._graphs.add(graph)
         return graph.replay
+
+    def _warm_up(self, step: Step, restore: Step, before: torch.cuda.Stream) -> None:
+        stream = self._stream
+        stream.wait_stream(before)
+        try:
+            with torch.cuda.stream(stream):
+                for turn in range(WARM_UPS):
+                    with waiting_refused() if turn else nullcontext():
+                        step()
+                    restore()
+        finally:
+            before.wait_stream(stream)  # what is restored after a failure comes after its work
+
+    def _capture(self, step: Step, graph: torch.cuda.CUDAGraph) -> None:
+        failed: Exception | None = None
+        try:
+            # Another thread may take memory meanwhile: only what this one does is refused.
+            with torch.cuda.graph(
+                graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"
+            ):
+                try:
+                    step()
+                except Exception as error:
+                    failed = error
+                    raise
+        except Exception as error:
+            if failed is None or failed is error:
+                raise
+            raise failed from error  # torch says only that ending the capture failed
+
+
+@contextmanager
+def waiting_refused() -> Iterator[None]:
+    """Inside, work that waits for the device raises, as far as torch can tell.
+
+    A capture would fail there as well, but leave more behind.
+    """
+    before = torch.cuda.get_sync_debug_mode()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch calls it a prototype
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
 
 
 def graph_device(model: torch.nn.Module) -> torch.device | str:

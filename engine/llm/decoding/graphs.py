@@ -44,6 +44,8 @@ _STEPS = 64
 """Room for tokens of a reply comes in multiples of this."""
 _MOST_STATES = 2
 """Caches that are kept for the next prompt."""
+_MOST_SETTINGS = 6
+"""Of the sampler and of steering, that recordings are kept for."""
 _TOLERANCE = 0.02
 """How far the largest logit may be off in a recording, as a share: rounding to 16 bits."""
 
@@ -56,9 +58,10 @@ class Plan(NamedTuple):
     relative: bool = False
 
 
-class _Key(NamedTuple):
+class _Setting(NamedTuple):
+    """What a recording holds for, beside the number of slots that attention reads."""
+
     plan: Plan
-    reach: int
     temperature: float
     top_k: int
     top_p: float
@@ -84,14 +87,23 @@ class _State:
         self.changed = torch.zeros(steps, rows, dtype=torch.bool, device=device)
         self.kl = torch.zeros(steps, rows, device=device)
         self.likelihood = torch.zeros(steps, rows, device=device)
-        self.shift = torch.zeros(int(config.vocab_size), device=device)
-        self.recorded: dict[_Key, Step] = {}
+        # Some models have fewer logits, or more, than their configuration says tokens.
+        one = torch.zeros(1, 1, dtype=torch.long, device=device)
+        self.shift = torch.zeros(decoder.logits(one, 1).shape[-1], device=device)
+        self.recorded: dict[_Setting, dict[int, Step]] = {}  # the last used setting last
         self.user: Callable[[], object] = lambda: None  # a weak reference to a reader
 
     @property
     def busy(self) -> bool:
         """Whether a reader that is still there uses it."""
         return self.user() is not None
+
+    def recordings(self, setting: _Setting) -> dict[int, Step]:
+        """Those of a setting by slots; those that were not used for long are forgotten."""
+        found = self.recorded[setting] = self.recorded.pop(setting, {})
+        for old in [*self.recorded][:-_MOST_SETTINGS]:
+            del self.recorded[old]
+        return found
 
     def saving(self) -> Step:
         """A function that puts back what one step changes, as often as it is called."""
@@ -117,8 +129,8 @@ class Graphs:
     recorder: Recorder | None
     refusal: str = ""
     _states: list[_State] = field(default_factory=list)
-    _told: bool = False
-    _unrecordable: str = ""
+    _aside: str = ""  # why what was asked for last is decoded without
+    _told: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, decoder: Decoder, static: bool) -> Graphs:
@@ -135,14 +147,14 @@ class Graphs:
     @classmethod
     def off(cls, decoder: Decoder) -> Graphs:
         """None, and nothing is said of it: without a GPU, or as the user wants it."""
-        return cls(decoder, None, _told=True)
+        return cls(decoder, None)
 
     def news(self) -> str:
-        """What to tell the user of decoding without graphs; once."""
-        reason = self.refusal or self._unrecordable
-        if not reason or self._told:
+        """What to tell the user of decoding without graphs; each reason once."""
+        reason = self.refusal or (self._aside if self.recorder else "")
+        if not reason or reason in self._told:
             return ""
-        self._told = True
+        self._told.add(reason)
         return f"the LLM is decoded without CUDA graphs, which is slower: {reason}"
 
     def reader(
@@ -150,13 +162,17 @@ class Graphs:
     ) -> GraphReader | None:
         """A reader that plays graphs, or None where that can't be."""
         plan = plan_of(injection)
-        if plan is None:
-            self._unrecordable = "what this steering adds depends on more than the layer"
+        dependent = "what this steering adds depends on more than the layer"
+        self._aside = dependent if plan is None else ""
         if self.recorder is None or self.refusal or plan is None:
             return None
         with torch.inference_mode():
             state = self._state(most_slots(len(prompt), rows, rows, tokens + 1), rows, tokens)
         return GraphReader(self, state, prompt, tokens, injection, plan)
+
+    def pass_over(self, reason: str) -> None:
+        """What is asked for now is decoded in another way."""
+        self._aside = reason
 
     def _state(self, capacity: int, rows: int, steps: int) -> _State:
         """One that is large enough and free; what is no longer of use is given back."""
@@ -175,14 +191,18 @@ class Graphs:
         self._states.append(made)
         return made
 
-    def play(self, state: _State, key: _Key, make: Callable[[], Step]) -> None:
+    def play(self, state: _State, setting: _Setting, reach: int, make: Callable[[], Step]) -> None:
         """Do one step: by its recording, which is made where there is none, or as it is."""
         if self.refusal or self.recorder is None:
             make()()
             return
-        known = state.recorded.get(key)
+        recordings = state.recordings(setting)
+        known = recordings.get(reach)
         if known is None:
-            known = self._record(state, key, make())
+            step = make()
+            known = self._record(state, step)
+            if known is not step:
+                recordings[reach] = known
         known()
 
     def forget(self, reader: GraphReader) -> None:
@@ -190,7 +210,8 @@ class Graphs:
         others = [state for state in self._states if state.busy and state.user() is not reader]
         self._states = others
 
-    def _record(self, state: _State, key: _Key, step: Step) -> Step:
+    def _record(self, state: _State, step: Step) -> Step:
+        """A recording of the step, or the step itself."""
         assert self.recorder is not None
         restore = state.saving()
         try:
@@ -200,13 +221,13 @@ class Graphs:
         except Exception as error:  # whatever it is, the step can be done without
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             self.refusal = f"recording failed ({reason})"
-        if self.refusal:
-            state.recorded.clear()
-            free_memory()  # not inside except: the error holds on to tensors
-            return step
-        if made is not step:
-            state.recorded[key] = made
-        return made
+        if not self.refusal:
+            return made
+        for each in self._states:
+            each.recorded.clear()
+        made = step
+        free_memory()  # not inside except: the error holds on to tensors
+        return step
 
     def _compare(self, state: _State, step: Step, made: Step, restore: Step) -> None:
         """See that the recording does what the step does; waits for the device, once a recording.
@@ -282,8 +303,8 @@ class GraphReader(StaticReader):
         """One more token of every candidate; this is where the host waits for the device."""
         state, slots = self._state, self._slots
         reach = slots.ahead(state.rows)
-        key = _Key(self._plan, reach, sampling.temperature, sampling.top_k, sampling.top_p)
-        self.graphs.play(state, key, lambda: self._step_of(reach, sampling))
+        setting = _Setting(self._plan, sampling.temperature, sampling.top_k, sampling.top_p)
+        self.graphs.play(state, setting, reach, lambda: self._step_of(reach, sampling))
         slots.advance(state.rows)
         drawn: list[int] = state.drawn.tolist()
         return drawn
