@@ -17,7 +17,7 @@ from engine.common.ownership import why_foreign
 from engine.common.toml_reading import read_toml
 
 FILE = "config.toml"
-TABLES = ("notify",)
+TABLES = ("notify", "screen", "keys")
 """The tables that there may be."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.binding import Binding
 from textual.dom import DOMNode
 
-from glov_tui.cockpit.keys import KEYS, PAST_KEYS, TASKS
+from glov_tui.cockpit.keys import KEYS, PAST_KEYS, TASKS, with_ids
 from glov_tui.cockpit.lab.grid import GridView
 from glov_tui.cockpit.panes.accuracy import AccuracyPane
 from glov_tui.cockpit.panes.candidates import CandidatesPane
@@ -22,6 +22,7 @@ from glov_tui.cockpit.screens.options import OptionsScreen
 from glov_tui.cockpit.screens.question import QuestionScreen
 from glov_tui.cockpit.screens.why import WhyScreen
 from glov_tui.widgets.fields import Choice, ValueField
+from glov_tui.widgets.find_line import FindLine
 from glov_tui.widgets.hbars import HBars
 from glov_tui.widgets.heat_table import HeatTable
 from glov_tui.widgets.item_view import ItemView
@@ -35,6 +36,7 @@ KINDS: dict[str, tuple[type[DOMNode], ...]] = {
     "chart": (AccuracyPane, LineChart),
     "steering": (HBars,),
     "texts": (TextView, LogPane),
+    "search, while typing": (FindLine,),
     "inject": (TemplatesArea, InjectScreen),
     "editor": (EditorScreen,),
     "options": (OptionsScreen, Choice, ValueField),
@@ -50,10 +52,10 @@ KINDS: dict[str, tuple[type[DOMNode], ...]] = {
 def key_groups() -> list[tuple[str, list[Binding]]]:
     """Titles and the keys under them: those of the cockpit by task, then those of each kind."""
     groups = [
-        (task, [key for key in KEYS if key.action.partition("(")[0] in actions])
+        (task, [key for key in with_ids(KEYS) if key.action.partition("(")[0] in actions])
         for task, actions in TASKS.items()
     ]
-    groups.append(("replay and history", PAST_KEYS))
+    groups.append(("replay and history", with_ids(PAST_KEYS)))
     for name, kinds in KINDS.items():
         keys = [key for kind in kinds for key in kind.__dict__.get("BINDINGS", ())]
         groups.append((name, [key for key in keys if isinstance(key, Binding)]))

@@ -28,9 +28,9 @@ from engine.run.state_facts import ENDED
 from engine.session.interface import Session
 from glov_tui.cockpit.actions import DRIVING
 from glov_tui.cockpit.comparing import WhyActions
-from glov_tui.cockpit.keys import KEYS, PAST_KEYS
+from glov_tui.cockpit.keys import KEYS, PAST_KEYS, with_ids
 from glov_tui.cockpit.late import import_late
-from glov_tui.cockpit.layout import MIN_HEIGHT, MIN_WIDTH, PaneLayout
+from glov_tui.cockpit.layout import MIN_HEIGHT, MIN_WIDTH
 from glov_tui.cockpit.notices import said_at_the_end
 from glov_tui.cockpit.palette import own_commands
 from glov_tui.cockpit.panes.best import BestTemplate
@@ -42,12 +42,13 @@ from glov_tui.cockpit.panes.registry import ENTRIES, screen_tabs
 from glov_tui.cockpit.panes.scrubber import Scrubber
 from glov_tui.cockpit.panes.status import StatusLine
 from glov_tui.cockpit.panes.steering import SteeringPane
-from glov_tui.cockpit.themes import begin_in_colours
+from glov_tui.cockpit.user_actions import UserActions
 from glov_tui.common.glyphs import ASCII, UNICODE
 from glov_tui.common.text import clean, cut
 from glov_tui.terminal.governor import Governor
 from glov_tui.terminal.screen_driver import screen_driver
 from glov_tui.terminal.tty import Terminal, count_writes, queued_frames, redraw
+from glov_tui.widgets.find_line import FindLine
 from glov_tui.widgets.key_bar import KeyBar
 
 PUMP_HZ = 10
@@ -67,20 +68,20 @@ class CockpitScreen(Screen[None]):
         self._shown_before = True
 
 
-class GlovApp(PaneLayout, WhyActions):
+class GlovApp(UserActions, WhyActions):
     """Wires a session to the panes, and keys to commands."""
 
     TITLE = "glov"
     CSS_PATH = "glov.tcss"
     ENABLE_COMMAND_PALETTE = True
-    BINDINGS: ClassVar[list[BindingType]] = [*PAST_KEYS, *KEYS]
+    BINDINGS: ClassVar[list[BindingType]] = [*with_ids([*PAST_KEYS, *KEYS])]
 
     def __init__(
         self, session: Session, *, terminal: Terminal | None = None, kib_per_second: float = 12.0
     ) -> None:
         """``terminal`` is None under test, where Textual runs the app without one."""
         super().__init__(driver_class=screen_driver() if terminal else None)
-        begin_in_colours(self)
+        self._use_settings()
         ascii_only = terminal is not None and not terminal.unicode
         self.set_class(ascii_only, "-ascii")
         self._begin_with(session)
@@ -119,6 +120,7 @@ class GlovApp(PaneLayout, WhyActions):
             f"The cockpit needs {MIN_WIDTH}x{MIN_HEIGHT} cells. The run goes on meanwhile.",
             id="too-small",
         )
+        yield FindLine()
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -126,6 +128,7 @@ class GlovApp(PaneLayout, WhyActions):
         self.watch(self.screen_stack[0], "focused", self._focus_moved, init=False)
         self._examples.table.focus()
         self._mark_past()
+        self._settings_in_use()
         count_writes(self, self.governor)
         # After ctrl+z the terminal shows what the shell left.
         self.app_resume_signal.subscribe(self, lambda _: redraw(self))
@@ -216,17 +219,12 @@ class GlovApp(PaneLayout, WhyActions):
             return False
         if not (self.past_allows(action) and self._takes_keys(action)):
             return False
-        if not self.attached_allows(action):
+        if not (self.attached_allows(action) and self.find_allows(action, parameters)):
             return False
         status = self.session.state.status
         if action in ("pause", "resume") and (action == "resume") != (status == "paused"):
             return False
         return action not in DRIVING or status not in ENDED
-
-    def action_filter(self) -> None:
-        """Filter the templates."""
-        self.action_show_pane("examples")
-        self._examples.start_filter()
 
     def action_redraw(self) -> None:
         """Write the whole screen again."""

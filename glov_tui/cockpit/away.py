@@ -59,7 +59,7 @@ class AwayActions(ExportActions):
 
     def _begin_telling(self) -> None:
         """Read the user's file; tmux is asked on a thread, as it may take its time."""
-        if self.is_replay or self._telling is not None:
+        if self.is_replay or self._telling is not None or not self.is_running:
             return
         from engine.config.notify import NotifyConfig, read_notify
         from engine.run.news import Watch

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from textual.binding import Binding
 
 from glov_tui.cockpit.choices import ALPHA_STEP
@@ -18,10 +21,57 @@ TASKS: dict[str, tuple[str, ...]] = {
     ),
     "edit": ("edit", "inject", "pin", "ban", "options", "undo"),
     "steer": ("layer", "alpha", "mode", "anchor", "hand_back", "lab"),
-    "look": ("why", "pane", "zoom", "filter", "history", "redraw", "help", "command_palette"),
+    "look": (
+        "why",
+        "pane",
+        "zoom",
+        "find",
+        "find_next",
+        "end_find",
+        "history",
+        "redraw",
+        "help",
+        "command_palette",
+    ),
     "keep": ("export", "fork", "tell_away"),
 }
 """The actions of the cockpit by what one wants to do, for the help."""
+
+_IDS = {
+    "resume": "pause",
+    "play": "pause",
+    "layer(-1)": "layer-down",
+    "layer(1)": "layer-up",
+    "alpha(-1)": "alpha-down",
+    "alpha(1)": "alpha-up",
+    "speed(-1)": "slower",
+    "speed(1)": "faster",
+    "go_by(-1)": "step-back",
+    "go_by(1)": "step-on",
+    "anchor('positive')": "hold-positive",
+    "anchor('negative')": "hold-negative",
+    "find_next(1)": "find-next",
+    "find_next(-1)": "find-before",
+}
+_FIXED = ("pane", "end_find")  # a key a pane; what escape does everywhere
+
+
+def with_ids(bindings: Iterable[Binding]) -> list[Binding]:
+    """The bindings with the names that a person's file gives other keys to."""
+    return [
+        replace(key, id=_IDS.get(key.action, key.action.partition("(")[0].replace("_", "-")))
+        if key.action not in _FIXED
+        else key
+        for key in bindings
+    ]
+
+
+FIND_KEYS: list[Binding] = [
+    Binding("n", "find_next(1)", "Next place", tooltip="While a search is open: the next place"),
+    Binding("N", "find_next(-1)", "Before", key_display="N", tooltip="And the place before it"),
+    Binding("escape", "end_find", "End search", key_display="esc", tooltip="End the search"),
+]
+"""Keys while a search is open, in place of those that drive a run."""
 
 PAST_KEYS: list[Binding] = [
     Binding("space", "play", "Play", priority=True, tooltip="Play, or hold"),
@@ -41,6 +91,7 @@ PAST_KEYS: list[Binding] = [
 """Keys of a replay and of a look at earlier steps, in place of those that drive a run."""
 
 KEYS: list[Binding] = [
+    *FIND_KEYS,
     Binding("space", "pause", "Pause", tooltip="Pause within one token"),
     Binding("space", "resume", "Go on", tooltip="Go on after a pause"),
     Binding("n", "step_once", "One step", tooltip="Run to the end of one step, then pause"),
@@ -115,7 +166,12 @@ KEYS: list[Binding] = [
         tooltip="Let the optimiser choose P+ and P- again",
     ),
     Binding(
-        "slash", "filter", "Filter", key_display="/", show=False, tooltip="Filter the templates"
+        "slash",
+        "find",
+        "Find",
+        key_display="/",
+        show=False,
+        tooltip="Look for a text in this pane; templates are filtered",
     ),
     Binding(
         "x",

@@ -10,7 +10,7 @@ from textual.binding import Binding
 from textual.screen import Screen
 
 from glov_tui.cockpit.attached import AttachedActions
-from glov_tui.cockpit.keys import KEYS, PAST_KEYS
+from glov_tui.cockpit.keys import KEYS, PAST_KEYS, with_ids
 from glov_tui.cockpit.panes.pane import PaneScreen
 from glov_tui.cockpit.panes.registry import PANES
 
@@ -18,7 +18,7 @@ from glov_tui.cockpit.panes.registry import PANES
 def own_commands(app: AttachedActions, screen: Screen[Any]) -> Iterator[SystemCommand]:
     """The actions that are possible now, on the cockpit or on the screen that lies over it."""
     lab = screen if isinstance(screen, PaneScreen) else None
-    for key in KEYS if app.past is None else (*PAST_KEYS, *KEYS):
+    for key in with_ids(KEYS if app.past is None else (*PAST_KEYS, *KEYS)):
         name = key.action.partition("(")[0]
         if not (app.past_allows(name) and app.attached_allows(name)):
             continue

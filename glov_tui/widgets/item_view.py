@@ -45,9 +45,9 @@ class ItemView(TextView):
 
         index: int
 
-    def __init__(self, bar: str = "▌", *, id: str | None = None) -> None:
+    def __init__(self, bar: str = "▌", *, follow: bool = False, id: str | None = None) -> None:
         """``bar``: one cell that stands before all rows of the item under the cursor."""
-        super().__init__(id=id)
+        super().__init__(follow=follow, id=id)
         self._bar = bar
         self._begins: Sequence[int] = ()  # the first line of each item
         self._places: list[tuple[int, int]] = []  # its first row, and its last one with text
@@ -92,10 +92,9 @@ class ItemView(TextView):
 
     def _rewrap(self) -> None:
         super()._rewrap()
-        width = self.scrollable_content_region.width
-        at = [0]  # the first row of each line, and the row behind the last
-        for line in self._lines:
-            at.append(at[-1] + (len(self.rows(line, width)) if width else 0))
+        at = self._first_rows
+        if len(at) <= len(self._lines):  # nothing has been laid out
+            at = [0] * (len(self._lines) + 1)
         ends = [*self._begins, len(self._lines)][1:]
         self._places = [
             (at[begin], self._last_with_text(at[begin], at[end] - 1))
@@ -110,6 +109,12 @@ class ItemView(TextView):
     def _item_of(self, row: int) -> int:
         """The item that a row belongs to, also an empty one behind it."""
         return max(0, bisect_right([first for first, _ in self._places], row) - 1)
+
+    def _hit_shown(self, line: int) -> None:
+        """The cursor goes with what is found."""
+        if self._begins and line >= self._begins[0]:
+            self._cursor = bisect_right(self._begins, line) - 1
+            self.refresh()
 
     # -- the cursor --------------------------------------------------------------------------
 

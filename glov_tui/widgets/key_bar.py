@@ -6,8 +6,10 @@ Textual's footer has a widget for each key, and its toasts lie on the panes.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from rich.cells import cell_len
+from textual.binding import Binding
 from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
@@ -52,13 +54,28 @@ class KeyBar(Static):
 
     def _changed(self, screen: Screen[object]) -> None:
         found: dict[str, tuple[str, str, str]] = {}
-        for _, binding, enabled, _ in self.screen.active_bindings.values():
+        for binding, enabled in self._in_order():
             if binding.show and enabled and binding.action not in found:
                 key = self.app.get_key_display(binding)
                 found[binding.action] = (key, binding.description, binding.key)
         if list(found.values()) != self._keys:
             self._keys = list(found.values())
             self._draw()
+
+    def _in_order(self) -> Iterable[tuple[Binding, bool]]:
+        """The bindings that are active; those that a person gave other keys to are where they were.
+
+        Textual has them last, where there may be no room.
+        """
+        found = [
+            (binding, enabled) for _, binding, enabled, _ in self.screen.active_bindings.values()
+        ]
+        own = [key for key in self.app.BINDINGS if isinstance(key, Binding)]
+        order: dict[str | None, int] = {key.id: i for i, key in enumerate(own) if key.id}
+        named = [pair for pair in found if pair[0].id in order]
+        named.sort(key=lambda pair: order[pair[0].id])
+        following = iter(named)
+        return [next(following) if pair[0].id in order else pair for pair in found]
 
     def show_notice(self, title: str, message: str, severity: str, seconds: float) -> None:
         """Show a notice in place of the keys for some seconds; a later one replaces it."""

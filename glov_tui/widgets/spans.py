@@ -11,8 +11,9 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 Span = tuple[str, str]
-"""A piece of text and the name of its style: ``""``, dim, strong, good, bad, note, mark, struck; or
-the colours of a cell of a picture: ``#102030 #405060``, the text's and the background's."""
+"""A piece of text and the name of its style: ``""``, dim, strong, good, bad, note, mark, struck,
+found, here; or the colours of a cell of a picture: ``#102030 #405060``, the text's and the
+background's."""
 
 Line = tuple[Span, ...]
 """A line of spans. Their text must be harmless already: it goes to the terminal as it is."""
@@ -29,6 +30,8 @@ class SpanView(ScrollView, can_focus=True):
         "spans--note",
         "spans--mark",
         "spans--struck",
+        "spans--found",
+        "spans--here",
     }
     DEFAULT_CSS = """
     SpanView {
@@ -40,6 +43,8 @@ class SpanView(ScrollView, can_focus=True):
         .spans--note { color: $text-warning; }
         .spans--mark { color: $text-accent; text-style: bold; }
         .spans--struck { color: $text-muted; text-style: strike; }
+        .spans--found { color: $text-warning; text-style: underline; }
+        .spans--here { color: $text-warning; text-style: bold reverse; }
     }
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ from textual.geometry import Region, Size
 from textual.selection import Selection
 from textual.strip import Strip
 
+from glov_tui.widgets.finding import HERE, Hit, hits_in, with_hits
 from glov_tui.widgets.spans import Line, Span, SpanView
 
 HANGING_INDENT = 2
@@ -37,22 +39,140 @@ class TextView(SpanView):
         self._follow = follow
         self._lines: tuple[Line, ...] = ()
         self._wrapped: list[Line] = []
+        self._first_rows: list[int] = []  # of each line, and the row behind the last
+        self._cached: dict[Line, list[Line]] = {}  # rows of lines as they are wrapped now
+        self._cached_width = 0
+        self._heading = ""
+        self._wanted: str | None = None  # that is looked for; None: no search is open
+        self._hits: list[Hit] = []
+        self._hit = 0  # the number of the one that is looked at
+        self._looked_from = 0  # the row at the top when the search began
+
+    @property
+    def heading(self) -> str:
+        """The title, without the number of what is found."""
+        return self._heading
+
+    @heading.setter
+    def heading(self, title: str) -> None:
+        self._heading = title
+        self._show_title()
+
+    def _show_title(self) -> None:
+        title = self._heading
+        if self._wanted:
+            at = f"{self._hit + 1}/{len(self._hits)}" if self._hits else "not found"
+            title = f"{title}  {at}"
+        if title != self.border_title:
+            self.border_title = title
 
     def set_lines(self, lines: Sequence[Line]) -> None:
         """Show these lines; rows that stay the same are not repainted."""
         self._lines = tuple(lines)
+        if self._wanted:
+            here = self._hits[self._hit] if self._hits else None
+            self._hits = hits_in(self._lines, self._wanted)
+            self._hit = self._hits.index(here) if here in self._hits else 0
+            self._show_title()
         self._rewrap()
+
+    # -- looking for a text ------------------------------------------------------------------
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether a search is open: then nothing scrolls by itself."""
+        return self._wanted is not None
+
+    @property
+    def hits(self) -> Sequence[Hit]:
+        """Where the text is that is looked for, from the top."""
+        return self._hits
+
+    def find(self, wanted: str) -> None:
+        """Mark ``wanted`` everywhere, and show the first place from where the search began."""
+        if self._wanted is None:
+            self._looked_from = self.scroll_offset.y
+            self._heading = self._heading or self.border_title or ""
+        self._wanted = wanted
+        self._hits = hits_in(self._lines, wanted)
+        first_line = max(0, bisect_right(self._first_rows, self._looked_from) - 1)
+        at = bisect_left([hit.line for hit in self._hits], first_line)
+        self._hit = at if at < len(self._hits) else 0
+        self._show_hit()
+
+    def find_next(self, by: int) -> None:
+        """Show the next place, or the one before; behind the last is the first."""
+        if self._hits:
+            self._hit = (self._hit + by) % len(self._hits)
+            self._show_hit()
+
+    def end_find(self, back: bool = False) -> None:
+        """Mark nothing any more; ``back`` shows again what was shown when the search began."""
+        if self._wanted is None:
+            return
+        self._wanted, self._hits, self._hit = None, [], 0
+        self._show_title()
+        self._rewrap()
+        if back:
+            self._scroll_to_row(self._looked_from)
+
+    def _show_hit(self) -> None:
+        self._show_title()
+        self._rewrap()
+        if not self._hits:
+            self._scroll_to_row(self._looked_from)
+            return
+        line = self._hits[self._hit].line
+        self._hit_shown(line)
+        rows = range(self._first_rows[line], self._first_rows[line + 1])
+        row = next((y for y in rows if any(s == HERE for _, s in self._wrapped[y])), rows.start)
+        top, height = self.scroll_offset.y, self.scrollable_content_region.height
+        if not top <= row < top + height:
+            self._scroll_to_row(row - height // 3)
+
+    def _hit_shown(self, line: int) -> None:
+        """The line with the place that is looked at is known."""
+
+    def _scroll_to_row(self, row: int) -> None:
+        row = max(0, min(row, self.max_scroll_y))
+        if row != self.scroll_offset.y:
+            self.scroll_to(y=row, animate=False, immediate=True, force=True)
+            self.refresh()
+
+    # -- drawing -----------------------------------------------------------------------------
+
+    def _marked_lines(self) -> list[Line]:
+        """The lines with what is found in them marked."""
+        if not self._hits:
+            return list(self._lines)
+        by_line: dict[int, list[Hit]] = {}
+        for hit in self._hits:
+            by_line.setdefault(hit.line, []).append(hit)
+        here = self._hits[self._hit]
+        return [
+            with_hits(line, by_line[i], here) if i in by_line else line
+            for i, line in enumerate(self._lines)
+        ]
+
+    def _wrap_all(self, width: int) -> None:
+        """Wrap the lines that were not wrapped so before."""
+        before = self._cached if width == self._cached_width else {}
+        self._cached, self._cached_width = {}, width
+        self._wrapped, self._first_rows = [], [0]
+        for line in self._marked_lines() if width else ():
+            rows = self._cached.get(line) or before.get(line) or self.rows(line, width)
+            self._cached[line] = rows
+            self._wrapped += rows
+            self._first_rows.append(len(self._wrapped))
 
     def _rewrap(self) -> None:
         at_end = self.max_scroll_y - self.scroll_offset.y <= 1
         width = self.scrollable_content_region.width
         before = self._wrapped
-        self._wrapped = (
-            [row for line in self._lines for row in self.rows(line, width)] if width else []
-        )
+        self._wrap_all(width)
         if len(before) != len(self._wrapped) or self.virtual_size.width != width:
             self.virtual_size = Size(width, len(self._wrapped))
-        if self._follow and at_end:
+        if self._follow and at_end and not self.is_searched:
             top = max(0, len(self._wrapped) - self.scrollable_content_region.height)
             if top != self.scroll_offset.y:
                 self.scroll_to(y=top, animate=False, immediate=True, force=True)
@@ -64,14 +184,18 @@ class TextView(SpanView):
             if old != new:
                 self.refresh(Region(0, y, width, 1))
 
+    def wrap_anew(self) -> None:
+        """Wrap every line: ``rows`` makes others of them now."""
+        self._cached = {}
+        self._rewrap()
+
     def rows(self, line: Line, width: int) -> list[Line]:
         """How a line is shown at a width; at least one row."""
         return wrap(line, width)
 
     def row_of(self, line: int) -> int:
         """The first row of a line, as they are wrapped now."""
-        width = self.scrollable_content_region.width
-        return sum(len(self.rows(before, width)) for before in self._lines[:line]) if width else 0
+        return self._first_rows[line] if line < len(self._first_rows) else 0
 
     def go_to_next(self, lines: Sequence[int]) -> None:
         """Scroll to the next of these lines below the first row in view, behind the last to the

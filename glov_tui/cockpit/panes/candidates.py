@@ -72,7 +72,7 @@ class CandidatesPane(ItemView):
 
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__(glyphs.changed, id="candidates")
-        self.border_title = self.TITLE
+        self.heading = self.TITLE
         self._glyphs = glyphs
         self._longest = (0, 1)  # the pane's width, and the rows of the longest reply at it
         self._replies: list[Line] = []
@@ -96,10 +96,10 @@ class CandidatesPane(ItemView):
         waits = Content(clean(_waiting(state)))
         self.border_subtitle = self._answer(state) or waits or (KEYS_HINT if n else "")
         if not state.streams and not state.candidates:
-            self.border_title = self.TITLE
+            self.heading = self.TITLE
             self._replies = []
             if state.step:  # the last step's are gone for a moment: nothing is to be explained
-                self.border_title += f": step {state.step}"
+                self.heading += f": step {state.step}"
                 self.set_items((), ())
                 return
             text = "Replies of the LLM appear here as they are written."
@@ -107,13 +107,11 @@ class CandidatesPane(ItemView):
             self.set_items([((text, "dim"),)], ())
             return
         attempt = f", attempt {state.attempt}" if state.attempt > 1 else ""
-        self.border_title = f"{self.TITLE}: step {state.step}{attempt}"
+        self.heading = f"{self.TITLE}: step {state.step}{attempt}"
         so_far = _so_far(state)
         if so_far:
             between = " of " if self._is_wide else "/"
-            self.border_title += (
-                f", {max(p.n for p in so_far)}{between}{counted(so_far[0].of, 'image')}"
-            )
+            self.heading += f", {max(p.n for p in so_far)}{between}{counted(so_far[0].of, 'image')}"
         self._parts = {normalise(part.template): part for part in so_far}
         best = next((t.at_least for t in state.ranking if t.first.step < state.step), 1.0)
         digits = len(str(n))

@@ -23,6 +23,7 @@ from glov_tui.cockpit.panes.folding import folded, from_word, shared_prefix
 from glov_tui.cockpit.panes.pane import DetailsRequested
 from glov_tui.common.glyphs import Glyphs
 from glov_tui.common.text import clean, cut
+from glov_tui.widgets.finding import FOUND, pattern_of
 from glov_tui.widgets.row_table import RowTable
 from glov_tui.widgets.spans import Line, Span
 
@@ -184,6 +185,8 @@ class ExamplesPane(Vertical):
         keys = rows.keys if isinstance(rows, Ranked) else [row.template.key for row in rows]
         marks = self._state.with_pending()
         self._prefix = shared_prefix(clean(row.template.text) for row in rows)
+        if any(pattern_of(word).search(self._prefix) for word in self._filter.split()):
+            self._prefix = ""  # what is found is not folded away
         known = any(row.template.probability is not None for row in rows[:FIRST_ROWS])
         self._shows_probability = known and self.size.width >= self.SURE
         table.set_rows(
@@ -193,14 +196,19 @@ class ExamplesPane(Vertical):
             keys.index(selected) if selected is not None and selected in keys else 0,
             self.TOP if self._sort == "rank" and not self._filter else 0,
         )
+        self._show_title()
+        self._show_selected()
+
+    def _show_title(self) -> None:
+        """How many there are; while they are filtered, which of those found is selected."""
+        table, total = self.table, len(self._state.scored)
+        found = len(table.keys)
+        at = f"{table.cursor + 1 if found else 0}/{found} of {total}"
         sort = "" if self._sort == "rank" else f" by {self._sort}"
-        total = len(self._state.scored)
-        shown = f"{len(rows)} of {total}" if self._filter else f"{total}"
-        title = f"{self.TITLE}: {shown}{sort}"
+        title = f"{self.TITLE}: {at if self._filter else total}{sort}"
         if self._prefix:
             title += f' "{self._prefix}…"'
         self.border_title = title.replace("[", "\\[")
-        self._show_selected()
 
     def _show_selected(self) -> None:
         """The selected template in full, or as much of it as leaves room for the list.
@@ -268,15 +276,16 @@ class ExamplesPane(Vertical):
 
     def _found(self, text: str, room: int, style: str) -> list[Span]:
         """The text with what the filter found in it marked, and the first of it in view."""
-        words = [word for word in self._filter.casefold().split() if word in text.casefold()]
+        words = [word for word in self._filter.split() if pattern_of(word).search(text)]
         if not words:
             return [(text, style)]
-        pattern = re.compile(f"({'|'.join(map(re.escape, words))})", re.IGNORECASE)
+        has_case = [re.escape(w) if w != w.lower() else f"(?i:{re.escape(w)})" for w in words]
+        pattern = re.compile(f"({'|'.join(has_case)})")
         found = pattern.search(text)
         if found is not None and cell_len(text[: found.end()]) >= room:  # the cut takes a cell
             text = from_word(text, found.start())
         parts = pattern.split(text)
-        return [(part, "mark" if i % 2 else style) for i, part in enumerate(parts) if part]
+        return [(part, FOUND if i % 2 else style) for i, part in enumerate(parts) if part]
 
     def _change(self, row: Row) -> Span:
         if row.climbed is None:
@@ -299,7 +308,7 @@ class ExamplesPane(Vertical):
         return f"{text:<4} "
 
     def _rows(self) -> Sequence[Row]:
-        ranked, words = Ranked(self._state), self._filter.casefold().split()
+        ranked, words = Ranked(self._state), self._filter.split()
         if self._sort == "rank" and not words:
             return ranked
         rows = [row for row in ranked if all(self._matches(row.template, w) for w in words)]
@@ -308,13 +317,24 @@ class ExamplesPane(Vertical):
     def _matches(self, t: ScoredTemplate, word: str) -> bool:
         if word in ("pinned", "banned"):
             return t.key in getattr(self._state.with_pending(), word)
-        return word == t.origin or word in t.text.casefold()
+        return word == t.origin or pattern_of(word).search(t.text) is not None
 
     def action_sort(self) -> None:
         """Sort by the next criterion."""
         names = list(SORTS)
         self._sort = names[(names.index(self._sort) + 1) % len(names)]
         self._draw()
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether the filter is shown."""
+        return self.has_class("-filtering")
+
+    def next_row(self, by: int) -> None:
+        """Select the next of the rows, or the one before; behind the last is the first."""
+        rows = len(self.table.keys)
+        if rows:
+            self.table.action_move_to((self.table.cursor + by) % rows)
 
     def start_filter(self) -> None:
         """Show the filter and type into it."""
@@ -330,6 +350,7 @@ class ExamplesPane(Vertical):
         for field in self.query(Input):
             field.value = ""
         self.table.focus()
+        self.app.refresh_bindings()
 
     @on(Input.Changed)
     def _filter_changed(self, event: Input.Changed) -> None:
@@ -353,6 +374,8 @@ class ExamplesPane(Vertical):
     def _row_selected(self, event: RowTable.RowSelected) -> None:
         event.stop()
         self._show_selected()
+        if self._filter:
+            self._show_title()
 
     @on(RowTable.RowChosen)
     def _row_chosen(self, event: RowTable.RowChosen) -> None:

@@ -35,19 +35,20 @@ class LogPane(TextView):
 
     def _fold(self, folds: bool) -> None:
         self._folds = folds
-        self.border_title = f"{self.TITLE} (enter: {'whole' if folds else 'a row each'})"
+        self.heading = f"{self.TITLE} (enter: {'whole' if folds else 'a row each'})"
 
     def action_fold(self) -> None:
         """Show facts whole, or a row each again."""
         self._fold(not self._folds)
-        self._rewrap()
+        self.wrap_anew()
 
     def rows(self, line: Line, width: int) -> list[Line]:
-        """What is folded is cut to a row."""
-        clock, (text, style) = line
-        if style or not self._folds:
+        """What is folded is cut to a row, unless something is found in it."""
+        clock, *rest = line
+        if not self._folds or any(style for _, style in rest):
             return super().rows(line, width)
-        return [(clock, (cut(text, width - len(clock[0])), style))]
+        text = "".join(text for text, _ in rest)
+        return [(clock, (cut(text, width - len(clock[0])), ""))]
 
     def fingerprint(self, state: RunState) -> Hashable:
         """The log only grows, so its last line and length tell."""

@@ -27,7 +27,7 @@ class MetaPromptPane(TextView):
 
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__(id="meta-prompt")
-        self.border_title = self.TITLE
+        self.heading = self.TITLE
         self._glyphs = glyphs
         self._shown: tuple[Message, ...] = ()
         self.past = False
@@ -52,15 +52,15 @@ class MetaPromptPane(TextView):
         else:
             self.border_subtitle = ""
         if state.prompt is None or (self.past and state.prompt.step != state.step):
-            self.border_title = self.TITLE
+            self.heading = self.TITLE
             self._shown, self._step, self._before = (), 0, frozenset()
             waits = "Shown here once the seed template is scored."
             text = waits if asks_llm(state.config) else "Nothing: this search asks no LLM."
             self.set_lines([((text, "dim"),)])
             return
-        self.border_title = f"{self.TITLE}: step {state.prompt.step}"
+        self.heading = f"{self.TITLE}: step {state.prompt.step}"
         if state.config is not None and state.config.search.kind != DEFAULT_SEARCH:
-            self.border_title += f", {state.config.search.kind} search"
+            self.heading += f", {state.config.search.kind} search"
         if state.prompt.messages != self._shown or state.prompt.step < self._step:
             onwards = state.prompt.step >= self._step  # going back, nothing has changed
             self._before = frozenset(_all_lines(self._shown)) if onwards else frozenset()
@@ -90,7 +90,8 @@ class MetaPromptPane(TextView):
 
     def _open(self) -> None:
         """Begin at the templates, unless a reader was elsewhere; a larger pane may hold it all."""
-        if self.scroll_offset.y != min(self._opened_at, self.max_scroll_y):
+        moved = self.scroll_offset.y != min(self._opened_at, self.max_scroll_y)
+        if moved or self.is_searched:
             return
         row = min(self.row_of(self._examples), self.max_scroll_y)
         if row != self._opened_at:

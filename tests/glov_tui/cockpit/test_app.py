@@ -614,7 +614,8 @@ async def test_hostile_text_is_shown_harmlessly(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "glov-light", "high-contrast"])
-async def test_themes(session, theme) -> None:
+async def test_themes(session, theme, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("GLOV_CONFIG_DIR", str(tmp_path))
     async with cockpit(session) as (pilot, app):
         app.theme = theme
         await pilot.pause()

@@ -1,0 +1,138 @@
+"""The line of a search in a text: what is looked for, and the keys that go on. It is the mode.
+
+While it is shown a search is open. It is typed into first; after enter the text has the focus
+again, and the owner's keys call ``go``. Escape while typing brings back what was shown before;
+later it leaves the text where it is, as less and vim do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from glov_tui.widgets.text_view import TextView
+
+TYPING = "enter: go on with n and N   esc: back"
+GOING = "n next   N before   / other   esc end"
+
+
+class FindLine(Horizontal):
+    """One line, shown while a search is open in a ``TextView``."""
+
+    DEFAULT_CSS = """
+    FindLine {
+        display: none; height: 1; width: 1fr; background: $panel;
+        &.-open { display: block; }
+        Input { width: 1fr; border: none; padding: 0; height: 1; background: $panel; }
+        #find-name { width: auto; padding: 0 1; color: $text-warning; text-style: bold reverse; }
+        #find-keys { width: auto; padding: 0 1; color: $text-muted; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "go(1)", "Next", show=False, tooltip="Next place, while typing"),
+        Binding("up", "go(-1)", "Before", show=False, tooltip="The place before, while typing"),
+    ]
+
+    @dataclass
+    class Changed(Message):
+        """A search was opened or ended, or is no longer typed into: other keys work now."""
+
+        is_open: bool
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._view: TextView | None = None
+
+    def compose(self) -> ComposeResult:
+        """Nothing before the first search: no screen pays for what it may never show."""
+        yield from ()
+
+    @property
+    def view(self) -> TextView | None:
+        """The text that is searched; None while no search is open."""
+        return self._view
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a search."""
+        return self._view is not None
+
+    @property
+    def is_typing(self) -> bool:
+        """Whether what is looked for is being typed."""
+        return self.is_open and any(field.has_focus for field in self.query(Input))
+
+    def begin(self, view: TextView) -> None:
+        """Look for a text in a view, or for another where a search is open there."""
+        if self._view is not view:
+            self.end(back=False)
+        if not self.query(Input):
+            name = Static("FIND", id="find-name", markup=False)
+            hint = Static(TYPING, id="find-keys", markup=False)
+            self.mount(name, Input(placeholder="text to find", compact=True), hint)
+        field = self.query_one(Input)
+        if not self.is_open:
+            field.value = ""
+            view.find("")
+        self._view = view
+        self._say(TYPING)
+        self.add_class("-open")
+        field.focus()
+        self.post_message(self.Changed(True))
+
+    def go(self, by: int) -> None:
+        """To the next place, or the one before."""
+        if self._view is not None:
+            self._view.find_next(by)
+
+    def action_go(self, by: int) -> None:
+        """The same by a key."""
+        self.go(by)
+
+    def end(self, back: bool) -> None:
+        """Close the search; ``back`` shows what was shown before it."""
+        view, self._view = self._view, None
+        if view is None:
+            return
+        had_focus = any(field.has_focus for field in self.query(Input))
+        self.remove_class("-open")
+        view.end_find(back)
+        if had_focus:
+            view.focus()
+        self.post_message(self.Changed(False))
+
+    def focus_went_to(self, focused: Widget | None) -> None:
+        """A search ends where the person goes elsewhere: its keys must not hold there."""
+        own = self._view is None or focused is None or focused is self._view
+        if not own and focused is not None and self not in focused.ancestors_with_self:
+            self.end(back=False)
+
+    def _say(self, hint: str) -> None:
+        line = self.query_one("#find-keys", Static)
+        line.update(hint if self.app.size.width >= 80 else "")
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        if self._view is not None:
+            self._view.find(event.value)
+
+    @on(Input.Submitted)
+    def _entered(self, event: Input.Submitted) -> None:
+        event.stop()
+        if self._view is None:
+            return
+        if not event.value:
+            self.end(back=True)
+            return
+        self._say(GOING)
+        self._view.focus()
+        self.post_message(self.Changed(True))

@@ -1,0 +1,144 @@
+"""The person's own file: keys and theme; what is wrong in it is said, and is no crash."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.run.commands import Pause, StepOnce
+from glov_tui.cockpit.screens.help import HelpScreen
+from glov_tui.widgets.key_bar import KeyBar
+from glov_tui.widgets.text_view import TextView
+from tests.support.sessions import BEST, HeldSession, cockpit, loaded, one_step
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the person's own files."""
+    folder = tmp_path / "config"
+    folder.mkdir()
+    monkeypatch.setenv("GLOV_CONFIG_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> HeldSession:
+    """A run with templates."""
+    return HeldSession(tmp_path, *loaded(), *one_step(1, {BEST: 7, "an old <category>.": 5}, BEST))
+
+
+def write(folder: Path, text: str) -> None:
+    (folder / "config.toml").write_text(text, encoding="utf-8")
+
+
+def said(app) -> str:
+    return str(app.query_one(KeyBar).render())
+
+
+async def test_keys_of_the_file_work_and_are_shown_as_bound(folder, session) -> None:
+    write(folder, '[keys]\nstep-once = "."\npause = ["ctrl+s", "f7"]\nedit = "i"\ninject = "e"\n')
+    async with cockpit(session) as (pilot, app):
+        keys = said(app)
+        assert ". One step" in keys and "i Edit" in keys and "e Inject" in keys
+        assert "n One step" not in keys
+        await pilot.press("n", "space")
+        assert session.sent == []
+        await pilot.press(".", "f7")
+        assert session.sent == [StepOnce(), Pause()]
+        await pilot.press("e")
+        assert type(app.screen).__name__ == "InjectScreen"
+        await pilot.press("escape", "question_mark")
+        assert isinstance(app.screen, HelpScreen)
+        text = app.screen.query_one(TextView).plain
+        assert ".  Run to the end of one step" in text
+        assert "^s, f7  Pause within one token" in text.replace("ctrl+s", "^s")
+        titles = [command.title for command in app.get_system_commands(app.screen_stack[0])]
+        assert "One step (.)" in titles
+
+
+async def test_a_key_that_was_shared_stays_where_it_was(folder, session) -> None:
+    """n is one step, and while a search is open the next place."""
+    write(folder, '[keys]\nstep-once = "."\n')
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("slash", *"old", "enter", "escape", "6", "slash", *"s", "enter")
+        log = app.query_one("#log")
+        before = log._hit
+        await pilot.press("n")
+        assert log._hit == before + 1 and session.sent == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[keys]\nstep-onec = "."', ("line 2", "step-onec", "did you mean step-once?")),
+        ('[keys]\n\nexport = "e"', ("line 3", "e is the key of edit", "export keeps x")),
+        ('[keys]\nexport = "."\nfork = "."', ("line 3", "fork", "key of export")),
+        ('[keys]\nexport = "s"', ("line 2", "s has a meaning in the pane of the templates")),
+        ('[keys]\nexport = "4"', ("line 2", "goes to a pane")),
+        ('[keys]\nexport = "spcae"', ("line 2", "no key 'spcae'")),
+        ('[keys]\nexport = "hyperctrl+x"', ("line 2", "no key")),
+        ("[keys]\nexport = 7", ("line 2", "found 7")),
+        ('[keys]\nexport = ""', ("line 2", "no key ''")),
+        ("[keys]\nexport = []", ("line 2", "found []")),
+        ('[screen]\ntheme = "glow"', ("line 2", "glow", 'did you mean "glov"?')),
+        ("[screen]\ntheme = 3", ("line 2", "no theme 3")),
+        ('[screen]\nthema = "glov"', ("line 2", "thema", "there is theme")),
+        ('[keyz]\na = "b"', ("[keyz]", "[keys]")),
+        ('[keys\nexport = "."', ("line 1", "no valid TOML")),
+        ("keys = 3", ("keys is a table",)),
+        ('[keys]\nexport = "\x1b"', ("control character",)),
+    ],
+)
+async def test_what_is_wrong_is_said_with_its_place(folder, session, text, words) -> None:
+    write(folder, text)
+    async with cockpit(session, (200, 50)) as (pilot, app):
+        notice = said(app)
+        for word in ("config.toml", *words):
+            assert word in notice.replace("\n", " "), notice
+        assert "\x1b" not in notice
+        app.clear_notifications()
+        await pilot.press("n")  # all else is as it was
+        assert session.sent == [StepOnce()]
+
+
+async def test_the_rest_of_a_file_holds(folder, session) -> None:
+    write(folder, '[screen]\ntheme = "high-contrast"\n[keys]\nwrong = "."\nexport = "."\n')
+    async with cockpit(session) as (pilot, app):
+        assert app.theme == "high-contrast"
+        await pilot.press("full_stop")
+        assert type(app.screen).__name__ == "ExportScreen"
+
+
+async def test_a_theme_that_is_chosen_is_remembered(folder, session) -> None:
+    async with cockpit(session) as (pilot, app):
+        assert app.theme == "glov"
+        await pilot.press("ctrl+p")
+        await pilot.pause()
+        await pilot.press("escape")
+        app.theme = "colour-blind-red-green"  # as the palette does
+        await pilot.pause()
+    async with cockpit(session) as (_, app):
+        assert app.theme == "colour-blind-red-green"
+    (folder / "theme.txt").write_bytes(b"\xff\x00 no theme")
+    async with cockpit(session) as (_, app):
+        assert app.theme == "glov"
+
+
+async def test_a_file_of_the_person_is_never_written(folder, session) -> None:
+    write(folder, '[screen]\ntheme = "nord"  # mine\n')
+    async with cockpit(session, (200, 50)) as (pilot, app):
+        app.theme = "gruvbox"
+        await pilot.pause()
+        assert "for this screen only" in said(app)
+    assert (folder / "config.toml").read_text() == '[screen]\ntheme = "nord"  # mine\n'
+    async with cockpit(session) as (_, app):
+        assert app.theme == "nord"
+
+
+async def test_where_nothing_can_be_written_it_is_said(folder, session) -> None:
+    (folder / "theme.txt").mkdir()
+    async with cockpit(session, (200, 50)) as (pilot, app):
+        app.theme = "gruvbox"
+        await pilot.pause()
+        assert "can't be remembered" in said(app) and app.theme == "gruvbox"
