@@ -27,6 +27,14 @@ def user_name(number: int) -> str:
         return f"user {number}"
 
 
+def login_name() -> str:
+    """The name of whoever this process works for: what they call themselves to glov, or the
+    system's.
+    """
+    named = os.environ.get("GLOV_AUTHOR", "").strip()
+    return (named or user_name(os.geteuid()))[:80]
+
+
 def why_foreign(*paths: Path) -> str | None:
     """Why somebody else may have written one of these files or folders; None where nobody could.
 

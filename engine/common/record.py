@@ -23,6 +23,7 @@ Difference = Annotated[float, Field(ge=-1, le=1)]  # of two shares
 Interval = Annotated[list[Share], Field(min_length=2, max_length=2)]  # of 95 %: its two ends
 SignedInterval = Annotated[list[Difference], Field(min_length=2, max_length=2)]
 Author = Annotated[str, Field(max_length=80)]  # of what was asked; untrusted
+NoteText = Annotated[str, Field(max_length=8000)]  # untrusted
 Reason = Annotated[str, Field(max_length=1000)]  # untrusted
 
 

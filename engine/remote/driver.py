@@ -32,6 +32,7 @@ from engine.run.commands import (
     StepOnce,
     Stop,
     UndoEdit,
+    WriteNote,
 )
 from engine.run.event_record import EventRecord
 from engine.run.state import RunState
@@ -123,7 +124,8 @@ class Driver:
         Raises:
             NotDone: if the run says no, ends first, or takes too long.
         """
-        self._have_controls(command.kind)
+        if not isinstance(command, WriteNote):  # any screen may
+            self._have_controls(command.kind)
         match command:
             case Pause():
                 self._send(command)
@@ -141,6 +143,9 @@ class Driver:
             case UndoEdit():
                 self._send(command)
                 return self._until(_fact(ev.EditUndone), command.kind)
+            case WriteNote():
+                self._send(command)
+                return self._until(_fact(ev.Noted), command.kind)
             case InjectTemplate():
                 self._send(command)
                 accepted = self._until(_fact(ev.TemplateInjected), command.kind)
@@ -243,7 +248,9 @@ class Driver:
                 news = None
 
 
-Answer = TypeVar("Answer", ev.Edited, ev.EditUndone, ev.TemplateInjected, ev.ExperimentEnded)
+Answer = TypeVar(
+    "Answer", ev.Edited, ev.EditUndone, ev.TemplateInjected, ev.ExperimentEnded, ev.Noted
+)
 
 
 def _fact(kind: type[Answer]) -> Callable[[Message | None], Answer | None]:

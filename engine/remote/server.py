@@ -39,7 +39,7 @@ from engine.remote.messages import (
     parse_request,
 )
 from engine.remote.telemetry import telemetry_since
-from engine.run.commands import Command, Stop
+from engine.run.commands import Command, Stop, WriteNote
 from engine.run.state import RunState
 from engine.session.local import LocalSession
 from engine.storage.run_folder import EVENTS, LOG
@@ -231,6 +231,8 @@ class ControlServer:
                 self._session.send(request)
             case _ if not connection.joined.is_set():
                 connection.refuse("join first")
+            case WriteNote():  # of any screen: it changes nothing of the run
+                self._session.send(request)
             case TakeControls():
                 self._controls = self._controls.taken(number, time.time())
             case _:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from engine.common.record import Author, Reason, Record
+from engine.common.record import Author, Count, NoteText, Reason, Record
 from engine.run.edits import Edit
 from engine.run.experiment import Experiment
 
@@ -60,6 +60,17 @@ class InjectTemplate(Asked):
     text: str
 
 
+class WriteNote(Record):
+    """Note something on a step, a template or the run, at any time; any screen may."""
+
+    kind: Literal["write-note"] = "write-note"
+    text: NoteText  # empty: the note of this number is taken away
+    number: Count = 0  # of a note that is there; 0: it is a new one
+    step: Count | None = None
+    template: str | None = None  # by its identity
+    author: Author = ""
+
+
 class RunExperiment(Record):
     """Try something in the steering lab; only while the run is paused."""
 
@@ -81,6 +92,7 @@ Command = Annotated[
     | MakeEdit
     | UndoEdit
     | InjectTemplate
+    | WriteNote
     | RunExperiment
     | EndExperiment,
     Field(discriminator="kind"),

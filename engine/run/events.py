@@ -30,6 +30,7 @@ from engine.config import Select
 from engine.prompts.message import Finish, Message
 from engine.run.edits import Edit
 from engine.run.event_record import EventRecord
+from engine.run.note_facts import Noted as Noted
 from engine.run.server_facts import ServerUsed as ServerUsed
 from engine.run.steering_facts import AlphaTrial as AlphaTrial
 from engine.run.steering_facts import SteeringMeasured as SteeringMeasured
@@ -350,6 +351,7 @@ Event = Annotated[
     | InjectionRefused
     | Edited
     | EditUndone
+    | Noted
     | RunForked
     | RunReopened
     | RunPaused

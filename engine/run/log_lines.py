@@ -112,6 +112,8 @@ def sentence(event: ev.Event, before: Before) -> Said | None:
         case ev.EditUndone():
             undone = (e.edit.describe() for e in before.edits if e.number == event.number)
             return Said(f"undone: {next(undone, 'an edit')}{_by(event)}")
+        case ev.Noted():
+            return Said(_noted(event))
         case ev.TemplateInjected():
             by = _by(event)
             if before.scores_at_once:  # its score is next
@@ -187,6 +189,14 @@ def _what_next(event: ev.StepRetried) -> str:
     if event.again:
         return "asking again"
     return "at temperature 0 the same question gets the same replies, so it is not asked again"
+
+
+def _noted(event: ev.Noted) -> str:
+    on = event.template or ("the run" if event.step is None else f"step {event.step}")
+    by = f", by {event.author}" if event.author else ""
+    if not event.text:
+        return f"note {event.number} taken away{by}"
+    return f"note {event.number} on {on}{by}: {' '.join(event.text.split())}"
 
 
 def _by(asked: ev.Edited | ev.EditUndone | ev.TemplateInjected) -> str:

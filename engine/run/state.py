@@ -20,6 +20,7 @@ from engine.run.breaking import replies_counted
 from engine.run.edits import BanTemplate, ChooseAnchors, Edit, PinTemplate, SetNextPrompt, SetOption
 from engine.run.experiment_state import ExperimentState
 from engine.run.log_lines import Said, sentence, with_line
+from engine.run.notes import with_note
 from engine.run.ranking import Proposal, anchors_after, from_contender
 from engine.run.spent import Spent
 from engine.run.state_facts import RunFacts, Status
@@ -98,6 +99,9 @@ class RunState(RunFacts):
                 )
             case ev.EditUndone():
                 return self._undone(event)
+            case ev.Noted():
+                notes = with_note(self.notes, event)
+                return replace(self, notes=notes, notes_made=max(self.notes_made, event.number))
             case ev.FinishStarted():
                 return self.with_pending()
             case ev.TemplateInjected():
@@ -176,6 +180,8 @@ class RunState(RunFacts):
             edits_made=self.edits_made,
             pending=self._still_pending(self.step_begin.pending),
             waiting=self.waiting,
+            notes=self.notes,
+            notes_made=self.notes_made,
         )
         for template in self.templates:
             if template.origin == "human":  # scored once and for all

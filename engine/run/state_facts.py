@@ -14,6 +14,7 @@ from engine.run.asked import History
 from engine.run.breaking import ReplyCount, Trials, breaking
 from engine.run.experiment_state import ExperimentState
 from engine.run.log_lines import Log
+from engine.run.notes import Notes
 from engine.run.ranking import ScoredTemplate
 from engine.run.spent import Spent
 from engine.run.template_log import TemplateLog
@@ -69,6 +70,8 @@ class RunFacts:
     anchors_held: bool = False  # chosen by a person: the optimiser leaves them alone
     next_messages: tuple[Message, ...] | None = None  # sent in place of the composed ones
     waiting: tuple[ev.TemplateInjected, ...] = ()  # a person's templates that are to be scored
+    notes: Notes = ()
+    notes_made: int = 0  # with those that were taken away
     steps: tuple[ev.StepFinished, ...] = ()
     tests: tuple[ev.TestMeasured, ...] = ()
     log: Log = ()

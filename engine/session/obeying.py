@@ -28,9 +28,11 @@ from engine.run.commands import (
     StepOnce,
     Stop,
     UndoEdit,
+    WriteNote,
 )
 from engine.run.edit_check import edit_problem, injection_problem
 from engine.run.experiment import Experiment
+from engine.run.note_check import note_problem, noted
 from engine.search.unused import unused_problem
 from engine.session.experiments import experiment_events
 from engine.session.publishing import Publisher, StopRequested
@@ -114,7 +116,7 @@ class Obeyer:
     def refuse_what_is_late(self) -> None:
         """Say of what was asked for in the run's last moment that it is not done."""
         while (command := self._next_command(wait=False)) is not None:
-            if isinstance(command, MakeEdit | InjectTemplate | _Report):
+            if isinstance(command, MakeEdit | InjectTemplate | WriteNote | _Report):
                 self._do(command)
 
     def score_waiting(self) -> None:
@@ -162,6 +164,8 @@ class Obeyer:
                 self._undo(command)
             case InjectTemplate():
                 self._inject(command)
+            case WriteNote():
+                self._note(command)
             case RunExperiment():
                 self._experiment(command.experiment)
             case EndExperiment():
@@ -202,6 +206,13 @@ class Obeyer:
             ev.TemplateInjected(step=state.step, template=parsed.template, **_asked(command))
         )
         self.score_waiting()
+
+    def _note(self, command: WriteNote) -> None:
+        problem = note_problem(self._publisher.state, command)
+        if problem is not None:
+            self._refuse(command, f"note refused: {problem}")
+            return
+        self._publish(noted(self._publisher.state, command))
 
     def _refuse(self, command: Command, why: str) -> None:
         self._publish(ev.Warned(message=why, refuses=command.kind))

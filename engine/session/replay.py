@@ -12,6 +12,7 @@ import bisect
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -75,7 +76,7 @@ class ReplaySession:
         self.playing = False
         self._clock = clock
         self._take(events)
-        self._count, self._state = self._kept[0]
+        self._count, self._state = self._with_notes(*self._kept[0])
         self._stand_at(1)
 
     @classmethod
@@ -96,8 +97,11 @@ class ReplaySession:
         self._stops = [next(seed, 1), *ends]
         every = math.ceil(len(self._stops) / KEPT_STATES)
         wanted = {1, *self._stops[::every]}
-        folded = enumerate(journal_states(self.folder, self._events), start=1)
-        self._kept = [(count, state) for count, state in folded if count in wanted]
+        self._kept = []
+        for count, state in enumerate(journal_states(self.folder, self._events), start=1):
+            if count in wanted:
+                self._kept.append((count, state))
+            self._notes = state.notes
         seconds, self._recorded = 0.0, [0.0, 0.0]  # when a place is reached
         for before, after in pairwise(self._events):
             seconds += min(max(0.0, after.time - before.time), LONGEST_GAP_SECONDS)
@@ -114,7 +118,7 @@ class ReplaySession:
         """The state at the present place; the same object while that stays."""
         place = self._place()
         if place != self._count:
-            self._count, self._state = place, self._at(place)
+            self._count, self._state = self._with_notes(place, self._at(place))
         return self._state
 
     @property
@@ -204,6 +208,7 @@ class ReplaySession:
         if len(events) > len(self._events):
             self._stand_at(self._place())
             self._take(events)
+            self._count, self._state = self._with_notes(self._count, self._state)
 
     def _stand_at(self, place: int) -> None:
         self._standing, self._since = place, self._clock()
@@ -220,6 +225,11 @@ class ReplaySession:
             self.playing = False
             self._stand_at(place)
         return place
+
+    def _with_notes(self, place: int, state: RunState) -> tuple[int, RunState]:
+        """With all notes there are: who looks back wants to read what was noted since."""
+        same = state.notes == self._notes
+        return place, state if same else replace(state, notes=self._notes)
 
     def _at(self, place: int) -> RunState:
         kept = bisect.bisect_right(self._kept, place, key=lambda known: known[0]) - 1

@@ -8,7 +8,7 @@ which nothing is changed ends as its parent does.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from engine.config import RunConfig
 from engine.config.editable import EDITABLE, RUN_KEYS
 from engine.config.places import PLACE_KEYS, with_places
 from engine.config.toml_file import as_typed, parse_override, with_value
+from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.edit_check import edit_problem
 from engine.run.edits import SetOption
@@ -41,7 +42,13 @@ _OF_THE_PROCESS = (
     ev.RunFinished,
 )
 
-_OF_A_PERSON = (ev.Edited, ev.EditUndone, ev.TemplateInjected, ev.InjectionRefused)
+_OF_A_PERSON = (
+    ev.Edited,
+    ev.EditUndone,
+    ev.TemplateInjected,
+    ev.InjectionRefused,
+    ev.Noted,
+)
 """Facts that outlive a step that is cut off, as scores of a person's templates do."""
 
 
@@ -188,7 +195,20 @@ def _facts(events: Sequence[ev.Event], step: int, config: RunConfig) -> list[ev.
         of_this_step = (event.subject, event.step) == ("ensemble", step)
         return place < finish and event.subject != "best" and not (of_this_step and measured_again)
 
-    return [events[place] for place in range(end) if is_kept(place)]
+    kept = [events[place] for place in range(end) if is_kept(place)]
+    return [*kept, *_later_notes(events[end:], step, kept)]
+
+
+def _later_notes(
+    later: Sequence[ev.Event], step: int, kept: Sequence[ev.Event]
+) -> Iterator[ev.Noted]:
+    """What was noted after it on what the fork has."""
+    scored = {normalise(e.template) for e in kept if isinstance(e, ev.TemplateScored)}
+    for event in later:
+        if not isinstance(event, ev.Noted) or (event.step or 0) > step:
+            continue
+        if event.template is None or event.template in scored:
+            yield event
 
 
 def _without_cut_steps(events: Iterable[ev.Event]) -> list[ev.Event]:

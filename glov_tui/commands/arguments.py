@@ -50,6 +50,7 @@ class Action(StrEnum):
     ALLOW = "allow"
     ANCHORS = "anchors"
     UNDO = "undo"
+    NOTE = "note"
     SEND = "send"
 
 

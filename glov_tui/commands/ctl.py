@@ -8,14 +8,16 @@ from typing import NotRequired
 
 from typing_extensions import TypedDict
 
-from engine.common.errors import JournalError
+from engine.common.errors import JournalError, UserError
 from engine.common.record import Count, Share
 from engine.prompts.template import normalise
 from engine.remote.driver import Driver, NotDone
+from engine.remote.noting import write_note
 from engine.remote.stopping import stop_engine
 from engine.run import events as ev
 from engine.run.commands import Command, StepOnce
 from engine.run.event_record import EventRecord
+from engine.run.notes import Note
 from engine.run.result import RunResult, summarise
 from engine.run.state import RunState
 from engine.run.state_facts import Status
@@ -23,7 +25,14 @@ from engine.storage.journal import is_driven, read_journal, read_state
 from engine.storage.run_folder import find_run, run_argument
 from engine.storage.run_status import RunStatus, status_now
 from glov_tui.commands.arguments import Action
-from glov_tui.commands.ctl_asked import Asking, check_call, commands_of, no_values, read_commands
+from glov_tui.commands.ctl_asked import (
+    Asking,
+    check_call,
+    commands_of,
+    no_values,
+    note_of,
+    read_commands,
+)
 from glov_tui.commands.headless import EXIT_DONE, EXIT_FAILED, say
 from glov_tui.terminal.printing import print_json
 
@@ -58,6 +67,16 @@ class Answer(TypedDict):
     edit: NotRequired[EditMade]  # that was made
     template: NotRequired[Standing]  # that was injected and scored
     waits: NotRequired[str]  # the injected template, until the models are there
+    note: NotRequired[NoteMade]  # that was written
+
+
+class NoteMade(TypedDict):
+    """A note of the lab book."""
+
+    number: Count
+    on: str  # the run, a step, or a template's text
+    text: str  # empty: it was taken away
+    author: str
 
 
 class Screens(TypedDict):
@@ -78,6 +97,7 @@ class Running(TypedDict):
     pinned: list[str]
     banned: list[str]
     anchors: list[str]  # P+ and P-; none before the first improvement
+    notes: list[NoteMade]
     screens: Screens | None  # null where no engine is at work
     folder: str
     result: RunResult
@@ -104,6 +124,8 @@ def control(run: str, action: Action, values: Sequence[str], asking: Asking) -> 
             state = read_state(folder)
             print_json({**_answer("stop", state), "status": status_now(state.status, folder)})
             return EXIT_DONE
+        case Action.NOTE:
+            return _note(folder, values, asking)
     sends = action is Action.SEND
     if sends:
         no_values(action, values)
@@ -163,6 +185,32 @@ def _answer(command: str, state: RunState, why: str | None = None) -> Answer:
     return answer
 
 
+def _note(folder: Path, values: Sequence[str], asking: Asking) -> int:
+    """Note something, whether an engine is at work on the run or not."""
+    command = note_of(values, read_state(folder), asking)
+    try:
+        made = write_note(folder, command, _name(asking), asking.seconds)
+    except UserError as error:
+        print_json(_answer(command.kind, read_state(folder), str(error)))
+        return EXIT_FAILED
+    state = read_state(folder)
+    answer = _answer(command.kind, state)
+    answer["status"] = status_now(state.status, folder)
+    answer["note"] = _note_made(made, state)
+    print_json(answer)
+    return EXIT_DONE
+
+
+def _note_made(note: Note | ev.Noted, state: RunState) -> NoteMade:
+    on = "run" if note.step is None else f"step {note.step}"
+    return {
+        "number": note.number,
+        "on": on if note.template is None else _text(note.template, state),
+        "text": note.text,
+        "author": note.author,
+    }
+
+
 def _edit(made: ev.Edited) -> EditMade:
     return {
         "number": made.number,
@@ -203,6 +251,7 @@ def _running(state: RunState, folder: Path, screens: Screens | None) -> Running:
         "pinned": [_text(key, state) for key in sorted(state.pinned)],
         "banned": [_text(key, state) for key in sorted(state.banned)],
         "anchors": [_text(key, state) for key in state.anchors or ()],
+        "notes": [_note_made(note, state) for note in state.notes],
         "screens": screens,
         "folder": str(folder),
         "result": summarise(state),

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from engine.common.errors import ConfigError, UserError
 from engine.common.names import quoted
+from engine.common.ownership import login_name
 from engine.common.text_file import LONGEST, decode_text, read_text
 from engine.common.user_path import user_path
 from engine.common.validation import problem
@@ -25,6 +26,7 @@ from engine.run.commands import (
     Resume,
     StepOnce,
     UndoEdit,
+    WriteNote,
 )
 from engine.run.edits import BanTemplate, ChooseAnchors, Edit, PinTemplate, SetNextPrompt, SetOption
 from engine.run.state import RunState
@@ -135,6 +137,40 @@ def _edits(action: Action, values: Sequence[str], state: RunState) -> list[Edit]
         raise UserError("anchors takes two templates or #RANKs, P+ and P-, or auto")
     positive, negative = (_key(value, state) for value in values)
     return [ChooseAnchors(positive=positive, negative=negative)]
+
+
+def note_of(values: Sequence[str], state: RunState, asking: Asking) -> WriteNote:
+    """The note that ``note ON TEXT`` is: on a thing, or in place of another note.
+
+    Raises:
+        UserError: if it is none.
+    """
+    if len(values) != 2:
+        raise UserError(
+            "note takes what it is on (run, step=N, TEMPLATE or #RANK; or note=N, to change that "
+            "one) and its text, or - for standard input; note=N with an empty text takes it away"
+        )
+    on, text = values
+    text = _standard_input() if text == "-" else text
+    what, equals, number = on.partition("=")
+    numbered = bool(equals) and what in ("step", "note")
+    if numbered and not (number.isascii() and number.isdecimal() and len(number) <= _MOST_DIGITS):
+        raise UserError(f"note {quoted(on[:40])}: {what}= takes a number")
+    if not numbered and on != "run" and state.find(_key(on, state)) is None:
+        raise UserError(
+            f"note {quoted(on[:80])}: no template of this text was scored; give run, step=N, "
+            "note=N, #RANK or a template"
+        )
+    try:
+        return WriteNote(
+            text=text,
+            number=int(number) if numbered and what == "note" else 0,
+            step=int(number) if numbered and what == "step" else None,
+            template=None if numbered or on == "run" else _key(on, state),
+            author=asking.author or login_name(),
+        )
+    except ValidationError as error:
+        raise UserError(f"note: {problem(error.errors()[0])}") from None
 
 
 def _prompt(values: Sequence[str]) -> SetNextPrompt:

@@ -12,6 +12,7 @@ from engine.analysis.export.exported import Exported
 from engine.analysis.export.wording import (
     interval,
     members,
+    moment,
     origin,
     percent,
     test_interval,
@@ -36,7 +37,7 @@ MOST = 50  # rows of the leaderboard
 
 def write(run: Exported) -> str:
     """One page."""
-    parts = (_head, _best, _ensemble, _leaderboard, _phrases)
+    parts = (_head, _best, _ensemble, _leaderboard, _phrases, _notes)
     return "\n".join(line for part in parts for line in part(run)).rstrip("\n") + "\n"
 
 
@@ -92,6 +93,19 @@ def _best(run: Exported) -> Iterator[str]:
     if seed is not None and seed.key != best.key:
         yield f"- for comparison, the seed template {code(seed.text)}:"
         yield from (f"  {line}" for line in _numbers("few-shot", seed, run.state.test("seed")))
+    yield ""
+
+
+def _notes(run: Exported) -> Iterator[str]:
+    if not run.state.notes:
+        return
+    yield "## Notes"
+    yield ""
+    for note in run.state.notes:
+        on = code(run.text_of(note.template)) if note.template is not None else note.about
+        by = f", {code(note.author)}" if note.author else ""
+        yield f"- {on} ({moment(note.time)}{by}):"
+        yield from (f"  {code(line)}  " for line in note.text.splitlines() if line.strip())
     yield ""
 
 

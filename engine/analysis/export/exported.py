@@ -59,6 +59,11 @@ class Exported:
         """How the run is: of one whose process is gone, that it was interrupted."""
         return self.now or self.state.status
 
+    def text_of(self, key: str) -> str:
+        """The text of a template, by its identity."""
+        found = self.state.find(key)
+        return found.text if found is not None else key
+
     @property
     def stem(self) -> str:
         """What its files are called: the name of the run's folder, and the place if it matters."""

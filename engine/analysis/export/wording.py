@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 
@@ -36,6 +37,11 @@ def origin(template: ScoredTemplate) -> str:
             return "LLM"
         case "human":
             return "a person"
+
+
+def moment(at: float) -> str:
+    """A Unix time as ``2026-11-29 14:05 UTC``."""
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(at))
 
 
 def members(templates: Sequence[str]) -> list[tuple[int, str]]:

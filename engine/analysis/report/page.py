@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import time
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -18,7 +17,7 @@ from markupsafe import Markup
 
 from engine.analysis.export.exported import Exported
 from engine.analysis.export.history import steps_of, tests_of
-from engine.analysis.export.wording import interval, members, origin, percent, test_interval
+from engine.analysis.export.wording import interval, members, moment, origin, percent, test_interval
 from engine.analysis.phrase_rows import phrases_of_best
 from engine.analysis.phrase_wording import (
     WHAT_WORTH_IS,
@@ -106,6 +105,7 @@ def _environment() -> jinja2.Environment:
     }
     environment.globals |= {
         "members": members,
+        "moment": moment,
         "shape": shape,
         "origin": origin,
         "origin_words": origin_words,
@@ -125,7 +125,7 @@ def _style() -> str:
 
 def _as_of(run: Exported) -> str:
     """When the last fact was journaled, UTC."""
-    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(run.events[-1].time))
+    return moment(run.events[-1].time)
 
 
 def _facts(run: Exported) -> list[Fact]:

@@ -231,9 +231,39 @@ def test_an_ended_run_has_a_status_and_its_facts_and_takes_no_command(tmp_path, 
             script(action)
 
 
+def test_notes_are_written_while_another_screen_drives(session, script) -> None:
+    with contextlib.closing(RemoteSession.attach(session.folder, "a person")) as person:
+        wait_until(lambda: person.controls is not None and person.controls.holder == person.number)
+        made = script.one(Action.NOTE, "run", "as one\nwaits")
+        assert script.code == 0 and made["done"]
+        assert made["note"] == {
+            "number": 1, "on": "run", "text": "as one\nwaits", "author": "a script"
+        }  # fmt: skip
+        wait_until(lambda: person.state.notes)
+        assert person.controls.holder == person.number
+    assert script.one(Action.STATUS)["notes"] == [made["note"]]
+
+
+def test_notes_on_an_ended_run_are_written_changed_and_taken_away(tmp_path, capsys) -> None:
+    script = Script(write_run(tmp_path / "old"), capsys)
+    made = script.one(Action.NOTE, "#1", "the best")
+    assert made["done"] and made["status"] == "finished"
+    assert made["note"]["on"] == "template 2 of <category>"
+    script.one(Action.NOTE, "step=1", "slow")
+    assert script.one(Action.NOTE, "note=2", "quick")["note"]["on"] == "step 1"
+    script.one(Action.NOTE, "note=1", "")
+    assert [note["text"] for note in script.one(Action.STATUS)["notes"]] == ["quick"]
+    refused = script.one(Action.NOTE, "step=9", "x")
+    assert script.code == 1 and "there is no step 9 yet" in refused["why"]
+
+
 @pytest.mark.parametrize(
     "call, why",
     [
+        (("note", "no template of mine", "x"), "no template of this text was scored"),
+        (("note", "x"), "note takes what it is on"),
+        (("note", "step=two", "x"), "step= takes a number"),
+        (("note", "run", "x" * 9000), "at most 8000 characters"),
         (("pause", "now"), "pause takes nothing more; got 'now'"),
         (("step", "0"), "step takes a number of steps, 1 or more; got '0'"),
         (("edit",), "edit takes KEY.PATH=VALUE ..."),
