@@ -15,7 +15,7 @@ from docs.records import Row, about, inner_records, is_record, rows, table, word
 from engine.analysis.compare_report import ReportFacts
 from engine.analysis.evaluate_report import EvaluationFacts
 from engine.analysis.export.as_json import ExportedResult
-from engine.analysis.run_list import RunLine
+from engine.analysis.listed_run import RunLine
 from engine.common.record import Record
 from engine.config import RunConfig
 from engine.remote import messages

@@ -7,109 +7,26 @@ so and hides no other.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
 
-from typing_extensions import TypedDict
-
+from engine.analysis.listed_run import ListedRun, listed_run, listed_sweep
 from engine.common.errors import JournalError
-from engine.common.record import Count, Share, UnixTime
 from engine.common.user_path import user_path
-from engine.config import Select
 from engine.config.run_name import runs_folder
-from engine.storage.journal import is_begun
-from engine.storage.run_folder import find_folder, run_argument, wanted_in_runs_folder
-from engine.storage.run_status import RunStatus, status_now
-from engine.storage.summary import read_summary
+from engine.storage.run_folder import (
+    EVENTS,
+    all_in_runs_folder,
+    find_folder,
+    wanted_in_runs_folder,
+)
+from engine.storage.watched_run import SeenRun, WatchedRun
+from engine.sweeps.driving import is_driven as is_sweep_driven
+from engine.sweeps.plan import SWEEP
 from engine.sweeps.sweep import holds_run_or_sweep, is_sweep, read_sweep
 
-T = TypeVar("T", int, float)
-
-_Accuracy = Literal["best_train_accuracy", "best_test_accuracy", "ensemble_test_accuracy"]
-
-
-class RunLine(TypedDict):
-    """A run, or a sweep. Accuracies: null where not measured; a sweep's highest."""
-
-    name: str  # of its folder
-    folder: str
-    kind: Literal["run", "sweep"]
-    status: RunStatus
-    done: Count  # steps; of a sweep: finished runs
-    planned: Count
-    search: str | None  # search.kind of a run
-    best_train_accuracy: Share | None
-    best_test_accuracy: Share | None
-    ensemble_test_accuracy: Share | None
-    # Means of the true class; null also of a sweep, and where an earlier glov measured
-    best_train_probability: Share | None
-    best_test_probability: Share | None
-    ensemble_test_probability: Share | None
-    selection: Select | None  # how a run's ensemble was chosen: evaluation.select
-    tokens_in: Count | None  # that an LLM on a server was sent; null where it is on none
-    tokens_out: Count | None  # that it replied with
-    cost: float | None  # by llm.price_in and llm.price_out; null where none were given
-    last_event: UnixTime | None  # Unix time, seconds
-    parent: str | None  # the run that it is a fork of
-    parent_step: Count | None  # the last step that both share
-    problem: str | None  # why it failed, or what is wrong with its journal
-
-
-@dataclass(frozen=True)
-class ListedRun:
-    """A run, or a sweep whose ``runs`` are counted. Its texts are untrusted: clean before showing.
-
-    Accuracies are shares, 0 to 1, None where not measured; a sweep's are the highest of its runs.
-    """
-
-    folder: Path
-    status: RunStatus
-    done: int = 0  # steps, or finished runs of a sweep
-    planned: int = 0
-    search: str | None = None  # of a run; None where it is not known
-    is_sweep: bool = False
-    train_accuracy: float | None = None
-    best_test_accuracy: float | None = None
-    ensemble_test_accuracy: float | None = None
-    train_probability: float | None = None  # mean of the true class; None of a sweep
-    best_test_probability: float | None = None
-    ensemble_test_probability: float | None = None
-    selection: Select | None = None  # how a run's ensemble was chosen; None: not measured
-    tokens_in: int | None = None  # on a server; of a sweep: of all its runs
-    tokens_out: int | None = None
-    cost: float | None = None
-    last_event: float | None = None  # Unix time, seconds
-    parent: str | None = None
-    parent_step: int | None = None
-    problem: str | None = None  # why it failed, or what is wrong with its journal
-
-    def as_dict(self) -> RunLine:
-        """Plain data for ``--json``."""
-        return {
-            "name": self.folder.name,
-            "folder": str(self.folder),
-            "kind": "sweep" if self.is_sweep else "run",
-            "status": self.status,
-            "done": self.done,
-            "planned": self.planned,
-            "search": self.search,
-            "best_train_accuracy": self.train_accuracy,
-            "best_test_accuracy": self.best_test_accuracy,
-            "ensemble_test_accuracy": self.ensemble_test_accuracy,
-            "best_train_probability": self.train_probability,
-            "best_test_probability": self.best_test_probability,
-            "ensemble_test_probability": self.ensemble_test_probability,
-            "selection": self.selection,
-            "tokens_in": self.tokens_in,
-            "tokens_out": self.tokens_out,
-            "cost": self.cost,
-            "last_event": self.last_event,
-            "parent": self.parent,
-            "parent_step": self.parent_step,
-            "problem": self.problem,
-        }
+_AT_ONCE = 50  # runs that are read before those that were are shown
 
 
 def list_runs(names: Sequence[str] = ()) -> list[ListedRun]:
@@ -124,8 +41,49 @@ def list_runs(names: Sequence[str] = ()) -> list[ListedRun]:
     folders: dict[Path, Path] = {}  # by what they resolve to, so that none is listed twice
     for folder in [path for name in names for path in _named(name)] if names else _all():
         folders.setdefault(folder.resolve(), folder)
-    found = [_sweep(folder) if is_sweep(folder) else _run(folder) for folder in folders.values()]
+    found = [_watched(folder).look() for folder in folders.values()]
     return sorted(found, key=lambda run: (run.last_event or 0.0, run.folder.name))
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The runs folder at one moment, in no order. Never changes."""
+
+    runs: tuple[ListedRun, ...] = ()
+    unread: int = 0  # runs that are there, and were not looked at yet
+    problem: str | None = None  # why the runs folder can't be read
+
+
+class RunWatch:
+    """Looks at the runs folder, again and again; reads only what has changed. One thread at a time.
+
+    The first look at a folder of thousands takes a while: it gives what it has as it goes.
+    """
+
+    def __init__(self) -> None:
+        self._watched: dict[Path, _Watched] = {}
+
+    def look(self) -> Iterator[Listing]:
+        """The folder now: the runs written to last are looked at first, and the last ``Listing`` is
+        whole.
+        """
+        try:
+            folders = [runs_folder()] if _is_listed(runs_folder()) else all_in_runs_folder()
+        except JournalError as error:
+            yield Listing(problem=str(error))
+            return
+        known = [folder for folder in folders if folder in self._watched]
+        others = [folder for folder in folders if folder not in self._watched]
+        new = sorted(filter(_is_listed, others), key=_written, reverse=True)
+        self._watched = {folder: self._watched[folder] for folder in known}
+        looked = [self._watched[folder].look_or_gone() for folder in known]
+        runs = [run for run in looked if run is not None]
+        for number, folder in enumerate(new):
+            if number % _AT_ONCE == 0 and number:
+                yield Listing(tuple(runs), len(new) - number)
+            self._watched[folder] = watched = _watched(folder)
+            runs.append(watched.look())
+        yield Listing(tuple(runs))
 
 
 def _all() -> list[Path]:
@@ -165,67 +123,78 @@ def _is_listed(folder: Path) -> bool:
         return False  # a folder of somebody else
 
 
-def _run(folder: Path) -> ListedRun:
-    try:
-        found = read_summary(folder)
-        status = status_now(found.status, folder)
-    except JournalError as error:
-        return ListedRun(folder, "damaged", problem=str(error))
-    except Exception as error:  # whatever is wrong with one run, the others are shown
-        return ListedRun(folder, "damaged", problem=_unforeseen(folder, error))
-    return ListedRun(
-        folder=folder,
-        status=status,
-        done=found.done,
-        planned=found.planned,
-        search=found.search or None,
-        train_accuracy=found.train_accuracy,
-        best_test_accuracy=found.best_test_accuracy,
-        ensemble_test_accuracy=found.ensemble_test_accuracy,
-        train_probability=found.train_probability,
-        best_test_probability=found.best_test_probability,
-        ensemble_test_probability=found.ensemble_test_probability,
-        selection=found.selection,
-        tokens_in=found.tokens_in,
-        tokens_out=found.tokens_out,
-        cost=found.cost,
-        last_event=found.last_event,
-        parent=found.parent,
-        parent_step=found.parent_step,
-        problem=found.problem,
-    )
+def _watched(folder: Path) -> _Watched:
+    return _WatchedSweep(folder) if is_sweep(folder) else _WatchedOne(folder)
 
 
-def _unforeseen(folder: Path, error: Exception) -> str:
-    what = str(error) or type(error).__name__
-    return f"{folder} can't be read: {what}. `glov check {run_argument(folder)}` may say more"
+class _WatchedOne:
+    """A run of the list."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._run = WatchedRun(folder)
+        self._seen: SeenRun | None = None
+        self._listed = ListedRun(folder, "damaged")
+
+    def look(self) -> ListedRun:
+        """The run now; the same object where nothing has changed."""
+        seen = self._run.look()
+        if seen is not self._seen:
+            self._seen, self._listed = seen, listed_run(self.folder, seen)
+        return self._listed
+
+    def look_or_gone(self) -> ListedRun | None:
+        """The same; None where it was deleted."""
+        listed = self.look()
+        return listed if self._seen is not None and self._seen.is_there else None
 
 
-def _sweep(folder: Path) -> ListedRun:
-    try:
-        jobs = read_sweep(folder).jobs
-    except JournalError as error:
-        return ListedRun(folder, "damaged", is_sweep=True, problem=str(error))
-    except Exception as error:
-        problem = _unforeseen(folder, error)
-        return ListedRun(folder, "damaged", is_sweep=True, problem=problem)
-    runs = [_run(job.folder) for job in jobs if is_begun(job.folder)]
-    finished = sum(run.status == "finished" for run in runs)
-    return ListedRun(
-        folder=folder,
-        status=_sweep_status(runs, len(jobs)),
-        done=finished,
-        planned=len(jobs),
-        is_sweep=True,
-        train_accuracy=_highest(runs, "best_train_accuracy"),
-        best_test_accuracy=_highest(runs, "best_test_accuracy"),
-        ensemble_test_accuracy=_highest(runs, "ensemble_test_accuracy"),
-        tokens_in=_sum([run.tokens_in for run in runs]),
-        tokens_out=_sum([run.tokens_out for run in runs]),
-        cost=_sum([run.cost for run in runs]),
-        last_event=max((run.last_event or 0.0 for run in runs), default=_changed(folder)),
-        problem=next((run.problem for run in runs if run.problem), None),
-    )
+class _WatchedSweep:
+    """A sweep of the list: one line of all its runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._plan: float | None = None  # when it was written
+        self._runs: list[_WatchedOne] = []
+        self._listed = ListedRun(folder, "damaged", is_sweep=True)
+
+    def look(self) -> ListedRun:
+        """The sweep now; an equal one where nothing has changed."""
+        try:
+            self._read_plan()
+        except JournalError as error:
+            return ListedRun(self.folder, "damaged", is_sweep=True, problem=str(error))
+        except Exception as error:
+            what = str(error) or type(error).__name__
+            problem = f"{self.folder} can't be read: {what}"
+            return ListedRun(self.folder, "damaged", is_sweep=True, problem=problem)
+        looked = [run.look_or_gone() for run in self._runs]
+        runs = [run for run in looked if run is not None]
+        is_driven, written = is_sweep_driven(self.folder), _changed(self.folder)
+        listed = listed_sweep(self.folder, runs, len(self._runs), is_driven, written)
+        if listed != self._listed:
+            self._listed = listed
+        return self._listed
+
+    def look_or_gone(self) -> ListedRun | None:
+        """The same; None where it was deleted."""
+        return self.look() if _is_listed(self.folder) else None
+
+    def _read_plan(self) -> None:
+        written = _changed(self.folder / SWEEP)
+        if written != self._plan:
+            known = {run.folder: run for run in self._runs}
+            jobs = read_sweep(self.folder).jobs
+            self._runs = [known.get(job.folder) or _WatchedOne(job.folder) for job in jobs]
+            self._plan = written
+
+
+_Watched = _WatchedOne | _WatchedSweep
+
+
+def _written(folder: Path) -> float:
+    """When a run or a sweep was written to last, Unix time in seconds."""
+    return max(_changed(folder), _changed(folder / EVENTS))
 
 
 def _changed(folder: Path) -> float:
@@ -233,22 +202,3 @@ def _changed(folder: Path) -> float:
         return folder.stat().st_mtime
     except OSError:
         return 0.0
-
-
-def _sweep_status(runs: Sequence[ListedRun], planned: int) -> RunStatus:
-    found = {run.status for run in runs}
-    if found == {"finished"} and len(runs) == planned:
-        return "finished"
-    order: tuple[RunStatus, ...] = ("running", "paused", "damaged", "failed", "stopped")
-    return next((status for status in order if status in found), "interrupted")
-
-
-def _sum(values: Sequence[T | None]) -> T | None:
-    """Of what is known; None where nothing is."""
-    known = [value for value in values if value is not None]
-    return sum(known[1:], known[0]) if known else None
-
-
-def _highest(runs: Sequence[ListedRun], metric: _Accuracy) -> float | None:
-    values = [run.as_dict()[metric] for run in runs]
-    return max((value for value in values if value is not None), default=None)

@@ -22,6 +22,7 @@ class JournalFollower:
 
     def __init__(self, folder: Path) -> None:
         self.state = RunState()  # as of the last look
+        self.last_event = 0.0  # Unix time in seconds
         self._folder = folder
         self._path = folder / EVENTS
         self._inode = 0
@@ -59,6 +60,7 @@ class JournalFollower:
             version, found = read_lines(self._path, lines)
             if version != JOURNAL_VERSION:  # it is rewritten once it is taken up
                 self.state = read_state(self._folder)
+                self.last_event = self._path.stat().st_mtime
                 return True
         else:
             found = parse_lines(lines, self._crc)
@@ -75,6 +77,7 @@ class JournalFollower:
             except Exception as error:  # a journal may hold anything: others can have written it
                 what = str(error) or type(error).__name__
                 raise JournalError(f"{where}: {event.kind} can't be here: {what!r}") from None
+            self.last_event = event.time
         self.state = state
         self._offset += size
         self._crc = unsealed(lines[-1])[1] or 0

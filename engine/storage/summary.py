@@ -17,7 +17,7 @@ from engine.common.errors import JournalError
 from engine.common.files import read_small, write_atomic
 from engine.common.ownership import why_denied
 from engine.common.record import Count, Record, Share, UnixTime, to_json
-from engine.config import Select
+from engine.config import RunConfig, Select
 from engine.run import events as ev
 from engine.run.server_facts import Cost
 from engine.run.state import RunState
@@ -26,6 +26,7 @@ from engine.storage.journal import fold_journal, read_journal
 from engine.storage.run_folder import EVENTS, SUMMARY
 
 _LONGEST = 64 * 1024  # bytes
+_LONGEST_TEXT = 1000  # characters of one
 
 
 class RunSummary(Record):
@@ -42,6 +43,11 @@ class RunSummary(Record):
     train_probability: Share | None  # means of the true class; the same holds
     best_test_probability: Share | None
     ensemble_test_probability: Share | None
+    dataset: str  # as the configuration names it; the same holds of these three
+    vlm: str
+    llm: str
+    seed: int
+    best_template: str | None  # its beginning
     train_accuracy: Share | None = None
     best_test_accuracy: Share | None = None
     ensemble_test_accuracy: Share | None = None
@@ -96,17 +102,23 @@ def summary_of_journal(folder: Path) -> RunSummary:
 def summarise(state: RunState, last_event: float, journal: os.stat_result) -> RunSummary:
     """The summary of a state, to which a journal that looks like this leads."""
     best, ensemble = state.test("best"), state.test("ensemble")
+    config = state.config
     return RunSummary(
         journal_bytes=journal.st_size,
         journal_changed=journal.st_mtime_ns,
         status=state.status,
         done=state.steps_done,
-        planned=state.config.steps if state.config else 0,
-        search=state.config.search.kind if state.config else "",
+        planned=config.steps if config else 0,
+        search=config.search.kind if config else "",
         selection=ensemble.selection if ensemble else None,
         train_probability=state.best.probability if state.best is not None else None,
         best_test_probability=best.probability if best else None,
         ensemble_test_probability=ensemble.probability if ensemble else None,
+        dataset=_dataset(config) if config else "",
+        vlm=config.vlm.model[:_LONGEST_TEXT] if config else "",
+        llm=config.llm.model[:_LONGEST_TEXT] if config else "",
+        seed=config.seed if config else 0,
+        best_template=state.best.text[:_LONGEST_TEXT] if state.best is not None else None,
         train_accuracy=state.best.accuracy if state.best is not None else None,
         best_test_accuracy=best.hits / best.n if best else None,
         ensemble_test_accuracy=ensemble.hits / ensemble.n if ensemble else None,
@@ -118,6 +130,13 @@ def summarise(state: RunState, last_event: float, journal: os.stat_result) -> Ru
         parent_step=state.forked.step if state.forked else None,
         problem=state.error,
     )
+
+
+def _dataset(config: RunConfig) -> str:
+    """What people call the data set: its name, or that of its folder."""
+    data = config.data
+    given = data.name or (Path(data.path).name if data.path else "")
+    return (given if data.dataset == "image-folder" and given else data.dataset)[:_LONGEST_TEXT]
 
 
 def keep_summary(folder: Path, summary: RunSummary) -> None:

@@ -1,26 +1,17 @@
-"""How all runs of a sweep are, read from its folder alone: whatever drives them, on any host.
-
-A run that is at work is followed as its journal grows; one that has ended is read once.
-"""
+"""How all runs of a sweep are, read from its folder alone: whatever drives them, on any host."""
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from engine.common.errors import JournalError
 from engine.run.state import RunState
-from engine.storage.following import JournalFollower
-from engine.storage.journal import is_begun
-from engine.storage.journal import is_driven as is_run_driven
 from engine.storage.lock import Owner, read_owner
-from engine.storage.run_folder import EVENTS
 from engine.storage.run_status import RunStatus
-from engine.storage.summary import RunSummary, read_summary
+from engine.storage.watched_run import WatchedRun
 from engine.sweeps.backend import Job
 from engine.sweeps.driving import is_driven as is_sweep_driven
 from engine.sweeps.sweep import read_sweep
@@ -105,78 +96,26 @@ class Fleet:
 class _Trial:
     def __init__(self, job: Job) -> None:
         self.job = job
-        self._row = TrialRow(job.name, job.folder, job.config.steps)
-        self._follower: JournalFollower | None = None
-        self._ended_at: tuple[int, int] | None = None  # the journal's size and time of change
+        self._run = WatchedRun(job.folder)
 
     def look(self, swept: bool) -> TrialRow:
         """The run as it is now; ``swept``: a process is at work on the sweep."""
-        try:
-            self._row = self._looked(swept)
-        except JournalError as error:
-            self._row = TrialRow(
-                self.job.name, self.job.folder, self.job.config.steps, "damaged", problem=str(error)
-            )
-        return self._row
-
-    def _looked(self, swept: bool) -> TrialRow:
-        folder, name, steps = self.job.folder, self.job.name, self.job.config.steps
-        try:
-            found = (folder / EVENTS).stat()
-        except OSError:
-            return TrialRow(name, folder, steps, "waiting" if swept else "new")
-        journal = found.st_size, found.st_mtime_ns
-        if journal == self._ended_at:
-            return self._row
-        if self._follower is None:
-            if not is_begun(folder):
-                return TrialRow(name, folder, steps, "waiting" if swept else "new")
-            owner = read_owner(folder)
-            if owner is None or not _lives(folder, owner):
-                return self._at_rest(read_summary(folder), journal, owner)
-            self._follower = JournalFollower(folder)
-        self._follower.look()
-        owner = read_owner(folder)
-        if owner is None or not _lives(folder, owner):
-            self._follower = None  # its state is large, and of no use any more
-            return self._at_rest(read_summary(folder), journal, owner)
-        state = self._follower.state
+        seen, job = self._run.look(), self.job
+        found = seen.summary
+        if seen.status is None or found is None:
+            status: TrialStatus = seen.status or ("waiting" if swept else "new")
+            problem = seen.problem if seen.status is not None else None
+            return TrialRow(job.name, job.folder, job.config.steps, status, problem=problem)
+        test = found.ensemble_test_accuracy
         return TrialRow(
-            name,
-            folder,
-            state.config.steps if state.config is not None else steps,
-            "paused" if state.status == "paused" else "running",
-            owner,
-            state.steps_done,
-            state.best.accuracy if state.best is not None else None,
-            state=state,
+            job.name,
+            job.folder,
+            found.planned,
+            seen.status,
+            seen.owner,
+            found.done,
+            found.train_accuracy,
+            found.best_test_accuracy if test is None else test,
+            seen.problem,
+            seen.state,
         )
-
-    def _at_rest(
-        self, summary: RunSummary, journal: tuple[int, int], owner: Owner | None
-    ) -> TrialRow:
-        """A run that nobody drives."""
-        status: TrialStatus = "interrupted"
-        if summary.status in ("finished", "failed", "stopped"):
-            status = summary.status
-            if (summary.journal_bytes, summary.journal_changed) == journal:
-                self._ended_at = journal
-        test = summary.ensemble_test_accuracy
-        return TrialRow(
-            self.job.name,
-            self.job.folder,
-            summary.planned,
-            status,
-            owner,
-            summary.done,
-            summary.train_accuracy,
-            summary.best_test_accuracy if test is None else test,
-            summary.problem,
-        )
-
-
-def _lives(folder: Path, owner: Owner) -> bool:
-    """Whether the process that drives a run is alive; of another host it is believed."""
-    if owner.host != socket.gethostname():
-        return True
-    return owner.pid == os.getpid() or is_run_driven(folder)

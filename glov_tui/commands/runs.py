@@ -10,7 +10,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from engine.analysis.run_list import ListedRun, list_runs
+from engine.analysis.listed_run import ListedRun
+from engine.analysis.run_list import list_runs
 from engine.config import EvaluationConfig
 from engine.config.run_name import runs_folder
 from engine.search.registry import DEFAULT_SEARCH

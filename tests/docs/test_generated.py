@@ -17,7 +17,8 @@ from docs.generate import DOCUMENTS, generated
 from docs.records import about, rows, table, wording
 from engine.analysis.compare import compare, read_records
 from engine.analysis.compare_report import ReportFacts, as_dict
-from engine.analysis.run_list import RunLine, list_runs
+from engine.analysis.listed_run import RunLine
+from engine.analysis.run_list import list_runs
 from engine.common.record import Count, Record, Share
 from engine.run.experiment import CellMeasured, SteeringSetting
 from engine.run.result import RunResult, summarise

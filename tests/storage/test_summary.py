@@ -135,7 +135,7 @@ def test_whatever_is_wrong_with_one_run_the_others_are_listed(
 
     for name in ("a", "bad", "z"):
         write_run(tmp_path / name)
-    monkeypatch.setattr("engine.analysis.run_list.read_summary", read)
+    monkeypatch.setattr("engine.storage.watched_run.read_summary", read)
     found = {run.folder.name: run for run in list_runs([str(tmp_path)])}
     assert {name: run.status for name, run in found.items()} == {
         "a": "finished",
