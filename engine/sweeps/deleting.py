@@ -1,0 +1,186 @@
+"""Deleting a run or a sweep: what would be lost, why it may not be, and the deletion itself.
+
+Nothing outside the folder is touched: a link in it is removed, and what it leads to stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.common.errors import JournalError
+from engine.common.ownership import user_name, why_denied
+from engine.storage import lock
+from engine.storage.journal import is_driven
+from engine.storage.lock import OWNER, read_owner
+from engine.storage.run_folder import (
+    CONFIG,
+    EVENTS,
+    EXPORTS,
+    LOG,
+    PREDICTIONS,
+    SOCKET,
+    SUMMARY,
+    holds_run,
+    run_argument,
+)
+from engine.sweeps import driving
+from engine.sweeps.driving import LOCK, REQUESTS
+from engine.sweeps.plan import SWEEP
+from engine.sweeps.sweep import holds_run_or_sweep, is_sweep
+
+_OF_GLOV = frozenset(
+    (CONFIG, EVENTS, LOG, OWNER, PREDICTIONS, SOCKET, SUMMARY, SWEEP, LOCK, REQUESTS)
+)
+_LAST = (EVENTS, SWEEP)
+"""What makes a folder a run or a sweep is deleted last: one that is cut short can be done again."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a folder holds that is lost with it."""
+
+    folder: Path
+    runs: int  # journals
+    files: int
+    bytes: int
+    exports: int  # files in it that were exported
+    others: tuple[str, ...]  # names of what is there and not of glov; untrusted
+    link: Path | None = None  # where the folder leads, if it is a link: only that is removed
+
+
+def what_is_lost(folder: Path) -> Loss:
+    """What deleting this run or sweep takes with it.
+
+    Raises:
+        JournalError: if it may not be deleted now, and why: it is at work, of a sweep that is,
+            somebody else's, or no run.
+    """
+    _check_may_be_deleted(folder)
+    if folder.is_symlink():
+        return Loss(folder, 0, 0, 0, 0, (), folder.resolve())
+    runs = files = size = exports = 0
+    others: list[str] = []
+    runs_of_it = {run.name for run in _runs_in(folder)}
+    for place, below, names in os.walk(folder):
+        within = Path(place).relative_to(folder).parts
+        below.sort()
+        runs += EVENTS in names
+        links = [name for name in below if (Path(place) / name).is_symlink()]
+        files += len(names) + len(links)
+        exports += len(names) * (EXPORTS in within)
+        for name in names:
+            with contextlib.suppress(OSError):
+                size += (Path(place) / name).lstat().st_size
+        if not within or (len(within) == 1 and within[0] in runs_of_it):
+            known = _OF_GLOV | {EXPORTS} | (runs_of_it if not within else set())
+            others += sorted({*names, *below} - known)
+    return Loss(folder, runs, files, size, exports, tuple(others))
+
+
+def delete(folder: Path) -> None:
+    """Delete a run or a sweep; nobody can take it up meanwhile.
+
+    Raises:
+        JournalError: as ``what_is_lost``, or if something of it can't be deleted: what could not
+            be is left, and so is the journal where there is one.
+    """
+    _check_may_be_deleted(folder)
+    try:
+        if folder.is_symlink():
+            folder.unlink()
+            return
+        with contextlib.ExitStack() as held:
+            for run in (folder, *_runs_in(folder)):
+                held.enter_context(_held(run))
+            _remove(folder)
+    except OSError as error:
+        path = Path(error.filename or folder)
+        raise JournalError(
+            f"{path} can't be deleted: {why_denied(error, path)}. What is left of {folder} is there"
+        ) from error
+
+
+def _check_may_be_deleted(folder: Path) -> None:
+    try:
+        found = folder.lstat()
+        is_one = holds_run_or_sweep(folder)
+    except OSError as error:
+        raise JournalError(f"{folder} can't be read: {why_denied(error, folder)}") from error
+    if not is_one:
+        raise JournalError(f"{folder} is no run and no sweep; it is not deleted from here")
+    if found.st_uid != os.geteuid():
+        raise JournalError(f"{folder} belongs to {user_name(found.st_uid)}, who can delete it")
+    name = run_argument(folder)
+    for sweep in (folder, folder.resolve().parent):
+        if is_sweep(sweep) and driving.is_driven(sweep):
+            raise JournalError(
+                f"{sweep}: {read_owner(sweep) or 'a process'} is at work on this sweep; "
+                f"`glov stop {run_argument(sweep)}` ends it"
+            )
+    for run in (folder, *_runs_in(folder)):
+        owner = read_owner(run)
+        far = owner is not None and owner.host != socket.gethostname()
+        if far and holds_run(run):
+            raise JournalError(
+                f"{run} was taken up by {owner} and not given back. If nothing runs there, delete "
+                f"{run / OWNER} and try again"
+            )
+        if holds_run(run) and is_driven(run):
+            raise JournalError(
+                f"{run} is being driven by {owner or 'another process'}: `glov stop {name}` ends it"
+            )
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    """The runs of a sweep; links to others are none of it."""
+    if folder.is_symlink() or not is_sweep(folder):
+        return []
+    found = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                if entry.is_dir(follow_symlinks=False) and holds_run(Path(entry.path)):
+                    found.append(Path(entry.path))
+    return sorted(found)
+
+
+@contextlib.contextmanager
+def _held(run: Path) -> Iterator[None]:
+    """Hold the lock of a run, so that no engine takes it up while it is deleted."""
+    path = run / EVENTS
+    if not path.is_file():
+        yield
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            lock.lock(descriptor)
+        except OSError:
+            raise JournalError(f"{run} was taken up just now; it is not deleted") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove(folder: Path) -> None:
+    """Delete a folder and all in it, what makes it a run last.
+
+    Raises:
+        OSError: if something can't be deleted.
+    """
+    with os.scandir(folder) as entries:
+        found = sorted(entries, key=lambda entry: (entry.name in _LAST, entry.name))
+    for entry in found:
+        if not entry.is_dir(follow_symlinks=False):
+            Path(entry.path).unlink()
+        elif (Path(entry.path) / EVENTS).is_file():
+            _remove(Path(entry.path))
+        else:
+            shutil.rmtree(entry.path)  # follows no links
+    folder.rmdir()
