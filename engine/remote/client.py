@@ -206,6 +206,10 @@ class RemoteSession:
         Wait at most so long for the engine to know it: who comes next then finds the controls free.
         """
         self._closing = True
+        if self._thread.ident is None:  # of a run that was only looked at
+            self._woken.close()
+            self._wake.close()
+            return
         self._wake_up()
         if seconds:
             self._thread.join(seconds)

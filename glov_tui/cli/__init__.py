@@ -9,6 +9,7 @@ import typer
 
 from glov_tui.cli import driving, results, setting_up  # noqa: F401  (each registers its commands)
 from glov_tui.cli.app import app
+from glov_tui.commands.driving import has_terminal
 from glov_tui.commands.program import run_program
 
 
@@ -24,6 +25,14 @@ def _with_only(name: str) -> typer.Typer:
     return single
 
 
+def _home() -> None:
+    from glov_tui.commands.home import show_home
+
+    sys.exit(show_home())
+
+
 def main() -> None:
     """Entry point of the ``glov`` command."""
+    if len(sys.argv) == 1 and has_terminal():  # without Typer, which reads every command first
+        run_program(_home)
     run_program(_with_only(sys.argv[1] if len(sys.argv) > 1 else ""))

@@ -15,7 +15,7 @@ from glov_tui.cockpit.screens.details import DetailsScreen
 from glov_tui.cockpit.screens.editor import EditorScreen
 from glov_tui.cockpit.screens.export import ExportScreen
 from glov_tui.cockpit.screens.fork import ForkScreen
-from glov_tui.cockpit.screens.help import HelpScreen
+from glov_tui.cockpit.screens.help import HelpScreen, keys_of
 from glov_tui.cockpit.screens.inject import InjectScreen, TemplatesArea
 from glov_tui.cockpit.screens.lab import LabScreen
 from glov_tui.cockpit.screens.options import OptionsScreen
@@ -56,7 +56,4 @@ def key_groups() -> list[tuple[str, list[Binding]]]:
         for task, actions in TASKS.items()
     ]
     groups.append(("replay and history", with_ids(PAST_KEYS)))
-    for name, kinds in KINDS.items():
-        keys = [key for kind in kinds for key in kind.__dict__.get("BINDINGS", ())]
-        groups.append((name, [key for key in keys if isinstance(key, Binding)]))
-    return groups
+    return groups + keys_of(KINDS)

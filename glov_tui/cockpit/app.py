@@ -28,6 +28,7 @@ from engine.run.state_facts import ENDED
 from engine.session.interface import Session
 from glov_tui.cockpit.actions import DRIVING
 from glov_tui.cockpit.comparing import WhyActions
+from glov_tui.cockpit.going import GoingActions
 from glov_tui.cockpit.keys import KEYS, PAST_KEYS, with_ids
 from glov_tui.cockpit.late import import_late
 from glov_tui.cockpit.layout import MIN_HEIGHT, MIN_WIDTH
@@ -68,7 +69,7 @@ class CockpitScreen(Screen[None]):
         self._shown_before = True
 
 
-class GlovApp(UserActions, WhyActions):
+class GlovApp(UserActions, GoingActions, WhyActions):
     """Wires a session to the panes, and keys to commands."""
 
     TITLE = "glov"
@@ -142,6 +143,7 @@ class GlovApp(UserActions, WhyActions):
             gc.freeze()  # all that was imported stays
             gc.enable()
         self.session.start()
+        self.say_where()
         self.set_interval(1 / PUMP_HZ, self._pump)
         self.set_timer(LATE_SECONDS, import_late)
         self.set_timer(LATE_SECONDS, self._begin_telling)
@@ -219,7 +221,9 @@ class GlovApp(UserActions, WhyActions):
             return False
         if not (self.past_allows(action) and self._takes_keys(action)):
             return False
-        if not (self.attached_allows(action) and self.find_allows(action, parameters)):
+        if not (self.attached_allows(action) and self.going_allows(action)):
+            return False
+        if not self.find_allows(action, parameters):
             return False
         status = self.session.state.status
         if action in ("pause", "resume") and (action == "resume") != (status == "paused"):

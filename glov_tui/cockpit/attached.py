@@ -31,6 +31,7 @@ class AttachedActions(AwayActions):
     """
 
     is_leaving = False  # the run was told to stop
+    quits = False  # all of glov is to be left, not this screen only
     _ctrl_c_at = float("-inf")
     _known_controls: Controls | None = None
     _held: bool | None = None  # whether this screen had the controls then
@@ -157,6 +158,7 @@ class AttachedActions(AwayActions):
 
     def _told(self, number: signal.Signals) -> None:
         """A hang-up ends the screen and not the run; SIGTERM ends both where they began as one."""
+        self.quits = True
         if number == signal.SIGHUP:
             self.exit()
         else:
@@ -166,6 +168,7 @@ class AttachedActions(AwayActions):
         """Ctrl+c: the first asks for a second, the second leaves."""
         now = time.monotonic()
         if self.is_replay or now - self._ctrl_c_at < CTRL_C_SECONDS:
+            self.quits = True
             self._end()
         else:
             self._ctrl_c_at = now

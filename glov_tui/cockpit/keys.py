@@ -34,6 +34,7 @@ TASKS: dict[str, tuple[str, ...]] = {
         "command_palette",
     ),
     "keep": ("export", "fork", "tell_away"),
+    "runs": ("home", "go_to_run"),
 }
 """The actions of the cockpit by what one wants to do, for the help."""
 
@@ -99,6 +100,23 @@ KEYS: list[Binding] = [
     Binding("i", "inject", "Inject", tooltip="Score a template of your own at once"),
     Binding("question_mark,f1", "help", "Help", key_display="?", tooltip="All keys"),
     Binding("q", "leave", "Quit", tooltip="Detach, or stop the run; asks which"),
+    Binding("R", "home", "Runs", tooltip="To the list of all runs; this one goes on"),
+    Binding(
+        "less_than_sign",
+        "go_to_run(-1)",
+        "Run before",
+        key_display="<",
+        show=False,
+        tooltip="To the run before: of the marked ones, else of the list",
+    ),
+    Binding(
+        "greater_than_sign",
+        "go_to_run(1)",
+        "Next run",
+        key_display=">",
+        show=False,
+        tooltip="To the next run: of the marked ones, else of the list",
+    ),
     Binding("c", "take_controls", "Take controls", tooltip="Drive the run from this screen"),
     Binding("p", "pin", "Pin", tooltip="Always show this template to the LLM, or no longer"),
     Binding("b", "ban", "Ban", tooltip="Keep this template out of the run, or allow it again"),

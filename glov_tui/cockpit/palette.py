@@ -9,18 +9,18 @@ from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
 
-from glov_tui.cockpit.attached import AttachedActions
+from glov_tui.cockpit.going import GoingActions
 from glov_tui.cockpit.keys import KEYS, PAST_KEYS, with_ids
 from glov_tui.cockpit.panes.pane import PaneScreen
 from glov_tui.cockpit.panes.registry import PANES
 
 
-def own_commands(app: AttachedActions, screen: Screen[Any]) -> Iterator[SystemCommand]:
+def own_commands(app: GoingActions, screen: Screen[Any]) -> Iterator[SystemCommand]:
     """The actions that are possible now, on the cockpit or on the screen that lies over it."""
     lab = screen if isinstance(screen, PaneScreen) else None
     for key in with_ids(KEYS if app.past is None else (*PAST_KEYS, *KEYS)):
         name = key.action.partition("(")[0]
-        if not (app.past_allows(name) and app.attached_allows(name)):
+        if not (app.past_allows(name) and app.attached_allows(name) and app.going_allows(name)):
             continue
         if name != "pane" and (lab is None or name in lab.APP_ACTIONS):
             title = f"{key.description} ({app.get_key_display(key)})"
@@ -37,7 +37,7 @@ def own_commands(app: AttachedActions, screen: Screen[Any]) -> Iterator[SystemCo
             yield SystemCommand(title, binding.tooltip or "", _runner(app, binding.action, screen))
 
 
-def _runner(app: AttachedActions, action: str, within: Screen[Any] | None = None) -> Any:
+def _runner(app: GoingActions, action: str, within: Screen[Any] | None = None) -> Any:
     async def run() -> None:
         await app.run_action(action, within)
 

@@ -15,8 +15,8 @@ from glov_tui.commands.on_screen import (
     drive_in_browser,
     drive_on_screen,
     is_in_browser,
-    screen_name,
 )
+from glov_tui.commands.showing import screen_name
 
 
 def attach_screen(run: str, low_bandwidth: bool) -> int:

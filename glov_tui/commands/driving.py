@@ -39,14 +39,9 @@ def new_run(source: str, overrides: list[str], run_dir: Path | None, how: How) -
     Raises:
         UserError: if the configuration is wrong, or the folder can't be written or holds a run.
     """
-    from engine.config.toml_file import load_config
-    from engine.session.config_check import check_config
-    from engine.storage.journal import Journal
-    from engine.storage.run_folder import new_run_folder
+    from engine.session.beginning import begin_run
 
-    config = check_config(load_config(source, overrides))
-    folder = run_dir or new_run_folder(config.name)
-    Journal.begin(config, folder).close()
+    folder = begin_run(source, overrides, run_dir)
     return drive(folder, replace(how, trusted=True))
 
 
@@ -112,7 +107,8 @@ def drive(folder: Path, how: How) -> int:
         session = LocalSession.resume(folder, trusted=how.trusted, places=how.places)
         return drive_headless(session, how.as_json)
     from engine.remote.client import RemoteSession
-    from glov_tui.commands.on_screen import drive_on_screen, screen_name
+    from glov_tui.commands.on_screen import drive_on_screen
+    from glov_tui.commands.showing import screen_name
 
     screen = RemoteSession.of_new_engine(folder, screen_name(), how.trusted, how.places)
     return drive_on_screen(screen, how.low_bandwidth)

@@ -6,30 +6,19 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from engine.common.errors import UserError
 from engine.common.files import open_private
 from engine.common.ownership import why_denied
-from engine.remote.client import RemoteSession
-from engine.session.following import FollowedSession
-from engine.session.replay import ReplaySession
 from engine.storage.run_folder import LOG, run_argument
 from engine.sweeps.driving import is_driven
-from engine.sweeps.fleet import UNDER_WAY, Fleet, TrialRow
+from engine.sweeps.fleet import Fleet
+from glov_tui.commands.fleet_walk import walk_fleet
 from glov_tui.commands.headless import EXIT_DONE, say
-from glov_tui.commands.on_screen import (
-    KIB_PER_SECOND,
-    LOW_KIB_PER_SECOND,
-    drive_on_screen,
-    replay_on_screen,
-    screen_name,
-    set_textual_defaults,
-)
-
-LEAVE_SECONDS = 30.0  # for a sweep that was told to stop
+from glov_tui.commands.home import browse
+from glov_tui.commands.showing import byte_budget, set_textual_defaults
 
 
 class Driver:
@@ -102,51 +91,23 @@ def show_fleet(
     """Show the fleet until a person leaves it; a run that is opened comes back to it.
 
     Raises:
-        UserError: if ``driver`` could not begin.
+        UserError: if ``driver`` could not begin, or the sweep's log can't be written.
     """
     set_textual_defaults()
-    from glov_tui.cockpit.fleet.app import FleetApp
     from glov_tui.terminal.tty import screen_descriptors
 
-    budget = LOW_KIB_PER_SECOND if low_bandwidth else KIB_PER_SECOND
-    selected: str | None = None
-    while True:
-        try:
-            with screen_descriptors(folder / LOG) as terminal:
-                app = FleetApp(
-                    fleet,
-                    terminal=terminal,
-                    kib_per_second=budget,
-                    selected=selected,
-                    driver=driver,
-                )
-                app.run()
-                if app.stopping and driver is not None:
-                    driver.wait(LEAVE_SECONDS)
-        except OSError as error:
-            raise UserError(f"{folder / LOG} can't be written: {error.strerror}") from error
-        if driver is not None and (refused := driver.refused()) is not None:
-            raise UserError(refused)
-        if app.return_code:
-            say(f"glov: the screen crashed; the traceback is in {folder / LOG}")
-        if app.opened is None or app.return_code:
-            return
-        selected = app.opened.name
-        _show(app.opened, low_bandwidth)
-
-
-def _show(row: TrialRow, low_bandwidth: bool) -> None:
-    """Show a run in the cockpit, driven where a socket reaches it, else from its journal."""
+    budget = byte_budget(low_bandwidth)
     try:
-        if row.status in UNDER_WAY and row.is_here:
-            drive_on_screen(RemoteSession.attach(row.folder, screen_name()), low_bandwidth)
-        elif row.status in UNDER_WAY:
-            replay_on_screen(FollowedSession.open(row.folder), low_bandwidth)
-        else:
-            replay_on_screen(ReplaySession.open(row.folder), low_bandwidth)
-    except UserError as error:  # it has ended since, most likely
-        say(f"glov: {error}")
-        time.sleep(1.0)
+        with screen_descriptors(folder / LOG) as terminal:
+            end = walk_fleet(terminal, fleet, budget, driver)
+            if end == "home":
+                end = "crashed" if browse(terminal, budget, folder) else "left"
+    except OSError as error:
+        raise UserError(f"{folder / LOG} can't be written: {error.strerror}") from error
+    if driver is not None and (refused := driver.refused()) is not None:
+        raise UserError(refused)
+    if end == "crashed":
+        say(f"glov: the screen crashed; the traceback is in {folder / LOG}")
 
 
 def say_ways_back(folder: Path) -> None:

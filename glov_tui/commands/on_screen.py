@@ -14,51 +14,27 @@ from typing_extensions import TypedDict
 from engine.common.errors import UserError
 from engine.common.ownership import why_denied
 from engine.remote.client import RemoteSession
-from engine.remote.messages import LONGEST_NAME
 from engine.run.state_facts import ENDED
 from engine.session.interface import Session
 from engine.session.replay import ReplaySession
-from engine.storage.journal import read_state
+from engine.storage.journal import is_driven, read_state
 from engine.storage.run_folder import LOG, run_argument
-
-END_SECONDS = 10.0  # for an engine that was told to stop
-KIB_PER_SECOND, LOW_KIB_PER_SECOND = 12.0, 5.0
-
-# Textual reads these when it is imported. No animations, for slow lines; what is typed shows within
-# a frame.
-_TEXTUAL_DEFAULTS = {
-    "TEXTUAL_FPS": "60",
-    "TEXTUAL_ANIMATIONS": "none",
-    "TEXTUAL_SMOOTH_SCROLL": "0",
-}
+from glov_tui.commands.home import go_on
+from glov_tui.commands.showing import (
+    END_SECONDS,
+    byte_budget,
+    cockpit_on,
+    screen_name,
+    set_textual_defaults,
+)
 
 BROWSER_DRIVER = "glov_tui.terminal.browser:BrowserDriver"
 _BROWSER_DRIVERS = (BROWSER_DRIVER, "textual.drivers.web_driver:WebDriver")
-SCREEN_NAME = "GLOV_SCREEN_NAME"
-"""Of a screen in a browser, told to its process by this variable."""
-
-
-def set_textual_defaults() -> None:
-    """Before Textual is imported."""
-    for name, value in _TEXTUAL_DEFAULTS.items():
-        os.environ.setdefault(name, value)
 
 
 def is_in_browser(environ: Mapping[str, str]) -> bool:
     """Whether this process was started to be shown in a browser, by textual-serve or as it does."""
     return environ.get("TEXTUAL_DRIVER") in _BROWSER_DRIVERS
-
-
-def screen_name() -> str:
-    """What other people see of this screen: its terminal, and where the line comes from."""
-    if named := os.environ.get(SCREEN_NAME):
-        return named[:LONGEST_NAME]
-    try:
-        name = os.ttyname(0).removeprefix("/dev/")
-    except OSError:
-        name = f"process {os.getpid()}"
-    came_from = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
-    return (f"{name} from {came_from}" if came_from else name)[:LONGEST_NAME]
 
 
 def replay_on_screen(session: ReplaySession, low_bandwidth: bool = False) -> int:
@@ -67,16 +43,16 @@ def replay_on_screen(session: ReplaySession, low_bandwidth: bool = False) -> int
     What is written meanwhile goes to a file of its own: the run may be somebody else's.
     """
     set_textual_defaults()
-    from glov_tui.cockpit.app import GlovApp
+    from glov_tui.cockpit.going import Around
     from glov_tui.terminal.tty import screen_descriptors
 
-    budget = LOW_KIB_PER_SECOND if low_bandwidth else KIB_PER_SECOND
+    budget = byte_budget(low_bandwidth)
     descriptor, name = tempfile.mkstemp(prefix="glov-replay-", suffix=".txt")
     os.close(descriptor)
     with screen_descriptors(Path(name)) as terminal:
-        app = GlovApp(session, terminal=terminal, kib_per_second=budget)
-        app.run()
-    if app.return_code:
+        app = cockpit_on(terminal, session, budget, Around(screen_name()))
+        crashed = bool(app.return_code) or go_on(terminal, budget, app)
+    if crashed:
         from glov_tui.commands.headless import EXIT_FAILED, say
 
         say(f"glov: the cockpit crashed; the traceback is in {name}")
@@ -89,16 +65,16 @@ def drive_on_screen(session: Session, low_bandwidth: bool = False) -> int:
     """Show a session in the cockpit; returns the exit code of the command line contract.
 
     A screen that was left while the run is under way says how to come back to it. The terminal is
-    as it was before.
+    as it was before. From there a person may go on to other runs.
 
     Raises:
         UserError: if the run's log can't be written, or its engine can't be started.
     """
     set_textual_defaults()
-    from glov_tui.cockpit.app import GlovApp
+    from glov_tui.cockpit.going import Around
     from glov_tui.terminal.tty import screen_descriptors
 
-    budget = LOW_KIB_PER_SECOND if low_bandwidth else KIB_PER_SECOND
+    budget = byte_budget(low_bandwidth)
     log = session.folder / LOG
     with ExitStack() as stack:
         try:
@@ -108,18 +84,22 @@ def drive_on_screen(session: Session, low_bandwidth: bool = False) -> int:
                 f"{log} can't be written: {why_denied(error, log)}. "
                 f"`glov replay {run_argument(session.folder)}` shows a run without writing to it"
             ) from error
-        app = GlovApp(session, terminal=terminal, kib_per_second=budget)
-        app.run()
+        app = cockpit_on(terminal, session, budget, Around(screen_name()))
         if app.is_leaving:
             session.wait(END_SECONDS)
+        crashed = bool(app.return_code) or go_on(terminal, budget, app)
     if app.refused is not None:
         raise UserError(app.refused)
-    from glov_tui.commands.headless import EXIT_FAILED, say
+    from glov_tui.commands.headless import EXIT_DONE, EXIT_FAILED, say
 
-    if app.return_code:
+    if crashed:
         say(f"glov: the cockpit crashed; the traceback is in {log}")
+    if app.goes_home:  # what came of the run was seen there, and its session is closed
+        if is_driven(session.folder):
+            _say_goes_on(session.folder)
+        return EXIT_FAILED if crashed else EXIT_DONE
     code = _say_how_it_is(session, told_to_stop=app.is_leaving)
-    return EXIT_FAILED if app.return_code else code
+    return EXIT_FAILED if crashed else code
 
 
 def drive_in_browser(session: RemoteSession, low_bandwidth: bool = False) -> int:
@@ -133,7 +113,7 @@ def drive_in_browser(session: RemoteSession, low_bandwidth: bool = False) -> int
     from glov_tui.terminal.browser import use_pipes
 
     use_pipes()
-    budget = LOW_KIB_PER_SECOND if low_bandwidth else KIB_PER_SECOND
+    budget = byte_budget(low_bandwidth)
     app = GlovApp(session, kib_per_second=budget)
     app.run()
     if app.is_leaving:
@@ -160,9 +140,15 @@ def _say_how_it_is(session: Session, told_to_stop: bool) -> int:
         say("told to stop: the run does so at its next safe point; then go on with:")
         say(f"glov resume {run_argument(session.folder)}")
         return EXIT_INTERRUPTED
-    say("the run goes on")
-    _say_ways_back(session.folder)
+    _say_goes_on(session.folder)
     return EXIT_DONE
+
+
+def _say_goes_on(folder: Path) -> None:
+    from glov_tui.commands.headless import say
+
+    say("the run goes on")
+    _say_ways_back(folder)
 
 
 class Detached(TypedDict):

@@ -16,6 +16,7 @@ from engine.config import EvaluationConfig
 from engine.config.run_name import runs_folder
 from engine.search.registry import DEFAULT_SEARCH
 from glov_tui.commands.headless import say
+from glov_tui.common.progress import age
 from glov_tui.common.text import clean
 from glov_tui.terminal.printing import percent, print_json, result_console
 
@@ -74,7 +75,7 @@ def _table(runs: Sequence[ListedRun]) -> Table:
             percent(run.train_accuracy),
             percent(run.best_test_accuracy),
             percent(run.ensemble_test_accuracy),
-            _age(now, run.last_event),
+            age(now, run.last_event),
             *([Text(clean(run.search or ""))] if has_searches else []),
             *([run.selection or ""] if has_selections else []),
             *([Text(clean(parent))] if has_parents else []),
@@ -86,14 +87,3 @@ def _done(run: ListedRun) -> str:
     if run.status == "damaged" and not run.planned:
         return "-"
     return f"{run.done}/{run.planned}{' runs' if run.is_sweep else ''}"
-
-
-def _age(now: float, then: float | None) -> str:
-    """Time since the last event, in its largest unit; ``-`` where unknown."""
-    if then is None:
-        return "-"
-    seconds = max(0.0, now - then)
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"

@@ -10,11 +10,20 @@ from typing import Any
 
 from typer.core import TyperGroup
 
+from glov_tui.commands.driving import has_terminal
 from glov_tui.common.text import clean
 
 
 class CleaningGroup(TyperGroup):
-    """Commands whose messages on a wrong call do nothing to the terminal."""
+    """Commands whose messages on a wrong call do nothing to the terminal.
+
+    Without any it is the help that is shown, where no list of runs can be.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As Click's."""
+        self.no_args_is_help = not has_terminal()
+        return super().parse_args(ctx, args)
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:
         """As Click's, for the options of all commands."""

@@ -29,3 +29,14 @@ def format_seconds(seconds: float | None) -> str:
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def age(now: float, then: float | None) -> str:
+    """Time since the last event, in its largest unit; ``-`` where unknown."""
+    if then is None:
+        return "-"
+    seconds = max(0.0, now - then)
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -32,6 +32,7 @@ from glov_tui.terminal.tty import current_terminal
 FRAME_CHARACTERS = 64
 """Shorter writes hold up nothing: a few cells, or control sequences."""
 PLAIN = "\x1b[0m"  # frames leave their colours behind
+_ALTERNATE_SCREEN = ("\x1b[?1049h", "\x1b[?1049l")
 CLOSE_SECONDS = 1.0
 """How long leaving waits for a terminal that does not read."""
 
@@ -89,6 +90,7 @@ class ScreenDriver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         """Take the terminal."""
+        follows = self._terminal is not None and self._terminal.stays
         if self._terminal is not None:
             fd = self._terminal.output_fd
             self._terminal.screen_up = True
@@ -101,9 +103,17 @@ class ScreenDriver(LinuxDriver):
         # Its own writer thread sleeps beside ours.
         super().start_application_mode()  # type: ignore[no-untyped-call]
         self._is_up = True
+        if self._terminal is not None and follows:
+            self.attrs_before = self._terminal.attributes  # what it found is the other app's
+            self._terminal.stays = False
 
     def stop_application_mode(self) -> None:
-        """Give the terminal back as it was found. Frames that still wait are dropped."""
+        """Give the terminal back as it was found. Frames that still wait are dropped.
+
+        To an app that follows it goes as it is: its screen, and what is typed meanwhile.
+        """
+        if self._terminal is not None and self._terminal.stays:
+            self.attrs_before = None
         if self._writer is not None and self._writer.discard():
             self.write(CANCEL)
         if self._afterwards:
@@ -119,7 +129,7 @@ class ScreenDriver(LinuxDriver):
         if writer is None:
             return
         if writer.stop(CLOSE_SECONDS) and self._terminal is not None:
-            self._terminal.screen_up = False
+            self._terminal.screen_up = self._terminal.stays
         self._release()
         if self._own_fd is not None and not writer.is_alive():
             os.close(self._own_fd)
@@ -128,6 +138,8 @@ class ScreenDriver(LinuxDriver):
     def write(self, data: str) -> None:
         """Write to the terminal, or queue; returns at once."""
         if self._writer is None:
+            return
+        if self._terminal is not None and self._terminal.stays and data in _ALTERNATE_SCREEN:
             return
         # The brackets around a synchronised frame are written with it, or not at all.
         if data == SYNC_START:

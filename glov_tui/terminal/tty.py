@@ -57,6 +57,7 @@ class Terminal:
     attributes: list[Any]  # termios, as found
     screen_up: bool = False  # set by the driver while the terminal is in its hands
     afterwards: str = ""  # what else is written when it is left: see ``ScreenDriver.tell``
+    stays: bool = False  # set by an app that another one follows: what it shows stays till then
     signals: EndSignals = field(init=False)
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Deleting runs: what is lost is named, what is at work or another's stays, links are not followed."""
+"""Deleting runs: what is lost is named, what is at work stays, links are not followed."""
 
 from __future__ import annotations
 

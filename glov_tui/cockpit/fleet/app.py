@@ -7,11 +7,8 @@ shows the fleet to show: ``FleetApp.run`` returns it.
 
 from __future__ import annotations
 
-import asyncio
-import gc
-import signal
-import threading
 import time
+from collections.abc import Iterator
 from typing import ClassVar, Protocol
 
 from textual import on
@@ -25,28 +22,12 @@ from engine.storage.run_folder import run_argument
 from engine.sweeps.driving import ask_to_stop
 from engine.sweeps.fleet import UNDER_WAY, Fleet, FleetState, TrialRow
 from glov_tui.cockpit.fleet.lines import Columns, detail_lines, header, row_line, status_line
-from glov_tui.cockpit.notices import NoticesApp
-from glov_tui.cockpit.themes import begin_in_colours
-from glov_tui.common.glyphs import ASCII, UNICODE
+from glov_tui.cockpit.runs.live_table import LiveTableApp, content
+from glov_tui.common.glyphs import ASCII
 from glov_tui.common.text import clean
-from glov_tui.terminal.governor import Governor
-from glov_tui.terminal.screen_driver import screen_driver
-from glov_tui.terminal.tty import Terminal, count_writes, queued_frames, redraw
+from glov_tui.terminal.tty import Terminal
 from glov_tui.widgets.key_bar import KeyBar
 from glov_tui.widgets.row_table import RowTable
-from glov_tui.widgets.spans import Span
-
-LOOK_SECONDS = 0.5  # between two looks at the folder, or ten times what one takes
-PUMP_SECONDS = 0.2
-CTRL_C_SECONDS = 3.0
-_STYLES = {
-    "dim": "$text-muted",
-    "strong": "bold",
-    "good": "bold $text-success",
-    "bad": "$text-error",
-    "note": "bold $text-warning",
-    "mark": "$text-accent",
-}
 
 
 class Driver(Protocol):
@@ -64,6 +45,10 @@ class Driver(Protocol):
         """Tell it to stop."""
         ...
 
+    def wait(self, seconds: float) -> None:
+        """Wait for its end, but not for ever."""
+        ...
+
 
 class FleetTable(RowTable):
     """The runs of a sweep."""
@@ -73,24 +58,17 @@ class FleetTable(RowTable):
     ]
 
 
-class FleetApp(NoticesApp):
+class FleetApp(LiveTableApp[FleetState]):
     """Shows a sweep until a person leaves it, or opens one of its runs."""
 
-    TITLE = "glov"
-    ENABLE_COMMAND_PALETTE = False
-    CSS = """
-    #fleet-status { height: 1; background: $panel; text-wrap: nowrap; }
-    RowTable { border: round $foreground 35%; border-title-color: $foreground; }
-    .-ascii RowTable { border: ascii $foreground 35%; }
-    #details { height: 3; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "stop", "Stop run", tooltip="Stop the run at its next safe point"),
         Binding("S", "stop_all", "Stop sweep", tooltip="Stop all runs, and begin no other"),
+        Binding("R", "home", "Runs", tooltip="All runs, of this sweep or not"),
         Binding("q", "leave", "Quit", tooltip="Detach, or stop the sweep; asks which"),
-        Binding("ctrl+c", "help_quit", "Quit", show=False, priority=True),
-        Binding("ctrl+l", "redraw", "Redraw", show=False),
+        *LiveTableApp.LIVE_KEYS,
     ]
+    CTRL_C = "Press ctrl+c again to detach; S stops the sweep."
 
     def __init__(
         self,
@@ -100,34 +78,26 @@ class FleetApp(NoticesApp):
         kib_per_second: float = 12.0,
         selected: str | None = None,
         driver: Driver | None = None,
+        from_home: bool = False,
+        said: str = "",
     ) -> None:
-        """``selected``: the name of a run; ``driver``: what this screen has begun."""
-        super().__init__(driver_class=screen_driver() if terminal else None)
-        begin_in_colours(self)
-        self._terminal = terminal
-        ascii_only = terminal is not None and not terminal.unicode
-        self.set_class(ascii_only, "-ascii")
-        self._glyphs = ASCII if ascii_only else UNICODE
-        self.governor = Governor(kib_per_second)
+        """``selected``: the name of a run; ``driver``: what this screen has begun; ``from_home``:
+        leaving leads there; ``said``: what went wrong with a run that was to be opened.
+        """
+        super().__init__(terminal, kib_per_second)
         self._fleet, self._begun_by = fleet, driver
-        self._seen: FleetState | None = None  # replaced as a whole by the thread that looks
         self._drawn: tuple[object, ...] | None = None
         self._selected = selected
+        self._from_home, self._said = from_home, said
         self.stopping = False  # the sweep was asked to stop
         self.opened: TrialRow | None = None  # what is to be shown next
+        self.goes_home = False
         self._rate: tuple[float, int] | None = None  # when looking began, and the steps then
         self._counting = False
-        self._ended = threading.Event()
-        self._ctrl_c_at = float("-inf")
-
-    @property
-    def seen(self) -> FleetState | None:
-        """The sweep as it was seen last."""
-        return self._seen
 
     def compose(self) -> ComposeResult:
         """Status line, table, details of the run under the cursor, keys."""
-        yield Static(id="fleet-status", markup=False)
+        yield Static(id="runs-status", markup=False)
         table = FleetTable("|" if self._glyphs is ASCII else "▌")
         table.border_title = "runs"
         yield table
@@ -135,42 +105,28 @@ class FleetApp(NoticesApp):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """First paint, then the first look."""
-        self.query_one(RowTable).focus()
-        count_writes(self, self.governor)
-        self.app_resume_signal.subscribe(self, lambda _: redraw(self))
-        if self._terminal is not None:
-            self._terminal.signals.attach(asyncio.get_running_loop(), self._told)
-        threading.Thread(target=self._look, name="glov-fleet", daemon=True).start()
-        self.set_interval(PUMP_SECONDS, self._pump)
-        self.call_after_refresh(gc.enable)
+        """Say what could not be shown."""
+        super().on_mount()
+        if self._said:
+            self.notify(clean(self._said), severity="error", timeout=10)
 
-    def on_unmount(self) -> None:
-        """Look no more."""
-        self._ended.set()
+    def look(self) -> Iterator[FleetState]:
+        """The sweep now."""
+        yield self._fleet.look()
 
-    # -- on its own thread -------------------------------------------------------------------
-
-    def _look(self) -> None:
-        while not self._ended.is_set():
-            begun = time.monotonic()
-            self._seen = self._fleet.look()
-            took = time.monotonic() - begun
-            self._ended.wait(max(LOOK_SECONDS, 10 * took))
+    def is_followed(self) -> bool:
+        """Whether a run, or home, follows."""
+        return self.opened is not None or self.goes_home or self._from_home
 
     # -- drawing -----------------------------------------------------------------------------
 
-    def _pump(self) -> None:
-        fleet = self._seen
-        if fleet is None or not self.screen_stack:
-            return
-        self._count_steps(fleet.steps_done)
+    def before_drawing(self, seen: FleetState) -> bool:
+        """Count the steps for the ETA, and leave where the sweep could not begin."""
+        self._count_steps(seen.steps_done)
         if self._begun_by is not None and self._begun_by.refused() is not None:
             self.exit()
-            return
-        if len(self.screen_stack) > 1 or not self.governor.may_repaint(queued_frames(self)):
-            return
-        self._draw(fleet)
+            return False
+        return True
 
     def _count_steps(self, done: int) -> None:
         """From when on, and how many: before the first one is done models were loaded."""
@@ -178,13 +134,14 @@ class FleetApp(NoticesApp):
             self._rate = (time.monotonic(), done)
         self._counting = self._counting or done != self._rate[1]
 
-    def _draw(self, fleet: FleetState) -> None:
+    def draw(self, fleet: FleetState) -> None:
+        """Show the sweep."""
         width = self.size.width
         left = _seconds_left(fleet, self._rate)
         word = "starting" if fleet.driver is None and self._begins else ""
         word = "stopping" if self.stopping else word
         status = status_line(fleet, left, self._glyphs, width, word)
-        self.query_one("#fleet-status", Static).update(_content(status), layout=False)
+        self.query_one("#runs-status", Static).update(content(status), layout=False)
         table = self.query_one(RowTable)
         names = [row.name for row in fleet.rows]
         longest = max(map(len, names), default=0)
@@ -199,7 +156,7 @@ class FleetApp(NoticesApp):
             lambda at: row_line(fleet.rows[at], columns, self._glyphs, fleet.rows[at] is best),
             names.index(selected) if selected in names else 0,
         )
-        lines = [_content(list(line)) for line in detail_lines(self._row, self._glyphs)]
+        lines = [content(list(line)) for line in detail_lines(self._row, self._glyphs)]
         self.query_one("#details", Static).update(Content("\n").join(lines), layout=False)
         drawn = (fleet.driver is None, self._row and self._row.status)
         if drawn != self._drawn:
@@ -219,30 +176,18 @@ class FleetApp(NoticesApp):
             return None
         return next((row for row in fleet.rows if row.name == key), None)
 
-    @on(RowTable.RowSelected)
-    def _moved(self) -> None:
-        if self._seen is not None:
-            self._draw(self._seen)
-
-    def on_resize(self) -> None:
-        """Other columns fit."""
-        if self._seen is not None:
-            self.call_after_refresh(self._draw, self._seen)
-
     # -- actions -----------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what can't be done now from the footer."""
         fleet = self._seen
         driven = fleet is not None and fleet.driver is not None
+        if action == "home":
+            return self._begun_by is None
         if action == "stop":
-            row = self._row if self._has(RowTable) else None
+            row = self._row if self.has_table() else None
             return driven and row is not None and row.status in (*UNDER_WAY, "waiting")
         return action != "stop_all" or (driven and not self.stopping)
-
-    def _has(self, kind: type[RowTable]) -> bool:
-        """Whether there is such a widget by now."""
-        return bool(self.screen_stack) and bool(self.screen_stack[0].query(kind))
 
     @on(RowTable.RowChosen)
     def _open_chosen(self) -> None:
@@ -319,25 +264,9 @@ class FleetApp(NoticesApp):
         elif answer == "d":
             self.exit()
 
-    def action_help_quit(self) -> None:
-        """Ctrl+c: the first asks for a second, the second leaves; the sweep goes on."""
-        now = time.monotonic()
-        if now - self._ctrl_c_at < CTRL_C_SECONDS:
-            self.exit()
-        else:
-            self._ctrl_c_at = now
-            self.notify("Press ctrl+c again to detach; S stops the sweep.", timeout=CTRL_C_SECONDS)
-
-    def action_redraw(self) -> None:
-        """Write the whole screen again."""
-        redraw(self)
-
-    async def action_quit(self) -> None:
-        """Textual's own quit keys ask as ours do."""
-        self.action_leave()
-
-    def _told(self, number: signal.Signals) -> None:
-        """What ends a screen does not end the sweep."""
+    def action_home(self) -> None:
+        """To the list of all runs; the sweep goes on."""
+        self.goes_home = True
         self.exit()
 
 
@@ -347,7 +276,3 @@ def _seconds_left(fleet: FleetState, since: tuple[float, int] | None) -> float |
         return None
     seconds, steps = time.monotonic() - since[0], fleet.steps_done - since[1]
     return fleet.steps_left * seconds / steps if steps >= 2 and seconds > 0 else None
-
-
-def _content(spans: list[Span]) -> Content:
-    return Content.assemble(*((text, _STYLES.get(style, "")) for text, style in spans))

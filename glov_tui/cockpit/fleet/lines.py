@@ -4,36 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 
 from engine.common.wording import counted
-from engine.sweeps.fleet import UNDER_WAY, FleetState, TrialRow, TrialStatus
+from engine.sweeps.fleet import UNDER_WAY, FleetState, TrialRow
+from glov_tui.cockpit.runs.cells import (
+    BAR_CELLS,
+    GAP,
+    bar,
+    eta,
+    fixed,
+    shortened,
+    state_cell,
+    state_word,
+)
 from glov_tui.common.glyphs import Glyphs
-from glov_tui.common.progress import format_seconds, seconds_left
+from glov_tui.common.progress import format_seconds
 from glov_tui.common.text import clean, cut
 from glov_tui.terminal.printing import percent
 from glov_tui.widgets.spans import Line, Span
 
-BAR_CELLS = 8
 NODE_CELLS = 12
 SHORT_NAME, LONG_NAME = 16, 40  # that other columns, and the bar, leave room for
-GAP = "  "
-
-_SIGNS: dict[TrialStatus, str] = {  # of the states of a run that have these signs
-    "waiting": "new",
-    "new": "new",
-    "interrupted": "stopped",
-    "damaged": "failed",
-}
-_STYLES: dict[TrialStatus, str] = {
-    "running": "good",
-    "paused": "note",
-    "finished": "strong",
-    "stopped": "note",
-    "interrupted": "note",
-    "failed": "bad",
-    "damaged": "bad",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,34 +66,21 @@ def header(columns: Columns) -> Line:
 
 def row_line(row: TrialRow, columns: Columns, glyphs: Glyphs, best: bool) -> Line:
     """One run; ``best``: it is the best of the sweep."""
-    spans: list[Span] = [(_fixed(_shortened(clean(row.name), columns.name), columns.name), "")]
-    spans += [(GAP, ""), (f"{sign(row, glyphs)} {word(row):<11}", _STYLES.get(row.status, "dim"))]
+    spans: list[Span] = [(fixed(shortened(clean(row.name), columns.name), columns.name), "")]
+    spans += [(GAP, ""), state_cell(state_word(row.status, row.state), glyphs)]
     if columns.node:
         host = clean(row.owner.host) if row.owner is not None else ""
-        spans += [(GAP, ""), (_fixed(cut(host, NODE_CELLS), NODE_CELLS), "")]
+        spans += [(GAP, ""), (fixed(cut(host, NODE_CELLS), NODE_CELLS), "")]
     begun = row.status not in ("waiting", "new")
     spans += [(GAP, ""), (f"{f'{row.done}/{row.steps}' if begun else row.steps:>9}", "")]
     if columns.bar:
-        spans += [(GAP, ""), *_bar(row, glyphs)]
+        spans += [(GAP, ""), *bar(row.done, row.steps, glyphs)]
     spans += [(GAP, ""), (f"{percent(row.best):>5}", "mark" if best else "")]
     if columns.test:
         spans += [(GAP, ""), (f"{percent(row.test):>5}", "")]
     if columns.eta:
-        spans += [(GAP, ""), (f"{_eta(row):>8}", "")]
+        spans += [(GAP, ""), (f"{eta(row.status, row.state):>8}", "")]
     return tuple(spans)
-
-
-def sign(row: TrialRow, glyphs: Glyphs) -> str:
-    """The sign of a run's state, one cell."""
-    known = "loading" if word(row) == "loading" else row.status
-    return glyphs.states[_SIGNS.get(row.status, known)]
-
-
-def word(row: TrialRow) -> str:
-    """The state of a run in a word."""
-    if row.status == "running" and row.state is not None and row.state.models is None:
-        return "loading"
-    return row.status
 
 
 def detail_lines(row: TrialRow | None, glyphs: Glyphs) -> list[Line]:
@@ -163,26 +142,3 @@ def status_line(
 
 def _width(slots: list[tuple[int, str, str]], separator: str) -> int:
     return sum(cell_len(text) for _, text, _ in slots) + len(separator) * (len(slots) - 1)
-
-
-def _bar(row: TrialRow, glyphs: Glyphs) -> list[Span]:
-    done = round(BAR_CELLS * min(1.0, row.done / row.steps)) if row.steps else 0
-    return [(glyphs.done * done, ""), (glyphs.ahead * (BAR_CELLS - done), "dim")]
-
-
-def _eta(row: TrialRow) -> str:
-    if row.state is None or row.status != "running":
-        return ""
-    return format_seconds(seconds_left(row.state))
-
-
-def _shortened(name: str, cells: int) -> str:
-    """Its end tells runs apart, so its middle goes first."""
-    if cell_len(name) <= cells:
-        return name
-    head = (cells - 1) // 2
-    return f"{set_cell_size(name, head)}…{set_cell_size(name[::-1], cells - 1 - head)[::-1]}"
-
-
-def _fixed(text: str, cells: int) -> str:
-    return set_cell_size(text, cells)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -10,6 +10,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.dom import DOMNode
 from textual.widgets import Input
 
 from glov_tui.cockpit.screens.dialog import Dialog
@@ -29,6 +30,15 @@ ABOUT = (
 )
 KEY_CELLS = 13
 TWO_COLUMNS = 96  # cells from which groups stand beside each other
+
+
+def keys_of(kinds: Mapping[str, Sequence[type[DOMNode]]]) -> list[tuple[str, list[Binding]]]:
+    """Titles, and the keys that the widgets and screens under them have of their own."""
+    groups = []
+    for title, several in kinds.items():
+        keys = [key for kind in several for key in kind.__dict__.get("BINDINGS", ())]
+        groups.append((title, [key for key in keys if isinstance(key, Binding)]))
+    return groups
 
 
 def symbols(glyphs: Glyphs) -> list[tuple[str, str]]:

@@ -23,7 +23,8 @@ from textual_serve.app_service import AppService
 from textual_serve.download_manager import DownloadManager
 
 from engine.common.harmless import clean
-from glov_tui.commands.on_screen import BROWSER_DRIVER, SCREEN_NAME
+from glov_tui.commands.on_screen import BROWSER_DRIVER
+from glov_tui.commands.showing import SCREEN_NAME
 
 END_SECONDS = 5.0  # for a process that was told to end
 MOST_WAITING = 256 * 1024  # bytes for a page that does not take them

@@ -1,0 +1,1 @@
+"""Runs in rows: home, which lists them all, what it shares with the fleet, and their chart."""

@@ -1,0 +1,75 @@
+"""The cells of a row that stands for a run, in the fleet and at home."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len, set_cell_size
+
+from engine.run.state import RunState
+from glov_tui.common.glyphs import Glyphs
+from glov_tui.common.progress import format_seconds, seconds_left
+from glov_tui.widgets.spans import Span
+
+BAR_CELLS = 8
+STATE_CELLS = 13
+STEP_CELLS = 9
+GAP = "  "
+
+_SIGNS = {  # of the states of a run that have these signs
+    "waiting": "new",
+    "new": "new",
+    "interrupted": "stopped",
+    "damaged": "failed",
+}
+_STYLES = {
+    "running": "good",
+    "loading": "good",
+    "paused": "note",
+    "finished": "strong",
+    "stopped": "note",
+    "interrupted": "note",
+    "failed": "bad",
+    "damaged": "bad",
+}
+
+
+def sign(word: str, glyphs: Glyphs) -> str:
+    """The sign of a state, one cell."""
+    return glyphs.states[_SIGNS.get(word, word)]
+
+
+def state_word(status: str, state: RunState | None) -> str:
+    """The state of a run in a word; one that runs, and has no models yet, is loading."""
+    if status == "running" and state is not None and state.models is None:
+        return "loading"
+    return status
+
+
+def state_cell(word: str, glyphs: Glyphs) -> Span:
+    """Sign and word of a state, ``STATE_CELLS`` wide."""
+    return f"{sign(word, glyphs)} {word:<{STATE_CELLS - 2}}", _STYLES.get(word, "dim")
+
+
+def bar(done: int, planned: int, glyphs: Glyphs) -> list[Span]:
+    """How far a run is, ``BAR_CELLS`` wide."""
+    filled = round(BAR_CELLS * min(1.0, done / planned)) if planned else 0
+    return [(glyphs.done * filled, ""), (glyphs.ahead * (BAR_CELLS - filled), "dim")]
+
+
+def eta(status: str, state: RunState | None) -> str:
+    """The time that a run will take still; empty where it does not run."""
+    if state is None or status != "running":
+        return ""
+    return format_seconds(seconds_left(state))
+
+
+def shortened(name: str, cells: int) -> str:
+    """Its end tells runs apart, so its middle goes first."""
+    if cell_len(name) <= cells:
+        return name
+    head = (cells - 1) // 2
+    return f"{set_cell_size(name, head)}…{set_cell_size(name[::-1], cells - 1 - head)[::-1]}"
+
+
+def fixed(text: str, cells: int) -> str:
+    """A text in exactly so many cells."""
+    return set_cell_size(text, cells)
