@@ -68,7 +68,7 @@ def found(query: str) -> list[str]:
         ("best:<=50%", ["demo-10"]),
         ("best=93.8", ["demo-9"]),
         ("test>=62", ["demo-10"]),
-        ("age<2min", ["demo-9", "soft"]),
+        ("age<90min", ["demo-9", "soft"]),
         ("age>1d", ["demo-10"]),
         ("step:3", ["demo-9"]),
         ("seed=1", ["demo-9"]),
