@@ -196,6 +196,10 @@ class RemoteSession:
             self._outgoing.append(line)
         self._wake_up()
 
+    def take_in(self, event: ev.Event) -> None:
+        """Show a fact that was journaled after the engine had ended."""
+        self._state = self._state.apply(event)
+
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for the engine's end; returns whether it has ended."""
         return self._ended.wait(seconds)

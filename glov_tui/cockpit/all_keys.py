@@ -18,6 +18,8 @@ from glov_tui.cockpit.screens.fork import ForkScreen
 from glov_tui.cockpit.screens.help import HelpScreen, keys_of
 from glov_tui.cockpit.screens.inject import InjectScreen, TemplatesArea
 from glov_tui.cockpit.screens.lab import LabScreen
+from glov_tui.cockpit.screens.lab_book import LabBookScreen
+from glov_tui.cockpit.screens.note import NoteScreen
 from glov_tui.cockpit.screens.options import OptionsScreen
 from glov_tui.cockpit.screens.question import QuestionScreen
 from glov_tui.cockpit.screens.why import WhyScreen
@@ -42,6 +44,7 @@ KINDS: dict[str, tuple[type[DOMNode], ...]] = {
     "options": (OptionsScreen, Choice, ValueField),
     "details": (DetailsScreen,),
     "why did it win?": (WhyScreen,),
+    "lab book": (NoteScreen, LabBookScreen),
     "fork, export, questions": (ForkScreen, ExportScreen, QuestionScreen),
     "steering lab": (LabScreen, GridView, HeatTable),
     "help": (HelpScreen,),

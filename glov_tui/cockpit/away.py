@@ -16,7 +16,7 @@ from engine.common.errors import UserError
 from engine.common.ownership import why_denied
 from engine.run.state import RunState
 from engine.storage.quiet import is_quiet, set_quiet
-from glov_tui.cockpit.exporting import ExportActions
+from glov_tui.cockpit.noting import NoteActions
 from glov_tui.cockpit.panes.status import StatusLine
 from glov_tui.common.text import clean
 from glov_tui.terminal.telling import (
@@ -49,7 +49,7 @@ class _Telling:
     progress: tuple[ProgressState, int] = ("clear", 0)  # that the terminal shows
 
 
-class AwayActions(ExportActions):
+class AwayActions(NoteActions):
     """Watches the run for the terminal's sake, from some time after the first paint on."""
 
     _terminal: Terminal | None = None

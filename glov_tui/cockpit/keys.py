@@ -33,7 +33,7 @@ TASKS: dict[str, tuple[str, ...]] = {
         "help",
         "command_palette",
     ),
-    "keep": ("export", "fork", "tell_away"),
+    "keep": ("export", "fork", "tell_away", "note"),
     "runs": ("home", "go_to_run"),
 }
 """The actions of the cockpit by what one wants to do, for the help."""
@@ -212,6 +212,13 @@ KEYS: list[Binding] = [
     ),
     Binding(
         "ctrl+p", "command_palette", "Commands", show=False, tooltip="All commands, by their names"
+    ),
+    Binding(
+        "a",
+        "note",
+        "Note",
+        show=False,
+        tooltip="Note something on the selected template, the step or the run; f2: all notes",
     ),
     Binding(
         "A",

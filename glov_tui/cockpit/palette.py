@@ -26,6 +26,7 @@ def own_commands(app: GoingActions, screen: Screen[Any]) -> Iterator[SystemComma
             title = f"{key.description} ({app.get_key_display(key)})"
             yield SystemCommand(title, key.tooltip or "", _runner(app, key.action))
     if lab is None:
+        yield SystemCommand("All notes (a, f2)", "The lab book", _runner(app, "lab_book"))
         for number, name in enumerate(PANES, 1):
             yield SystemCommand(
                 f"Pane: {name} ({number})", "", _runner(app, f"show_pane('{name}')")

@@ -29,6 +29,7 @@ class Glyphs:
     parted: str = "▸"
     degree: str = "°"
     told: str = "♪"
+    noted: str = "✎"
     ramp: str = "▁▂▃▄▅▆█"  # from low to high
     points: tuple[str, str, str] = ("●", "×", "◆")
     states: Mapping[str, str] = field(
@@ -64,6 +65,7 @@ ASCII = Glyphs(
     parted=">",
     degree="",
     told="@",
+    noted="n",
     ramp=".:-=+*#",
     points=("o", "x", "#"),
     states={

@@ -27,6 +27,7 @@ MARKS = {
     "p": "pin",
     "b": "ban",
     "P": "anchors",
+    "n": "note",
     "*": "several",
 }
 """What the letters on the x axis stand for."""
@@ -68,7 +69,7 @@ class AccuracyPane(LineChart):
         human = len(state.scored.by_people)
         seed = (state.seed.hits, state.seed.n) if state.seed is not None else None
         begin = state.best_at_begin
-        return len(state.steps), len(state.tests), len(state.edits), human, seed, begin
+        return len(state.steps), len(state.tests), len(state.edits), human, seed, begin, state.notes
 
     def action_all_steps(self) -> None:
         """Show the steps so far, or all steps of the run."""
@@ -164,6 +165,10 @@ def _point(step: int, accuracy: float | None) -> tuple[float, float]:
 def _marks(state: RunState) -> list[Mark]:
     marks = [Mark(float(e.step), _label(e)) for e in state.edits]
     marks += [Mark(float(t.first.step), "i") for t in state.scored.by_people]
+    for note in state.notes:
+        found = state.find(note.template) if note.template is not None else None
+        step = note.step if found is None else found.first.step
+        marks += [] if step is None else [Mark(float(step), "n")]
     return marks
 
 

@@ -165,7 +165,7 @@ class ExamplesPane(Vertical):
     def fingerprint(self, state: RunState) -> Hashable:
         """The table changes when a template is scored, an anchor moves, or a mark is set."""
         marks = (state.pinned, state.banned, state.anchors, state.pending)
-        return state.scored.scores, state.steps_done, marks
+        return state.scored.scores, state.steps_done, marks, state.notes
 
     def show(self, state: RunState) -> None:
         """Draw the table anew, with the cursor on the template it was on."""
@@ -303,6 +303,8 @@ class ExamplesPane(Vertical):
             text += self._glyphs.pinned
         if t.key in marks.banned:
             text += self._glyphs.banned
+        if any(note.template == t.key for note in marks.notes):
+            text += self._glyphs.noted
         if not wide and t.origin == "human":
             text += "h"
         return f"{text:<4} "
@@ -315,6 +317,8 @@ class ExamplesPane(Vertical):
         return sorted(rows, key=SORTS[self._sort])
 
     def _matches(self, t: ScoredTemplate, word: str) -> bool:
+        if word == "noted":
+            return any(note.template == t.key for note in self._state.notes)
         if word in ("pinned", "banned"):
             return t.key in getattr(self._state.with_pending(), word)
         return word == t.origin or pattern_of(word).search(t.text) is not None
@@ -340,7 +344,7 @@ class ExamplesPane(Vertical):
         """Show the filter and type into it."""
         self.add_class("-filtering")
         if not self.query(Input):
-            hint = "filter: words, llm, human, pinned, banned"
+            hint = "filter: words, llm, human, pinned, banned, noted"
             self.mount(Input(placeholder=hint, compact=True), before=0)
         self.query_one(Input).focus()
 

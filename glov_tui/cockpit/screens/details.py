@@ -13,6 +13,7 @@ from textual.worker import get_current_worker
 from engine.common.wording import counted
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
+from glov_tui.cockpit.note_lines import text_lines
 from glov_tui.cockpit.pictures_of import picture_box, picture_of
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.common.text import clean
@@ -189,6 +190,10 @@ def details(t: ScoredTemplate, state: RunState, more: Sequence[Line] = ()) -> li
     if t.reply.strip() not in ("", t.text):
         lines += [(("", ""),), (("reply it was read from", "mark"),)]
         lines += [((clean(text), "dim"),) for text in t.reply.splitlines()]
+    notes = [note for note in state.notes if note.template == t.key]
+    if notes:
+        lines += [(("", ""),), (("notes", "mark"),)]
+        lines += [line for note in notes for line in text_lines(note)]
     lines += more
     if partial:  # of which classes the images were that were looked at is not known
         return lines
