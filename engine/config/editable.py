@@ -32,6 +32,9 @@ EDITABLE = (
 RUN_KEYS = ("steps", "seed", *(f"evaluation.{name}" for name in EvaluationConfig.model_fields))
 """Keys, beside ``EDITABLE``, that a fork may have otherwise than its parent."""
 
+LLM_KEYS = ("llm.model", "llm.revision", "llm.thinks", "llm.dtype", "llm.quantization")
+"""Scores do not depend on the LLM, so a fork may have another one, or the same in fewer bits."""
+
 
 def with_option(config: RunConfig, key: str, value: Any) -> RunConfig:
     """``config`` with one editable key changed; None means the key's default.

@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.common.errors import ConfigError
 from engine.config import RunConfig
-from engine.config.editable import EDITABLE, RUN_KEYS
+from engine.config.editable import EDITABLE, LLM_KEYS, RUN_KEYS
 from engine.config.toml_file import as_typed, parse_override, validate, with_value
 
 PLACE_KEYS = (
@@ -33,6 +33,7 @@ PLACE_KEYS = (
     "llm.device",
     "llm.device_map",
     "llm.attention",
+    "llm.cuda_graphs",
     "llm.base_url",
     "llm.api_key_env",
     "llm.timeout",
@@ -60,7 +61,7 @@ def read_places(config: RunConfig, overrides: Iterable[str], run: str = "RUN") -
             typed = as_typed(override)
             way = (
                 f"a fork can have it: glov fork {run} --at-step N {typed}"
-                if key in EDITABLE or key in RUN_KEYS
+                if key in (*EDITABLE, *RUN_KEYS, *LLM_KEYS)
                 else f"a new run can have it: glov run CONFIG {typed}"
             )
             raise ConfigError(

@@ -59,6 +59,11 @@ class Gpus:
         nvml = self._nvml
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         count = _told(nvml.nvmlDeviceGetCount) or 0
+        known = () if "MIG-" in (visible or "") else _uuids_by_cuda()
+        in_its_order = [self._named(f"GPU-{uuid.removeprefix('GPU-')}", count) for uuid in known]
+        if in_its_order and None not in in_its_order:
+            yield from enumerate(in_its_order)
+            return
         if visible is None:
             wanted = list(range(count))
             handles = (_told(nvml.nvmlDeviceGetHandleByIndex, index) for index in wanted)
@@ -126,12 +131,30 @@ def _text(value: Any) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else value or ""
 
 
+def _cuda() -> Any:
+    """torch.cuda, where this process uses it; torch may be half loaded by another thread."""
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
+    return cuda if cuda is not None and _told(lambda: cuda.is_initialized()) else None
+
+
+def _uuids_by_cuda() -> tuple[str, ...]:
+    """As CUDA counts its devices, the fastest first, where the driver counts by their slots."""
+    cuda = _cuda()
+    if cuda is None:
+        return ()
+    return _told(lambda: tuple(_uuid(cuda, index) for index in range(cuda.device_count()))) or ()
+
+
+def _uuid(cuda: Any, index: int) -> str:
+    return str(cuda.get_device_properties(index).uuid)
+
+
 def _reserved_by_torch(uuid: str) -> int | None:
-    torch: Any = sys.modules.get("torch")
-    if torch is None or not uuid or not torch.cuda.is_initialized():
+    cuda = _cuda()
+    if cuda is None or not uuid:
         return None
-    for index in range(torch.cuda.device_count()):
-        known = getattr(torch.cuda.get_device_properties(index), "uuid", None)
-        if known is not None and str(known) in uuid:
-            return int(torch.cuda.memory_reserved(index))
+    for index, known in enumerate(_uuids_by_cuda()):
+        if known in uuid:
+            reserved: int | None = _told(cuda.memory_reserved, index)
+            return reserved
     return None

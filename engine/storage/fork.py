@@ -15,7 +15,7 @@ from typing import Any
 from engine.common.errors import ConfigError, JournalError, UserError
 from engine.common.wording import counted
 from engine.config import RunConfig
-from engine.config.editable import EDITABLE, RUN_KEYS
+from engine.config.editable import EDITABLE, LLM_KEYS, RUN_KEYS
 from engine.config.places import PLACE_KEYS, with_places
 from engine.config.toml_file import as_typed, parse_override, with_value
 from engine.prompts.template import normalise
@@ -27,9 +27,6 @@ from engine.storage.journal import Journal, fold_journal, read_journal
 from engine.storage.run_folder import CONFIG, EVENTS, PREDICTIONS
 from engine.storage.run_record import begun_config
 from engine.storage.trust import check_trust
-
-LLM_KEYS = ("llm.model", "llm.revision", "llm.thinks")
-"""Scores do not depend on the LLM, so a fork may have another one."""
 
 _OF_THE_PROCESS = (
     ev.RunPaused,
@@ -69,8 +66,8 @@ def write_fork(
         step: the last step that both share; 0: only the seed template was scored. What was edited
             or injected after it and before the next step is copied too.
         folder: of the fork.
-        overrides: ``key.path=value`` of ``EDITABLE``, ``RUN_KEYS`` and ``PLACE_KEYS``; they hold
-            from the next step on.
+        overrides: ``key.path=value`` of ``EDITABLE``, ``RUN_KEYS``, ``LLM_KEYS`` and
+            ``PLACE_KEYS``; they hold from the next step on.
         trusted: the user has said that the parent is to be trusted: a fork is this user's own.
 
     Raises:
@@ -139,8 +136,8 @@ def _changes(
             raise ConfigError(
                 f"--set {override}: {key} can't change in a fork, {why}. For it start a new run: "
                 f"glov run {shlex.quote(str(parent / CONFIG))} {as_typed(override)}. These can: "
-                "steps, seed, evaluation.*, what can be edited in a run, and where data and models "
-                "are"
+                "steps, seed, evaluation.*, what can be edited in a run, the LLM "
+                f"({', '.join(LLM_KEYS)}), and where data and models are"
             )
     if config.steps < step:
         raise ConfigError(

@@ -28,6 +28,19 @@ WHOLE = {
     "power": 310.5,
     "power_limit": 700.0,
 }
+TORCH = """
+import sys, types
+from types import SimpleNamespace
+torch = types.ModuleType("torch")
+if {whole}:
+    torch.cuda = SimpleNamespace(
+        is_initialized=lambda: True,
+        device_count=lambda: 2,
+        get_device_properties=lambda index: SimpleNamespace(uuid=f"0000000{{1 - index}}-made-up"),
+        memory_reserved=lambda index: (index + 1) << 30,
+    )
+sys.modules["torch"] = torch
+"""
 NOTHING = {key: None for key in WHOLE if key not in ("number", "name")}
 
 
@@ -87,3 +100,19 @@ def test_only_what_the_process_may_use(driver: Path, visible: str, names: list[s
     else:
         assert [one["name"].split()[-1] for one in found] == names
         assert [one["number"] for one in found] == list(range(len(names)))
+
+
+def test_torch_may_be_half_loaded_by_another_thread(driver: Path) -> None:
+    code = TORCH.format(whole=False) + READ.replace('assert "torch"', '"torch"')
+    (denied,) = found(code, driver, FAKE_GPUS="denied")
+    assert denied == {**WHOLE, "memory_own": None}
+
+
+def test_gpus_are_numbered_as_cuda_counts_them(driver: Path) -> None:
+    """CUDA begins with the fastest, the driver with the first slot."""
+    code = TORCH.format(whole=True) + READ.replace('assert "torch"', '"torch"')
+    fastest, other = found(code, driver, FAKE_GPUS="whole,denied,whole")
+    assert (fastest["number"], fastest["name"]) == (0, "NVIDIA H200 [1]")
+    assert fastest["memory_own"] == GIB  # torch's, as the driver tells of no processes
+    assert (other["number"], other["name"]) == (1, "NVIDIA H200 [0]")
+    assert other["memory_own"] == 3 * GIB

@@ -8,6 +8,7 @@ import pytest
 
 from engine.common.errors import UserError
 from engine.common.kept import Kept
+from engine.config.places import read_places
 from engine.config.toml_file import load_config
 from engine.prompts.template import normalise
 from engine.run import events as ev
@@ -211,7 +212,7 @@ def _by_llm(template: str) -> ev.TemplateScored:
         (3, [], "2 steps done; --at-step can be 0"),
         (1, ["data.shots=2"], "data.shots can't change in a fork"),
         (1, ["search.kind=random"], "a run is one search's from its first step to its last"),
-        (1, ["llm.dtype=float16"], "These can: steps, seed, evaluation"),
+        (1, ["vlm.precision=fp16"], "These can: steps, seed, evaluation"),
         (1, ["seed_template=a <category>"], "glov run .*parent/config.toml --set seed_template"),
         (1, ["steering.alpa=1"], "did you mean steering.alpha"),
         (1, ["steering.alpha=big"], "steering.alpha = 'big'"),
@@ -225,6 +226,21 @@ def test_what_can_not_be_is_refused_and_leaves_no_run(tmp_path, step, overrides,
     with pytest.raises(UserError, match=expected):
         write_fork(parent, step, tmp_path / "fork", overrides)
     assert not (tmp_path / "fork").exists()
+
+
+@pytest.mark.parametrize("key", ["llm.dtype=bfloat16", "llm.quantization=4bit"])
+def test_the_llm_of_a_fork_may_have_fewer_bits(tmp_path: Path, key: str) -> None:
+    parent = write_run(tmp_path / "parent")
+    write_fork(parent, 1, tmp_path / "fork", [key])
+    events = read_journal(tmp_path / "fork").events
+    begun, loaded = events[0], next(e for e in events if isinstance(e, ev.ModelsLoaded))
+    assert isinstance(begun, ev.RunStarted)
+    section, name = key.partition("=")[0].split(".")
+    assert begun.config[section][name] == key.partition("=")[2]
+    assert loaded.llm_revision == ""  # nothing is held against the parent's
+    assert [e for e in events if isinstance(e, ev.TemplateScored)]  # whose scores hold
+    with pytest.raises(UserError, match=r"a fork can have it: glov fork"):
+        read_places(load_config("demo"), [key])
 
 
 def test_damaged_parents_and_taken_folders_are_refused(tmp_path: Path) -> None:

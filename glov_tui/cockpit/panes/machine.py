@@ -6,6 +6,7 @@ Where the engine's machine has none, there is no line. It is the engine that mea
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
+from itertools import zip_longest
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -23,6 +24,8 @@ ROWS = 4
 LOW = 30
 """Lines of a screen that has room for one row only."""
 _SPARK_CELLS = 15
+_KINDS = 6
+"""Of fields of a GPU."""
 
 
 class MachineLine(Static):
@@ -67,23 +70,35 @@ class MachineLine(Static):
         pairs = list(zip(measured.gpus, measured.past, strict=False))
         most = ROWS if self.app.size.height >= LOW else 1
         each = -(-len(pairs) // min(most, len(pairs)))  # GPUs in a row
-        rows = (pairs[start : start + each] for start in range(0, len(pairs), each))
+        rows = [pairs[start : start + each] for start in range(0, len(pairs), each)]
         width = max(10, self.app.size.width - 2)
-        return "\n".join(self._row(row, width) for row in rows)
+        for kinds in range(_KINDS, 0, -1):  # the fullest that fits, and the same in all rows
+            cells = [[" ".join(self._fields(*pair, kinds)) for pair in row] for row in rows]
+            lines = self._lines(cells)
+            if max(map(cell_len, lines)) <= width:
+                return "\n".join(lines)
+        return "\n".join(cut(self._shortest([gpu for gpu, _ in row], width), width) for row in rows)
 
-    def _row(self, pairs: Sequence[tuple[GpuReading, tuple[int | None, ...]]], width: int) -> str:
+    def _lines(self, rows: Sequence[Sequence[str]]) -> list[str]:
+        """GPUs below each other begin in one column."""
+        columns = [max(map(cell_len, some)) for some in zip_longest(*rows, fillvalue="")]
         separator = f" {self._glyphs.separator} "
-        row = ""
-        for fields in range(6, 0, -1):  # the fullest that fits
-            row = separator.join(" ".join(self._fields(*pair, fields)) for pair in pairs)
-            if cell_len(row) <= width:
-                break
-        return cut(row, width)
+        return [separator.join(map(_padded, row, columns[: len(row)])).rstrip() for row in rows]
+
+    def _shortest(self, gpus: Sequence[GpuReading], width: int) -> str:
+        """Of many GPUs: the use of each by their numbers, else how far it is apart."""
+        uses = ["-" if gpu.use is None else f"{gpu.use}%" for gpu in gpus]
+        numbers = f"GPU {gpus[0].number}-{gpus[-1].number}"
+        known = [gpu.use for gpu in gpus if gpu.use is not None]
+        each = f"{numbers} {' '.join(uses)}"
+        if cell_len(each) <= width or not known:
+            return each
+        return f"{numbers} {min(known)} to {max(known)}%"
 
     def _fields(self, gpu: GpuReading, past: Sequence[int | None], most: int) -> Iterator[str]:
         """What is known of a GPU, the first ``most`` kinds of it by importance."""
         yield f"GPU {gpu.number}"
-        if most > 5:
+        if most > 5 and gpu.name != "GPU":  # which it is where none is told
             yield clean(gpu.name)
         if gpu.use is not None:
             yield f"{gpu.use:3d}%"
@@ -107,3 +122,7 @@ class MachineLine(Static):
             for use in past[-_SPARK_CELLS:]
         ]
         return "".join(cells).rjust(_SPARK_CELLS)
+
+
+def _padded(text: str, size: int) -> str:
+    return text + " " * (size - cell_len(text))

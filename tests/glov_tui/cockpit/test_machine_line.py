@@ -63,6 +63,23 @@ async def test_several_have_rows_of_their_own_or_share_one(tmp_path: Path) -> No
     assert "12.0/140 GiB" in row and len(row) <= 78
 
 
+async def test_many_in_little_room_are_all_there(tmp_path: Path) -> None:
+    gpus = [gpu(number, use=None if number == 1 else number * 14) for number in range(8)]
+    (row,) = await lines(tmp_path, (60, 20), *gpus)
+    assert row == "GPU 0-7 0% - 28% 42% 56% 70% 84% 98%"
+    many = [gpu(number, use=number * 6) for number in range(16)]
+    (row,) = await lines(tmp_path, (60, 20), *many)
+    assert row == "GPU 0-15 0 to 90%"
+
+
+async def test_rows_below_each_other_tell_the_same_in_columns(tmp_path: Path) -> None:
+    some = [gpu(0), gpu(1, use=None, power=None), gpu(2, name="GPU", power=None), gpu(3)]
+    rows = await lines(tmp_path, (120, 40), *some, *(gpu(number) for number in range(4, 8)))
+    assert len(rows) == 4
+    assert len({row.index("GPU", 5) for row in rows}) == 1
+    assert not any("H200" in row for row in rows)  # not where others have no room for it
+
+
 async def test_what_is_not_known_is_left_out(tmp_path: Path) -> None:
     nothing = dict.fromkeys(
         ("use", "memory_used", "memory_total", "memory_own", "temperature", "power", "power_limit")
