@@ -10,6 +10,7 @@ import contextlib
 import io
 import logging
 import os
+import re
 import signal
 import socket
 import threading
@@ -20,6 +21,11 @@ from engine.common.errors import UserError
 
 INSTALL = "pip install 'glov-tui[ray]'"
 REACH_SECONDS = 10.0  # for a connection to the head of a cluster
+STARTS = 3  # of a Ray of this machine's own, where it is too slow
+TOO_SLOW = "timed out during startup"
+
+_SETTINGS = b"\0\0\0\4\0\0\0\0\0"  # an empty frame of them, with which both sides begin
+_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _SETTINGS
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -63,14 +69,46 @@ def connect(ray: Any, address: str | None, said: str = "--address") -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     if address == "local":
         quiet["include_dashboard"] = False
-    with contextlib.redirect_stdout(io.StringIO()), _outliving_a_terminal():
+    with contextlib.redirect_stdout(io.StringIO()):
         try:
-            ray.init(address=address, **quiet)
+            begin(ray, address=address, **quiet)
         except (Exception, SystemExit) as error:
-            with contextlib.suppress(Exception):
-                ray.shutdown()
             raise UserError(_why_unconnected(address, said, error)) from error
+
+
+def begin(ray: Any, **options: Any) -> None:
+    """``ray.init``, as often as a busy machine needs, with signals left as they are.
+
+    Ray gives a node that it starts half a minute. A machine with much else to do may take longer,
+    and another try then finds more of it in the cache.
+
+    Raises:
+        Exception: what Ray raises, which may be of any kind; nothing is left running then.
+    """
+    for tries_left in reversed(range(STARTS)):
+        with _own_signals():
+            try:
+                ray.init(**options)
+            except (Exception, SystemExit) as error:
+                with contextlib.suppress(Exception):
+                    ray.shutdown()
+                _end_what_was_begun()
+                if tries_left and TOO_SLOW in str(error):
+                    continue
+                raise
+        break
     hush(ray)
+
+
+def _end_what_was_begun() -> None:
+    """End the processes of a Ray that this process has begun and does not know any more."""
+    import psutil  # Ray's own
+
+    mark = re.compile(rf"session_[0-9_-]+_{os.getpid()}(?![0-9])")
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if any(map(mark.search, child.cmdline())):
+                child.kill()
 
 
 def hush(ray: Any) -> None:
@@ -81,16 +119,21 @@ def hush(ray: Any) -> None:
 
 
 @contextlib.contextmanager
-def _outliving_a_terminal() -> Iterator[None]:
-    """Processes that are started here go on when the terminal is gone."""
+def _own_signals() -> Iterator[None]:
+    """Signals mean after it what they meant before: Ray has SIGTERM end the process at once.
+
+    Processes that are started meanwhile go on when the terminal is gone.
+    """
     if threading.current_thread() is not threading.main_thread():  # whose process is none's
         yield
         return
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         yield
     finally:
-        signal.signal(signal.SIGHUP, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def check_address(address: str, said: str = "--address") -> None:
@@ -113,13 +156,33 @@ def check_address(address: str, said: str = "--address") -> None:
             "cluster that this machine is part of"
         )
     try:
-        socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
+        with socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS) as there:
+            _check_protocol(there)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(
             f"{said} {address}: no Ray cluster answers there ({reason}). `ray status` on the "
             "cluster's head says its address; without one glov uses this machine alone"
         ) from error
+
+
+def _check_protocol(there: socket.socket) -> None:
+    """See that who listens speaks HTTP/2, as Ray does; it would be waited for for a minute.
+
+    Raises:
+        OSError: if it does not.
+    """
+    if os.environ.get("RAY_USE_TLS", "0") in ("1", "true"):
+        return
+    there.settimeout(REACH_SECONDS)
+    there.sendall(_GREETING)
+    frame = b""
+    while len(frame) < len(_SETTINGS):
+        if not (more := there.recv(len(_SETTINGS) - len(frame))):
+            break
+        frame += more
+    if frame[3:4] != _SETTINGS[3:4]:
+        raise OSError("what listens there is something else")
 
 
 def _why_unconnected(address: str, said: str, error: BaseException) -> str:
@@ -134,6 +197,10 @@ def _why_unconnected(address: str, said: str, error: BaseException) -> str:
             f"{said} auto: this machine is part of no Ray cluster that runs; `ray start` makes "
             "it one, and without an address glov uses this machine alone"
         )
+    if isinstance(error, SystemExit):
+        text = "this process was told to end meanwhile"
+    if address == "local":
+        return f"Ray can't be started on this machine: {text[:500]}"
     return f"{said} {address}: Ray can't be used: {text[:500]}"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from engine.common.quiet_ray import hush, import_ray
+from engine.common.quiet_ray import begin, import_ray
 
 
 @contextmanager
@@ -16,7 +16,8 @@ def small_ray(cpus: int = 2) -> Iterator[Any]:
     """The library, connected to a Ray that ends with the context."""
     library = import_ray("the test")
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
-    library.init(
+    begin(
+        library,
         num_cpus=cpus,
         num_gpus=0,
         include_dashboard=False,
@@ -25,7 +26,6 @@ def small_ray(cpus: int = 2) -> Iterator[Any]:
         logging_level="CRITICAL",
         _temp_dir=folder,
     )
-    hush(library)
     try:
         yield library
     finally:

@@ -28,7 +28,7 @@ from engine.sweeps.ray_backend import RayBackend, RayOptions
 from engine.sweeps.ray_cluster import Needs, Node
 from engine.sweeps.sweep import Sweep, open_sweep
 from tests.support.command import glov
-from tests.support.patience import wait_until
+from tests.support.patience import CEILING_SECONDS, wait_until
 from tests.support.small_ray import small_ray
 from tests.support.small_runs import OVERRIDES, outcome
 
@@ -138,15 +138,38 @@ def test_a_stop_ends_all_that_runs_and_begins_no_other(ray: Any, tmp_path: Path)
     assert read_owner(held.folder) is None
 
 
+@contextlib.contextmanager
+def swept(ray: Any, sweep: Sweep, grid: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that drives a sweep on the cluster of these tests."""
+    settings = [f"--set={override}" for override in OVERRIDES]
+    command = ["sweep", "demo", f"--grid={grid}", *settings, f"--sweep-dir={sweep.folder}"]
+    command += ["--backend=ray", f"--address={ray.get_runtime_context().gcs_address}"]
+    with subprocess.Popen(
+        glov(*command, "--headless"), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as driver:
+        yield driver
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_runs_of_a_sweep_at_a_safe_point(
+    ray: Any, tmp_path: Path, number: signal.Signals
+) -> None:
+    sweep = small_sweep(tmp_path / "sweep", "seed=0:1")
+    (job,) = sweep.jobs
+    with swept(ray, sweep, "seed=0:1") as driver:
+        paused_after_a_step(job.folder)
+        driver.send_signal(number)
+        _, said = driver.communicate(timeout=CEILING_SECONDS)
+    assert driver.returncode == 130 and "stopped; go on with: glov sweep" in said
+    assert "SIGTERM" not in said and "Traceback" not in said
+    assert read_journal(job.folder).events[-1].kind == "run-stopped"
+    assert read_owner(sweep.folder) is None
+
+
 def test_a_sweep_whose_driver_was_lost_goes_on(ray: Any, tmp_path: Path, undisturbed: Path) -> None:
     sweep = small_sweep(tmp_path / "sweep", "seed=0:1")
     (job,) = sweep.jobs
-    settings = [f"--set={override}" for override in OVERRIDES]
-    command = ["sweep", "demo", "--grid=seed=0:1", *settings, f"--sweep-dir={sweep.folder}"]
-    command += ["--backend=ray", f"--address={ray.get_runtime_context().gcs_address}"]
-    with subprocess.Popen(
-        glov(*command, "--headless"), stderr=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as driver:
+    with swept(ray, sweep, "seed=0:1") as driver:
         paused_after_a_step(job.folder)
         driver.kill()
     wait_until(lambda: not is_driven(job.folder), "the end of the trial's process")
