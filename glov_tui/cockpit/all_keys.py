@@ -11,6 +11,7 @@ from glov_tui.cockpit.panes.accuracy import AccuracyPane
 from glov_tui.cockpit.panes.candidates import CandidatesPane
 from glov_tui.cockpit.panes.examples import ExamplesPane
 from glov_tui.cockpit.panes.log import LogPane
+from glov_tui.cockpit.screens.configuration import ConfigScreen
 from glov_tui.cockpit.screens.details import DetailsScreen
 from glov_tui.cockpit.screens.editor import EditorScreen
 from glov_tui.cockpit.screens.export import ExportScreen
@@ -42,6 +43,7 @@ KINDS: dict[str, tuple[type[DOMNode], ...]] = {
     "inject": (TemplatesArea, InjectScreen),
     "editor": (EditorScreen,),
     "options": (OptionsScreen, Choice, ValueField),
+    "configuration": (ConfigScreen,),
     "details": (DetailsScreen,),
     "why did it win?": (WhyScreen,),
     "lab book": (NoteScreen, LabBookScreen),

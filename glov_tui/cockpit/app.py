@@ -197,7 +197,7 @@ class GlovApp(UserActions, GoingActions, WhyActions):
             text = cut(f"{best.accuracy:.1%} {clean(best.text)}", room)
             self.notify(text, title="New best", markup=False, timeout=4)
         if state.status != self._announced_status:
-            self._announced_status = state.status
+            before, self._announced_status = self._announced_status, state.status
             if state.status == "failed":
                 cut_off = self.remote is not None and self.remote.interrupted
                 for line in self.screen_stack[0].query(StatusLine):
@@ -210,6 +210,8 @@ class GlovApp(UserActions, GoingActions, WhyActions):
             elif state.status == "finished":
                 self.notify(said_at_the_end(state), title="Finished", timeout=60)
                 self.bell()
+                if before:  # and it was not over when this screen came
+                    self.show_result()
         if self.is_leaving and (self.session.ended or state.status in ENDED):
             self.exit()
 
@@ -224,6 +226,8 @@ class GlovApp(UserActions, GoingActions, WhyActions):
         if not (self.attached_allows(action) and self.going_allows(action)):
             return False
         if not self.find_allows(action, parameters):
+            return False
+        if not self.look_allows(action):
             return False
         status = self.session.state.status
         if action in ("pause", "resume") and (action == "resume") != (status == "paused"):

@@ -29,6 +29,10 @@ TASKS: dict[str, tuple[str, ...]] = {
         "find_next",
         "end_find",
         "history",
+        "go_to_step",
+        "configuration",
+        "result",
+        "close_result",
         "redraw",
         "help",
         "command_palette",
@@ -54,7 +58,7 @@ _IDS = {
     "find_next(1)": "find-next",
     "find_next(-1)": "find-before",
 }
-_FIXED = ("pane", "end_find")  # a key a pane; what escape does everywhere
+_FIXED = ("pane", "end_find", "close_result")  # a key a pane; what escape does everywhere
 
 
 def with_ids(bindings: Iterable[Binding]) -> list[Binding]:
@@ -125,6 +129,23 @@ KEYS: list[Binding] = [
     Binding("u", "undo", "Undo", tooltip="Take back the latest edit that still waits"),
     Binding("f", "fork", "Fork", tooltip="Write a fork of the run from the last step that is done"),
     Binding("w", "why", "Why", tooltip="Why did it win? This template beside the best or another"),
+    Binding("r", "result", "Result", tooltip="The result of a run that has ended, or put it away"),
+    Binding("escape", "close_result", "Close", show=False, tooltip="Put the result away"),
+    Binding(
+        "C",
+        "configuration",
+        "Config",
+        key_display="C",
+        show=False,
+        tooltip="The run's whole configuration, and who edited what",
+    ),
+    Binding(
+        "g",
+        "go_to_step",
+        "Go to step",
+        show=False,
+        tooltip="Look at the step of the selected template, log line or value of the chart",
+    ),
     Binding("h", "history", "History", tooltip="Look at earlier steps, and back to live"),
     Binding(
         "left_square_bracket",

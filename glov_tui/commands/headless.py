@@ -12,19 +12,17 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.common.stop_signals import stop_on_signal
-from engine.common.wording import counted
 from engine.remote.server import attachable
 from engine.run.commands import Stop
-from engine.run.result import Ensemble, OnTestSplit, OnTraining, PrintedResult, RunResult, summarise
+from engine.run.result import PrintedResult, summarise
 from engine.run.state import RunState
-from engine.search.registry import DEFAULT_SEARCH
 from engine.session.interface import Session
 from engine.session.local import LocalSession
 from engine.session.telling.teller import telling
 from engine.storage.run_folder import LOG, run_argument
-from glov_tui.common.accuracy import with_interval
 from glov_tui.common.members import with_repeats
 from glov_tui.common.progress import format_seconds, seconds_left
+from glov_tui.common.results import ensemble_title, few_shot, on_test, result_title
 from glov_tui.common.text import clean
 from glov_tui.terminal.outliving import ProgressConsole, Readers, outliving_the_terminal
 from glov_tui.terminal.printing import print_json
@@ -164,36 +162,19 @@ def _phase(state: RunState) -> str:
     return state.progress.phase
 
 
-def _result_title(result: RunResult) -> str:
-    search = result["search"]
-    by = f" of {search} search" if search != DEFAULT_SEARCH else ""
-    return clean(f"{result['run']}: {counted(result['steps'], 'step')}{by}")
-
-
 def _result_lines(state: RunState) -> RenderableType:
     """The result for a narrow terminal: each template under its accuracies."""
     result = summarise(state)
-    lines = [_result_title(result)]
+    lines = [result_title(result)]
     for name, row in (("seed", result["baseline"]), ("best", result["best"])):
-        lines.append(f"{name}: few-shot {_few_shot(row)}, test {_on_test(row)}")
+        lines.append(f"{name}: few-shot {few_shot(row)}, test {on_test(row)}")
         lines.append(f"  {clean(row['template'] or '-')}")
     ensemble = result["ensemble"]
-    lines.append(f"{_ensemble_title(ensemble)}: test {_on_test(ensemble)} (95 % intervals)")
+    lines.append(f"{ensemble_title(ensemble)}: test {on_test(ensemble)} (95 % intervals)")
     lines += [f"  {clean(member)}" for member in with_repeats(ensemble["templates"])]
     if state.spent is not None:
         lines.append(f"the LLM's server: {state.spent.describe()}")
     return Text("\n".join(lines))
-
-
-def _ensemble_title(ensemble: Ensemble) -> str:
-    selection = ensemble["selection"]
-    return f"ensemble ({selection})" if selection is not None else "ensemble"
-
-
-def _few_shot(row: OnTraining) -> str:
-    if row["train_accuracy"] is None:
-        return "-"
-    return f"{row['train_accuracy']:.1%}{_probability(row['train_probability'])}"
 
 
 def _in_cell(accuracy: str) -> str:
@@ -201,21 +182,16 @@ def _in_cell(accuracy: str) -> str:
     return accuracy.replace(" P ", "\nP ")
 
 
-def _probability(found: float | None) -> str:
-    """Behind an accuracy: the mean probability of the true class, where it is known."""
-    return "" if found is None else f" P {found:.1%}"
-
-
 def _result_table(state: RunState) -> RenderableType:
     result = summarise(state)
-    table = Table(title=Text(_result_title(result)), title_justify="left")
+    table = Table(title=Text(result_title(result)), title_justify="left")
     table.add_column("")
     table.add_column("template", overflow="fold")
     table.add_column("few-shot", justify="right", no_wrap=True)
     table.add_column("test (95 %)", justify="right", no_wrap=True)
     for name, row in (("seed", result["baseline"]), ("best", result["best"])):
         text = Text(clean(row["template"] or "-"))
-        table.add_row(name, text, _in_cell(_few_shot(row)), _in_cell(_on_test(row)))
+        table.add_row(name, text, _in_cell(few_shot(row)), _in_cell(on_test(row)))
     told = []
     if result["baseline"]["test_probability"] is not None:
         told.append("P: mean probability of the true class")
@@ -229,11 +205,6 @@ def _result_table(state: RunState) -> RenderableType:
         table.caption_justify = "left"
     ensemble = result["ensemble"]
     templates = Text("\n".join(clean(member) for member in with_repeats(ensemble["templates"])))
-    title = _ensemble_title(ensemble).replace(" ", "\n")
-    table.add_row(title, templates, "", _in_cell(_on_test(ensemble)))
+    title = ensemble_title(ensemble).replace(" ", "\n")
+    table.add_row(title, templates, "", _in_cell(on_test(ensemble)))
     return table
-
-
-def _on_test(row: OnTestSplit) -> str:
-    told = with_interval(row["test_accuracy"], row["test_interval"])
-    return told + _probability(row["test_probability"])

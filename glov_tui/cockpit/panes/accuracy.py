@@ -71,6 +71,10 @@ class AccuracyPane(LineChart):
         begin = state.best_at_begin
         return len(state.steps), len(state.tests), len(state.edits), human, seed, begin, state.notes
 
+    async def action_select_point(self) -> None:  # type: ignore[override]
+        """Look at the step of the value under the cursor."""
+        await self.app.run_action("go_to_step")
+
     def action_all_steps(self) -> None:
         """Show the steps so far, or all steps of the run."""
         self._all_steps = not self._all_steps

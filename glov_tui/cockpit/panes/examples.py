@@ -334,6 +334,10 @@ class ExamplesPane(Vertical):
         """Whether the filter is shown."""
         return self.has_class("-filtering")
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Escape is the filter's only while there is one."""
+        return action != "end_filter" or self.is_filtered
+
     def next_row(self, by: int) -> None:
         """Select the next of the rows, or the one before; behind the last is the first."""
         rows = len(self.table.keys)

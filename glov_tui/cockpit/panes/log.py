@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections.abc import Hashable
 from typing import ClassVar
 
@@ -11,16 +12,17 @@ from textual.binding import Binding, BindingType
 from engine.run.state import RunState
 from glov_tui.common.glyphs import Glyphs
 from glov_tui.common.text import clean, cut
+from glov_tui.widgets.item_view import ItemView
 from glov_tui.widgets.spans import Line
-from glov_tui.widgets.text_view import TextView
 
 _STYLES = {"info": "", "warning": "note", "error": "bad"}
 
 
-class LogPane(TextView):
+class LogPane(ItemView):
     """Facts of the run with their local time; follows the end unless scrolled up.
 
-    A fact is one row, cut where it is longer; warnings and errors are always shown whole.
+    A fact is one row, cut where it is longer; warnings and errors are always shown whole. The
+    cursor is on the newest one until it is moved.
     """
 
     TITLE: ClassVar[str] = "log"
@@ -29,8 +31,9 @@ class LogPane(TextView):
         Binding("enter", "fold", "Fold", tooltip="A row each, or whole", show=False)
     ]
 
-    def __init__(self, _glyphs: Glyphs) -> None:
-        super().__init__(follow=True, id="log")
+    def __init__(self, glyphs: Glyphs) -> None:
+        super().__init__(glyphs.changed, follow=True, id="log")
+        self._times: list[float] = []
         self._fold(True)
 
     def _fold(self, folds: bool) -> None:
@@ -47,8 +50,17 @@ class LogPane(TextView):
         clock, *rest = line
         if not self._folds or any(style for _, style in rest):
             return super().rows(line, width)
-        text = "".join(text for text, _ in rest)
-        return [(clock, (cut(text, width - len(clock[0])), ""))]
+        text = cut("".join(text for text, _ in rest), width - 1 - len(clock[0]))
+        return [((" ", ""), clock, (text, ""))]
+
+    def step_here(self, state: RunState) -> int:
+        """The step in which the line under the cursor was said."""
+        at = self.cursor
+        if at is None:
+            return state.steps_done
+        ends = [step.time for step in state.steps]
+        index = bisect_left(ends, self._times[at])
+        return state.steps[index].step if index < len(ends) else state.step
 
     def fingerprint(self, state: RunState) -> Hashable:
         """The log only grows, so its last line and length tell."""
@@ -60,4 +72,8 @@ class LogPane(TextView):
         for entry in state.log:
             clock = time.strftime("%H:%M:%S ", time.localtime(entry.time))
             lines.append(((clock, "dim"), (clean(entry.text), _STYLES[entry.level])))
-        self.set_lines(lines)
+        newest = self.cursor is None or self.cursor == len(self._times) - 1
+        self._times = [entry.time for entry in state.log]
+        self.set_items(lines, range(len(lines)))
+        if newest:
+            self._cursor = max(0, len(lines) - 1)
