@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 from textual import on
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import BindingType
-from textual.containers import Container
+from textual.containers import Container, Horizontal
 from textual.events import ScreenResume
 from textual.screen import Screen
 from textual.widgets import Static
@@ -110,7 +110,7 @@ class GlovApp(UserActions, GoingActions, WhyActions):
         yield BestTemplate()
         yield MachineLine(self._glyphs)
         yield Static(screen_tabs(self._pane, self._cells[0]), id="tabs", markup=False)
-        with Container(id="panes"):
+        with Horizontal(id="middle"), Container(id="panes"):
             panes = {entry.name: entry.make(self._glyphs) for entry in ENTRIES}
             for name in self._order():
                 pane = panes[name].add_class("pane", update=False)

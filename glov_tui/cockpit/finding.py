@@ -51,7 +51,7 @@ class FindActions(PaneLayout):
 
     def action_find(self) -> None:
         """Look for a text in the pane that has the focus; templates are filtered."""
-        line, pane = self._find_line, self._focused
+        line, pane = self._find_line, self.screen_stack[0].focused
         if line is None or not isinstance(pane, TextView):
             self.action_show_pane("examples")
             self.screen_stack[0].query_one(ExamplesPane).start_filter()

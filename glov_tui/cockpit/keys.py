@@ -31,6 +31,7 @@ TASKS: dict[str, tuple[str, ...]] = {
         "history",
         "go_to_step",
         "configuration",
+        "details_beside",
         "result",
         "close_result",
         "redraw",
@@ -138,6 +139,14 @@ KEYS: list[Binding] = [
         key_display="C",
         show=False,
         tooltip="The run's whole configuration, and who edited what",
+    ),
+    Binding(
+        "D",
+        "details_beside",
+        "Details",
+        key_display="D",
+        show=False,
+        tooltip="Keep the details of the selected template open beside the panes",
     ),
     Binding(
         "g",

@@ -31,6 +31,7 @@ class PaneLayout(AttachedActions):
     _cells = (80, 24)
     _drawn: RunState | None = None
     _zoomed = False
+    _beside = 0  # columns of what stands beside the panes
     _pane = "examples"
     _side = "steering"  # the third pane where three fit
     _focused: DOMNode | None = None  # the pane with the focus
@@ -53,7 +54,7 @@ class PaneLayout(AttachedActions):
     @property
     def _layout_name(self) -> str:
         """Which layout fits: wide and medium show all panes, small three, single one."""
-        width, height = self._cells
+        width, height = self._cells[0] - self._beside, self._cells[1]
         if self._zoomed or width < 80 or height < 24:
             return "single"
         if width < NARROW or height < SHORT:

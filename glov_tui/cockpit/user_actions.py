@@ -8,8 +8,8 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from engine.common.errors import UserError
+from glov_tui.cockpit.beside import BesideActions
 from glov_tui.cockpit.keys import KEYS, PAST_KEYS, with_ids
-from glov_tui.cockpit.looking import LookActions
 from glov_tui.cockpit.panes.accuracy import AccuracyPane
 from glov_tui.cockpit.panes.candidates import CandidatesPane
 from glov_tui.cockpit.panes.examples import ExamplesPane
@@ -52,7 +52,7 @@ def _taken() -> dict[str, str]:
     return taken
 
 
-class UserActions(LookActions):
+class UserActions(BesideActions):
     """Reads the settings before the first paint, so that nothing is bound or coloured twice."""
 
     _settings = UserSettings()
