@@ -40,7 +40,7 @@ from engine.storage.check import check_run
 from engine.storage.journal import Journal, read_journal
 from engine.storage.run_folder import EVENTS, LOG, PREDICTIONS, SUMMARY
 from engine.vlm.dual_encoder.text_features import TextFeatures
-from glov_tui.cockpit.screens.details import details
+from glov_tui.cockpit.template_lines import details
 from tests.support.forking import Glov, warm_glov
 from tests.support.kill_points import NOTHING, KillPoint, KillPoints, kinds
 from tests.support.sealing import resealed

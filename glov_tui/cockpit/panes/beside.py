@@ -12,6 +12,7 @@ from textual.worker import get_current_worker
 
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
+from glov_tui.cockpit.template_lines import details
 from glov_tui.common.text import clean
 from glov_tui.widgets.spans import Line
 from glov_tui.widgets.text_view import TextView
@@ -71,8 +72,6 @@ class BesideView(TextView):
         self._draw()
 
     def _draw(self) -> None:
-        from glov_tui.cockpit.screens.details import details
-
         if self._template is not None and self._shown is not None:
             self.set_lines(details(self._template, self._shown, self._read))
 

@@ -8,7 +8,7 @@ from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.state import RunState
 from glov_tui.cockpit.panes.examples import ExamplesPane
-from glov_tui.cockpit.screens.details import details
+from glov_tui.cockpit.template_lines import details
 from tests.support.sessions import HeldSession, cockpit, loaded, one_step, scored, settle
 
 WHOLE, PART = "a <category> of all.", "a <category> of some."

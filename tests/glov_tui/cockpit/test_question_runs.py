@@ -19,8 +19,9 @@ from glov_tui.cockpit.panes.accuracy import AccuracyPane
 from glov_tui.cockpit.panes.candidates import CandidatesPane
 from glov_tui.cockpit.panes.examples import ExamplesPane
 from glov_tui.cockpit.panes.status import StatusLine
-from glov_tui.cockpit.screens.details import DetailsScreen, details
+from glov_tui.cockpit.screens.details import DetailsScreen
 from glov_tui.cockpit.screens.inject import TemplatesArea
+from glov_tui.cockpit.template_lines import details
 from glov_tui.widgets.row_table import RowTable
 from glov_tui.widgets.text_view import TextView
 from tests.support.patience import until
