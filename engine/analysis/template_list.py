@@ -76,6 +76,20 @@ def read_list(path: Path, task: Task) -> tuple[Subject, ...]:
     return tuple(subjects)
 
 
+def read_texts(path: Path) -> list[str]:
+    """The texts of such a file as they are, whether they are templates or not; each once.
+
+    Raises:
+        DataError: if the file can't be read, or has no text in it; names the file and the line.
+    """
+    found = _read(path, read_text(path, DataError, _LONGEST))
+    texts = (" ".join(text.split()) for one in found for text in one.templates)
+    distinct = [text for text in dict.fromkeys(texts) if text]
+    if not distinct:
+        raise DataError(f"{path}: there is no template in it")
+    return distinct
+
+
 def _checked(text: str, where: str, task: Task) -> str:
     template = PLACEHOLDER_SPELLINGS.sub(PLACEHOLDER, text.strip())
     if not template:

@@ -107,7 +107,8 @@ class RunState(RunFacts):
             case ev.TemplateInjected():
                 return replace(self, waiting=(*self.waiting, event))
             case ev.InjectionRefused():
-                return self._without_waiting(event.template)
+                refused = (*self.not_scored, event)
+                return replace(self._without_waiting(event.template), not_scored=refused)
             case ev.RunPaused():
                 return replace(self, status="paused", paused_at=event.time)
             case ev.RunResumed():
@@ -180,6 +181,7 @@ class RunState(RunFacts):
             edits_made=self.edits_made,
             pending=self._still_pending(self.step_begin.pending),
             waiting=self.waiting,
+            not_scored=self.not_scored,
             notes=self.notes,
             notes_made=self.notes_made,
         )

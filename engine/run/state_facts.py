@@ -70,6 +70,7 @@ class RunFacts:
     anchors_held: bool = False  # chosen by a person: the optimiser leaves them alone
     next_messages: tuple[Message, ...] | None = None  # sent in place of the composed ones
     waiting: tuple[ev.TemplateInjected, ...] = ()  # a person's templates that are to be scored
+    not_scored: tuple[ev.InjectionRefused, ...] = ()  # a person's templates that could not be
     notes: Notes = ()
     notes_made: int = 0  # with those that were taken away
     steps: tuple[ev.StepFinished, ...] = ()

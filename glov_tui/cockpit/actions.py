@@ -37,6 +37,7 @@ from engine.vlm.task import Task
 from glov_tui.cockpit import choices
 from glov_tui.cockpit.notices import NoticesApp
 from glov_tui.cockpit.panes.pane import DetailsRequested
+from glov_tui.common.glyphs import ASCII, UNICODE
 from glov_tui.common.text import clean
 from glov_tui.terminal.external_editor import edit_text
 from glov_tui.terminal.governor import Governor
@@ -80,6 +81,7 @@ class RunActions(NoticesApp):
     _lab_values: LabValues | None = None
     _expected: RunState | None = None
     _expected_at = 0.0
+    _last_list: tuple[dict[str, tuple[str, bool]], float] | None = None  # for ``InjectedScreen``
     _injected: dict[str, bool]  # by key; whether the template was scored before
 
     def _repaint(self, state: RunState, *, by_user: bool = False) -> None:
@@ -221,12 +223,15 @@ class RunActions(NoticesApp):
         accept, task = config.proposal.accept, task_of(config.vlm)
 
         def done(lines: list[str] | None) -> None:
-            for line in lines or []:
-                self._inject(line, accept, task)
+            if lines and len(lines) > 1:
+                self._inject_all(lines, accept, task)
+            elif lines:
+                self._inject(lines[0], accept, task)
 
         selected = self.session.state.find(self._selected() or "")
         template = selected.text if selected is not None else ""
-        self._open(InjectScreen(self.may_drive, accept, task, template), done)
+        state = lambda: self.session.state  # noqa: E731
+        self._open(InjectScreen(self.may_drive, accept, task, state, template), done)
 
     def _inject(self, text: str, accept: Accept, task: Task) -> None:
         """Send a template, and show what comes of it as soon as it is known."""
@@ -234,6 +239,33 @@ class RunActions(NoticesApp):
         known = self.session.state.find(key) is not None
         self._send(InjectTemplate(text=text))
         self._injected[key] = known
+
+    def _inject_all(self, lines: list[str], accept: Accept, task: Task) -> None:
+        """Send several templates, and show what comes of them in a table."""
+        from glov_tui.cockpit.injecting import key_of
+
+        state = self.session.state
+        keys = {key_of(line, accept, task): line for line in lines}
+        asked = {key: (line, state.find(key) is not None) for key, line in keys.items()}
+        new = [line for line, was_known in asked.values() if not was_known]
+        for line in new[:-1]:
+            self.session.send(InjectTemplate(text=line))
+        if new:  # what comes of the last one is looked at closely
+            self._send(InjectTemplate(text=new[-1]))
+        before = state.best.accuracy if state.best is not None else 0.0
+        self._last_list = asked, before
+        self.action_injected()
+
+    def action_injected(self) -> None:
+        """Show what came of the last list of templates."""
+        from glov_tui.cockpit.screens.injected import InjectedScreen
+
+        if self._last_list is None:
+            self.notify("No list of templates was injected from this screen (i).", timeout=5)
+            return
+        glyphs = ASCII if self.ascii_only else UNICODE
+        asked, before = self._last_list
+        self._open(InjectedScreen(asked, before, lambda: self.session.state, glyphs))
 
     def _show_injected(self, state: RunState) -> None:
         """Select templates of a person that were scored, and say where they stand."""

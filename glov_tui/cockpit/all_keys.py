@@ -18,10 +18,12 @@ from glov_tui.cockpit.screens.export import ExportScreen
 from glov_tui.cockpit.screens.fork import ForkScreen
 from glov_tui.cockpit.screens.help import HelpScreen, keys_of
 from glov_tui.cockpit.screens.inject import InjectScreen, TemplatesArea
+from glov_tui.cockpit.screens.injected import InjectedScreen
 from glov_tui.cockpit.screens.lab import LabScreen
 from glov_tui.cockpit.screens.lab_book import LabBookScreen
 from glov_tui.cockpit.screens.note import NoteScreen
 from glov_tui.cockpit.screens.options import OptionsScreen
+from glov_tui.cockpit.screens.path import PathScreen
 from glov_tui.cockpit.screens.question import QuestionScreen
 from glov_tui.cockpit.screens.why import WhyScreen
 from glov_tui.widgets.fields import Choice, ValueField
@@ -40,7 +42,7 @@ KINDS: dict[str, tuple[type[DOMNode], ...]] = {
     "steering": (HBars,),
     "texts": (TextView, LogPane),
     "search, while typing": (FindLine,),
-    "inject": (TemplatesArea, InjectScreen),
+    "inject": (TemplatesArea, InjectScreen, InjectedScreen, PathScreen),
     "editor": (EditorScreen,),
     "options": (OptionsScreen, Choice, ValueField),
     "configuration": (ConfigScreen,),

@@ -26,6 +26,9 @@ def own_commands(app: GoingActions, screen: Screen[Any]) -> Iterator[SystemComma
             title = f"{key.description} ({app.get_key_display(key)})"
             yield SystemCommand(title, key.tooltip or "", _runner(app, key.action))
     if lab is None:
+        yield SystemCommand(
+            "Injected templates", "What came of the last list (i)", _runner(app, "injected")
+        )
         yield SystemCommand("All notes (a, f2)", "The lab book", _runner(app, "lab_book"))
         for number, name in enumerate(PANES, 1):
             yield SystemCommand(

@@ -49,6 +49,8 @@ def symbols(glyphs: Glyphs) -> list[tuple[str, str]]:
         (glyphs.changed, "selected row; line of the meta-prompt that is new"),
         ("P+ P-", "the templates that steering goes towards, and away from"),
         (glyphs.pinned, "pinned: always shown to the LLM"),
+        (glyphs.noted, "there is a note on it (a)"),
+        (glyphs.told, "one is told of the run when away (A)"),
         (glyphs.banned, "banned: out of the examples, anchors and ensemble"),
         ("P, prob.", "mean probability of the true class, beside an accuracy"),
         ("h", "injected by a person"),

@@ -13,14 +13,16 @@ from textual.message import Message
 from textual.widgets import Label, TextArea
 
 from engine.prompts.message import Accept
-from engine.prompts.template import PLACEHOLDER, PLACEHOLDER_SPELLINGS, RejectReason
+from engine.run.state import RunState
 from engine.vlm.task import Task
+from glov_tui.cockpit.injecting import Sorted, problem_of, sort_out
 from glov_tui.cockpit.screens.dialog import Dialog
+from glov_tui.cockpit.screens.path import PathScreen
 from glov_tui.common.text import clean
 
-LONG_KEYS = "enter: score, ctrl+j: one more line, escape: cancel"
-SHORT_KEYS = "enter: score, ctrl+j: new line, esc: leave"
-NARROW = 66  # cells, below which the long ones don't fit
+LONG_KEYS = "enter: score, ctrl+j: one more line, f3: a file, escape: cancel"
+SHORT_KEYS = "enter: score, ctrl+j: line, f3: file, esc"
+NARROW = 78  # cells, below which the long ones don't fit
 
 
 class TemplatesArea(TextArea):
@@ -44,12 +46,16 @@ class TemplatesArea(TextArea):
 
 
 class InjectScreen(Dialog[list[str]]):
-    """One template a line; says while typing whether they can be scored.
+    """One template a line; says while typing which can be scored, were scored, or can't be.
 
-    The result are the templates as they were typed; none where the dialog was cancelled.
+    The result are the templates as they were typed, without those that can't be scored; none where
+    the dialog was cancelled.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss([])", "Cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss([])", "Cancel"),
+        Binding("f3", "file", "A file", priority=True, tooltip="Add the templates of a file"),
+    ]
     DEFAULT_CSS = """
     InjectScreen { align: center middle; }
     InjectScreen > Vertical {
@@ -61,20 +67,28 @@ class InjectScreen(Dialog[list[str]]):
     """
 
     def __init__(
-        self, may_save: Callable[[], bool], accept: Accept, task: Task, template: str = ""
+        self,
+        may_save: Callable[[], bool],
+        accept: Accept,
+        task: Task,
+        state: Callable[[], RunState],
+        template: str = "",
     ) -> None:
         """
         Args:
             may_save: says, and tells the person, where nothing can be sent from here now.
             accept: as ``proposal.accept`` of the run.
             task: of its VLM.
+            state: of the run, as it is now.
             template: to begin with; typing replaces it.
         """
         super().__init__()
         self._may_save = may_save
         self._accept = accept
         self._vlm_task = task
+        self._state = state
         self._template = template
+        self._asked: list[str] = []  # lines of which the usable ones are sent at the next enter
 
     def compose(self) -> ComposeResult:
         """The lines, and what is to be said of them."""
@@ -96,40 +110,51 @@ class InjectScreen(Dialog[list[str]]):
         lines = self.query_one(TemplatesArea).text.splitlines()
         return [line.strip() for line in lines if line.strip()]
 
+    def _sorted(self, lines: list[str]) -> Sorted:
+        return sort_out(lines, self._state(), self._accept, self._vlm_task)
+
     @on(TextArea.Changed)
     def _say(self) -> None:
         lines = self._lines()
-        said = problem_of(lines, self._accept, self._vlm_task)
-        if said is None:
-            said = "Can be scored." if len(lines) == 1 else f"{len(lines)} templates to score."
+        if len(lines) > 1:
+            said = self._sorted(lines).describe()
+        else:
+            said = problem_of(lines, self._accept, self._vlm_task) or "Can be scored."
         self.query_one("#problem", Label).update(said)
 
     @on(TemplatesArea.Done)
     def _done(self) -> None:
         lines = self._lines()
         problem = problem_of(lines, self._accept, self._vlm_task)
-        if problem is not None:
-            self.notify(problem, severity="warning", markup=False, timeout=4)
+        found = self._sorted(lines)
+        if problem is not None and not (found.new and lines == self._asked):
+            if found.new:
+                self._asked = lines
+                problem = f"{problem} Enter once more scores the other {len(found.new)}."
+            self.notify(problem, severity="warning", markup=False, timeout=6)
         elif self._may_save():
-            self.dismiss(lines)
+            self.dismiss(list(found.usable))
 
+    def action_file(self) -> None:
+        """Add the templates of a file, as `glov eval --templates` takes them."""
 
-def problem_of(lines: list[str], accept: Accept, task: Task) -> str | None:
-    """What is wrong with the first line that can't be scored; None if all can be."""
-    if not lines:
-        name = f"Write {PLACEHOLDER} where the class name goes; one"
-        return f"{name if task.placeholders.least else 'One'} template a line."
-    for number, line in enumerate(lines, 1):
-        parsed = task.read(line, accept=accept)
-        if parsed.template is None:
-            which = f"Line {number}: the" if len(lines) > 1 else "The"
-            spelled = PLACEHOLDER_SPELLINGS.sub(PLACEHOLDER, line)  # {} is one, too
-            if task.placeholders.reason(line) is RejectReason.NO_PLACEHOLDER:
-                return f"{which} template lacks the placeholder {PLACEHOLDER}."
-            if (problem := task.placeholders.problem(spelled)) is not None:
-                return f"{which} template is no {task.form}: {problem}."
-            reason = parsed.reason.explanation if parsed.reason else "This is no template."
-            detail = f" ({clean(parsed.note)})" if parsed.note else ""
-            text = reason.replace("The reply", "The template").rstrip(".") + detail + "."
-            return f"Line {number}: {text}" if len(lines) > 1 else text
-    return None
+        def chosen(text: str | None) -> None:
+            if text:
+                self._add(text)
+
+        self.app.push_screen(PathScreen("templates of a file"), chosen)
+
+    def _add(self, text: str) -> None:
+        from engine.analysis.template_list import read_texts
+        from engine.common.errors import UserError
+        from engine.common.user_path import user_path
+
+        try:
+            texts = read_texts(user_path(text.strip()))
+        except UserError as error:
+            self.notify(clean(str(error)), severity="error", markup=False, timeout=10)
+            return
+        area = self.query_one(TemplatesArea)
+        before = [] if area.text == self._template else self._lines()
+        area.load_text("\n".join([*before, *(clean(one) for one in texts)]))
+        self._say()
