@@ -14,7 +14,7 @@ from engine.run.commands import Command
 from engine.run.events import Event
 from engine.storage.journal_lines import unsealed
 
-PROTOCOL_VERSION = 4
+PROTOCOL_VERSION = 5
 LONGEST_NAME = 40
 LONGEST_LINE = 256 * 1024  # bytes
 

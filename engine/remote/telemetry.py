@@ -22,8 +22,8 @@ def telemetry_since(shown: RunState, now: RunState) -> list[ev.Event]:
     events: list[ev.Event] = []
     if now.progress is not None and now.progress is not shown.progress:
         events.append(now.progress)
-    if now.gpus is not None and now.gpus is not shown.gpus:
-        events.append(now.gpus)
+    if now.machine is not None and now.machine is not shown.machine:
+        events.append(now.machine)
     news = _streamed(shown, now)
     thoughts = _thought(shown, now)
     if any(news) or any(thoughts):

@@ -39,7 +39,8 @@ from engine.run.step_times import StepTimes as StepTimes
 from engine.run.telemetry import ExperimentEnded as ExperimentEnded
 from engine.run.telemetry import ExperimentProgress as ExperimentProgress
 from engine.run.telemetry import ExperimentStarted as ExperimentStarted
-from engine.run.telemetry import GpusMeasured as GpusMeasured
+from engine.run.telemetry import HostPast as HostPast
+from engine.run.telemetry import MachineMeasured as MachineMeasured
 from engine.run.telemetry import Phase as Phase
 from engine.run.telemetry import Progress as Progress
 from engine.run.telemetry import SampleAnswer as SampleAnswer
@@ -361,7 +362,7 @@ Event = Annotated[
     | RunFailed
     | RunFinished
     | Progress
-    | GpusMeasured
+    | MachineMeasured
     | TokensStreamed
     | ExperimentStarted
     | ExperimentProgress

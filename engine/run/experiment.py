@@ -1,14 +1,15 @@
 """What the steering lab can try, and what comes of it: plain records, no model.
 
-An experiment decodes the run's own meta-prompt with random numbers of its own. It is shown and
-forgotten: no part of the journal, no influence on the run. ``engine.search.lab`` does the work.
+An experiment decodes the run's own meta-prompt with random numbers of its own, or that of a past
+step with the step's. It is shown and forgotten: no part of the journal, no influence on the run.
+``engine.search.lab`` does the work.
 """
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from engine.common.record import Record
+from engine.common.record import Count, Record
 from engine.config import Alpha, AlphaUnit, Pooling, SteeringMode
 from engine.steering.measures import LayerLens, TracedReply
 
@@ -35,13 +36,18 @@ class SteeringSetting(Record):
 
 
 class CompareSettings(Record):
-    """The same prompt and random numbers with two settings, side by side."""
+    """The same prompt and random numbers with two settings, side by side.
+
+    With ``step`` they are those of a step that is past: its meta-prompt, its P+ and P-, its options
+    and its own random numbers. The step's own setting gives the very replies of the run then.
+    """
 
     kind: Literal["compare-settings"] = "compare-settings"
     left: SteeringSetting
     right: SteeringSetting
     replies: Annotated[int, Field(ge=1, le=MAX_REPLIES)] = 4
     seed: int = 0
+    step: Count | None = None
 
 
 class ScanSettings(Record):

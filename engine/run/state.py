@@ -15,7 +15,7 @@ from engine.config.places import with_places
 from engine.prompts.message import Message
 from engine.prompts.template import normalise
 from engine.run import events as ev
-from engine.run.asked import with_question, with_steering
+from engine.run.asked import with_effect, with_question, with_steering
 from engine.run.breaking import replies_counted
 from engine.run.edits import BanTemplate, ChooseAnchors, Edit, PinTemplate, SetNextPrompt, SetOption
 from engine.run.experiment_state import ExperimentState
@@ -45,8 +45,8 @@ class RunState(RunFacts):
         match event:
             case ev.Progress():
                 return replace(self, progress=event)
-            case ev.GpusMeasured():
-                return replace(self, gpus=event)
+            case ev.MachineMeasured():
+                return replace(self, machine=event)
             case ev.TokensStreamed():
                 streams = self.streams or ("",) * len(event.texts)
                 joined = tuple(a + b for a, b in zip(streams, event.texts, strict=True))
@@ -73,7 +73,8 @@ class RunState(RunFacts):
             case ev.SteeringPrepared():
                 return replace(self, steering=event, asked=with_steering(self.asked, event))
             case ev.SteeringMeasured():
-                return replace(self, steering_effect=event)
+                asked = with_effect(self.asked, event)
+                return replace(self, steering_effect=event, asked=asked)
             case ev.ServerUsed():
                 return replace(self, spent=(self.spent or Spent()).with_more(event))
             case ev.ExperimentStarted():
@@ -147,7 +148,7 @@ class RunState(RunFacts):
 
     def _ended(self, status: Status) -> RunState:
         """Without what is true only while an engine is at work."""
-        return replace(self, status=status, progress=None, gpus=None)
+        return replace(self, status=status, progress=None, machine=None)
 
     def _remarked(self, event: ev.Event) -> RunState:
         """With what is to be said of the steering now and was not said before, in the log."""
@@ -173,7 +174,7 @@ class RunState(RunFacts):
             return self
         before = replace(
             self.step_begin,
-            gpus=self.gpus,
+            machine=self.machine,
             log=self.log,
             remarked=self.remarked,
             spent=self.spent,

@@ -48,7 +48,7 @@ class RunFacts:
     steering: ev.SteeringPrepared | None = None
     steering_before: ev.SteeringPrepared | None = None  # of the last steered step before it
     steering_effect: ev.SteeringMeasured | None = None  # of the step under way, or the last one
-    gpus: ev.GpusMeasured | None = None  # of the engine's machine; None once it has ended
+    machine: ev.MachineMeasured | None = None  # the engine's; None once it has ended
     experiment: ExperimentState | None = None  # of the steering lab; no part of the run
     streams: tuple[str, ...] = ()  # replies as they arrive, one per candidate of the attempt
     thoughts: tuple[str, ...] = ()  # their thoughts, where there are any

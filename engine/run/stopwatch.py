@@ -50,6 +50,11 @@ class Stopwatch:
         if self._phase != "paused":
             self._phase = phase
 
+    def so_far(self, phase: StepPhase) -> float:
+        """Seconds of one phase since the last lap."""
+        self._count()
+        return self._lap[phase]
+
     def lap(self) -> StepTimes:
         """Seconds of each phase since the last lap; the next one begins."""
         self._count()

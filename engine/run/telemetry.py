@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 from engine.common.record import Count, Record, Seconds, Share
 from engine.models.gpus import GpuReading, Percent
+from engine.models.host import HostReading
 from engine.run.event_record import EventRecord
 from engine.run.experiment import Experiment, Finding
 
@@ -57,6 +58,8 @@ class Progress(Telemetry):
     detail: str = ""
     done: Count = 0
     total: Count = 0
+    tokens: Count = 0  # of the replies so far, while they are written
+    seconds: Seconds = 0.0  # that these took
     answer: SampleAnswer | None = None  # a few times a second a new one, while templates are scored
     so_far: tuple[TemplateSoFar, ...] = ()  # meanwhile, of each of them
 
@@ -95,9 +98,19 @@ class ExperimentEnded(Telemetry):
     seconds: Seconds = 0.0
 
 
-class GpusMeasured(Telemetry):
-    """The GPUs of the machine that the engine runs on, every two seconds."""
+class HostPast(Record):
+    """Percentages of the last minute, this one last; null where they were not told."""
 
-    kind: Literal["gpus-measured"] = "gpus-measured"
-    gpus: tuple[GpuReading, ...]
-    past: tuple[tuple[Percent | None, ...], ...]  # use of each, of the last minute, this one last
+    use: tuple[Percent | None, ...] = ()  # of all cores
+    own: tuple[Percent | None, ...] = ()  # of the cores that the engine's process may use
+    memory: tuple[Percent | None, ...] = ()  # of the memory, that the engine's process has
+
+
+class MachineMeasured(Telemetry):
+    """The machine that the engine runs on, every two seconds."""
+
+    kind: Literal["machine-measured"] = "machine-measured"
+    gpus: tuple[GpuReading, ...] = ()
+    past: tuple[tuple[Percent | None, ...], ...] = ()  # use of each GPU, of the last minute
+    host: HostReading | None = None
+    host_past: HostPast = HostPast()

@@ -53,6 +53,7 @@ class Subject:
     task: Task
     fitness: Fitness | None = None  # needed for a scan with fitness only
     accept: Accept = "usable"  # as proposal.accept
+    seeds: Sequence[int] = ()  # of replies; none: random numbers of the lab's own
 
 
 def run_experiment(experiment: Experiment, subject: Subject) -> Telemetry:
@@ -134,7 +135,7 @@ def _replies(
     subject: Subject, steering: Steering | None, replies: int, seed: int, count: _Count
 ) -> Generator[ev.ExperimentProgress, None, list[Reply]]:
     """Replies with their traces, the same random numbers for every setting."""
-    seeds = [_reply_seed(seed, i) for i in range(replies)]
+    seeds = subject.seeds[:replies] or [_reply_seed(seed, i) for i in range(replies)]
     work = subject.llm.propose(subject.messages, subject.sampling, seeds, steering, trace=True)
     until = count.done + subject.llm.most_tokens(subject.sampling)
     try:

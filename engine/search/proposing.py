@@ -255,13 +255,21 @@ class ProposingSearch(abc.ABC):
         total = self.llm.most_tokens(sampling)
         state = yield from emit(state, ev.Progress(phase="proposing", total=total))
         columns = self.llm.propose(messages, sampling, seeds, steering)
-        done = 0
+        done = tokens = 0
+        begun = self.clock.so_far("propose")
 
         def progress(waits: str = "") -> ev.Progress:
-            return ev.Progress(phase="proposing", detail=waits, done=min(done, total), total=total)
+            return ev.Progress(
+                phase="proposing",
+                detail=waits,
+                done=min(done, total),
+                total=total,
+                tokens=tokens,
+                seconds=max(0.0, self.clock.so_far("propose") - begun),
+            )
 
         def tell(news: News) -> tuple[ev.Event, ...]:
-            nonlocal done
+            nonlocal done, tokens
             is_waiting = isinstance(news, Waiting) and news.reason
             self.clock.turn("wait" if is_waiting else "propose")
             match news:
@@ -270,6 +278,7 @@ class ProposingSearch(abc.ABC):
                 case TokenColumn():
                     done = done + 1 if news.reached is None else news.reached
                     texts, thoughts = news.texts, news.thoughts
+                    tokens += sum(map(bool, (*texts, *thoughts)))
                     streamed = ev.TokensStreamed(
                         step=step, attempt=attempt, texts=texts, thoughts=thoughts
                     )

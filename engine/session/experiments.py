@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.common.errors import UserError
 from engine.run import events as ev
-from engine.run.experiment import Experiment
+from engine.run.experiment import CompareSettings, Experiment
 from engine.run.state import RunState
 from engine.vlm.families import task_of
 
@@ -16,17 +17,21 @@ if TYPE_CHECKING:
 
 
 def experiment_events(
-    experiment: Experiment, state: RunState, search: Search | None, held: bool
+    experiment: Experiment, state: RunState, search: Search | None, held: bool, folder: Path
 ) -> Generator[ev.ExperimentProgress, None, None]:
     """The telemetry of an experiment on a run that is ``held`` still.
 
     Raises:
-        UserError: if the run is under way, or has no models or no P+ and P- yet.
+        UserError: if the run is under way, or has no models or no P+ and P- yet; or there is no
+            such step in the journal in ``folder``, or it was not steered.
     """
     if not held:
         raise UserError("the lab works while the run is paused")
     if search is None or state.config is None:
         raise UserError("the models are still being loaded")
+    if isinstance(experiment, CompareSettings) and experiment.step is not None:
+        yield from _of_past_step(experiment, experiment.step, state, search, folder)
+        return
     anchors = state.with_pending().anchors  # two held by hand a moment ago count
     if anchors is None:
         raise UserError(
@@ -46,5 +51,32 @@ def experiment_events(
         task=task_of(state.config.vlm),
         fitness=search.fitness,
         accept=state.config.proposal.accept,
+    )
+    yield from run_experiment(experiment, subject)
+
+
+def _of_past_step(
+    experiment: CompareSettings, step: int, state: RunState, search: Search, folder: Path
+) -> Generator[ev.ExperimentProgress, None, None]:
+    from engine.search.lab import Subject, run_experiment
+    from engine.search.proposing import derive_seed
+    from engine.storage.past_step import read_past_step
+
+    past = read_past_step(folder, step)
+    prepared = past.prepared
+    if prepared is None:
+        raise UserError(f"step {step} was not steered: its replies are those without steering")
+    positive, negative = (state.find(key) for key in (prepared.positive, prepared.negative))
+    assert positive is not None and negative is not None
+    seed = search.config.seed
+    subject = Subject(
+        llm=search.llm,
+        messages=past.messages,
+        sampling=past.config.sampling,
+        positive=positive.text,
+        negative=negative.text,
+        task=task_of(past.config.vlm),
+        accept=past.config.proposal.accept,
+        seeds=[derive_seed(seed, step, past.attempt, i) for i in range(len(past.replies))],
     )
     yield from run_experiment(experiment, subject)

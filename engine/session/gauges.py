@@ -9,10 +9,12 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Callable
 
-from engine.models.gpus import GpuReading, Gpus
+from engine.models.gpus import GpuReading, Gpus, Percent
+from engine.models.host import Host, HostReading
 from engine.run import events as ev
 
 SECONDS = 2.0
+FIRST_SECONDS = 0.5  # before the first reading: use is that of a time
 KEPT = 30
 """Readings of the past that are told with each: a minute."""
 
@@ -20,13 +22,25 @@ Say = Callable[[ev.Event], bool]
 """Tells an event; False if nothing can be told any more."""
 
 
+class _Past:
+    """The last readings of gauges, by name; each is a percentage or was not told."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, deque[Percent | None]] = defaultdict(lambda: deque(maxlen=KEPT))
+
+    def with_now(self, name: str, now: Percent | None) -> tuple[Percent | None, ...]:
+        """All that is kept of a gauge, this one last."""
+        self._kept[name].append(now)
+        return tuple(self._kept[name])
+
+
 class Gauges:
-    """Reads what there is every two seconds; nothing where there is no GPU."""
+    """Reads what there is every two seconds."""
 
     def __init__(self, say: Say) -> None:
         self._say = say
         self._stopped = threading.Event()
-        self._past: dict[int, deque[int | None]] = defaultdict(lambda: deque(maxlen=KEPT))
+        self._past = _Past()
         self._thread = threading.Thread(target=self._main, name="glov-gauges", daemon=True)
 
     def start(self) -> None:
@@ -38,14 +52,23 @@ class Gauges:
         self._stopped.set()
 
     def _main(self) -> None:
-        gpus = Gpus.open()
-        while gpus is not None and not self._stopped.is_set():
-            if not self._say(self._measured(gpus.read())):
+        gpus, host = Gpus.open(), Host()
+        seconds = min(FIRST_SECONDS, SECONDS)
+        while not self._stopped.wait(seconds):
+            read = gpus.read() if gpus is not None else ()
+            if not self._say(self._measured(host.read(), read)):
                 return
-            self._stopped.wait(SECONDS)
+            seconds = SECONDS
 
-    def _measured(self, readings: tuple[GpuReading, ...]) -> ev.GpusMeasured:
-        for reading in readings:
-            self._past[reading.number].append(reading.use)
-        past = tuple(tuple(self._past[reading.number]) for reading in readings)
-        return ev.GpusMeasured(gpus=readings, past=past)
+    def _measured(self, host: HostReading, gpus: tuple[GpuReading, ...]) -> ev.MachineMeasured:
+        past = self._past.with_now
+        return ev.MachineMeasured(
+            gpus=gpus,
+            past=tuple(past(f"gpu {reading.number}", reading.use) for reading in gpus),
+            host=host,
+            host_past=ev.HostPast(
+                use=past("use", host.use),
+                own=past("own", host.own_use),
+                memory=past("memory", host.own_share),
+            ),
+        )

@@ -238,7 +238,9 @@ class Obeyer:
         self._publish(ev.ExperimentStarted(experiment=experiment))
         problem: str | None = None
         try:
-            events = experiment_events(experiment, self._publisher.state, self.search, self._hold)
+            events = experiment_events(
+                experiment, self._publisher.state, self.search, self._hold, self._publisher.folder
+            )
             with self._keeping_nothing(), contextlib.closing(events) as work:
                 for event in work:
                     self._publish(event)

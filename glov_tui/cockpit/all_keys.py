@@ -21,14 +21,18 @@ from glov_tui.cockpit.screens.inject import InjectScreen, TemplatesArea
 from glov_tui.cockpit.screens.injected import InjectedScreen
 from glov_tui.cockpit.screens.lab import LabScreen
 from glov_tui.cockpit.screens.lab_book import LabBookScreen
+from glov_tui.cockpit.screens.machine import MachineScreen
 from glov_tui.cockpit.screens.note import NoteScreen
 from glov_tui.cockpit.screens.options import OptionsScreen
 from glov_tui.cockpit.screens.path import PathScreen
 from glov_tui.cockpit.screens.question import QuestionScreen
+from glov_tui.cockpit.screens.steering_over_time import SteeringScreen
+from glov_tui.cockpit.screens.step_replies import StepRepliesScreen
 from glov_tui.cockpit.screens.why import WhyScreen
 from glov_tui.widgets.fields import Choice, ValueField
 from glov_tui.widgets.find_line import FindLine
 from glov_tui.widgets.hbars import HBars
+from glov_tui.widgets.heat_map import HeatMap
 from glov_tui.widgets.heat_table import HeatTable
 from glov_tui.widgets.item_view import ItemView
 from glov_tui.widgets.line_chart import LineChart
@@ -51,6 +55,8 @@ KINDS: dict[str, tuple[type[DOMNode], ...]] = {
     "lab book": (NoteScreen, LabBookScreen),
     "fork, export, questions": (ForkScreen, ExportScreen, QuestionScreen),
     "steering lab": (LabScreen, GridView, HeatTable),
+    "steering over time": (SteeringScreen, HeatMap, StepRepliesScreen),
+    "machine": (MachineScreen,),
     "help": (HelpScreen,),
 }
 """The widgets and screens with keys of their own."""

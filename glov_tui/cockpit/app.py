@@ -32,6 +32,7 @@ from glov_tui.cockpit.going import GoingActions
 from glov_tui.cockpit.keys import KEYS, PAST_KEYS, with_ids
 from glov_tui.cockpit.late import import_late
 from glov_tui.cockpit.layout import MIN_HEIGHT, MIN_WIDTH
+from glov_tui.cockpit.measured import MeasuredActions
 from glov_tui.cockpit.notices import said_at_the_end
 from glov_tui.cockpit.palette import own_commands
 from glov_tui.cockpit.panes.best import BestTemplate
@@ -69,7 +70,7 @@ class CockpitScreen(Screen[None]):
         self._shown_before = True
 
 
-class GlovApp(UserActions, GoingActions, WhyActions):
+class GlovApp(UserActions, GoingActions, WhyActions, MeasuredActions):
     """Wires a session to the panes, and keys to commands."""
 
     TITLE = "glov"

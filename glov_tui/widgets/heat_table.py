@@ -123,11 +123,16 @@ class HeatTable(Widget, can_focus=True):
     def _name_width(self) -> int:
         return max(text_width(text) for text in (*self._rows, self._corner)) + 1
 
+    @property
+    def _below(self) -> int:
+        """Lines under the rows."""
+        return 0
+
     def _fitting(self) -> tuple[int, int]:
         """How many rows and columns are in view."""
         if not (self._rows and self._columns and self.size.area):
             return 0, 0
-        rows = self.size.height - 1
+        rows = self.size.height - 1 - self._below
         columns = (self.size.width - self._name_width) // self._cell_width
         return max(1, rows), max(1, columns)
 
@@ -148,8 +153,7 @@ class HeatTable(Widget, can_focus=True):
     def _draw(self, grid: Grid, rows: int, columns: int) -> None:
         name, width = self._name_width, self._cell_width
         grid.text(0, 0, self._corner.rjust(name - 1), "header")
-        for i, label in enumerate(self._columns[self._left : self._left + columns]):
-            grid.text(name + i * width + 3, 0, label, "header", name + (i + 1) * width)
+        self._draw_heads(grid, self._columns[self._left : self._left + columns])
         for y, label in enumerate(self._rows[self._top : self._top + rows], 1):
             grid.text(0, y, label.rjust(name - 1), "header")
             row = self._cells[self._top + y - 1]
@@ -166,6 +170,11 @@ class HeatTable(Widget, can_focus=True):
         ):
             if hidden:
                 grid.put(x, y, sign, "header")
+
+    def _draw_heads(self, grid: Grid, shown: Sequence[str]) -> None:
+        name, width = self._name_width, self._cell_width
+        for i, label in enumerate(shown):
+            grid.text(name + i * width + 3, 0, label, "header", name + (i + 1) * width)
 
     def _draw_cell(
         self, grid: Grid, x: int, y: int, cell: HeatCell, width: int, here: bool

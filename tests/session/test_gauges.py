@@ -24,16 +24,16 @@ gauges.SECONDS = 0.05
 told = []
 folder = Path(sys.argv[-1] if len(sys.argv) > 1 else FOLDER)
 session = LocalSession.create(
-    demo(), folder, on_event=lambda event, state: told.append((event.kind, state.gpus))
+    demo(), folder, on_event=lambda event, state: told.append((event.kind, state.machine))
 )
 session.start()
 assert session.wait(500)
-measured = [gpus for kind, gpus in told if kind == "gpus-measured"]
+measured = [machine for kind, machine in told if kind == "machine-measured"]
 print(json.dumps({
     "status": session.state.status,
     "last": measured[-1].model_dump(mode="json") if measured else None,
-    "after": session.state.gpus is not None,
-    "journaled": "gpus-measured" in (folder / EVENTS).read_text(),
+    "after": session.state.machine is not None,
+    "journaled": "machine-measured" in (folder / EVENTS).read_text(),
 }))
 """
 
@@ -48,18 +48,18 @@ def test_a_run_tells_what_it_measures_and_keeps_nothing_of_it(tmp_path: Path) ->
     assert not told["after"] and not told["journaled"]  # what was is no more once it has ended
 
 
-def measured(use: int) -> ev.GpusMeasured:
+def measured(use: int) -> ev.MachineMeasured:
     reading = GpuReading(number=0, name="H200", use=use)
-    return ev.GpusMeasured(gpus=(reading,), past=((50, use),))
+    return ev.MachineMeasured(gpus=(reading,), past=((50, use),))
 
 
 def test_a_screen_that_comes_late_is_sent_the_last_minute() -> None:
     now = RunState().apply(measured(10)).apply(measured(20))
     (event,) = telemetry_since(RunState(), now)
-    assert RunState().apply(event).gpus == now.gpus
+    assert RunState().apply(event).machine == now.machine
     assert telemetry_since(now, now) == []
 
 
 @pytest.mark.parametrize("end", [ev.RunFinished, ev.RunStopped])
 def test_gauges_end_with_the_run(end: type) -> None:
-    assert RunState().apply(measured(10)).apply(end(step=1)).gpus is None
+    assert RunState().apply(measured(10)).apply(end(step=1)).machine is None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from glov_tui.common.glyphs import ASCII, UNICODE
 
@@ -27,13 +28,34 @@ def kl_level(kl: float) -> int:
     return 0 if math.isnan(kl) else bisect_right(KL_STEPS, kl)
 
 
+class Scale(NamedTuple):
+    """Even steps from the least to the largest of some numbers; from 1 to 0 where there is none."""
+
+    low: float = 1.0
+    high: float = 0.0
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Scale:
+        """Of those that are finite."""
+        finite = [value for value in values if math.isfinite(value)]
+        return cls(min(finite), max(finite)) if finite else cls()
+
+    def level(self, value: float) -> int:
+        """The level of a number, 0 to ``LEVELS`` - 1; 0 too where all are equal."""
+        if self.high <= self.low or not math.isfinite(value):
+            return 0
+        share = (value - self.low) / (self.high - self.low)
+        return min(LEVELS - 1, max(0, int(share * LEVELS)))
+
+    def begins(self) -> list[float]:
+        """The number at which each level begins, the first one at the least."""
+        step = (self.high - self.low) / LEVELS
+        return [self.low + step * level for level in range(LEVELS)]
+
+
 def level_between(value: float, values: Sequence[float]) -> int:
     """The level of ``value`` on the scale from the least to the largest of ``values``."""
-    finite = [v for v in values if math.isfinite(v)]
-    if not finite or not math.isfinite(value) or max(finite) == min(finite):
-        return 0
-    share = (value - min(finite)) / (max(finite) - min(finite))
-    return min(LEVELS - 1, max(0, int(share * LEVELS)))
+    return Scale.of(values).level(value)
 
 
 def kl_legend(ascii_only: bool) -> str:

@@ -17,6 +17,7 @@ from engine.models.gpus import GpuReading
 from engine.run.state import RunState
 from glov_tui.common.glyphs import Glyphs
 from glov_tui.common.text import clean, cut
+from glov_tui.widgets.segments import sparkline
 
 GIB = 2**30
 ROWS = 4
@@ -64,7 +65,7 @@ class MachineLine(Static):
 
     def text(self, state: RunState) -> str:
         """The rows for this state at the present size."""
-        measured = state.gpus
+        measured = state.machine
         if measured is None or not measured.gpus:
             return ""
         pairs = list(zip(measured.gpus, measured.past, strict=False))
@@ -103,7 +104,7 @@ class MachineLine(Static):
         if gpu.use is not None:
             yield f"{gpu.use:3d}%"
         if most > 2 and gpu.use is not None:
-            yield self._sparkline(past)
+            yield sparkline(past, 101, self._glyphs.ramp, _SPARK_CELLS)
         if most > 1 and gpu.memory_used is not None and gpu.memory_total is not None:
             yield f"{gpu.memory_used / GIB:.1f}/{gpu.memory_total / GIB:.0f} GiB"
             if most > 3 and gpu.memory_own is not None:
@@ -113,15 +114,6 @@ class MachineLine(Static):
         if most > 4 and gpu.power is not None:
             limit = f"/{gpu.power_limit:.0f}" if gpu.power_limit else ""
             yield f"{gpu.power:.0f}{limit} W"
-
-    def _sparkline(self, past: Sequence[int | None]) -> str:
-        """The use of the last half a minute, the newest last; a blank where it was not told."""
-        ramp = self._glyphs.ramp
-        cells = [
-            " " if use is None else ramp[min(use * len(ramp) // 101, len(ramp) - 1)]
-            for use in past[-_SPARK_CELLS:]
-        ]
-        return "".join(cells).rjust(_SPARK_CELLS)
 
 
 def _padded(text: str, size: int) -> str:

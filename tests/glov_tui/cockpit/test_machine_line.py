@@ -28,8 +28,8 @@ def gpu(number: int = 0, **fields: object) -> GpuReading:
     return GpuReading(number=number, **{**known, **fields})
 
 
-def measured(*gpus: GpuReading) -> ev.GpusMeasured:
-    return ev.GpusMeasured(gpus=gpus, past=tuple((0, 50, one.use) for one in gpus))
+def measured(*gpus: GpuReading) -> ev.MachineMeasured:
+    return ev.MachineMeasured(gpus=gpus, past=tuple((0, 50, one.use) for one in gpus))
 
 
 async def lines(path: Path, size: tuple[int, int], *gpus: GpuReading) -> list[str]:

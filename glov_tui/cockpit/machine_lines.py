@@ -1,0 +1,243 @@
+"""What the machine screen says: CPU, memory, GPUs, tokens per second, where the time went."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from engine.common.wording import counted
+from engine.models.gpus import GpuReading
+from engine.models.host import HostReading
+from engine.run import events as ev
+from engine.run.state import RunState
+from engine.run.state_facts import ENDED
+from engine.run.step_times import STEP_PHASES, StepPhase, StepTimes, sum_of_times
+from glov_tui.common.glyphs import Glyphs
+from glov_tui.common.progress import format_seconds
+from glov_tui.common.text import clean, cut
+from glov_tui.widgets.segments import Segment, segments, sparkline
+from glov_tui.widgets.spans import Line
+
+GIB = 2**30
+SPARK_CELLS = 30
+"""Readings of a minute."""
+LETTERS: dict[StepPhase, str] = {
+    "propose": "P",
+    "steer": "V",
+    "score": "S",
+    "wait": "W",
+    "journal": "J",
+    "other": "O",
+    "test": "T",
+}
+"""Of the phases in a bar; what is paused is in none, as it would dwarf them."""
+_LABEL = 8
+_STEPS_OF_SPEED = 60
+_SHOWN_PAUSE = 0.5  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How it is drawn."""
+
+    width: int  # cells
+    glyphs: Glyphs
+    colours: bool
+
+
+# -- the machine ---------------------------------------------------------------------------------
+
+
+def machine_lines(state: RunState, look: Look, live: bool = True) -> list[Line]:
+    """CPU, memory and GPUs now and over the last minute; ``live``: the present is shown."""
+    measured = state.machine
+    if measured is None or measured.host is None:
+        why = (
+            "Not measured yet: the engine reads its machine every two seconds."
+            if live and state.status not in ENDED
+            else "No engine is at work here: what its machine did is not journaled."
+        )
+        return [((why, "dim"),)]
+    past, host = measured.host_past, measured.host
+    lines = [
+        _row("CPU", _use(host.use), past.use, _of_cores(host, look), look),
+        _row("engine", _use(host.own_use), past.own, _own_cores(host), look),
+        _row("memory", _use(host.own_share), past.memory, _memory(host), look),
+    ]
+    for gpu, used in zip(measured.gpus, measured.past, strict=False):
+        lines.append(_row(f"GPU {gpu.number}", _use(gpu.use), used, _gpu(gpu, look), look))
+    return lines
+
+
+def _row(name: str, now: str, past: Sequence[int | None], about: str, look: Look) -> Line:
+    spark = max(8, min(SPARK_CELLS, look.width - _LABEL - 6 - len(about) - 3))
+    drawn = sparkline(past, 101, look.glyphs.ramp, spark)
+    room = max(0, look.width - _LABEL - 6 - spark - 3)
+    return (
+        (f"{name:<{_LABEL}}", "dim"),
+        (f"{now:>5} ", "strong"),
+        (drawn, "good"),
+        (f"  {cut(about, room)}", ""),
+    )
+
+
+def _use(percent: int | None) -> str:
+    return "-" if percent is None else f"{percent} %"
+
+
+def _of_cores(host: HostReading, look: Look) -> str:
+    degrees = f"{look.glyphs.degree}C"
+    hot = "" if host.temperature is None else f", {host.temperature} {degrees}"
+    return f"of {counted(host.cores, 'core')}{hot}"
+
+
+def _own_cores(host: HostReading) -> str:
+    if host.own_cores is None:
+        return ""
+    return f"{host.own_cores:.1f} of {counted(host.usable_cores or host.cores, 'core')} it may use"
+
+
+def _memory(host: HostReading) -> str:
+    own = "" if host.memory_own is None else f"engine {host.memory_own / GIB:.1f} GiB"
+    if host.memory_used is None or host.memory_total is None:
+        return own
+    all_of_it = f"all {host.memory_used / GIB:.1f} of {host.memory_total / GIB:.1f} GiB"
+    return ", ".join(filter(None, (own, all_of_it)))
+
+
+def _gpu(gpu: GpuReading, look: Look) -> str:
+    """The most important first: where it is narrow its end is cut."""
+    parts = []
+    if gpu.memory_used is not None and gpu.memory_total is not None:
+        memory = f"{gpu.memory_used / GIB:.1f} of {gpu.memory_total / GIB:.0f} GiB"
+        if gpu.memory_own is not None:
+            memory += f" (engine {gpu.memory_own / GIB:.1f})"
+        parts.append(memory)
+    if gpu.temperature is not None:
+        parts.append(f"{gpu.temperature} {look.glyphs.degree}C")
+    if gpu.power is not None:
+        limit = f" of {gpu.power_limit:.0f}" if gpu.power_limit else ""
+        parts.append(f"{gpu.power:.0f}{limit} W")
+    return ", ".join([*parts, clean(gpu.name)])
+
+
+# -- tokens per second -----------------------------------------------------------------------------
+
+
+def tokens_per_second(step: ev.StepFinished) -> float | None:
+    """Of a step's replies: while the LLM was asked, or in all of the step where no phase was timed.
+
+    None where nothing was asked, or it took no time.
+    """
+    seconds = step.times.propose if step.times is not None else step.seconds
+    return step.tokens / seconds if step.tokens and seconds > 0 else None
+
+
+def speed_line(state: RunState, look: Look) -> Line:
+    """Tokens per second: of the step under way, the last one, and the median of all."""
+    speeds = [tokens_per_second(step) for step in state.steps]
+    known = [speed for speed in speeds if speed is not None]
+    now = _speed_now(state)
+    if not known and now is None:
+        return (("tokens/s", "dim"), ("  no step is done yet", "dim"))
+    parts = []
+    if now is not None:
+        parts.append(f"step {state.step}: {now:.0f}")
+    if known:
+        parts.append(f"last {known[-1]:.0f}")
+        parts.append(f"median {statistics.median(known):.0f} of {counted(len(known), 'step')}")
+    text = "  " + ", ".join(parts) + "  "
+    room = min(_STEPS_OF_SPEED, look.width - len("tokens/s") - len(text))
+    drawn = sparkline(speeds, max(known, default=0) * 1.01, look.glyphs.ramp, room).lstrip()
+    return (("tokens/s", "dim"), (text, ""), (drawn if len(drawn) > 1 else "", "good"))
+
+
+def _speed_now(state: RunState) -> float | None:
+    progress = state.progress
+    if progress is None or progress.phase != "proposing" or state.status != "running":
+        return None
+    return progress.tokens / progress.seconds if progress.tokens and progress.seconds > 0 else None
+
+
+# -- where the time went ---------------------------------------------------------------------------
+
+
+def total_lines(state: RunState, look: Look) -> list[Line]:
+    """A bar of all steps, and a key of its parts with their seconds and shares."""
+    found = sum_of_times(step.times for step in state.steps)
+    if found is None:
+        why = (
+            "No step is done yet."
+            if not state.steps
+            else "No step was timed: an earlier glov made this journal."
+        )
+        return [((why, "dim"),)]
+    times, steps = found
+    whole = _unpaused(times)
+    of = f" of {len(state.steps)}" if steps != len(state.steps) else ""
+    head = f"{format_seconds(whole)} in {counted(steps, 'step')}{of}"
+    if steps:
+        head += f", {whole / steps:.2f} s each"
+    head += f"; paused {format_seconds(times.paused)}"
+    lines: list[Line] = [
+        ((cut(head, look.width), ""),),
+        segments(_parts(times), whole, look.width, look.colours),
+    ]
+    return [*lines, *_key(times, whole, look)]
+
+
+def _key(times: StepTimes, whole: float, look: Look) -> Iterator[Line]:
+    """The parts, as many in a line as fit."""
+    row: list[tuple[str, str]] = []
+    used = 0
+    for part in _parts(times):
+        if part.value <= 0:
+            continue
+        share = f"{100 * part.value / whole:.0f} %" if whole > 0 else "-"
+        text = f" {part.style} {part.value:.1f} s {share}  "
+        if used + len(text) + 1 > look.width and row:
+            yield tuple(row)
+            row, used = [], 0
+        row += [(part.letter, part.style), (text, "")]
+        used += len(text) + 1
+    if row:
+        yield tuple(row)
+
+
+def step_lines(steps: Sequence[ev.StepFinished], look: Look) -> list[Line]:
+    """A bar for each step, the newest first, all on the scale of the longest of them."""
+    timed = [(step, step.times) for step in reversed(steps) if step.times is not None]
+    longest = max((_unpaused(times) for _, times in timed), default=0.0)
+    notes = [_note(step, times) for step, times in timed]
+    room = max(map(len, notes), default=0) + 1
+    width = max(8, look.width - 17 - room)
+    return [
+        (
+            (f"{step.step:>5} ", "dim"),
+            (f"{_unpaused(times):>8.2f} s ", ""),
+            *segments(_parts(times), longest, width, look.colours),
+            (f" {note}", "dim"),
+        )
+        for (step, times), note in zip(timed, notes, strict=True)
+    ]
+
+
+def _note(step: ev.StepFinished, times: StepTimes) -> str:
+    speed = tokens_per_second(step)
+    parts = [] if speed is None else [f"{speed:.0f} tok/s"]
+    if times.paused >= _SHOWN_PAUSE:
+        parts.append(f"paused {format_seconds(times.paused)}")
+    return ", ".join(parts)
+
+
+def _parts(times: StepTimes) -> list[Segment]:
+    return [
+        Segment(phase, LETTERS[phase], times.seconds(phase))
+        for phase in STEP_PHASES
+        if phase in LETTERS
+    ]
+
+
+def _unpaused(times: StepTimes) -> float:
+    return times.work + times.test
