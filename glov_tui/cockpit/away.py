@@ -56,6 +56,7 @@ class AwayActions(NoteActions):
     _telling: _Telling | None = None
     _quiet = False
     _quiet_at = float("-inf")
+    _told_shown: bool | None = None  # by the status line
 
     def _begin_telling(self) -> None:
         """Read the user's file; tmux is asked on a thread, as it may take its time."""
@@ -117,10 +118,12 @@ class AwayActions(NoteActions):
 
     def _mark_told(self) -> None:
         told = None if not self._tellers() else not self._quiet
+        if told == self._told_shown:
+            return
+        self._told_shown = told
         for line in self.screen_stack[0].query(StatusLine):  # none while the app closes
-            if line.told != told:
-                line.told = told
-                line.show(self.shown)
+            line.told = told
+            line.show(self.shown)
 
     def _tellers(self) -> list[str]:
         """What tells now, in words."""
