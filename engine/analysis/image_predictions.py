@@ -6,7 +6,6 @@ Read from the run's folder; no model is loaded.
 from __future__ import annotations
 
 import stat
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
 from engine.storage.predictions import ImageIndex, RunPredictions
 from engine.storage.run_folder import EVENTS
+from engine.vlm.confusions import confused_pairs
 from engine.vlm.predictions import ImagePredictions
 
 MOST_WRONG, MOST_SAMPLES = 8, 12
@@ -217,12 +217,8 @@ def _file(source: ImageSource, path: str) -> ImageFile | None:
 
 
 def _confusions(made: Made) -> tuple[Confusion, ...]:
-    labels, names = made.labels[made.seen].tolist(), made.names
-    sizes = Counter(labels)
-    pairs = Counter(zip(labels, made.found.classes[made.seen].tolist(), strict=True))
-    wrong = [(pair, count) for pair, count in pairs.items() if pair[0] != pair[1]]
-    wrong.sort(key=lambda each: (-each[1], -each[1] / sizes[each[0][0]], each[0]))
+    names = (*made.names, None)  # the last one is NO_CLASS
     return tuple(
-        Confusion(names[truth], names[taken] if taken >= 0 else None, count, sizes[truth])
-        for (truth, taken), count in wrong
+        Confusion(made.names[truth], names[taken], count, of)
+        for truth, taken, count, of in confused_pairs(made.found, made.labels)
     )

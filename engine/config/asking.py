@@ -55,6 +55,14 @@ class ProposalConfig(Section):
         description="what each reply is begun with, e.g. a photo of a <category>: the LLM goes on "
         "from there. Makes small LLMs useful, and freezes a part of the template",
     )
+    confusions: int = Field(
+        0,
+        ge=0,
+        le=20,
+        description="tell the LLM so many pairs of classes that the best template confuses most on "
+        "the training images, in words; 0: none (the paper's). They are counted as a step begins, "
+        "so a look at the next meta-prompt has none",
+    )
     system_prompt: str | None = Field(None, description="replaces the built-in system prompt")
     task: str | None = Field(None, description="replaces the built-in description of the task")
     template_file: Given | None = Field(

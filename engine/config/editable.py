@@ -15,6 +15,7 @@ EDITABLE = (
     "proposal.examples",
     "proposal.accept",
     "proposal.reply_prefix",
+    "proposal.confusions",
     "sampling.temperature",
     "sampling.top_p",
     "sampling.top_k",

@@ -6,12 +6,15 @@ they stand in the ranking; the ensemble is all of them, whatever their scores.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from engine.prompts.message import Message
 from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.emitting import Events, emit
 from engine.run.state import RunState
 from engine.run.step_facts import template_scored
+from engine.search.confused import Confused
 from engine.search.measuring import TestScorer
 from engine.search.meta_prompt import MetaPrompt
 from engine.search.proposing import Examples, ProposingSearch
@@ -33,7 +36,12 @@ class GivenTemplates(ProposingSearch):
 
     @classmethod
     def question(
-        cls, meta_prompt: MetaPrompt, state: RunState, step: int, attempt: int = 1
+        cls,
+        meta_prompt: MetaPrompt,
+        state: RunState,
+        step: int,
+        attempt: int = 1,
+        confused: Sequence[Confused] = (),
     ) -> tuple[Message, ...]:
         """Nothing is asked."""
         return ()

@@ -21,6 +21,7 @@ from engine.prompts.jinja_limits import limited_rendering
 from engine.prompts.message import Message
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
+from engine.search.confused import Confused
 from engine.vlm.task import Task
 
 _SHOWN_OF_A_REPLY = 300  # characters
@@ -55,8 +56,11 @@ class MetaPrompt:
         best: Sequence[Example],
         worst: Sequence[Example],
         step: int,
+        confused: Sequence[Confused] = (),
     ) -> tuple[Message, ...]:
         """The system and the user message of one step; an empty system block is left out.
+
+        ``confused`` are the classes that the best template confuses most.
 
         Raises:
             ConfigError: if the template uses an unknown variable or can't be rendered.
@@ -72,6 +76,7 @@ class MetaPrompt:
             "best": list(best),
             "worst": list(worst),
             "step": step,
+            "confused": [pair._asdict() for pair in confused],
         }
         texts = {}
         for block in ("system", "user"):
@@ -119,6 +124,7 @@ def load_meta_prompt(template_file: str | None, task: Task) -> MetaPrompt:
         best=example,
         worst=example,
         step=0,
+        confused=[Confused("one", "two", 1, 2)],
     )
     return prompt
 
@@ -130,10 +136,12 @@ def compose_for(
     best: Sequence[ScoredTemplate],
     worst: Sequence[ScoredTemplate],
     attempt: int = 1,
+    confused: Sequence[Confused] = (),
 ) -> tuple[Message, ...]:
     """The messages that the LLM is asked with in ``step``, a person's own where there are any.
 
-    ``best`` and ``worst`` are its in-context examples, both from low to high accuracy.
+    ``best`` and ``worst`` are its in-context examples, both from low to high accuracy;
+    ``confused`` what the best one confuses most.
 
     The last one is what the reply shall begin with, where ``proposal.reply_prefix`` says so.
 
@@ -160,6 +168,7 @@ def compose_for(
         best=_examples(best),
         worst=_examples(worst),
         step=step,
+        confused=confused,
     )
     if attempt > 1 and state.config.sampling.temperature == 0:
         replies = [(c.attempt, c.reply) for c in state.candidates if c.step == step]

@@ -44,6 +44,8 @@ from engine.run.step_facts import (
 )
 from engine.run.stopwatch import Stopwatch
 from engine.search.bill import Bill
+from engine.search.confused import Confused
+from engine.search.confusions import confused_by
 from engine.search.last_race import last_race
 from engine.search.measuring import TestScorer
 from engine.search.meta_prompt import MetaPrompt, can_ask_again, compose_for
@@ -222,18 +224,29 @@ class ProposingSearch(abc.ABC):
 
     @classmethod
     def question(
-        cls, meta_prompt: MetaPrompt, state: RunState, step: int, attempt: int = 1
+        cls,
+        meta_prompt: MetaPrompt,
+        state: RunState,
+        step: int,
+        attempt: int = 1,
+        confused: Sequence[Confused] = (),
     ) -> tuple[Message, ...]:
-        """As ``engine.search.strategy.SearchClass``."""
+        """As ``engine.search.strategy.SearchClass``; what the best template of the examples
+        ``confused`` is counted, and not known from the state.
+        """
         best, worst = cls.examples(state, step)
-        return compose_for(meta_prompt, state, step, best, worst, attempt)
+        return compose_for(meta_prompt, state, step, best, worst, attempt, confused)
 
     # -- the parts of a step ---------------------------------------------------------------
 
     def _compose(self, state: RunState, step: int, attempt: int) -> Events:
         state = yield from emit(state, ev.Progress(phase="meta-prompt"))
         best, worst = self.examples(state, step)
-        messages = self.question(self.meta_prompt, state, step, attempt)
+        most = configuration(state).proposal.confusions
+        confused: tuple[Confused, ...] = ()
+        if most and best and state.next_messages is None:
+            state, confused = yield from confused_by(state, best[-1], most, self._train)
+        messages = self.question(self.meta_prompt, state, step, attempt, confused)
         event = ev.MetaPromptComposed(
             step=step,
             attempt=attempt,
