@@ -21,6 +21,7 @@ EDITABLE = (
     "sampling.top_k",
     "sampling.max_new_tokens",
     "sampling.thinking_tokens",
+    "evaluation.best_every",
     "steering.mode",
     "steering.layers",
     "steering.alpha",

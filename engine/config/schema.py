@@ -252,6 +252,13 @@ class EvaluationConfig(Section):
         le=MOST,
         description="measure the test ensemble every so many steps; 0: at the end only",
     )
+    best_every: int = Field(
+        0,
+        ge=0,
+        le=MOST,
+        description="measure the best template on the test split every so many steps, for you to "
+        "see while the run goes on; 0: at the end only",
+    )
 
 
 class RunConfig(Section):

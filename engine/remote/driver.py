@@ -22,10 +22,12 @@ from engine.remote.messages import (
 )
 from engine.run import events as ev
 from engine.run.commands import (
+    CallOffTests,
     Command,
     EndExperiment,
     InjectTemplate,
     MakeEdit,
+    MeasureTest,
     Pause,
     Resume,
     RunExperiment,
@@ -119,7 +121,8 @@ class Driver:
     def do(self, command: Command) -> ev.Event | None:
         """Have a command carried out; returns the fact that it is, where there is one.
 
-        An injected template is scored first, where the models are there.
+        An injected template is scored first, where the models are there, and what is to be
+        measured is.
 
         Raises:
             NotDone: if the run says no, ends first, or takes too long.
@@ -152,6 +155,15 @@ class Driver:
                 if not self.state.scores_at_once:
                     return accepted
                 return self._until(lambda news: self._scored(accepted, news), command.kind)
+            case MeasureTest():
+                self._send(command)
+                asked = self._until(_fact(ev.TestAsked), command.kind)
+                if not self.state.scores_at_once:
+                    return asked
+                return self._until(lambda news: _measured(asked, news), command.kind)
+            case CallOffTests():
+                self._send(command)
+                return self._until(_fact(ev.TestDropped), command.kind)
             case Stop():
                 self._send(command)
                 self._until(lambda _: self._has_ended() or None, command.kind)
@@ -249,9 +261,24 @@ class Driver:
 
 
 Answer = TypeVar(
-    "Answer", ev.Edited, ev.EditUndone, ev.TemplateInjected, ev.ExperimentEnded, ev.Noted
+    "Answer",
+    ev.Edited,
+    ev.EditUndone,
+    ev.TemplateInjected,
+    ev.TestAsked,
+    ev.TestDropped,
+    ev.ExperimentEnded,
+    ev.Noted,
 )
 
 
 def _fact(kind: type[Answer]) -> Callable[[Message | None], Answer | None]:
     return lambda news: news if isinstance(news, kind) else None
+
+
+def _measured(asked: ev.TestAsked, news: Message | None) -> ev.TestMeasured | None:
+    if isinstance(news, ev.TestDropped) and news.template == asked.template:
+        raise NotDone(f"not measured: {news.problem or 'it was called off'}")
+    if isinstance(news, ev.TestMeasured) and news.templates == (asked.template,):
+        return news
+    return None

@@ -71,6 +71,22 @@ class WriteNote(Record):
     author: Author = ""
 
 
+class MeasureTest(Asked):
+    """Measure the test accuracy of a scored template, for people: the search does not use it.
+
+    It is done in a pause, or between two steps.
+    """
+
+    kind: Literal["measure-test"] = "measure-test"
+    key: str  # of the template
+
+
+class CallOffTests(Asked):
+    """Measure no test accuracy that was asked for and is not there yet."""
+
+    kind: Literal["call-off-tests"] = "call-off-tests"
+
+
 class RunExperiment(Record):
     """Try something in the steering lab; only while the run is paused."""
 
@@ -93,6 +109,8 @@ Command = Annotated[
     | UndoEdit
     | InjectTemplate
     | WriteNote
+    | MeasureTest
+    | CallOffTests
     | RunExperiment
     | EndExperiment,
     Field(discriminator="kind"),

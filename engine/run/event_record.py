@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from engine.common.record import Record, UnixTime
+from engine.common.record import Author, Reason, Record, UnixTime
 
 
 class EventRecord(Record):
@@ -22,3 +22,20 @@ class EventRecord(Record):
     def comparable(self) -> dict[str, Any]:
         """Everything but clock readings: equal for equal runs."""
         return self.model_dump(mode="json", exclude={"time", "seconds", "times"})
+
+
+class AskedFact(EventRecord):
+    """A fact that somebody asked for."""
+
+    author: Author = ""  # who asked for it; empty: a person at a screen
+    reason: Reason = ""
+
+
+def check_hits(hits: int, n: int, unnamed: int = 0) -> None:
+    """
+    Raises:
+        ValueError: if there are more hits, with answers that name no class, than images.
+    """
+    if hits + unnamed > n:
+        others = f" and {unnamed} without a class" if unnamed else ""
+        raise ValueError(f"{hits} hits{others} among {n}")

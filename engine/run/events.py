@@ -3,7 +3,7 @@
 *Facts* are what was asked, proposed, scored, decided: they are journaled, and the state of a run
 is their fold. *Telemetry* (progress, tokens as they stream) is shown and forgotten. Facts are
 here, those on steering in ``steering_facts``, on servers in
-``server_facts``, telemetry in ``telemetry``; all go by
+``server_facts``, on the test split in ``test_facts``, telemetry in ``telemetry``; all go by
 ``events.NAME``.
 
 Numbers have the ranges that an engine can give them: a journal with others is damaged, and is
@@ -11,25 +11,22 @@ known to be when it is read, not when a chart is drawn.
 """
 
 import contextlib
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from engine.common.bits import text_to_bits
 from engine.common.record import (
-    Author,
     Count,
     LogLikelihood,
     Positive,
-    Reason,
     Seconds,
     Share,
     to_json,
 )
-from engine.config import Select
 from engine.prompts.message import Finish, Message
 from engine.run.edits import Edit
-from engine.run.event_record import EventRecord
+from engine.run.event_record import AskedFact, EventRecord, check_hits
 from engine.run.note_facts import Noted as Noted
 from engine.run.server_facts import ServerUsed as ServerUsed
 from engine.run.steering_facts import AlphaTrial as AlphaTrial
@@ -46,18 +43,15 @@ from engine.run.telemetry import Progress as Progress
 from engine.run.telemetry import SampleAnswer as SampleAnswer
 from engine.run.telemetry import TemplateSoFar as TemplateSoFar
 from engine.run.telemetry import TokensStreamed as TokensStreamed
+from engine.run.test_facts import Subject as Subject
+from engine.run.test_facts import TestAsked as TestAsked
+from engine.run.test_facts import TestDropped as TestDropped
+from engine.run.test_facts import TestMeasured as TestMeasured
 
 JOURNAL_VERSION = 2
 
 Origin = Literal["seed", "listed", "llm", "human"]
-Subject = Literal["seed", "best", "ensemble"]
 Outcome = Literal["new", "duplicate", "rejected"]
-
-
-def _check_hits(hits: int, n: int, unnamed: int = 0) -> None:
-    if hits + unnamed > n:
-        others = f" and {unnamed} without a class" if unnamed else ""
-        raise ValueError(f"{hits} hits{others} among {n}")
 
 
 class RunStarted(EventRecord):
@@ -164,7 +158,7 @@ class TemplateScored(EventRecord):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        _check_hits(self.hits, self.n, self.unnamed)
+        check_hits(self.hits, self.n, self.unnamed)
         if self.right and sum(text_to_bits(self.right, self.n)) != self.hits:
             raise ValueError(f"right has other hits than {self.hits} of {self.n}")
         return self
@@ -208,28 +202,6 @@ class StepFinished(EventRecord):
     times: StepTimes | None = None  # the same by phase; null: an earlier glov measured none
 
 
-class TestMeasured(EventRecord):
-    """Accuracy on the test split, which the search never uses."""
-
-    __test__: ClassVar[bool] = False  # not a test case, whatever pytest thinks of its name
-
-    kind: Literal["test-measured"] = "test-measured"
-    step: Count
-    subject: Subject
-    templates: tuple[str, ...]  # of an ensemble as often as they count
-    selection: Select = "top"  # how an ensemble was chosen: evaluation.select
-    hits: Count
-    n: Positive
-    seconds: Seconds
-    unnamed: Count = 0  # images whose answer names no class: they count as wrong
-    probability: Share | None = None  # mean of the true class, 0 where the answer names none
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        _check_hits(self.hits, self.n, self.unnamed)
-        return self
-
-
 class FinishStarted(EventRecord):
     """All steps are done. What was edited since the last one began takes effect now."""
 
@@ -237,12 +209,7 @@ class FinishStarted(EventRecord):
     step: Count  # the last one
 
 
-class _Asked(EventRecord):
-    author: Author = ""  # who asked for it; empty: a person at a screen
-    reason: Reason = ""
-
-
-class TemplateInjected(_Asked):
+class TemplateInjected(AskedFact):
     """A person's template was accepted; it is scored as soon as the models are there."""
 
     kind: Literal["template-injected"] = "template-injected"
@@ -265,7 +232,7 @@ class RunPaused(EventRecord):
     step: Count
 
 
-class Edited(_Asked):
+class Edited(AskedFact):
     """A person's edit, numbered from 1; it holds from ``step`` on."""
 
     kind: Literal["edited"] = "edited"
@@ -274,7 +241,7 @@ class Edited(_Asked):
     edit: Edit
 
 
-class EditUndone(_Asked):
+class EditUndone(AskedFact):
     """An edit was taken back before it took effect."""
 
     kind: Literal["edit-undone"] = "edit-undone"
@@ -346,7 +313,9 @@ Event = Annotated[
     | StepRetried
     | AnchorsMoved
     | StepFinished
+    | TestAsked
     | TestMeasured
+    | TestDropped
     | FinishStarted
     | TemplateInjected
     | InjectionRefused

@@ -12,6 +12,7 @@ from engine.common.wording import counted
 from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.edits import SetOption
+from engine.run.event_record import AskedFact
 from engine.run.ranking import ScoredTemplate
 
 Level = Literal["info", "warning", "error"]
@@ -150,11 +151,22 @@ def sentence(event: ev.Event, before: Before) -> Said | None:
         case ev.RunFinished():
             return Said(f"finished{_of_images(before)}")
         case ev.TestMeasured():
-            return Said(
-                f"test accuracy of the {_chosen(event)}: {event.hits / event.n:.1%} "
-                f"of {counted(event.n, 'image')}{_unnamed(event.unnamed, event.n)}"
-                f"{_probability(event.probability)}"
+            share = (
+                f"{event.hits / event.n:.1%} of {counted(event.n, 'image')}"
+                f"{_unnamed(event.unnamed, event.n)}{_probability(event.probability)}"
             )
+            if event.subject == "asked":
+                return Said(f"test accuracy, which only you see: {share}: {event.templates[0]}")
+            return Said(f"test accuracy of the {_chosen(event)}: {share}")
+        case ev.TestAsked():
+            if event.every:
+                return None  # its measurement is next
+            return Said(f"test accuracy asked for{_by(event)}: {event.template}")
+        case ev.TestDropped():
+            if event.problem:
+                said = f"test accuracy can't be measured: {event.problem} ({event.template})"
+                return Said(said, "warning")
+            return Said(f"test called off{_by(event)}: {event.template}")
     return None
 
 
@@ -199,7 +211,7 @@ def _noted(event: ev.Noted) -> str:
     return f"note {event.number} on {on}{by}: {' '.join(event.text.split())}"
 
 
-def _by(asked: ev.Edited | ev.EditUndone | ev.TemplateInjected) -> str:
+def _by(asked: AskedFact) -> str:
     """Who asked for it, and why, where that was said."""
     author = f", by {asked.author}" if asked.author else ""
     return f"{author}, because: {asked.reason}" if asked.reason else author

@@ -75,6 +75,14 @@ class Ensemble(OnTestSplit):
     selection: Select | None  # how they were chosen: evaluation.select
 
 
+class AskedTest(OnTestSplit):
+    """A template that a person had measured; the search has not seen its test accuracy."""
+
+    template: str
+    step: Count  # in which it was measured
+    author: str  # who asked for it; empty: a person at a screen
+
+
 class ReplyCounts(TypedDict):
     """What came of the LLM's replies, over all steps that are done."""
 
@@ -146,6 +154,7 @@ class RunResult(TypedDict):
     baseline: Measured  # the seed template
     best: Measured
     ensemble: Ensemble
+    asked_tests: list[AskedTest]  # while the run was under way
     replies: ReplyCounts
     spending: Spending | None  # null with an LLM that is on no server
     images: ImageCounts
@@ -193,6 +202,11 @@ def summarise(state: RunState) -> RunResult:
             "selection": t.selection if t else None,
             **_test(t),
         },
+        "asked_tests": [
+            {"template": t.templates[0], "step": t.step, "author": t.author, **_test(t)}
+            for t in state.tests
+            if t.subject == "asked"
+        ],
         "replies": {
             "proposed": proposed,
             "parsed": parsed,

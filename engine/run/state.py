@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from engine.config.editable import with_option
 from engine.config.old import written_config
@@ -90,7 +91,13 @@ class RunState(RunFacts):
             case ev.StepFinished():
                 return self._step_finished(event)
             case ev.TestMeasured():
-                return replace(self, tests=(*self.tests, event))
+                return self._without_asked(event, tests=(*self.tests, event))
+            case ev.TestDropped():
+                return self._without_asked(event)
+            case ev.TestAsked():
+                at = self.steps_done if event.every else self.best_asked_at
+                waiting = (*self.tests_asked, event)
+                return replace(self, tests_asked=waiting, best_asked_at=at)
             case ev.Edited():
                 return replace(
                     self,
@@ -185,6 +192,9 @@ class RunState(RunFacts):
             not_scored=self.not_scored,
             notes=self.notes,
             notes_made=self.notes_made,
+            tests=self.tests,  # a step has none of its own before its end
+            tests_asked=self.tests_asked,
+            best_asked_at=self.best_asked_at,
         )
         for template in self.templates:
             if template.origin == "human":  # scored once and for all
@@ -256,6 +266,17 @@ class RunState(RunFacts):
     def _thoughts_with(self, added: tuple[str, ...]) -> tuple[str, ...]:
         thoughts = self.thoughts or ("",) * len(added)
         return tuple(a + b for a, b in zip(thoughts, added, strict=True)) if added else thoughts
+
+    def _without_asked(self, event: ev.TestMeasured | ev.TestDropped, **changes: Any) -> RunState:
+        """Without a template among those that wait for their test accuracy."""
+        if isinstance(event, ev.TestDropped):
+            template = event.template
+        elif event.subject == "asked":
+            template = event.templates[0]
+        else:
+            return replace(self, **changes)
+        left = tuple(one for one in self.tests_asked if one.template != template)
+        return replace(self, tests_asked=left, progress=None, **changes)
 
     def _without_waiting(self, template: str) -> RunState:
         if not self.waiting:

@@ -74,7 +74,10 @@ class RunFacts:
     notes: Notes = ()
     notes_made: int = 0  # with those that were taken away
     steps: tuple[ev.StepFinished, ...] = ()
+    # Accuracies on the test split, for people
     tests: tuple[ev.TestMeasured, ...] = ()
+    tests_asked: tuple[ev.TestAsked, ...] = ()  # that wait to be measured
+    best_asked_at: int = 0  # the step after which the best was asked for last: best_every
     log: Log = ()
     error: str | None = None
 
@@ -180,6 +183,10 @@ class RunFacts:
     def test(self, subject: ev.Subject) -> ev.TestMeasured | None:
         """The latest test measurement of this subject."""
         return next((t for t in reversed(self.tests) if t.subject == subject), None)
+
+    def tested(self, template: str) -> ev.TestMeasured | None:
+        """What is known of this very template on the test split, whoever asked for it."""
+        return next((t for t in reversed(self.tests) if t.templates == (template,)), None)
 
     def breaking(self, steering: ev.SteeringPrepared | None) -> Iterator[Remark]:
         """What is to be said where replies that were steered so break."""

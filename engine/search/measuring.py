@@ -5,6 +5,7 @@ People are shown it. The search never is: nothing of it goes back.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,7 +13,7 @@ from typing import ClassVar
 from engine.config import RunConfig
 from engine.prompts.template import normalise
 from engine.run import events as ev
-from engine.run.emitting import Steps
+from engine.run.emitting import Events, Steps, emit
 from engine.run.state import RunState
 from engine.run.stopwatch import Stopwatch
 from engine.search.ensemble import Pool, choose_ensemble, ensemble_pool, top_pool
@@ -55,6 +56,28 @@ class TestScorer:
         """Measured, and not yet emitted: of what is best when the measurement is done."""
         with self.clock.during("test"):
             return (yield from self._measured(state, step, subject, raced))
+
+    def asked(self, state: RunState, asked: ev.TestAsked) -> Events:
+        """One template that a person asked for, measured and emitted."""
+        begun = time.monotonic()  # of a pause too, which the clock of work does not count
+        templates = (asked.template,)
+        work = self.fitness.score_ensemble(templates, split="test")
+        with self.clock.during("test"):
+            state, score = yield from with_progress(state, work, "testing")
+        self._keep(templates, score)
+        event = ev.TestMeasured(
+            step=state.step,
+            subject="asked",
+            templates=templates,
+            hits=score.hits,
+            n=score.n,
+            seconds=time.monotonic() - begun,
+            unnamed=score.unnamed,
+            probability=score.probability,
+            author=asked.author,
+            reason=asked.reason,
+        )
+        return (yield from emit(state, event))
 
     def _measured(
         self,

@@ -216,6 +216,10 @@ class ProposingSearch(abc.ABC):
             moved = anchors_moved(state.apply(event), state.step)
         return (yield from emit(state, event, *moved))
 
+    def measure_asked(self, state: RunState, asked: ev.TestAsked) -> Events:
+        """As ``engine.search.strategy.Search``."""
+        return self._test.asked(state, asked)
+
     def messages(self, state: RunState) -> tuple[Message, ...]:
         """What the LLM is asked in the step under way, or what it would be in the next one."""
         if state.step_begin is not None and state.prompt is not None:

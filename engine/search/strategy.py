@@ -77,6 +77,12 @@ class Search(Protocol):
         """A person's template, in the middle of a step or between two."""
         ...
 
+    def measure_asked(self, state: RunState, asked: ev.TestAsked) -> Events:
+        """The test accuracy of a template that a person wants to see, in a pause or between two
+        steps. Nothing that the search does depends on it.
+        """
+        ...
+
     def messages(self, state: RunState) -> tuple[Message, ...]:
         """What the LLM is asked in the step under way, or what it would be in the next one."""
         ...

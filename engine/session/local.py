@@ -241,16 +241,22 @@ class LocalSession:
         if not (self.folder / CONFIG).exists():  # edits are no part of it
             self._publisher.journal.write_config(begun_config(read_journal(self.folder).events))
         search = self._obeyer.search = self._load()
+        self._obeyer.tests.have(search)
         if self.state.test("seed") is None:
             self._drive(search.begin(self.state))
         self._drive(search.catch_up(self.state))
         self._obeyer.score_waiting()
+        self._obeyer.tests.ask_for_best()
+        self._obeyer.measure_tests()
         self._publisher.clock.lap()  # what was before the first step is in none
         while self.state.steps_done < search.config.steps:
             self._drive(search.step(self.state))
             self._publisher.sync()
+            self._obeyer.tests.ask_for_best()
             self._look_for_stalling()
             self._obeyer.step_ended()
+            self._obeyer.measure_tests()
+        self._obeyer.tests.is_closed = True
         while not self._is_finished():
             self._wait_for_a_template()
             self._drive(search.finish(self.state))

@@ -18,10 +18,12 @@ from engine.common.files import append_traceback
 from engine.run import events as ev
 from engine.run.commands import (
     Asked,
+    CallOffTests,
     Command,
     EndExperiment,
     InjectTemplate,
     MakeEdit,
+    MeasureTest,
     Pause,
     Resume,
     RunExperiment,
@@ -36,6 +38,7 @@ from engine.run.note_check import note_problem, noted
 from engine.search.unused import unused_problem
 from engine.session.experiments import experiment_events
 from engine.session.publishing import Publisher, StopRequested
+from engine.session.tests_on_demand import DemandedTests, Interrupted
 from engine.storage.run_folder import LOG
 from engine.vlm.families import task_of
 
@@ -56,6 +59,7 @@ class Obeyer:
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
         self.search: Search | None = None  # once it is loaded
+        self.tests = DemandedTests(publisher)
         self.holds_after_step = False
         self._hold = False  # paused, or to be paused at the next safe point
         self._told = False  # a pause was asked for and is not announced yet
@@ -86,10 +90,14 @@ class Obeyer:
                     self._publish(ev.RunPaused(step=self._publisher.state.step))
                     held.enter_context(self._publisher.clock.during("paused"))
                     paused = True
-                command = self._next_command(wait=self._hold)
-                if command is None:
+                tests = paused and self._hold and self.tests.can_begin
+                command = self._next_command(wait=self._hold and not tests)
+                if command is not None:
+                    self._do(command)
+                elif tests:
+                    self.tests.measure(self._look_in_a_pause)
+                else:
                     break
-                self._do(command)
         self._told = False
         if paused:
             self._publish(ev.RunResumed(step=self._publisher.state.step))
@@ -113,10 +121,31 @@ class Obeyer:
             self.holds_after_step = False
             self.hold()
 
+    def measure_tests(self) -> None:
+        """Between two steps: measure the test accuracies that a person asked for.
+
+        Raises:
+            StopRequested: if told to stop.
+        """
+        while self.tests.can_begin:
+            self.tests.measure(self.obey)
+
+    def _look_in_a_pause(self) -> None:
+        """Do what is asked meanwhile; what moves the run on comes first."""
+        while True:
+            try:
+                command = self._commands.get(block=False)
+            except queue.Empty:
+                return
+            if isinstance(command, Stop | Resume | StepOnce | RunExperiment):
+                self._deferred.append(command)
+                raise Interrupted
+            self._do(command)
+
     def refuse_what_is_late(self) -> None:
         """Say of what was asked for in the run's last moment that it is not done."""
         while (command := self._next_command(wait=False)) is not None:
-            if isinstance(command, MakeEdit | InjectTemplate | WriteNote | _Report):
+            if isinstance(command, MakeEdit | InjectTemplate | MeasureTest | WriteNote | _Report):
                 self._do(command)
 
     def score_waiting(self) -> None:
@@ -166,6 +195,10 @@ class Obeyer:
                 self._inject(command)
             case WriteNote():
                 self._note(command)
+            case MeasureTest():
+                self._refuse_where(command, self.tests.ask(command))
+            case CallOffTests():
+                self._refuse_where(command, self.tests.call_off(command))
             case RunExperiment():
                 self._experiment(command.experiment)
             case EndExperiment():
@@ -213,6 +246,10 @@ class Obeyer:
             self._refuse(command, f"note refused: {problem}")
             return
         self._publish(noted(self._publisher.state, command))
+
+    def _refuse_where(self, command: Command, problem: str | None) -> None:
+        if problem is not None:
+            self._refuse(command, problem)
 
     def _refuse(self, command: Command, why: str) -> None:
         self._publish(ev.Warned(message=why, refuses=command.kind))

@@ -45,6 +45,8 @@ _OF_A_PERSON = (
     ev.TemplateInjected,
     ev.InjectionRefused,
     ev.Noted,
+    ev.TestAsked,
+    ev.TestDropped,
 )
 """Facts that outlive a step that is cut off, as scores of a person's templates do."""
 
@@ -231,6 +233,8 @@ def _without_cut_steps(events: Iterable[ev.Event]) -> list[ev.Event]:
 def _outlives_a_step(fact: ev.Event) -> bool:
     if isinstance(fact, ev.TemplateScored):
         return fact.origin == "human"
+    if isinstance(fact, ev.TestMeasured):
+        return fact.subject == "asked"
     return isinstance(fact, _OF_A_PERSON)
 
 

@@ -167,11 +167,12 @@ def ctl(
 
     Actions: status; watch (events as they come); pause; resume; step [N]; stop; edit KEY=VALUE ...;
     alpha VALUE; layer N ...; prompt FILE; inject TEMPLATE ...; pin, unpin, ban, allow TEMPLATE or
-    #RANK ...; anchors P+ P-, or auto; undo; note ON TEXT (ON: run, step=N, TEMPLATE, #RANK, or
-    note=N to change that one; also of a run that has ended); send (commands as JSON lines from
-    standard input). A value that begins with - goes after --: alpha -- -0.5. Each waits for what
-    comes of it. Exit codes: 0 done, 1 the run says no (or, watch: failed), 2 the call is wrong, 130
-    ctrl+c.
+    #RANK ...; anchors P+ P-, or auto; undo; test TEMPLATE or #RANK ..., every N, or off (accuracy
+    on the test split, for you: the search does not use it); note ON TEXT (ON: run, step=N,
+    TEMPLATE, #RANK, or note=N to change that one; also of a run that has ended); send (commands as
+    JSON lines from standard input). A value that begins with - goes after --: alpha -- -0.5. Each
+    waits for what comes of it. Exit codes: 0 done, 1 the run says no (or, watch: failed), 2 the
+    call is wrong, 130 ctrl+c.
     """
     from glov_tui.commands.ctl import control
     from glov_tui.commands.ctl_asked import Asking

@@ -44,6 +44,7 @@ from glov_tui.cockpit.panes.registry import ENTRIES, screen_tabs
 from glov_tui.cockpit.panes.scrubber import Scrubber
 from glov_tui.cockpit.panes.status import StatusLine
 from glov_tui.cockpit.panes.steering import SteeringPane
+from glov_tui.cockpit.testing import TestActions
 from glov_tui.cockpit.user_actions import UserActions
 from glov_tui.common.glyphs import ASCII, UNICODE
 from glov_tui.common.text import clean, cut
@@ -70,7 +71,7 @@ class CockpitScreen(Screen[None]):
         self._shown_before = True
 
 
-class GlovApp(UserActions, GoingActions, WhyActions, MeasuredActions):
+class GlovApp(UserActions, GoingActions, WhyActions, MeasuredActions, TestActions):
     """Wires a session to the panes, and keys to commands."""
 
     TITLE = "glov"

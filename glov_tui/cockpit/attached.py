@@ -21,7 +21,7 @@ from glov_tui.terminal.pastes import pasted
 
 LEAVE_SECONDS = 5.0  # to wait for the engine's next safe point
 CTRL_C_SECONDS = 3.0
-_NEEDS_CONTROLS = DRIVING | {"lab"}
+_NEEDS_CONTROLS = DRIVING | {"lab", "test"}
 
 
 class AttachedActions(AwayActions):

@@ -23,6 +23,7 @@ TASKS: dict[str, tuple[str, ...]] = {
     "steer": ("layer", "alpha", "mode", "anchor", "hand_back", "lab", "steering_over_time"),
     "look": (
         "why",
+        "test",
         "pane",
         "zoom",
         "find",
@@ -171,6 +172,14 @@ KEYS: list[Binding] = [
         key_display="M",
         show=False,
         tooltip="CPU, memory, GPUs, tokens per second, where the time went",
+    ),
+    Binding(
+        "T",
+        "test",
+        "Test",
+        key_display="T",
+        show=False,
+        tooltip="Test accuracy of this template, or of the best every few steps, for you alone",
     ),
     Binding("h", "history", "History", tooltip="Look at earlier steps, and back to live"),
     Binding(

@@ -19,6 +19,8 @@ def said_at_the_end(state: RunState) -> str:
     """What came of a run: the test accuracies in percent with their 95 % intervals."""
     parts = []
     for subject, tested in {test.subject: test for test in state.tests}.items():
+        if subject == "asked":  # by a person: no result of the run
+            continue
         interval = wilson_interval(tested.hits, tested.n)
         parts.append(f"{subject} {with_interval(tested.hits / tested.n, interval)}")
     result = f"Test accuracy: {', '.join(parts)}." if parts else "All steps are done."

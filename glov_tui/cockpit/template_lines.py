@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from engine.common.intervals import wilson_interval
 from engine.common.wording import counted
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
 from glov_tui.cockpit.note_lines import text_lines
 from glov_tui.common.text import clean
-from glov_tui.widgets.spans import Line
+from glov_tui.widgets.spans import Line, Span
 
 BAR_CELLS = 10
 
@@ -38,6 +39,7 @@ def details(t: ScoredTemplate, state: RunState, more: Sequence[Line] = ()) -> li
         ((f"rank {rank} of {len(state.templates)}", ""),),
         ((_origin(t), ""),),
     ]
+    lines += _tested(t, state)
     if t.unnamed:
         lines.append(((f"answers that name no class: {t.unnamed} of {t.n}, all wrong", ""),))
     if t.again:
@@ -62,6 +64,21 @@ def details(t: ScoredTemplate, state: RunState, more: Sequence[Line] = ()) -> li
         style = "bad" if hits / n < t.accuracy / 2 else ""
         lines.append(((f"{clean(name):<{width}} {bar} {hits}/{n}", style),))
     return lines
+
+
+def _tested(t: ScoredTemplate, state: RunState) -> list[Line]:
+    """What is known of it on the test split, and who has seen that."""
+    test = state.tested(t.text)
+    if test is None:
+        waits = any(asked.template == t.text for asked in state.tests_asked)
+        return [(("test accuracy asked for, not measured yet", "dim"),)] if waits else []
+    low, high = wilson_interval(test.hits, test.n)
+    said = f"({test.hits} of {counted(test.n, 'image')}; 95 % {low:.1%} to {high:.1%})"
+    line: list[Span] = [(f"test accuracy {test.hits / test.n:.1%} ", "note"), (said, "dim")]
+    if test.subject == "asked":
+        by = f" by {clean(test.author)}" if test.author else ""
+        line.append((f" asked for{by} in step {test.step}; the search has not seen it", "dim"))
+    return [tuple(line)]
 
 
 def _origin(t: ScoredTemplate) -> str:

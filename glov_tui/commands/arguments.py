@@ -51,6 +51,7 @@ class Action(StrEnum):
     ANCHORS = "anchors"
     UNDO = "undo"
     NOTE = "note"
+    TEST = "test"
     SEND = "send"
 
 

@@ -55,6 +55,15 @@ class Standing(TypedDict):
     rank: Count
 
 
+class Test(TypedDict):
+    """A template on the test split, for whoever asked: the search does not use it."""
+
+    template: str
+    test_accuracy: Share
+    hits: Count
+    test_images: Count
+
+
 class Answer(TypedDict):
     """What came of one command."""
 
@@ -66,7 +75,8 @@ class Answer(TypedDict):
     steps_done: Count
     edit: NotRequired[EditMade]  # that was made
     template: NotRequired[Standing]  # that was injected and scored
-    waits: NotRequired[str]  # the injected template, until the models are there
+    test: NotRequired[Test]  # that was measured
+    waits: NotRequired[str]  # the template, until the models are there
     note: NotRequired[NoteMade]  # that was written
 
 
@@ -157,7 +167,14 @@ def _do(driver: Driver, command: Command) -> Answer:
     answer = _answer(command.kind, driver.state)
     if isinstance(fact, ev.Edited):
         answer["edit"] = _edit(fact)
-    elif isinstance(fact, ev.TemplateInjected):
+    elif isinstance(fact, ev.TestMeasured):
+        answer["test"] = {
+            "template": fact.templates[0],
+            "test_accuracy": fact.hits / fact.n,
+            "hits": fact.hits,
+            "test_images": fact.n,
+        }
+    elif isinstance(fact, ev.TemplateInjected | ev.TestAsked):
         answer["waits"] = fact.template
     elif isinstance(fact, ev.TemplateScored):
         key = normalise(fact.template)

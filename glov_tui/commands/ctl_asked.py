@@ -19,9 +19,11 @@ from engine.config.toml_file import parse_override, parse_value
 from engine.prompts.template import normalise
 from engine.run.commands import (
     Asked,
+    CallOffTests,
     Command,
     InjectTemplate,
     MakeEdit,
+    MeasureTest,
     Pause,
     Resume,
     StepOnce,
@@ -103,7 +105,21 @@ def commands_of(action: Action, values: Sequence[str], state: RunState) -> Itera
             texts = [text.strip() for text in texts if text.strip()]
             _some(action, texts, "TEMPLATE ...", "- for lines of standard input")
             return [InjectTemplate(text=text) for text in texts]
+        case Action.TEST:
+            return _tests(values, state)
     return [MakeEdit(edit=edit) for edit in _edits(action, values, state)]
+
+
+def _tests(values: Sequence[str], state: RunState) -> list[Command]:
+    """Templates to measure for a person, the best every N steps, or none any more."""
+    if list(values) == ["off"]:
+        return [CallOffTests()]
+    if values and values[0] == "every":
+        if len(values) != 2 or not values[1].isdecimal() or len(values[1]) > _MOST_DIGITS:
+            raise UserError("test every takes one number of steps; 0 stops it: test every 5")
+        return [MakeEdit(edit=SetOption(key="evaluation.best_every", value=int(values[1])))]
+    _some(Action.TEST, values, "TEMPLATE or #RANK ...", "every N, or off")
+    return [MeasureTest(key=_key(value, state)) for value in values]
 
 
 def _edits(action: Action, values: Sequence[str], state: RunState) -> list[Edit]:

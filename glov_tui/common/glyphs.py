@@ -31,7 +31,7 @@ class Glyphs:
     told: str = "♪"
     noted: str = "✎"
     ramp: str = "▁▂▃▄▅▆█"  # from low to high
-    points: tuple[str, str, str] = ("●", "×", "◆")
+    points: tuple[str, str, str, str] = ("●", "×", "◆", "○")
     states: Mapping[str, str] = field(
         default_factory=lambda: {
             "new": " ",
@@ -67,7 +67,7 @@ ASCII = Glyphs(
     told="@",
     noted="n",
     ramp=".:-=+*#",
-    points=("o", "x", "#"),
+    points=("o", "x", "#", "@"),
     states={
         "new": " ",
         "loading": "~",

@@ -40,6 +40,7 @@ COLUMNS = (
     "test_high",
     "test_images",
     "test_probability",
+    "test_subject",  # seed, best, or asked: a person asked for it, the search has not seen it
     "ensemble_accuracy",  # on test images, of the ensemble that it is in
     "ensemble_low",
     "ensemble_high",
@@ -59,6 +60,7 @@ def write(run: Exported) -> str:
             *(rank, text_cell(t.text), t.accuracy, *t.interval, t.n, t.probability, t.margin),
             *(t.first.step, t.origin, len(t.again), int(t.key in state.banned), members[t.text]),
             *_test(tested.get(t.text)),
+            tested[t.text].subject if t.text in tested else None,
             *_test(ensemble if members[t.text] else None),
         ]
         for rank, t in enumerate(state.ranking, 1)

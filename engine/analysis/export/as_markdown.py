@@ -37,7 +37,7 @@ MOST = 50  # rows of the leaderboard
 
 def write(run: Exported) -> str:
     """One page."""
-    parts = (_head, _best, _ensemble, _leaderboard, _phrases, _notes)
+    parts = (_head, _best, _ensemble, _asked, _leaderboard, _phrases, _notes)
     return "\n".join(line for part in parts for line in part(run)).rstrip("\n") + "\n"
 
 
@@ -127,6 +127,21 @@ def _tested(test: ev.TestMeasured) -> str:
 
 def _probability(mean: float | None) -> str:
     return "" if mean is None else f", mean probability of the true class {percent(mean)}"
+
+
+def _asked(run: Exported) -> Iterator[str]:
+    asked = [test for test in run.state.tests if test.subject == "asked"]
+    if not asked:
+        return
+    yield "## Test accuracies that a person asked for"
+    yield ""
+    yield "Measured while the run was under way; the search has not seen them."
+    yield ""
+    for test in asked:
+        by = f", by {code(test.author)}" if test.author else ""
+        share = f"{percent(test.hits / test.n)} (95 %: {test_interval(test)})"
+        yield f"- {share} in step {test.step}{by}: {code(test.templates[0])}"
+    yield ""
 
 
 def _ensemble(run: Exported) -> Iterator[str]:

@@ -39,8 +39,11 @@ def steps_of(run: Exported) -> list[StepFacts]:
 
 
 def tests_of(run: Exported) -> list[ev.TestMeasured]:
-    """The test measurements: of each subject and step the last one, by step."""
-    found: dict[tuple[ev.Subject, int], ev.TestMeasured] = {
-        (test.subject, test.step): test for test in run.state.tests
+    """The test measurements by step: of each subject and step the last one, and all that a person
+    asked for.
+    """
+    found = {
+        (test.subject, test.step, test.templates if test.subject == "asked" else ()): test
+        for test in run.state.tests
     }
     return sorted(found.values(), key=lambda test: test.step)

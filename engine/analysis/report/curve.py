@@ -20,8 +20,8 @@ WIDTH, HEIGHT = 560, 330
 LEFT, RIGHT, TOP, BOTTOM = 56, 14, 14, 48  # of the frame; wide enough for a phone's large letters
 MOST_TICKS = 10
 
-Entry = Literal["train", "means", "start", "seed", "best", "ensemble"]
-"""What is drawn, as the style sheet calls it: three lines, then three marks."""
+Entry = Literal["train", "means", "start", "seed", "best", "ensemble", "asked"]
+"""What is drawn, as the style sheet calls it: three lines, then four marks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +142,7 @@ _TESTED: dict[Subject, str] = {
     "seed": "seed template",
     "best": "best template",
     "ensemble": "ensemble",
+    "asked": "asked for by a person, not seen by the search,",
 }
 
 
@@ -181,7 +182,9 @@ def _stairs(points: Sequence[tuple[float, float]]) -> str:
 
 
 def shape(subject: Subject, x: float, y: float) -> str:
-    """A square for the seed, a ring for the best, a diamond for the ensemble that fits into it."""
+    """A square for the seed, a ring for the best, a diamond for the ensemble that fits into it, a
+    triangle for what a person asked for.
+    """
     match subject:
         case "seed":
             return f"M{x - 4.5:g} {y - 4.5:g}h9v9h-9z"
@@ -189,3 +192,5 @@ def shape(subject: Subject, x: float, y: float) -> str:
             return f"M{x - 7:g} {y:g}a7 7 0 1 0 14 0a7 7 0 1 0 -14 0z"
         case "ensemble":
             return f"M{x:g} {y - 5:g}l5 5l-5 5l-5 -5z"
+        case "asked":
+            return f"M{x:g} {y - 6:g}l6 10h-12z"

@@ -42,6 +42,9 @@ def interventions_of(run: Exported) -> list[Intervention]:
                 found.append(
                     Intervention(run.state.step, "not scored", event.template, note=event.reason)
                 )
+            case ev.TestMeasured(subject="asked"):
+                share = f"test accuracy {percent(event.hits / event.n)}, not seen by the search"
+                found.append(Intervention(event.step, "tested", event.templates[0], note=share))
             case _:
                 pass
     return found

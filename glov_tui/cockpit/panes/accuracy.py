@@ -31,7 +31,7 @@ MARKS = {
     "*": "several",
 }
 """What the letters on the x axis stand for."""
-TESTS: dict[Subject, str] = {"seed": "seed", "best": "best", "ensemble": "ens."}
+TESTS: dict[Subject, str] = {"seed": "seed", "best": "best", "ensemble": "ens.", "asked": "your"}
 FEW_STEPS = 5
 
 

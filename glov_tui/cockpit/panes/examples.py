@@ -165,7 +165,7 @@ class ExamplesPane(Vertical):
     def fingerprint(self, state: RunState) -> Hashable:
         """The table changes when a template is scored, an anchor moves, or a mark is set."""
         marks = (state.pinned, state.banned, state.anchors, state.pending)
-        return state.scored.scores, state.steps_done, marks, state.notes
+        return state.scored.scores, state.steps_done, marks, state.notes, len(state.tests)
 
     def show(self, state: RunState) -> None:
         """Draw the table anew, with the cursor on the template it was on."""
@@ -267,6 +267,9 @@ class ExamplesPane(Vertical):
         if wide:
             spans.append((f"{t.origin:<6}", "strong" if t.origin == "human" else "dim"))
         spans.append((self._marks(t, marks, wide), "strong"))
+        asked = marks.tested(t.text)
+        if asked is not None and asked.subject == "asked":
+            spans.append((f"T{100 * asked.hits / asked.n:.1f} ", "note"))
         if marks.is_partial(t):
             spans.append((f"{t.hits}/{t.n} ", "dim"))
         room = self.table.line_width - sum(cell_len(text) for text, _ in spans)

@@ -71,6 +71,7 @@ def symbols(glyphs: Glyphs) -> list[tuple[str, str]]:
             f"{glyphs.points[0]} {glyphs.points[1]} {glyphs.points[2]}",
             "test of seed, best, ensemble",
         ),
+        (glyphs.points[3], "test that a person asked for (T); the search has not seen it"),
     ]
 
 
