@@ -187,4 +187,4 @@ def _label(edited: Edited) -> str:
         case ChooseAnchors():
             return "P"
         case SetOption(key=key):
-            return {"proposal": "e", "steering": "s", "sampling": "o"}[key.split(".")[0]]
+            return {"proposal": "e", "steering": "s"}.get(key.split(".")[0], "o")

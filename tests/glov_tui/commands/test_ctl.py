@@ -375,3 +375,29 @@ def test_a_run_whose_engine_is_killed_has_not_done_it(tmp_path: Path, command: C
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(owner.pid, signal.SIGKILL)
+
+
+def test_a_template_is_measured_on_the_test_split_for_whoever_asks(
+    script: Script, session: LocalSession
+) -> None:
+    script(Action.PAUSE)
+    document = script.one(Action.INJECT, MINE)
+    assert document["done"], document
+    found = script.one(Action.TEST, MINE)
+    assert found["done"] and found["test"]["template"] == MINE, found
+    test = found["test"]
+    assert test["test_accuracy"] == test["hits"] / test["test_images"]
+    assert script.code == 0 and found["status"] == "paused"  # in the pause, at once
+    (told,) = script.one(Action.STATUS)["result"]["asked_tests"]
+    assert (told["template"], told["author"]) == (MINE, "a script")
+    assert told["test_accuracy"] == test["test_accuracy"]
+    again = script.one(Action.TEST, MINE)
+    assert script.code == 1 and "its test accuracy is known" in again["why"]
+    assert not script.one(Action.TEST, "off")["done"]  # none waits
+    edit = script.one(Action.TEST, "every", "3")
+    assert edit["edit"]["edit"] == "evaluation.best_every = 3"
+    for wrong in ((), ("every",), ("every", "x"), ("every", "3", "4"), ("#999",)):
+        with pytest.raises(UserError):
+            script(Action.TEST, *wrong)
+    measured = [e for e in read_journal(session.folder).events if isinstance(e, ev.TestMeasured)]
+    assert [e.author for e in measured if e.subject == "asked"] == ["a script"]

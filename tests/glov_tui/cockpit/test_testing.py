@@ -1,0 +1,141 @@
+"""``T``: test accuracies on demand: their cost is said before, and they are marked as one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.widgets import Label
+
+from engine.prompts.template import normalise
+from engine.run import events as ev
+from engine.run.commands import CallOffTests, MakeEdit, MeasureTest
+from engine.run.edits import SetOption
+from engine.run.state import RunState
+from glov_tui.cockpit.notices import said_at_the_end
+from glov_tui.cockpit.panes.accuracy import AccuracyPane
+from glov_tui.cockpit.panes.examples import ExamplesPane
+from glov_tui.cockpit.panes.log import LogPane
+from glov_tui.cockpit.screens.details import details
+from glov_tui.cockpit.screens.question import QuestionScreen
+from glov_tui.cockpit.testing import measure_question
+from glov_tui.widgets.row_table import RowTable
+from tests.support.patience import until
+from tests.support.sessions import HeldSession, cockpit, loaded, one_step, settle
+
+BEST, OTHER = "a <category> of two.", "a <category> of one."
+SIZES = [(200, 50), (120, 40), (80, 24), (60, 20)]
+
+
+def events() -> list[ev.Event]:
+    return [*loaded(), *one_step(1, {OTHER: 6, BEST: 8}, BEST), ev.StepStarted(step=2)]
+
+
+def measured(template: str, hits: int = 52, step: int = 2) -> ev.TestMeasured:
+    return ev.TestMeasured(
+        step=step,
+        subject="asked",
+        templates=(template,),
+        hits=hits,
+        n=100,
+        seconds=0.1,
+        author="a script",
+    )
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> HeldSession:
+    return HeldSession(tmp_path, *events())
+
+
+def asked(app) -> str:
+    assert isinstance(app.screen, QuestionScreen)
+    return " ".join(str(app.screen.query(Label).first().content).split())
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_cost_is_said_before(session: HeldSession, size) -> None:
+    async with cockpit(session, size) as (pilot, app):
+        app.query_one(RowTable).select(normalise(BEST))
+        await pilot.press("T")
+        said = asked(app)
+        assert "Measure the test accuracy of this template? a <category> of two." in said
+        assert "100 test images x 1 template: about 0.1 s, as the seed template took." in said
+        assert "It begins when step 2 is done, or in a pause (space)." in said
+        assert "You alone see test accuracies: the search never uses them." in said
+        box = app.screen.query("Vertical").first()
+        assert box.region.bottom <= size[1] and box.region.right <= size[0]
+        for button in app.screen.query("Button"):
+            assert box.region.contains_region(button.region)
+        await pilot.press("n")
+        assert not session.sent
+        await pilot.press("T", "m")
+        assert session.sent == [MeasureTest(key=normalise(BEST))]
+        session.apply(ev.TestAsked(template=BEST))
+        session.apply(measured(BEST))
+        await until(lambda: any("52.0%" in told.message for told in app._notifications))
+
+
+async def test_the_best_every_few_steps_is_switched_on_and_off(session: HeldSession) -> None:
+    async with cockpit(session, (120, 40)) as (pilot, app):
+        await pilot.press("T", "e")
+        on = SetOption(key="evaluation.best_every", value=5)
+        assert session.sent == [MakeEdit(edit=on)]
+        session.apply(ev.Edited(number=1, step=3, edit=on))
+        await pilot.press("T")
+        assert "The best is measured every 5 steps." in asked(app)
+        await pilot.press("e")
+        assert session.sent[-1] == MakeEdit(edit=SetOption(key=on.key, value=0))
+
+
+async def test_what_waits_is_called_off(session: HeldSession) -> None:
+    session.apply(ev.TestAsked(template=BEST))
+    async with cockpit(session, (120, 40)) as (pilot, app):
+        app.query_one(RowTable).select(normalise(BEST))
+        await pilot.press("T")
+        assert "asked for already, and is not measured yet" in asked(app)
+        await pilot.press("m")  # no answer now
+        assert isinstance(app.screen, QuestionScreen)
+        await pilot.press("x")
+        assert session.sent == [CallOffTests()]
+
+
+async def test_what_was_measured_is_marked_as_a_persons(session: HeldSession) -> None:
+    async with cockpit(session, (200, 50)) as (pilot, app):
+        session.apply(measured(BEST))
+        await settle(pilot)
+        table = app.query_one(ExamplesPane)
+        rows = ["".join(t for t, _ in table._line(row, session.state)) for row in table._rows()]
+        assert [row for row in rows if "T52.0" in row] == [row for row in rows if "two." in row]
+        chart = app.query_one(AccuracyPane)
+        (series,) = (one for one in chart._series if one.name == "asked test")
+        assert list(series.points) == [(2.0, 0.52)] and series.glyph == 3
+        assert "test accuracy, which only you see: 52.0% of 100 images" in " ".join(
+            app.query_one(LogPane).plain.split()
+        )
+    template = session.state.find(normalise(BEST))
+    assert template is not None
+    lines = ["".join(t for t, _ in line) for line in details(template, session.state)]
+    (line,) = (line for line in lines if line.startswith("test accuracy"))
+    assert line.startswith("test accuracy 52.0% (52 of 100 images; 95 % 42.3% to 61.5%)")
+    assert line.endswith("asked for by a script in step 2; the search has not seen it")
+    assert "asked" not in said_at_the_end(session.state)
+
+
+async def test_without_an_engine_it_is_said_what_to_do(session: HeldSession) -> None:
+    session.apply(ev.RunStopped(step=1))
+    async with cockpit(session, (120, 40)) as (pilot, app):
+        await pilot.press("T")
+        assert len(app.screen_stack) == 1 and not session.sent
+        assert any("glov eval" in told.message for told in app._notifications)
+
+
+def test_what_the_question_says_of_each_case() -> None:
+    state = RunState().apply_all(events())
+    text, answers = measure_question(state, state.find(normalise("a photo of a <category>.")))
+    assert "Its test accuracy is known: 45.0% of 100 images" in text and "m" not in answers
+    text, answers = measure_question(state, None)
+    assert "No template that was scored is selected." in text and set(answers) == {"n", "e"}
+    paused = state.apply(ev.RunPaused(step=2))
+    text, _ = measure_question(paused, paused.find(normalise(BEST)))
+    assert "It begins at once." in text
