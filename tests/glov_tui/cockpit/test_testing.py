@@ -16,8 +16,8 @@ from glov_tui.cockpit.notices import said_at_the_end
 from glov_tui.cockpit.panes.accuracy import AccuracyPane
 from glov_tui.cockpit.panes.examples import ExamplesPane
 from glov_tui.cockpit.panes.log import LogPane
-from glov_tui.cockpit.screens.details import details
 from glov_tui.cockpit.screens.question import QuestionScreen
+from glov_tui.cockpit.template_lines import details
 from glov_tui.cockpit.testing import measure_question
 from glov_tui.widgets.row_table import RowTable
 from tests.support.patience import until
