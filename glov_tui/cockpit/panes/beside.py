@@ -59,7 +59,8 @@ class BesideView(TextView):
         state, key = self._state(), self._selected()
         template = state.find(key) if key is not None else None
         before, known = self._template, self._shown
-        if template is before and known is not None and state.scored is known.scored:
+        same = known is not None and state.scored is known.scored and state.tests is known.tests
+        if template is before and same:
             return
         self._template, self._shown = template, state
         if template is None:
