@@ -64,6 +64,7 @@ class RowTable(SpanView):
         super().__init__()
         self._bar = bar
         self._header: Line = ()
+        self._empty = ""
         self._keys: Sequence[str] = ()
         self._build: Callable[[int], Line] = lambda index: ()
         self._cursor = 0
@@ -84,6 +85,12 @@ class RowTable(SpanView):
     def selected_key(self) -> str | None:
         """The key of the row under the cursor; None without rows."""
         return self._keys[self._cursor] if self._keys else None
+
+    def set_empty(self, text: str) -> None:
+        """What stands in the first row while there are none."""
+        if text != self._empty:
+            self._empty = text
+            self.refresh(Region(0, 1, self.size.width, 1))
 
     def set_rows(
         self,
@@ -173,6 +180,8 @@ class RowTable(SpanView):
             header = ((" ", ""), *self._header)
             return self.strip(header, width, self.get_component_rich_style("rows--header"))
         rows = self._in_view()
+        if y == 1 and not self._keys and self._empty:
+            return self.strip(cut(((" ", ""), (self._empty, "dim")), width), width)
         if y - 1 >= len(rows):
             return Strip.blank(width, self.rich_style)
         index = rows[y - 1]

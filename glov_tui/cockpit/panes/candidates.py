@@ -103,6 +103,8 @@ class CandidatesPane(ItemView):
                 self.set_items((), ())
                 return
             text = "Replies of the LLM appear here as they are written."
+            if state.status in ENDED:
+                text = "None: the run ended before its first step."
             text = text if asks_llm(state.config) else "None: this search asks no LLM."
             self.set_items([((text, "dim"),)], ())
             return

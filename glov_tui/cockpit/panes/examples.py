@@ -37,6 +37,8 @@ class Row:
     climbed: int | None  # None: new in the last step
 
 
+NONE_YET = "Templates are ranked here once they are scored: the seed first."
+NONE_FOUND = "No template has these words: escape shows all."
 FIRST_ROWS = 200
 """So many decide which columns there are."""
 
@@ -189,6 +191,7 @@ class ExamplesPane(Vertical):
             self._prefix = ""  # what is found is not folded away
         known = any(row.template.probability is not None for row in rows[:FIRST_ROWS])
         self._shows_probability = known and self.size.width >= self.SURE
+        table.set_empty(NONE_FOUND if self._filter else NONE_YET)
         table.set_rows(
             self._header(),
             keys,
@@ -254,7 +257,12 @@ class ExamplesPane(Vertical):
 
     def _line(self, row: Row, marks: RunState) -> Line:
         t, wide = row.template, self._is_wide
-        spans: list[Span] = [(f"{row.rank:>{self._rank_width}} {100 * t.accuracy:>5.1f}% ", "")]
+        seed = self._state.seed
+        gains = seed is not None and t.at_least > seed.at_least
+        spans: list[Span] = [
+            (f"{row.rank:>{self._rank_width}} ", ""),
+            (f"{100 * t.accuracy:>5.1f}% ", "good" if gains else ""),
+        ]
         if wide:
             low, high = t.interval
             spans.append((f"{100 * low:>3.0f}-{100 * high:<5.0f}", "dim"))

@@ -15,6 +15,7 @@ from glov_tui.common.text import clean, cut
 from glov_tui.widgets.item_view import ItemView
 from glov_tui.widgets.spans import Line
 
+NOTHING_YET = "What happens in the run is said here, the newest last."
 _STYLES = {"info": "", "warning": "note", "error": "bad"}
 
 
@@ -34,6 +35,7 @@ class LogPane(ItemView):
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__(glyphs.changed, follow=True, id="log")
         self._times: list[float] = []
+        self._signs = {"info": "", "warning": "! ", "error": f"{glyphs.rejected} "}
         self._fold(True)
 
     def _fold(self, folds: bool) -> None:
@@ -68,10 +70,15 @@ class LogPane(ItemView):
 
     def show(self, state: RunState) -> None:
         """Draw all lines."""
+        if not state.log:
+            self._times = []
+            self.set_items([(("", ""), (NOTHING_YET, "dim"))], ())
+            return
         lines: list[Line] = []
         for entry in state.log:
             clock = time.strftime("%H:%M:%S ", time.localtime(entry.time))
-            lines.append(((clock, "dim"), (clean(entry.text), _STYLES[entry.level])))
+            text = f"{self._signs[entry.level]}{clean(entry.text)}"
+            lines.append(((clock, "dim"), (text, _STYLES[entry.level])))
         newest = self.cursor is None or self.cursor == len(self._times) - 1
         self._times = [entry.time for entry in state.log]
         self.set_items(lines, range(len(lines)))

@@ -8,6 +8,7 @@ from typing import ClassVar
 from engine.prompts.message import Message
 from engine.prompts.template import normalise
 from engine.run.state import RunState
+from engine.run.state_facts import ENDED
 from engine.search.registry import DEFAULT_SEARCH, asks_llm
 from glov_tui.common.glyphs import Glyphs
 from glov_tui.common.text import clean
@@ -55,6 +56,8 @@ class MetaPromptPane(TextView):
             self.heading = self.TITLE
             self._shown, self._step, self._before = (), 0, frozenset()
             waits = "Shown here once the seed template is scored."
+            if state.status in ENDED and not state.steps:
+                waits = "Nothing: the run ended before its first step."
             text = waits if asks_llm(state.config) else "Nothing: this search asks no LLM."
             self.set_lines([((text, "dim"),)])
             return

@@ -23,6 +23,7 @@ from glov_tui.cockpit.panes.folding import folded_pair
 from glov_tui.common.text import clean
 
 LEAST_BARS, GOOD_BARS = 5, 8  # rows of bars that come before other rows, and before details
+NOT_YET = "How the LLM is steered, layer by layer, is shown here once the run has begun."
 LABEL = 8  # columns of "lowered "
 TOKEN_CELLS = 14  # of a token with its quotes
 
@@ -97,8 +98,10 @@ def steering_lines(
     the effect, in one row at least. How many lines there are depends on the configuration and the
     size alone, so that nothing moves while values come; a warning adds one.
     """
-    if state.config is None or width < 1:
+    if width < 1:
         return [], []
+    if state.config is None:
+        return textwrap.wrap(NOT_YET, width), []
     steering = state.config.steering
     above = _settings(state, width, past)
     if not is_steered(state.config):
