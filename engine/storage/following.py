@@ -5,22 +5,29 @@ What is appended is folded as it comes: the cost of a look is that of what is ne
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from engine.common.errors import JournalError
 from engine.common.ownership import why_denied
-from engine.run.events import JOURNAL_VERSION
+from engine.run.events import JOURNAL_VERSION, Event
 from engine.run.state import RunState
-from engine.storage.journal import read_state
+from engine.storage.journal import journal_states, read_journal
 from engine.storage.journal_lines import Damage, parse_lines, unsealed, whole_lines
 from engine.storage.journal_versions import check_head, read_lines
 from engine.storage.run_folder import EVENTS
+
+Told = Callable[[Event, RunState], None]
 
 
 class JournalFollower:
     """Follows one journal. One thread at a time."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, told: Told | None = None) -> None:
+        """``told`` gets each fact with the state after it, the first one again where the journal is
+        another one.
+        """
+        self._told = told
         self.state = RunState()  # as of the last look
         self.last_event = 0.0  # Unix time in seconds
         self._folder = folder
@@ -59,7 +66,7 @@ class JournalFollower:
         if self._offset == 0:
             version, found = read_lines(self._path, lines)
             if version != JOURNAL_VERSION:  # it is rewritten once it is taken up
-                self.state = read_state(self._folder)
+                self._tell_all()
                 self.last_event = self._path.stat().st_mtime
                 return True
         else:
@@ -78,7 +85,17 @@ class JournalFollower:
                 what = str(error) or type(error).__name__
                 raise JournalError(f"{where}: {event.kind} can't be here: {what!r}") from None
             self.last_event = event.time
+            if self._told is not None:
+                self._told(event, state)
         self.state = state
         self._offset += size
         self._crc = unsealed(lines[-1])[1] or 0
         return True
+
+    def _tell_all(self) -> None:
+        """Fold a journal of an earlier version as a whole."""
+        events = read_journal(self._folder).events
+        for event, state in zip(events, journal_states(self._folder, events), strict=True):
+            self.state = state
+            if self._told is not None:
+                self._told(event, state)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from glov_tui.cockpit.attached import AttachedActions
 from glov_tui.cockpit.runs.opening import OpensRuns, open_run
+from glov_tui.common.glyphs import ASCII, UNICODE
 from glov_tui.common.text import clean
 from glov_tui.terminal.tty import Terminal
 
@@ -69,6 +70,18 @@ class GoingActions(AttachedActions, OpensRuns):
         at = folders.index(here) if here in folders else (0 if by < 0 else -1)
         to = folders[(at + by) % len(folders)]
         self.open_next(to.name, partial(open_run, to, self.around.screen_name))
+
+    def action_beside(self) -> None:
+        """This run and those that are marked at home, on one chart."""
+        from glov_tui.cockpit.runs.chart import ChartScreen
+        from glov_tui.cockpit.runs.memory import HomeMemory
+
+        here = self.session.folder
+        marked = [folder for folder in HomeMemory.kept().marked if folder.is_dir()]
+        folders = [here, *(folder for folder in marked if folder != here)]
+        if len(folders) == 1:
+            self.notify("Marked runs are shown beside this one: mark some at home (R, space).")
+        self._open(ChartScreen(folders, ASCII if self.ascii_only else UNICODE))
 
     def say_where(self) -> None:
         """Say which of the runs this is, where it is one of several.

@@ -41,7 +41,7 @@ TASKS: dict[str, tuple[str, ...]] = {
         "machine",
     ),
     "keep": ("export", "fork", "tell_away", "note"),
-    "runs": ("home", "go_to_run"),
+    "runs": ("home", "go_to_run", "beside"),
 }
 """The actions of the cockpit by what one wants to do, for the help."""
 
@@ -123,6 +123,13 @@ KEYS: list[Binding] = [
         key_display=">",
         show=False,
         tooltip="To the next run: of the marked ones, else of the list",
+    ),
+    Binding(
+        "v",
+        "beside",
+        "Beside",
+        show=False,
+        tooltip="This run and those marked in the list of runs, on one chart",
     ),
     Binding("c", "take_controls", "Take controls", tooltip="Drive the run from this screen"),
     Binding("p", "pin", "Pin", tooltip="Always show this template to the LLM, or no longer"),

@@ -55,7 +55,9 @@ def draw_chart(
     most = 1 if height < 8 else 2 if height < 14 else 3
     if height == 7 and sum(one.kind == "points" for one in series) > 1:
         most = 2  # lines have words at their ends, but points are named only in the legend
-    lines = legend(series, names, options, width, most if series else 0, y_range, cursor)
+    lines = legend(
+        series, names, options, width, most if series and options.legend else 0, y_range, cursor
+    )
     for y, line in enumerate(lines):
         x = 0
         for text, style in line:

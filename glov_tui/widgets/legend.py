@@ -63,6 +63,7 @@ class Options:
     x_name: str = ""
     empty: str = "no data yet"
     ascii: bool = False
+    legend: bool = True  # whether there is one above the plot
 
 
 def looks(series: Sequence[Series], ascii_only: bool = False) -> list[Look]:

@@ -99,6 +99,7 @@ class LineChart(Widget, can_focus=True):
         x_name: str = "",
         empty: str = "no data yet",
         ascii: bool = False,
+        legend: bool = True,
         *,
         name: str | None = None,
         id: str | None = None,
@@ -108,11 +109,11 @@ class LineChart(Widget, can_focus=True):
         it spans at least ``y_least``, in the unit of y.
 
         ``x_name`` ("step") stands before the x labels and the cursor's x; ``empty`` is shown
-        until there is a value.
+        until there is a value; ``legend``: whether there is one above the plot.
         """
         super().__init__(name=name, id=id, classes=classes)
         self.set_reactive(LineChart.ascii, ascii)
-        self._options = Options(y_format, x_name, empty, ascii)
+        self._options = Options(y_format, x_name, empty, ascii, legend)
         self._y_limits = y_limits
         self._y_least = y_least
         self._y_range: tuple[float, float] | None = None
@@ -120,6 +121,14 @@ class LineChart(Widget, can_focus=True):
         self._marks: tuple[Mark, ...] = ()
         self._x_range: tuple[float, float] = (0.0, 1.0)
         self._chart: Chart | None = None
+
+    def call_x(self, name: str) -> None:
+        """Another name of what is on the x axis; drawn with the next data."""
+        self._options = replace(self._options, x_name=name)
+
+    def nearest(self, x: float) -> float | None:
+        """The x with a value that is nearest; None without data."""
+        return min(self._x_values(), key=lambda known: abs(known - x), default=None)
 
     def set_data(
         self,

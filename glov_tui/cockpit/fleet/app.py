@@ -99,6 +99,7 @@ class FleetApp(LiveTableApp[FleetState]):
         """Status line, table, details of the run under the cursor, keys."""
         yield Static(id="runs-status", markup=False)
         table = FleetTable("|" if self._glyphs is ASCII else "▌")
+        table.id = "runs"
         table.border_title = "runs"
         yield table
         yield Static(id="details", markup=False)

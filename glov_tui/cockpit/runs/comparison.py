@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from engine.common.errors import UserError
-from glov_tui.cockpit.screens.dialog import LeftOnce
+from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.common.glyphs import ASCII, Glyphs
 from glov_tui.common.text import clean
 from glov_tui.widgets.key_bar import KeyBar
@@ -28,7 +28,7 @@ POLL_SECONDS = 0.1
 LEAST_WIDTH = 40  # cells, below which tables make no sense
 
 
-class ComparisonScreen(LeftOnce[None]):
+class ComparisonScreen(Dialog[None]):
     """Groups over seeds with intervals, and paired tests; read from journals on a thread."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -36,6 +36,7 @@ class ComparisonScreen(LeftOnce[None]):
     ]
     DEFAULT_CSS = """
     ComparisonScreen {
+        background: $background;
         #comparison-title { height: 1; background: $panel; text-wrap: nowrap; padding: 0 1; }
         TextView { height: 1fr; padding: 0 1; }
     }

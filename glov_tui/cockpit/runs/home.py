@@ -70,7 +70,7 @@ class HomeApp(HomeActions):
     #query-problem.-shown { display: block; }
     #empty { display: none; height: 1fr; padding: 1 2; }
     .-empty #empty { display: block; }
-    .-empty RowTable, .-empty #details { display: none; }
+    .-empty #runs, .-empty #details { display: none; }
     """
     )
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -80,6 +80,7 @@ class HomeApp(HomeActions):
         Binding("r", "resume", "Resume", tooltip="Take the run up where it ended"),
         Binding("s", "stop", "Stop", tooltip="Stop the run at its next safe point; asks"),
         Binding("c", "compare", "Compare", tooltip="Compare the marked runs, with paired tests"),
+        Binding("v", "chart", "Chart", tooltip="The marked runs, or this one, on one chart"),
         Binding("p", "replay", "Replay", tooltip="Play the run back from its beginning"),
         Binding("f", "fork", "Fork", tooltip="Write a fork of the run from its last step"),
         Binding("d,delete", "delete", "Delete", tooltip="Delete the run's folder; asks"),
@@ -120,6 +121,7 @@ class HomeApp(HomeActions):
         yield field
         yield Static(id="query-problem", markup=False)
         table = HomeTable("|" if self._glyphs is ASCII else "▌")
+        table.id = "runs"
         table.border_title = "runs"
         yield table
         yield Static(id="empty", markup=False)

@@ -27,7 +27,7 @@ from glov_tui.common.text import clean, cut
 from glov_tui.widgets.row_table import RowTable
 
 POLL_SECONDS = 0.05
-_ON_A_ROW = {"mark", "resume", "stop", "fork", "replay", "delete"}
+_ON_A_ROW = {"mark", "resume", "stop", "fork", "replay", "delete", "chart"}
 _AT_REST = {"resume", "delete"}
 _ANYWHERE = {"help_quit", "redraw", "simulate_key", "focus_next", "focus_previous"}
 """What works on the screens over the list too."""
@@ -176,6 +176,12 @@ class HomeActions(LiveTableApp[Listing], OpensRuns):
         from glov_tui.cockpit.runs.comparison import ComparisonScreen
 
         self.push_once(ComparisonScreen([run.folder for run in self.chosen()], self._glyphs))
+
+    def action_chart(self) -> None:
+        """Show the marked runs, or this one, on one chart."""
+        from glov_tui.cockpit.runs.chart import ChartScreen
+
+        self.push_once(ChartScreen([run.folder for run in self.chosen()], self._glyphs))
 
     # -- small helpers -----------------------------------------------------------------------
 

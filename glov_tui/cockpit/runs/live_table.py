@@ -49,8 +49,8 @@ class LiveTableApp(NoticesApp, Generic[S]):
     ENABLE_COMMAND_PALETTE = False
     CSS = """
     #runs-status { height: 1; background: $panel; text-wrap: nowrap; }
-    RowTable { border: round $foreground 35%; border-title-color: $foreground; }
-    .-ascii RowTable { border: ascii $foreground 35%; }
+    #runs { border: round $foreground 35%; border-title-color: $foreground; }
+    .-ascii #runs { border: ascii $foreground 35%; }
     #details { height: 3; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     """
     LIVE_KEYS: ClassVar[list[BindingType]] = [

@@ -1,0 +1,241 @@
+"""Several runs on one chart, live, and below it what was done to each by hand."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Static
+
+from engine.analysis.run_curves import AXES, Axis, CurveWatch, RunCurve
+from engine.common.errors import UserError
+from engine.common.wording import counted
+from glov_tui.cockpit.runs.chart_lines import (
+    AXIS_NAMES,
+    WINDOWS,
+    Drawn,
+    chart_data,
+    legend_line,
+    log_header,
+    log_line,
+    log_rows,
+)
+from glov_tui.cockpit.screens.dialog import Dialog
+from glov_tui.common.glyphs import ASCII, Glyphs
+from glov_tui.common.text import clean
+from glov_tui.widgets.key_bar import KeyBar
+from glov_tui.widgets.line_chart import LineChart
+from glov_tui.widgets.row_table import RowTable
+from glov_tui.widgets.spans import Line
+from glov_tui.widgets.text_view import TextView
+
+LOOK_SECONDS = 1.0  # between two looks at the journals, or ten times what one takes
+PUMP_SECONDS = 0.3
+MOST_RUNS = 24
+NO_LOG = "Nobody has edited these runs, or injected a template into them."
+
+
+class LogTable(RowTable):
+    """What was done to the runs by hand."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "choose", "Read", tooltip="Show the whole line", show=False),
+    ]
+
+
+class ChartScreen(Dialog[None]):
+    """The best accuracies of several runs, aligned by step, by time or by images scored."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("x", "axis", "Align", tooltip="By steps, by minutes at work, by images scored"),
+        Binding("s", "smooth", "Smooth", tooltip="As it was, or the mean of 3, 5 or 10 steps"),
+        Binding("tab", "app.focus_next", "Log", tooltip="From the chart to the log, and back"),
+        Binding("escape,q,v", "dismiss(None)", "Back", key_display="esc", tooltip="Close it"),
+    ]
+    DEFAULT_CSS = """
+    ChartScreen {
+        background: $background; layout: vertical;
+        #chart-title { height: 1; background: $panel; text-wrap: nowrap; padding: 0 1; }
+        LineChart { height: 1fr; min-height: 5; }
+        TextView { height: 2; padding: 0 1; }
+        LogTable { height: 4; border-top: solid $foreground 35%; }
+        #chart-said { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    }
+    .-ascii ChartScreen LogTable { border-top: ascii $foreground 35%; }
+    """
+
+    def __init__(self, folders: Sequence[Path], glyphs: Glyphs) -> None:
+        """``folders``: of runs and of sweeps, whose runs are meant."""
+        super().__init__()
+        self._folders, self._glyphs = list(folders), glyphs
+        self._axis: Axis = "step"
+        self._window = WINDOWS[0]
+        self._drawn: list[Drawn] = []
+        self._left_out = 0
+        self._curves: tuple[RunCurve, ...] | None = None  # replaced as a whole by the thread
+        self._shown: object = None
+        self._problem = ""
+        self._ended = threading.Event()
+
+    def compose(self) -> ComposeResult:
+        """A title, the chart, a line for each run, the log, and a line of it in full."""
+        yield Static("reading the journals ...", id="chart-title", markup=False)
+        yield LineChart(
+            y_limits=(0.0, 1.0),
+            y_least=0.1,
+            x_name=AXIS_NAMES[self._axis][0],
+            empty="A line begins with the seed's accuracy.",
+            ascii=self._glyphs is ASCII,
+            legend=False,
+        )
+        yield TextView()
+        yield LogTable("|" if self._glyphs is ASCII else "▌")
+        yield Static(NO_LOG, id="chart-said", markup=False)
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Follow the journals on a thread."""
+        self.query_one(TextView).can_focus = False
+        chart = self.query_one(LineChart)
+        chart.focus()
+        self.watch(chart, "cursor", self._cursor_moved, init=False)
+        threading.Thread(target=self._look, name="glov-curves", daemon=True).start()
+        self.set_interval(PUMP_SECONDS, self._pump)
+
+    def on_unmount(self) -> None:
+        """Look no more."""
+        self._ended.set()
+
+    # -- on its own thread -------------------------------------------------------------------
+
+    def _look(self) -> None:
+        try:
+            folders = _runs_of(self._folders)
+        except UserError as error:
+            self._problem = str(error)
+            return
+        self._left_out = max(0, len(folders) - MOST_RUNS)
+        folders = folders[:MOST_RUNS]
+        names = _names(folders)
+        self._drawn = [Drawn(number, name) for number, name in enumerate(names, 1)]
+        watch = CurveWatch(folders)
+        while not self._ended.is_set():
+            begun = time.monotonic()
+            self._curves = watch.look()
+            self._ended.wait(max(LOOK_SECONDS, 10 * (time.monotonic() - begun)))
+
+    # -- drawing -----------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        if self._problem:
+            self.query_one("#chart-title", Static).update(clean(self._problem), layout=False)
+        elif self._curves is not None:
+            of = (self._curves, self._axis, self._window, tuple(self.size))
+            if of != self._shown:
+                self._shown = of
+                self._draw(self._curves)
+
+    def _draw(self, curves: tuple[RunCurve, ...]) -> None:
+        title = f"{counted(len(curves), 'run')}: best few-shot accuracy by {self._axis_words}"
+        if self._window > 1:
+            title += f"; mean of {self._window} steps, as it was behind it in dots"
+        if self._left_out:
+            title += f"; {self._left_out} more left out"
+        self.query_one("#chart-title", Static).update(title, layout=False)
+        series, marks, x_range = chart_data(
+            self._drawn, curves, self._axis, self._window, self.size.width
+        )
+        chart = self.query_one(LineChart)
+        chart.call_x(AXIS_NAMES[self._axis][0])
+        chart.set_data(series, marks, x_range)
+        self._draw_legend(curves)
+        rows = log_rows(self._drawn, curves)
+        height = self.size.height
+        legend = min(len(curves), max(2, height // 5))
+        self.query_one(TextView).styles.height = legend
+        table = self.query_one(LogTable)
+        table.display = bool(rows)
+        table.styles.height = min(len(rows) + 2, max(4, height // 4))
+        before = table.selected_key
+        keys = [key for key, _, _ in rows]
+        cursor = keys.index(before) if before in keys else 0
+        table.set_rows(log_header(), keys, lambda at: log_line(rows[at][1], rows[at][2]), cursor)
+        self._say_selected()
+
+    def _draw_legend(self, curves: tuple[RunCurve, ...]) -> None:
+        at = self.query_one(LineChart).cursor
+        width = self.size.width - 2
+        lines: list[Line] = [
+            legend_line(one, curve, self._axis, at, self._glyphs, width)
+            for one, curve in zip(self._drawn, curves, strict=True)
+        ]
+        self.query_one(TextView).set_lines(lines)
+
+    @property
+    def _axis_words(self) -> str:
+        return AXIS_NAMES[self._axis][1]
+
+    def _cursor_moved(self) -> None:
+        if self._curves is not None:
+            self._draw_legend(self._curves)
+
+    def _say_selected(self) -> None:
+        curves, key = self._curves, self.query_one(LogTable).selected_key
+        rows = {row[0]: row for row in log_rows(self._drawn, curves or ())} if curves else {}
+        text = NO_LOG
+        if key in rows:
+            _, one, each = rows[key]
+            who = each.author or "a person"
+            text = f"{one.name}, step {each.place.step}, {who}: {each.text}"
+        self.query_one("#chart-said", Static).update(clean(text), layout=False)
+
+    @on(RowTable.RowSelected)
+    @on(RowTable.RowChosen)
+    def _log_moved(self, event: RowTable.RowSelected | RowTable.RowChosen) -> None:
+        """The chart's cursor goes to where it was done."""
+        event.stop()  # it is not for the table of whoever opened this
+        key = self.query_one(LogTable).selected_key
+        for known, _, each in log_rows(self._drawn, self._curves or ()) if self._curves else ():
+            if known == key:
+                chart = self.query_one(LineChart)
+                chart.cursor = chart.nearest(each.place.on(self._axis))
+        self._say_selected()
+
+    # -- actions -----------------------------------------------------------------------------
+
+    def action_axis(self) -> None:
+        """Align by the next axis."""
+        self._axis = AXES[(AXES.index(self._axis) + 1) % len(AXES)]
+        self.query_one(LineChart).cursor = None
+        self._pump()
+
+    def action_smooth(self) -> None:
+        """The next window."""
+        self._window = WINDOWS[(WINDOWS.index(self._window) + 1) % len(WINDOWS)]
+        self._pump()
+
+
+def _runs_of(folders: Sequence[Path]) -> list[Path]:
+    """The runs, and those of the sweeps, each once."""
+    from engine.sweeps.sweep import is_sweep, run_folders
+
+    found: dict[Path, None] = {}
+    for folder in folders:
+        runs = run_folders(str(folder)) if is_sweep(folder) else [folder]
+        found.update(dict.fromkeys(runs))
+    return list(found)
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """Names that tell runs apart: with the sweep's where two have the same."""
+    names = [folder.name for folder in folders]
+    return [
+        name if names.count(name) == 1 else f"{folder.parent.name}/{name}"
+        for name, folder in zip(names, folders, strict=True)
+    ]

@@ -1,0 +1,111 @@
+"""Several runs on one chart: lines, legend, alignment, smoothing, and the log of interventions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.widgets import Static
+
+from engine.run import events as ev
+from engine.session.replay import ReplaySession
+from engine.storage.journal import Journal
+from glov_tui.cockpit.app import GlovApp
+from glov_tui.cockpit.going import Around
+from glov_tui.cockpit.runs.chart import ChartScreen
+from glov_tui.cockpit.runs.home import HomeApp
+from glov_tui.cockpit.runs.memory import HomeMemory
+from glov_tui.widgets.line_chart import LineChart
+from glov_tui.widgets.row_table import RowTable
+from glov_tui.widgets.text_view import TextView
+from tests.support.patience import until
+from tests.support.written_runs import write_run
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GLOV_RUNS_DIR", str(tmp_path / "runs"))
+    monkeypatch.setenv("GLOV_CACHE_DIR", str(tmp_path / "cache"))
+    write_run(tmp_path / "runs" / "first", curve=(40, 60, 65, 70), edited=True)
+    write_run(tmp_path / "runs" / "second", curve=(35,), finished=False)
+    return tmp_path / "runs"
+
+
+def said(screen: ChartScreen, id: str) -> str:
+    return "".join(str(line.content) for line in screen.query(f"#{id}").results(Static))
+
+
+def legend(screen: ChartScreen) -> str:
+    return "".join(view.plain for view in screen.query(TextView))
+
+
+def plot(screen: ChartScreen) -> str:
+    chart = screen.query_one(LineChart)
+    return "\n".join(chart.render_line(y).text for y in range(chart.size.height))
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (60, 20)])
+async def test_runs_on_one_chart(runs: Path, size: tuple[int, int]) -> None:
+    memory = HomeMemory.kept()
+    for name in ("first", "second"):
+        memory.toggle(runs / name)
+    app = HomeApp(memory)
+    async with app.run_test(size=size) as pilot:
+        await until(lambda: app.selected is not None)
+        await pilot.press("v")
+        await until(lambda: isinstance(app.screen, ChartScreen))
+        screen = app.screen
+        assert isinstance(screen, ChartScreen)
+        await until(lambda: "2 runs: best few-shot accuracy by" in said(screen, "chart-title"))
+        for expected in ("first", "second", "87.5", "43.8", "75.0"):
+            assert expected in legend(screen)
+        await until(lambda: "1 first" in plot(screen) and "2 second" in plot(screen))
+        table = screen.query_one(RowTable)
+        assert len(table.keys) == 1 and "steering.alpha = 0.1" in table.line(0)
+        assert "first, step 0, a person: steering.alpha = 0.1" in said(screen, "chart-said")
+        assert table.size.height >= 2  # its header, and the row
+        await pilot.press("tab", "enter")
+        await until(lambda: screen.query_one(LineChart).cursor == 0.0)
+        await until(lambda: "37.5" in legend(screen))  # what was best there
+        await pilot.press("x")
+        await until(lambda: "minutes at work" in said(screen, "chart-title"))
+        await pilot.press("x")
+        await until(lambda: "training images scored" in said(screen, "chart-title"))
+        assert screen.query_one(LineChart).nearest(1e9) == 80.0 * 5
+        await pilot.press("x", "s")
+        await until(lambda: "mean of 3 steps, as it was behind" in said(screen, "chart-title"))
+        journal = Journal(runs / "second")
+        journal.append(ev.TemplateInjected(step=1, template="mine, a <category>", author="ada"))
+        await until(lambda: len(table.keys) == 2 and "ada" in table.line(1))
+        journal.close()
+        await pilot.press("escape")
+        await until(lambda: len(app.screen_stack) == 1)
+
+
+async def test_marked_runs_beside_the_one_in_the_cockpit(runs: Path) -> None:
+    HomeMemory.kept().toggle(runs / "second")
+    app = GlovApp(ReplaySession.open(runs / "first"))
+    app.around = Around("a test")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("v")
+        await until(lambda: isinstance(app.screen, ChartScreen))
+        screen = app.screen
+        assert isinstance(screen, ChartScreen)
+        await until(lambda: "2 runs" in said(screen, "chart-title"))
+        assert "first" in legend(screen)
+        await pilot.press("v")
+        await until(lambda: len(app.screen_stack) == 1)
+        await pilot.press("R")
+    assert app.goes_home and app.is_followed()
+
+
+async def test_a_run_that_is_no_more_says_so(runs: Path) -> None:
+    app = GlovApp(ReplaySession.open(runs / "first"))
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.push_screen(ChartScreen([runs / "gone"], app._glyphs))
+        await until(lambda: isinstance(app.screen, ChartScreen))
+        screen = app.screen
+        assert isinstance(screen, ChartScreen)
+        await until(lambda: "can't be read" in legend(screen))
+        await pilot.press("R")  # without a home to go to
+        assert not app.goes_home
