@@ -123,3 +123,12 @@ def test_uniforms_depend_on_their_own_seed_only():
     assert not torch.equal(numbers[0], numbers[1])
     assert torch.equal(uniforms([2**63 - 1], 50)[0], numbers[1])
     assert ((numbers >= 0) & (numbers < 1)).all()
+
+
+@pytest.mark.parametrize("temperature", [1e-300, 1e-46, 1e-40, 1e-37, 1e-3])
+@pytest.mark.parametrize(("top_k", "top_p"), [(0, 1.0), (2, 1.0), (0, 0.9)])
+def test_next_to_temperature_0_the_likeliest_token_is_drawn(temperature, top_k, top_p):
+    logits = torch.tensor([[-3.0, 90.0, 5.0, 80.0], [-9.0, -40.0, -8.0, -30.0]])
+    sampling = SamplingConfig(temperature=temperature, top_k=top_k, top_p=top_p)
+    for uniform in (0.0, 0.5, 1 - 2**-24):
+        assert draw(logits, sampling, torch.tensor([uniform] * 2)).tolist() == [1, 2]

@@ -14,6 +14,9 @@ from torch import Tensor
 
 from engine.config import SamplingConfig
 
+_COLDEST = 1e-30
+"""What is colder is as good as greedy, and a quotient of float32 by it would be no number."""
+
 
 def uniforms(seeds: Sequence[int], count: int) -> Tensor:
     """Random numbers in [0, 1), (len(seeds), count), float32; row i depends on ``seeds[i]`` only.
@@ -34,7 +37,7 @@ def keep_likely(logits: Tensor, sampling: SamplingConfig) -> tuple[Tensor, Tenso
     out, and their token ids (rows, K), or None where K is the whole vocabulary in its own order.
     Of tokens that tie for the last place of the top k, as many are kept as fit into k.
     """
-    logits = logits / sampling.temperature
+    logits = logits / max(sampling.temperature, _COLDEST)
     size = logits.shape[-1]
     ids: Tensor | None = None
     if 0 < sampling.top_k < size:
