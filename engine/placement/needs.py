@@ -23,6 +23,9 @@ _NEVER_QUANTIZED = (
     "visual",
     "projector",
     "connector",
+    "image_projection",
+    "aligner",
+    "mlp1",
 )
 """Parts of names."""
 

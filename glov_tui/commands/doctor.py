@@ -224,10 +224,11 @@ def _extras() -> dict[str, str]:
 
 def _devices() -> list[Device]:
     threads.prepare()
-    import psutil
     import torch
 
-    memory = psutil.virtual_memory()
+    from engine.models.device import room_of
+
+    host = room_of("cpu")
     devices: list[Device] = [
         {
             "name": "cpu",
@@ -235,27 +236,35 @@ def _devices() -> list[Device]:
             "usable": threads.usable_cores(),
             "load": round(os.getloadavg()[0], 1),
             "threads": threads.describe_choice(),
-            "memory": _gib(memory.total),
-            "free": _gib(memory.available),
+            "memory": _gib(host.total),
+            "free": _gib(host.free),
         }
     ]
     for index in range(torch.cuda.device_count()):
-        properties = torch.cuda.get_device_properties(index)
-        free, total = torch.cuda.mem_get_info(index)
-        devices.append(
-            {
-                "name": f"cuda:{index}",
-                "model": properties.name,
-                "memory": _gib(total),
-                "free": _gib(free),
-                "bf16": torch.cuda.is_bf16_supported(),
-            }
-        )
+        devices.append(_gpu(f"cuda:{index}"))
     if torch.backends.mps.is_available():
         devices.append({"name": "mps", "model": "Apple GPU"})
     if len(devices) == 1:
         devices.append({"name": "gpu", "found": "none: models run on the CPU"})
     return devices
+
+
+def _gpu(name: str) -> Device:
+    import torch
+
+    from engine.models.device import room_of
+
+    try:
+        room = room_of(name)
+    except ModelError as error:
+        return {"name": name, "found": str(error)}
+    return {
+        "name": name,
+        "model": torch.cuda.get_device_properties(name).name,
+        "memory": _gib(room.total),
+        "free": _gib(room.free),
+        "bf16": torch.cuda.is_bf16_supported(),
+    }
 
 
 def _gib(size: float) -> str:

@@ -54,6 +54,8 @@ def memory_of(config: RunConfig) -> tuple[list[ModelMemory], list[DeviceMemory],
 
     try:
         needs, verdict = look_for_room(config, wanted_models(config, _images(config)))
+        used = dict.fromkeys(name for one in needs for name in one.devices)
+        rooms = {name: room_of(name) for name in used}
     except ModelError as error:
         return [], [], {"fits": False, "problem": str(error)}
     models: list[ModelMemory] = []
@@ -68,9 +70,8 @@ def memory_of(config: RunConfig) -> tuple[list[ModelMemory], list[DeviceMemory],
         }
         models.append(model)
     devices: list[DeviceMemory] = []
-    for name in dict.fromkeys(name for one in needs for name in one.devices):
+    for name, room in rooms.items():
         there = [one for one in needs if name in one.devices]
-        room = room_of(name)
         devices.append(
             {
                 "name": name,

@@ -7,10 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from engine.common.errors import ModelError
 from engine.common.kept import Kept
 from engine.config.toml_file import load_config
+from engine.models import device
+from engine.models.control_groups import GroupMemory
 from engine.placement.wanted import Wanted
 from engine.session.loading import load_scoring
 from engine.session.local import LocalSession
@@ -138,3 +141,26 @@ def test_doctor_of_what_fits(
     assert [model["name"] for model in found["models"]] == ["VLM", "LLM"]
     assert [device["name"] for device in found["memory"]] == ["cpu"]
     assert "problem" not in found["room"]
+
+
+def test_doctor_has_the_memory_that_control_groups_leave(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(device, "group_memory", lambda swap: GroupMemory(2**30, 2**31))
+    assert doctor.report(as_json=True, source="demo") == 0
+    found = json.loads(capsys.readouterr().out)
+    host = found["devices"][0]
+    assert (host["name"], host["memory"]) == ("cpu", "2.0 GiB")
+    assert found["memory"][0]["total"] == "2.0 GiB"
+
+
+def test_a_gpu_that_does_not_answer_is_said_in_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)  # and none is there
+    assert doctor.report(as_json=True, source="demo", overrides=["vlm.device=cuda:0"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["devices"][1]["found"].startswith("cuda:0 can't be used: ")
+    assert found["room"]["problem"].startswith("cuda:0 can't be used: ")
