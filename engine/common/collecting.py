@@ -1,4 +1,6 @@
-"""When Python looks for garbage: not while libraries are imported, of which nothing is garbage."""
+"""When Python looks for garbage: not while libraries are imported or journals read, of which
+nothing is garbage.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ MANY = 500
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Do without cyclic garbage collection, which is a quarter of the time that imports take.
+    """Do without cyclic garbage collection, a quarter of the time of imports and long journals.
 
     Millions of objects are made, and all stay: where many modules came, they are not looked
     through later either. Where collection is switched off already, that is left as it is.

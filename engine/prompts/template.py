@@ -39,7 +39,8 @@ def normalise(template: str) -> str:
     """
     for _ in range(8):  # two or three rounds in practice: folding may need folding again
         key = unicodedata.normalize("NFKC", template).casefold().translate(_SAME_QUOTE)
-        key = "".join(c for c in key if c.isspace() or unicodedata.category(c)[0] != "C")
+        if not key.isprintable():  # most are, and this is a third of reading a long journal
+            key = "".join(c for c in key if c.isspace() or unicodedata.category(c)[0] != "C")
         key = " ".join(PLACEHOLDER_SPELLINGS.sub(PLACEHOLDER, key).split())
         key = key.lstrip("\"' ").rstrip("\"' ,;:" + FINAL_PUNCTUATION)
         if key == template:

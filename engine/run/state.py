@@ -7,9 +7,10 @@ forking and attaching are folds of the same events elsewhere.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from engine.common.replacing import replace
 from engine.config.editable import with_option
 from engine.config.old import written_config
 from engine.config.places import with_places
@@ -29,7 +30,7 @@ from engine.run.template_scores import scored_template
 from engine.steering.soundness import Remark, remarks
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for ``replace``
 class RunState(RunFacts):
     """Everything that can be known about a run at one moment, as the fold of its events."""
 

@@ -25,7 +25,7 @@ ENDED: tuple[Status, ...] = ("stopped", "failed", "finished")
 """No engine is at work, until the run is taken up again."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RunFacts:
     """The fields of ``RunState``, and what can be derived of them."""
 

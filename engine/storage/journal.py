@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.common.collecting import uncollected
 from engine.common.errors import JournalError
 from engine.common.files import make_private_folder, open_private, sync_folder, write_atomic
 from engine.common.ownership import why_denied
@@ -325,7 +326,8 @@ def read_state(folder: Path) -> RunState:
     Raises:
         JournalError: as ``read_journal`` and ``journal_states``.
     """
-    return fold_journal(folder, read_journal(folder).events)
+    with uncollected():
+        return fold_journal(folder, read_journal(folder).events)
 
 
 def fold_journal(folder: Path, events: Sequence[Event]) -> RunState:

@@ -156,7 +156,8 @@ def _say_where(folder: Path, host: str, port: int, address: str, token: str | No
     print(address, flush=True)  # noqa: T201
     tell(f"{run_argument(folder)} in a browser, until ctrl+c; the run goes on after it")
     if is_loopback(host):
-        tunnel = f"ssh -L {port}:127.0.0.1:{port} {shlex.quote(socket.gethostname())}"
+        end = f"[{host}]" if ":" in host else host
+        tunnel = f"ssh -L {port}:{end}:{port} {shlex.quote(socket.gethostname())}"
         tell(f"from another machine: {tunnel}, then that address there")
     else:
         tell(

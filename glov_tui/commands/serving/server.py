@@ -152,7 +152,7 @@ class RunServer(Server):
                 continue
             try:
                 kind, *rest = json.loads(message.data)
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, RecursionError):  # nested as deep as a liar likes
                 continue
             match kind, rest:
                 case "stdin", [str(text)]:

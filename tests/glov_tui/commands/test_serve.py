@@ -162,6 +162,13 @@ def test_it_says_where_it_is_and_that_others_could_come(run: Path) -> None:
     assert "serves it again" in said and "Traceback" not in said
 
 
+def test_a_tunnel_ends_where_the_page_is_served(run: Path) -> None:
+    with Served(run, "--host", "::1") as served:
+        assert served.address.startswith(f"http://[::1]:{served.port}/?token=")
+        _, said = served.end()
+    assert f"ssh -L {served.port}:[::1]:{served.port} " in said
+
+
 async def test_what_a_page_sends_that_is_no_message_does_no_harm(run: Path) -> None:
     server = RunServer(Attach(run, low_bandwidth=False), Access(None))
     async with TestServer(await server.application()) as listening, ClientSession() as session:
@@ -171,6 +178,7 @@ async def test_what_a_page_sends_that_is_no_message_does_no_harm(run: Path) -> N
         async with session.ws_connect(address, params=query, origin=origin) as page:
             for text in ("", "[", "1", "{}", "[]", '["stdin"]', '["stdin", 1]', '["resize", 3]'):
                 await page.send_str(text)
+            await page.send_str("[" * 200_000)
             await page.send_str('["resize", {"width": 1e400, "height": null}]')
             await page.send_str('["stdin", "\\ud83d"]')
             await page.send_bytes(b"\xff")

@@ -9,6 +9,7 @@
   const FIRST_WAIT_MS = 300;
   const LONGEST_WAIT_MS = 5000;
   const OURS = "glov:"; // of a ping
+  const FIRST_BYTES = 500; // of a terminal's modes, before anything is drawn
 
   const byId = (id) => document.getElementById(id);
   const random = crypto.getRandomValues(new Uint32Array(4));
@@ -37,6 +38,7 @@
       this.over = false;
       this.isTrying = false;
       this.wasOpen = false;
+      this.drawn = 0; // bytes
       this.unanswered = null; // when the ping was sent that has no answer yet
       setInterval(() => this.ping(), PING_MS);
       window.addEventListener("online", () => this.hurry());
@@ -80,7 +82,8 @@
         if (kind === "pong" && rest[0].startsWith(OURS)) return undefined;
         if (kind === "deliver_file_start") return download(rest[0]);
       } else {
-        notice("");
+        this.drawn += data.byteLength;
+        if (this.drawn > FIRST_BYTES) notice("");
       }
       return this.dispatchEvent(new MessageEvent("message", { data }));
     }
