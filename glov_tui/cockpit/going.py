@@ -35,7 +35,7 @@ class GoingActions(AttachedActions, OpensRuns):
 
     def going_allows(self, action: str) -> bool:
         """Whether there is something to go to."""
-        if action == "home":
+        if action in ("home", "beside"):  # a page of a browser shows its run, and no other
             return self.around is not None
         if action == "go_to_run":
             return self.around is not None and len(self._others) > 0

@@ -152,17 +152,17 @@ def log_rows(
 
 def log_header() -> Line:
     """The names of the columns of the log."""
-    cells = ["run", f"{'when':<14}", f"{'step':>5}", " ", f"{'who':<10}", "what"]
+    cells = ["run", f"{'when':<15}", f"{'step':>5}", " ", f"{'who':<10}", "what"]
     return ((GAP.join(cells), "dim"),)
 
 
 def log_line(one: Drawn, each: Intervention) -> Line:
     """One intervention: of which run, when, by whom, and what."""
-    when = time.strftime("%d %b %H:%M:%S", time.localtime(each.time))[:14]
+    when = time.strftime("%d %b %H:%M:%S", time.localtime(each.time))
     who = cut(clean(each.author) or "a person", 10)
     return (
         (f"{one.number:>3}", _SPAN[one.colour]),
-        (f"{GAP}{when:<14}{GAP}{each.place.step:>5}{GAP}", "dim"),
+        (f"{GAP}{when:<15}{GAP}{each.place.step:>5}{GAP}", "dim"),
         (each.label, "note"),
         (f"{GAP}{fixed(who, 10)}{GAP}", "dim"),
         (clean(each.text), ""),
