@@ -41,7 +41,8 @@ def rows(run: Exported) -> list[dict[str, str]]:
 
 def test_json_is_the_result_as_it_is(hostile: Exported) -> None:
     document = text(hostile, "json")
-    expected = {**summarise(hostile.state), "phrases": phrase_rows(hostile.state)}
+    phrases = phrase_rows(hostile.state)
+    expected = {**summarise(hostile.state), "phrases": phrases, "notes": []}
     assert json.loads(document) == json.loads(json.dumps(expected))
     assert expected["phrases"]
     assert "\u202e" not in document and "\a" not in document
