@@ -11,6 +11,9 @@ from glov_tui.cockpit.panes.accuracy import AccuracyPane
 from glov_tui.cockpit.panes.candidates import CandidatesPane
 from glov_tui.cockpit.panes.examples import ExamplesPane
 from glov_tui.cockpit.panes.log import LogPane
+from glov_tui.cockpit.runs.chart import ChartScreen, LogTable
+from glov_tui.cockpit.runs.comparison import ComparisonScreen
+from glov_tui.cockpit.runs.home import HomeApp, HomeTable, QueryInput
 from glov_tui.cockpit.screens.configuration import ConfigScreen
 from glov_tui.cockpit.screens.details import DetailsScreen
 from glov_tui.cockpit.screens.editor import EditorScreen
@@ -57,6 +60,8 @@ KINDS: dict[str, tuple[type[DOMNode], ...]] = {
     "steering lab": (LabScreen, GridView, HeatTable),
     "steering over time": (SteeringScreen, HeatMap, StepRepliesScreen),
     "machine": (MachineScreen,),
+    "list of runs": (HomeApp, HomeTable, QueryInput),
+    "chart and comparison of runs": (ChartScreen, LogTable, ComparisonScreen),
     "help": (HelpScreen,),
 }
 """The widgets and screens with keys of their own."""

@@ -17,6 +17,7 @@ from engine.run import events as ev
 from engine.run.commands import InjectTemplate, MakeEdit, Pause, Resume, StepOnce, Stop, UndoEdit
 from engine.run.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
 from glov_tui.cockpit.all_keys import key_groups
+from glov_tui.cockpit.going import Around
 from glov_tui.cockpit.keys import KEYS
 from glov_tui.cockpit.panes.accuracy import AccuracyPane
 from glov_tui.cockpit.panes.candidates import CandidatesPane
@@ -459,6 +460,7 @@ async def test_the_footer_says_how_many_keys_did_not_fit(session) -> None:
 
 async def test_every_action_is_in_the_command_palette_with_its_key(session) -> None:
     async with cockpit(session) as (_, app):
+        app.around = Around("a test", (Path("before"), Path("next")))  # there are other runs
         titles = {command.title for command in app.get_system_commands(app.screen)}
         hidden = lambda b: b.action == "pane" or b.action.endswith("_controls")  # noqa: E731
         wanted = {f"{b.description} ({app.get_key_display(b)})" for b in KEYS if not hidden(b)}
