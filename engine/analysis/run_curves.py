@@ -120,6 +120,10 @@ class _CurveMaker:
         except JournalError as error:
             self._curve = RunCurve(self._folder, problem=str(error))
             return self._curve
+        except Exception as error:  # whatever is wrong with one run, the others are shown
+            what = str(error) or type(error).__name__
+            self._curve = RunCurve(self._folder, problem=f"it can't be read: {what}")
+            return self._curve
         if changed:
             state = self._follower.state
             self._curve = RunCurve(

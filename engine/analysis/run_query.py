@@ -110,9 +110,10 @@ def sort_runs(runs: Iterable[ListedRun], order: Order) -> list[ListedRun]:
 
 
 def _term(word: str) -> Test:
-    if word.startswith("-") and len(word) > 1:
-        test = _term(word[1:])
-        return lambda run: not test(run)
+    bare = word.lstrip("-")
+    if bare and bare != word:
+        test, wanted = _term(bare), (len(word) - len(bare)) % 2 == 0
+        return lambda run: test(run) == wanted
     form = _FORM.fullmatch(word)
     if form is None:
         return _has_word(word)

@@ -5,6 +5,7 @@ The run that is left goes on: its engine has a process of its own.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ class GoingActions(AttachedActions, OpensRuns):
 
     around: Around | None = None  # None: there is nothing else to go to
     goes_home = False
+    _tried: Path | None = None  # the run that < and > were at last, and that did not open
     _terminal: Terminal | None = None
     _announced_status: str
 
@@ -63,12 +65,19 @@ class GoingActions(AttachedActions, OpensRuns):
         self.exit()
 
     def action_go_to_run(self, by: int) -> None:
-        """To the run before or after this one, of those that are marked, else of all in view."""
-        if self.around is None or not self._others:
+        """To the run before or after, of those that are marked, else of all in view.
+
+        One that does not open, as it was deleted meanwhile, is passed by the next press.
+        """
+        if self.around is None or not self._others or self._opening is not None:
             return
-        folders, here = self.around.folders, self.session.folder
+        folders, shown = self.around.folders, self.session.folder
+        here = self._tried or shown
         at = folders.index(here) if here in folders else (0 if by < 0 else -1)
-        to = folders[(at + by) % len(folders)]
+        at += by
+        if folders[at % len(folders)] == shown:
+            at += by
+        to = self._tried = folders[at % len(folders)]
         self.open_next(to.name, partial(open_run, to, self.around.screen_name))
 
     def action_beside(self) -> None:
@@ -77,7 +86,7 @@ class GoingActions(AttachedActions, OpensRuns):
         from glov_tui.cockpit.runs.memory import HomeMemory
 
         here = self.session.folder
-        marked = [folder for folder in HomeMemory.kept().marked if folder.is_dir()]
+        marked = [folder for folder in HomeMemory.kept().marked if os.path.isdir(folder)]  # noqa: PTH112 - never raises
         folders = [here, *(folder for folder in marked if folder != here)]
         if len(folders) == 1:
             self.notify("Marked runs are shown beside this one: mark some at home (R, space).")

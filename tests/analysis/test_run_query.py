@@ -76,6 +76,8 @@ def found(query: str) -> list[str]:
         ("is:fork", ["soft"]),
         ("parent:demo", ["soft"]),
         ('"demo-9"', ["demo-9"]),
+        ("--data:eurosat", ["modes"]),
+        ("-" * 4000 + "data:eurosat", ["modes"]),  # a ruler that was pasted
         ("nothing", []),
     ],
 )

@@ -120,6 +120,9 @@ class ChartScreen(Dialog[None]):
         except UserError as error:
             self._problem = str(error)
             return
+        except OSError as error:
+            self._problem = f"{error.filename or 'the runs'} can't be read: {error.strerror}"
+            return
         self._left_out = max(0, len(folders) - MOST_RUNS)
         folders = folders[:MOST_RUNS]
         names = _names(folders)

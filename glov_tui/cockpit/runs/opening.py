@@ -24,6 +24,12 @@ class Opened:
     folder: Path
     session: Session | None
 
+    def let_go(self) -> None:
+        """Close the session, where nobody shows it: an engine would count it as a screen."""
+        close = getattr(self.session, "close", None)
+        if close is not None:
+            close()
+
 
 def open_run(folder: Path, screen_name: str) -> Opened:
     """A run as it is now: attached to where its engine is here, followed by its journal where that
@@ -115,6 +121,11 @@ class OpensRuns(NoticesApp):
 
         timer = self.set_interval(POLL_SECONDS, poll)
 
+    def on_unmount(self) -> None:
+        """What is opened when this screen is left for something else is let go."""
+        if self._opening is not None:
+            self._opening.drop()
+
 
 class _Opening(threading.Thread):
     """Makes a session; on a thread, as a journal can be long and an engine busy."""
@@ -124,10 +135,23 @@ class _Opening(threading.Thread):
         self._make = make
         self.opened: Opened | None = None
         self.problem = ""
+        self._lock = threading.Lock()
+        self._is_dropped = False
+
+    def drop(self) -> None:
+        """Nobody waits for it any more."""
+        with self._lock:
+            self._is_dropped = True
+            if self.opened is not None:
+                self.opened.let_go()
 
     def run(self) -> None:
         try:
-            self.opened = self._make()
+            opened = self._make()
+            with self._lock:
+                self.opened = opened
+                if self._is_dropped:
+                    opened.let_go()
         except UserError as error:
             self.problem = str(error)
         except Exception as error:  # what a journal can hold is not all known
