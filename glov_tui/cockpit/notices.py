@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from textual.binding import Binding
 from textual.events import Event, Key
 from textual.notifications import SeverityLevel
 
@@ -27,8 +28,27 @@ def said_at_the_end(state: RunState) -> str:
     return f"{result} q quits and shows the result."
 
 
+_IN_WORDS = {
+    "\N{RETURN SYMBOL}": "enter",
+    "\N{ERASE TO THE LEFT}": "bksp",
+    "\N{UPWARDS ARROW}": "up",
+    "\N{DOWNWARDS ARROW}": "down",
+    "\N{LEFTWARDS ARROW}": "left",
+    "\N{RIGHTWARDS ARROW}": "right",
+}
+"""Signs of keys that an ASCII terminal has not, or has as the sign of another key: ``?``, ``<``."""
+
+
 class NoticesApp(KeysInOrder):
     """``notify`` writes on the key line of the screen on top that has one."""
+
+    def get_key_display(self, binding: Binding) -> str:
+        """The key as it is shown, in words where the terminal has no sign for it."""
+        shown = super().get_key_display(binding)
+        if self.has_class("-ascii"):
+            for sign, word in _IN_WORDS.items():
+                shown = shown.replace(sign, word)
+        return shown
 
     def notify(
         self,

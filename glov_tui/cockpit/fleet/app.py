@@ -107,7 +107,6 @@ class FleetApp(LiveTableApp[FleetState]):
 
     def on_mount(self) -> None:
         """Say what could not be shown."""
-        super().on_mount()
         if self._said:
             self.notify(clean(self._said), severity="error", timeout=10)
 

@@ -114,6 +114,8 @@ def status_line(
         state, style, mark = "sweeping", "good", glyphs.states["running"]
     elif fleet.count("finished") == len(fleet.rows):
         state, style, mark = "finished", "good", glyphs.states["finished"]
+    elif ended == len(fleet.rows):
+        state, style, mark = "failed", "bad", glyphs.states["failed"]
     else:
         state, style, mark = "stopped", "note", glyphs.states["stopped"]
     slots: list[tuple[int, str, str]] = [(0, f"{mark} {state}", style)]

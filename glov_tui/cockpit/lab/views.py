@@ -178,7 +178,6 @@ class ResultView(TextView):
     def on_resize(self) -> None:
         """Lay them out at another width."""
         self._draw()
-        super().on_resize()
 
     def _draw(self) -> None:
         width = self.scrollable_content_region.width or 80

@@ -49,7 +49,7 @@ class BesideView(TextView):
 
     def on_resize(self) -> None:
         """Wrap at the new width."""
-        super().on_resize()
+        self._rewrap()
         self.look()
 
     def look(self) -> None:

@@ -130,7 +130,7 @@ class CandidatesPane(ItemView):
 
     def on_resize(self) -> None:
         """Wrap at the new width, and fold where there is less room."""
-        super().on_resize()
+        self._rewrap()
         if self._replies:
             self.show(self._state)
 

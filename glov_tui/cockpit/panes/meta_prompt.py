@@ -88,7 +88,7 @@ class MetaPromptPane(TextView):
 
     def on_resize(self) -> None:
         """Wrap at the new width."""
-        super().on_resize()
+        self._rewrap()
         self._open()
 
     def _open(self) -> None:

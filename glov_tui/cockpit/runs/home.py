@@ -130,7 +130,6 @@ class HomeApp(HomeActions):
 
     def on_mount(self) -> None:
         """Say what could not be opened; what was seen before is there at once."""
-        super().on_mount()
         if self.memory.theme:
             self.theme = self.memory.theme
         if self.memory.said:
@@ -217,7 +216,6 @@ class HomeApp(HomeActions):
     def on_resize(self) -> None:
         """Other columns fit."""
         self._set_height()
-        super().on_resize()
 
     def _set_height(self) -> None:
         self.screen_stack[0].set_class(self.size.height < SHORT, "-short")

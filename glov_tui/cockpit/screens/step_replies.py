@@ -64,7 +64,6 @@ class StepReplies(TextView):
     def on_resize(self) -> None:
         """Side by side where it is wide."""
         self._draw()
-        super().on_resize()
 
     def _draw(self) -> None:
         if self.problem:

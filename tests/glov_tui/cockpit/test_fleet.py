@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from engine.storage.journal import Journal
 from engine.storage.lock import OWNER
 from engine.storage.run_folder import EVENTS
 from engine.sweeps.driving import driving
-from engine.sweeps.fleet import Fleet, TrialRow
+from engine.sweeps.fleet import Fleet, FleetState, TrialRow
 from engine.sweeps.grid import make_grid, parse_axis
 from engine.sweeps.sweep import open_sweep
 from glov_tui.cockpit.fleet.app import FleetApp
@@ -72,6 +73,34 @@ async def test_runs_are_shown_opened_and_stopped(fleet: Fleet, tmp_path: Path) -
             await pilot.press("up", "up", "enter")
         assert app.opened is not None and app.opened.name == "seed=1"
         journal.abandon()
+
+
+async def test_one_thread_looks(fleet: Fleet) -> None:
+    """Of two, one takes away what the other reads: a run that fails was shown as damaged."""
+    app = FleetApp(fleet)
+    async with app.run_test():
+        await until(lambda: "seed=3" in shown(app))
+        assert [thread.name for thread in threading.enumerate()].count("glov-runs") == 1
+
+
+async def test_keys_have_names_where_there_are_no_signs_for_them(fleet: Fleet) -> None:
+    app = FleetApp(fleet)
+    app.add_class("-ascii")
+    async with app.run_test():
+        await until(lambda: "enter Open" in shown(app))
+        assert "\N{RETURN SYMBOL}" not in shown(app)
+
+
+def test_a_sweep_whose_runs_have_all_ended_is_not_stopped(tmp_path: Path) -> None:
+    rows = [TrialRow(f"seed={at}", tmp_path, 2, "finished") for at in range(3)]
+    failed, left = (TrialRow("seed=3", tmp_path, 2, status) for status in ("failed", "stopped"))
+    for last, word in ((rows[0], "finished"), (failed, "failed"), (left, "stopped")):
+        ((_, _), (state, _), *_) = status_line(
+            FleetState(tmp_path, (*rows, last), None), None, UNICODE, 80
+        )
+        assert word in state
+    seen = FleetState(tmp_path, (failed, left), None)
+    assert "stopped" in status_line(seen, None, UNICODE, 80)[1][0]
 
 
 async def test_leaving_asks_only_where_something_is_at_work(fleet: Fleet, tmp_path: Path) -> None:
