@@ -35,6 +35,7 @@ from engine.session.interface import Session
 from engine.vlm.families import task_of
 from engine.vlm.task import Task
 from glov_tui.cockpit import choices
+from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.cockpit.notices import NoticesApp
 from glov_tui.cockpit.panes.pane import DetailsRequested
 from glov_tui.common.glyphs import ASCII, UNICODE
@@ -261,7 +262,8 @@ class RunActions(NoticesApp):
         from glov_tui.cockpit.screens.injected import InjectedScreen
 
         if self._last_list is None:
-            self.notify("No list of templates was injected from this screen (i).", timeout=5)
+            key = bound_key(self, "inject")
+            self.notify(f"No list of templates was injected from this screen ({key}).", timeout=5)
             return
         glyphs = ASCII if self.ascii_only else UNICODE
         asked, before = self._last_list

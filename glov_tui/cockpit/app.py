@@ -27,6 +27,7 @@ from engine.run.state import RunState
 from engine.run.state_facts import ENDED
 from engine.session.interface import Session
 from glov_tui.cockpit.actions import DRIVING
+from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.cockpit.comparing import WhyActions
 from glov_tui.cockpit.going import GoingActions
 from glov_tui.cockpit.keys import KEYS, PAST_KEYS, with_ids
@@ -208,9 +209,11 @@ class GlovApp(UserActions, GoingActions, WhyActions, MeasuredActions, TestAction
                 title = "The run was interrupted" if cut_off else "The run failed"
                 self.notify(message, title=title, severity="error", markup=False, timeout=30)
             elif state.status == "stopped" and not self.is_leaving:
-                self.notify("q quits; `glov resume` goes on.", title="Stopped", timeout=8)
+                said = f"{bound_key(self, 'leave')} quits; `glov resume` goes on."
+                self.notify(said, title="Stopped", timeout=8)
             elif state.status == "finished":
-                self.notify(said_at_the_end(state), title="Finished", timeout=60)
+                said = said_at_the_end(state, bound_key(self, "leave"))
+                self.notify(said, title="Finished", timeout=60)
                 self.bell()
                 if before:  # and it was not over when this screen came
                     self.show_result()

@@ -15,6 +15,7 @@ from engine.run.state_facts import ENDED
 from engine.storage.run_folder import run_argument
 from glov_tui.cockpit.actions import DRIVING
 from glov_tui.cockpit.away import AwayActions
+from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.cockpit.panes.status import StatusLine
 from glov_tui.common.text import clean
 from glov_tui.terminal.pastes import pasted
@@ -100,8 +101,9 @@ class AttachedActions(AwayActions):
             return False
         now, me, held = remote.controls, remote.number, self._held
         self._known_controls = now
+        take = bound_key(self, "take-controls")
         for line in self.screen_stack[0].query(StatusLine):  # none while the app closes
-            line.attached = _described(now, me) if now is not None else ""
+            line.attached = _described(now, me, take) if now is not None else ""
             line.engine_pid = remote.engine_pid
         self.refresh_bindings()
         if now is None:
@@ -109,11 +111,11 @@ class AttachedActions(AwayActions):
         holder, self._held = now.holder, now.holder == me
         if held and not self._held:
             self.bell()
-            self._tell(f"{_who_has_them(now)}. c takes them back.")
+            self._tell(f"{_who_has_them(now)}. {take} takes them back.")
         elif self._held and held is False:
             self._tell("You have the controls now.")
         elif not self._held and holder != self._last_holder:
-            self._tell(f"{_who_has_them(now)}. c takes them.")
+            self._tell(f"{_who_has_them(now)}. {take} takes them.")
         self._last_holder = holder
         return True
 
@@ -208,8 +210,8 @@ def _who_has_them(controls: Controls) -> str:
     return f"{holder} took the controls at {at}"
 
 
-def _described(controls: Controls, me: int | None) -> str:
-    """A field for the status line, empty while nobody else is there."""
+def _described(controls: Controls, me: int | None, take: str) -> str:
+    """A field for the status line, empty while nobody else is there; the key takes them."""
     if controls.holder != me:
-        return f"watching, {_who_has_them(controls)} (c: take)"
+        return f"watching, {_who_has_them(controls)} ({take}: take)"
     return f"{len(controls.screens)} screens" if len(controls.screens) > 1 else ""

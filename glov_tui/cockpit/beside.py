@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.cockpit.looking import LookActions
 from glov_tui.cockpit.panes.beside import BesideView
 
@@ -20,7 +21,7 @@ class BesideActions(LookActions):
         self._wants_details = not self._wants_details
         if self._wants_details and not self._beside_cells():
             self._wants_details = False
-            one = f", or beside one pane (z) from {WIDE_FOR_ONE} on"
+            one = f", or beside one pane ({bound_key(self, 'zoom')}) from {WIDE_FOR_ONE} on"
             self.notify(
                 f"Details stay open in terminals of {WIDE} columns{one}. Enter opens them here.",
                 timeout=6,

@@ -10,6 +10,7 @@ from textual import on
 from textual.widget import Widget
 
 from glov_tui.cockpit.actions import DRIVING
+from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.cockpit.layout import PaneLayout
 from glov_tui.cockpit.panes.examples import ExamplesPane
 from glov_tui.widgets.find_line import FindLine
@@ -60,7 +61,9 @@ class FindActions(PaneLayout):
         if not self._follows_focus:
             self._follows_focus = True
             self.watch(self.screen_stack[0], "focused", self._find_focus_moved, init=False)
-        line.begin(pane)
+        names = ("find-next", "find-before", "find")
+        next_one, before, other = (bound_key(self, name) for name in names)
+        line.begin(pane, (next_one, before, other))
 
     def action_find_next(self, by: int) -> None:
         """The next place, or the one before; of filtered templates the next row."""

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from glov_tui.cockpit.attached import AttachedActions
+from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.cockpit.runs.opening import OpensRuns, open_run
 from glov_tui.common.glyphs import ASCII, UNICODE
 from glov_tui.common.text import clean
@@ -89,7 +90,10 @@ class GoingActions(AttachedActions, OpensRuns):
         marked = [folder for folder in HomeMemory.kept().marked if os.path.isdir(folder)]  # noqa: PTH112 - never raises
         folders = [here, *(folder for folder in marked if folder != here)]
         if len(folders) == 1:
-            self.notify("Marked runs are shown beside this one: mark some at home (R, space).")
+            home = bound_key(self, "home")
+            self.notify(
+                f"Marked runs are shown beside this one: mark some at home ({home}, space)."
+            )
         self._open(ChartScreen(folders, ASCII if self.ascii_only else UNICODE))
 
     def say_where(self) -> None:

@@ -10,14 +10,18 @@ from textual.notifications import SeverityLevel
 
 from engine.common.intervals import wilson_interval
 from engine.run.state import RunState
+from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.cockpit.key_order import KeysInOrder
 from glov_tui.common.accuracy import with_interval
 from glov_tui.common.text import clean
 from glov_tui.widgets.key_bar import KeyBar
 
 
-def said_at_the_end(state: RunState) -> str:
-    """What came of a run: the test accuracies in percent with their 95 % intervals."""
+def said_at_the_end(state: RunState, leave: str = "q") -> str:
+    """What came of a run: the test accuracies in percent with their 95 % intervals.
+
+    ``leave`` is the key that leaves the cockpit.
+    """
     parts = []
     for subject, tested in {test.subject: test for test in state.tests}.items():
         if subject == "asked":  # by a person: no result of the run
@@ -25,7 +29,7 @@ def said_at_the_end(state: RunState) -> str:
         interval = wilson_interval(tested.hits, tested.n)
         parts.append(f"{subject} {with_interval(tested.hits / tested.n, interval)}")
     result = f"Test accuracy: {', '.join(parts)}." if parts else "All steps are done."
-    return f"{result} q quits and shows the result."
+    return f"{result} {leave} quits and shows the result."
 
 
 _IN_WORDS = {
@@ -77,9 +81,10 @@ class NoticesApp(KeysInOrder):
         try:
             return await super().run_action(*given, **named)
         except ImportError as error:
+            leave = bound_key(self, "leave")
             what = clean(f"glov was changed while this screen was open ({error}).")
             self.notify(
-                f"{what} The run is not touched: leave with q, and attach or resume it.",
+                f"{what} The run is not touched: leave with {leave}, and attach or resume it.",
                 severity="error",
                 timeout=20,
             )

@@ -12,6 +12,7 @@ from engine.run.state import RunState
 from engine.session.interface import Session
 from engine.session.replay import ReplaySession
 from glov_tui.cockpit.actions import DRIVING, RunActions
+from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.cockpit.keys import PAST_KEYS
 from glov_tui.cockpit.panes.meta_prompt import MetaPromptPane
 from glov_tui.cockpit.panes.scrubber import Scrubber
@@ -73,8 +74,8 @@ class PastActions(RunActions):
         if self.is_replay:
             said = (self.past.label if self.past is not None else "replay",)
         elif self.past is not None:
-            live = self.session.state
-            said = ("HISTORY", f"live: {live.status}, step {live.step} (h: back)")
+            live, back = self.session.state, bound_key(self, "history")
+            said = ("HISTORY", f"live: {live.status}, step {live.step} ({back}: back)")
         live_steps = 0 if self.is_replay else self.session.state.steps_done
         if (said, self.past, live_steps) == self._said_of_past:
             return

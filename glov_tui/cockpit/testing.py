@@ -11,6 +11,7 @@ from engine.run.state import RunState
 from engine.run.state_facts import ENDED
 from engine.storage.run_folder import run_argument
 from glov_tui.cockpit.actions import RunActions
+from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.common.accuracy import with_interval
 from glov_tui.common.text import clean, cut
 
@@ -54,7 +55,8 @@ class TestActions(RunActions):
         run = run_argument(self.session.folder)
         how = f"glov eval {run} measures any template on the test split."
         if self.shown is not self.session.state:
-            return f"Only the present of a run is measured (h goes back to it). {how}"
+            back = bound_key(self, "history")
+            return f"Only the present of a run is measured ({back} goes back to it). {how}"
         if self.session.ended or self.session.state.status in ENDED:
             return f"The run has no engine any more: {how}"
         return None

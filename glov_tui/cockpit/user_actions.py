@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar
 
+from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
+from textual.screen import Screen
 
 from engine.common.errors import UserError
 from glov_tui.cockpit.beside import BesideActions
@@ -42,14 +45,21 @@ PROBLEM_SECONDS = 30
 def _taken() -> dict[str, str]:
     """Keys that nothing else can have, and what they do."""
     taken = dict.fromkeys(NUMBERS, "goes to a pane")
-    taken["ctrl+c"] = "leaves the cockpit"
+    taken |= dict.fromkeys(_keys_of(App), "leaves the cockpit")
     for widget, where in _PANES:
-        bindings: Iterable[BindingType] = widget.__dict__.get("BINDINGS", ())
-        for binding in bindings:
-            if isinstance(binding, Binding):
-                for key in binding.key.split(","):
-                    taken.setdefault(key, f"has a meaning in the pane of the {where}")
+        for key in _keys_of(widget):
+            taken.setdefault(key, f"has a meaning in the pane of the {where}")
+    for key in _keys_of(Screen):
+        taken.setdefault(key, "goes from field to field, or copies")
     return taken
+
+
+def _keys_of(kind: type[DOMNode]) -> Iterator[str]:
+    """Keys that a widget, screen or app has of its own."""
+    bindings: Iterable[BindingType] = kind.__dict__.get("BINDINGS", ())
+    for binding in bindings:
+        if isinstance(binding, Binding):
+            yield from binding.key.split(",")
 
 
 class UserActions(BesideActions):

@@ -32,6 +32,13 @@ from engine.config.user_file import read_user_file, user_file
 REMEMBERED = "theme.txt"
 """A file beside ``config.toml``: the name of the theme that was chosen last."""
 _MODIFIERS = {"ctrl", "shift", "alt", "super", "hyper", "meta"}
+_SAME = {
+    "ctrl+i": "tab",
+    "ctrl+m": "enter",
+    "ctrl+h": "backspace",
+    "ctrl+left_square_bracket": "escape",
+}
+"""Keys that terminals send as others: a program can't tell them apart."""
 _NAMED = {key.value for key in Keys} | set(KEY_NAME_REPLACEMENTS.values()) | {"space"}
 
 
@@ -188,6 +195,8 @@ def _wanted(
             raise ValueError(
                 f'there is no key {key!r}; write one as "s", "S", "f5", "ctrl+s" or "space"'
             )
+        if long in _SAME:
+            raise ValueError(f"{key} is {_SAME[long]} in a terminal, and can't be told from it")
         if long in taken:
             raise ValueError(f"{key} {taken[long]}, and can't have another meaning")
         found.append(long)
@@ -195,10 +204,17 @@ def _wanted(
 
 
 def _long_name(key: str) -> str | None:
-    """A key as Textual names it; None where there is none."""
+    """A key as Textual names it; None where there is none.
+
+    Shift and a letter are its capital, as terminals send it; shift and another character may be
+    anything.
+    """
     *modifiers, base = key.strip().split("+") if key.strip() != "+" else ["+"]
+    modifiers = sorted({modifier.lower() for modifier in modifiers})
     if not set(modifiers) <= _MODIFIERS or not base:
         return None
+    if modifiers == ["shift"] and len(base) == 1:
+        return base.upper() if base.isalpha() and len(base.upper()) == 1 else None
     if len(base) == 1:
         base = _character_to_key(base.lower() if modifiers else base)
     elif base.lower() not in _NAMED and not re.fullmatch(r"f([1-9]|1\d|2[0-4])", base.lower()):

@@ -20,9 +20,6 @@ from textual.widgets import Input, Static
 
 from glov_tui.widgets.text_view import TextView
 
-TYPING = "enter: go on with n and N   esc: back"
-GOING = "n next   N before   / other   esc end"
-
 
 class FindLine(Horizontal):
     """One line, shown while a search is open in a ``TextView``."""
@@ -50,6 +47,7 @@ class FindLine(Horizontal):
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self._view: TextView | None = None
+        self._keys = ("n", "N", "/")
 
     def compose(self) -> ComposeResult:
         """Nothing before the first search: no screen pays for what it may never show."""
@@ -70,20 +68,25 @@ class FindLine(Horizontal):
         """Whether what is looked for is being typed."""
         return self.is_open and any(field.has_focus for field in self.query(Input))
 
-    def begin(self, view: TextView) -> None:
-        """Look for a text in a view, or for another where a search is open there."""
+    def begin(self, view: TextView, keys: tuple[str, str, str] = ("n", "N", "/")) -> None:
+        """Look for a text in a view, or for another where a search is open there.
+
+        ``keys``: those for the next place, the one before, and another search.
+        """
+        self._keys = keys
         if self._view is not view:
             self.end(back=False)
         if not self.query(Input):
             name = Static("FIND", id="find-name", markup=False)
-            hint = Static(TYPING, id="find-keys", markup=False)
+            hint = Static("", id="find-keys", markup=False)
             self.mount(name, Input(placeholder="text to find", compact=True), hint)
         field = self.query_one(Input)
         if not self.is_open:
             field.value = ""
             view.find("")
         self._view = view
-        self._say(TYPING)
+        next_one, before, _ = self._keys
+        self._say(f"enter: go on with {next_one} and {before}   esc: back")
         self.add_class("-open")
         field.focus()
         self.post_message(self.Changed(True))
@@ -133,6 +136,7 @@ class FindLine(Horizontal):
         if not event.value:
             self.end(back=True)
             return
-        self._say(GOING)
+        next_one, before, other = self._keys
+        self._say(f"{next_one} next   {before} before   {other} other   esc end")
         self._view.focus()
         self.post_message(self.Changed(True))

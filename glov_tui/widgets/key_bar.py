@@ -39,6 +39,7 @@ class KeyBar(Static):
     def __init__(self) -> None:
         super().__init__("", markup=False)
         self._keys: list[tuple[str, str, str]] = []
+        self._help = "?"
         self._notice: Content | None = None
         self._timer: Timer | None = None
         self._shown_at = 0.0  # by the monotonic clock
@@ -54,10 +55,15 @@ class KeyBar(Static):
 
     def _changed(self, screen: Screen[object]) -> None:
         found: dict[str, tuple[str, str, str]] = {}
+        shown: set[str] = set()  # what a key does first is what it does
         for binding, enabled in self._in_order():
-            if binding.show and enabled and binding.action not in found:
-                key = self.app.get_key_display(binding)
+            if not (binding.show and enabled) or binding.action in found:
+                continue
+            key = self.app.get_key_display(binding)
+            if key not in shown:
                 found[binding.action] = (key, binding.description, binding.key)
+                shown.add(key)
+        self._help = found.get("help", ("?",))[0]
         if list(found.values()) != self._keys:
             self._keys = list(found.values())
             self._draw()
@@ -121,4 +127,4 @@ class KeyBar(Static):
     def _rest(self, fitting: int) -> str:
         """What is said of the keys that do not fit."""
         more = len(self._keys) - fitting
-        return f" +{more} (?)" if more else ""
+        return f" +{more} ({self._help})" if more else ""

@@ -12,6 +12,7 @@ from textual.worker import get_current_worker
 
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
+from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.cockpit.template_lines import details
 from glov_tui.common.text import clean
 from glov_tui.widgets.spans import Line
@@ -37,7 +38,6 @@ class BesideView(TextView):
     ) -> None:
         """``selected`` gives the key under the cursor, ``state`` what is shown now."""
         super().__init__(id="beside")
-        self.heading = "details (D closes)"
         self._selected, self._state, self._folder = selected, state, folder
         self._template: ScoredTemplate | None = None
         self._shown: RunState | None = None
@@ -45,6 +45,7 @@ class BesideView(TextView):
 
     def on_mount(self) -> None:
         """Follow the cursor."""
+        self.heading = f"details ({bound_key(self.app, 'details-beside')} closes)"
         self.set_interval(LOOK_SECONDS, self.look)
 
     def on_resize(self) -> None:

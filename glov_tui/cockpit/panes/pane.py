@@ -43,6 +43,8 @@ class PaneScreen(Screen[None]):
 
     APP_ACTIONS: ClassVar[frozenset[str]] = frozenset()
     """Keys of the cockpit that work here too."""
+    NAME: ClassVar[str] = ""
+    """What the command palette calls it."""
 
     def panes(self) -> Iterable[Pane]:
         """The panes to repaint while the screen is in view."""

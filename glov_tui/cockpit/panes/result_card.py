@@ -10,6 +10,7 @@ from pathlib import Path
 from engine.run.result import summarise
 from engine.run.state import RunState
 from engine.storage.run_folder import run_argument
+from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.common.glyphs import Glyphs
 from glov_tui.common.members import with_repeats
 from glov_tui.common.progress import format_seconds
@@ -106,11 +107,11 @@ class ResultCard(TextView):
         super().__init__(id="result")
         self._glyphs = glyphs
         self.border_title = "result"
-        self.border_subtitle = "esc close   r again"
 
     def show_result(self, state: RunState, folder: Path) -> None:
         """Show it for this state."""
         self.set_lines(card_lines(state, folder, self._glyphs))
+        self.border_subtitle = f"esc close   {bound_key(self.app, 'result')} again"
         self.display = True
         self.place()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -13,6 +13,7 @@ from textual.containers import Vertical
 from textual.dom import DOMNode
 from textual.widgets import Input
 
+from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.common.glyphs import Glyphs
 from glov_tui.widgets.key_bar import KeyBar
@@ -41,16 +42,16 @@ def keys_of(kinds: Mapping[str, Sequence[type[DOMNode]]]) -> list[tuple[str, lis
     return groups
 
 
-def symbols(glyphs: Glyphs) -> list[tuple[str, str]]:
-    """Every sign of the cockpit, and what it stands for."""
+def symbols(glyphs: Glyphs, key: Callable[[str], str]) -> list[tuple[str, str]]:
+    """Every sign of the cockpit, and what it stands for; ``key`` gives that of an action."""
     states = [(sign, f"the run is {name}") for name, sign in glyphs.states.items() if sign.strip()]
     return [
         *states,
         (glyphs.changed, "selected row; line of the meta-prompt that is new"),
         ("P+ P-", "the templates that steering goes towards, and away from"),
         (glyphs.pinned, "pinned: always shown to the LLM"),
-        (glyphs.noted, "there is a note on it (a)"),
-        (glyphs.told, "one is told of the run when away (A)"),
+        (glyphs.noted, f"there is a note on it ({key('note')})"),
+        (glyphs.told, f"one is told of the run when away ({key('tell-away')})"),
         (glyphs.banned, "banned: out of the examples, anchors and ensemble"),
         ("P, prob.", "mean probability of the true class, beside an accuracy"),
         ("h", "injected by a person"),
@@ -71,7 +72,10 @@ def symbols(glyphs: Glyphs) -> list[tuple[str, str]]:
             f"{glyphs.points[0]} {glyphs.points[1]} {glyphs.points[2]}",
             "test of seed, best, ensemble",
         ),
-        (glyphs.points[3], "test that a person asked for (T); the search has not seen it"),
+        (
+            glyphs.points[3],
+            f"test that a person asked for ({key('test')}); the search has not seen it",
+        ),
     ]
 
 
@@ -168,7 +172,7 @@ class HelpScreen(Dialog[None]):
                 about = binding.tooltip or binding.description
                 rows[key] = f"{rows[key]}; {about}" if key in rows else about
             yield title, list(rows.items())
-        yield "symbols", symbols(self._glyphs)
+        yield "symbols", symbols(self._glyphs, lambda name: bound_key(self.app, name))
 
 
 def _block(

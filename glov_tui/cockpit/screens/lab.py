@@ -38,6 +38,7 @@ class LabScreen(LeftOnce[None], PaneScreen):
     It sends experiments to the session and shows what comes back; the app's pump repaints it.
     """
 
+    NAME = "Lab"
     APP_ACTIONS: ClassVar[frozenset[str]] = frozenset(
         ["pause", "resume", "undo", "help", "leave", "redraw"]
     )

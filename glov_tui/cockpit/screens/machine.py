@@ -136,6 +136,7 @@ class TimeBars(_Lines):
 class MachineScreen(LeftOnce[None], PaneScreen):
     """Over the cockpit; the app's pump repaints it."""
 
+    NAME = "Machine"
     APP_ACTIONS: ClassVar[frozenset[str]] = frozenset(
         ["pause", "resume", "step_once", "help", "leave", "redraw"]
     )

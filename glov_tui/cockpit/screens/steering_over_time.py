@@ -22,6 +22,7 @@ from glov_tui.widgets.key_bar import KeyBar
 class SteeringScreen(LeftOnce[None], PaneScreen):
     """The app's pump repaints it."""
 
+    NAME = "Steering over time"
     APP_ACTIONS: ClassVar[frozenset[str]] = frozenset(
         ["pause", "resume", "step_once", "help", "leave", "redraw"]
     )

@@ -18,6 +18,7 @@ from engine.run.state import RunState
 from engine.session.interface import Session
 from engine.storage.past_step import PastStep, read_past_step
 from engine.storage.run_folder import run_argument
+from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.cockpit.lab.settings import obstacle
 from glov_tui.cockpit.panes.pane import Pane, PaneScreen
 from glov_tui.cockpit.screens.dialog import LeftOnce
@@ -47,7 +48,8 @@ class StepReplies(TextView):
     def obstacle(self) -> str | None:
         """Why nothing can be tried at present."""
         if self._is_past and not self._session.ended:
-            return "That is for the present of a run: h in the cockpit goes back to it."
+            key = bound_key(self.app, "history")
+            return f"That is for the present of a run: {key} in the cockpit goes back to it."
         run = clean(run_argument(self._session.folder))
         return obstacle(self._session.state, self._session.ended, run)
 
@@ -86,6 +88,7 @@ class StepReplies(TextView):
 class StepRepliesScreen(LeftOnce[None], PaneScreen):
     """Over the map of steering over time."""
 
+    NAME = "Replies"
     APP_ACTIONS: ClassVar[frozenset[str]] = frozenset(
         ["pause", "resume", "help", "leave", "redraw"]
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.widgets import Static
 
 from engine.run.commands import Pause, StepOnce
 from glov_tui.cockpit.screens.help import HelpScreen
@@ -57,6 +58,58 @@ async def test_keys_of_the_file_work_and_are_shown_as_bound(folder, session) -> 
         assert "One step (.)" in titles
 
 
+async def test_sentences_say_the_keys_as_bound(folder, session) -> None:
+    names = "find find-next find-before note tell-away test inject help details-beside history"
+    keys = dict(zip(names.split(), (f"f{n}" for n in range(3, 13)), strict=True))
+    write(folder, "[keys]\n" + "".join(f'{name} = "{key}"\n' for name, key in keys.items()))
+    async with cockpit(session, (200, 50)) as (pilot, app):
+        await pilot.press("6", "f3", *"s")
+        hint = app.query_one("#find-keys", Static)
+        assert "f4 and f5" in str(hint.render())
+        await pilot.press("enter")
+        assert "f4 next   f5 before   f3 other" in str(hint.render())
+        await pilot.press("escape", "f11")
+        assert "(f11 closes)" in app.query_one("#beside").border_title
+        about = {command.title: command.help for command in app.get_system_commands(app.screen)}
+        assert "(f9)" in about["Injected templates"] and "All notes (f6, f2)" in about
+        await pilot.press("f10")
+        text = app.screen.query_one(TextView).plain
+        for words in ("note on it (f6)", "when away (f7)", "asked for (f8)"):
+            assert words in text
+    async with cockpit(session, (60, 20)) as (_, app):
+        assert "(f10)" in said(app)
+
+
+async def test_the_palette_names_the_screen_that_is_open(session) -> None:
+    async with cockpit(session, (200, 50)) as (pilot, app):
+        for key, name in (("S", "Steering over time"), ("M", "Machine")):
+            await pilot.press(key)
+            titles = [command.title for command in app.get_system_commands(app.screen)]
+            assert f"{name}: Back (esc)" in titles
+            assert not any(title.startswith("Lab:") for title in titles)
+            await pilot.press("escape")
+
+
+async def test_a_key_is_shown_once_for_what_it_does_first(session) -> None:
+    async with cockpit(session, (200, 50)) as (pilot, app):
+        await pilot.press("C", "slash", *"steps", "enter")
+        keys = str(app.screen.query_one(KeyBar).render())
+        assert "esc End search" in keys and "esc Close" not in keys
+        await pilot.press("escape")
+        assert "esc Close" in str(app.screen.query_one(KeyBar).render())
+
+
+@pytest.mark.parametrize(
+    ("written", "pressed"),
+    [("shift+e", "E"), ("E", "E"), ("shift+ctrl+f7", "ctrl+shift+f7"), ("CTRL+e", "ctrl+e")],
+)
+async def test_a_key_is_what_terminals_send_for_it(folder, session, written, pressed) -> None:
+    write(folder, f'[keys]\nexport = "{written}"\n')
+    async with cockpit(session) as (pilot, app):
+        await pilot.press(pressed)
+        assert type(app.screen).__name__ == "ExportScreen"
+
+
 async def test_a_key_that_was_shared_stays_where_it_was(folder, session) -> None:
     """n is one step, and while a search is open the next place."""
     write(folder, '[keys]\nstep-once = "."\n')
@@ -77,6 +130,12 @@ async def test_a_key_that_was_shared_stays_where_it_was(folder, session) -> None
         ('[keys]\nexport = "s"', ("line 2", "s has a meaning in the pane of the templates")),
         ('[keys]\nexport = "4"', ("line 2", "goes to a pane")),
         ('[keys]\nexport = "spcae"', ("line 2", "no key 'spcae'")),
+        ('[keys]\npause = "tab"', ("line 2", "tab goes from field to field")),
+        ('[keys]\npause = "ctrl+q"', ("line 2", "ctrl+q leaves the cockpit")),
+        ('[keys]\nwhy = "ctrl+m"', ("line 2", "ctrl+m is enter in a terminal")),
+        ('[keys]\nfork = "Ctrl+I"', ("line 2", "Ctrl+I is tab in a terminal")),
+        ('[keys]\nnote = "shift+a"', ("line 2", "A is the key of tell-away", "keeps a")),
+        ('[keys]\nnote = "shift+1"', ("line 2", "no key 'shift+1'")),
         ('[keys]\nexport = "hyperctrl+x"', ("line 2", "no key")),
         ("[keys]\nexport = 7", ("line 2", "found 7")),
         ('[keys]\nexport = ""', ("line 2", "no key ''")),

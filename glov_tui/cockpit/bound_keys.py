@@ -1,0 +1,19 @@
+"""Keys in sentences: as they are bound, which a person's own file decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textual.app import App
+
+from glov_tui.cockpit.keys import KEYS, PAST_KEYS, with_ids
+
+
+def bound_key(app: App[Any], name: str) -> str:
+    """The key of the binding with this id, such as ``find-next``, as the footer shows it.
+
+    Raises:
+        StopIteration: there is no such id.
+    """
+    binding = next(key for key in with_ids([*PAST_KEYS, *KEYS]) if key.id == name)
+    return app.get_key_display(binding)
