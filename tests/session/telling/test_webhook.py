@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -80,6 +83,41 @@ def test_no_other_place_is_told(chat: Chat, status: int) -> None:
 def test_what_goes_wrong_is_said_without_the_address(address: str) -> None:
     wrong = post(address, news(), 5.0, 0, lambda _: False)
     assert wrong is not None and wrong.startswith("the webhook: ") and TOKEN not in wrong
+
+
+@contextlib.contextmanager
+def dripping(head: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that answers ``head`` at once and then a letter now and then, to whoever listens."""
+    ended, asked = threading.Event(), list[bytes]()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                asked.append(connection.recv(65536))
+                connection.sendall(head)
+                while not ended.wait(0.05):
+                    connection.sendall(b"a")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}/{TOKEN}", asked
+        finally:
+            ended.set()
+            thread.join()
+
+
+def test_a_server_that_never_ends_its_answer_is_left() -> None:
+    with dripping(b"HTTP/1.1 200 OK\r\nX-Long: ") as (address, _):
+        wrong = post(address, news(), 0.5, 0, lambda _: False)
+    assert wrong == "the webhook: no answer within 0.5 s (notify.timeout)"
+
+
+def test_what_was_taken_is_not_posted_again_for_a_body_that_never_ends() -> None:
+    with dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n") as (address, asked):
+        assert post(address, news(), 60.0, 3, lambda _: False) is None
+    assert len(asked) == 1
 
 
 def test_there_is_no_other_try_where_there_is_no_time(chat: Chat) -> None:
