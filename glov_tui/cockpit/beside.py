@@ -29,7 +29,8 @@ class BesideActions(LookActions):
             return
         if self._wants_details and not self.screen_stack[0].query(BesideView):
             folder = self.session.folder
-            view = BesideView(self._selected, lambda: self.shown, folder)
+            closes = bound_key(self, "details-beside")
+            view = BesideView(self._selected, lambda: self.shown, folder, closes)
             self.screen_stack[0].query_one("#middle").mount(view)
         self._set_layout()
         self._mark_current()

@@ -8,6 +8,7 @@ from textual.events import Resize
 from engine.common.errors import UserError
 from engine.run.state_facts import ENDED
 from engine.session.replay import ReplaySession
+from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.cockpit.finding import FindActions
 from glov_tui.cockpit.panes.accuracy import AccuracyPane
 from glov_tui.cockpit.panes.examples import ExamplesPane
@@ -54,7 +55,7 @@ class LookActions(FindActions):
         """Show the card; the focus goes to it only where a person asked for it."""
         screen = self.screen_stack[0]
         if not screen.query(ResultCard):
-            screen.mount(ResultCard(self._glyphs))
+            screen.mount(ResultCard(self._glyphs, bound_key(self, "result")))
         card = screen.query_one(ResultCard)
         state, folder = self.shown, self.session.folder
 

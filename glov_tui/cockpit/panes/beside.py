@@ -12,7 +12,6 @@ from textual.worker import get_current_worker
 
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
-from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.cockpit.template_lines import details
 from glov_tui.common.text import clean
 from glov_tui.widgets.spans import Line
@@ -34,10 +33,18 @@ class BesideView(TextView):
     """
 
     def __init__(
-        self, selected: Callable[[], str | None], state: Callable[[], RunState], folder: Path
+        self,
+        selected: Callable[[], str | None],
+        state: Callable[[], RunState],
+        folder: Path,
+        closes: str = "D",
     ) -> None:
-        """``selected`` gives the key under the cursor, ``state`` what is shown now."""
+        """``selected`` gives the key under the cursor, ``state`` what is shown now.
+
+        ``closes`` is the key that closes it.
+        """
         super().__init__(id="beside")
+        self.heading = f"details ({closes} closes)"
         self._selected, self._state, self._folder = selected, state, folder
         self._template: ScoredTemplate | None = None
         self._shown: RunState | None = None
@@ -45,7 +52,6 @@ class BesideView(TextView):
 
     def on_mount(self) -> None:
         """Follow the cursor."""
-        self.heading = f"details ({bound_key(self.app, 'details-beside')} closes)"
         self.set_interval(LOOK_SECONDS, self.look)
 
     def on_resize(self) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from engine.run.result import summarise
 from engine.run.state import RunState
 from engine.storage.run_folder import run_argument
-from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.common.glyphs import Glyphs
 from glov_tui.common.members import with_repeats
 from glov_tui.common.progress import format_seconds
@@ -103,15 +102,16 @@ class ResultCard(TextView):
     .-ascii ResultCard { border: ascii $accent; }
     """
 
-    def __init__(self, glyphs: Glyphs) -> None:
+    def __init__(self, glyphs: Glyphs, again: str = "r") -> None:
+        """``again`` is the key that shows it, and puts it away."""
         super().__init__(id="result")
         self._glyphs = glyphs
         self.border_title = "result"
+        self.border_subtitle = f"esc close   {again} again"
 
     def show_result(self, state: RunState, folder: Path) -> None:
         """Show it for this state."""
         self.set_lines(card_lines(state, folder, self._glyphs))
-        self.border_subtitle = f"esc close   {bound_key(self.app, 'result')} again"
         self.display = True
         self.place()
 
