@@ -16,6 +16,7 @@ from engine.run.commands import Stop
 from engine.storage.journal import is_driven
 from engine.storage.lock import read_owner
 from engine.storage.run_folder import run_argument
+from engine.storage.summary import read_summary
 
 CONNECT_SECONDS = 10.0
 STOP_SECONDS = 60.0  # for an engine to come to a safe point
@@ -30,6 +31,11 @@ def stop_engine(folder: Path, seconds: float = STOP_SECONDS) -> None:
         JournalError: if none is there, it can't be told from here, or it goes on.
     """
     if not is_driven(folder):
+        if read_summary(folder).status == "finished":
+            raise JournalError(
+                f"{folder} is finished: there is nothing to stop; `glov replay "
+                f"{run_argument(folder)}` shows how it went"
+            )
         raise JournalError(
             f"{folder}: no engine is at work on it; `glov runs` says how it ended, `glov resume "
             f"{run_argument(folder)}` goes on"
