@@ -91,7 +91,7 @@ def measure_question(
     if template is None:
         lines.append("No template that was scored is selected.")
     elif problem is not None:
-        lines.append(clean(f"{problem[:1].upper()}{problem[1:]}."))
+        lines.append(clean(f"{problem[:1].upper()}{problem[1:].removesuffix('.')}."))
     else:
         lines += [
             "Measure the test accuracy of this template?",

@@ -146,7 +146,8 @@ def _classes(found: Why, width: int) -> list[Line]:
     if left_out:  # both ends of the list
         half = MOST_CLASSES // 2
         changes = (*changes[:half], *changes[-half:])
-    cells = min(max(cell_len(clean(one.name)) for one in changes), max(8, width - 24))
+    longest = max(len("class"), *(cell_len(clean(one.name)) for one in changes))
+    cells = min(longest, max(8, width - 24))
     names = f"{'class':<{cells}}"
     lines: list[Line] = [_EMPTY, heading, ((f"{names}   {A:>4} {B:>4}   of   diff", "dim"),)]
     for one in changes:

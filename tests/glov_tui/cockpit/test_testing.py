@@ -94,6 +94,7 @@ async def test_what_waits_is_called_off(session: HeldSession) -> None:
         app.query_one(RowTable).select(normalise(BEST))
         await pilot.press("T")
         assert "asked for already, and is not measured yet" in asked(app)
+        assert ".." not in asked(app)
         await pilot.press("m")  # no answer now
         assert isinstance(app.screen, QuestionScreen)
         await pilot.press("x")

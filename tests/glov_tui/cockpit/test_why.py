@@ -10,6 +10,8 @@ import pytest
 from rich.cells import cell_len
 from textual.pilot import Pilot
 
+from engine.analysis.paired import changed
+from engine.analysis.why import Why
 from engine.common.kept import Kept
 from engine.config import RunConfig
 from engine.config.toml_file import load_config
@@ -23,6 +25,7 @@ from glov_tui.cockpit.app import GlovApp
 from glov_tui.cockpit.comparing import opponent
 from glov_tui.cockpit.screens.details import DetailsScreen
 from glov_tui.cockpit.screens.why import WhyScreen
+from glov_tui.cockpit.why_lines import why_lines
 from glov_tui.widgets.row_table import RowTable
 from glov_tui.widgets.text_view import TextView
 from tests.support.patience import until
@@ -92,6 +95,15 @@ TEMPLATES = {"a <category> of one.": 6, "a <category> of two.": 8, "a <category>
 
 def held(folder: Path) -> HeldSession:
     return HeldSession(folder, *loaded(), *one_step(1, TEMPLATES, "a <category> of two."))
+
+
+def test_numbers_stand_below_their_names_also_of_short_classes(tmp_path: Path) -> None:
+    state = held(tmp_path).state
+    first, second = state.ranking[:2]
+    found = Why(first, second, None, 1.0, changed([("cup", 5, 3, 4)]))
+    rows = ["".join(text for text, _ in line) for line in why_lines(found, state, {}, 100, None)]
+    at = next(at for at, row in enumerate(rows) if row.startswith("class "))
+    assert rows[at].index(" of ") + 3 == rows[at + 1].index(" 5 ") + 2
 
 
 async def test_the_other_one_is_a_key_away(tmp_path: Path) -> None:

@@ -237,6 +237,18 @@ async def test_a_sweep_is_a_row_that_opens_as_one(runs: Path) -> None:
     assert app.opened is not None and app.opened.session is None
 
 
+async def test_keys_are_in_words_where_a_terminal_has_no_signs(runs: Path) -> None:
+    some_runs(runs)
+    app = HomeApp(HomeMemory.kept())
+    app.set_class(True, "-ascii")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(lambda: "enter Open" in keys_of(app))
+        assert keys_of(app).isascii()  # else ? Open, which is help
+        await pilot.press("question_mark")
+        await until(lambda: len(app.screen_stack) == 2)
+        assert "enter" in app.screen.query_one(TextView).plain
+
+
 async def test_help_has_the_keys_of_home(runs: Path) -> None:
     app = HomeApp(HomeMemory.kept())
     async with app.run_test(size=(100, 40)) as pilot:
