@@ -26,6 +26,7 @@ from glov_tui.cockpit.runs.chart_lines import (
     log_line,
     log_rows,
 )
+from glov_tui.cockpit.runs.live_table import rest_after
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.common.glyphs import ASCII, Glyphs
 from glov_tui.common.text import clean
@@ -35,7 +36,7 @@ from glov_tui.widgets.row_table import RowTable
 from glov_tui.widgets.spans import Line
 from glov_tui.widgets.text_view import TextView
 
-LOOK_SECONDS = 1.0  # between two looks at the journals, or ten times what one takes
+LOOK_SECONDS = 1.0  # between two looks at the journals, at least
 PUMP_SECONDS = 0.3
 MOST_RUNS = 24
 NO_LOG = "Nobody has edited these runs, or injected a template into them."
@@ -131,7 +132,7 @@ class ChartScreen(Dialog[None]):
         while not self._ended.is_set():
             begun = time.monotonic()
             self._curves = watch.look()
-            self._ended.wait(max(LOOK_SECONDS, 10 * (time.monotonic() - begun)))
+            self._ended.wait(rest_after(time.monotonic() - begun, LOOK_SECONDS))
 
     # -- drawing -----------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from glov_tui.widgets.row_table import RowTable
 from glov_tui.widgets.spans import Span
 
 LOOK_SECONDS = 0.5  # between two looks at the folders, or ten times what one takes
+LOOK_SECONDS_MOST = 5.0  # so that a first look that took long does not leave an old state in view
 PUMP_SECONDS = 0.2
 CTRL_C_SECONDS = 3.0
 _STYLES = {
@@ -40,6 +41,11 @@ _STYLES = {
 }
 
 S = TypeVar("S")
+
+
+def rest_after(took: float, least: float) -> float:
+    """Seconds between two looks: ten times what one took, within bounds."""
+    return min(max(least, 10 * took), LOOK_SECONDS_MOST)
 
 
 class LiveTableApp(NoticesApp, Generic[S]):
@@ -130,7 +136,7 @@ class LiveTableApp(NoticesApp, Generic[S]):
                 if self._ended.is_set():
                     return
             took = time.monotonic() - begun
-            self._look_now.wait(max(LOOK_SECONDS, 10 * took))
+            self._look_now.wait(rest_after(took, LOOK_SECONDS))
 
     def look_soon(self) -> None:
         """Look again at once: something was done that changes what is there."""

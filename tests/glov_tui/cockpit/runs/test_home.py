@@ -18,6 +18,7 @@ from engine.sweeps.sweep import open_sweep
 from glov_tui.cockpit.runs.comparison import ComparisonScreen
 from glov_tui.cockpit.runs.home import HomeApp
 from glov_tui.cockpit.runs.home_lines import HomeColumns, header, row_line, status_line
+from glov_tui.cockpit.runs.live_table import rest_after
 from glov_tui.cockpit.runs.memory import HomeMemory
 from glov_tui.common.glyphs import ASCII, UNICODE
 from glov_tui.widgets.key_bar import KeyBar
@@ -235,6 +236,11 @@ async def test_a_sweep_is_a_row_that_opens_as_one(runs: Path) -> None:
         await pilot.press("enter")
         await until(lambda: app.opened is not None)
     assert app.opened is not None and app.opened.session is None
+
+
+@pytest.mark.parametrize(("took", "rest"), [(0.0, 0.5), (0.2, 2.0), (60.0, 5.0)])
+def test_a_slow_first_look_does_not_leave_an_old_list(took: float, rest: float) -> None:
+    assert rest_after(took, 0.5) == rest
 
 
 async def test_keys_are_in_words_where_a_terminal_has_no_signs(runs: Path) -> None:
