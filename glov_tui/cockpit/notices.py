@@ -16,10 +16,6 @@ from glov_tui.common.accuracy import with_interval
 from glov_tui.common.text import clean
 from glov_tui.widgets.key_bar import KeyBar
 
-_KEY_WORDS = str.maketrans(
-    {"⏎": "enter", "⌫": "backspace", "←": "left", "→": "right", "↑": "up", "↓": "down"}
-)
-
 
 def said_at_the_end(state: RunState, leave: str = "q") -> str:
     """What came of a run: the test accuracies in percent with their 95 % intervals.
@@ -73,11 +69,6 @@ class NoticesApp(KeysInOrder):
         bar = self._key_bar
         if bar is not None:
             bar.show_notice(title, message, severity, seconds)
-
-    def get_key_display(self, binding: Binding) -> str:
-        """The key in words where a terminal has no sign for it: it would be told as another key."""
-        shown = super().get_key_display(binding)
-        return shown.translate(_KEY_WORDS) if self.has_class("-ascii") else shown
 
     async def on_event(self, event: Event) -> None:
         """A key that is pressed takes down what has been read, before it does what it does."""
