@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.common.wording import counted
 from engine.config import LLMKind
 
 
@@ -36,10 +37,10 @@ def reread_every_token(name: str, turn: int | None = None) -> str:
     """
     why = "what it keeps of what it has read did not give the same logits"
     if turn is not None:
-        why = f"beyond {turn} tokens it reads all positions otherwise (LongRoPE)"
+        why = f"beyond {counted(turn, 'token')} it reads all positions otherwise (LongRoPE)"
     return f"{name} reads prompt and reply anew for every token, which is right, but slow: {why}"
 
 
 def read_by_row(rows: int) -> str:
     """Why so many replies are not read in one sequence."""
-    return f"so long {rows} replies would cost more in one sequence than in a row each"
+    return f"so long replies, {rows} of them, would cost more in one sequence than in a row each"

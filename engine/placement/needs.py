@@ -56,7 +56,7 @@ def check_layers(found: object) -> None:
     """
     layers = sum(found) if isinstance(found, list) else found
     if not isinstance(layers, int) or not 0 <= layers <= MOST_LAYERS:
-        raise ValueError(f"its configuration says {found} layers")
+        raise ValueError(f"its configuration says that it has so many layers: {found}")
 
 
 def loaded_bytes(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import TypedDict
 
 from engine.common.record import Positive, Share
-from engine.common.statistics import Spread, spread
 from engine.storage.run_record import Metric, RunRecord
 from engine.sweeps.grid import describe
+
+if TYPE_CHECKING:  # arithmetic is not for a first paint: numpy takes a while to load
+    from engine.common.statistics import Spread
 
 
 class SpreadFacts(TypedDict):
@@ -37,6 +39,8 @@ class OverSeeds:
 
     def spread(self, metric: Metric) -> Spread | None:
         """Mean and spread over the runs that have the metric; None where none has."""
+        from engine.common.statistics import spread
+
         return spread([v for run in self.runs if (v := run.values[metric]) is not None])
 
 

@@ -204,7 +204,7 @@ class SteeringMap(Vertical):
         ]
 
     def _draw_about(self, steps: int, width: int, room: int) -> None:
-        each = "1 step a column" if width == 1 else f"{width} steps a column (means)"
+        each = f"{counted(width, 'step')} a column" + (" (means)" if width > 1 else "")
         more = " of all, scrolled" if len(self._columns.all) > room else ""
         text = f"{NAMES[self._measure]}; {counted(steps, 'step')}{more}, {each}"
         steered = f"; {self._glyphs.layer} steered"

@@ -63,7 +63,7 @@ def tried_lines(past: PastStep, tried: ExperimentState, width: int, ascii_only: 
         problem = tried.problem
         if problem is not None:
             return [((f"Tried again, and given up: {clean(problem)}", "bad"),)]
-        return [((f"Trying: {tried.done} of {tried.total} tokens", "note"),)]
+        return [((f"Trying: {tried.done} of {counted(tried.total, 'token')}", "note"),)]
     pair = (tried.experiment.left, tried.experiment.right)
     kept = [reply.reply for reply in past.replies[: len(tried.right)]]
     same = sum(a.strip() == b.text.strip() for a, b in zip(kept, tried.right, strict=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.common.intervals import wilson_interval
+from engine.common.wording import counted
 from engine.run.commands import CallOffTests, MeasureTest
 from engine.run.edits import SetOption
 from engine.run.measure_check import measure_cost, measure_problem
@@ -73,7 +74,9 @@ class TestActions(RunActions):
             asked = asked or waits
             if known is not None:
                 share = with_interval(known.hits / known.n, wilson_interval(known.hits, known.n))
-                said = f"{share} of {known.n:,} images. Only you see it: the search does not."
+                said = (
+                    f"{share} of {counted(known.n, 'image')}. Only you see it: the search does not."
+                )
                 self.notify(said, title="Test accuracy", timeout=10)
             if known is not None or (asked and not waits) or self.session.ended:
                 timer.stop()
@@ -101,7 +104,8 @@ def measure_question(
         answers["m"] = "Measure"
     every = _every(state)
     if every:
-        lines.append(f"The best is measured every {every} steps.")
+        steps = "step" if every == 1 else counted(every, "step")
+        lines.append(f"The best is measured every {steps}.")
         answers["e"] = "Best: stop"
     else:
         answers["e"] = f"Best every {EVERY}"

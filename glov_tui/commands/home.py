@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from engine.common.errors import JournalError, UserError
 from engine.storage.journal import is_driven
 from engine.storage.run_folder import run_argument
-from glov_tui.commands.fleet_walk import walk_fleet
 from glov_tui.commands.showing import (
     END_SECONDS,
     byte_budget,
@@ -127,6 +126,7 @@ class _Walk:
     def _fleet(self, folder: Path) -> bool:
         """Show a sweep; whether all of glov is to be left."""
         from engine.sweeps.fleet import Fleet
+        from glov_tui.commands.fleet_walk import walk_fleet
 
         try:
             end = walk_fleet(self._terminal, Fleet(folder), self._budget, from_home=True)

@@ -200,8 +200,8 @@ def test_experts_of_a_mixture_stay_whole(bits: Literal["8bit", "4bit"], tmp_path
 
 
 DAMAGED = {
-    "too many layers": ({"num_hidden_layers": 10**9}, None, "says 1000000000 layers"),
-    "too few": ({"num_hidden_layers": -3}, None, "says -3 layers"),
+    "too many layers": ({"num_hidden_layers": 10**9}, None, "so many layers: 1000000000"),
+    "too few": ({"num_hidden_layers": -3}, None, "so many layers: -3"),
     "half a file": ({}, ("model.safetensors", b"\x99" * 100), "model.safetensors is damaged"),
     "no file": ({}, ("model.safetensors", b""), "model.safetensors is damaged"),
     "no index": ({}, ("model.safetensors.index.json", b"[1"), "index.json is damaged"),

@@ -148,7 +148,7 @@ class ChartScreen(Dialog[None]):
     def _draw(self, curves: tuple[RunCurve, ...]) -> None:
         title = f"{counted(len(curves), 'run')}: best few-shot accuracy by {self._axis_words}"
         if self._window > 1:
-            title += f"; mean of {self._window} steps, as it was behind it in dots"
+            title += f"; mean of {counted(self._window, 'step')}, as it was behind it in dots"
         if self._left_out:
             title += f"; {self._left_out} more left out"
         self.query_one("#chart-title", Static).update(title, layout=False)

@@ -14,6 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from engine.common.errors import UserError
+from engine.common.wording import counted
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.common.glyphs import ASCII, Glyphs
 from glov_tui.common.text import clean
@@ -97,7 +98,7 @@ class ComparisonScreen(Dialog[None]):
         if self._report is None:
             return
         runs = sum(len(group.runs) for block in self._report.blocks for group in block.groups)
-        said = f"Comparison of {runs} runs"
+        said = f"Comparison of {counted(runs, 'run')}"
         self.query_one("#comparison-title", Static).update(said, layout=False)
         width = max(LEAST_WIDTH, view.scrollable_content_region.width)
         view.set_lines(comparison_lines(self._report, width, self._glyphs is ASCII))

@@ -21,7 +21,7 @@ from glov_tui.cockpit.screens.path import PathScreen
 from glov_tui.common.text import clean
 
 LONG_KEYS = "enter: score, ctrl+j: one more line, f3: a file, escape: cancel"
-SHORT_KEYS = "enter: score, ctrl+j: line, f3: file, esc"
+SHORT_KEYS = "enter: score, ctrl+j: line, f3: file, esc: leave"
 NARROW = 78  # cells, below which the long ones don't fit
 
 

@@ -173,7 +173,7 @@ async def test_keys_of_an_engine_are_hidden_in_a_replay(replay: ReplaySession) -
     before = (replay.folder / EVENTS).read_bytes()
     async with cockpit(replay) as (pilot, app):
         assert footer(app) == {
-            *("Play", "Back", "On", "Slow", "Fast", "Help", "Quit", "Fork"),
+            *("Play", "Back", "On", "Slow", "Fast", "Help", "Quit", "Fork", "Why"),
         }
         await pilot.press("n", "p", "b", "e", "i", "o", "t", "u", "m", "h")
         assert len(app.screen_stack) == 1
