@@ -52,9 +52,9 @@ def _drive(terminal: Terminal) -> None:
         _look(0.03)
     _look(1)
     terminal.press("enter")
-    terminal.wait_for("injected:")
+    terminal.wait_for("human")  # the list has it
     _look(2)
-    for key in ("w", "escape"):  # why did it win, and steering over time
+    for key in ("w", "escape", "S", "escape"):  # why did it win, and steering over time
         terminal.press(key)
         _look(2.5 if key != "escape" else 0.5)
     terminal.press("space")
