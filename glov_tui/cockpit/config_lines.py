@@ -73,26 +73,26 @@ def config_lines(state: RunState) -> tuple[list[Line], list[int], list[Key]]:
     """The lines, those with which a key begins, and the keys. Another than the default is bold."""
     keys = config_keys(state)
     waiting = {edited.number for edited in state.pending}
-    width = max((len(key.name.partition(".")[2] or key.name) for key in keys), default=0)
+    width = max((len(key.name) for key in keys), default=0)
     lines: list[Line] = []
     begins: list[int] = []
     section = ""
     for key in keys:
-        table, _, name = key.name.rpartition(".")
+        table = key.name.rpartition(".")[0]
         if table != section:
             section = table
             lines += [(), ((f"[{table}]", "mark"),)]
         begins.append(len(lines))
-        lines.append(_key_line(key, name, width))
+        lines.append(_key_line(key, width))
         for edited in key.edits:
             lines.append(_edit_line(edited, state, edited.number in waiting))
     return lines, begins, keys
 
 
-def _key_line(key: Key, name: str, width: int) -> Line:
+def _key_line(key: Key, width: int) -> Line:
     is_other = key.value != key.default
     style = "note" if key.edits else "strong" if is_other else ""
-    line: Line = ((f"{name:<{width}}  ", style or "dim"),)
+    line: Line = ((f"{key.name:<{width}}  ", style or "dim"),)
     line = (*line, (clean(written(key.value)), style))
     return (*line, (f"   default {clean(written(key.default))}", "dim")) if is_other else line
 

@@ -6,10 +6,41 @@ from pathlib import Path
 
 import pytest
 
-from engine.storage.journal import Journal
-from tests.support.command import glov
+from engine.storage.journal import Journal, read_state
+from tests.support.command import demo, glov
 from tests.support.steered_runs import long_run
 from tests.support.terminal import Terminal
+
+
+def test_a_steered_step_is_looked_at_and_decoded_again_without_steering(run_folder: Path) -> None:
+    with Terminal(demo(run_folder, "steps=40"), columns=100, rows=30) as terminal:
+        later = [f"step {n}/40" for n in range(4, 40)]  # the one before was steered
+        terminal.wait_until(lambda: any(step in terminal.text for step in later), "a later step")
+        terminal.press("M")
+        terminal.wait_for("where the time went", "it may use", "tokens/s")
+        terminal.wait_for("propose", "score", "tok/s")
+        terminal.press("M")
+        terminal.press("space")
+        terminal.wait_for("paused")
+        terminal.press("S")
+        terminal.wait_for("steering over time", "norm of H+ - H-", "hidden states")
+        terminal.press("left")
+        terminal.wait_for("nats a token")
+        terminal.press("enter")
+        terminal.wait_for("enter decodes the step again", "Kept in the journal")
+        terminal.press("enter")
+        terminal.wait_for("The steered ones are the run's own")
+        terminal.press("escape")
+        terminal.wait_for("steering over time")
+        terminal.press("S")
+        terminal.wait_gone("steering over time")
+        terminal.press("q")
+        terminal.wait_for("Stop and quit")
+        terminal.press("s")
+        assert terminal.wait_exit() == 130
+        assert terminal.attributes == terminal.attributes_before
+    times = [step.times for step in read_state(run_folder).steps]
+    assert times and all(one is not None and one.propose > 0 for one in times)
 
 
 @pytest.mark.parametrize("columns, rows", [(200, 50), (60, 20)])

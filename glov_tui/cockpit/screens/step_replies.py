@@ -1,10 +1,10 @@
-"""A past step's replies as they are kept, and, tried again while the run is paused, without
-steering.
+"""A past step's replies without steering, tried again while the run is paused, and as they are
+kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import ClassVar, cast
 
 from textual.app import ComposeResult
@@ -31,7 +31,7 @@ from glov_tui.widgets.text_view import TextView
 
 
 class StepReplies(TextView):
-    """The pane: what is kept over what was tried."""
+    """The pane: what was tried, which is looked for, over what is kept."""
 
     TITLE: ClassVar[str] = "step"
     INTERVAL: ClassVar[float] = 0.25
@@ -75,14 +75,14 @@ class StepReplies(TextView):
             self.set_lines([(("Reading the journal ...", "dim"),)])
             return
         glyphs = ASCII if self._ascii else UNICODE
-        lines: list[Line] = [*kept_lines(self.past, glyphs), (("", ""),)]
         tried = self._session.state.experiment
         width = self.scrollable_content_region.width or 80
+        lines: Sequence[Line]
         if tried is not None and is_of_step(tried, self._step):
-            lines += tried_lines(self.past, tried, width, self._ascii)
+            lines = tried_lines(self.past, tried, width, self._ascii)
         else:
-            lines += how_to_try(self.past, self.obstacle)
-        self.set_lines(lines)
+            lines = how_to_try(self.past, self.obstacle)
+        self.set_lines([*lines, (("", ""),), *kept_lines(self.past, glyphs)])
 
 
 class StepRepliesScreen(LeftOnce[None], PaneScreen):
@@ -187,6 +187,7 @@ class StepRepliesScreen(LeftOnce[None], PaneScreen):
             replies=min(MAX_REPLIES, len(past.replies)),
             step=self._step,
         )
+        self._view.scroll_home(animate=False)
         self._send(RunExperiment(experiment=experiment))
 
     def action_give_up(self) -> None:

@@ -22,6 +22,7 @@ from engine.vlm.loading import load_fitness
 from tests.support.questions import configured, scored
 from tests.support.small_ray import small_ray
 from tests.support.small_runs import drive
+from tests.support.tiny_embedder import save_random_embedder
 from tests.support.tiny_llava import save_tiny_llava
 
 QUESTIONS = ("what is shown?", "name the object", "is it a <category>, or what is it?")
@@ -108,6 +109,31 @@ def test_logits_are_those_of_one_process_in_float32(
         np.testing.assert_allclose(
             found[question].log_probabilities, expected[question].log_probabilities, atol=1e-5
         )
+
+
+@pytest.mark.parametrize(
+    "way", ["embedding", "choice", "choice parsed"], ids=lambda way: way.replace(" ", "-")
+)
+def test_each_way_to_answer_gives_what_it_gives_in_one_process(
+    ray: Any, folder: Path, way: str
+) -> None:
+    answer, _, letters = way.partition(" ")
+    settings = ["data.shots=1", "vlm.max_new_tokens=4", f"vlm.answer={answer}"]
+    if letters:
+        settings.append(f"vlm.letters={letters}")
+    if answer == "embedding":
+        embedder = folder.parent / "embedder"
+        settings.append(f"vlm.embedder={save_random_embedder(embedder, folder / 'tokenizer.json')}")
+    alone, spread = (loaded(folder, *settings, *more) for more in ((), ("vlm.shards=2",)))
+    try:
+        for found, expected in zip(
+            scored(spread, *QUESTIONS[:2]), scored(alone, *QUESTIONS[:2]), strict=True
+        ):
+            check_same(found, expected)
+    finally:  # the cluster has room for one
+        assert spread._shards is not None
+        for reader in spread._shards._readers.values():
+            ray.kill(reader)
 
 
 def test_a_call_that_is_closed_early_loses_nothing(
