@@ -43,4 +43,5 @@ def reread_every_token(name: str, turn: int | None = None) -> str:
 
 def read_by_row(rows: int) -> str:
     """Why so many replies are not read in one sequence."""
-    return f"so long replies, {rows} of them, would cost more in one sequence than in a row each"
+    replies = counted(rows, "reply", "replies")
+    return f"{replies} so long would cost more in one sequence than in a row each"

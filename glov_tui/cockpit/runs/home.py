@@ -163,7 +163,8 @@ class HomeApp(HomeActions):
         marked = len(memory.marked_runs(seen))
         query = memory.query.text.strip()
         status = status_line(seen, rows, memory.order, query, marked, width, self._glyphs)
-        self.query_one("#runs-status", Static).update(content(status), layout=False)
+        for line in self.query("#runs-status").results(Static):  # none while the app closes
+            line.update(content(status), layout=False)
         is_empty = not rows and not seen.unread
         self.screen.set_class(is_empty, "-empty")
         if is_empty:
