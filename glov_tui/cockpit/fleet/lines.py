@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rich.cells import cell_len
-
 from engine.common.wording import counted
 from engine.sweeps.fleet import UNDER_WAY, FleetState, TrialRow
 from glov_tui.cockpit.runs.cells import (
@@ -15,6 +13,7 @@ from glov_tui.cockpit.runs.cells import (
     eta,
     fixed,
     shortened,
+    slots_in_line,
     state_cell,
     state_word,
 )
@@ -132,15 +131,4 @@ def status_line(
         slots.append((3, f"best {percent(best.best)} {cut(clean(best.name), 30)}", "mark"))
     if fleet.driver is not None:
         slots.append((4, f"ETA {format_seconds(left)}", ""))
-    separator = f" {glyphs.separator} "
-    while len(slots) > 1 and _width(slots, separator) > width - 1:
-        slots.remove(max(slots, key=lambda slot: slot[0]))
-    spans: list[Span] = [(" ", "")]
-    for number, (_, text, look) in enumerate(slots):
-        spans += [(separator, "dim")] if number else []
-        spans.append((text, look))
-    return spans
-
-
-def _width(slots: list[tuple[int, str, str]], separator: str) -> int:
-    return sum(cell_len(text) for _, text, _ in slots) + len(separator) * (len(slots) - 1)
+    return slots_in_line(slots, width, glyphs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.cells import cell_len, set_cell_size
 
 from engine.run.state import RunState
@@ -73,3 +75,20 @@ def shortened(name: str, cells: int) -> str:
 def fixed(text: str, cells: int) -> str:
     """A text in exactly so many cells."""
     return set_cell_size(text, cells)
+
+
+def slots_in_line(slots: Sequence[tuple[int, str, str]], width: int, glyphs: Glyphs) -> list[Span]:
+    """A status line of slots, each (how soon it is left out, text, style), as fits the width."""
+    shown = list(slots)
+    separator = f" {glyphs.separator} "
+
+    def needed() -> int:
+        return sum(cell_len(text) for _, text, _ in shown) + len(separator) * (len(shown) - 1)
+
+    while len(shown) > 1 and needed() > width - 1:
+        shown.remove(max(shown, key=lambda slot: slot[0]))
+    spans: list[Span] = [(" ", "")]
+    for number, (_, text, style) in enumerate(shown):
+        spans += [(separator, "dim")] if number else []
+        spans.append((text, style))
+    return spans

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.cells import cell_len
-
 from engine.analysis.listed_run import ListedRun
 from engine.analysis.run_list import Listing
 from engine.analysis.run_query import Order
@@ -23,6 +21,7 @@ from glov_tui.cockpit.runs.cells import (
     eta,
     fixed,
     shortened,
+    slots_in_line,
     state_cell,
     state_word,
 )
@@ -169,24 +168,13 @@ def status_line(
         said = f"best {percent(best.train_accuracy)} {cut(clean(best.name), 30)}"
         slots.append((4, said, "mark"))
     slots.append((3, f"by {order}", "dim"))
-    separator = f" {glyphs.separator} "
-    while len(slots) > 1 and _width(slots, separator) > width - 1:
-        slots.remove(max(slots, key=lambda slot: slot[0]))
-    spans: list[Span] = [(" ", "")]
-    for number, (_, text, look) in enumerate(slots):
-        spans += [(separator, "dim")] if number else []
-        spans.append((text, look))
-    return spans
+    return slots_in_line(slots, width, glyphs)
 
 
 def best_of(rows: Sequence[ListedRun]) -> ListedRun | None:
     """The first run with the highest few-shot accuracy."""
     known = [run for run in rows if run.train_accuracy is not None]
     return max(known, key=lambda run: run.train_accuracy or 0.0, default=None)
-
-
-def _width(slots: Sequence[tuple[int, str, str]], separator: str) -> int:
-    return sum(cell_len(text) for _, text, _ in slots) + len(separator) * (len(slots) - 1)
 
 
 def empty_lines(query: str) -> list[Line]:
