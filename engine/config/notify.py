@@ -25,6 +25,7 @@ OCCASIONS: tuple[Occasion, ...] = get_args(Occasion)
 Dialect = Literal["auto", "osc9", "osc777", "osc99", "off"]
 
 TABLE = "notify"
+_SHELLS_VARIABLE = re.compile(r"\$\{?(GLOV_NEWS_[A-Z_]+)")
 
 
 def _as_words(value: Any) -> Any:
@@ -112,6 +113,12 @@ class NotifyConfig(Section):
             if not path.is_absolute():  # never one of the folder that glov happens to be in
                 path = user_file().parent / path
             name = str(path)
+        named = next(filter(None, map(_SHELLS_VARIABLE.search, arguments)), None)
+        if named is not None and "-c" not in arguments:
+            raise ConfigError(
+                f"notify.command: no shell reads it, so ${named[1]} would be taken as it stands "
+                'there; give it to one: command = ["sh", "-c", "... \\"$GLOV_NEWS_TEXT\\""]'
+            )
         if any("\0" in word for word in (name, *arguments)):
             raise ConfigError("notify.command: there is a zero byte in it")
         return (name, *arguments)

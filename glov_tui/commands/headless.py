@@ -40,7 +40,7 @@ def drive(session: LocalSession, as_json: bool) -> int:
     the terminal goes, or who reads a pipe, the run goes on.
     """
     session.unattended = True
-    with outliving_the_terminal(session.folder / LOG) as readers, telling(session):
+    with outliving_the_terminal(session.folder / LOG) as readers, telling(session, say=say):
         with stop_on_signal(lambda: session.send(Stop())), attachable(session):
             session.start()
             for _ in range(2):  # the second time where the log is in a terminal's place

@@ -46,6 +46,8 @@ def test_it_is_where_the_platform_has_settings(monkeypatch: pytest.MonkeyPatch) 
 def test_a_command_is_a_list_or_a_line_that_no_shell_reads(file: Path) -> None:
     file.write_text("[notify]\ncommand = \"notify-send 'a b' $HOME ; id\"")
     assert read_notify().program() == ("notify-send", "a b", "$HOME", ";", "id")
+    file.write_text("""[notify]\ncommand = ["sh", "-c", 'tell "$GLOV_NEWS_TEXT"']""")
+    assert read_notify().program() == ("sh", "-c", 'tell "$GLOV_NEWS_TEXT"')
     file.write_text('[notify]\ncommand = ["./told.sh", "x"]')
     assert read_notify().program() == (str(file.parent / "told.sh"), "x"), "not of any folder"
 
@@ -83,6 +85,8 @@ def test_a_secret_does_not_show(file: Path) -> None:
         ("[notify]\nwebhook_env = 'https://chat.example/hook/abcdef123456'", "name of an env"),
         ('[notify]\ncommand = "echo \'abcdef"', "notify.command"),
         ("[notify]\ncommand = 3", "notify.command: should be a list"),
+        ("[notify]\ncommand = 'tell abcdef $GLOV_NEWS_TEXT'", "no shell reads it, so $GLOV_NEWS_T"),
+        ("[notify]\ncommand = ['tell', 'abcdef ${GLOV_NEWS_RUN}!']", "give it to one: command = ["),
         ("[notify", "no valid TOML"),
     ],
 )

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from engine.run.news import News
 
 MOST_WAITING = 16
+LOOK_SECONDS = 0.1  # between two looks whether there is no time left
+LET_GO_SECONDS = 2.0  # for what is under way then to be ended
 
 
 class Delivery(threading.Thread):
@@ -47,14 +49,24 @@ class Delivery(threading.Thread):
     def close(self, end: float) -> bool:
         """Bring what waits until ``end`` of the monotonic clock; returns whether all was brought.
 
-        A last try that is under way then is left behind.
+        What is under way then is ended, or left behind where that is not possible.
         """
         with self._changed:
             self._closing = True
             self._changed.notify()
-        self.join(max(0.0, end - time.monotonic()))
+        while self.is_alive() and not self._out_of_time.is_set():
+            left = end - time.monotonic()
+            if left <= 0:
+                break
+            self.join(min(left, LOOK_SECONDS))
+        brought = not self.is_alive() and not self._out_of_time.is_set()
         self._out_of_time.set()
-        return not self.is_alive()
+        self.join(LET_GO_SECONDS)
+        return brought
+
+    def give_up(self) -> None:
+        """Bring nothing more; from any thread, and from a signal's handler."""
+        self._out_of_time.set()
 
     def run(self) -> None:
         """Until it is closed and nothing waits any more."""
@@ -62,7 +74,7 @@ class Delivery(threading.Thread):
             with self._changed:
                 while not self._news and not self._closing:
                     self._changed.wait()
-                if not self._news:
+                if not self._news or self._out_of_time.is_set():
                     return
                 news = self._news.popleft()
             try:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from engine.common.errors import UserError
 from engine.common.files import append_private
+from engine.common.stop_signals import stop_on_signal
 from engine.config.notify import NotifyConfig, read_notify
 from engine.run import events as ev
 from engine.run.news import News, Watch
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 LAST_SECONDS = 60.0
 """How long a process waits, after the run has ended, for the last news to get through."""
+
+PATIENCE_SECONDS = 2.0  # of who waits for it and is not told why
+STILL_TELLING = "waiting for your command or webhook to take the last news; ctrl+c ends that"
 
 _LOOKED_AT = (ev.StepFinished, ev.RunPaused, ev.RunFailed, ev.RunFinished)
 
@@ -63,7 +67,9 @@ class Teller:
             self._deliveries.append(
                 Delivery(
                     "notify-command",
-                    lambda news, _: run_command(program, news, self._folder, settings.timeout),
+                    lambda news, wait: run_command(
+                        program, news, self._folder, settings.timeout, is_over=lambda: wait(0.0)
+                    ),
                     self._report,
                 )
             )
@@ -91,10 +97,16 @@ class Teller:
 
     def close(self, seconds: float = LAST_SECONDS) -> None:
         """Have the last news brought, for at most so long."""
-        end = time.monotonic() + seconds
+        began = time.monotonic()
         for delivery in self._deliveries:
-            if not delivery.close(end):
-                self._report(f"{delivery.name}: the last news were not brought in {seconds:g} s")
+            if not delivery.close(began + seconds):
+                took = min(seconds, time.monotonic() - began)
+                self._report(f"{delivery.name}: the last news were not brought in {took:.0f} s")
+
+    def give_up(self) -> None:
+        """Bring nothing more; a program that is under way is ended."""
+        for delivery in self._deliveries:
+            delivery.give_up()
 
     def _heard(self, event: ev.Event, state: RunState) -> None:
         """On the engine's thread; never raises."""
@@ -126,8 +138,16 @@ def _append(folder: Path, wrong: str) -> None:
 
 
 @contextlib.contextmanager
-def telling(session: LocalSession, last_seconds: float = LAST_SECONDS) -> Iterator[None]:
-    """Tell what the user's file names of a session that is not started, while this is entered."""
+def telling(
+    session: LocalSession,
+    last_seconds: float = LAST_SECONDS,
+    say: Callable[[str], None] = lambda _: None,
+) -> Iterator[None]:
+    """Tell what the user's file names of a session that is not started, while this is entered.
+
+    On the main thread: ctrl+c and SIGTERM end the wait for the last news, and not what is done
+    after it. Who waits is told so by ``say``, on another thread.
+    """
     teller = None
     try:
         teller = Teller(read_notify(), session)
@@ -141,4 +161,9 @@ def telling(session: LocalSession, last_seconds: float = LAST_SECONDS) -> Iterat
     try:
         yield
     finally:
-        teller.close(last_seconds)
+        waits = threading.Timer(PATIENCE_SECONDS, say, [STILL_TELLING])
+        waits.daemon = True
+        waits.start()
+        with stop_on_signal(teller.give_up):
+            teller.close(last_seconds)
+        waits.cancel()

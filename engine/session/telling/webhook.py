@@ -7,58 +7,75 @@ The body is JSON with the fields of ``News``, and ``text`` and ``content`` as ch
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
 import socket
+import ssl
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse, HTTPSConnection
-from typing import IO, Any, Self, TypeVar
+from typing import IO, Any
 
 import engine
 from engine.run.news import News
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 30.0  # before the next try; twice as long each time
+CUT_SECONDS = 0.5  # for a try that was cut to end
 _AGAIN = (408, 425, 429)  # and all from 500 on: another try may be taken
-
-_C = TypeVar("_C", bound=HTTPConnection)
 
 
 class _Limit:
-    """Cuts a try's connections at the end of its time.
+    """Cuts a try's connection at the end of its time.
 
     The time limit of a socket is for each byte: a server that sends one now and then never ends.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self._connections: list[HTTPConnection] = []
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
+    def __init__(self) -> None:
+        self._sockets: list[socket.socket] = []
         self.is_over = False
 
-    def __enter__(self) -> Self:
-        self._timer.start()
-        return self
+    def watch(self, connected: socket.socket) -> None:
+        """Have this one cut.
 
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
+        Raises:
+            TimeoutError: if it is too late: nothing is to be said any more.
+        """
+        with contextlib.suppress(OSError):  # no file descriptors left
+            # A second descriptor of the same connection: TLS takes the first one away.
+            self._sockets.append(connected.dup())
+        if self.is_over:
+            self.cut()
+            raise TimeoutError
 
-    def connecting(self, kind: type[_C]) -> Callable[..., _C]:
-        """What makes connections of this kind."""
-
-        def connect(*given: Any, **named: Any) -> _C:
-            connection = kind(*given, **named)
-            self._connections.append(connection)
-            return connection
-
-        return connect
-
-    def _cut(self) -> None:
+    def cut(self) -> None:
+        """End all that is under way."""
         self.is_over = True
-        for connection in self._connections:
-            with contextlib.suppress(OSError, AttributeError):  # closed by now
-                connection.sock.shutdown(socket.SHUT_RDWR)
+        for connected in self._sockets:
+            with contextlib.suppress(OSError):  # closed by the other side
+                connected.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        for connected in self._sockets:
+            connected.close()
+
+
+class _Watched(HTTPConnection):
+    """A connection that is watched from the moment when it is there, so in TLS's handshake too."""
+
+    limit: _Limit
+
+    def connect(self) -> None:
+        # A name's lookup can't be cut: what comes of it after the end is thrown away here.
+        super().connect()
+        self.limit.watch(self.sock)
+
+
+class _WatchedTLS(HTTPSConnection, _Watched):
+    """The same with TLS, which ``HTTPSConnection`` begins after the connection of ``_Watched``."""
 
 
 class _Http(urllib.request.HTTPHandler):
@@ -67,7 +84,7 @@ class _Http(urllib.request.HTTPHandler):
         self._limit = limit
 
     def http_open(self, req: urllib.request.Request) -> HTTPResponse:
-        return self.do_open(self._limit.connecting(HTTPConnection), req)
+        return self.do_open(_making(_Watched, self._limit), req)
 
 
 class _Https(urllib.request.HTTPSHandler):
@@ -76,7 +93,16 @@ class _Https(urllib.request.HTTPSHandler):
         self._limit = limit
 
     def https_open(self, req: urllib.request.Request) -> HTTPResponse:
-        return self.do_open(self._limit.connecting(HTTPSConnection), req)
+        return self.do_open(_making(_WatchedTLS, self._limit), req)
+
+
+def _making(kind: type[_Watched], limit: _Limit) -> Any:
+    def make(*given: Any, **named: Any) -> _Watched:
+        connection = kind(*given, **named)
+        connection.limit = limit
+        return connection
+
+    return make
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -136,12 +162,30 @@ def post(
 
 
 def _try(address: str, body: bytes, seconds: float) -> tuple[str | None, bool]:
-    """What went wrong, if anything, and whether another try may help."""
-    with _Limit(seconds) as limit:
-        wrong, again = _ask(limit, address, body, seconds)
-    if limit.is_over:  # what was cut can look like a short answer
+    """What went wrong, if anything, and whether another try may help.
+
+    It is made on a thread that is left behind where its time is over: looking a name up can take
+    a minute, and nothing ends it.
+    """
+    limit = _Limit()
+    answers: list[tuple[str | None, bool]] = []
+
+    def ask() -> None:
+        try:
+            answers.append(_ask(limit, address, body, seconds))
+        except Exception as error:  # a defect of ours
+            answers.append((f"it can't be asked ({type(error).__name__})", False))
+        finally:
+            limit.close()
+
+    asking = threading.Thread(target=ask, name="glov-webhook-try", daemon=True)
+    asking.start()
+    asking.join(seconds)
+    if asking.is_alive():
+        limit.cut()
+        asking.join(CUT_SECONDS)  # what was cut can look like a short answer
         return f"no answer within {seconds:g} s (notify.timeout)", True
-    return wrong, again
+    return answers[0]
 
 
 def _ask(limit: _Limit, address: str, body: bytes, seconds: float) -> tuple[str | None, bool]:
@@ -156,11 +200,24 @@ def _ask(limit: _Limit, address: str, body: bytes, seconds: float) -> tuple[str 
             again = error.code in _AGAIN or error.code >= 500
             moved = ", which leads elsewhere" if 300 <= error.code < 400 else ""
             return f"its server answers {error.code}{moved}", again
-    except TimeoutError:
-        return f"no answer within {seconds:g} s (notify.timeout)", True
     except (OSError, HTTPException, ValueError) as error:
-        # Their words may have the address in them; the kind of error does not.
         reason = getattr(error, "reason", error)
         if isinstance(reason, TimeoutError):
             return f"no answer within {seconds:g} s (notify.timeout)", True
-        return f"it can't be reached ({type(reason).__name__})", True
+        # Another try finds the same certificate.
+        return _in_words(reason), not isinstance(reason, ssl.SSLCertVerificationError)
+
+
+def _in_words(reason: object) -> str:
+    """What kept it from being reached. The error's own words may have the address in them."""
+    match reason:
+        case ssl.SSLCertVerificationError():
+            return (
+                "this machine does not trust its certificate (SSL_CERT_FILE names a file with one "
+                "of your own)"
+            )
+        case socket.gaierror():
+            return "it can't be reached: its host's name leads nowhere"
+        case OSError(errno=int(number)) if number in errno.errorcode:
+            return f"it can't be reached: {os.strerror(number)}"
+    return f"it can't be reached ({type(reason).__name__})"

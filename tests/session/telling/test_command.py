@@ -85,6 +85,62 @@ def _is_running(pid: int) -> bool:
     return state != "Z"
 
 
+def test_what_can_not_run_says_what_it_needs(tmp_path: Path) -> None:
+    program = tmp_path / "tell"
+    program.write_text("echo no first line\n")
+    said = run_command((str(program),), news(), tmp_path, 60.0)
+    assert said == "tell can't be started: Permission denied (`chmod +x` makes a file a program)"
+    program.chmod(0o755)
+    said = run_command((str(program),), news(), tmp_path, 60.0)
+    assert said is not None and "(a script begins with a line such as #!/bin/sh)" in said
+
+
+def test_a_shells_script_that_quotes_is_given_words_and_nothing_else(tmp_path: Path) -> None:
+    hostile = news("'; touch never; echo \"$(touch never)`touch never`\n\x1b]0;x\x07")
+    line = 'printf %s "$GLOV_NEWS_TEXT" > "$0"'
+    command = ("sh", "-c", line, str(tmp_path / "said"))
+    assert run_command(command, hostile, tmp_path, 60.0, {"PATH": os.environ["PATH"]}) is None
+    assert (tmp_path / "said").read_text() == hostile.text
+    assert [path.name for path in tmp_path.iterdir()] == ["said"]
+
+
+def test_one_that_prints_without_end_fills_no_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.session.telling.command.MOST_OUTPUT", 10_000)
+    held = tmp_path / "held.txt"
+    code = f"""
+import os, time
+for _ in range(40):
+    os.write(1, b"x" * 9_000)
+    time.sleep(0.05)
+open({str(held)!r}, "w").write(str(os.fstat(1).st_size))
+os.write(1, b"so it goes")
+raise SystemExit(3)
+"""
+    said = run_command(script(tmp_path, code), news(), tmp_path, 300.0)
+    assert said is not None and said.endswith("so it goes") and len(said) < 3000
+    assert int(held.read_text()) < 40 * 9_000, "it was let go meanwhile"
+
+
+def test_one_that_runs_when_glov_ends_is_ended_too(tmp_path: Path) -> None:
+    code = """
+import os, sys, time
+print(os.getpid(), file=open(sys.argv[1], "w"), flush=True)
+time.sleep(600)
+"""
+    written = tmp_path / "said.json"
+    said = run_command(
+        script(tmp_path, code),
+        news(),
+        tmp_path,
+        600.0,
+        is_over=lambda: written.exists() and written.read_text().endswith("\n"),
+    )
+    assert said is not None and said.endswith("was ended before it was done, as glov ends")
+    assert not _is_running(int(written.read_text()))
+
+
 def test_one_that_reads_nothing_and_stays_in_the_background_holds_up_nothing(
     tmp_path: Path,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +19,9 @@ from engine.session.telling.teller import telling
 from engine.storage.journal import Journal, read_journal
 from engine.storage.quiet import is_quiet, set_quiet
 from engine.storage.run_folder import EVENTS, LOG
-from tests.support.command import called
+from tests.support.command import called, started
 from tests.support.notified import TOKEN, Chat, chatting
-from tests.support.patience import CEILING_SECONDS
+from tests.support.patience import CEILING_SECONDS, wait_until
 from tests.support.small_runs import demo, drive
 
 KEEPS = """
@@ -150,3 +151,26 @@ def test_a_headless_run_tells(told: Path, run_folder: Path) -> None:
     done = called("demo", "--headless", "--steps", "1", "--run-dir", str(run_folder))
     assert done.returncode == 0, done.stderr
     assert kinds(told)[-1] == "finished"
+
+
+def test_what_hangs_when_the_run_has_ended_can_be_ended_and_stays_nowhere(
+    told: Path, run_folder: Path, tmp_path: Path
+) -> None:
+    """The run's result is there, and its exit code is its own."""
+    hangs = tmp_path / "hangs.py"
+    hangs.write_text(
+        "import os, sys, time\n"
+        "print(os.getpid(), file=open(sys.argv[1], 'w'), flush=True)\n"
+        "time.sleep(3600)\n"
+    )
+    program = json.dumps([sys.executable, str(hangs), str(told)])
+    user_file().write_text(f'[notify]\non = ["finished"]\ntimeout = 600\ncommand = {program}\n')
+    arguments = ["demo", "--headless", "--steps", "1", "--run-dir", str(run_folder)]
+    with (tmp_path / "out").open("wb") as out, (tmp_path / "errors").open("wb") as errors:
+        process = started(*arguments, cwd=tmp_path, output=out.fileno(), errors=errors.fileno())
+    wait_until(lambda: "ctrl+c ends that" in (tmp_path / "errors").read_text())
+    child = int(wait_until(told.read_text))
+    process.kill(signal.SIGINT)
+    assert process.wait() == 0, (tmp_path / "errors").read_text()
+    wait_until(lambda: not Path(f"/proc/{child}").exists())
+    assert "was ended before it was done" in (run_folder / LOG).read_text()

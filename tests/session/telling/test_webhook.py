@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from engine.session.telling.webhook import body_of, post
 from tests.support.notified import HOSTILE, TOKEN, Chat, chatting, news
+from tests.support.patience import wait_until
 
 
 @pytest.fixture
@@ -108,6 +112,27 @@ def dripping(head: bytes) -> Iterator[tuple[str, list[bytes]]]:
             thread.join()
 
 
+@contextlib.contextmanager
+def signing_itself(folder: Path) -> Iterator[str]:
+    """A server whose certificate nobody knows."""
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    made += ["-nodes", "-days", "1", "-subj", "/CN=127.0.0.1", "-keyout", "key.pem"]
+    subprocess.run([*made, "-out", "cert.pem"], cwd=folder, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                context.wrap_socket(connection, server_side=True).close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield f"https://127.0.0.1:{server.getsockname()[1]}/{TOKEN}"
+        thread.join()
+
+
 def test_a_server_that_never_ends_its_answer_is_left() -> None:
     with dripping(b"HTTP/1.1 200 OK\r\nX-Long: ") as (address, _):
         wrong = post(address, news(), 0.5, 0, lambda _: False)
@@ -118,6 +143,43 @@ def test_what_was_taken_is_not_posted_again_for_a_body_that_never_ends() -> None
     with dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n") as (address, asked):
         assert post(address, news(), 60.0, 3, lambda _: False) is None
     assert len(asked) == 1
+
+
+def trying() -> list[threading.Thread]:
+    return [one for one in threading.enumerate() if one.name == "glov-webhook-try"]
+
+
+def test_a_handshake_that_never_ends_is_cut() -> None:
+    """A record of 16 KiB, of which a byte comes now and then: no wait for a byte is too long."""
+    with dripping(b"\x16\x03\x03\x40\x00") as (address, _):
+        secure = address.replace("http:", "https:")
+        wrong = post(secure, news(), 0.5, 0, lambda _: False)
+        assert wrong == "the webhook: no answer within 0.5 s (notify.timeout)"
+        wait_until(lambda: not trying())
+
+
+def test_a_lookup_of_a_name_that_hangs_holds_up_nothing_and_tells_nothing_later(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, asked = threading.Event(), socket.getaddrinfo
+
+    def hangs(host: str, port: int, *how: int) -> list:
+        assert goes_on.wait(600)
+        return asked("127.0.0.1", chat.server_port, *how)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hangs)
+    wrong = post(f"http://slow.invalid/{TOKEN}", news(), 0.2, 1, lambda _: False)
+    assert wrong == "the webhook: no answer within 0.2 s (notify.timeout) (tried 2 times)"
+    goes_on.set()
+    wait_until(lambda: not trying())
+    assert not chat.posted, "it was given up, and said so"
+
+
+def test_a_certificate_that_is_not_trusted_is_named_and_not_tried_again(tmp_path: Path) -> None:
+    with signing_itself(tmp_path) as address:
+        waited: list[float] = []
+        wrong = post(address, news(), 60.0, 3, lambda seconds: bool(waited.append(seconds)))
+    assert wrong is not None and "does not trust its certificate" in wrong and not waited
 
 
 def test_there_is_no_other_try_where_there_is_no_time(chat: Chat) -> None:
