@@ -14,6 +14,7 @@ from engine.vlm.families import task_of
 
 if TYPE_CHECKING:
     from engine.search.strategy import Search
+    from engine.storage.past_step import PastStep
 
 
 def experiment_events(
@@ -59,7 +60,6 @@ def _of_past_step(
     experiment: CompareSettings, step: int, state: RunState, search: Search, folder: Path
 ) -> Generator[ev.ExperimentProgress, None, None]:
     from engine.search.lab import Subject, run_experiment
-    from engine.search.proposing import derive_seed
     from engine.storage.past_step import read_past_step
 
     past = read_past_step(folder, step)
@@ -68,7 +68,6 @@ def _of_past_step(
         raise UserError(f"step {step} was not steered: its replies are those without steering")
     positive, negative = (state.find(key) for key in (prepared.positive, prepared.negative))
     assert positive is not None and negative is not None
-    seed = search.config.seed
     subject = Subject(
         llm=search.llm,
         messages=past.messages,
@@ -77,6 +76,14 @@ def _of_past_step(
         negative=negative.text,
         task=task_of(past.config.vlm),
         accept=past.config.proposal.accept,
-        seeds=[derive_seed(seed, step, past.attempt, i) for i in range(len(past.replies))],
+        seeds=reply_seeds(past),
     )
     yield from run_experiment(experiment, subject)
+
+
+def reply_seeds(past: PastStep) -> list[int]:
+    """The random numbers of a past step's replies, in their order."""
+    from engine.search.proposing import derive_seed
+
+    seed, replies = past.config.seed, range(len(past.replies))
+    return [derive_seed(seed, past.step, past.attempt, i) for i in replies]

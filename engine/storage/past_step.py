@@ -38,6 +38,7 @@ class PastStep:
     prepared: ev.SteeringPrepared | None  # None: it was not steered
     effect: ev.SteeringMeasured | None
     replies: tuple[ev.CandidateProposed, ...]
+    inherited: bool  # done by the run that this one was forked from
     accuracies: dict[str, float]  # of the step's own templates, as scored in it, by their text
 
     @property
@@ -101,6 +102,7 @@ def past_step(events: Sequence[ev.Event], step: int) -> PastStep | None:
         prepared=prepared,
         effect=_last(own, ev.SteeringMeasured, attempt),
         replies=tuple(reply for reply in replies if reply.attempt == attempt),
+        inherited=any(isinstance(e, ev.RunForked) and e.step >= step for e in events[begin:]),
         accuracies={
             event.template: event.hits / event.n
             for event in own

@@ -142,10 +142,20 @@ def steer(
     mode: Annotated[str | None, typer.Option(help="Steering mode.")] = None,
     alpha_unit: Annotated[str | None, typer.Option(help="absolute or relative.")] = None,
     pool: Annotated[str | None, typer.Option(help="no-bos, paper, reference or last.")] = None,
-    replies: Annotated[int, typer.Option(min=1, max=1024, help="Replies per setting.")] = 4,
+    step: Annotated[
+        int | None,
+        typer.Option(min=1, help="A past step of the run: decoded as it was, and not steered."),
+    ] = None,
+    replies: Annotated[
+        int | None,
+        typer.Option(min=1, max=1024, help="Replies per setting.", show_default="4, or the step's"),
+    ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, max=2**63 - 1, show_choices=False, help="Seed of the replies.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=0, max=2**63 - 1, show_choices=False, help="Seed of the replies.", show_default="0"
+        ),
+    ] = None,
     lens: Annotated[bool, typer.Option("--lens", help="Also the direction's logit lens.")] = False,
     fitness: Annotated[
         bool, typer.Option("--fitness", help="Also score the templates that come out.")
@@ -178,6 +188,7 @@ def steer(
         mode=mode,
         alpha_unit=alpha_unit,
         pool=pool,
+        step=step,
         replies=replies,
         seed=seed,
         lens=lens,

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from textual import on
 from textual.screen import Screen
@@ -42,9 +42,6 @@ from glov_tui.common.glyphs import ASCII, UNICODE
 from glov_tui.common.text import clean
 from glov_tui.terminal.external_editor import edit_text
 from glov_tui.terminal.governor import Governor
-
-if TYPE_CHECKING:
-    from glov_tui.cockpit.lab.settings import LabValues
 
 T = TypeVar("T")
 
@@ -79,7 +76,6 @@ class RunActions(NoticesApp):
     session: Session
     ascii_only: bool
     governor: Governor
-    _lab_values: LabValues | None = None
     _expected: RunState | None = None
     _expected_at = 0.0
     _last_list: tuple[dict[str, tuple[str, bool]], float] | None = None  # for ``InjectedScreen``
@@ -308,19 +304,6 @@ class RunActions(NoticesApp):
             self._edit(*(edits or []))
 
         self._open(OptionsScreen(self.session.state, self.may_drive), done)
-
-    def action_lab(self) -> None:
-        """Open the steering lab."""
-        from glov_tui.cockpit.lab.settings import LabValues
-        from glov_tui.cockpit.screens.lab import LabScreen
-
-        def closed(_: None) -> None:
-            self._repaint(self.session.state, by_user=True)
-
-        if self._lab_values is None:
-            self._lab_values = LabValues()
-        lab = LabScreen(self.session, self._send, self._edit, self._lab_values, self.ascii_only)
-        self._open(lab, closed)
 
     def action_pin(self) -> None:
         """Pin the selected template, or unpin it."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from textual.app import App
 
 from glov_tui.cockpit.keys import KEYS, PAST_KEYS, with_ids
+
+KeyOf = Callable[[str], str]
+"""The key of the binding with an id, for sentences that are made without an app."""
 
 
 def bound_key(app: App[Any], name: str) -> str:
@@ -17,3 +21,8 @@ def bound_key(app: App[Any], name: str) -> str:
     """
     binding = next(key for key in with_ids([*PAST_KEYS, *KEYS]) if key.id == name)
     return app.get_key_display(binding)
+
+
+def keys_of(app: App[Any]) -> KeyOf:
+    """``bound_key`` of an app."""
+    return lambda name: bound_key(app, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,9 +33,11 @@ LETTERS: dict[StepPhase, str] = {
     "test": "T",
 }
 """Of the phases in a bar; what is paused is in none, as it would dwarf them."""
+NO_GPU = "  no GPU that NVIDIA's driver (nvidia-ml-py) tells the engine of"
 _LABEL = 8
 _STEPS_OF_SPEED = 60
 _SHOWN_PAUSE = 0.5  # seconds
+_MINUTE = 59.95  # seconds, from where a tenth of one is no matter
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +56,12 @@ def machine_lines(state: RunState, look: Look, live: bool = True) -> list[Line]:
     """CPU, memory and GPUs now and over the last minute; ``live``: the present is shown."""
     measured = state.machine
     if measured is None or measured.host is None:
-        why = (
-            "Not measured yet: the engine reads its machine every two seconds."
-            if live and state.status not in ENDED
-            else "No engine is at work here: what its machine did is not journaled."
-        )
+        if state.status in ENDED:
+            why = "No engine is at work here: what its machine did is not journaled."
+        elif live:
+            why = "Not measured yet: the engine reads its machine every two seconds."
+        else:
+            why = "This is an earlier moment: what the machine did then is not journaled."
         return [((why, "dim"),)]
     past, host = measured.host_past, measured.host
     lines = [
@@ -67,6 +71,10 @@ def machine_lines(state: RunState, look: Look, live: bool = True) -> list[Line]:
     ]
     for gpu, used in zip(measured.gpus, measured.past, strict=False):
         lines.append(_row(f"GPU {gpu.number}", _use(gpu.use), used, _gpu(gpu, look), look))
+    if not measured.gpus:
+        lines.append(
+            ((f"{'GPU':<{_LABEL}}", "dim"), (f"{cut(NO_GPU, look.width - _LABEL)}", "dim"))
+        )
     return lines
 
 
@@ -184,18 +192,17 @@ def total_lines(state: RunState, look: Look) -> list[Line]:
         ((cut(head, look.width), ""),),
         segments(_parts(times), whole, look.width, look.colours),
     ]
-    return [*lines, *_key(times, whole, look)]
+    return [*lines, *_key(times, look)]
 
 
-def _key(times: StepTimes, whole: float, look: Look) -> Iterator[Line]:
+def _key(times: StepTimes, look: Look) -> Iterator[Line]:
     """The parts, as many in a line as fit."""
     row: list[tuple[str, str]] = []
     used = 0
-    for part in _parts(times):
-        if part.value <= 0:
-            continue
-        share = f"{100 * part.value / whole:.0f} %" if whole > 0 else "-"
-        text = f" {part.style} {part.value:.1f} s {share}  "
+    parts = [part for part in _parts(times) if part.value > 0]
+    for part, share in zip(parts, whole_percents([p.value for p in parts]), strict=True):
+        seconds = f"{part.value:.1f} s" if part.value < _MINUTE else format_seconds(part.value)
+        text = f" {part.style} {seconds} {share or '<1'} %  "
         if used + len(text) + 1 > look.width and row:
             yield tuple(row)
             row, used = [], 0
@@ -209,7 +216,9 @@ def step_lines(steps: Sequence[ev.StepFinished], look: Look) -> list[Line]:
     """A bar for each step, the newest first, all on the scale of the longest of them."""
     timed = [(step, step.times) for step in reversed(steps) if step.times is not None]
     longest = max((_unpaused(times) for _, times in timed), default=0.0)
-    notes = [_note(step, times) for step, times in timed]
+    speeds = [tokens_per_second(step) for step, _ in timed]
+    digits = max((len(f"{speed:.0f}") for speed in speeds if speed is not None), default=0)
+    notes = [_note(speed, times, digits) for speed, (_, times) in zip(speeds, timed, strict=True)]
     room = max(map(len, notes), default=0) + 1
     width = max(8, look.width - 17 - room)
     return [
@@ -223,12 +232,27 @@ def step_lines(steps: Sequence[ev.StepFinished], look: Look) -> list[Line]:
     ]
 
 
-def _note(step: ev.StepFinished, times: StepTimes) -> str:
-    speed = tokens_per_second(step)
-    parts = [] if speed is None else [f"{speed:.0f} tok/s"]
+def _note(speed: float | None, times: StepTimes, digits: int) -> str:
+    parts = [] if speed is None else [f"{speed:>{digits}.0f} tok/s"]
     if times.paused >= _SHOWN_PAUSE:
         parts.append(f"paused {format_seconds(times.paused)}")
     return ", ".join(parts)
+
+
+def whole_percents(values: Sequence[float]) -> list[int]:
+    """Shares of their sum as whole percents that add to 100: the largest remainders are rounded up.
+
+    All 0 where there is no sum.
+    """
+    total = math.fsum(values)
+    if total <= 0:
+        return [0] * len(values)
+    shares = [100 * value / total for value in values]
+    found = [int(share) for share in shares]
+    by_rest = sorted(range(len(values)), key=lambda i: found[i] - shares[i])
+    for i in by_rest[: 100 - sum(found)]:
+        found[i] += 1
+    return found
 
 
 def _parts(times: StepTimes) -> list[Segment]:

@@ -15,6 +15,8 @@ from textual.widgets import Static
 from engine.common.wording import counted
 from engine.run.events import Edited
 from engine.run.state import RunState
+from engine.run.state_facts import ENDED
+from glov_tui.cockpit.bound_keys import keys_of
 from glov_tui.cockpit.choices import steered_layers
 from glov_tui.cockpit.lab.heat import LEVELS, Scale, ramp
 from glov_tui.cockpit.steering_steps import (
@@ -125,7 +127,8 @@ class SteeringMap(Vertical):
             len(state.edits),
             state.edits[-1] if state.edits else None,
             steered_layers(state),
-            why_empty(state),
+            self._why_empty(state),
+            state.status in ENDED,  # what was not measured never will be
         )
 
     def show(self, state: RunState) -> None:
@@ -158,11 +161,8 @@ class SteeringMap(Vertical):
         state = self._state
         steps = steering_steps(state)
         layers = max((len(step.values("norm")) for step in steps), default=0)
-        empty = why_empty(state) if not layers else ""
-        for name, shown in (("#map-empty", bool(empty)), ("HeatMap", not empty)):
-            widget = self.query_one(name)
-            if widget.display != shown:
-                widget.display = shown
+        empty = self._why_empty(state) if not layers else ""
+        self._show_map(not empty)
         self.query_one("#map-empty", Static).update(empty, layout=False)
         if empty:
             self.query_one("#map-about", Static).update("", layout=False)
@@ -172,7 +172,7 @@ class SteeringMap(Vertical):
         heat = self.map
         now = steered_layers(state)
         rows = [f"{self._glyphs.layer}{n}" if n in now else f"{n}" for n in range(layers)]
-        _, room = heat.room_for((*rows, "layer", "changed"), 4)
+        room = heat.room_for((*rows, "layer", "changed"), self.size.width)
         step = steps[-1].step if self._step is None else self._step
         width = self._bin or fitting_width(len(steps), room)
         self._columns.update(steps, self._measure, width)
@@ -188,6 +188,19 @@ class SteeringMap(Vertical):
         self._draw_about(len(steps), width, room)
         self._draw_key()
         self._draw_cell()
+
+    def _why_empty(self, state: RunState) -> str:
+        return why_empty(state, keys_of(self.app))
+
+    def _show_map(self, shown: bool) -> None:
+        """The map, or why there is none; keys that need it come and go with it."""
+        if self.map.display == shown and self.query_one("#map-empty").display != shown:
+            return
+        self.query_one("#map-empty").display = not shown
+        self.map.display = shown
+        if shown:
+            self.map.focus()
+        self.call_after_refresh(self.screen.refresh_bindings)
 
     def _tracks(self) -> list[Track]:
         shades, columns = ramp(self._ascii), self._columns
@@ -208,24 +221,16 @@ class SteeringMap(Vertical):
         more = " of all, scrolled" if len(self._columns.all) > room else ""
         text = f"{NAMES[self._measure]}; {counted(steps, 'step')}{more}, {each}"
         steered = f"; {self._glyphs.layer} steered"
-        self.query_one("#map-about", Static).update(cut(text + steered, self._room), layout=False)
-
-    @property
-    def _room(self) -> int:
-        return max(20, self.size.width - 2)
+        self.query_one("#map-about", Static).update(
+            cut(text + steered, self.size.width), layout=False
+        )
 
     def _draw_key(self) -> None:
-        shades = ramp(self._ascii)
-        spans: list[tuple[str, str]] = [(f"{self._measure} from ", "dim")]
-        ratio = self._measure == "ratio"
         begins = self._columns.scale.begins()
-        for level, begin in enumerate(begins):
-            number = f"{begin:.0%}" if ratio and begins[-1] > 0.1 else f"{begin:.3g}"
-            spans += [(f" {shades[level]} ", f"heat-{level}"), (f"{number} ", "")]
-            if sum(len(text) for text, _ in spans) > self._room:
-                del spans[-2:]
-                break
-        self.query_one(_Key).set_lines((tuple(spans),))
+        as_share = self._measure == "ratio" and begins[-1] > 0.1
+        numbers = [f"{begin:.0%}" if as_share else f"{begin:.3g}" for begin in begins]
+        line = shade_key(self._measure, ramp(self._ascii), numbers, self.size.width)
+        self.query_one(_Key).set_lines((line,))
 
     def _draw_cell(self) -> None:
         chosen = self.selected
@@ -276,6 +281,23 @@ class _Key(TextView, can_focus=False):
     def __init__(self, colours: bool, id: str) -> None:
         super().__init__(id=id)
         self._colours = colours
+
+
+def shade_key(name: str, shades: str, numbers: Sequence[str], width: int) -> Line:
+    """Where each shade begins, in one line: with blanks where there is room, else the shades alone
+    and, where even these are too wide, every second number.
+    """
+
+    def line(head: str, wide: bool, every: int = 1) -> Line:
+        spans: list[tuple[str, str]] = [(head, "dim")]
+        for level, (shade, number) in enumerate(zip(shades, numbers, strict=True)):
+            told = f"{number} " if level % every == 0 else ""
+            spans += [(f" {shade} " if wide else shade, f"heat-{level}"), (told, "")]
+        return tuple(spans)
+
+    lines = (line(f"{name} from ", True), line(f"{name} ", False), line("", False, 2))
+    fitting = (one for one in lines if len("".join(t for t, _ in one).rstrip()) <= width)
+    return next(fitting, lines[-1])
 
 
 def _signs(values: Sequence[float | None], level: Callable[[float], int], shades: str) -> list[str]:

@@ -49,14 +49,14 @@ def edits_by_step(edits: Iterable[ev.Edited]) -> dict[int, list[ev.Edited]]:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Some steps in a row: means over those of them that were steered, or measured."""
+    """Some steps in a row: means over those of them that were steered, or over their tokens."""
 
     first: int
     last: int
     values: Sequence[float]  # one for each layer; none where no step was steered
     layers: frozenset[int]  # that were steered in any of them
-    kl: float | None
-    changed: float | None
+    kl: float | None  # nats a token
+    changed: float | None  # of the tokens, 0 to 1
     alpha: float | None
 
 
@@ -93,8 +93,8 @@ class Columns:
             last=steps[-1].step,
             values=tuple(map(_mean, zip(*rows, strict=False))),
             layers=frozenset(layer for one in steered for layer in one.layers),
-            kl=_mean([one.kl for one in effects]) if effects else None,
-            changed=_mean([one.changed for one in effects]) if effects else None,
+            kl=_of_tokens(effects, [one.kl for one in effects]),
+            changed=_of_tokens(effects, [one.changed for one in effects]),
             alpha=_mean([one.alpha for one in steered]) if steered else None,
         )
 
@@ -110,6 +110,14 @@ class Columns:
 
 def _mean(values: Sequence[float]) -> float:
     return values[0] if len(values) == 1 else math.fsum(values) / len(values)
+
+
+def _of_tokens(effects: Sequence[ev.SteeringMeasured], values: Sequence[float]) -> float | None:
+    """The mean over all tokens of values that are means over those of a step each."""
+    tokens = sum(one.tokens for one in effects)
+    if len(effects) <= 1 or not tokens:
+        return values[0] if values else None
+    return math.fsum(v * e.tokens for v, e in zip(values, effects, strict=True)) / tokens
 
 
 def fitting_width(steps: int, room: int) -> int:

@@ -9,27 +9,40 @@ from engine.run.alpha_trials import pooled_spread, standard_error
 from engine.run.asked import Steered
 from engine.run.events import AlphaTrial, Edited
 from engine.run.state import RunState
+from engine.run.state_facts import ENDED
 from engine.search.registry import find_search
 from engine.steering.modes import MODES
+from glov_tui.cockpit.bound_keys import KeyOf
 from glov_tui.cockpit.steering_steps import Column, Measure, SteeringStep, edits_by_step
 from glov_tui.common.glyphs import Glyphs
 from glov_tui.common.text import clean
 
 
-def why_empty(state: RunState) -> str:
-    """Why there is nothing to show yet, or never will be."""
+def why_empty(state: RunState, key: KeyOf) -> str:
+    """Why there is nothing to show yet, or never will be; ``key`` gives that of an action."""
     config = state.config
     if config is None:
         return "The run has not begun."
     if not find_search(config).steers:
-        return f"A {config.search.kind} search never steers: there is nothing to show here."
+        return f"The search {config.search.kind} never steers: there is nothing to show here."
     if config.llm.is_served:
         return (
             "The LLM is on a server: its hidden states are out of reach, so no run with it is "
             "steered. With an LLM of transformers (llm.kind = transformers) the map is here."
         )
+    if state.models is not None and not state.models.llm_layers:
+        return "This LLM can't be steered: its hidden states are out of reach."
+    ended = state.status in ENDED
     if config.steering.mode == "off":
-        return "steering.mode is off: no step is steered. m in the cockpit chooses a mode."
+        chooses = "" if ended else f" {key('mode')} in the cockpit chooses a mode."
+        return f"steering.mode is off: no step is steered.{chooses}"
+    if ended:
+        why = (
+            "no template beat the seed template, and steering begins with the first that does"
+            if state.anchors is None
+            else "the first template that beats the seed template came in the last step"
+        )
+        return f"No step was steered: {why}."
     return (
         "No step was steered yet: steering begins with the first template that beats the seed "
         "template. Then each step is a column here, and each decoder layer a row."
@@ -46,6 +59,8 @@ def _why_no_effect(state: RunState, steps: Sequence[SteeringStep]) -> str:
             "read without it too"
         )
     if state.step_begin is not None and last.step == state.step:
+        if state.status in ENDED:
+            return "effect not measured: the step was cut off"
         return "effect not measured yet: the replies are being written"
     return "effect not measured: this LLM was not read with and without steering at once"
 
@@ -106,7 +121,8 @@ def _settings(steered: Sequence[Steered], column: Column) -> str:
     alpha = f"{alphas[0]:g}" if len(alphas) == 1 else f"{alphas[0]:g} to {alphas[-1]:g}"
     unit = " of the norm" if last.alpha_unit == "relative" else ""
     plural = "s" if len(column.layers) > 1 else ""
-    text = f"{last.mode}, layer{plural} {layers}, alpha {alpha}{unit}"
+    modes = " and ".join(dict.fromkeys(one.mode for one in steered))
+    text = f"{modes}, layer{plural} {layers}, alpha {alpha}{unit}"
     return f"{text}; trials: {_trials(last.trials)}" if last.trials else text
 
 

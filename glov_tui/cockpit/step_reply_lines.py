@@ -56,11 +56,18 @@ def is_of_step(tried: ExperimentState | None, step: int) -> bool:
     return tried.experiment.step == step
 
 
-def tried_lines(past: PastStep, tried: ExperimentState, width: int, ascii_only: bool) -> list[Line]:
-    """The same prompt and random numbers without steering (left) and with it (right)."""
+def tried_lines(
+    past: PastStep, tried: ExperimentState, width: int, ascii_only: bool, ended: bool
+) -> list[Line]:
+    """The same prompt and random numbers without steering (left) and with it (right).
+
+    ``ended``: there is no engine any more.
+    """
     assert isinstance(tried.experiment, CompareSettings)
     if not tried.left:
         problem = tried.problem
+        if problem is None and ended:
+            problem = "the engine is gone"
         if problem is not None:
             return [((f"Tried again, and given up: {clean(problem)}", "bad"),)]
         return [((f"Trying: {tried.done} of {counted(tried.total, 'token')}", "note"),)]
@@ -70,10 +77,12 @@ def tried_lines(past: PastStep, tried: ExperimentState, width: int, ascii_only: 
     if same == len(kept):
         said = "The steered ones are the run's own, word for word."
     else:
-        said = (
-            f"{same} of {len(kept)} steered ones are the run's own, word for word: these were "
-            "decoded again, maybe by other versions or on another device."
+        why = (
+            "the run that it was forked from may have had another seed or LLM"
+            if past.inherited
+            else "these were decoded again, maybe by other versions or on another device"
         )
+        said = f"{same} of {len(kept)} steered ones are the run's own, word for word: {why}."
     head: list[Line] = [
         (("Tried again with the step's prompt and random numbers. ", "strong"), (said, "dim"))
     ]

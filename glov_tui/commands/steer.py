@@ -23,6 +23,7 @@ from engine.prompts.message import Message
 from engine.run import events as ev
 from engine.run.contract import Expected, check_fitness, check_llm
 from engine.run.experiment import (
+    MAX_REPLIES,
     CellMeasured,
     CompareSettings,
     Experiment,
@@ -38,6 +39,7 @@ from engine.session.wanted_models import wanted_models
 from engine.steering.measures import LayerLens, TracedReply
 from engine.steering.soundness import Remark, remarks
 from engine.storage.journal import read_state
+from engine.storage.past_step import PastStep, read_past_step
 from engine.storage.run_folder import find_run, run_argument
 from engine.storage.trust import check_trust
 from engine.vlm.families import task_of, with_seed_template
@@ -48,6 +50,7 @@ from glov_tui.terminal.printing import print_json
 if TYPE_CHECKING:
     from engine.search.lab import Subject
 
+REPLIES = 4
 OFF = SteeringSetting(mode="off", layers=(), alpha=0)
 
 
@@ -66,11 +69,12 @@ class Request:
     mode: str | None
     alpha_unit: str | None
     pool: str | None
-    replies: int
-    seed: int
+    replies: int | None
+    seed: int | None
     lens: bool
     fitness: bool
     as_json: bool
+    step: int | None = None  # of the run: its prompt, settings and random numbers
     trusted: bool = False  # the run, also where somebody else may have written it
 
 
@@ -80,7 +84,8 @@ def steer(request: Request) -> None:
     Raises:
         UserError: naming what is missing or can't be used.
     """
-    config, positive, negative, messages = _subject(request)
+    past = _past_step(request)
+    config, positive, negative, messages = _subject(request, past)
     if config.llm.is_served:
         reason = not_steerable(config.llm.model, config.llm.kind)
         raise ConfigError(f"{reason}. Choose an llm.model of this machine (llm.kind = local)")
@@ -95,6 +100,7 @@ def steer(request: Request) -> None:
         threads.prepare()
         from engine.llm.loading import load_llm
         from engine.search.lab import Subject
+        from engine.session.experiments import reply_seeds
         from engine.session.room import check_room
         from engine.vlm.loading import load_fitness
 
@@ -108,14 +114,17 @@ def steer(request: Request) -> None:
             raise ConfigError(f"{not_steerable(llm.name)}. Choose another llm.model")
         if expected is not None:
             check_llm(expected, llm)
-        setting = _setting(request, config, llm.layers)
+        setting = _setting(request, config, llm.layers, past)
         fitness = None
         if request.fitness:
             fitness = load_fitness(config, progress, warn)
             if expected is not None:
                 check_fitness(expected, fitness)
         accept, task = config.proposal.accept, task_of(config.vlm)
-        subject = Subject(llm, messages, config.sampling, positive, negative, task, fitness, accept)
+        seeds = reply_seeds(past) if past is not None else ()
+        subject = Subject(
+            llm, messages, config.sampling, positive, negative, task, fitness, accept, seeds
+        )
         report = _report(request, setting, subject, status)
     if request.as_json:
         found = report_as_dict(report)
@@ -133,7 +142,26 @@ def steer(request: Request) -> None:
     print_report(report, out)
 
 
-def _subject(request: Request) -> tuple[RunConfig, str, str, tuple[Message, ...]]:
+def _past_step(request: Request) -> PastStep | None:
+    """The step that is to be decoded again.
+
+    Raises:
+        ConfigError: if there is no run, or other words for the step are given too.
+        JournalError: if the journal has no replies of it.
+    """
+    if request.step is None:
+        return None
+    if request.run is None:
+        raise ConfigError(f"--step {request.step}: give the run whose step it is")
+    if request.prompt is not None or request.seed is not None:
+        both = "--prompt" if request.prompt is not None else "--seed"
+        raise ConfigError(f"{both}: --step {request.step} has its own; leave one of both out")
+    return read_past_step(find_run(request.run), request.step)
+
+
+def _subject(
+    request: Request, past: PastStep | None
+) -> tuple[RunConfig, str, str, tuple[Message, ...]]:
     """Configuration, P+, P- and the prompt."""
     positive, negative = request.positive, request.negative
     messages: tuple[Message, ...] | None = None
@@ -147,12 +175,19 @@ def _subject(request: Request) -> tuple[RunConfig, str, str, tuple[Message, ...]
         state = read_state(folder)
         assert state.config is not None  # a journal begins with it
         check_trust(folder, state.config, request.trusted)
-        config = state.config
-        if state.anchors is not None:
-            found = [state.find(key) for key in state.anchors]
+        config, anchors = state.config, state.anchors
+        if past is not None:
+            config = past.config
+            if past.prepared is not None:
+                anchors = past.prepared.positive, past.prepared.negative
+        if anchors is not None:
+            found = [state.find(key) for key in anchors]
             positive = positive or (found[0].text if found[0] else None)
             negative = negative or (found[1].text if found[1] else None)
-        messages = _run_messages(state) if request.prompt is None else None
+        if past is not None:
+            messages = past.messages or None
+        elif request.prompt is None:
+            messages = _run_messages(state)
     else:
         source = request.config or preset_file("demo")
         config = with_seed_template(load_config(source, list(request.overrides)))
@@ -189,9 +224,12 @@ def _run_messages(state: RunState) -> tuple[Message, ...] | None:
     return next_question(state)
 
 
-def _setting(request: Request, config: RunConfig, n_layers: int) -> SteeringSetting:
+def _setting(
+    request: Request, config: RunConfig, n_layers: int, past: PastStep | None
+) -> SteeringSetting:
     steering = config.steering
     alpha = steering.alphas[0] if steering.alpha == "auto" else steering.alpha
+    then = past.setting if past is not None else None
     deep = next((layer for layer in request.layers if layer >= n_layers), None)
     if deep is not None:
         raise ConfigError(f"--layer {deep}: the LLM has the decoder layers 0 to {n_layers - 1}")
@@ -202,6 +240,10 @@ def _setting(request: Request, config: RunConfig, n_layers: int) -> SteeringSett
         "alpha_unit": request.alpha_unit or steering.alpha_unit,
         "pool": request.pool or steering.pool,
     }
+    if then is not None:  # but for what is asked for
+        asked = {"layers": request.layers, "alpha": request.alphas}
+        asked |= {name: getattr(request, name) for name in ("mode", "alpha_unit", "pool")}
+        values |= {name: value for name, value in then.model_dump().items() if not asked[name]}
     try:
         return SteeringSetting.model_validate(values)
     except ValidationError as error:
@@ -218,6 +260,7 @@ def _report(
     request: Request, setting: SteeringSetting, subject: Subject, status: Status
 ) -> SteerReport:
     several = len(request.layers) > 1 or len(request.alphas) > 1
+    replies = request.replies or len(subject.seeds[:MAX_REPLIES]) or REPLIES
     experiments: list[Experiment] = []
     try:
         if several or request.fitness:
@@ -226,14 +269,14 @@ def _report(
                     setting=setting,
                     layers=setting.layers,
                     alphas=tuple(request.alphas) or (setting.alpha,),
-                    replies=request.replies,
-                    seed=request.seed,
+                    replies=replies,
+                    seed=request.seed or 0,
                     fitness=request.fitness,
                 )
             )
         else:
             compare = CompareSettings(
-                left=OFF, right=setting, replies=request.replies, seed=request.seed
+                left=OFF, right=setting, replies=replies, seed=request.seed or 0
             )
             experiments.append(compare)
     except ValidationError as error:

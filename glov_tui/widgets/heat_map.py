@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual import events
 from textual.message import Message
 
 from glov_tui.widgets.cells import Grid, text_width
@@ -23,13 +22,9 @@ Track = tuple[str, Sequence[str]]
 class HeatMap(HeatTable):
     """Of its cells only those in view are looked at, so that rows may be made as they are asked."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "choose", "Open", show=False, tooltip="Open the cell under the cursor"),
-    ]
-
     @dataclass
     class Chosen(Message):
-        """Enter on a cell, or a second click on it: its row and column, from 0."""
+        """``choose``, or a click on the cell under the cursor: its row and column, from 0."""
 
         row: int
         column: int
@@ -57,10 +52,10 @@ class HeatMap(HeatTable):
         self._tracks, self._map_cell = tracks, cell_width
         self.set_table(corner, columns, rows, cells, cursor)
 
-    def room_for(self, names: Sequence[str], tracks: int) -> tuple[int, int]:
-        """Rows and cells of columns that fit beside names such as these, over so many tracks."""
-        name = max(map(text_width, names), default=0) + 1
-        return max(1, self.size.height - 1 - tracks), max(1, self.size.width - name)
+    @staticmethod
+    def room_for(names: Sequence[str], width: int) -> int:
+        """Cells of columns that fit beside names such as these in a map that is so wide."""
+        return max(1, width - max(map(text_width, names), default=0) - 1)
 
     @property
     def _cell_width(self) -> int:
@@ -101,6 +96,15 @@ class HeatMap(HeatTable):
         style = "" if cell.level is None else f"{cell.level}"
         style += (" marked" if cell.marked else "") + (" cursor" if here else "")
         grid.text(x, y, text, style, x + width)
+
+    def on_click(self, event: events.Click) -> None:
+        """As choose, where the cursor is there already; before the table puts it there."""
+        rows, columns = self._fitting()
+        row = self._top + event.y - 1
+        column = self._left + (event.x - self._name_width) // self._cell_width
+        in_view = 1 <= event.y <= rows and self._left <= column < self._left + columns
+        if rows and in_view and (row, column) == self.cursor:
+            self.action_choose()
 
     def action_choose(self) -> None:
         """Post the cell under the cursor."""

@@ -17,7 +17,6 @@ from engine.config.steered_layers import resolve_layers
 from engine.run.edits import Edit, SetOption
 from engine.run.experiment import MAX_REPLIES, SteeringSetting
 from engine.run.state import RunState
-from engine.run.state_facts import ENDED
 
 SPREAD = 6  # layers of a grid that nobody has chosen
 MAX_CELLS = 400  # of a grid; each decodes all replies
@@ -223,29 +222,6 @@ def grid_of(state: RunState) -> tuple[tuple[int, ...], tuple[float, ...]]:
     spread = {round(i * last / (SPREAD - 1)) for i in range(SPREAD)}
     alphas = {*state.config.steering.alphas, now.alpha}
     return tuple(sorted(spread | set(now.layers))), tuple(sorted(alphas))
-
-
-def obstacle(state: RunState, ended: bool, run: str) -> str | None:
-    """Why nothing can be tried at present, and what to do about it; None if it can.
-
-    ``run``: as a shell takes it.
-    """
-    if ended or state.status in ENDED:
-        return f"The run has ended, and its models are gone: `glov steer {run}` loads them again."
-    if state.models is None:
-        return "The models are still loading."
-    if not state.models.llm_layers and state.config is not None and state.config.llm.is_served:
-        return "This LLM can't be steered: it is on a server, which gives no hidden states."
-    if not state.models.llm_layers:
-        return "This LLM can't be steered: its hidden states are out of reach."
-    if anchors_of(state) is None:
-        return (
-            "Steering begins with the first improvement over the seed template. To try it now, "
-            "hold two templates by hand with P and N in the cockpit."
-        )
-    if state.status != "paused":
-        return "The run is under way, and the lab needs its models: space pauses it."
-    return None
 
 
 def anchors_of(state: RunState) -> tuple[str, str] | None:

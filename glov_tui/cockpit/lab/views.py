@@ -18,7 +18,9 @@ from engine.run.experiment import (
 )
 from engine.run.experiment_state import ExperimentState
 from engine.run.state import RunState
+from glov_tui.cockpit.bound_keys import keys_of
 from glov_tui.cockpit.lab import settings, traces
+from glov_tui.cockpit.lab.obstacles import obstacle
 from glov_tui.cockpit.panes.folding import folded_pair
 from glov_tui.common.text import clean
 from glov_tui.widgets.spans import Line
@@ -124,11 +126,11 @@ class LabMessage(Static):
         if self._typed_wrong:
             return self._typed_wrong, "problem"
         tried = state.experiment
-        if tried is not None and tried.running:
+        if tried is not None and tried.running and not self._ended():
             return self._progress(tried), ""
-        obstacle = settings.obstacle(state, self._ended(), self._run)
-        if obstacle is not None:
-            return obstacle, "obstacle"
+        problem = obstacle(state, self._ended(), self._run, keys_of(self.app))
+        if problem is not None:
+            return problem, "obstacle"
         if tried is not None and tried.problem is not None:
             return f"Given up: {clean(tried.problem)}", "problem"
         news = _news(tried) if tried is not None else ""

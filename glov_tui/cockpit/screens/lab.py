@@ -11,19 +11,20 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Button, Static
 
-from engine.run.commands import Command, EndExperiment, RunExperiment
+from engine.run.commands import Command, RunExperiment
 from engine.run.edit_check import edit_problem
 from engine.run.edits import Edit
 from engine.run.experiment import SteeringSetting
 from engine.run.state_facts import ENDED
 from engine.session.interface import Session
-from engine.storage.run_folder import run_argument
+from glov_tui.cockpit.bound_keys import bound_key, keys_of
 from glov_tui.cockpit.lab.form import LabForm
 from glov_tui.cockpit.lab.grid import GridView
-from glov_tui.cockpit.lab.settings import LabValues, Typed, TypedWrong, edits_towards, obstacle
+from glov_tui.cockpit.lab.obstacles import obstacle
+from glov_tui.cockpit.lab.settings import LabValues, Typed, TypedWrong, edits_towards
 from glov_tui.cockpit.lab.views import KINDS, CompareView, LabHead, LabMessage, LensView
-from glov_tui.cockpit.panes.pane import Pane, PaneScreen
-from glov_tui.cockpit.screens.dialog import LeftOnce
+from glov_tui.cockpit.panes.pane import Pane
+from glov_tui.cockpit.screens.trying import TryingScreen
 from glov_tui.common.glyphs import ASCII, UNICODE
 from glov_tui.common.text import clean
 from glov_tui.widgets.fields import Choice, ValueField
@@ -32,7 +33,7 @@ from glov_tui.widgets.key_bar import KeyBar
 VIEWS = ("compare", "grid", "lens")
 
 
-class LabScreen(LeftOnce[None], PaneScreen):
+class LabScreen(TryingScreen):
     """Three views over one form: compare two settings, scan a grid, read the lens.
 
     It sends experiments to the session and shows what comes back; the app's pump repaints it.
@@ -116,17 +117,16 @@ class LabScreen(LeftOnce[None], PaneScreen):
         self,
         session: Session,
         send: Callable[[Command], None],
+        drives: Callable[[], bool],
         edit: Callable[..., None],
         values: LabValues,
         ascii_only: bool = False,
     ) -> None:
-        """``send`` and ``edit`` are the app's: they show what comes of it at once.
+        """``send``, ``drives``: see ``TryingScreen``; ``edit`` is the app's too.
 
         ``values``: what was set in the lab before, and where it is kept.
         """
-        super().__init__()
-        self._session = session
-        self._send = send
+        super().__init__(session, send, drives)
         self._edit = edit
         self._values = values
         self._ascii = ascii_only
@@ -160,11 +160,6 @@ class LabScreen(LeftOnce[None], PaneScreen):
                 yield from cast(Iterable[Pane], self.query(kind))
 
     @property
-    def _run(self) -> str:
-        """The run as a shell takes it."""
-        return clean(run_argument(self._session.folder))
-
-    @property
     def _form(self) -> LabForm:
         return self.query_one(LabForm)
 
@@ -176,15 +171,10 @@ class LabScreen(LeftOnce[None], PaneScreen):
     def _message(self) -> LabMessage:
         return self.query_one(LabMessage)
 
-    @property
-    def _trying(self) -> bool:
-        tried = self._session.state.experiment
-        return tried is not None and tried.running and not self._session.ended
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what can't be done now from the footer."""
         if action == "give_up":
-            return self._trying
+            return self._may_give_up
         if action == "leave_field":
             return isinstance(self.focused, ValueField | Choice)
         if action == "try":
@@ -241,7 +231,7 @@ class LabScreen(LeftOnce[None], PaneScreen):
     def action_try(self) -> None:
         """Send the experiment, if the run is paused and what is typed is right."""
         state = self._session.state
-        problem = obstacle(state, self._session.ended, self._run)
+        problem = obstacle(state, self._session.ended, self._run, keys_of(self.app))
         if problem is not None:
             self._say("")
             self.notify(problem, severity="warning", markup=False, timeout=4)
@@ -255,22 +245,9 @@ class LabScreen(LeftOnce[None], PaneScreen):
         self._send(RunExperiment(experiment=experiment))
         self._focus_results()
 
-    def action_give_up(self) -> None:
-        """End the experiment; what it has found so far stays."""
-        self._send(EndExperiment())
-
     def action_leave_field(self) -> None:
         """From a field back to the results; what was typed stays."""
         self._focus_results()
-
-    def action_close(self) -> None:
-        """Back to the cockpit; an experiment under way ends."""
-        self.dismiss(None)
-
-    def on_unmount(self) -> None:
-        """However the lab is left, its experiment ends with it."""
-        if self._trying:
-            self._session.send(EndExperiment())
 
     def _chosen(self) -> SteeringSetting | None:
         """The setting to apply, None after saying why there is none."""
@@ -309,7 +286,7 @@ class LabScreen(LeftOnce[None], PaneScreen):
         made = "\n".join(clean(edit.describe()) for edit in edits)
         times = "" if len(edits) == 1 else f", {len(edits)} times for all"
         self.notify(
-            f"{made}\nu takes it back{times}",
+            f"{made}\n{bound_key(self.app, 'undo')} takes it back{times}",
             title=f"From step {state.next_step} on",
             markup=False,
         )

@@ -29,10 +29,10 @@ class SteeringScreen(LeftOnce[None], PaneScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "Back", tooltip="Back to the cockpit"),
         Binding("S", "close", "Back", show=False, tooltip="Back to the cockpit"),
-        Binding("v", "measure", "Norm, ratio", tooltip="Shade by norm, or by ratio"),
         Binding(
             "enter", "replies", "Replies", tooltip="The step's replies, with and without steering"
         ),
+        Binding("v", "measure", "Norm, ratio", tooltip="Shade by norm, or by ratio"),
         Binding(
             "plus,equals_sign",
             "bin(-1)",

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import math
+import shlex
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from engine.config.toml_file import load_config
 from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.edits import ChooseAnchors, SetOption
 from engine.run.experiment import SteeringSetting
 from engine.run.state import RunState
 from glov_tui.cockpit.lab import heat, settings, traces
+from glov_tui.cockpit.lab.obstacles import obstacle, steer_command
 from glov_tui.cockpit.lab.settings import Typed, TypedWrong
 from tests.support.sessions import lens_read, loaded, one_step, traced
 
 BEST = "a <category> in blue light."
 RUN = RunState().apply_all([*loaded(), *one_step(1, {BEST: 7}, BEST)])
+
+
+def why(state: RunState, ended: bool = False) -> str:
+    """Why nothing can be tried; keys are written as <the name of their binding>."""
+    return obstacle(state, ended, "r", "<{}>".format) or ""
 
 
 def text(line) -> str:
@@ -83,11 +91,34 @@ def test_alpha_that_the_run_chooses_is_the_latest_one() -> None:
 
 def test_obstacles_are_named_in_the_order_in_which_they_can_be_removed() -> None:
     seed_only = RunState().apply_all(loaded())
-    assert "loading" in (settings.obstacle(RunState(), False, "r") or "")
-    assert "P and N" in (settings.obstacle(seed_only, False, "r") or "")
-    assert "space" in (settings.obstacle(RUN, False, "r") or "")
-    assert settings.obstacle(RUN.apply(ev.RunPaused(step=1)), False, "r") is None
-    assert "ended" in (settings.obstacle(RUN, True, "r") or "")
+    assert "loading" in why(RunState())
+    assert "with <hold-positive> and <hold-negative> in the cockpit" in why(seed_only)
+    assert "<pause> pauses it" in why(RUN)
+    assert not why(RUN.apply(ev.RunPaused(step=1)))
+    assert "ended" in why(RUN, ended=True)
+
+
+def test_a_run_that_can_never_be_steered_is_not_sent_to_the_command_line() -> None:
+    models = RunState().apply_all(loaded()).models
+    assert models is not None
+    mute = RUN.apply(models.model_copy(update={"llm_layers": 0}))
+    assert "can't be steered" in why(mute, ended=True) and "glov steer" not in why(mute, True)
+    given = RunState().apply_all(loaded(load_config("demo", ["search.kind=s-temp"])))
+    for ended in (False, True):
+        assert why(given, ended) == "The search s-temp asks no LLM: there is none to steer."
+    assert "nothing to try" in why(RunState().apply_all(loaded()[:1]), ended=True)
+
+
+def test_the_command_of_an_ended_run_names_what_the_run_has_not() -> None:
+    assert steer_command(RUN, "r") == "glov steer r"
+    alone = RunState().apply_all(loaded())
+    assert steer_command(alone, "r") == (
+        "glov steer r --positive 'a photo of a <category>.' --negative '<category>.'"
+    )
+    worse = alone.apply_all(one_step(1, {"it's <category>.": 2}))
+    command = steer_command(worse, "r")
+    assert command is not None
+    assert shlex.split(command)[-2:] == ["--negative", "it's <category>."]
 
 
 def test_anchors_held_by_hand_count_before_they_take_effect() -> None:
@@ -96,7 +127,7 @@ def test_anchors_held_by_hand_count_before_they_take_effect() -> None:
     edit = ChooseAnchors(positive=keys[0], negative=keys[1])
     state = state.apply(ev.Edited(number=1, step=2, edit=edit)).apply(ev.RunPaused(step=1))
     assert settings.anchors_of(state) == keys
-    assert settings.obstacle(state, False, "r") is None
+    assert not why(state)
 
 
 def test_only_what_differs_is_edited() -> None:

@@ -17,6 +17,7 @@ from glov_tui.cockpit.machine_lines import (
     step_lines,
     tokens_per_second,
     total_lines,
+    whole_percents,
 )
 from glov_tui.cockpit.screens.machine import Gauges, MachineScreen, TimeBars
 from glov_tui.common.glyphs import ASCII, UNICODE
@@ -57,7 +58,8 @@ def state_of(*events: ev.Event) -> RunState:
 
 
 def test_cpu_and_memory_are_there_without_a_gpu() -> None:
-    cpu, engine, memory = texts(machine_lines(state_of(measured()), PLAIN))
+    cpu, engine, memory, gpu = texts(machine_lines(state_of(measured()), PLAIN))
+    assert gpu.startswith("GPU  ") and "no GPU that" in gpu and not set(gpu) & set("0123456789")
     assert cpu.startswith("CPU      63 %") and cpu.endswith("▁▃▅  of 8 cores")
     assert engine.startswith("engine   75 %") and "1.5 of 2 cores it may use" in engine
     assert memory.startswith("memory   12 %")
@@ -79,14 +81,14 @@ def test_without_readings_it_is_said_why() -> None:
     (waits,) = texts(machine_lines(state_of(), PLAIN))
     assert "every two seconds" in waits
     (past,) = texts(machine_lines(state_of(), PLAIN, live=False))
-    assert "No engine is at work here" in past
+    assert "what the machine did then is not journaled" in past
     (over,) = texts(machine_lines(state_of(measured(), ev.RunFinished(step=0)), PLAIN))
     assert "No engine is at work" in over
 
 
 def test_what_is_not_told_is_left_out() -> None:
     nothing = dict.fromkeys(("use", "own_cores", "memory_used", "memory_total", "memory_own"))
-    for line in texts(machine_lines(state_of(measured(**nothing)), PLAIN)):
+    for line in texts(machine_lines(state_of(measured(**nothing)), PLAIN))[:3]:
         assert "None" not in line and "-" in line
 
 
@@ -124,6 +126,32 @@ def test_the_sum_is_of_the_steps_that_were_timed() -> None:
     assert texts(total_lines(state_of(), PLAIN)) == ["No step is done yet."]
 
 
+@pytest.mark.parametrize(
+    ("values", "shares"),
+    [
+        ([1, 1, 1], [34, 33, 33]),
+        ([72.6, 0.3, 22.7, 1.6, 0.1], [75, 0, 23, 2, 0]),
+        ([1, 1, 1, 1, 1, 1], [17, 17, 17, 17, 16, 16]),
+        ([0.0, 0.0], [0, 0]),
+        ([], []),
+    ],
+)
+def test_shares_add_to_a_hundred(values, shares) -> None:
+    assert whole_percents(values) == shares
+
+
+def test_little_is_not_nothing_and_long_is_read_as_time() -> None:
+    state = state_of(*timed(1, ev.StepTimes(propose=7325.0, steer=0.3, score=59.96)))
+    *_, key = texts(total_lines(state, PLAIN))
+    assert key == "P propose 2:02:05 99 %  V steer 0.3 s <1 %  S score 1:00 1 %"
+
+
+def test_speeds_stand_in_a_column() -> None:
+    steps = [*timed(1, ev.StepTimes(propose=0.5)), *timed(2, ev.StepTimes(propose=9.0))]
+    slow, quick = texts(step_lines(state_of(*steps).steps, PLAIN))
+    assert slow.endswith("  10 tok/s") and quick.endswith(" 180 tok/s")
+
+
 def test_bars_of_steps_are_on_one_scale_without_pauses() -> None:
     state = state_of(
         *timed(1, ev.StepTimes(propose=4.0, paused=60.0)), *timed(2, ev.StepTimes(propose=8.0))
@@ -146,7 +174,7 @@ async def test_it_opens_over_the_cockpit_and_follows_the_run(tmp_path: Path, siz
         screen = app.screen
         assert isinstance(screen, MachineScreen)
         gauges, bars = screen.query_one(Gauges), screen.query_one(TimeBars)
-        assert "63 %" in gauges.plain and gauges.size.height == 4
+        assert "63 %" in gauges.plain and gauges.size.height == 5
         assert "3 s in 1 step" in bars.plain and bars.size.height >= 5
         session.apply(*timed(2, ev.StepTimes(propose=5.0)), measured(use=7))
         await settle(pilot)

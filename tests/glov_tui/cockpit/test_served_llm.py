@@ -8,7 +8,7 @@ import pytest
 
 from engine.config.toml_file import load_config
 from engine.run import events as ev
-from glov_tui.cockpit.lab.settings import obstacle
+from glov_tui.cockpit.lab.obstacles import obstacle
 from glov_tui.cockpit.lab.views import head_text
 from glov_tui.cockpit.panes.candidates import CandidatesPane
 from glov_tui.cockpit.panes.status import StatusLine
@@ -61,5 +61,5 @@ async def test_tokens_without_a_price_and_costs_that_are_not_all(
 def test_steering_and_the_lab_say_why_there_is_none(session: HeldSession) -> None:
     assert steering_lines(session.state, 80, 20, Marks()) == (["off: the LLM is on a server"], [])
     assert head_text(session.state, 80).startswith("run not steered\n")
-    said = obstacle(session.state, ended=False, run="r")
+    said = obstacle(session.state, ended=False, run="r", key=str)
     assert said is not None and "on a server, which gives no hidden states" in said

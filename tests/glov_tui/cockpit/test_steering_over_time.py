@@ -9,9 +9,12 @@ import pytest
 from engine.config.toml_file import load_config
 from engine.run import events as ev
 from engine.run.edits import SetOption
+from engine.run.state import RunState
 from glov_tui.cockpit.screens.steering_over_time import SteeringScreen
 from glov_tui.cockpit.screens.step_replies import StepRepliesScreen
-from glov_tui.cockpit.steering_map import SteeringMap
+from glov_tui.cockpit.steering_map import SteeringMap, shade_key
+from glov_tui.cockpit.steering_words import why_empty
+from glov_tui.common.glyphs import UNICODE
 from glov_tui.widgets.heat_map import HeatMap
 from glov_tui.widgets.text_view import TextView
 from tests.support.sessions import HeldSession, cockpit, loaded, one_step, settle
@@ -30,6 +33,10 @@ async def opened(pilot) -> SteeringMap:
 
 def said(shown: SteeringMap) -> str:
     return shown.query_one("#map-cell", TextView).plain
+
+
+def empty(shown: SteeringMap) -> str:
+    return str(shown.query_one("#map-empty").render())
 
 
 def about(shown: SteeringMap) -> str:
@@ -174,6 +181,84 @@ async def test_where_nothing_is_steered_it_says_why(tmp_path, overrides, words) 
         assert isinstance(app.screen, SteeringScreen)
         await pilot.press("S")
         assert not isinstance(app.screen, SteeringScreen)
+
+
+async def test_the_first_steered_step_makes_a_whole_map_of_what_said_why_there_is_none(
+    tmp_path: Path,
+) -> None:
+    session = HeldSession(tmp_path, *models(6), *one_step(1, {"one <category>.": 5}))
+    async with cockpit(session, (80, 24)) as (pilot, app):
+        shown = await opened(pilot)
+        assert "No step was steered yet" in empty(shown)
+        session.apply(*steered_step(2, 6), *steered_step(3, 6))
+        await settle(pilot)
+        await pilot.pause()
+        assert shown.map.display and not empty(shown)
+        assert "3 steps, 1 step a column" in about(shown)
+        keys = {b.binding.description for b in app.screen.active_bindings.values() if b.enabled}
+        assert {"Replies", "Norm, ratio", "Fit"} <= keys
+        await pilot.press("left", "up")
+        assert said(shown).startswith("step 2, layer 2")
+
+
+def test_keys_are_those_that_are_bound_and_an_ended_run_is_told_what_there_was(tmp_path) -> None:
+    def why(*events: ev.Event, overrides: tuple[str, ...] = ()) -> str:
+        run = loaded(load_config("demo", list(overrides)))
+        return why_empty(RunState().apply_all([*run, *events]), "<{}>".format)
+
+    off, over = ("steering.mode=off",), ev.RunStopped(step=1)
+    assert "<mode> in the cockpit chooses" in why(overrides=off)
+    assert why(over, overrides=off) == "steering.mode is off: no step is steered."
+    assert "No step was steered: no template beat the seed" in why(over)
+    better = one_step(1, {"one <category>.": 9}, positive="one <category>.")
+    assert "came in the last step" in why(*better, over)
+    assert "asks no" not in why() and "never steers" in why(overrides=("search.kind=random",))
+
+
+async def test_a_step_that_was_cut_off_is_not_being_written(tmp_path: Path) -> None:
+    begun, asked, *_ = one_step(1, {"one <category>.": 5})
+    session = HeldSession(tmp_path, *models(6), begun, asked, prepared(1, 6))
+    async with cockpit(session) as (pilot, _):
+        shown = await opened(pilot)
+        session.apply(ev.RunFailed(message="killed"))
+        await settle(pilot)
+        assert "effect not measured: the step was cut off" in said(shown)
+
+
+@pytest.mark.parametrize("colours", [True, False])
+async def test_the_key_of_the_shades_is_whole_at_every_width(
+    tmp_path, monkeypatch, colours
+) -> None:
+    if not colours:
+        monkeypatch.setenv("NO_COLOR", "1")
+    shades = UNICODE.ramp
+    for size in ((60, 20), (80, 24)):
+        async with cockpit(HeldSession(tmp_path, *long_run(12, 24)), size) as (pilot, _):
+            shown = await opened(pilot)
+            for _measure in ("norm", "ratio"):
+                key = shown.query_one("#map-key", TextView)
+                assert all(shade in key.plain for shade in shades)
+                assert len(key.plain.rstrip()) <= key.size.width
+                await pilot.press("v")
+
+
+@pytest.mark.parametrize(("width", "head"), [(80, "norm from "), (60, "norm "), (40, "")])
+def test_a_key_with_little_room_leaves_out_blanks_and_then_numbers(width, head) -> None:
+    text = "".join(t for t, _ in shade_key("norm", UNICODE.ramp, ["0.0123"] * 7, width))
+    assert text.startswith(f"{head} ▁ 0.0123 " if "from" in head else f"{head}▁0.0123")
+    assert text.count("0.0123") == (7 if head else 4) and all(s in text for s in UNICODE.ramp)
+
+
+async def test_a_second_click_on_a_cell_opens_its_replies(tmp_path: Path) -> None:
+    async with cockpit(HeldSession(tmp_path, *long_run(8, 6))) as (pilot, app):
+        shown = await opened(pilot)
+        place = (len("changed ") + 4 * 2 + 1, 3)  # step 3, layer 2
+        await pilot.click(HeatMap, offset=place)
+        assert said(shown).startswith("step 3, layer 2")
+        assert isinstance(app.screen, SteeringScreen)
+        await pilot.click(HeatMap, offset=place)
+        await pilot.pause()
+        assert isinstance(app.screen, StepRepliesScreen)
 
 
 async def test_enter_opens_the_replies_of_the_step(tmp_path: Path) -> None:

@@ -7,7 +7,13 @@ import math
 import pytest
 
 from engine.run.state import RunState
-from glov_tui.cockpit.steering_steps import Columns, fitting_width, other_width, steering_steps
+from glov_tui.cockpit.steering_steps import (
+    Columns,
+    SteeringStep,
+    fitting_width,
+    other_width,
+    steering_steps,
+)
 from tests.support.sessions import one_step
 from tests.support.steered_runs import long_run, measured, models, prepared, steered_step
 
@@ -59,6 +65,18 @@ def test_bins_have_the_means_of_what_was_steered() -> None:
     assert (columns.scale.low, columns.scale.high) == (1, 24)
     columns.update(steering_steps(state), "norm", 10)
     assert columns.all[0].values == (11, 12, 13, 14) and columns.all[0].layers == {1, 2}
+
+
+def test_the_effect_of_a_bin_is_that_on_all_its_tokens() -> None:
+    few, many = (
+        measured(step, kl, changed).model_copy(update={"tokens": tokens})
+        for step, kl, changed, tokens in ((1, 1.0, 0.5, 10), (2, 0.1, 0.0, 90))
+    )
+    steps = [SteeringStep(step, None, effect) for step, effect in ((1, few), (2, many))]
+    columns = Columns()
+    columns.update(steps, "norm", 2)
+    (column,) = columns.all
+    assert column.kl == pytest.approx(0.19) and column.changed == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize("width", [1, 2, 7])

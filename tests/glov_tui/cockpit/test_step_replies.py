@@ -8,10 +8,14 @@ import pytest
 
 from engine.run import events as ev
 from engine.run.commands import EndExperiment, RunExperiment
-from engine.run.experiment import CompareSettings, RepliesCompared
+from engine.run.experiment import CompareSettings, RepliesCompared, SteeringSetting
+from engine.run.experiment_state import ExperimentState
 from engine.steering.measures import TracedReply
 from engine.storage.journal import Journal
+from engine.storage.past_step import read_past_step
 from glov_tui.cockpit.screens.step_replies import StepReplies, StepRepliesScreen
+from glov_tui.cockpit.screens.trying import TryingScreen
+from glov_tui.cockpit.step_reply_lines import tried_lines
 from tests.support.patience import until
 from tests.support.sessions import HeldSession, cockpit, one_step, settle
 from tests.support.steered_runs import models, steered_step
@@ -98,7 +102,101 @@ async def test_under_way_or_ended_it_says_what_to_do(tmp_path: Path) -> None:
         assert not session.sent
         session.apply(ev.RunStopped(step=3))
         await settle(pilot)
-        assert "its models are gone" in view.plain
+        assert f"`glov steer {session.folder} --step 3` does it" in view.plain
+
+
+async def test_keys_are_named_as_they_are_bound(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("GLOV_CONFIG_DIR", str(tmp_path))
+    (tmp_path / "config.toml").write_text('[keys]\npause = "f7"\n')
+    async with cockpit(session_of(tmp_path / "run")) as (pilot, _):
+        view = await opened(pilot)
+        assert "f7 pauses it" in view.plain
+
+
+async def test_a_step_under_way_is_read_again_as_its_replies_and_scores_come(tmp_path) -> None:
+    session = session_of(tmp_path / "run")
+    events = [event for event in steered_step(4, 6) if event.is_fact]
+    session.apply(*events[:3])
+    async with cockpit(session) as (pilot, _):
+        await pilot.press("S")
+        await settle(pilot)
+        await pilot.press("enter")
+        await until(lambda: isinstance(pilot.app.screen, StepRepliesScreen), "the screen")
+        view = pilot.app.screen.query_one(StepReplies)
+        await until(lambda: "The step is under way" in view.plain, "that it is under way")
+        journal = Journal(tmp_path / "run")
+        journal.append(*events)
+        journal.close()
+        session.apply(*events[3:])
+        await until(lambda: "template 4 of a <category>" in view.plain, "the replies")
+        assert "50.0%" in view.plain
+
+
+async def test_an_engine_that_is_gone_tries_no_more(tmp_path: Path) -> None:
+    session = session_of(tmp_path / "run", ev.RunPaused(step=3))
+    async with cockpit(session) as (pilot, _):
+        view = await opened(pilot)
+        await pilot.press("enter")
+        session.apply(ev.ExperimentStarted(experiment=session.sent[0].experiment))
+        await until(lambda: "Trying" in view.plain)
+        session.ended = True
+        session.apply(ev.RunFailed(message="killed"))
+        await until(lambda: "given up: the engine is gone" in view.plain, "that it is over")
+        await pilot.press("escape")
+        assert len(session.sent) == 1
+        assert not isinstance(pilot.app.screen, StepRepliesScreen)
+
+
+@pytest.mark.parametrize("screen", ["S", "t"])
+async def test_who_only_watches_leaves_what_another_screen_tries_alone(tmp_path, screen) -> None:
+    session = session_of(tmp_path / "run", ev.RunPaused(step=3))
+    setting = SteeringSetting(layers=(3,))
+    tried = CompareSettings(left=setting, right=setting, replies=1, step=3)
+    async with cockpit(session) as (pilot, app):
+        app._drives = lambda: False
+        if screen == "S":
+            await opened(pilot)
+        else:
+            await pilot.press("t")
+        here = app.screen
+        assert isinstance(here, TryingScreen)
+        session.apply(ev.ExperimentStarted(experiment=tried))
+        await settle(pilot)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert app.screen is not here and not session.sent
+
+
+async def test_what_is_tried_is_looked_at_from_wherever_one_has_scrolled_to(tmp_path) -> None:
+    session = session_of(tmp_path / "run", ev.RunPaused(step=3))
+    async with cockpit(session, (60, 20)) as (pilot, _):
+        view = await opened(pilot)
+        view.styles.height = 3  # lower than what there is to read
+        await pilot.pause()
+        await pilot.press("end")
+        assert view.scroll_offset.y > 0
+        await pilot.press("enter")
+        session.apply(ev.ExperimentStarted(experiment=session.sent[0].experiment))
+        await settle(pilot)
+        assert view.scroll_offset.y == 0
+
+
+def test_steps_of_the_run_that_was_forked_may_have_had_another_seed(tmp_path: Path) -> None:
+    forked = ev.RunForked(parent="p", step=2)
+    session_of(tmp_path / "run", forked, *steered_step(4, 6))
+    old, new = (read_past_step(tmp_path / "run", step) for step in (2, 4))
+    assert old.inherited and not new.inherited
+    setting = SteeringSetting(layers=(3,))
+    tried = ExperimentState(
+        CompareSettings(left=setting, right=setting, replies=1),
+        left=(traced("a"),),
+        right=(traced("b"),),
+    )
+    said, other = (
+        "".join(text for text, _ in tried_lines(past, tried, 80, False, False)[0])
+        for past in (old, new)
+    )
+    assert "another seed or LLM" in said and "another device" in other
 
 
 async def test_leaving_ends_what_is_tried(tmp_path: Path) -> None:
@@ -126,4 +224,7 @@ async def test_a_step_without_replies_says_so(tmp_path: Path) -> None:
     session = session_of(tmp_path / "run", begun, asked)
     async with cockpit(session) as (pilot, _):
         view = await opened(pilot)
+        assert "The step is under way" in view.plain
+        session.apply(ev.RunStopped(step=3))
+        await settle(pilot)
         assert "has no replies of step 4 (yet)" in view.plain

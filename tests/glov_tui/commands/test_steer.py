@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from engine.run import events as ev
+from engine.storage.journal import read_journal, read_state
+from glov_tui.cockpit.lab.obstacles import steer_command
 from tests.support.command import called
 
 TEXTS = ("--positive", "a dark <category>.", "--negative", "a <category>.")
@@ -34,6 +39,39 @@ def test_a_comparison_of_a_run(folder: Path) -> None:
     assert [len(comparison[side]["replies"]) for side in ("left", "right")] == [2, 2]
     assert "<category>" in result["positive"] and result["positive"] != result["negative"]
     assert (folder / "runs/r/events.jsonl").read_bytes() == journal
+
+
+def test_a_past_step_is_decoded_as_it_was(folder: Path) -> None:
+    (step, replies) = steered_replies(folder / "runs/r")
+    done = called("steer", "r", "--step", str(step), "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    sides = json.loads(done.stdout)["comparison"]
+    told = [reply["text"] for reply in sides["right"]["replies"]]
+    assert told == replies
+    assert sides["left"]["setting"]["mode"] == "off"
+    done = called("steer", "r", "--step", str(step), "--alpha", "2", "--replies", "1", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "alpha 2" in done.stdout
+
+
+def steered_replies(run: Path) -> tuple[int, list[str]]:
+    """The last step that was steered, and its replies."""
+    events = read_journal(run).events
+    step = max(event.step for event in events if isinstance(event, ev.SteeringPrepared))
+    mine = (e for e in events if isinstance(e, ev.CandidateProposed) and e.step == step)
+    return step, [event.reply for event in mine]
+
+
+def test_the_command_for_a_run_without_templates_to_steer_by_runs_as_it_is(folder: Path) -> None:
+    done = called("demo", "--headless", "--steps", "1", "--run-dir", "runs/none", "--set",
+                  "steering.mode=off", "--set", "seed=3", cwd=folder)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    state = read_state(folder / "runs/none")
+    command = steer_command(replace(state, anchors=None), "none")
+    assert command is not None and "--positive" in command
+    _, *arguments = shlex.split(command)
+    done = called(*arguments, "--replies", "1", cwd=folder)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_grid_with_fitness_and_the_lens(folder: Path) -> None:
@@ -66,6 +104,8 @@ def test_without_a_run_as_text(tmp_path: Path) -> None:
         ((*TEXTS, *PROMPT, "--layer", "9" * 23), "decoder layers 0 to 5"),
         ((*TEXTS, *PROMPT, "--replies", "100"), "--replies 100"),
         (("nowhere",), "nowhere"),
+        (("--step", "2"), "--step 2: give the run whose step it is"),
+        (("r", "--step", "2", "--seed", "0"), "--seed: --step 2 has its own"),
     ],
 )
 def test_wrong_calls(tmp_path: Path, arguments: tuple[str, ...], expected: str) -> None:
