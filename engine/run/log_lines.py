@@ -151,13 +151,13 @@ def sentence(event: ev.Event, before: Before) -> Said | None:
         case ev.RunFinished():
             return Said(f"finished{_of_images(before)}")
         case ev.TestMeasured():
-            share = (
-                f"{event.hits / event.n:.1%} of {counted(event.n, 'image')}"
-                f"{_unnamed(event.unnamed, event.n)}{_probability(event.probability)}"
-            )
+            share, images = f"{event.hits / event.n:.1%}", counted(event.n, "image")
+            rest = f"{_unnamed(event.unnamed, event.n)}{_probability(event.probability)}"
             if event.subject == "asked":
-                return Said(f"test accuracy, which only you see: {share}: {event.templates[0]}")
-            return Said(f"test accuracy of the {_chosen(event)}: {share}")
+                seen = f"{share} of {images}{rest}: {event.templates[0]}"
+                return Said(f"test accuracy, which only you see: {seen}")
+            # The number first: where the line is cut, it is what one looks for.
+            return Said(f"test accuracy {share}: {_chosen(event)}, {images}{rest}")
         case ev.TestAsked():
             if event.every:
                 return None  # its measurement is next

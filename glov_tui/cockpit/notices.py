@@ -33,7 +33,6 @@ def said_at_the_end(state: RunState, leave: str = "q") -> str:
 
 
 _IN_WORDS = {
-    "\N{RETURN SYMBOL}": "enter",
     "\N{ERASE TO THE LEFT}": "bksp",
     "\N{UPWARDS ARROW}": "up",
     "\N{DOWNWARDS ARROW}": "down",
@@ -47,8 +46,8 @@ class NoticesApp(KeysInOrder):
     """``notify`` writes on the key line of the screen on top that has one."""
 
     def get_key_display(self, binding: Binding) -> str:
-        """The key as it is shown, in words where the terminal has no sign for it."""
-        shown = super().get_key_display(binding)
+        """The key as sentences name it too: in words, also where the terminal has no sign."""
+        shown = super().get_key_display(binding).replace("\N{RETURN SYMBOL}", "enter")
         if self.has_class("-ascii"):
             for sign, word in _IN_WORDS.items():
                 shown = shown.replace(sign, word)

@@ -40,7 +40,13 @@ def _theme(
         surface=grounds["surface"],
         panel=grounds["panel"],
         dark=grounds["background"] < "#8",
-        variables={**texts, "text-primary": colours["accent"], "text-muted": muted},
+        variables={
+            **texts,
+            "text-primary": colours["accent"],
+            "text-muted": muted,
+            "scrollbar": f"{foreground} 45%",
+            "scrollbar-background": grounds["panel"],
+        },
     )
 
 

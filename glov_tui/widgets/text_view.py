@@ -11,7 +11,9 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.selection import Selection
 from textual.strip import Strip
+from textual.widget import Widget
 
+from engine.common.wording import counted
 from glov_tui.widgets.finding import HERE, Hit, hits_in, with_hits
 from glov_tui.widgets.spans import Line, Span, SpanView
 
@@ -47,6 +49,8 @@ class TextView(SpanView):
         self._hits: list[Hit] = []
         self._hit = 0  # the number of the one that is looked at
         self._looked_from = 0  # the row at the top when the search began
+        self._foot: Widget | None = None
+        self._foot_text = ""
 
     @property
     def heading(self) -> str:
@@ -65,6 +69,28 @@ class TextView(SpanView):
             title = f"{title}  {at}"
         if title != self.border_title:
             self.border_title = title
+
+    def say_what_is_below(self, box: Widget, text: str = "") -> None:
+        """From now on the lower border of ``box`` says how many rows are out of view below.
+
+        ``text`` stands there too.
+        """
+        self._foot, self._foot_text = box, text
+        self._show_foot()
+
+    def _show_foot(self) -> None:
+        if self._foot is None:
+            return
+        more = max(0, round(self.max_scroll_y - self.scroll_offset.y)) if self.size.height else 0
+        said = [f"{counted(more, 'more row')}"] if more else []
+        foot = "   ".join([*said, self._foot_text] if self._foot_text else said)
+        if foot != self._foot.border_subtitle:
+            self._foot.border_subtitle = foot
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Other rows are out of view."""
+        super().watch_scroll_y(old_value, new_value)
+        self._show_foot()
 
     def set_lines(self, lines: Sequence[Line]) -> None:
         """Show these lines; rows that stay the same are not repainted."""
@@ -183,6 +209,7 @@ class TextView(SpanView):
             new = self._wrapped[row] if row < len(self._wrapped) else None
             if old != new:
                 self.refresh(Region(0, y, width, 1))
+        self._show_foot()
 
     def wrap_anew(self) -> None:
         """Wrap every line: ``rows`` makes others of them now."""

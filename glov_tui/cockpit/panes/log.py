@@ -36,11 +36,12 @@ class LogPane(ItemView):
         super().__init__(glyphs.changed, follow=True, id="log")
         self._times: list[float] = []
         self._signs = {"info": "", "warning": "! ", "error": f"{glyphs.rejected} "}
+        self.heading = self.TITLE
         self._fold(True)
 
     def _fold(self, folds: bool) -> None:
         self._folds = folds
-        self.heading = f"{self.TITLE} (enter: {'whole' if folds else 'a row each'})"
+        self.border_subtitle = "enter whole" if folds else "enter a row each"
 
     def action_fold(self) -> None:
         """Show facts whole, or a row each again."""

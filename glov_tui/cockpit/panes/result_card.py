@@ -19,7 +19,7 @@ from glov_tui.widgets.spans import Line
 from glov_tui.widgets.text_view import TextView
 
 WIDEST = 100
-NAMES = 18  # cells of the names of rows
+NAMES = 16  # cells of the names of rows
 FEW_SHOT = 15  # cells of a few-shot accuracy with its P
 
 
@@ -107,7 +107,7 @@ class ResultCard(TextView):
         super().__init__(id="result")
         self._glyphs = glyphs
         self.border_title = "result"
-        self.border_subtitle = f"esc close   {again} again"
+        self.say_what_is_below(self, f"esc close   {again} again")
 
     def show_result(self, state: RunState, folder: Path) -> None:
         """Show it for this state."""
@@ -116,12 +116,12 @@ class ResultCard(TextView):
         self.place()
 
     def place(self) -> None:
-        """In the middle of the screen, below the status line and above the keys."""
+        """In the middle of the screen, below the status line's state and above the keys."""
         if not self.display:
             return
         size = self.app.size
         width = min(WIDEST, size.width - 4)
         rows = sum(len(self.rows(line, width - 4)) for line in self._lines)
-        height = max(3, min(rows + 2, size.height - 6))
+        height = max(3, min(rows + 2, size.height - 2))  # of the status line and the keys
         self.styles.width, self.styles.height = width, height
-        self.styles.offset = ((size.width - width) // 2, max(2, (size.height - height) // 2))
+        self.styles.offset = ((size.width - width) // 2, max(1, (size.height - height) // 2))

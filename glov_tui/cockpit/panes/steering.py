@@ -152,7 +152,9 @@ class SteeringPane(Vertical):
         cosines = (steering.previous_cosines or [None] * len(notes), [None, *below])
         count = max(0, min(len(cosines), room // COSINE)) if below else 0
         ghosts = self._before if len(self._before) == len(notes) else ()
-        self.border_title = f"{self.TITLE}: step {steering.step}, |H+ - H-| by layer"
+        title = f"{self.TITLE}: step {steering.step}"
+        whole = f"{title}, |H+ - H-| by layer"
+        self.border_title = whole if len(whole) <= self.size.width - 4 else title
         fitting = (text for text in LEGENDS[count] if len(text) <= self.size.width - 4)
         self.border_subtitle = next(fitting, "")
         return [

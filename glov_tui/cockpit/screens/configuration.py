@@ -58,6 +58,7 @@ class ConfigScreen(Dialog[None]):
 
     def on_mount(self) -> None:
         """Fill it, and follow edits."""
+        self._view.say_what_is_below(self._view, ABOUT)
         self._view.focus()
         self.watch(self, "focused", self._focus_moved, init=False)
         self.call_after_refresh(self._show)
@@ -82,7 +83,6 @@ class ConfigScreen(Dialog[None]):
         if not lines:
             lines = [(("The configuration is shown here once the run has begun.", "dim"),)]
         self._view.heading = f"configuration: {len(self._keys)} keys"
-        self._view.border_subtitle = ABOUT
         self._view.set_items(lines, begins)
 
     def action_find(self) -> None:

@@ -77,6 +77,7 @@ class DetailsScreen(Dialog[str]):
         """Show what is known at once, and read the rest."""
         view = self.query_one(TextView)
         view.border_title = "template"
+        view.say_what_is_below(view)
         view.focus()
         self.call_after_refresh(self._show)
         self.call_after_refresh(self._read)

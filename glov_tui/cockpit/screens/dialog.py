@@ -29,3 +29,8 @@ class LeftOnce(Screen[T], Generic[T]):
 
 class Dialog(LeftOnce[T], ModalScreen[T], Generic[T]):
     """A modal screen that is left once."""
+
+    DEFAULT_CSS = """
+    Dialog > * { border-subtitle-color: $text-muted; }
+    Dialog VerticalScroll, Dialog TextArea { scrollbar-size-vertical: 1; }
+    """

@@ -10,7 +10,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.widgets import Input, Label
+from textual.widgets import Label
 
 from engine.analysis.export.formats import FORMATS
 from engine.storage.run_folder import EXPORTS
@@ -29,7 +29,13 @@ class ExportScreen(Dialog[None]):
     """A format and a path; stays open until it is written, and says why where it can't be."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "write", "Write", tooltip="Write it; once more replaces what is there"),
+        Binding(
+            "enter",
+            "write",
+            "Write",
+            priority=True,
+            tooltip="Write it; once more replaces what is there",
+        ),
         Binding("tab", "app.focus_next", "Next field", show=False),
         Binding("escape", "dismiss(None)", "Cancel"),
     ]
@@ -86,7 +92,6 @@ class ExportScreen(Dialog[None]):
     def _format(self) -> str:
         return self.query_one("#format", Choice).value
 
-    @on(Input.Submitted)
     def action_write(self) -> None:
         """Have it written; where something is there, the same once more replaces it."""
         if self._is_writing:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -17,6 +16,7 @@ from engine.common.user_path import user_path
 from engine.config.run_name import runs_folder
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.common.text import clean
+from glov_tui.widgets.key_bar import KeyBar
 
 
 def fork_folder(text: str) -> Path:
@@ -28,7 +28,10 @@ def fork_folder(text: str) -> Path:
 class ForkScreen(Dialog[None]):
     """One line for a name or path; stays open and says why where it can't be written."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "write", "Write", priority=True, tooltip="Write the fork"),
+        Binding("escape", "dismiss(None)", "Cancel"),
+    ]
     DEFAULT_CSS = """
     ForkScreen { align: center middle; }
     ForkScreen > Vertical {
@@ -47,13 +50,13 @@ class ForkScreen(Dialog[None]):
         """The input, with a name that is free, and a line on what it is for."""
         with Vertical() as box:
             box.border_title = f"fork at the end of step {self._step}"
-            box.border_subtitle = "enter: write it, escape: cancel"
             yield Input(self._free_name(), id="folder", compact=True)
             yield Label(
                 f"A name in {clean(str(runs_folder()))}/, or a path. This run goes on as it is.",
                 id="problem",
                 markup=False,
             )
+        yield KeyBar()
 
     def _free_name(self) -> str:
         base = f"{self._run.resolve().name}-at-{self._step}"
@@ -63,9 +66,9 @@ class ForkScreen(Dialog[None]):
             name = f"{base}-{number}"
         return name
 
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        text = event.value.strip()
+    def action_write(self) -> None:
+        """Write the fork, or say why it can't be."""
+        text = self.query_one(Input).value.strip()
         named = Path(text).name not in ("", "..")
         problem = self._write(self._step, text) if named else "Type a name or a path."
         if problem is None:

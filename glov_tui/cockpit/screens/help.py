@@ -113,7 +113,9 @@ class HelpScreen(Dialog[None]):
     def on_mount(self) -> None:
         """Fill it."""
         self._fill()
-        self.query_one(TextView).focus()
+        view = self.query_one(TextView)
+        view.say_what_is_below(self.query_one(Vertical))
+        view.focus()
 
     def on_resize(self) -> None:
         """One column or two."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.widgets import Input
 
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.widgets.fields import ValueField
@@ -19,7 +17,7 @@ class PathScreen(Dialog[str]):
     """One field; the result is what was typed, nothing where it was cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "done", "Take it"),
+        Binding("enter", "done", "Take it", priority=True),
         Binding("escape", "dismiss('')", "Cancel"),
     ]
     DEFAULT_CSS = """
@@ -41,7 +39,6 @@ class PathScreen(Dialog[str]):
             yield ValueField()
         yield KeyBar()
 
-    @on(Input.Submitted)
     def action_done(self) -> None:
         """Leave with what was typed."""
         self.dismiss(self.query_one(ValueField).value.strip())

@@ -76,7 +76,9 @@ class WhyScreen(Dialog[str]):
 
     def on_mount(self) -> None:
         """Show the texts at once, and read the rest."""
-        self.query_one(TextView).focus()
+        view = self.query_one(TextView)
+        view.say_what_is_below(view)
+        view.focus()
         self.call_after_refresh(self._begin)
 
     def on_resize(self) -> None:

@@ -9,7 +9,8 @@ from textual.widgets import Input
 
 from glov_tui.cockpit.app import GlovApp
 from glov_tui.cockpit.screens.options import KEYS, _about
-from tests.support.sessions import HeldSession, cockpit, loaded, settle
+from glov_tui.widgets.text_view import TextView
+from tests.support.sessions import HeldSession, cockpit, loaded, one_step, settle
 
 
 def words_on(app: GlovApp) -> str:
@@ -71,3 +72,30 @@ async def test_the_editor_says_all_of_when_an_edit_holds_in_the_smallest_termina
         await pilot.press("e")
         await settle(pilot)
         assert "Undo: ctrl+z here, u after saving." in words_on(app)
+
+
+async def test_how_many_rows_are_out_of_view_is_said(tmp_path: Path) -> None:
+    """Of a text that is longer than its dialog: nothing else shows that there is more."""
+    async with cockpit(HeldSession(tmp_path, *loaded()), (80, 24)) as (pilot, app):
+        for key in ("question_mark", "C"):
+            await pilot.press(key)
+            await settle(pilot)
+            view = app.screen.query_one(TextView)
+            assert f"{view.max_scroll_y} more rows" in words_on(app)
+            await pilot.press("down")
+            if key == "question_mark":
+                assert f"{view.max_scroll_y - 1} more rows" in words_on(app)
+            await pilot.press("end")
+            assert "more row" not in words_on(app)
+            await pilot.press("escape")
+
+
+@pytest.mark.parametrize("key", ["x", "f"])
+async def test_a_dialog_says_the_key_that_does_it(tmp_path: Path, key: str) -> None:
+    run = HeldSession(tmp_path, *loaded(), *one_step(1, {"a <category>, lit.": 7}))
+    async with cockpit(run, (60, 20)) as (pilot, app):
+        await pilot.press(key)
+        for _ in range(2):  # whichever field has the focus
+            await settle(pilot)
+            assert "enter Write esc Cancel" in words_on(app)
+            await pilot.press("tab")
