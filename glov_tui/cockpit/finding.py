@@ -29,8 +29,9 @@ class FindActions(PaneLayout):
 
     @property
     def _find_line(self) -> FindLine | None:
-        lines = self.screen_stack[0].query(FindLine) if self.screen_stack else ()
-        return next(iter(lines), None)
+        # Among the screen's children, not in all that it has: every key of the footer asks.
+        within = self.screen_stack[0].children if self.screen_stack else ()
+        return next((child for child in within if isinstance(child, FindLine)), None)
 
     @property
     def _filtered(self) -> ExamplesPane | None:
