@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +86,7 @@ class ListedRun:
     parent: str | None = None
     parent_step: int | None = None
     problem: str | None = None  # why it failed, or what is wrong with its journal
+    leads_to: Path | None = None  # where the folder is, if it is a link
     owner: Owner | None = field(default=None, compare=False)  # the process that drives it, or did
     state: RunState | None = field(default=None, compare=False)  # of a run that is under way
 
@@ -97,6 +99,11 @@ class ListedRun:
     def is_under_way(self) -> bool:
         """Whether a process is at work on it."""
         return self.status in ("running", "paused")
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether it runs, and has no models yet."""
+        return self.status == "running" and self.state is not None and self.state.models is None
 
     @property
     def test_accuracy(self) -> float | None:
@@ -142,7 +149,9 @@ def listed_run(folder: Path, seen: SeenRun) -> ListedRun:
     if seen.status is None or found is None:
         is_begun_now = seen.status is None and seen.problem is None
         status: RunStatus = "running" if is_begun_now else "damaged"
-        return ListedRun(folder, status, problem=seen.problem, owner=seen.owner)
+        return ListedRun(
+            folder, status, problem=seen.problem, leads_to=_leads_to(folder), owner=seen.owner
+        )
     return ListedRun(
         folder=folder,
         status=seen.status,
@@ -168,6 +177,7 @@ def listed_run(folder: Path, seen: SeenRun) -> ListedRun:
         parent=found.parent,
         parent_step=found.parent_step,
         problem=seen.problem,
+        leads_to=_leads_to(folder),
         owner=seen.owner,
         state=seen.state,
     )
@@ -209,7 +219,13 @@ def listed_sweep(
         cost=_sum([run.cost for run in runs]),
         last_event=max((run.last_event or 0.0 for run in runs), default=written),
         problem=next((run.problem for run in runs if run.problem), None),
+        leads_to=_leads_to(folder),
     )
+
+
+def _leads_to(folder: Path) -> Path | None:
+    is_link = os.path.islink(folder)  # noqa: PTH114 - never raises
+    return Path(os.path.realpath(folder)) if is_link else None
 
 
 def _all_of(texts: Iterable[str | None]) -> str | None:

@@ -51,6 +51,7 @@ class Listing:
 
     runs: tuple[ListedRun, ...] = ()
     unread: int = 0  # runs that are there, and were not looked at yet
+    denied: int = 0  # folders that this user may not look into
     problem: str | None = None  # why the runs folder can't be read
 
 
@@ -68,29 +69,57 @@ class RunWatch:
         whole.
         """
         try:
-            folders = [runs_folder()] if _is_listed(runs_folder()) else all_in_runs_folder()
+            folders = _each_once(_candidates())
         except JournalError as error:
             yield Listing(problem=str(error))
             return
         known = [folder for folder in folders if folder in self._watched]
-        others = [folder for folder in folders if folder not in self._watched]
-        new = sorted(filter(_is_listed, others), key=_written, reverse=True)
+        found = {folder: _look_into(folder) for folder in folders if folder not in self._watched}
+        denied = sum(is_one is None for is_one in found.values())
+        new = sorted((folder for folder in found if found[folder]), key=_written, reverse=True)
         self._watched = {folder: self._watched[folder] for folder in known}
         looked = [self._watched[folder].look_or_gone() for folder in known]
         runs = [run for run in looked if run is not None]
         for number, folder in enumerate(new):
             if number % _AT_ONCE == 0 and number:
-                yield Listing(tuple(runs), len(new) - number)
+                yield Listing(tuple(runs), len(new) - number, denied)
             self._watched[folder] = watched = _watched(folder)
             runs.append(watched.look())
-        yield Listing(tuple(runs))
+        yield Listing(tuple(runs), denied=denied)
+
+
+def _candidates() -> list[Path]:
+    """What may be a run: all in the runs folder, and that folder, which may be a run itself; alone
+    where it is a sweep.
+
+    Raises:
+        JournalError: if it is no folder or can't be read.
+    """
+    base = runs_folder()
+    if not _is_listed(base):
+        return all_in_runs_folder()
+    return [base] if is_sweep(base) else [base, *all_in_runs_folder()]
+
+
+def _each_once(folders: Sequence[Path]) -> list[Path]:
+    """Without links to others of them, and without a second link to the same elsewhere."""
+    links = sorted(folder for folder in folders if os.path.islink(folder))  # noqa: PTH114 - never raises
+    if not links:
+        return list(folders)
+    others = [folder for folder in folders if folder not in set(links)]
+    found = {os.path.realpath(folder): folder for folder in others}
+    for link in links:
+        found.setdefault(os.path.realpath(link), link)
+    return list(found.values())
 
 
 def _all() -> list[Path]:
     base = runs_folder()
-    if _is_listed(base):  # a run itself
+    if not _is_listed(base):
+        return _each_once(wanted_in_runs_folder(holds_run_or_sweep))
+    if is_sweep(base):
         return _runs_in(base)
-    return wanted_in_runs_folder(holds_run_or_sweep)
+    return [base, *_each_once(wanted_in_runs_folder(holds_run_or_sweep))]
 
 
 def _named(name: str) -> list[Path]:
@@ -113,14 +142,21 @@ def _runs_in(base: Path) -> list[Path]:
 
 
 def _listed(paths: Iterable[Path]) -> list[Path]:
-    return sorted(path for path in paths if path.is_dir() and _is_listed(path))
+    return sorted(_each_once([path for path in paths if path.is_dir() and _is_listed(path)]))
 
 
 def _is_listed(folder: Path) -> bool:
+    return _look_into(folder) is True
+
+
+def _look_into(folder: Path) -> bool | None:
+    """Whether it holds a run or a sweep; None where this user may not know."""
     try:
         return holds_run_or_sweep(folder)
+    except PermissionError:
+        return None
     except OSError:
-        return False  # a folder of somebody else
+        return False
 
 
 def _watched(folder: Path) -> _Watched:
@@ -178,7 +214,7 @@ class _WatchedSweep:
 
     def look_or_gone(self) -> ListedRun | None:
         """The same; None where it was deleted."""
-        return self.look() if _is_listed(self.folder) else None
+        return None if _look_into(self.folder) is False else self.look()
 
     def _read_plan(self) -> None:
         written = _changed(self.folder / SWEEP)

@@ -27,7 +27,9 @@ ORDERS: tuple[Order, ...] = get_args(Order)
 
 Test = Callable[[ListedRun], bool]
 
-STATES: tuple[RunStatus, ...] = get_args(RunStatus)
+LOADING = "loading"
+STATES: tuple[str, ...] = (*get_args(RunStatus), LOADING)
+"""As lists of runs say them: one that runs, and has no models yet, is loading."""
 
 _TEXTS: dict[str, Callable[[ListedRun], tuple[str | None, ...]]] = {
     "name": lambda run: (run.name,),
@@ -76,6 +78,7 @@ class RunQuery:
 
     text: str = ""
     tests: tuple[Test, ...] = ()
+    is_timed: bool = False  # whether what holds changes as time passes
 
     def holds(self, run: ListedRun) -> bool:
         """Whether the run is what is asked for."""
@@ -92,7 +95,18 @@ def parse_query(text: str) -> RunQuery:
         words = shlex.split(text, posix=True)
     except ValueError:
         raise ConfigError('a quote is not closed: write "two words" with two') from None
-    return RunQuery(text, tuple(_term(word) for word in words))
+    is_timed = any(_key(word.lstrip("-")) == "age" for word in words)
+    return RunQuery(text, tuple(_term(word) for word in words), is_timed)
+
+
+def without_unfinished(text: str) -> str | None:
+    """A query that is being typed, without its last word, where that may become a form: ``be`` of
+    ``clip be``, on the way to ``clip best>80``. None where it is a word for itself.
+    """
+    rest, _, last = text.rpartition(" ")
+    begun = last.lstrip("-").casefold()
+    may_become = any(key.startswith(begun) for key in (*KEYS, *_OTHER_NAMES))
+    return rest if last and may_become and "\\" not in rest else None
 
 
 def sort_runs(runs: Iterable[ListedRun], order: Order) -> list[ListedRun]:
@@ -134,7 +148,7 @@ def _term(word: str) -> Test:
     values = [one for one in value.split(",") if one]
     if key == "state":
         states = {state for one in values for state in _states(one)}
-        return lambda run: run.status in states
+        return lambda run: run.status in states or (LOADING in states and run.is_loading)
     if key == "kind":
         tests = [_kind(one) for one in values]
         return lambda run: any(test(run) for test in tests)
@@ -168,7 +182,14 @@ def _matches(wanted: str, text: str) -> bool:
     return wanted in text
 
 
-def _states(text: str) -> list[RunStatus]:
+def _key(word: str) -> str | None:
+    """The key of a form."""
+    form = _FORM.fullmatch(word)
+    name = form["key"].casefold() if form is not None else None
+    return None if name is None else _OTHER_NAMES.get(name, name)
+
+
+def _states(text: str) -> list[str]:
     found = [state for state in STATES if state.startswith(text.casefold())]
     if not found:
         raise ConfigError(f"state:{text}: there is no such state. States: {', '.join(STATES)}")

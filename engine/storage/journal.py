@@ -284,7 +284,7 @@ def is_driven(folder: Path) -> bool:
         path = folder / EVENTS
         raise JournalError(f"{path} can't be read: {why_denied(error, path)}") from error
     try:
-        return run_lock.is_taken(file)
+        return run_lock.is_taken(folder, file)
     finally:
         os.close(file)
 

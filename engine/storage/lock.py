@@ -99,14 +99,23 @@ def refusal(folder: Path, owner: Owner | None) -> str:
     return f"{driven}: `glov attach {name}` shows it, `glov stop {name}` ends it"
 
 
-def is_taken(descriptor: int) -> bool:
-    """Whether another process holds the lock of an open journal."""
+def is_taken(folder: Path, descriptor: int) -> bool:
+    """Whether a live process drives the run in ``folder``, whose journal is open.
+
+    Where the file system has no locks, the process that is named as its owner tells.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError as error:
-        return error.errno not in _NO_LOCKS
+        return error.errno not in _NO_LOCKS or owner_lives(folder)
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     return False
+
+
+def owner_lives(folder: Path) -> bool:
+    """Whether the process of this host that is named as a run's owner is alive."""
+    owner = read_owner(folder)
+    return owner is not None and owner.host == socket.gethostname() and lives(owner.pid)
 
 
 def give_back(folder: Path) -> None:

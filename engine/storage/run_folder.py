@@ -76,7 +76,9 @@ def all_in_runs_folder() -> list[Path]:
     """
     folder = runs_folder()
     try:
-        return list(folder.iterdir())
+        found = list(folder.iterdir())
+        os.stat(f"{folder}/.")  # noqa: PTH116 - one that can be listed, and not entered, is denied
+        return found
     except FileNotFoundError:
         return []
     except OSError as error:

@@ -6,6 +6,7 @@ Nothing outside the folder is touched: a link in it is removed, and what it lead
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import socket
@@ -24,6 +25,7 @@ from engine.storage.run_folder import (
     EXPORTS,
     LOG,
     PREDICTIONS,
+    QUIET,
     SOCKET,
     SUMMARY,
     holds_run,
@@ -35,10 +37,12 @@ from engine.sweeps.plan import SWEEP
 from engine.sweeps.sweep import holds_run_or_sweep, is_sweep
 
 _OF_GLOV = frozenset(
-    (CONFIG, EVENTS, LOG, OWNER, PREDICTIONS, SOCKET, SUMMARY, SWEEP, LOCK, REQUESTS)
+    (CONFIG, EVENTS, LOG, OWNER, PREDICTIONS, QUIET, SOCKET, SUMMARY, SWEEP, LOCK, REQUESTS)
 )
 _LAST = (EVENTS, SWEEP)
 """What makes a folder a run or a sweep is deleted last: one that is cut short can be done again."""
+
+_EFFECTIVE = os.access in os.supports_effective_ids
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Loss:
     exports: int  # files in it that were exported
     others: tuple[str, ...]  # names of what is there and not of glov; untrusted
     link: Path | None = None  # where the folder leads, if it is a link: only that is removed
+    mark: tuple[int, ...] = ()  # which folder it is, and how far its journal
 
 
 def what_is_lost(folder: Path) -> Loss:
@@ -62,8 +67,9 @@ def what_is_lost(folder: Path) -> Loss:
             somebody else's, or no run.
     """
     _check_may_be_deleted(folder)
+    mark = _mark(folder)
     if folder.is_symlink():
-        return Loss(folder, 0, 0, 0, 0, (), folder.resolve())
+        return Loss(folder, 0, 0, 0, 0, (), folder.resolve(), mark)
     runs = files = size = exports = 0
     others: list[str] = []
     runs_of_it = {run.name for run in _runs_in(folder)}
@@ -80,17 +86,22 @@ def what_is_lost(folder: Path) -> Loss:
         if not within or (len(within) == 1 and within[0] in runs_of_it):
             known = _OF_GLOV | {EXPORTS} | (runs_of_it if not within else set())
             others += sorted({*names, *below} - known)
-    return Loss(folder, runs, files, size, exports, tuple(others))
+    return Loss(folder, runs, files, size, exports, tuple(others), mark=mark)
 
 
-def delete(folder: Path) -> None:
+def delete(folder: Path, agreed: Loss | None = None) -> None:
     """Delete a run or a sweep; nobody can take it up meanwhile.
+
+    ``agreed`` is what a person was told of: where the folder or its journal is another since, it
+    stays.
 
     Raises:
         JournalError: as ``what_is_lost``, or if something of it can't be deleted: what could not
             be is left, and so is the journal where there is one.
     """
     _check_may_be_deleted(folder)
+    if agreed is not None and agreed.mark != _mark(folder):
+        raise JournalError(f"{folder} has changed since you were asked; it is not deleted")
     try:
         if folder.is_symlink():
             folder.unlink()
@@ -104,6 +115,24 @@ def delete(folder: Path) -> None:
         raise JournalError(
             f"{path} can't be deleted: {why_denied(error, path)}. What is left of {folder} is there"
         ) from error
+
+
+def _mark(folder: Path) -> tuple[int, ...]:
+    """What tells a folder, or a link, from another in its place, and from itself after more work.
+
+    Raises:
+        JournalError: if it can't be looked at.
+    """
+    try:
+        found = folder.lstat()
+        mark = [found.st_dev, found.st_ino]
+        for run in () if folder.is_symlink() else (folder, *_runs_in(folder)):
+            if holds_run(run):
+                journal = (run / EVENTS).stat()
+                mark += [journal.st_ino, journal.st_size]
+    except OSError as error:
+        raise JournalError(f"{folder} can't be read: {why_denied(error, folder)}") from error
+    return tuple(mark)
 
 
 def _check_may_be_deleted(folder: Path) -> None:
@@ -135,6 +164,42 @@ def _check_may_be_deleted(folder: Path) -> None:
             raise JournalError(
                 f"{run} is being driven by {owner or 'another process'}: `glov stop {name}` ends it"
             )
+    try:
+        _check_what_is_in(folder)
+    except OSError as error:
+        path = Path(error.filename or folder)
+        raise JournalError(f"{folder} can't be deleted: {why_denied(error, path)}") from error
+
+
+def _check_what_is_in(folder: Path) -> None:
+    """See that no other run is in it, which may be at work, and that all of it can be deleted: a
+    half of a run is of no use.
+
+    Raises:
+        JournalError: if there is another run.
+        OSError: if something can't be looked at or deleted.
+    """
+    _check_writable(folder.parent)
+    if folder.is_symlink():
+        return
+    its_own = {folder, *_runs_in(folder)}
+    for place, _, names in os.walk(folder, onerror=_raise):
+        path = Path(place)
+        _check_writable(path)
+        if path not in its_own and (EVENTS in names or SWEEP in names):
+            raise JournalError(
+                f"{folder} has another run in it, {path.relative_to(folder)}: delete that first, "
+                "or move it elsewhere"
+            )
+
+
+def _check_writable(place: Path) -> None:
+    if not os.access(place, os.W_OK | os.X_OK, effective_ids=_EFFECTIVE):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _runs_in(folder: Path) -> list[Path]:
@@ -160,9 +225,11 @@ def _held(run: Path) -> Iterator[None]:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         try:
-            lock.lock(descriptor)
+            is_free = lock.lock(descriptor) or not lock.owner_lives(run)
         except OSError:
-            raise JournalError(f"{run} was taken up just now; it is not deleted") from None
+            is_free = False
+        if not is_free:
+            raise JournalError(f"{run} was taken up just now; it is not deleted")
         yield
     finally:
         os.close(descriptor)

@@ -86,7 +86,7 @@ def is_driven(folder: Path) -> bool:
     except OSError:
         return False
     try:
-        return lock.is_taken(descriptor)
+        return lock.is_taken(folder, descriptor)
     finally:
         os.close(descriptor)
 

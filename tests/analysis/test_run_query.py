@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from engine.analysis.listed_run import ListedRun
-from engine.analysis.run_query import parse_query, sort_runs
+from engine.analysis.run_query import parse_query, sort_runs, without_unfinished
 from engine.common.errors import ConfigError
+from engine.run.state import RunState
 
 NOW = time.time()
 RUNS = [
@@ -114,3 +115,31 @@ def test_orders() -> None:
     assert [run.name for run in sort_runs(RUNS, "best")][:2] == ["demo-9", "demo-10"]
     names = [run.name for run in sort_runs(RUNS, "name")]
     assert names == ["broken", "demo-9", "demo-10", "modes", "soft"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "rest"),
+    [
+        ("b", ""),
+        ("clip be", "clip"),
+        ("clip -be", "clip"),
+        ("clip -", "clip"),
+        ("BEST", ""),
+        ("clip fork", "clip"),
+        ("clip best ", None),  # it is done
+        ("clip", None),
+        ("best>8", None),
+        ("", None),
+        ("a\\ be", None),
+    ],
+)
+def test_a_word_that_may_become_a_form(typed: str, rest: str | None) -> None:
+    assert without_unfinished(typed) == rest
+
+
+def test_what_loads_is_a_state_and_ages_pass() -> None:
+    loading = ListedRun(Path("new"), "running", state=RunState())
+    bare = ListedRun(Path("newer"), "running")
+    assert [parse_query("state:load").holds(run) for run in (loading, bare)] == [True, False]
+    assert all(parse_query("state:running").holds(run) for run in (loading, bare))
+    assert parse_query("clip -age<2h").is_timed and not parse_query("clip best>2").is_timed

@@ -19,6 +19,7 @@ from engine.storage.run_folder import EVENTS
 from engine.sweeps.driving import driving
 from engine.sweeps.grid import make_grid, parse_axis
 from engine.sweeps.sweep import open_sweep
+from tests.support.privileges import sealed
 from tests.support.written_runs import write_run
 
 
@@ -116,3 +117,57 @@ def test_a_run_of_another_host_is_believed(runs: Path) -> None:
     (folder / OWNER).write_text(json.dumps(owner))
     row = seen(RunWatch())["far"]
     assert row.status == "running" and row.owner is not None and row.owner.pid == 7
+
+
+def test_a_run_and_links_to_it_are_one(runs: Path, tmp_path: Path) -> None:
+    write_run(runs / "two")
+    write_run(tmp_path / "out" / "far")
+    open_sweep(runs / "modes", make_grid("demo", ["steps=2"], [parse_axis("seed=0:2")]))
+    links = {"a-link": runs / "two", "far-1": tmp_path / "out" / "far", "gone": runs / "no-more"}
+    links |= {"far-2": links["far-1"], "loop": runs / "loop", "swept": runs / "modes"}
+    for name, target in links.items():
+        (runs / name).symlink_to(target)
+    found = seen(RunWatch())
+    assert set(found) == {"two", "far-1", "modes"}
+    assert found["far-1"].leads_to == tmp_path / "out" / "far" and found["two"].leads_to is None
+    assert {run.name for run in list_runs()} == {"two", "far-1", "modes"}
+    assert [run.name for run in list_runs(["a-link"])] == ["a-link"]  # as it was asked for
+
+
+def test_a_runs_folder_that_is_a_run_hides_none(runs: Path) -> None:
+    write_run(runs)
+    write_run(runs / "inner")
+    assert set(seen(RunWatch())) == {"runs", "inner"}
+    assert {run.name for run in list_runs()} == {"runs", "inner"}
+
+
+def test_what_this_user_may_not_look_into_is_counted_or_said(runs: Path) -> None:
+    for name in ("one", "two", "locked"):
+        write_run(runs / name)
+    watch = RunWatch()
+    with sealed(runs / "locked", 0):
+        *_, last = watch.look()
+        assert {run.name for run in last.runs} == {"one", "two"} and last.denied == 1
+    assert set(seen(watch)) == {"one", "two", "locked"}
+    with sealed(runs / "locked", 0):  # it was there before: it stays, and says why
+        row = seen(watch)["locked"]
+        assert row.status == "damaged" and "Permission denied" in (row.problem or "")
+    with sealed(runs / "one" / EVENTS, 0):
+        row = seen(RunWatch())["one"]
+        assert row.status == "damaged" and "can't be read: Permission denied" in (row.problem or "")
+    for mode in (0, 0o400, 0o100):
+        with sealed(runs, mode):
+            *_, last = watch.look()
+            assert last.problem is not None and "can't be looked for there" in last.problem
+    assert set(seen(watch)) == {"one", "two", "locked"}
+    with sealed(runs, 0o500):  # read-only is enough
+        assert set(seen(watch)) == {"one", "two", "locked"}
+
+
+def test_a_sweep_that_can_not_be_looked_into_any_more_says_so(runs: Path) -> None:
+    open_sweep(runs / "modes", make_grid("demo", ["steps=2"], [parse_axis("seed=0:2")]))
+    watch = RunWatch()
+    seen(watch)
+    with sealed(runs / "modes", 0):
+        assert seen(watch)["modes"].status == "damaged"
+    assert seen(watch)["modes"].status == "interrupted"

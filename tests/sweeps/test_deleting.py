@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.common.errors import JournalError
+from engine.run import events as ev
 from engine.storage.journal import Journal, read_state
 from engine.storage.lock import OWNER
 from engine.storage.run_folder import EVENTS
@@ -17,6 +19,7 @@ from engine.sweeps.deleting import delete, what_is_lost
 from engine.sweeps.driving import driving
 from engine.sweeps.grid import make_grid, parse_axis
 from engine.sweeps.sweep import open_sweep
+from tests.support.privileges import sealed
 from tests.support.written_runs import write_run
 
 
@@ -112,5 +115,70 @@ def test_a_deletion_that_is_cut_short_leaves_a_run_that_can_be_deleted_again(
         with pytest.raises(JournalError, match=r"deep can't be deleted: Permission denied"):
             delete(run)
     assert (run / EVENTS).is_file()
+    delete(run)
+    assert not run.exists()
+
+
+def test_a_run_that_holds_another_stays(tmp_path: Path) -> None:
+    outer = write_run(tmp_path / "outer")
+    inner = write_run(outer / "deep" / "inner", finished=False)
+    journal = Journal(inner)  # it is at work, and no run of a sweep
+    refused(outer, "has another run in it, deep/inner")
+    journal.abandon()
+    refused(outer, "has another run in it")
+    sweep = tmp_path / "modes"
+    open_sweep(sweep, make_grid("demo", ["steps=2"], [parse_axis("seed=0:2")]))
+    nested = write_run(write_run(sweep / "seed=0") / "again")
+    refused(sweep, "has another run in it, seed=0/again")
+    delete(nested)
+    delete(sweep)
+    delete(inner)
+    delete(outer)
+    assert not any(tmp_path.iterdir())
+
+
+def test_without_locks_a_run_whose_owner_lives_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    run = write_run(tmp_path / "run", finished=False)
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    (run / OWNER).write_text(json.dumps({"pid": os.getppid(), "host": socket.gethostname()}))
+    refused(run, "is being driven by")
+    (run / OWNER).unlink()
+    delete(run)
+    assert not run.exists()
+
+
+def test_what_changed_since_a_person_was_asked_stays(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", finished=False)
+    agreed = what_is_lost(run)
+    journal = Journal(run)  # taken up meanwhile, and left again
+    journal.append(ev.RunPaused(step=2))
+    journal.close()
+    with pytest.raises(JournalError, match="has changed since you were asked"):
+        delete(run, agreed)
+    agreed = what_is_lost(run)
+    run.rename(tmp_path / "kept")
+    write_run(tmp_path / "run")
+    with pytest.raises(JournalError, match="has changed since you were asked"):
+        delete(run, agreed)
+    delete(run, what_is_lost(run))
+    assert (tmp_path / "kept" / EVENTS).is_file() and not run.exists()
+
+
+@pytest.mark.parametrize("place", ["runs", "runs/run", "runs/run/exports"])
+@pytest.mark.parametrize("mode", [0o500, 0o300])
+def test_where_not_all_can_be_deleted_nothing_is(tmp_path: Path, place: str, mode: int) -> None:
+    run = write_run(tmp_path / "runs" / "run")
+    (run / "exports").mkdir()
+    before = sorted(path.relative_to(run) for path in run.rglob("*"))
+    if place == "runs" and mode == 0o300:
+        return  # a folder that can't be listed does not keep what is in it
+    with sealed(tmp_path / place, mode):
+        refused(run, "Permission denied")
+    assert sorted(path.relative_to(run) for path in run.rglob("*")) == before
     delete(run)
     assert not run.exists()

@@ -72,6 +72,44 @@ def shortened(name: str, cells: int) -> str:
     return f"{set_cell_size(name, head)}…{set_cell_size(name[::-1], cells - 1 - head)[::-1]}"
 
 
+def told_apart(names: Sequence[str], cells: int) -> list[str]:
+    """Names of at most so many cells each; where two would look the same, the part in which they
+    differ is in view. Names that are the same stay so.
+    """
+    result = [shortened(name, cells) for name in names]
+    _tell_apart(names, result, range(len(names)), cells)
+    return result
+
+
+def _tell_apart(
+    names: Sequence[str], result: list[str], among: Sequence[int], cells: int, known: int = 0
+) -> None:
+    """Among names that are alike in their first ``known`` characters."""
+    alike: dict[str, list[int]] = {}
+    for at in among:
+        alike.setdefault(result[at], []).append(at)
+    for group in alike.values():
+        differ = _common([names[at] for at in group])
+        if len({names[at] for at in group}) == 1 or differ < known:
+            continue
+        head = cells // 3
+        for at in group:
+            name = names[at]
+            tail = name[differ:]
+            room = cells - head - 1
+            if cell_len(tail) > room:
+                tail = set_cell_size(tail, room - 1) + "…"
+            result[at] = f"{set_cell_size(name, head)}…{tail}"
+        _tell_apart(names, result, group, cells, differ + 1)
+
+
+def _common(names: Sequence[str]) -> int:
+    """Characters that all of the names begin with alike."""
+    columns = enumerate(zip(*names, strict=False))
+    shortest = min(map(len, names))
+    return next((at for at, letters in columns if len(set(letters)) > 1), shortest)
+
+
 def fixed(text: str, cells: int) -> str:
     """A text in exactly so many cells."""
     return set_cell_size(text, cells)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -126,8 +127,8 @@ class ChartScreen(Dialog[None]):
             return
         self._left_out = max(0, len(folders) - MOST_RUNS)
         folders = folders[:MOST_RUNS]
-        names = _names(folders)
-        self._drawn = [Drawn(number, name) for number, name in enumerate(names, 1)]
+        names = names_of(folders)
+        self._drawn = [Drawn(number, names) for number in range(1, len(names) + 1)]
         watch = CurveWatch(folders)
         while not self._ended.is_set():
             begun = time.monotonic()
@@ -229,17 +230,23 @@ def _runs_of(folders: Sequence[Path]) -> list[Path]:
     """The runs, and those of the sweeps, each once."""
     from engine.sweeps.sweep import is_sweep, run_folders
 
-    found: dict[Path, None] = {}
+    found: dict[str, Path] = {}  # by what they resolve to: a link to one of them is the same run
     for folder in folders:
-        runs = run_folders(str(folder)) if is_sweep(folder) else [folder]
-        found.update(dict.fromkeys(runs))
-    return list(found)
+        for run in run_folders(str(folder)) if is_sweep(folder) else [folder]:
+            found.setdefault(os.path.realpath(run), run)
+    return list(found.values())
 
 
-def _names(folders: Sequence[Path]) -> list[str]:
-    """Names that tell runs apart: with the sweep's where two have the same."""
-    names = [folder.name for folder in folders]
-    return [
-        name if names.count(name) == 1 else f"{folder.parent.name}/{name}"
-        for name, folder in zip(names, folders, strict=True)
-    ]
+def names_of(folders: Sequence[Path]) -> list[str]:
+    """Names that tell runs apart: with the folders that they are in where two have the same."""
+    names = []
+    for folder in folders:
+        depth = 1
+        while depth < len(folder.parts) and _ends_so(folders, folder.parts[-depth:]) > 1:
+            depth += 1
+        names.append("/".join(folder.parts[-depth:]))
+    return names
+
+
+def _ends_so(folders: Sequence[Path], parts: tuple[str, ...]) -> int:
+    return sum(folder.parts[-len(parts) :] == parts for folder in folders)

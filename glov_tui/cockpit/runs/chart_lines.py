@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from engine.analysis.run_curves import Axis, CurvePoint, Intervention, RunCurve, smoothed
-from glov_tui.cockpit.runs.cells import GAP, STATE_CELLS, fixed, shortened, state_cell
+from glov_tui.cockpit.runs.cells import GAP, STATE_CELLS, fixed, state_cell, told_apart
 from glov_tui.common.glyphs import ASCII, Glyphs
 from glov_tui.common.text import clean, cut
 from glov_tui.terminal.printing import percent
@@ -34,9 +34,10 @@ WORD_CELLS = 18
 class Drawn:
     """One run as it is on the chart; keeps what thins its points, for a long run that goes on."""
 
-    def __init__(self, number: int, name: str) -> None:
-        """``number``: from 1, what its lines are called by."""
-        self.number, self.name = number, name
+    def __init__(self, number: int, names: Sequence[str]) -> None:
+        """``number``: from 1, what its lines are called by; ``names``: of all on the chart."""
+        self.number, self.name = number, names[number - 1]
+        self._names = [clean(name) for name in names]
         self.colour = COLOURS[(number - 1) % len(COLOURS)]
         self.pattern = PATTERNS[(number - 1) % len(PATTERNS)]
         self._thinned: Thinned[CurvePoint] = Thinned(lambda p: p.place.step, _ends)
@@ -44,9 +45,11 @@ class Drawn:
     def word(self, width: int) -> str:
         """What stands at the end of its line, on a screen of so many cells."""
         cells = min(WORD_CELLS, (width - 10) // 4 - 4)
-        return (
-            f"{self.number} {shortened(clean(self.name), cells)}" if cells > 6 else f"{self.number}"
-        )
+        return f"{self.number} {self.short(cells)}" if cells > 6 else f"{self.number}"
+
+    def short(self, cells: int) -> str:
+        """Its name in so many cells, with what tells it from the others."""
+        return told_apart(self._names, cells)[self.number - 1]
 
     def series(
         self, curve: RunCurve, axis: Axis, window: int, width: int
@@ -110,7 +113,7 @@ def legend_line(
     sample = looks([Series("", pattern=one.pattern)], glyphs is ASCII)[0].sample
     glyph = looks([Series("", kind="points", glyph=(one.number - 1) % 4)], glyphs is ASCII)[0].glyph
     room = max(8, min(40, width - 34 - (STATE_CELLS + 2 if width >= 80 else 0)))
-    name = fixed(shortened(clean(one.name), room), room)
+    name = fixed(one.short(room), room)
     if curve.problem is not None:
         return ((f"{one.number} {name} ", ""), (clean(curve.problem), "bad"))
     best, test = curve.best, curve.test("ensemble" if has(curve) else "best")

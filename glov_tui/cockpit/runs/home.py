@@ -6,9 +6,13 @@ It reads the runs folder on a thread of its own. What is opened is for whoever s
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -17,8 +21,9 @@ from textual.widgets import Input, Static
 
 from engine.analysis.listed_run import ListedRun
 from engine.analysis.run_list import Listing
-from engine.analysis.run_query import ORDERS, RunQuery, parse_query
+from engine.analysis.run_query import ORDERS, RunQuery, parse_query, without_unfinished
 from engine.common.errors import ConfigError
+from glov_tui.cockpit.runs.cells import told_apart
 from glov_tui.cockpit.runs.home_actions import HomeActions
 from glov_tui.cockpit.runs.home_lines import (
     HomeColumns,
@@ -107,6 +112,8 @@ class HomeApp(HomeActions):
         self._rows: list[ListedRun] = []
         self._keys: list[str] = []
         self._rows_of: object = None  # what the rows were made of
+        self._names: list[str] = []  # of the rows, as they tell them apart
+        self._names_of: object = None
         self._bindings_of: object = None
 
     def compose(self) -> ComposeResult:
@@ -154,13 +161,14 @@ class HomeApp(HomeActions):
     def draw(self, seen: Listing) -> None:
         """Show the runs that the query asks for."""
         memory = self.memory
-        made_of = (seen, memory.query, memory.order)
+        now = int(time.time()) if memory.query.is_timed else 0
+        made_of = (seen, memory.query, memory.order, now)
         if self._rows_of != made_of:
             self._rows_of = made_of
             self._rows = memory.rows(seen)
             self._keys = [str(run.folder) for run in self._rows]
         rows, width = self._rows, self.size.width
-        marked = len(memory.marked_runs(seen))
+        marked = self.count_marked = len(memory.marked_runs(seen))
         query = memory.query.text.strip()
         status = status_line(seen, rows, memory.order, query, marked, width, self._glyphs)
         for line in self.query("#runs-status").results(Static):  # none while the app closes
@@ -178,21 +186,42 @@ class HomeApp(HomeActions):
     def _draw_rows(self) -> None:
         rows, memory = self._rows, self.memory
         table = self.query_one(RowTable)
-        longest = max((len(run.name) for run in rows), default=0)
+        full = [clean(run.name) for run in rows]
+        longest = max(map(cell_len, full), default=0)
         live = any(run.is_under_way for run in rows)
         columns = HomeColumns.fitting(table.line_width, longest, live)
-        best = best_of(rows)
-        wanted = str(memory.selected) if memory.selected is not None else table.selected_key
-        memory.selected = None
-        cursor = self._keys.index(wanted) if wanted in self._keys else table.cursor
+        if self._names_of != (full, columns.name):
+            self._names_of = (full, columns.name)
+            self._names = told_apart(full, columns.name)
+        best, names = best_of(rows), self._names
+        cursor = self._wanted_row(table)
         table.set_rows(
             header(columns),
             self._keys,
             lambda at: row_line(
-                rows[at], columns, self._glyphs, rows[at].folder in memory.marked, rows[at] is best
+                rows[at],
+                columns,
+                self._glyphs,
+                rows[at].folder in memory.marked,
+                rows[at] is best,
+                names[at],
             ),
             cursor,
         )
+
+    def _wanted_row(self, table: RowTable) -> int:
+        """Where the cursor goes: to the run that is wanted, once it is there, else it stays."""
+        wanted = self.memory.selected
+        if wanted is not None and str(wanted) in self._keys:
+            self.memory.selected = None
+            return self._keys.index(str(wanted))
+        key = table.selected_key
+        return self._keys.index(key) if key in self._keys else table.cursor
+
+    @on(RowTable.RowSelected)
+    def _has_chosen(self) -> None:
+        """A person has moved the cursor: nothing else moves it any more."""
+        self.memory.selected = None
 
     def _draw_details(self) -> None:
         run = self.selected
@@ -201,7 +230,7 @@ class HomeApp(HomeActions):
             lines = lines[2:]
         text = Content("\n").join(content(list(line)) for line in lines)
         self.query_one("#details", Static).update(text, layout=False)
-        bindings_of = (run and (run.status, run.folder), len(self.memory.marked))
+        bindings_of = (run and (run.status, run.folder), self.count_marked)
         if bindings_of != self._bindings_of:
             self._bindings_of = bindings_of
             self.refresh_bindings()
@@ -246,18 +275,38 @@ class HomeApp(HomeActions):
     def _query_done(self) -> None:
         self.action_to_table()
 
+    @on(Input.Blurred, "QueryInput")
+    def _query_left(self, event: Input.Blurred) -> None:
+        """What is typed no longer is meant as it stands."""
+        if self.memory.query.text == event.value:
+            with contextlib.suppress(ConfigError):
+                self._set_query(parse_query(event.value))
+
     @on(Input.Changed, "QueryInput")
     def _query_typed(self, event: Input.Changed) -> None:
         try:
-            query = parse_query(event.value)
+            query = self._as_typed(event.value)
         except ConfigError as error:  # the rows stay as they are while it is typed
             self._say_wrong(str(error))
         else:
             self._set_query(query)
 
+    def _as_typed(self, text: str) -> RunQuery:
+        """The query, but for a last word that may become ``best>80`` and matches nothing as yet.
+
+        Raises:
+            ConfigError: saying which part of it is wrong.
+        """
+        query, rest = parse_query(text), without_unfinished(text)
+        runs = self.seen.runs if self.seen is not None else ()
+        is_typed = self.screen.focused is self.query_one(QueryInput)
+        if rest is None or not is_typed or any(map(query.holds, runs)):
+            return query
+        return replace(parse_query(rest), text=text)
+
     def _set_query(self, query: RunQuery) -> None:
         self._say_wrong("")
-        if query.text != self.memory.query.text:
+        if query != self.memory.query:
             self.memory.query = query
             self.draw_again()
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.screen import Screen
@@ -26,6 +27,9 @@ from glov_tui.cockpit.runs.opening import (
 from glov_tui.common.text import clean, cut
 from glov_tui.widgets.row_table import RowTable
 
+if TYPE_CHECKING:
+    from engine.sweeps.deleting import Loss
+
 POLL_SECONDS = 0.05
 _ON_A_ROW = {"mark", "resume", "stop", "fork", "replay", "delete", "chart"}
 _AT_REST = {"resume", "delete"}
@@ -38,6 +42,7 @@ class HomeActions(LiveTableApp[Listing], OpensRuns):
 
     memory: HomeMemory
     screen_name: str
+    count_marked: int = 0  # of the runs that are there
 
     @property
     def selected(self) -> ListedRun | None:
@@ -69,9 +74,9 @@ class HomeActions(LiveTableApp[Listing], OpensRuns):
         if action == "resume":
             return run is not None and run.status != "finished"
         if action == "compare":
-            return len(self.memory.marked) > 1 or (run is not None and run.is_sweep)
+            return self.count_marked > 1 or (run is not None and run.is_sweep)
         if action == "unmark":
-            return bool(self.memory.marked)
+            return self.count_marked > 0
         return True
 
     # -- opening -----------------------------------------------------------------------------
@@ -146,7 +151,7 @@ class HomeActions(LiveTableApp[Listing], OpensRuns):
 
     def action_delete(self) -> None:
         """Say what is lost, and delete the run's folder once a person has said yes."""
-        from engine.sweeps.deleting import Loss, what_is_lost
+        from engine.sweeps.deleting import what_is_lost
 
         run = self.selected
         if run is None:
@@ -159,7 +164,7 @@ class HomeActions(LiveTableApp[Listing], OpensRuns):
 
         def answered(answer: str | None) -> None:
             if answer == "d":
-                self.do_aside(partial(_delete, run.folder), deleted)
+                self.do_aside(partial(_delete, run.folder, found[0]), deleted)
 
         def deleted() -> None:
             self.notify(clean(f"{run.name} is deleted."), timeout=5)
@@ -237,17 +242,14 @@ def _stop(run: ListedRun) -> None:
         stop_engine(run.folder)
 
 
-def _delete(folder: Path) -> None:
+def _delete(folder: Path, agreed: Loss) -> None:
     from engine.sweeps.deleting import delete
 
-    delete(folder)
+    delete(folder, agreed)
 
 
-def _what_goes(run: ListedRun, loss: object) -> str:
+def _what_goes(run: ListedRun, loss: Loss) -> str:
     """What is asked before a folder is deleted."""
-    from engine.sweeps.deleting import Loss
-
-    assert isinstance(loss, Loss)
     if loss.link is not None:
         return clean(f"Delete the link {loss.folder}? What it leads to stays: {loss.link}")
     what = [counted(loss.runs, "run") if run.is_sweep else counted(run.done, "step")]

@@ -82,11 +82,17 @@ def header(columns: HomeColumns) -> Line:
 
 
 def row_line(
-    run: ListedRun, columns: HomeColumns, glyphs: Glyphs, marked: bool, best: bool
+    run: ListedRun,
+    columns: HomeColumns,
+    glyphs: Glyphs,
+    marked: bool,
+    best: bool,
+    name: str | None = None,
 ) -> Line:
-    """One run; ``best``: none in view has a higher accuracy."""
+    """One run; ``best``: none in view has a higher accuracy; ``name``: as it tells it apart."""
     spans: list[Span] = [(f"{glyphs.pinned} " if marked else "  ", "mark")]
-    spans += [(fixed(shortened(clean(run.name), columns.name), columns.name), "")]
+    name = shortened(clean(run.name), columns.name) if name is None else name
+    spans += [(fixed(name, columns.name), "")]
     spans += [(GAP, ""), state_cell(state_word(run.status, run.state), glyphs)]
     known = run.status != "damaged"
     step = f"{run.done}/{run.planned}" if known else "-"
@@ -119,6 +125,8 @@ def detail_lines(run: ListedRun | None, glyphs: Glyphs) -> list[Line]:
     if run is None:
         return []
     where = clean(str(run.folder))
+    if run.leads_to is not None:
+        where += f"  (a link to {clean(str(run.leads_to))})"
     if run.is_under_way and run.owner is not None:
         where += f"  ({clean(str(run.owner))})"
     kind = f"sweep of {counted(run.planned, 'run')}" if run.is_sweep else run.search
@@ -161,6 +169,8 @@ def status_line(
     failed = sum(run.status in ("failed", "damaged") for run in listing.runs)
     if failed:
         slots.append((5, f"{glyphs.states['failed']} {failed} failed or damaged", "bad"))
+    if listing.denied:
+        slots.append((6, f"{counted(listing.denied, 'folder')} you may not look into", "note"))
     if marked:
         slots.append((2, f"{glyphs.pinned} {marked} marked", "mark"))
     best = best_of(rows)

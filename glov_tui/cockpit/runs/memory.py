@@ -96,7 +96,7 @@ class HomeMemory:
     def keep(self) -> None:
         """Write it where the next glov finds it, if that can be written."""
         there = None
-        if self.listing is not None and not self.listing.unread:
+        if self.listing is not None and not self.listing.unread and not self.listing.problem:
             there = {run.folder for run in self.listing.runs}
         kept = [folder for folder in self.marked if there is None or folder in there]
         names = [folder.name for folder in kept[-_MOST:]]

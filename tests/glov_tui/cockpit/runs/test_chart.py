@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from textual.widgets import Static
 
 from engine.run import events as ev
@@ -12,7 +13,8 @@ from engine.session.replay import ReplaySession
 from engine.storage.journal import Journal
 from glov_tui.cockpit.app import GlovApp
 from glov_tui.cockpit.going import Around
-from glov_tui.cockpit.runs.chart import ChartScreen
+from glov_tui.cockpit.runs.cells import told_apart
+from glov_tui.cockpit.runs.chart import ChartScreen, names_of
 from glov_tui.cockpit.runs.home import HomeApp
 from glov_tui.cockpit.runs.memory import HomeMemory
 from glov_tui.widgets.line_chart import LineChart
@@ -109,3 +111,28 @@ async def test_a_run_that_is_no_more_says_so(runs: Path) -> None:
         await until(lambda: "can't be read" in legend(screen))
         await pilot.press("R")  # without a home to go to
         assert not app.goes_home
+
+
+def test_names_on_a_chart_are_told_apart() -> None:
+    folders = [Path("/a/x/run"), Path("/a/y/run"), Path("/b/x/run"), Path("/b/other")]
+    assert names_of(folders) == ["a/x/run", "y/run", "b/x/run", "other"]
+    stem, end = "clip-paper-on-a-data-set-with", "and-the-same-end-of-it-all"
+    names = [f"{stem}-{middle}-{end}" for middle in ("alpha=0.5", "alpha=0.75", "beta")]
+    names += ["other", "宽" * 30 + "一" + "宽" * 30, "宽" * 30 + "二" + "宽" * 30]
+    for cells in (8, 18, 40):
+        short = told_apart(names, cells)
+        assert len(set(short)) == len(names) and short[3] == "other"
+        assert all(cell_len(name) <= cells for name in short)
+    assert told_apart(["x" * 30] * 2, 10)[0] == told_apart(["x" * 30] * 2, 10)[1]
+    assert "75" in told_apart(names, 18)[1]
+
+
+async def test_a_run_and_a_link_to_it_are_one_line(runs: Path) -> None:
+    (runs / "link").symlink_to(runs / "first")
+    app = GlovApp(ReplaySession.open(runs / "first"))
+    async with app.run_test(size=(120, 40)):
+        app.push_screen(ChartScreen([runs / "link", runs / "first", runs / "second"], app._glyphs))
+        await until(lambda: isinstance(app.screen, ChartScreen))
+        screen = app.screen
+        assert isinstance(screen, ChartScreen)
+        await until(lambda: "2 runs" in said(screen, "chart-title"))

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from engine.analysis.listed_run import ListedRun
 from engine.analysis.run_list import Listing
@@ -21,41 +21,11 @@ from glov_tui.cockpit.runs.home_lines import HomeColumns, header, row_line, stat
 from glov_tui.cockpit.runs.live_table import rest_after
 from glov_tui.cockpit.runs.memory import HomeMemory
 from glov_tui.common.glyphs import ASCII, UNICODE
-from glov_tui.widgets.key_bar import KeyBar
 from glov_tui.widgets.row_table import RowTable
 from glov_tui.widgets.text_view import TextView
+from tests.support.home_screens import keys_of, names, shown, some_runs
 from tests.support.patience import until
 from tests.support.written_runs import write_run
-
-
-@pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("GLOV_RUNS_DIR", str(tmp_path / "runs"))
-    monkeypatch.setenv("GLOV_CACHE_DIR", str(tmp_path / "cache"))
-    return tmp_path / "runs"
-
-
-def some_runs(folder: Path) -> None:
-    write_run(folder / "one", curve=(40, 60))
-    write_run(folder / "two", "data.dataset=demo-harbour", curve=(40, 70))
-    write_run(folder / "cut", curve=(50,), finished=False)
-    write_run(folder / "broken")
-    (folder / "broken" / EVENTS).write_text('{"a": "\\u001b[2J"}\n')
-
-
-def shown(app: HomeApp) -> str:
-    screen = app.screen_stack[0]
-    table = screen.query_one(RowTable)
-    parts = [str(widget.content) for widget in screen.query(Static) if widget.display]
-    return "\n".join([*parts, *(table.line(at) for at in range(len(table.keys)))])
-
-
-def names(app: HomeApp) -> list[str]:
-    return [Path(key).name for key in app.screen_stack[0].query_one(RowTable).keys]
-
-
-def keys_of(app: HomeApp) -> str:
-    return str(app.screen.query_one(KeyBar).content)
 
 
 async def test_all_runs_are_rows_and_follow_what_happens(runs: Path) -> None:

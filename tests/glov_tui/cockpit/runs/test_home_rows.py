@@ -1,0 +1,109 @@
+"""Home: which rows are there, what they are called, and where the cursor is."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from engine.analysis.run_query import parse_query
+from engine.storage.journal import read_state
+from glov_tui.cockpit.runs.home import HomeApp
+from glov_tui.cockpit.runs.memory import HomeMemory
+from glov_tui.widgets.row_table import RowTable
+from tests.support.home_screens import keys_of, names, shown, some_runs
+from tests.support.patience import until
+from tests.support.written_runs import write_run
+
+
+async def test_on_the_way_to_a_form_the_list_is_never_empty(runs: Path) -> None:
+    some_runs(runs)
+    app = HomeApp(HomeMemory.kept())
+    async with app.run_test(size=(120, 30)) as pilot:
+        await until(lambda: len(names(app)) == 4)
+        await pilot.press("slash")
+        for letter in "-best>80":
+            await pilot.press(letter)
+            await until(lambda: app.memory.query.text or "what is to come" in shown(app))
+            assert names(app)
+        await until(lambda: set(names(app)) == {"one", "cut", "broken"})
+        await pilot.press("escape", "slash", *"best")
+        await until(lambda: app.memory.query.text == "best")
+        assert len(names(app)) == 4
+        await pilot.press("enter")  # it was meant so
+        await until(lambda: "No run is so." in shown(app))
+
+
+async def test_ages_are_looked_at_again_as_time_passes(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some_runs(runs)
+    memory = HomeMemory.kept()
+    memory.query = parse_query("age<1h")
+    app = HomeApp(memory)
+    async with app.run_test(size=(120, 30)):
+        await until(lambda: len(names(app)) == 3)  # of a damaged one none is known
+        later = time.time() + 3700
+        monkeypatch.setattr("time.time", lambda: later)
+        await until(lambda: "No run is so." in shown(app))
+
+
+async def test_the_cursor_goes_to_the_run_that_is_wanted_once_it_is_there(runs: Path) -> None:
+    some_runs(runs)
+    memory = HomeMemory.kept()
+    memory.selected = runs / "late"
+    app = HomeApp(memory)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await until(lambda: len(names(app)) == 4)
+        write_run(runs / "late")
+        await until(lambda: app.selected is not None and app.selected.name == "late")
+        memory.selected = runs / "later"
+        await pilot.press("down")  # a person decides otherwise
+        wanted = app.selected
+        write_run(runs / "later")
+        await until(lambda: "later" in names(app))
+        assert wanted is not None and app.selected is not None
+        assert app.selected.folder == wanted.folder
+
+
+async def test_marks_of_runs_that_are_gone_offer_nothing(runs: Path) -> None:
+    some_runs(runs)
+    memory = HomeMemory.kept()
+    for name in ("gone", "lost"):
+        memory.marked[runs / name] = None
+    app = HomeApp(memory)
+    async with app.run_test(size=(160, 30)) as pilot:
+        await until(lambda: len(names(app)) == 4 and "Mark" in keys_of(app))
+        assert "Compare" not in keys_of(app) and "Unmark" not in keys_of(app)
+        await pilot.press("space")
+        await until(lambda: "1 marked" in shown(app) and "Unmark" in keys_of(app))
+
+
+async def test_a_link_says_where_it_leads_and_only_it_is_deleted(
+    runs: Path, tmp_path: Path
+) -> None:
+    target = write_run(tmp_path / "out" / "far")
+    runs.mkdir()
+    (runs / "near").symlink_to(target)
+    app = HomeApp(HomeMemory.kept())
+    async with app.run_test(size=(160, 30)) as pilot:
+        await until(lambda: f"a link to {target}" in shown(app))
+        await pilot.press("d")
+        await until(lambda: len(app.screen_stack) == 2)
+        said = str(app.screen.query_one("Label").render())
+        assert "Delete the link" in said and "What it leads to stays" in said
+        await pilot.press("d")
+        await until(lambda: "No runs in" in shown(app))
+    assert read_state(target).status == "finished" and not any(runs.iterdir())
+
+
+async def test_long_names_are_told_apart(runs: Path) -> None:
+    for middle in ("left", "right"):
+        write_run(runs / f"{'x' * 60}-{middle}-{'y' * 60}")
+    write_run(runs / ("宽" * 20))
+    app = HomeApp(HomeMemory.kept())
+    async with app.run_test(size=(80, 24)):
+        await until(lambda: len(names(app)) == 3)
+        table = app.query_one(RowTable)
+        await until(lambda: len({table.line(at)[:30] for at in range(3)}) == 3)
