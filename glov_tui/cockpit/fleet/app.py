@@ -141,8 +141,7 @@ class FleetApp(LiveTableApp[FleetState]):
         word = "starting" if fleet.driver is None and self._begins else ""
         word = "stopping" if self.stopping else word
         status = status_line(fleet, left, self._glyphs, width, word)
-        for line in self.query("#runs-status").results(Static):  # none while the app closes
-            line.update(content(status), layout=False)
+        self.query_one("#runs-status", Static).update(content(status), layout=False)
         table = self.query_one(RowTable)
         names = [row.name for row in fleet.rows]
         longest = max(map(len, names), default=0)

@@ -17,6 +17,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.events import Resize
 from textual.widgets import Input, Static
 
 from engine.analysis.listed_run import ListedRun
@@ -78,6 +79,7 @@ class HomeApp(HomeActions):
     .-empty #runs, .-empty #details { display: none; }
     """
     )
+    PARTS = (*LiveTableApp.PARTS, "#empty")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", key_display="/", tooltip="By words and key:value"),
         Binding("space", "mark", "Mark", tooltip="Mark this run, or no longer"),
@@ -142,7 +144,7 @@ class HomeApp(HomeActions):
         if self.memory.said:
             self.notify(clean(self.memory.said, True), severity="error", timeout=15)
             self.memory.said = ""
-        self._set_height()
+        self._set_height(self.size.height)
         self.call_after_refresh(self.draw_again)
 
     def look(self) -> Iterator[Listing]:
@@ -171,10 +173,9 @@ class HomeApp(HomeActions):
         marked = self.count_marked = len(memory.marked_runs(seen))
         query = memory.query.text.strip()
         status = status_line(seen, rows, memory.order, query, marked, width, self._glyphs)
-        for line in self.query("#runs-status").results(Static):  # none while the app closes
-            line.update(content(status), layout=False)
+        self.query_one("#runs-status", Static).update(content(status), layout=False)
         is_empty = not rows and not seen.unread
-        self.screen.set_class(is_empty, "-empty")
+        self.screen_stack[0].set_class(is_empty, "-empty")
         if is_empty:
             problem = seen.problem
             lines = [((clean(problem), "bad"),)] if problem else empty_lines(query)
@@ -243,12 +244,12 @@ class HomeApp(HomeActions):
         key = self.screen_stack[0].query_one(RowTable).selected_key
         return next((run for run in self._rows if str(run.folder) == key), None)
 
-    def on_resize(self) -> None:
-        """Other columns fit."""
-        self._set_height()
+    def on_resize(self, event: Resize) -> None:
+        """Other columns fit; the app itself learns of its size after this."""
+        self._set_height(event.size.height)
 
-    def _set_height(self) -> None:
-        self.screen_stack[0].set_class(self.size.height < SHORT, "-short")
+    def _set_height(self, height: int) -> None:
+        self.screen_stack[0].set_class(height < SHORT, "-short")
 
     # -- the filter --------------------------------------------------------------------------
 

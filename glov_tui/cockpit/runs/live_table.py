@@ -64,6 +64,7 @@ class LiveTableApp(NoticesApp, Generic[S]):
         Binding("ctrl+l", "redraw", "Redraw", show=False, tooltip="Write the whole screen again"),
     ]
     BINDINGS: ClassVar[list[BindingType]] = LIVE_KEYS
+    PARTS: ClassVar[tuple[str, ...]] = ("#runs-status", "#runs", "#details")  # that are drawn on
     CTRL_C = "Press ctrl+c again to leave; what runs goes on."
 
     def __init__(self, terminal: Terminal | None, kib_per_second: float) -> None:
@@ -146,7 +147,7 @@ class LiveTableApp(NoticesApp, Generic[S]):
 
     def _pump(self) -> None:
         seen = self._seen
-        if seen is None or not self.screen_stack or not self.before_drawing(seen):
+        if seen is None or not self.is_whole() or not self.before_drawing(seen):
             return
         if len(self.screen_stack) > 1 or not self.governor.may_repaint(queued_frames(self)):
             return
@@ -154,7 +155,7 @@ class LiveTableApp(NoticesApp, Generic[S]):
 
     def draw_again(self) -> None:
         """Draw what was seen last: the person has changed how it is shown."""
-        if self._seen is not None and self.screen_stack:
+        if self._seen is not None and self.is_whole():
             self.draw(self._seen)
 
     @on(RowTable.RowSelected)
@@ -165,6 +166,11 @@ class LiveTableApp(NoticesApp, Generic[S]):
         """Other columns fit."""
         if self._seen is not None:
             self.call_after_refresh(self.draw_again)
+
+    def is_whole(self) -> bool:
+        """Whether all that is drawn on is there: it comes after the app, and goes before it."""
+        stack = self.screen_stack
+        return bool(stack) and all(stack[0].query(part) for part in self.PARTS)
 
     def has_table(self) -> bool:
         """Whether the table is there by now."""

@@ -107,3 +107,33 @@ async def test_long_names_are_told_apart(runs: Path) -> None:
         await until(lambda: len(names(app)) == 3)
         table = app.query_one(RowTable)
         await until(lambda: len({table.line(at)[:30] for at in range(3)}) == 3)
+
+
+async def test_a_list_that_comes_or_goes_draws_on_nothing(runs: Path) -> None:
+    some_runs(runs)
+    for part in HomeApp.PARTS:
+        app = HomeApp(HomeMemory.kept())
+        async with app.run_test(size=(80, 24)):
+            await until(lambda app=app: len(names(app)) == 4)
+            await app.query(part).remove()
+            app._pump()
+            app.draw_again()
+
+
+async def test_details_fit_the_height_also_under_a_dialog(runs: Path) -> None:
+    some_runs(runs)
+    app = HomeApp(HomeMemory.kept())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(lambda: len(names(app)) == 4)
+        details = app.query_one("#details")
+        for height, lines in ((20, 2), (24, 4), (20, 2)):
+            await pilot.resize_terminal(60, height)
+            await until(lambda lines=lines: details.size.height == lines)
+        await pilot.press("d")
+        await until(lambda: len(app.screen_stack) == 2)
+        for width, height in ((200, 50), (60, 20), (120, 40)):
+            await pilot.resize_terminal(width, height)
+            await until(lambda width=width: app.screen.size.width == width)
+        await pilot.press("n")
+        await until(lambda: len(app.screen_stack) == 1 and details.size.height == 4)
+        assert len(names(app)) == 4 and not app.screen.has_class("-empty")
