@@ -6,7 +6,7 @@ From journals alone; a run that goes on is followed as its journal grows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -14,8 +14,9 @@ from engine.common.errors import JournalError
 from engine.run import events as ev
 from engine.run.log_lines import sentence
 from engine.run.state import RunState
-from engine.run.state_facts import Status
 from engine.storage.following import JournalFollower
+from engine.storage.run_status import RunStatus
+from engine.storage.watched_run import is_at_work
 
 Axis = Literal["step", "minutes", "images"]
 AXES: tuple[Axis, ...] = get_args(Axis)
@@ -69,7 +70,7 @@ class RunCurve:
     """A run at one moment. Never changes."""
 
     folder: Path
-    status: Status = "new"
+    status: RunStatus = "damaged"
     planned: int = 0  # steps
     points: tuple[CurvePoint, ...] = ()
     tests: tuple[CurveTest, ...] = ()
@@ -117,6 +118,7 @@ class _CurveMaker:
     def look(self) -> RunCurve:
         try:
             changed = self._follower.look()
+            status = self._status()
         except JournalError as error:
             self._curve = RunCurve(self._folder, problem=str(error))
             return self._curve
@@ -128,13 +130,24 @@ class _CurveMaker:
             state = self._follower.state
             self._curve = RunCurve(
                 self._folder,
-                state.status,
+                status,
                 state.config.steps if state.config is not None else 0,
                 tuple(self._points),
                 tuple(self._tests),
                 tuple(self._interventions),
             )
+        elif status != self._curve.status and self._curve.problem is None:
+            self._curve = replace(self._curve, status=status)  # its engine was killed, say
         return self._curve
+
+    def _status(self) -> RunStatus:
+        """What the run does now: its journal does not know that its engine is gone."""
+        match self._follower.state.status:
+            case "stopped" | "failed" | "finished" as ended:
+                return ended
+            case at_end if is_at_work(self._folder):
+                return "paused" if at_end == "paused" else "running"
+        return "interrupted"
 
     def _take(self, event: ev.Event, state: RunState) -> None:
         if isinstance(event, ev.RunStarted):

@@ -126,6 +126,15 @@ class WatchedRun:
         return SeenRun(status, owner=owner, summary=summary, problem=summary.problem)
 
 
+def is_at_work(folder: Path) -> bool:
+    """Whether the process that drives a run is alive; of another host it is believed.
+
+    Raises:
+        JournalError: if the journal can't be opened.
+    """
+    return _lives(folder, read_owner(folder), False)
+
+
 def _mark(journal: os.stat_result) -> tuple[int, int, int]:
     """What tells that a journal was written since."""
     return journal.st_ino, journal.st_size, journal.st_mtime_ns

@@ -57,6 +57,12 @@ def test_pauses_and_breaks_are_no_work_and_what_people_did_is_there(tmp_path: Pa
     journal.close()
     (after,) = watch.look()
     assert watch.look()[0] is after  # nothing is new
+    assert after.status == "interrupted"
+    journal = Journal(run)
+    (taken_up,) = watch.look()
+    assert taken_up.status == "running" and taken_up.points == after.points
+    journal.abandon()  # as if it was killed
+    assert watch.look()[0].status == "interrupted"
     edited, injected = after.interventions
     assert (edited.label, edited.author, edited.place.step) == ("e", "ada", 1)
     assert edited.text == "steering.alpha = 0.25, because: too wild"

@@ -57,7 +57,7 @@ class ChartScreen(Dialog[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "axis", "Align", tooltip="By steps, by minutes at work, by images scored"),
         Binding("s", "smooth", "Smooth", tooltip="As it was, or the mean of 3, 5 or 10 steps"),
-        Binding("tab", "app.focus_next", "Log", tooltip="From the chart to the log, and back"),
+        Binding("tab", "app.focus_next", "Other part", tooltip="Chart, log; runs, if not all fit"),
         Binding("escape,q,v", "dismiss(None)", "Back", key_display="esc", tooltip="Close it"),
     ]
     DEFAULT_CSS = """
@@ -66,6 +66,7 @@ class ChartScreen(Dialog[None]):
         #chart-title { height: 1; background: $panel; text-wrap: nowrap; padding: 0 1; }
         LineChart { height: 1fr; min-height: 5; }
         TextView { height: 2; padding: 0 1; }
+        TextView:focus { background: $accent 15%; }
         LogTable { height: 4; border-top: solid $foreground 35%; }
         #chart-said { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     }
@@ -150,6 +151,9 @@ class ChartScreen(Dialog[None]):
         title = f"{counted(len(curves), 'run')}: best few-shot accuracy by {self._axis_words}"
         if self._window > 1:
             title += f"; mean of {counted(self._window, 'step')}, as it was behind it in dots"
+        in_view = self._legend_height(curves)
+        if in_view < len(curves):
+            title += f"; tab, down: {len(curves) - in_view} more below"
         if self._left_out:
             title += f"; {self._left_out} more left out"
         self.query_one("#chart-title", Static).update(title, layout=False)
@@ -162,8 +166,10 @@ class ChartScreen(Dialog[None]):
         self._draw_legend(curves)
         rows = log_rows(self._drawn, curves)
         height = self.size.height
-        legend = min(len(curves), max(2, height // 5))
-        self.query_one(TextView).styles.height = legend
+        legend = self._legend_height(curves)
+        view = self.query_one(TextView)
+        view.styles.height = legend
+        view.can_focus = legend < len(curves)  # to be scrolled; the rest is out of view
         table = self.query_one(LogTable)
         table.display = bool(rows)
         table.styles.height = min(len(rows) + 2, max(4, height // 4))
@@ -172,6 +178,9 @@ class ChartScreen(Dialog[None]):
         cursor = keys.index(before) if before in keys else 0
         table.set_rows(log_header(), keys, lambda at: log_line(rows[at][1], rows[at][2]), cursor)
         self._say_selected()
+
+    def _legend_height(self, curves: Sequence[RunCurve]) -> int:
+        return min(len(curves), max(2, self.size.height // 5))
 
     def _draw_legend(self, curves: tuple[RunCurve, ...]) -> None:
         at = self.query_one(LineChart).cursor

@@ -17,6 +17,7 @@ from typing import ClassVar, Generic, TypeVar
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.events import Resize
 
 from glov_tui.cockpit.notices import NoticesApp
 from glov_tui.cockpit.themes import begin_in_colours
@@ -162,7 +163,7 @@ class LiveTableApp(NoticesApp, Generic[S]):
     def _cursor_moved(self) -> None:
         self.draw_again()
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: Resize) -> None:
         """Other columns fit."""
         if self._seen is not None:
             self.call_after_refresh(self.draw_again)

@@ -136,3 +136,24 @@ async def test_a_run_and_a_link_to_it_are_one_line(runs: Path) -> None:
         screen = app.screen
         assert isinstance(screen, ChartScreen)
         await until(lambda: "2 runs" in said(screen, "chart-title"))
+
+
+async def test_a_legend_that_does_not_fit_is_scrolled(runs: Path) -> None:
+    for number in range(8):
+        write_run(runs / f"more-{number}")
+    app = GlovApp(ReplaySession.open(runs / "first"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        folders = [*sorted(runs.glob("more-*")), runs / "first"]
+        app.push_screen(ChartScreen(folders, app._glyphs))
+        await until(lambda: isinstance(app.screen, ChartScreen))
+        screen = app.screen
+        assert isinstance(screen, ChartScreen)
+        await until(lambda: "9 runs" in said(screen, "chart-title"))
+        assert "tab, down: 5 more below" in said(screen, "chart-title")
+        view = screen.query_one(TextView)
+        await pilot.press("tab")
+        await until(lambda: app.focused is view)
+        await pilot.press("end")
+        await until(lambda: view.scroll_offset.y == 5)
+        await pilot.press("tab")
+        await until(lambda: app.focused is screen.query_one(RowTable))
