@@ -20,7 +20,8 @@ from engine.common.errors import JournalError, UserError
 from engine.common.validation import problem
 from engine.common.versions import own_versions
 from engine.remote import address
-from engine.remote.controls import Controls
+from engine.remote.controls import Controls, Role
+from engine.remote.late_notes import SentNotes
 from engine.remote.messages import (
     LONGEST_LINE,
     LONGEST_NAME,
@@ -37,7 +38,7 @@ from engine.remote.messages import (
 from engine.remote.outgoing import Outgoing
 from engine.remote.process import start_engine
 from engine.run import events as ev
-from engine.run.commands import Command
+from engine.run.commands import Command, WriteNote
 from engine.run.state import RunState
 from engine.run.state_facts import ENDED
 from engine.storage.journal import is_driven, read_state
@@ -59,11 +60,18 @@ class RemoteSession:
     is an engine; what is shown then is what was there last.
     """
 
-    def __init__(self, folder: Path, name: str, state: RunState, starts_engine: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        state: RunState,
+        starts_engine: bool,
+        role: Role = "screen",
+    ) -> None:
         """Use ``of_new_engine``, ``attach`` or ``without_engine``."""
         self._listener: Listener | None = None
         self._folder = folder
-        self._join = Join(name=name[:LONGEST_NAME])
+        self._join = Join(name=name[:LONGEST_NAME], role=role)
         self._state = state
         self.starts_engine = starts_engine
         self.engine_pid: int | None = None
@@ -81,6 +89,7 @@ class RemoteSession:
         self._ended = threading.Event()
         self._closing = False
         self._outgoing = Outgoing()
+        self._sent_notes = SentNotes()
         self._too_long: collections.deque[str] = collections.deque()  # what was not sent
         self._woken, self._wake = socket.socketpair()
         self._wake.setblocking(False)  # one that is full wakes as well
@@ -114,7 +123,13 @@ class RemoteSession:
         return session
 
     @classmethod
-    def attach(cls, folder: Path, name: str, listener: Listener | None = None) -> RemoteSession:
+    def attach(
+        cls,
+        folder: Path,
+        name: str,
+        listener: Listener | None = None,
+        role: Role = "screen",
+    ) -> RemoteSession:
         """For a run that is under way; returns when it is up to date.
 
         ``listener`` is told each message, on the session's thread, and whether it is news: all of
@@ -123,7 +138,7 @@ class RemoteSession:
         Raises:
             JournalError: if no engine is there, or it does not answer.
         """
-        session = cls(folder, name, RunState(), starts_engine=False)
+        session = cls(folder, name, RunState(), starts_engine=False, role=role)
         session._listener = listener
         session.start()
         received = -1
@@ -193,6 +208,8 @@ class RemoteSession:
         if len(line) > LONGEST_LINE:
             self._too_long.append(f"{command.kind} not sent: {len(line)} bytes, {LONGEST_LINE} can")
         else:
+            if isinstance(command, WriteNote):
+                self._sent_notes.add(command, self._state)
             self._outgoing.append(line)
         self._wake_up()
 
@@ -234,12 +251,19 @@ class RemoteSession:
         except Exception as error:  # the run itself is elsewhere, and whole
             self._fail(f"the screen lost the run: {type(error).__name__}: {error}")
         finally:
+            self._write_late_notes()
             self._ended.set()
             self._answered.set()
             self._woken.close()
             self._wake.close()
             if self._process is not None:
                 self._process.wait()
+
+    def _write_late_notes(self) -> None:
+        for event in self._sent_notes.write(self._folder, self._state):
+            self._state = self._state.apply(event)
+            if self._listener is not None:
+                self._listener(event, True)
 
     def _started(self) -> subprocess.Popen[bytes]:
         try:
@@ -351,6 +375,8 @@ class RemoteSession:
                                 self._state, self._was_current = state, True
                             if self._listener is not None:
                                 self._listener(message, is_news)
+                            if is_news and isinstance(message, ev.Warned):
+                                self._sent_notes.heard(message, self._state)
                 if self._current:
                     self._state, self._was_current = state, True
                     self._answered.set()

@@ -1,12 +1,18 @@
 """Who holds the controls of a run: at most one of the screens that watch it. Pure.
 
 All screens are one user's: who takes the controls has them at once, and the others are told.
-Controls that nobody holds go to the screen that has watched longest.
+Controls that nobody holds go to the one that has been there longest, but never to one that only
+watches.
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
 from engine.common.record import Record, UnixTime
+
+Role = Literal["screen", "script", "watcher"]
+"""A screen is a person's; a script has the controls for a moment; a watcher never has them."""
 
 
 class Watcher(Record):
@@ -14,6 +20,7 @@ class Watcher(Record):
 
     number: int
     name: str
+    role: Role = "screen"
 
 
 class Controls(Record):
@@ -27,9 +34,14 @@ class Controls(Record):
         """The name of a screen; untrusted."""
         return next((s.name for s in self.screens if s.number == number), "nobody")
 
-    def joined(self, number: int, name: str) -> Controls:
+    @property
+    def held_by(self) -> Role | None:
+        """What the holder is; None where nobody holds them."""
+        return next((s.role for s in self.screens if s.number == self.holder), None)
+
+    def joined(self, number: int, name: str, role: Role = "screen") -> Controls:
         """With another screen."""
-        return self._with((*self.screens, Watcher(number=number, name=name)))
+        return self._with((*self.screens, Watcher(number=number, name=name, role=role)))
 
     def left(self, number: int) -> Controls:
         """Without a screen: what it held goes on. Itself if it never joined."""
@@ -37,14 +49,19 @@ class Controls(Record):
         return self if len(stay) == len(self.screens) else self._with(stay)
 
     def taken(self, by: int, now: float) -> Controls:
-        """After a screen has taken them, at a Unix time; itself if it has them or never joined."""
-        if by == self.holder or all(s.number != by for s in self.screens):
+        """After a screen has taken them, at a Unix time; itself if it has them or can't have."""
+        if by == self.holder or all(s.number != by for s in _driving(self.screens)):
             return self
         return self.model_copy(update={"holder": by, "taken_at": now})
 
     def _with(self, screens: tuple[Watcher, ...]) -> Controls:
-        """Of these screens; held by one of them, if there is one."""
+        """Of these screens; held by one of them, if there is one that can."""
         changes: dict[str, object] = {"screens": screens}
         if all(s.number != self.holder for s in screens):
-            changes |= {"holder": screens[0].number if screens else None, "taken_at": None}
+            first = next(iter(_driving(screens)), None)
+            changes |= {"holder": first.number if first is not None else None, "taken_at": None}
         return self.model_copy(update=changes)
+
+
+def _driving(screens: tuple[Watcher, ...]) -> list[Watcher]:
+    return [screen for screen in screens if screen.role != "watcher"]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
 from engine.common.errors import UserError
+from engine.common.record import to_json
 from engine.prompts.template import normalise
 from engine.remote.client import FAREWELL_SECONDS, RemoteSession
+from engine.remote.controls import Role
 from engine.remote.messages import (
     LONGEST_LINE,
     Greeting,
@@ -22,6 +25,7 @@ from engine.remote.messages import (
 )
 from engine.run import events as ev
 from engine.run.commands import (
+    Asked,
     CallOffTests,
     Command,
     EndExperiment,
@@ -38,6 +42,7 @@ from engine.run.commands import (
 )
 from engine.run.event_record import EventRecord
 from engine.run.state import RunState
+from engine.vlm.families import task_of
 
 T = TypeVar("T")
 
@@ -63,6 +68,7 @@ class Driver:
         takes: bool = False,
         seconds: float | None = 60.0,
         whole: bool = False,
+        watches: bool = False,
     ) -> None:
         """
         Args:
@@ -72,6 +78,7 @@ class Driver:
                 when this is closed.
             seconds: how long a command may take; None: as long as it takes.
             whole: whether the news begin with all facts of before.
+            watches: whether the controls are not wanted: others may have them meanwhile.
 
         Raises:
             JournalError: if no engine is there, or it does not answer.
@@ -81,7 +88,8 @@ class Driver:
         self._facts = 0  # of this connection, which begins with all of the journal
         self._told = 0  # of all connections
         self._news: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self._session = RemoteSession.attach(folder, name, self._heard)
+        role: Role = "watcher" if watches else "script"
+        self._session = RemoteSession.attach(folder, name, self._heard, role)
 
     def _heard(self, message: Message, is_news: bool) -> None:
         """Each fact once, also where the connection broke and was made again."""
@@ -142,22 +150,22 @@ class Driver:
                 self._until(lambda _: self._has_stepped(before) or None, command.kind)
             case MakeEdit():
                 self._send(command)
-                return self._until(_fact(ev.Edited), command.kind)
+                return self._until(partial(_edited, command), command.kind)
             case UndoEdit():
                 self._send(command)
-                return self._until(_fact(ev.EditUndone), command.kind)
+                return self._until(_asked_by(ev.EditUndone, command), command.kind)
             case WriteNote():
                 self._send(command)
-                return self._until(_fact(ev.Noted), command.kind)
+                return self._until(partial(_noted, command), command.kind)
             case InjectTemplate():
                 self._send(command)
-                accepted = self._until(_fact(ev.TemplateInjected), command.kind)
+                accepted = self._until(partial(self._injected, command), command.kind)
                 if not self.state.scores_at_once:
                     return accepted
                 return self._until(lambda news: self._scored(accepted, news), command.kind)
             case MeasureTest():
                 self._send(command)
-                asked = self._until(_fact(ev.TestAsked), command.kind)
+                asked = self._until(partial(_to_be_measured, command), command.kind)
                 if not self.state.scores_at_once:
                     return asked
                 return self._until(lambda news: _measured(asked, news), command.kind)
@@ -201,6 +209,17 @@ class Driver:
         experiment = self.state.experiment
         return experiment is None or not experiment.running
 
+    def _injected(
+        self, command: InjectTemplate, news: Message | None
+    ) -> ev.TemplateInjected | None:
+        """That it is accepted: as the run reads it, which may take quotes off."""
+        fact = _asked_by(ev.TemplateInjected, command)(news)
+        config = self.state.config
+        if fact is None or config is None:
+            return fact
+        read = task_of(config.vlm).read(command.text, accept=config.proposal.accept).template
+        return fact if read is None or normalise(read) == normalise(fact.template) else None
+
     def _scored(
         self, accepted: ev.TemplateInjected, news: Message | None
     ) -> ev.TemplateScored | None:
@@ -218,12 +237,20 @@ class Driver:
 
         if held(None):
             return
+        if not self._takes and self._held_by() == "script":  # it lets go of them by itself
+            self._until(lambda _: (held(None) or self._held_by() != "script") or None, what)
+            if held(None):
+                return
         if not self._takes:
             controls = self._session.controls
             holder = controls.name(controls.holder) if controls is not None else "another screen"
             raise NotDone(f"{what}: {holder} has the controls; --take takes them for a moment")
         self._session.send(TakeControls())
         self._until(held, "take-controls")
+
+    def _held_by(self) -> Role | None:
+        controls = self._session.controls
+        return controls.held_by if controls is not None else None
 
     def _send(self, command: Command) -> None:
         size = len(format_line(command))
@@ -260,20 +287,47 @@ class Driver:
                 news = None
 
 
-Answer = TypeVar(
-    "Answer",
-    ev.Edited,
-    ev.EditUndone,
-    ev.TemplateInjected,
-    ev.TestAsked,
-    ev.TestDropped,
-    ev.ExperimentEnded,
-    ev.Noted,
-)
+Answer = TypeVar("Answer", ev.TestDropped, ev.ExperimentEnded)
+Signed = TypeVar("Signed", ev.EditUndone, ev.TemplateInjected)
 
 
 def _fact(kind: type[Answer]) -> Callable[[Message | None], Answer | None]:
     return lambda news: news if isinstance(news, kind) else None
+
+
+# What others have asked for, or this one before and did not wait for, is no answer.
+
+
+def _asked_by(kind: type[Signed], command: Asked) -> Callable[[Message | None], Signed | None]:
+    def found(news: Message | None) -> Signed | None:
+        if not isinstance(news, kind):
+            return None
+        said = (news.author, news.reason)
+        return news if said == (command.author, command.reason) else None
+
+    return found
+
+
+def _edited(command: MakeEdit, news: Message | None) -> ev.Edited | None:
+    if not isinstance(news, ev.Edited) or to_json(news.edit) != to_json(command.edit):
+        return None
+    return news if (news.author, news.reason) == (command.author, command.reason) else None
+
+
+def _noted(command: WriteNote, news: Message | None) -> ev.Noted | None:
+    if not isinstance(news, ev.Noted) or news.text != command.text.strip():
+        return None
+    if command.number:
+        same = news.number == command.number
+    else:
+        same = (news.step, news.template) == (command.step, command.template)
+    return news if same and news.author == command.author else None
+
+
+def _to_be_measured(command: MeasureTest, news: Message | None) -> ev.TestAsked | None:
+    if isinstance(news, ev.TestAsked) and normalise(news.template) == command.key:
+        return news
+    return None
 
 
 def _measured(asked: ev.TestAsked, news: Message | None) -> ev.TestMeasured | None:

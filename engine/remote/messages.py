@@ -9,12 +9,12 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from engine.common.record import Record, to_json
-from engine.remote.controls import Controls
+from engine.remote.controls import Controls, Role
 from engine.run.commands import Command
 from engine.run.events import Event
 from engine.storage.journal_lines import unsealed
 
-PROTOCOL_VERSION = 5
+PROTOCOL_VERSION = 6
 LONGEST_NAME = 40
 LONGEST_LINE = 256 * 1024  # bytes
 
@@ -48,6 +48,7 @@ class Join(Record):
 
     kind: Literal["join"] = "join"
     name: Annotated[str, Field(max_length=LONGEST_NAME)]  # for other people; clean before showing
+    role: Role = "screen"  # a watcher is never given the controls
 
 
 class TakeControls(Record):

@@ -24,8 +24,13 @@ def write_note(
     """
     if not is_driven(folder):
         return note_at_rest(folder, command)
-    with Driver(folder, name, seconds=seconds) as driver:
-        event = driver.do(command)
+    try:
+        with Driver(folder, name, seconds=seconds, watches=True) as driver:
+            event = driver.do(command)
+    except JournalError:
+        if is_driven(folder):
+            raise
+        return note_at_rest(folder, command)  # its engine has just ended
     if not isinstance(event, ev.Noted):
         raise JournalError(f"{folder}: the note was not taken")
     return event

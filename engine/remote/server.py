@@ -225,7 +225,7 @@ class ControlServer:
         match request:
             case Join():
                 if not connection.joined.is_set():
-                    self._controls = self._controls.joined(number, request.name)
+                    self._controls = self._controls.joined(number, request.name, request.role)
                     connection.joined.set()
             case Stop():  # from whoever asks for it, as with SIGTERM
                 self._session.send(request)

@@ -243,7 +243,7 @@ def _edit(made: ev.Edited) -> EditMade:
 
 def _print_status(folder: Path, asking: Asking) -> int:
     if is_driven(folder):
-        with Driver(folder, _name(asking), seconds=asking.seconds) as driver:
+        with Driver(folder, _name(asking), seconds=asking.seconds, watches=True) as driver:
             controls = driver.session.controls
             me = driver.session.number
             others = [s for s in controls.screens if s.number != me] if controls else []
@@ -293,7 +293,7 @@ def _watch(folder: Path, asking: Asking) -> int:
         for event in read_journal(folder).events:
             _print_event(event)
         return EXIT_DONE
-    with Driver(folder, _name(asking), seconds=None, whole=asking.whole) as driver:
+    with Driver(folder, _name(asking), False, None, asking.whole, watches=True) as driver:
         while (news := driver.next_news()) is not None:
             if isinstance(news, EventRecord) and (news.is_fact or asking.telemetry):
                 _print_event(news)

@@ -23,6 +23,7 @@ class Handing(RuleBasedStateMachine):
         self.now = 100.0
         self.numbers = 0
         self.watching: list[int] = []
+        self.only_watching: set[int] = set()
         self.holder: int | None = None
         self.taken_at: float | None = None
 
@@ -37,6 +38,18 @@ class Handing(RuleBasedStateMachine):
         if self.holder is None:
             self.holder = self.numbers
 
+    @rule()
+    def join_to_watch(self) -> None:
+        self.numbers += 1
+        name = f"watcher {self.numbers}"
+        self.controls = self.controls.joined(self.numbers, name, "watcher")
+        self.watching.append(self.numbers)
+        self.only_watching.add(self.numbers)
+
+    @property
+    def driving(self) -> list[int]:
+        return [number for number in self.watching if number not in self.only_watching]
+
     @precondition(lambda self: self.watching)
     @rule(place=PICK)
     def leave(self, place: int) -> None:
@@ -44,7 +57,7 @@ class Handing(RuleBasedStateMachine):
         self.controls = self.controls.left(number)
         self.watching.remove(number)
         if self.holder == number:
-            self.holder = self.watching[0] if self.watching else None
+            self.holder = self.driving[0] if self.driving else None
             self.taken_at = None
 
     @rule()
@@ -57,7 +70,7 @@ class Handing(RuleBasedStateMachine):
         number = self.pick(place)
         self.now += 1
         self.controls = self.controls.taken(number, self.now)
-        if number != self.holder:
+        if number != self.holder and number not in self.only_watching:
             self.holder, self.taken_at = number, self.now
 
     @rule()
@@ -70,10 +83,10 @@ class Handing(RuleBasedStateMachine):
         assert (self.controls.holder, self.controls.taken_at) == (self.holder, self.taken_at)
 
     @invariant()
-    def somebody_holds_them_if_somebody_is_there(self) -> None:
-        assert (self.controls.holder is None) == (not self.controls.screens)
-        present = {screen.number for screen in self.controls.screens}
-        assert {self.controls.holder} - {None} <= present
+    def somebody_holds_them_if_somebody_is_there_who_can(self) -> None:
+        assert (self.controls.holder is None) == (not self.driving)
+        assert {self.controls.holder} - {None} <= set(self.driving)
+        assert (self.controls.held_by == "screen") == bool(self.driving)
 
 
 Handing.TestCase.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)

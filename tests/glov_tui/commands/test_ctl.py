@@ -22,7 +22,17 @@ from engine.remote.client import RemoteSession
 from engine.remote.driver import Driver, NotDone
 from engine.remote.messages import TakeControls
 from engine.run import events as ev
-from engine.run.commands import Command, Pause, Resume, StepOnce, Stop
+from engine.run.commands import (
+    Command,
+    InjectTemplate,
+    MakeEdit,
+    Pause,
+    Resume,
+    StepOnce,
+    Stop,
+    WriteNote,
+)
+from engine.run.edits import SetOption
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
 from engine.storage.lock import read_owner
@@ -401,3 +411,69 @@ def test_a_template_is_measured_on_the_test_split_for_whoever_asks(
             script(Action.TEST, *wrong)
     measured = [e for e in read_journal(session.folder).events if isinstance(e, ev.TestMeasured)]
     assert [e.author for e in measured if e.subject == "asked"] == ["a script"]
+
+
+def test_who_only_watches_keeps_the_controls_from_nobody(session, script) -> None:
+    script(Action.PAUSE)
+    with Driver(session.folder, "a watch", seconds=None, watches=True) as watching:
+        assert watching.session.controls.holder is None
+        stepped = script.one(Action.STEP)
+        assert stepped["done"], stepped
+        kinds = []
+        while "step-finished" not in kinds:
+            kinds.append(watching.next_news().kind)
+        assert script.one(Action.STATUS)["screens"] == {"names": ["a watch"], "controls": None}
+        watching.session.send(TakeControls())  # it can't, and loses nothing
+        assert script.one(Action.RESUME)["done"]
+
+
+def test_a_script_waits_for_another_one_and_is_told_of_its_own_command(session, script) -> None:
+    script(Action.PAUSE)
+    with Driver(session.folder, "another script") as first:
+        answers: list[Any] = []
+        second = threading.Thread(target=lambda: answers.append(script.one(Action.ALPHA, "0.75")))
+        second.start()
+        wait_until(lambda: len(_screens(session.folder)) > 2)
+        edit = SetOption(key="steering.alpha", value=0.25)
+        made = first.do(MakeEdit(edit=edit))
+        assert made.edit == edit and not answers
+    second.join(CEILING_SECONDS)
+    assert answers[0]["done"] and answers[0]["edit"]["edit"] == "steering.alpha = 0.75"
+
+
+def test_what_was_not_waited_for_is_no_answer_to_the_next_command(session, script) -> None:
+    """Edits that are made late, with another one's author or value, between two commands."""
+    script(Action.PAUSE)
+    with Driver(session.folder, "a script") as driver:
+        for key in ("top_k", "top_p"):
+            session.send(MakeEdit(edit=SetOption(key=f"sampling.{key}", value=1), author="late"))
+        session.send(InjectTemplate(text="a late photo of a <category>.", author="late"))
+        session.send(WriteNote(text="late"))
+        made = driver.do(MakeEdit(edit=SetOption(key="sampling.top_k", value=1), author="me"))
+        assert made.author == "me"
+        assert driver.do(InjectTemplate(text=f'"{MINE}"', author="me")).template == MINE
+        assert driver.do(WriteNote(text=" mine ")).text == "mine"
+
+
+@pytest.mark.parametrize("ends", [Stop(), Resume()])
+def test_a_note_of_the_last_moment_is_written_whoever_is_there_to_do_it(
+    tmp_path: Path, kept: Kept, capsys: pytest.CaptureFixture[str], ends: Command
+) -> None:
+    """The engine has obeyed its last command when the note comes to it."""
+    with served(tmp_path / "run", kept, None, "steps=1") as session:
+        session.send(Pause())
+        session.start()
+        wait_until(lambda: session.state.status == "paused")
+        deaf = Driver(session.folder, "a script", CEILING_SECONDS, watches=True)
+        obey = session._obeyer.put
+        session._obeyer.put = lambda command: None  # it comes after the last look
+        sent = threading.Timer(0.0, lambda: notes.append(deaf.do(WriteNote(text="at the end"))))
+        notes: list[ev.Noted] = []
+        sent.start()
+        wait_until(lambda: deaf.session._sent_notes._sent)
+        obey(ends)
+        sent.join(CEILING_SECONDS)
+    assert [note.text for note in notes] == ["at the end"]
+    written = [e for e in read_journal(session.folder).events if isinstance(e, ev.Noted)]
+    assert written == notes
+    assert [note.text for note in deaf.state.notes] == ["at the end"]
