@@ -59,6 +59,8 @@ class EditorScreen(Dialog[list[Edit]]):
         width: 90%; height: 90%; max-width: 140;
         border: round $accent; padding: 0 1; background: $surface;
         TextArea, TextArea:focus { height: 1fr; display: none; border: none; padding: 0; }
+        Tab { color: $text-muted; }
+        Tab.-active { color: $foreground; }
         TextArea.-shown { display: block; }
         #when { width: 1fr; color: $text-muted; height: auto; }
     }

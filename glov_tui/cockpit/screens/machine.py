@@ -44,7 +44,7 @@ class _Lines(TextView):
         .spans--steer { background: $warning; color: auto 100%; }
         .spans--score { background: $success; color: auto 100%; }
         .spans--wait { background: $error; color: auto 100%; }
-        .spans--journal { background: $foreground 45%; color: auto 100%; }
+        .spans--journal { background: $foreground 33%; color: auto 100%; }
         .spans--other { background: $foreground 20%; color: auto 100%; }
         .spans--test { background: $secondary; color: auto 100%; }
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 from textual.app import App, ComposeResult
@@ -13,6 +14,7 @@ from glov_tui.cockpit.lab.heat import LEVELS, ramp
 from glov_tui.cockpit.themes import DEFAULT, THEMES, begin_in_colours
 from glov_tui.widgets.heat_table import HeatCell, HeatTable
 from tests.support.colours import VISIONS, ciede2000, contrast, seen_distance
+from tests.support.sessions import BEST, HeldSession, cockpit, loaded, one_step, settle
 
 ROLES = ("success", "warning", "error", "accent", "secondary")
 GROUNDS = ("background", "surface", "panel")
@@ -46,8 +48,10 @@ def test_the_measure_is_the_published_one(one, other, difference) -> None:
 @pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
 def test_states_are_told_apart(theme: Theme) -> None:
     drawn = theme.to_color_system().generate() | theme.variables
-    for vision, (one, other) in itertools.product(visions(theme), itertools.combinations(ROLES, 2)):
-        seen = seen_distance(drawn[f"text-{one}"], drawn[f"text-{other}"], vision)
+    colours = {role: drawn[f"text-{role}"] for role in ROLES} | {"text": drawn["foreground"]}
+    pairs = itertools.combinations(colours, 2)
+    for vision, (one, other) in itertools.product(visions(theme), pairs):
+        seen = seen_distance(colours[one], colours[other], vision)
         assert seen >= TOLD_APART, f"{one} and {other} with {vision}: {seen:.1f}"
 
 
@@ -58,6 +62,36 @@ def test_every_text_is_readable(theme: Theme) -> None:
     for role, ground in itertools.product(("foreground", *ROLES), GROUNDS):
         text = drawn[role if role == "foreground" else f"text-{role}"]
         assert contrast(text, drawn[ground]) >= least, f"{role} on {ground}"
+
+
+def texts_on(app: App) -> list[tuple[str, str, str]]:
+    """Every piece of text that is drawn, its colour and the one behind it; no lines, bars, dots."""
+    found = []
+    for strip in app.screen._compositor.render_strips():
+        for segment in strip:
+            style = segment.style
+            text = "".join(c for c in segment.text if c.isalnum())
+            if not text or style is None or style.color is None or style.bgcolor is None:
+                continue
+            front, back = (Color.from_rich_color(c).hex6 for c in (style.color, style.bgcolor))
+            found.append((text, back, front) if style.reverse else (text, front, back))
+    return found
+
+
+@pytest.mark.parametrize("keys", ["", "e", "o", "f", "M", "C"], ids=lambda keys: keys or "panes")
+async def test_what_is_drawn_is_readable_in_every_theme(tmp_path: Path, keys: str) -> None:
+    """The colours of widgets of Textual too, dim ones, and those of a selection."""
+    run = HeldSession(tmp_path, *loaded(), *one_step(1, {BEST: 7, "an old <category>.": 5}, BEST))
+    async with cockpit(run, (120, 40)) as (pilot, app):
+        await pilot.press(*keys)
+        for theme in THEMES:
+            app.theme = theme.name
+            await settle(pilot)
+            least = HIGH_CONTRAST if theme.name.startswith("high-contrast") else LEAST_CONTRAST
+            seen = texts_on(app)
+            assert len(seen) > 5
+            for text, front, back in seen:
+                assert contrast(front, back) >= least, (theme.name, text, front, back)
 
 
 class HeatApp(App[None]):
