@@ -14,12 +14,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.analysis.evaluate import Subject
+from engine.analysis.pasted import lines_of_items, numbered_texts
 from engine.common.errors import DataError
 from engine.common.names import quoted
 from engine.common.text_file import read_text
@@ -32,7 +32,6 @@ from engine.vlm.task import Task
 _LONGEST = 16 * 2**20
 """Bytes of a file: the result of a long run has thousands of templates."""
 
-_CODE = re.compile(r"""(?:lambda \w+ ?: ?)?[fr]?(?P<quote>["'])(?P<text>.*)(?P=quote),?""")
 _COLUMN = "template"
 _WHAT_FORMS = (
     "it should be a list of texts, or of objects with a key template, or what glov prints with "
@@ -127,13 +126,8 @@ def _read(path: Path, text: str) -> Iterator[_Found]:
 
 
 def _lines(text: str) -> Iterator[_Found]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        line = line.strip()
-        code = _CODE.fullmatch(line)
-        if code is not None:
-            line = code["text"].replace(f"\\{code['quote']}", code["quote"])
-        if line:
-            yield _Found(f"line {number}", (line,))
+    for number, line in numbered_texts(text):
+        yield _Found(f"line {number}", (line,))
 
 
 # -- JSON ------------------------------------------------------------------------------------
@@ -147,7 +141,7 @@ def _json(path: Path, text: str) -> Iterator[_Found]:
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits, deep lists
         raise DataError(f"{path}: this can't be read as JSON: {error}") from None
     if isinstance(document, list):
-        lines = _lines_of_items(text)
+        lines = lines_of_items(text)
         items = enumerate(zip(document, lines, strict=True), start=1)
         yield from (_item(path, f"line {line}, item {n}", one) for n, (one, line) in items)
     elif isinstance(document, Mapping):
@@ -165,25 +159,6 @@ def _json_lines(path: Path, text: str) -> Iterator[_Found]:
         except (ValueError, RecursionError) as error:
             said = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
             raise DataError(f"{path}, line {number}: this is no JSON: {said}") from None
-
-
-def _lines_of_items(text: str) -> list[int]:
-    """The line on which each item of a list begins; ``text`` is a whole JSON list."""
-    decoder, line = json.JSONDecoder(), 1
-    lines: list[int] = []
-    at = seen = text.index("[") + 1
-    line += text.count("\n", 0, at)
-    while True:
-        at = _WHITE.match(text, at).end()  # type: ignore[union-attr]  # it matches nothing too
-        if text[at] == "]":
-            return lines
-        line += text.count("\n", seen, at)
-        seen = at
-        lines.append(line)
-        _, at = decoder.raw_decode(text, at)
-
-
-_WHITE = re.compile(r"[\s,]*")
 
 
 def _item(path: Path, where: str, item: Any) -> _Found:

@@ -44,7 +44,9 @@ class TrainScorer:
     @cached_property
     def order(self) -> tuple[int, ...]:
         """Indices of the training images in the order of a race."""
-        return race_order(self.fitness.images("train"), self.config.sample_seed)
+        sampled_with = self.config.data.sample_seed
+        seed = self.config.seed if sampled_with is None else sampled_with
+        return race_order(self.fitness.images("train"), seed)
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:

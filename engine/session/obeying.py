@@ -91,9 +91,12 @@ class Obeyer:
                     held.enter_context(self._publisher.clock.during("paused"))
                     paused = True
                 tests = paused and self._hold and self.tests.can_begin
-                command = self._next_command(wait=self._hold and not tests)
+                waits = self._has_to_score
+                command = self._next_command(wait=self._hold and not (tests or waits))
                 if command is not None:
                     self._do(command)
+                elif waits:
+                    self._score_next()
                 elif tests:
                     self.tests.measure(self._look_in_a_pause)
                 else:
@@ -136,7 +139,10 @@ class Obeyer:
             try:
                 command = self._commands.get(block=False)
             except queue.Empty:
-                return
+                if not self._has_to_score:
+                    return
+                self._score_next()
+                continue
             if isinstance(command, Stop | Resume | StepOnce | RunExperiment):
                 self._deferred.append(command)
                 raise Interrupted
@@ -149,20 +155,39 @@ class Obeyer:
                 self._do(command)
 
     def score_waiting(self) -> None:
-        """Score a person's templates, as soon as the models and the seed's score are there."""
-        if self.search is None or self._publisher.state.test("seed") is None:
-            return
-        while waiting := self._publisher.state.waiting:
-            try:
-                self._score_injected(self.search, waiting[0])
-            except JournalError:
-                raise
-            except Exception as error:
-                # It is let go: a run that fails of it would fail of it again at each resume.
-                if not isinstance(error, UserError):
-                    append_traceback(self._publisher.folder / LOG, error)
-                reason = str(error) or type(error).__name__
-                self._publish(ev.InjectionRefused(template=waiting[0].template, reason=reason))
+        """Score a person's templates that wait, as soon as the models and the seed's score are
+        there.
+
+        Raises:
+            StopRequested: if told to stop.
+        """
+        if self._has_to_score:
+            self.obey()
+
+    @property
+    def _has_to_score(self) -> bool:
+        """Whether a person's template waits, and the models and the seed's score are there."""
+        state = self._publisher.state
+        return bool(state.waiting) and self.search is not None and state.test("seed") is not None
+
+    def _score_next(self) -> None:
+        """Score the first of a person's templates that wait.
+
+        One at a time, and only when nothing else is asked: a list is in the journal as a whole
+        before the first of it is scored, and a pause or an end need not wait for all of it.
+        """
+        assert self.search is not None
+        injected = self._publisher.state.waiting[0]
+        try:
+            self._score_injected(self.search, injected)
+        except JournalError:
+            raise
+        except Exception as error:
+            # It is let go: a run that fails of it would fail of it again at each resume.
+            if not isinstance(error, UserError):
+                append_traceback(self._publisher.folder / LOG, error)
+            reason = str(error) or type(error).__name__
+            self._publish(ev.InjectionRefused(template=injected.template, reason=reason))
 
     def _publish(self, *events: ev.Event) -> None:
         self._publisher.publish(*events)
@@ -238,7 +263,6 @@ class Obeyer:
         self._publish(
             ev.TemplateInjected(step=state.step, template=parsed.template, **_asked(command))
         )
-        self.score_waiting()
 
     def _note(self, command: WriteNote) -> None:
         problem = note_problem(self._publisher.state, command)
@@ -305,7 +329,10 @@ class Obeyer:
             try:
                 command = self._commands.get(block=False)
             except queue.Empty:
-                return False
+                if not self._has_to_score:
+                    return False
+                self._score_next()
+                continue
             if isinstance(command, EndExperiment):
                 return True
             if isinstance(command, Stop | Resume | StepOnce | RunExperiment):

@@ -9,14 +9,13 @@ import time
 from collections.abc import Callable
 from itertools import takewhile
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from textual import on
 from textual.screen import Screen
 
 from engine.common.files import write_atomic
 from engine.common.ownership import why_denied
-from engine.prompts.message import Accept
 from engine.prompts.template import normalise
 from engine.run.commands import (
     Command,
@@ -33,7 +32,6 @@ from engine.run.events import Edited, EditUndone
 from engine.run.state import RunState
 from engine.session.interface import Session
 from engine.vlm.families import task_of
-from engine.vlm.task import Task
 from glov_tui.cockpit import choices
 from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.cockpit.notices import NoticesApp
@@ -42,6 +40,10 @@ from glov_tui.common.glyphs import ASCII, UNICODE
 from glov_tui.common.text import clean
 from glov_tui.terminal.external_editor import edit_text
 from glov_tui.terminal.governor import Governor
+
+if TYPE_CHECKING:
+    from glov_tui.cockpit.injecting import Sorted
+    from glov_tui.cockpit.screens.injected import AskedList
 
 T = TypeVar("T")
 
@@ -78,7 +80,7 @@ class RunActions(NoticesApp):
     governor: Governor
     _expected: RunState | None = None
     _expected_at = 0.0
-    _last_list: tuple[dict[str, tuple[str, bool]], float] | None = None  # for ``InjectedScreen``
+    _last_list: AskedList | None = None  # that was injected, for ``InjectedScreen``
     _injected: dict[str, bool]  # by key; whether the template was scored before
 
     def _repaint(self, state: RunState, *, by_user: bool = False) -> None:
@@ -205,53 +207,56 @@ class RunActions(NoticesApp):
         def done(edits: list[Edit] | None) -> None:
             self._edit(*(edits or []))
 
-        state, folder = self.session.state, self.session.folder
-        self._open(EditorScreen(state, folder, self.may_drive, self._edit_externally), done)
+        self._open(EditorScreen(self.session.state, self.may_drive, self._edit_externally), done)
 
     def _edit_externally(self, text: str) -> str | None:
         return edit_text(self, text)
 
     def action_inject(self) -> None:
         """Type templates to be scored at once; the field begins with the selected one."""
+        from glov_tui.cockpit.injecting import Reader
         from glov_tui.cockpit.screens.inject import InjectScreen
 
         config = self.session.state.config
         if config is None:  # of a run that has not begun
             return
-        accept, task = config.proposal.accept, task_of(config.vlm)
+        reader = Reader(config.proposal.accept, task_of(config.vlm))
 
-        def done(lines: list[str] | None) -> None:
-            if lines and len(lines) > 1:
-                self._inject_all(lines, accept, task)
-            elif lines:
-                self._inject(lines[0], accept, task)
+        def done(found: Sorted | None) -> None:
+            if found is None:
+                return
+            lines = {line: reader.read(line).template for line in found.usable}
+            if len(lines) == 1 and not found.wrong:
+                self._inject(*next(iter(lines.items())))
+            else:
+                self._inject_all(lines, found)
 
         selected = self.session.state.find(self._selected() or "")
         template = selected.text if selected is not None else ""
         state = lambda: self.session.state  # noqa: E731
-        self._open(InjectScreen(self.may_drive, accept, task, state, template), done)
+        self._open(InjectScreen(self.may_drive, reader, state, template), done)
 
-    def _inject(self, text: str, accept: Accept, task: Task) -> None:
+    def _inject(self, line: str, template: str) -> None:
         """Send a template, and show what comes of it as soon as it is known."""
-        key = normalise(task.read(text, accept=accept).template or text)
+        key = normalise(template)
         known = self.session.state.find(key) is not None
-        self._send(InjectTemplate(text=text))
+        self._send(InjectTemplate(text=line))
         self._injected[key] = known
 
-    def _inject_all(self, lines: list[str], accept: Accept, task: Task) -> None:
+    def _inject_all(self, lines: dict[str, str], found: Sorted) -> None:
         """Send several templates, and show what comes of them in a table."""
-        from glov_tui.cockpit.injecting import key_of
+        from glov_tui.cockpit.screens.injected import AskedList
 
         state = self.session.state
-        keys = {key_of(line, accept, task): line for line in lines}
-        asked = {key: (line, state.find(key) is not None) for key, line in keys.items()}
-        new = [line for line, was_known in asked.values() if not was_known]
+        templates = {normalise(read): read for read in lines.values()}
+        known = frozenset(key for key in templates if state.find(key) is not None)
+        new = [line for line, read in lines.items() if normalise(read) not in known]
         for line in new[:-1]:
             self.session.send(InjectTemplate(text=line))
         if new:  # what comes of the last one is looked at closely
             self._send(InjectTemplate(text=new[-1]))
         before = state.best.accuracy if state.best is not None else 0.0
-        self._last_list = asked, before
+        self._last_list = AskedList(templates, known, before, found.wrong, found.twice)
         self.action_injected()
 
     def action_injected(self) -> None:
@@ -263,8 +268,7 @@ class RunActions(NoticesApp):
             self.notify(f"No list of templates was injected from this screen ({key}).", timeout=5)
             return
         glyphs = ASCII if self.ascii_only else UNICODE
-        asked, before = self._last_list
-        self._open(InjectedScreen(asked, before, lambda: self.session.state, glyphs))
+        self._open(InjectedScreen(self._last_list, lambda: self.session.state, glyphs))
 
     def _show_injected(self, state: RunState) -> None:
         """Select templates of a person that were scored, and say where they stand."""

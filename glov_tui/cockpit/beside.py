@@ -50,6 +50,8 @@ class BesideActions(LookActions):
         super()._set_layout()
         for view in self.screen_stack[0].query(BesideView):
             had_focus = view.has_focus
+            if self._find_line is not None and self._wants_details:
+                self._find_line.give_room(view, self._beside > 0)
             view.display = self._beside > 0
             if self._beside:
                 view.styles.width = self._beside

@@ -66,6 +66,13 @@ class FindActions(PaneLayout):
         next_one, before, other = (bound_key(self, name) for name in names)
         line.begin(pane, (next_one, before, other))
 
+    def action_show_pane(self, name: str) -> None:
+        """Go to a pane; a search whose text has no room ends with that."""
+        line = self._find_line
+        if line is not None and line.lost_its_view:
+            line.end(back=False)
+        super().action_show_pane(name)
+
     def action_find_next(self, by: int) -> None:
         """The next place, or the one before; of filtered templates the next row."""
         line, filtered = self._find_line, self._filtered

@@ -2,7 +2,8 @@
 
 While it is shown a search is open. It is typed into first; after enter the text has the focus
 again, and the owner's keys call ``go``. Escape while typing brings back what was shown before;
-later it leaves the text where it is, as less and vim do.
+later it leaves the text where it is, as less and vim do. Enter without a text looks for the last
+one again.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class FindLine(Horizontal):
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self._view: TextView | None = None
+        self._has_room = True  # the view is in view
+        self._last = ""  # that was looked for
         self._keys = ("n", "N", "/")
 
     def compose(self) -> ComposeResult:
@@ -84,7 +87,7 @@ class FindLine(Horizontal):
         if not self.is_open:
             field.value = ""
             view.find("")
-        self._view = view
+        self._view, self._has_room = view, True
         next_one, before, _ = self._keys
         self._say(f"enter: go on with {next_one} and {before}   esc: back")
         self.add_class("-open")
@@ -93,8 +96,26 @@ class FindLine(Horizontal):
 
     def go(self, by: int) -> None:
         """To the next place, or the one before."""
-        if self._view is not None:
+        if self._view is not None and self._has_room:
             self._view.find_next(by)
+
+    def give_room(self, view: TextView, has_room: bool) -> None:
+        """Tell that a view went as it has no room now, or came back.
+
+        The search stays open without its view, for the keys that go on must not become others
+        under the hands of the person who presses them.
+        """
+        if view is not self._view or has_room == self._has_room:
+            return
+        self._has_room = has_room
+        self._say(self._going_on if has_room else "no room for what was searched   esc end")
+        if has_room:
+            view.focus()
+
+    @property
+    def lost_its_view(self) -> bool:
+        """Whether what is searched has no room now."""
+        return self.is_open and not self._has_room
 
     def action_go(self, by: int) -> None:
         """The same by a key."""
@@ -114,13 +135,13 @@ class FindLine(Horizontal):
 
     def focus_went_to(self, focused: Widget | None) -> None:
         """A search ends where the person goes elsewhere: its keys must not hold there."""
-        own = self._view is None or focused is None or focused is self._view
+        own = focused is None or focused is self._view or not (self.is_open and self._has_room)
         if not own and focused is not None and self not in focused.ancestors_with_self:
             self.end(back=False)
 
     def _say(self, hint: str) -> None:
         line = self.query_one("#find-keys", Static)
-        line.update(hint if self.app.size.width >= 80 else "")
+        line.update(hint if self.app.size.width >= 80 or not self._has_room else "")
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
@@ -133,10 +154,19 @@ class FindLine(Horizontal):
         event.stop()
         if self._view is None:
             return
-        if not event.value:
+        if not event.value and not self._last:
             self.end(back=True)
             return
-        next_one, before, other = self._keys
-        self._say(f"{next_one} next   {before} before   {other} other   esc end")
+        if not event.value:
+            with self.prevent(Input.Changed):
+                event.input.value = self._last
+            self._view.find(self._last)
+        self._last = event.input.value
+        self._say(self._going_on)
         self._view.focus()
         self.post_message(self.Changed(True))
+
+    @property
+    def _going_on(self) -> str:
+        next_one, before, other = self._keys
+        return f"{next_one} next   {before} before   {other} other   esc end"

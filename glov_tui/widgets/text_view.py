@@ -48,6 +48,7 @@ class TextView(SpanView):
         self._wanted: str | None = None  # that is looked for; None: no search is open
         self._hits: list[Hit] = []
         self._hit = 0  # the number of the one that is looked at
+        self._around = ""  # how the one was come to, where that was past an end
         self._looked_from = 0  # the row at the top when the search began
         self._foot: Widget | None = None
         self._foot_text = ""
@@ -66,6 +67,7 @@ class TextView(SpanView):
         title = self._heading
         if self._wanted:
             at = f"{self._hit + 1}/{len(self._hits)}" if self._hits else "not found"
+            at += self._around
             title = f"{title}  {at}"
         if title != self.border_title:
             self.border_title = title
@@ -119,7 +121,7 @@ class TextView(SpanView):
         if self._wanted is None:
             self._looked_from = self.scroll_offset.y
             self._heading = self._heading or self.border_title or ""
-        self._wanted = wanted
+        self._wanted, self._around = wanted, ""
         self._hits = hits_in(self._lines, wanted)
         first_line = max(0, bisect_right(self._first_rows, self._looked_from) - 1)
         at = bisect_left([hit.line for hit in self._hits], first_line)
@@ -129,14 +131,17 @@ class TextView(SpanView):
     def find_next(self, by: int) -> None:
         """Show the next place, or the one before; behind the last is the first."""
         if self._hits:
-            self._hit = (self._hit + by) % len(self._hits)
+            to = self._hit + by
+            self._hit = to % len(self._hits)
+            came = ", from the top" if to > 0 else ", from the end"
+            self._around = came if to != self._hit else ""
             self._show_hit()
 
     def end_find(self, back: bool = False) -> None:
         """Mark nothing any more; ``back`` shows again what was shown when the search began."""
         if self._wanted is None:
             return
-        self._wanted, self._hits, self._hit = None, [], 0
+        self._wanted, self._hits, self._hit, self._around = None, [], 0, ""
         self._show_title()
         self._rewrap()
         if back:

@@ -461,3 +461,22 @@ def test_what_can_not_be_folded_is_not_journaled(run_folder: Path, kept: Kept) -
         )
     assert read_journal(run_folder).events == before
     session.close()
+
+
+def test_a_list_is_in_the_journal_as_a_whole_before_any_of_it_is_scored(
+    run_folder: Path, kept: Kept
+) -> None:
+    texts = [f"a photo of a <category> seen from {n} metres." for n in range(2, 6)]
+    injects = [InjectTemplate(text=text) for text in texts]
+    watch = Watch()
+    watch.at(is_kind(ev.StepFinished, 1), *injects)
+    watch.at(lambda e: isinstance(e, ev.TemplateScored) and e.origin == "human", Stop())
+    session = start(run_folder, watch, kept=kept)
+    assert session.wait(CEILING_SECONDS) and session.state.status == "stopped"
+    state = session.state
+    assert [event.template for event in state.waiting] == texts[1:], "an end waits for no list"
+    again = LocalSession.resume(run_folder, kept=kept)
+    again.start()
+    state = finish(again)
+    human = [t.text for t in state.templates if t.origin == "human"]
+    assert human == texts and not state.waiting

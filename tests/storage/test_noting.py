@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 from pathlib import Path
@@ -134,3 +136,8 @@ def test_reports_and_exports_have_the_notes_and_no_harm(ended: Path) -> None:
     assert isinstance(document, str) and "\x1b" not in document
     (row,) = json.loads(document)["notes"]
     assert (row["template"], row["text"]) == ("template 1 of <category>", HOSTILE)
+    table = FORMATS["csv"].load()(run)
+    assert isinstance(table, str) and "\x1b" not in table
+    rows = {row["template"]: row["notes"] for row in csv.DictReader(io.StringIO(table))}
+    assert rows.pop("template 1 of <category>").startswith("ada: <script>alert(1)")
+    assert not any(rows.values())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 
 from engine.analysis.export.exported import Exported
 from engine.common.harmless import clean
@@ -46,6 +46,7 @@ COLUMNS = (
     "ensemble_high",
     "ensemble_images",
     "ensemble_probability",
+    "notes",  # of people on the template, oldest first; those on steps and the run are in JSON
 )
 
 
@@ -55,6 +56,11 @@ def write(run: Exported) -> str:
     ensemble = state.test("ensemble")
     members = Counter(ensemble.templates if ensemble else ())
     tested = {t.templates[0]: t for t in state.tests if t.subject != "ensemble" and t.templates}
+    notes: defaultdict[str, list[str]] = defaultdict(list)
+    for note in state.notes:
+        if note.template is not None:
+            author = f"{note.author}: " if note.author else ""
+            notes[note.template].append(author + " / ".join(note.text.splitlines()))
     rows: list[list[Cell]] = [
         [
             *(rank, text_cell(t.text), t.accuracy, *t.interval, t.n, t.probability, t.margin),
@@ -62,6 +68,7 @@ def write(run: Exported) -> str:
             *_test(tested.get(t.text)),
             tested[t.text].subject if t.text in tested else None,
             *_test(ensemble if members[t.text] else None),
+            text_cell(" | ".join(notes[t.key])),
         ]
         for rank, t in enumerate(state.ranking, 1)
     ]

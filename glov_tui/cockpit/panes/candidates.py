@@ -78,6 +78,7 @@ class CandidatesPane(ItemView):
         self._replies: list[Line] = []
         self._state = RunState()
         self._prefix = ""  # of templates, that is folded
+        self._unfolds = False  # as something is looked for, which may be in what is folded
         self._parts: dict[str, TemplateSoFar] = {}  # by the template's key
         self._read: dict[int, CandidateProposed] = {}  # the replies of the attempt that were read
 
@@ -119,7 +120,7 @@ class CandidatesPane(ItemView):
         digits = len(str(n))
         earlier = (clean(t.text) for t in state.ranking if t.first.step < state.step)
         is_low = self.scrollable_content_region.height < ROOMY * n
-        self._prefix = shared_prefix(earlier) if is_low else ""
+        self._prefix = shared_prefix(earlier) if is_low and not self._unfolds else ""
         self._replies = []
         for i in range(n):
             number: Span = (f"{i + 1:>{digits}} ", "dim")
@@ -132,6 +133,21 @@ class CandidatesPane(ItemView):
         """Wrap at the new width, and fold where there is less room."""
         self._rewrap()
         if self._replies:
+            self.show(self._state)
+
+    def find(self, wanted: str) -> None:
+        """Look for a text in all there is: nothing is folded meanwhile."""
+        self._fold(False)
+        super().find(wanted)
+
+    def end_find(self, back: bool = False) -> None:
+        """Fold again."""
+        super().end_find(back)
+        self._fold(True)
+
+    def _fold(self, folds: bool) -> None:
+        if self._unfolds == folds:
+            self._unfolds = not folds
             self.show(self._state)
 
     @property

@@ -12,10 +12,9 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Label, TextArea
 
-from engine.prompts.message import Accept
+from engine.analysis.pasted import texts_in
 from engine.run.state import RunState
-from engine.vlm.task import Task
-from glov_tui.cockpit.injecting import Sorted, problem_of, sort_out
+from glov_tui.cockpit.injecting import MOST, Numbered, Reader, Sorted, outlook, problem_of, sort_out
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.cockpit.screens.path import PathScreen
 from glov_tui.common.text import clean
@@ -23,6 +22,7 @@ from glov_tui.common.text import clean
 LONG_KEYS = "enter: score, ctrl+j: one more line, f3: a file, escape: cancel"
 SHORT_KEYS = "enter: score, ctrl+j: line, f3: file, esc: leave"
 NARROW = 78  # cells, below which the long ones don't fit
+LOOK_SECONDS = 0.03  # that lines are read for at a time: keys come first
 
 
 class TemplatesArea(TextArea):
@@ -45,15 +45,14 @@ class TemplatesArea(TextArea):
         self.insert("\n")
 
 
-class InjectScreen(Dialog[list[str]]):
+class InjectScreen(Dialog[Sorted]):
     """One template a line; says while typing which can be scored, were scored, or can't be.
 
-    The result are the templates as they were typed, without those that can't be scored; none where
-    the dialog was cancelled.
+    The result are the lines by what can come of them; none where the dialog was cancelled.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss([])", "Cancel"),
+        Binding("escape", "dismiss(None)", "Cancel"),
         Binding("f3", "file", "A file", priority=True, tooltip="Add the templates of a file"),
     ]
     DEFAULT_CSS = """
@@ -69,26 +68,24 @@ class InjectScreen(Dialog[list[str]]):
     def __init__(
         self,
         may_save: Callable[[], bool],
-        accept: Accept,
-        task: Task,
+        reader: Reader,
         state: Callable[[], RunState],
         template: str = "",
     ) -> None:
         """
         Args:
             may_save: says, and tells the person, where nothing can be sent from here now.
-            accept: as ``proposal.accept`` of the run.
-            task: of its VLM.
+            reader: of templates, as the run reads them.
             state: of the run, as it is now.
             template: to begin with; typing replaces it.
         """
         super().__init__()
         self._may_save = may_save
-        self._accept = accept
-        self._vlm_task = task
+        self._reader = reader
         self._state = state
         self._template = template
-        self._asked: list[str] = []  # lines of which the usable ones are sent at the next enter
+        self._asked: Numbered = []  # lines of which the usable ones are sent at the next enter
+        self._looks_on = False  # lines are read at the next look, too
 
     def compose(self) -> ComposeResult:
         """The lines, and what is to be said of them."""
@@ -106,34 +103,50 @@ class InjectScreen(Dialog[list[str]]):
         area.focus()
         self._say()
 
-    def _lines(self) -> list[str]:
-        lines = self.query_one(TemplatesArea).text.splitlines()
-        return [line.strip() for line in lines if line.strip()]
+    def _lines(self) -> Numbered:
+        return texts_in(self.query_one(TemplatesArea).text)
 
-    def _sorted(self, lines: list[str]) -> Sorted:
-        return sort_out(lines, self._state(), self._accept, self._vlm_task)
+    def _left(self, lines: Numbered) -> int:
+        """Read lines for a moment; so many are to be read yet."""
+        return self._reader.look_at(lines, LOOK_SECONDS) if len(lines) <= MOST else 0
 
     @on(TextArea.Changed)
     def _say(self) -> None:
         lines = self._lines()
-        if len(lines) > 1:
-            said = self._sorted(lines).describe()
+        if left := self._left(lines):
+            said = f"Reading {len(lines):,} lines: {left:,} to go."
+            if not self._looks_on:
+                self._looks_on = True
+                self.set_timer(LOOK_SECONDS, self._say_on)
+        elif 1 < len(lines) <= MOST:
+            said = sort_out(lines, self._state(), self._reader.read).describe()
         else:
-            said = problem_of(lines, self._accept, self._vlm_task) or "Can be scored."
+            said = problem_of(lines, self._reader) or outlook(lines[0][1], self._reader)
         self.query_one("#problem", Label).update(said)
+
+    def _say_on(self) -> None:
+        self._looks_on = False
+        self._say()
 
     @on(TemplatesArea.Done)
     def _done(self) -> None:
         lines = self._lines()
-        problem = problem_of(lines, self._accept, self._vlm_task)
-        found = self._sorted(lines)
-        if problem is not None and not (found.new and lines == self._asked):
-            if found.new:
+        if self._left(lines):
+            self.notify("The lines are still being read.", timeout=4)
+            return
+        problem = problem_of(lines, self._reader)
+        if len(lines) > MOST:
+            self.notify(problem or "", severity="warning", timeout=6)
+            return
+        found = sort_out(lines, self._state(), self._reader.read)
+        if problem is not None and not (found.usable and lines == self._asked):
+            if found.usable:
                 self._asked = lines
-                problem = f"{problem} Enter once more scores the other {len(found.new)}."
+                more = f"scores the other {len(found.new):,}" if found.new else "shows the others"
+                problem = f"{problem} Enter once more {more}."
             self.notify(problem, severity="warning", markup=False, timeout=6)
         elif self._may_save():
-            self.dismiss(list(found.usable))
+            self.dismiss(found)
 
     def action_file(self) -> None:
         """Add the templates of a file, as `glov eval --templates` takes them."""
@@ -150,11 +163,18 @@ class InjectScreen(Dialog[list[str]]):
         from engine.common.user_path import user_path
 
         try:
-            texts = read_texts(user_path(text.strip()))
-        except UserError as error:
+            path = user_path(text.strip())
+            if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe may say nothing
+                raise UserError(f"{path} can't be read: it is no file, but a device or a pipe")
+            texts = read_texts(path)
+            if len(texts) > MOST:
+                raise UserError(
+                    f"{path} has {len(texts):,} templates: at most {MOST:,} can be injected at once"
+                )
+        except (UserError, OSError) as error:
             self.notify(clean(str(error)), severity="error", markup=False, timeout=10)
             return
         area = self.query_one(TemplatesArea)
-        before = [] if area.text == self._template else self._lines()
+        before = [] if area.text == self._template else [line for _, line in self._lines()]
         area.load_text("\n".join([*before, *(clean(one) for one in texts)]))
         self._say()

@@ -69,7 +69,8 @@ class LabBookScreen(Dialog[None]):
 
     def on_mount(self) -> None:
         """Show what there is, and what comes."""
-        self.query_one(RowTable).focus()
+        for table in self.query(RowTable):  # none while the app closes
+            table.focus()
         self.call_after_refresh(self._look)
         self.set_interval(LOOK_SECONDS, self._look)
 
@@ -79,7 +80,7 @@ class LabBookScreen(Dialog[None]):
 
     def _look(self) -> None:
         notes = self._state().notes
-        if notes == self._shown:
+        if notes == self._shown or not self.query(RowTable):
             return
         self._shown = notes
         newest = notes[::-1]

@@ -9,12 +9,14 @@ from textual.widgets import Input
 
 from engine.run import events as ev
 from engine.run.commands import StepOnce
+from glov_tui.cockpit.panes.beside import BesideView
 from glov_tui.cockpit.panes.candidates import CandidatesPane
 from glov_tui.cockpit.panes.examples import ExamplesPane
 from glov_tui.cockpit.panes.log import LogPane
 from glov_tui.cockpit.panes.meta_prompt import MetaPromptPane
 from glov_tui.widgets.find_line import FindLine
 from glov_tui.widgets.row_table import RowTable
+from tests.support.patience import until
 from tests.support.sessions import HeldSession, cockpit, edits, loaded, one_step, settle
 
 TEMPLATES = {f"a <category> in blue light, number {i}.": 5 + i % 3 for i in range(9)}
@@ -140,3 +142,69 @@ async def test_capitals_ask_for_themselves_in_the_filter_too(session) -> None:
         app.query_one(ExamplesPane).query_one(Input).value = "blue"
         await pilot.pause()
         assert len(app.query_one(RowTable).keys) == 9
+
+
+async def test_a_search_whose_text_has_no_room_any_more_does_not_let_n_drive(session) -> None:
+    async with cockpit(session, (200, 50)) as (pilot, app):
+        await pilot.press("D")
+        view, line = app.query_one(BesideView), app.query_one(FindLine)
+        await until(lambda: bool(view.plain), "the details")
+        view.focus()
+        await pilot.press("slash", *"a", "enter", "n")
+        assert view.hits and line.is_open
+        await pilot.resize_terminal(100, 30)
+        await pilot.pause()
+        assert not view.display and line.is_open
+        assert "no room" in str(app.query_one("#find-keys").render())
+        await pilot.press("n", "N", "n")
+        assert session.sent == []
+        await pilot.resize_terminal(200, 50)
+        await pilot.pause()
+        assert view.has_focus and "next" in str(app.query_one("#find-keys").render())
+        await pilot.resize_terminal(60, 20)
+        await pilot.pause()
+        await pilot.press("n", "escape", "n")
+        assert not line.is_open and session.sent == [StepOnce()]
+
+
+async def test_going_to_a_pane_ends_a_search_whose_text_has_no_room(session) -> None:
+    async with cockpit(session, (200, 50)) as (pilot, app):
+        await pilot.press("D")
+        view, line = app.query_one(BesideView), app.query_one(FindLine)
+        await until(lambda: bool(view.plain), "the details")
+        view.focus()
+        await pilot.press("slash", *"a", "enter")
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        await pilot.press("6")
+        assert not line.is_open
+
+
+async def test_going_round_is_said_and_enter_alone_looks_for_the_last_text(session) -> None:
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("6", "slash", *"odd, number 3", "enter")
+        log = app.query_one(LogPane)
+        await pilot.press(*["n"] * (len(log.hits) - log._hit))
+        assert "from the top" in log.border_title
+        await pilot.press("n")
+        assert "from the top" not in log.border_title
+        await pilot.press("N", "N")
+        assert log._hit == len(log.hits) - 1 and "from the end" in log.border_title
+        await pilot.press("escape", "slash", "enter")
+        assert log.is_searched and len(log.hits) == 11
+        await pilot.press("n")
+        assert session.sent == []
+
+
+async def test_what_is_folded_is_found_too(tmp_path) -> None:
+    begin = "a photo of a <category>, turned upside down,"
+    steps = [one_step(n, {f"{begin} number {n}{i}.": 5 for i in range(6)}) for n in (1, 2)]
+    held = HeldSession(tmp_path, *loaded(), *steps[0], *steps[1])
+    async with cockpit(held, (80, 24)) as (pilot, app):
+        await pilot.press("4")
+        pane = app.query_one(CandidatesPane)
+        await until(lambda: "…20." in pane.plain, "the replies, folded")
+        await pilot.press("slash", *"upside", "enter")
+        assert len(pane.hits) == 6
+        await pilot.press("escape")
+        assert "upside" not in pane.plain and "…20." in pane.plain

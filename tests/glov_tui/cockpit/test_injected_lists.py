@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+from textual.containers import Vertical
 from textual.widgets import Label, TextArea
 
+from engine.analysis.pasted import texts_in
 from engine.config.toml_file import load_config
 from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.commands import InjectTemplate
+from engine.run.edits import BanTemplate
 from engine.vlm.families import task_of
-from glov_tui.cockpit.injecting import sort_out
+from glov_tui.cockpit.injecting import MOST, Reader, sort_out
 from glov_tui.cockpit.screens.inject import InjectScreen
 from glov_tui.cockpit.screens.injected import InjectedScreen
 from glov_tui.widgets.row_table import RowTable
+from glov_tui.widgets.text_view import TextView
 from tests.support.patience import until
 from tests.support.sessions import HeldSession, cockpit, loaded, one_step, scored
 
@@ -33,9 +38,10 @@ def asked(number: int) -> ev.TemplateInjected:
 
 def test_each_line_is_new_known_twice_or_wrong(tmp_path: Path) -> None:
     config = load_config("demo")
-    found = sort_out(LIST, session(tmp_path).state, "usable", task_of(config.vlm))
+    reader = Reader("usable", task_of(config.vlm))
+    found = sort_out([*enumerate(LIST, 1)], session(tmp_path).state, reader.read)
     assert found.new == (ONE, TWO, THREE) and found.known == (SEED,)
-    assert found.twice == 1 and [number for number, _ in found.wrong] == [5]
+    assert found.twice == 1 and [number for number, *_ in found.wrong] == [5]
     assert found.describe() == (
         "Line 5: the template lacks the placeholder <category>. "
         "3 templates to score, 1 scored already, 1 there twice, 1 can't be."
@@ -65,17 +71,22 @@ async def test_a_pasted_list_is_sorted_sent_and_followed(tmp_path: Path) -> None
         await until(lambda: isinstance(app.screen, InjectedScreen), "the table")
         assert held.sent == [InjectTemplate(text=text) for text in (ONE, TWO, THREE)]
         table = app.screen.query_one(RowTable)
-        await until(lambda: len(table.keys) == 4, "a row for each")
-        assert "4 injected: 1 scored, 3 wait" in str(table.border_title)
+        await until(lambda: len(table.keys) == 5, "a row for each")
+        box = app.screen.query_one(Vertical)
+        assert "4 injected: 1 scored, 3 wait, 1 can't be, 1 there twice" in str(box.border_title)
         assert "(scored before)" in table.line(0) and "waits" in table.line(1)
         held.apply(asked(0), scored(ONE, 9, 1, "human"), asked(1))
-        await until(lambda: "2 scored, 2 wait" in str(table.border_title), "the first score")
+        await until(lambda: "2 scored, 2 wait" in str(box.border_title), "the first score")
         assert table.line(0).split()[:3] == ["1", "90.0%", "+40.0"]
         held.apply(ev.InjectionRefused(template=TWO, reason="it is too long for the VLM"))
-        await until(lambda: "1 refused" in str(table.border_title), "the refusal")
-        assert "refused: it is too long for the VLM" in table.line(3)
+        await until(lambda: "1 refused" in str(box.border_title), "the refusal")
+        assert "refused" in table.line(3) and "can't be" not in table.line(3)
+        await pilot.press("home", "down", "down", "down")
+        whole = app.screen.query_one(TextView)
+        assert whole.plain == f"Refused: it is too long for the VLM\n{TWO}"
+        await pilot.press("home")
         held.apply(asked(5), scored(THREE, 3, 1, "human"))
-        await until(lambda: "3 scored, 1 refused" in str(table.border_title), "all of it")
+        await until(lambda: "3 scored, 1 refused" in str(box.border_title), "all of it")
         assert [table.line(i).split()[2] for i in range(3)] == ["+40.0", "-10.0", "-20.0"]
         await pilot.press("escape")
         await pilot.pause()
@@ -120,3 +131,101 @@ def test_what_was_refused_is_kept_over_a_step_that_begins_again(tmp_path: Path) 
     held.apply(ev.StepStarted(step=2), asked(1), ev.InjectionRefused(template=TWO, reason="long"))
     held.apply(ev.RunFailed(message="x"), ev.RunReopened(versions={}))
     assert [normalise(e.template) for e in held.state.not_scored] == [normalise(TWO)]
+
+
+PASTED = """\ufeff- a dim <category>.
+
+[
+    lambda c: f'a wet {c}.',
+    "a red <category>.",
+]
+1. a Red {category}
+a <category> in {mood}
+none here"""
+
+
+async def test_a_paste_is_read_as_people_write_lists(tmp_path: Path) -> None:
+    held = session(tmp_path)
+    held.apply(ev.Edited(number=1, step=2, edit=BanTemplate(key=normalise(SEED), banned=True)))
+    async with cockpit(held) as (pilot, app):
+        await pilot.press("i")
+        typed(app, f"{PASTED}\n{SEED}")
+        await pilot.pause()
+        assert problem(app) == (
+            "Line 9: the template lacks the placeholder <category>. 4 templates to score, 1 scored "
+            "already (1 banned), 1 there twice, 1 can't be. Line 8: {mood} stays as it is."
+        )
+        await pilot.press("enter", "enter")
+        await until(lambda: isinstance(app.screen, InjectedScreen), "the table")
+        sent = [command.text for command in held.sent]
+        assert sent == [
+            "- a dim <category>.",
+            "a wet {c}.",
+            THREE.replace("wet", "red"),
+            "a <category> in {mood}",
+        ]
+        table = app.screen.query_one(RowTable)
+        await until(lambda: len(table.keys) == 6, "a row for each")
+        assert "(scored before, banned)" in table.line(0)
+        assert [table.line(i)[20:] for i in (1, 2)] == [ONE, "a wet <category>."]
+        assert "line 9" in table.line(5) and "none here" in table.line(5)
+
+
+def test_json_and_what_only_looks_like_it() -> None:
+    assert texts_in('[\n "a {}",\n {"template": "b\\n{}"}]') == [(2, "a {}"), (3, "b {}")]
+    assert texts_in("[class] alone\n[1, 2]") == [(1, "[class] alone"), (2, "[1, 2]")]
+    assert texts_in("{}\n[\n]\n") == [(1, "{}")]
+
+
+async def test_a_long_list_never_holds_the_screen_and_a_longer_one_is_refused(tmp_path) -> None:
+    held = session(tmp_path)
+    lines = [f"a <category> seen from {n} metres." for n in range(MOST)]
+    async with cockpit(held) as (pilot, app):
+        await pilot.press("i")
+        typed(app, "\n".join(lines))
+        await pilot.pause()
+        assert problem(app).startswith("Reading 1,000 lines: ")
+        await pilot.press("enter")
+        assert isinstance(app.screen, InjectScreen) and not held.sent
+        typed(app, "\n".join([*lines, "one more"]))
+        await pilot.pause()
+        await pilot.press("enter", "enter")
+        assert problem(app) == "1,001 lines: at most 1,000 templates can be injected at once."
+        assert isinstance(app.screen, InjectScreen) and not held.sent
+        typed(app, "\n".join(lines[:40]))
+        await until(lambda: problem(app) == "40 templates to score.", "all of them read")
+
+
+async def test_what_is_no_file_of_templates_is_said(tmp_path: Path) -> None:
+    held = session(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "long.txt").write_text("".join(f"a <category> {n}\n" for n in range(MOST + 1)))
+    (tmp_path / "binary.txt").write_bytes(bytes(range(256)))
+    async with cockpit(held) as (pilot, app):
+        await pilot.press("i")
+        screen = app.screen
+        typed(app, ONE)
+        for name, why in {
+            "pipe": "a device or a pipe",
+            "long.txt": "has 1,001 templates",
+            "binary.txt": "can't be read",
+            "": "can't be read",
+        }.items():
+            app.clear_notifications()
+            screen._add(str(tmp_path / name))
+            await pilot.pause()
+            assert any(why in n.message for n in app._notifications), name
+        assert screen.query_one(TextArea).text == ONE
+
+
+async def test_what_a_template_is_read_as_is_shown(tmp_path: Path) -> None:
+    async with cockpit(session(tmp_path)) as (pilot, app):
+        await pilot.press("i")
+        for line, said in {
+            ONE: "Can be scored.",
+            "- a dim {c}.": f"Can be scored, as: {ONE}",
+            "a <category>, [adjective]": "Can be scored. [adjective] stays as it is.",
+        }.items():
+            typed(app, line)
+            await pilot.pause()
+            assert problem(app) == said
