@@ -60,6 +60,8 @@ _IDS = {
     "anchor('negative')": "hold-negative",
     "find_next(1)": "find-next",
     "find_next(-1)": "find-before",
+    "go_to_run(-1)": "run-before",
+    "go_to_run(1)": "next-run",
 }
 _FIXED = ("pane", "end_find", "close_result")  # a key a pane; what escape does everywhere
 

@@ -77,6 +77,14 @@ def read_settings(
     return UserSettings(chosen, theme is not None, keys, (*problems, *wrong))
 
 
+def theme_of_user(themes: Iterable[str]) -> str | None:
+    """The theme to begin in, of the person's file or else of last time; None: nothing is chosen.
+
+    What is wrong in the file is for `read_settings` to say.
+    """
+    return read_settings((), {}, themes).theme
+
+
 def remember_theme(name: str) -> None:
     """Begin with this theme from now on.
 

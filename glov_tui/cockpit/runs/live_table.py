@@ -21,6 +21,7 @@ from textual.events import Resize
 
 from glov_tui.cockpit.notices import NoticesApp
 from glov_tui.cockpit.themes import begin_in_colours
+from glov_tui.cockpit.user_settings import theme_of_user
 from glov_tui.common.glyphs import ASCII, UNICODE
 from glov_tui.terminal.governor import Governor
 from glov_tui.terminal.screen_driver import screen_driver
@@ -71,6 +72,7 @@ class LiveTableApp(NoticesApp, Generic[S]):
     def __init__(self, terminal: Terminal | None, kib_per_second: float) -> None:
         super().__init__(driver_class=screen_driver() if terminal else None)
         begin_in_colours(self)
+        self.theme = theme_of_user(self.available_themes) or self.theme
         self._terminal = terminal
         ascii_only = terminal is not None and not terminal.unicode
         self.set_class(ascii_only, "-ascii")

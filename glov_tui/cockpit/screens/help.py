@@ -168,12 +168,11 @@ class HelpScreen(Dialog[None]):
 
     def _entries(self) -> Iterable[tuple[str, list[tuple[str, str]]]]:
         for title, bindings in self._groups:
-            rows: dict[str, str] = {}
+            rows: dict[str, dict[str, None]] = {}
             for binding in bindings:
                 key = self.app.get_key_display(binding)
-                about = binding.tooltip or binding.description
-                rows[key] = f"{rows[key]}; {about}" if key in rows else about
-            yield title, list(rows.items())
+                rows.setdefault(key, {})[binding.tooltip or binding.description] = None
+            yield title, [(key, "; ".join(abouts)) for key, abouts in rows.items()]
         yield "symbols", symbols(self._glyphs, lambda name: bound_key(self.app, name))
 
 

@@ -8,6 +8,9 @@ import pytest
 from textual.widgets import Static
 
 from engine.run.commands import Pause, StepOnce
+from glov_tui.cockpit.keys import KEYS, PAST_KEYS, with_ids
+from glov_tui.cockpit.runs.home import HomeApp
+from glov_tui.cockpit.runs.memory import HomeMemory
 from glov_tui.cockpit.screens.help import HelpScreen
 from glov_tui.widgets.key_bar import KeyBar
 from glov_tui.widgets.text_view import TextView
@@ -201,3 +204,37 @@ async def test_where_nothing_can_be_written_it_is_said(folder, session) -> None:
         app.theme = "gruvbox"
         await pilot.pause()
         assert "can't be remembered" in said(app) and app.theme == "gruvbox"
+
+
+async def test_lists_of_runs_begin_in_the_theme_of_the_person(
+    folder, tmp_path, monkeypatch
+) -> None:
+    """And a run that is opened there keeps it."""
+    monkeypatch.setenv("GLOV_RUNS_DIR", str(tmp_path / "runs"))
+    write(folder, '[screen]\ntheme = "glov-light"\n[keys]\nstep-once = "."\n')
+    async with HomeApp(HomeMemory()).run_test() as pilot:
+        assert pilot.app.theme == "glov-light"
+    write(folder, '[screen]\ntheme = "glow"\n')
+    (folder / "theme.txt").write_text("high-contrast\n")
+    async with HomeApp(HomeMemory()).run_test() as pilot:
+        assert pilot.app.theme == "high-contrast"
+
+
+async def test_every_action_can_have_a_key_of_its_own(folder, session) -> None:
+    """Each name is one action: no two of them are moved to one key."""
+    bindings = [key for key in with_ids([*PAST_KEYS, *KEYS]) if key.id is not None]
+    letters = (chr(code) for code in range(ord("\N{CYRILLIC SMALL LETTER A}"), 0x500))
+    keys = dict(zip({key.id: None for key in bindings}, letters, strict=False))
+    write(folder, "[keys]\n" + "".join(f'{name} = "{key}"\n' for name, key in keys.items()))
+    async with cockpit(session, (200, 50)) as (pilot, app):
+        assert app._settings.problems == ()
+        for key in ("space", "less_than_sign", *"neibofwCDgSMxPNHa"):
+            await pilot.press(key)
+        assert session.sent == [] and len(app.screen_stack) == 1
+        await pilot.press(keys["step-once"], keys["help"])
+        assert session.sent == [StepOnce()]
+        text = app.screen.query_one(TextView).plain
+        for binding in bindings:
+            if binding.id != "pause":  # play, pause and go on are one key
+                assert f"{keys[binding.id]}  {binding.tooltip}"[:30] in text, binding
+        assert "Cancel; Cancel" not in text
