@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.common.errors import ConfigError
+from engine.common.names import nearest
 from engine.config import EvaluationConfig, RunConfig
 from engine.config.toml_file import validate
 
@@ -45,7 +46,11 @@ def with_option(config: RunConfig, key: str, value: Any) -> RunConfig:
         ConfigError: if the key can't be changed during a run, or the value is not allowed.
     """
     if key not in EDITABLE:
-        raise ConfigError(f"{key} can't change during a run; these can: {', '.join(EDITABLE)}")
+        near = nearest(key, EDITABLE)
+        hint = f" (did you mean {near}?)" if near is not None else ""
+        raise ConfigError(
+            f"{key} can't change during a run{hint}; these can: {', '.join(EDITABLE)}"
+        )
     section, name = key.split(".")
     values = config.model_dump()
     if value is None:

@@ -27,6 +27,7 @@ from glov_tui.commands.arguments import (
 )
 from glov_tui.commands.completion import complete_dataset
 from glov_tui.commands.several import SeveralValues
+from glov_tui.commands.wrong_calls import NumbersCommand
 
 PANEL = "Runs"
 
@@ -139,10 +140,10 @@ def stop(run: RunOrSweepArgument) -> None:
     stop_run(run)
 
 
-@app.command(rich_help_panel=PANEL)
+@app.command(rich_help_panel=PANEL, cls=NumbersCommand)
 def ctl(
     run: RunArgument,
-    action: Annotated[Action, typer.Argument(help="What to do; see below.")],
+    action: Annotated[Action, typer.Argument(help="What to do, as above.")],
     values: Annotated[
         list[str] | None, typer.Argument(help="With what.", show_default=False)
     ] = None,
@@ -165,14 +166,28 @@ def ctl(
 ) -> None:
     """Drive a run that is under way from a script: JSON out, one document a line.
 
-    Actions: status; watch (events as they come); pause; resume; step [N]; stop; edit KEY=VALUE ...;
-    alpha VALUE; layer N ...; prompt FILE; inject TEMPLATE ...; pin, unpin, ban, allow TEMPLATE or
-    #RANK ...; anchors P+ P-, or auto; undo; test TEMPLATE or #RANK ..., every N, or off (accuracy
-    on the test split, for you: the search does not use it); note ON TEXT (ON: run, step=N,
-    TEMPLATE, #RANK, or note=N to change that one; also of a run that has ended); send (commands as
-    JSON lines from standard input). A value that begins with - goes after --: alpha -- -0.5. Each
-    waits for what comes of it. Exit codes: 0 done, 1 the run says no (or, watch: failed), 2 the
-    call is wrong, 130 ctrl+c.
+    Each waits for what comes of it:
+
+    status                   what it does now, and its result so far
+    watch                    its events, a line each, as they come
+    pause, resume, step N    between two tokens; N steps, then a pause
+    stop                     end its engine; glov resume goes on later
+    edit KEY=VALUE ...       options; a wrong KEY is answered with all there are
+    alpha A, layer N ...     how it is steered; auto
+    prompt FILE              ask the LLM this, once, in the next step
+    inject TEMPLATE ...      have it scored and ranked with the others
+    pin, unpin, ban, allow   TEMPLATE or #RANK ...: #1 is the best
+    anchors P+ P-            templates to steer by, or #RANKs; auto
+    undo                     the latest edit that has not taken effect
+    test TEMPLATE ...        accuracy on the test split, for you and not for
+                             the search; or #RANK ...; every N; off
+    note ON TEXT             ON: run, step=N, TEMPLATE, #RANK; note=N changes it
+    send                     commands as JSON lines of standard input
+
+    For FILE, TEMPLATE and TEXT a - is standard input; behind -- all are values.
+
+    Exit codes: 0 done, 1 the run says no (why is in the JSON; watch: the run
+    failed), 2 the call is wrong (why is on standard error), 130 ctrl+c.
     """
     from glov_tui.commands.ctl import control
     from glov_tui.commands.ctl_asked import Asking

@@ -27,6 +27,7 @@ from glov_tui.terminal.telling import (
     notification,
     progress_sequence,
     what_it_takes,
+    what_tmux_lacks,
 )
 from glov_tui.terminal.tty import Terminal, tell_terminal
 
@@ -169,11 +170,8 @@ class AwayActions(NoteActions):
     def _hindered(self) -> str:
         """What keeps tmux from passing it on."""
         client = self._telling.client if self._telling is not None else None
-        if client is None or self._quiet:
-            return ""
-        wanted = [] if client.passes else ["allow-passthrough all"]
-        wanted += [] if client.tells_focus else ["focus-events on"]
-        return f". It takes: {' and '.join(f'tmux set -g {w}' for w in wanted)}" if wanted else ""
+        lacks = "" if self._quiet else what_tmux_lacks(client)
+        return f". {lacks}" if lacks else ""
 
 
 def progress_of(state: RunState) -> tuple[ProgressState, int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NotRequired
 
@@ -290,16 +291,25 @@ def _watch(folder: Path, asking: Asking) -> int:
                 f"{folder} {'is finished' if is_finished else 'has no engine at work on it'}: "
                 f"--from-start prints what was{'' if is_finished else on}"
             )
-        for event in read_journal(folder).events:
-            _print_event(event)
+        with _until_nobody_reads():
+            for event in read_journal(folder).events:
+                _print_event(event)
         return EXIT_DONE
     with Driver(folder, _name(asking), False, None, asking.whole, watches=True) as driver:
-        while (news := driver.next_news()) is not None:
-            if isinstance(news, EventRecord) and (news.is_fact or asking.telemetry):
-                _print_event(news)
+        with _until_nobody_reads():
+            while (news := driver.next_news()) is not None:
+                if isinstance(news, EventRecord) and (news.is_fact or asking.telemetry):
+                    _print_event(news)
         if driver.session.interrupted:
             say(f"glov: {driver.state.error}")
         return EXIT_FAILED if driver.state.status == "failed" else EXIT_DONE
+
+
+@contextlib.contextmanager
+def _until_nobody_reads() -> Iterator[None]:
+    """Whoever closes a pipe has seen all that was wanted: ``watch | grep -m1 run-finished``."""
+    with contextlib.suppress(BrokenPipeError):
+        yield
 
 
 def _print_event(event: EventRecord) -> None:

@@ -225,7 +225,8 @@ def _number(text: str) -> int:
 
 
 def _key_and_value(text: str) -> tuple[str, object]:
-    if "=" not in text:
+    key, _, _ = text.partition("=")
+    if "=" not in text or not all(part.strip() for part in key.split(".")):
         raise UserError(f"edit {quoted(text)[:80]}: write KEY.PATH=VALUE, e.g. steering.alpha=0.5")
     return parse_override(text)
 
@@ -264,6 +265,8 @@ def read_commands() -> list[Command]:
                     f"line {number} of standard input is no command ({said:.200}); "
                     "docs/socket.md lists them"
                 ) from None
+    if not commands:
+        raise UserError("standard input holds no command; docs/socket.md lists them")
     return commands
 
 

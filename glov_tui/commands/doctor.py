@@ -25,6 +25,7 @@ from engine.llm.served.models import HOW_TO_INSTALL, is_installed, models_of
 from engine.models import hub, threads
 from engine.session.config_check import check_config
 from glov_tui.commands.doctor_memory import DeviceMemory, ModelMemory, RoomFound, memory_of
+from glov_tui.commands.doctor_notices import Notices, notices
 from glov_tui.common.text import clean
 from glov_tui.terminal.printing import print_json
 
@@ -106,6 +107,7 @@ class Machine(TypedDict):
     folders: Folders
     hub: Hub
     terminal: Terminal
+    notices: Notices
     llm: NotRequired[LLMServer]
     models: NotRequired[list[ModelMemory]]  # what each local model takes, estimated
     memory: NotRequired[list[DeviceMemory]]  # of the devices that they go to
@@ -139,6 +141,7 @@ def report(as_json: bool, source: str | None = None, overrides: Sequence[str] = 
         "folders": _folders(),
         "hub": _hub(),
         "terminal": _terminal(),
+        "notices": notices(),
     }
     if config is not None and config.llm.is_served:
         found["llm"] = _llm_server(config.llm)

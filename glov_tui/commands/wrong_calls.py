@@ -5,13 +5,17 @@ a shell may have put any name.
 from __future__ import annotations
 
 import contextlib
+import itertools
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from glov_tui.commands.driving import has_terminal
 from glov_tui.common.text import clean
+
+_BELOW_0 = re.compile(r"-\.?\d")
 
 
 class CleaningGroup(TyperGroup):
@@ -34,6 +38,22 @@ class CleaningGroup(TyperGroup):
         """As Click's, for a command and its own options."""
         with _cleaned():
             return super().invoke(ctx)
+
+
+class NumbersCommand(TyperCommand):
+    """A command among whose values there are numbers below 0, which are no options of it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As Click's."""
+        named = {name for param in self.params for name in (*param.opts, *param.secondary_opts)}
+        before = list(itertools.takewhile(lambda word: word != "--", args))
+        options = [word.partition("=")[0] for word in before if word.startswith("--")]
+        numbers = [word for word in before if _BELOW_0.match(word)]
+        if all(option in named for option in options):
+            ctx.ignore_unknown_options = bool(numbers)
+        else:  # an option that there is none of is said to be none, and taken for no value
+            args = [word for word in args if word not in numbers]
+        return super().parse_args(ctx, args)
 
 
 @contextlib.contextmanager

@@ -178,6 +178,15 @@ def _passed(sequence: str, through: Multiplexer | None) -> str:
     return sequence
 
 
+def what_tmux_lacks(client: TmuxClient | None) -> str:
+    """What keeps tmux from passing notices on, and how to have it; empty if nothing does."""
+    if client is None:
+        return ""
+    wanted = [] if client.passes else ["allow-passthrough all"]
+    wanted += [] if client.tells_focus else ["focus-events on"]
+    return f"It takes: {' and '.join(f'tmux set -g {w}' for w in wanted)}" if wanted else ""
+
+
 def ask_tmux(environ: Mapping[str, str]) -> TmuxClient | None:
     """What the tmux of this machine says of its terminal; None where there is none to ask.
 

@@ -7,6 +7,7 @@ import json
 from typing_extensions import TypedDict
 
 from engine.analysis.export.exported import Exported
+from engine.analysis.export.interventions import interventions_of
 from engine.analysis.phrase_rows import PhraseRow, phrase_rows
 from engine.common.harmless import escape_json
 from engine.common.record import Count, UnixTime
@@ -25,10 +26,23 @@ class NoteRow(TypedDict):
     changed_by: str
 
 
+class InterventionRow(TypedDict):
+    """What somebody did to the run."""
+
+    step: Count  # from which it holds, or in which it was done
+    kind: str  # edited, injected, not scored, pinned, unpinned, banned, allowed again
+    what: str
+    more: str  # a long text that was written: a meta-prompt, a task
+    note: str  # what came of it
+    author: str  # empty: a person at a screen
+    reason: str
+
+
 class ExportedResult(RunResult):
     """The result of a run so far, with the phrases of its best templates."""
 
     phrases: list[PhraseRow]  # most worth first
+    interventions: list[InterventionRow]  # in the order in which they were done
     notes: list[NoteRow]  # the lab book, oldest first
 
 
@@ -47,8 +61,29 @@ def _notes(run: Exported) -> list[NoteRow]:
     ]
 
 
+def _interventions(run: Exported) -> list[InterventionRow]:
+    return [
+        {
+            "step": one.step,
+            "kind": one.kind,
+            "what": one.what,
+            "more": one.more,
+            "note": one.note,
+            "author": one.author,
+            "reason": one.reason,
+        }
+        for one in interventions_of(run)
+        if one.kind != "tested"  # see ``asked_tests``
+    ]
+
+
 def write(run: Exported) -> str:
     """As ``ExportedResult``; what could hide or move a cursor is escaped."""
     so_far: RunResult = {**summarise(run.state), "status": run.status}
-    result: ExportedResult = {**so_far, "phrases": phrase_rows(run.state), "notes": _notes(run)}
+    result: ExportedResult = {
+        **so_far,
+        "phrases": phrase_rows(run.state),
+        "interventions": _interventions(run),
+        "notes": _notes(run),
+    }
     return escape_json(json.dumps(result, indent=2, ensure_ascii=False)) + "\n"

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 
 from engine.analysis.export.exported import Exported
+from engine.analysis.export.interventions import interventions_of
 from engine.analysis.export.wording import (
     interval,
     members,
@@ -37,7 +38,7 @@ MOST = 50  # rows of the leaderboard
 
 def write(run: Exported) -> str:
     """One page."""
-    parts = (_head, _best, _ensemble, _asked, _leaderboard, _phrases, _notes)
+    parts = (_head, _best, _ensemble, _asked, _leaderboard, _phrases, _interventions, _notes)
     return "\n".join(line for part in parts for line in part(run)).rstrip("\n") + "\n"
 
 
@@ -106,6 +107,19 @@ def _notes(run: Exported) -> Iterator[str]:
         by = f", {code(note.author)}" if note.author else ""
         yield f"- {on} ({moment(note.time)}{by}):"
         yield from (f"  {code(line)}  " for line in note.text.splitlines() if line.strip())
+    yield ""
+
+
+def _interventions(run: Exported) -> Iterator[str]:
+    made = [one for one in interventions_of(run) if one.kind != "tested"]  # has its own section
+    if not made:
+        return
+    yield "## Interventions"
+    yield ""
+    for one in made:
+        note = f"; {code(one.note)}" if one.note else ""
+        asked = f" ({code(one.asked)})" if one.asked else ""
+        yield f"- step {one.step}, {one.kind}: {code(one.what)}{note}{asked}"
     yield ""
 
 

@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from engine.analysis.export.exported import Exported
 from engine.analysis.export.history import steps_of, tests_of
+from engine.analysis.export.interventions import interventions_of
 from engine.analysis.export.wording import interval, members, moment, origin, percent, test_interval
 from engine.analysis.phrase_rows import phrases_of_best
 from engine.analysis.phrase_wording import (
@@ -27,7 +28,6 @@ from engine.analysis.phrase_wording import (
     points,
 )
 from engine.analysis.report.curve import curve_of, shape
-from engine.analysis.report.interventions import interventions_of
 from engine.analysis.report.pictures import MOST_CONFUSIONS, see
 from engine.analysis.report.steering import steering_of
 from engine.analysis.report.times import PHASE_WORDS, times_of

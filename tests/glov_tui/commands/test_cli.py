@@ -170,7 +170,7 @@ def test_config_init_writes_every_preset(preset: str, tmp_path: Path) -> None:
 
 def test_doctor_and_datasets(tmp_path: Path) -> None:
     found = json.loads(called("doctor", "--json", cwd=tmp_path).stdout)
-    assert set(found) == {"versions", "extras", "devices", "folders", "hub", "terminal"}
+    assert set(found) == {"versions", "extras", "devices", "folders", "hub", "terminal", "notices"}
     extras = found["extras"]
     assert set(extras) == {
         "GGUF files",

@@ -39,7 +39,7 @@ from engine.storage.lock import read_owner
 from glov_tui.commands.arguments import Action
 from glov_tui.commands.ctl import control
 from glov_tui.commands.ctl_asked import Asking
-from tests.support.command import called
+from tests.support.command import called, started
 from tests.support.patience import CEILING_SECONDS, wait_until
 from tests.support.screens import served
 from tests.support.small_runs import demo, drive
@@ -121,6 +121,8 @@ def test_what_the_run_refuses_is_said_and_is_exit_code_1(session, script) -> Non
     assert "repeat" in script.one(Action.INJECT, "no placeholder")["why"] or script.code == 1
     assert "nothing to undo" in script.one(Action.UNDO)["why"]
     assert session.state.edits == ()
+    typo = script.one(Action.EDIT, "steering.alpa=1")
+    assert "did you mean steering.alpha?" in typo["why"]
 
 
 def test_templates_are_named_by_text_or_rank(session, script) -> None:
@@ -281,6 +283,8 @@ def test_notes_on_an_ended_run_are_written_changed_and_taken_away(tmp_path, caps
         (("anchors", "#1"), "anchors takes two templates"),
         (("prompt",), "prompt takes one file"),
         (("edit", "alpha"), "edit 'alpha': write KEY.PATH=VALUE"),
+        (("edit", "=3"), "edit '=3': write KEY.PATH=VALUE"),
+        (("edit", "steering..alpha=3"), "edit 'steering..alpha=3': write KEY.PATH=VALUE"),
         (("step", "9" * 30), "step takes a number of steps, 1 or more; got '9999"),
         (("pin", "#" + "9" * 5000), "there is no rank '#9999999999999999999': #1 to #"),
         (("inject", " "), "inject takes TEMPLATE ..., or - for lines of standard input"),
@@ -324,6 +328,7 @@ def test_who_asks_and_why_is_looked_at_before_anything_is_sent(tmp_path, asking,
         (b'{"kind": "pause"}\n\xff', "line 2 has the byte 0xFF, which is no UTF-8"),
         (b" " * 2_000_000, "standard input can't be read: it is longer than 1,024 KiB"),
         (b'{"kind": "make-edit"}', r"\(edit: is missing\)"),
+        (b" \n\n", "standard input holds no command"),
         (b'{"kind": "pause", "more": 1}', r"\(more: is not known here\)"),
     ],
 )
@@ -477,3 +482,27 @@ def test_a_note_of_the_last_moment_is_written_whoever_is_there_to_do_it(
     written = [e for e in read_journal(session.folder).events if isinstance(e, ev.Noted)]
     assert written == notes
     assert [note.text for note in deaf.state.notes] == ["at the end"]
+
+
+def test_a_number_below_0_is_no_option_and_an_option_no_value(tmp_path: Path) -> None:
+    folder = str(write_run(tmp_path / "old"))
+    for number in ("-0.5", "-.5", "-1e3"):
+        done = called("ctl", folder, "alpha", number, "--author", "me")
+        assert done.returncode == 2 and "is finished" in done.stderr, done.stderr
+    done = called("ctl", folder, "alpha", "-0.5", "--autor", "me")
+    assert done.returncode == 2 and "No such option: --autor" in done.stderr
+    done = called("ctl", folder, "alpha", "-x")
+    assert done.returncode == 2 and "No such option: -x" in done.stderr
+
+
+def test_who_has_read_enough_of_a_watch_ends_it_well(tmp_path: Path) -> None:
+    """As ``watch --from-start | head -1`` with the shell's pipefail."""
+    folder = write_run(tmp_path / "old")
+    reading, writing = os.pipe()
+    with (tmp_path / "errors").open("wb") as errors:
+        os.close(reading)
+        arguments = ("ctl", str(folder), "watch", "--from-start")
+        process = started(*arguments, cwd=tmp_path, output=writing, errors=errors.fileno())
+    os.close(writing)
+    assert process.wait() == 0
+    assert not (tmp_path / "errors").read_text()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.analysis.export.exported import Exported
 from engine.analysis.export.wording import percent
@@ -20,6 +20,15 @@ class Intervention:
     what: str
     more: str = ""  # a long text, which need not be read
     note: str = ""
+    author: str = ""  # empty: a person at a screen
+    reason: str = ""
+
+    @property
+    def asked(self) -> str:
+        """Who asked for it, and why; empty where that is not known."""
+        by = f"by {self.author}" if self.author else ""
+        because = f"because: {self.reason}" if self.reason else ""
+        return ", ".join(filter(None, (by, because)))
 
 
 def interventions_of(run: Exported) -> list[Intervention]:
@@ -31,23 +40,31 @@ def interventions_of(run: Exported) -> list[Intervention]:
         match event:
             case ev.Edited():
                 note = "taken back before it took effect" if event.number in undone else ""
-                found.append(_edit(run, event, note))
+                found.append(_signed(_edit(run, event, note), event))
             case ev.TemplateInjected() | ev.TemplateScored(origin="human"):
                 key = normalise(event.template)
                 if key not in injected:  # an earlier glov has journaled the score alone
                     injected.add(key)
                     note = _score(run, key)
-                    found.append(Intervention(event.step, "injected", event.template, note=note))
+                    made = Intervention(event.step, "injected", event.template, note=note)
+                    if isinstance(event, ev.TemplateInjected):
+                        made = _signed(made, event)
+                    found.append(made)
             case ev.InjectionRefused():
                 found.append(
                     Intervention(run.state.step, "not scored", event.template, note=event.reason)
                 )
             case ev.TestMeasured(subject="asked"):
                 share = f"test accuracy {percent(event.hits / event.n)}, not seen by the search"
-                found.append(Intervention(event.step, "tested", event.templates[0], note=share))
+                made = Intervention(event.step, "tested", event.templates[0], note=share)
+                found.append(replace(made, author=event.author))
             case _:
                 pass
     return found
+
+
+def _signed(made: Intervention, event: ev.Edited | ev.TemplateInjected) -> Intervention:
+    return replace(made, author=event.author, reason=event.reason)
 
 
 def _score(run: Exported, key: str) -> str:
