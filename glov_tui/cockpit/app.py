@@ -160,8 +160,10 @@ class GlovApp(UserActions, GoingActions, WhyActions, MeasuredActions, TestAction
         self._announce(self.session.state)
         self._tell_away(self.session.state)
         late = bool(self._injected)  # shown once the table has it
-        if self._controls_changed() or state.status == "running" or state is not self._drawn:
-            self._repaint(state)
+        uncovered = self.screen is not self._drawn_on  # what lay under another is of before
+        changed = self._controls_changed() or state is not self._drawn
+        if changed or uncovered or state.status == "running":
+            self._repaint(state, by_user=uncovered)
         if late and self._drawn is state is self.session.state:
             self._show_injected(state)
 
@@ -184,7 +186,7 @@ class GlovApp(UserActions, GoingActions, WhyActions, MeasuredActions, TestAction
         if self._drawn is None or _keys_depend_on(state) != _keys_depend_on(self._drawn):
             self.refresh_bindings()
         if not late:
-            self._drawn = state
+            self._drawn, self._drawn_on = state, self.screen
 
     def _announce(self, state: RunState) -> None:
         """Notify of a new best, and once of how the run ended."""

@@ -12,6 +12,7 @@ from typing import Any, cast
 from textual.css.query import NoMatches
 from textual.dom import DOMNode
 from textual.events import Resize
+from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -30,6 +31,7 @@ class PaneLayout(AttachedActions):
 
     _cells = (80, 24)
     _drawn: RunState | None = None
+    _drawn_on: Screen[Any] | None = None  # the screen at the top then
     _zoomed = False
     _beside = 0  # columns of what stands beside the panes
     _pane = "examples"

@@ -21,14 +21,11 @@ class MeasuredActions(AttachedActions):
         from glov_tui.cockpit.lab.settings import LabValues
         from glov_tui.cockpit.screens.lab import LabScreen
 
-        def closed(_: None) -> None:
-            self._repaint(self.session.state, by_user=True)
-
         if self._lab_values is None:
             self._lab_values = LabValues()
         values, ascii_only = self._lab_values, self.ascii_only
         lab = LabScreen(self.session, self._send, self._drives, self._edit, values, ascii_only)
-        self._open(lab, closed)
+        self._open(lab)
 
     def action_steering_over_time(self) -> None:
         """Show the map of layers by steps."""

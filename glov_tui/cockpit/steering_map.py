@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, overload
 
+from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -217,13 +218,17 @@ class SteeringMap(Vertical):
         ]
 
     def _draw_about(self, steps: int, width: int, room: int) -> None:
-        each = f"{counted(width, 'step')} a column" + (" (means)" if width > 1 else "")
-        more = " of all, scrolled" if len(self._columns.all) > room else ""
-        text = f"{NAMES[self._measure]}; {counted(steps, 'step')}{more}, {each}"
-        steered = f"; {self._glyphs.layer} steered"
-        self.query_one("#map-about", Static).update(
-            cut(text + steered, self.size.width), layout=False
-        )
+        scrolled = len(self._columns.all) > room
+        each = f"{counted(width, 'step')} a column{' (means)' if width > 1 else ''}"
+        mark = f"{self._glyphs.layer} steered"
+        counts = counted(steps, "step")
+        more = " of all, scrolled" if scrolled else ""
+        told = f"{NAMES[self._measure]}; {counts}{more}, {each}; {mark}"
+        if cell_len(told) > self.size.width:  # the same in fewer words
+            more = ", scrolled" if scrolled else ""
+            told = f"{self._measure}; {counts}{more}, {each}; {mark}"
+        about = cut(told, self.size.width)
+        self.query_one("#map-about", Static).update(about, layout=False)
 
     def _draw_key(self) -> None:
         begins = self._columns.scale.begins()

@@ -97,6 +97,19 @@ async def test_one_key_shades_by_the_ratio(tmp_path: Path) -> None:
         assert about(shown).startswith("norm")
 
 
+@pytest.mark.parametrize("more", ["", "plus"])
+async def test_what_is_shown_is_said_whole_where_it_is_narrow(tmp_path: Path, more) -> None:
+    async with cockpit(HeldSession(tmp_path, *long_run(200, 6)), (60, 20)) as (pilot, _):
+        shown = await opened(pilot)
+        if more:
+            await pilot.press(*[more] * 3)
+            assert about(shown).startswith("norm; 200 steps, scrolled, 1 step a column")
+        for measure in ("norm", "ratio"):
+            assert about(shown).startswith(measure)
+            assert about(shown).endswith("steered")
+            await pilot.press("v")
+
+
 async def test_bins_are_chosen_and_the_step_under_the_cursor_stays(tmp_path: Path) -> None:
     async with cockpit(HeldSession(tmp_path, *long_run(300, 6)), (80, 24)) as (pilot, _):
         shown = await opened(pilot)
