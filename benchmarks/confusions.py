@@ -3,15 +3,19 @@
     python -m benchmarks.confusions --seeds 16 --steps 6
     python -m benchmarks.confusions --seeds 16 --steps 6 --datasets demo-cabinet
 
-Searches with and without the line in the meta-prompt, steering off, so that nothing else differs;
-paired by data set and seed. Test accuracies are those that a run of so many steps would end with;
-``new`` is the share of replies that are new templates. The last line is JSON.
+Searches without the line in the meta-prompt, with it, and with a placebo: a line of the same form
+and length that says nothing of the task. Steering is off, so that nothing else differs; paired by
+data set and seed. Test accuracies are those that a run of so many steps would end with; ``new`` is
+the share of replies that are new templates. The last line is JSON.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from benchmarks.greedy import measure
@@ -24,9 +28,23 @@ from engine.data.demo_world.vocabulary import TASKS
 from engine.run import events as ev
 from engine.run.emitting import one_by_one
 from engine.run.state import RunState
+from engine.search.meta_prompt import BUILT_IN
 from engine.session.loading import load_search
 
 MEASURES = ("few-shot", "best", "ensemble", "new")
+
+
+ARMS = ("without", "with", "placebo")
+TRUE = (
+    "The best template still takes {% for",
+    "{{ pair.truth }} for {{ pair.predicted }} ({{ pair.images }} of {{ pair.of }} images)",
+)
+SEASONS = ["spring for autumn", "morning for evening", "day for night", "summer for winter"]
+NEUTRAL = (
+    "The black sculpture still takes {% for",
+    f"{{{{ {SEASONS}[loop.index0 % {len(SEASONS)}] }}}} (3 of 5 images)",
+)
+"""As many tokens of the demo's LLM, in words that it knows; none is a class or of a template."""
 
 
 def main() -> None:
@@ -38,23 +56,45 @@ def main() -> None:
     options.add_argument("--steps", type=int, default=6)
     options.add_argument("--pairs", type=int, default=4, help="of classes that the LLM is told")
     options.add_argument("--datasets", nargs="+", default=[f"{DEMO}{task}" for task in TASKS])
+    options.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
     chosen = options.parse_args()
     kept, rows = Kept(), []
-    print(f"in percent, without and with {chosen.pairs} pairs: {', '.join(MEASURES)}")
-    for dataset in chosen.datasets:
-        for seed in range(chosen.first, chosen.first + chosen.seeds):
-            values = [f"data.dataset={dataset}", f"seed={seed}", f"steps={chosen.steps}"]
-            values += ["steering.mode=off"]
-            without, told = (
-                run(load_config(chosen.preset, [*values, f"proposal.confusions={n}"]), kept)
-                for n in (0, chosen.pairs)
-            )
-            rows.append({"dataset": dataset, "seed": seed, "without": without, "with": told})
-            cells = [f"{100 * without[m]:5.1f} {100 * told[m]:5.1f}" for m in MEASURES]
-            print(f"  {dataset:16} seed {seed:3}  {'  |  '.join(cells)}", flush=True)
-    differences = {m: summary(m, [100 * (r["with"][m] - r["without"][m]) for r in rows])
-                   for m in MEASURES}  # fmt: skip
+    print(f"in percent, {', '.join(chosen.arms)}: {' | '.join(MEASURES)}")
+    with tempfile.TemporaryDirectory() as folder:
+        told = [f"proposal.confusions={chosen.pairs}"]
+        of_arm = {
+            "without": [],
+            "with": told,
+            "placebo": [*told, f"proposal.template_file={placebo(Path(folder))}"],
+        }
+        for dataset in chosen.datasets:
+            for seed in range(chosen.first, chosen.first + chosen.seeds):
+                values = [f"data.dataset={dataset}", f"seed={seed}", f"steps={chosen.steps}"]
+                values += ["steering.mode=off"]
+                row: dict[str, Any] = {"dataset": dataset, "seed": seed}
+                for arm in chosen.arms:
+                    row[arm] = run(load_config(chosen.preset, [*values, *of_arm[arm]]), kept)
+                rows.append(row)
+                cells = [" ".join(f"{100 * row[a][m]:5.1f}" for a in chosen.arms) for m in MEASURES]
+                print(f"  {dataset:16} seed {seed:3}  {'  |  '.join(cells)}", flush=True)
+    differences = {}
+    for other, arm in itertools.combinations(chosen.arms, 2):
+        print(f"{arm} less {other}:")
+        differences[f"{arm} - {other}"] = {
+            m: summary(m, [100 * (row[arm][m] - row[other][m]) for row in rows]) for m in MEASURES
+        }
     print(json.dumps({"preset": chosen.preset, "differences": differences, "runs": rows}))
+
+
+def placebo(folder: Path) -> Path:
+    """A meta-prompt with a neutral line in place of the confusions, where these would stand."""
+    source = BUILT_IN.read_text(encoding="utf-8")
+    for true, neutral in zip(TRUE, NEUTRAL, strict=True):
+        assert true in source
+        source = source.replace(true, neutral)
+    path = folder / "placebo.jinja"
+    path.write_text(source, encoding="utf-8")
+    return path
 
 
 def run(config: RunConfig, kept: Kept) -> dict[str, float]:

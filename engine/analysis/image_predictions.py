@@ -18,6 +18,7 @@ from engine.common.ownership import why_foreign
 from engine.data.sources import FolderSource, ImageFile, ImageSource
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
+from engine.search.racing import race_order
 from engine.storage.predictions import ImageIndex, RunPredictions
 from engine.storage.run_folder import EVENTS
 from engine.vlm.confusions import confused_pairs
@@ -144,9 +145,13 @@ def read_made(
     names = state.models.class_names if state.models else ()
     labels = np.array([image.label for image in index.images], np.int64)
     seen = found.looked_at
+    if state.config is not None and int(seen.sum()) > template.n:  # a race has shown it more since
+        then = race_order(index.images, state.config.sample_seed)[: template.n]
+        found = found.of_rows(then).placed(then, len(labels))
+        seen = found.looked_at
     right = (found.classes == labels) & seen
-    fits = len(names) == index.classes and int(seen.sum()) >= template.n
-    if not fits or (int(seen.sum()) == template.n and int(right.sum()) != template.hits):
+    fits = len(names) == index.classes and int(seen.sum()) == template.n
+    if not fits or int(right.sum()) != template.hits:
         return "What is kept of its predictions is not what its score rests on: it is not shown."
     return Made(index, found, names, labels, seen, right)
 

@@ -56,7 +56,7 @@ class Why:
     second: ScoredTemplate
     hits: PairedHits | None  # None: not known
     p: float  # of McNemar's test on them; 1 where they are not known
-    changes: tuple[ClassChange, ...]
+    changes: tuple[ClassChange, ...] | None  # None: not known
     taken: tuple[TakenFor, ...] = ()  # the most frequent first
     only_first: tuple[PairedImage, ...] = ()  # the most telling first
     only_second: tuple[PairedImage, ...] = ()
@@ -74,7 +74,7 @@ def why_better(folder: Path, first: ScoredTemplate, second: ScoredTemplate, stat
     shared = one.seen & other.seen
     if not shared.any():
         nothing = "They were shown no image in common."
-        return Why(first, second, None, 1.0, (), unknown=nothing)
+        return Why(first, second, None, 1.0, None, unknown=nothing)
     rows = np.flatnonzero(shared)
     only_first = _telling(np.flatnonzero(one.right & shared & ~other.right), one, other)
     only_second = _telling(np.flatnonzero(other.right & shared & ~one.right), other, one)
@@ -108,7 +108,7 @@ def _by_scores(first: ScoredTemplate, second: ScoredTemplate, state: RunState, u
         )
         hits = paired_hits(one, other)
         p = hits.p
-    changes: tuple[ClassChange, ...] = ()
+    changes: tuple[ClassChange, ...] | None = None
     if not (state.is_partial(first) or state.is_partial(second)):
         both = zip(state.class_hits(first), state.class_hits(second), strict=True)
         counts = [(name, n, ours, theirs) for (name, ours, n), (_, theirs, _) in both]

@@ -60,8 +60,7 @@ class ProposalConfig(Section):
         ge=0,
         le=20,
         description="tell the LLM so many pairs of classes that the best template confuses most on "
-        "the training images, in words; 0: none (the paper's). They are counted as a step begins, "
-        "so a look at the next meta-prompt has none",
+        "the training images, in words; 0: none (the paper's). They are counted as a step begins",
     )
     system_prompt: str | None = Field(None, description="replaces the built-in system prompt")
     task: str | None = Field(None, description="replaces the built-in description of the task")

@@ -281,6 +281,11 @@ class RunConfig(Section):
     steering: SteeringConfig = SteeringConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
 
+    @property
+    def sample_seed(self) -> int:
+        """What the labelled images are drawn with: ``data.sample_seed``, else the run's seed."""
+        return self.seed if self.data.sample_seed is None else self.data.sample_seed
+
     @model_validator(mode="before")
     @classmethod
     def _is_text(cls, values: Any) -> Any:

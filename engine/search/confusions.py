@@ -6,7 +6,10 @@ it makes no difference whether it was.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.run.emitting import Steps
 from engine.run.ranking import ScoredTemplate
@@ -15,6 +18,7 @@ from engine.search.confused import NOTHING, Confused
 from engine.search.scoring import TrainScorer, with_progress
 from engine.vlm.confusions import confused_pairs
 from engine.vlm.log_probabilities import kept_predictions, predictions_again
+from engine.vlm.predictions import ImagePredictions
 
 
 def confused_by(
@@ -36,6 +40,13 @@ def confused_by(
     labels = np.array([image.label for image in fitness.images("train")], np.int64)
     if rows is not None:  # more may be kept than the race has shown it
         found, labels = found.of_rows(rows), labels[list(rows)]
-    names = (*fitness.class_names, NOTHING)  # the last one is NO_CLASS
+    return state, most_confused(found, labels, fitness.class_names, most)
+
+
+def most_confused(
+    found: ImagePredictions, labels: NDArray[np.int64], class_names: Sequence[str], most: int
+) -> tuple[Confused, ...]:
+    """The pairs that are told, by name; arguments as of ``confused_pairs``."""
+    names = (*class_names, NOTHING)  # the last one is NO_CLASS
     pairs = confused_pairs(found, labels)[:most]
-    return state, tuple(Confused(names[a], names[b], count, of) for a, b, count, of in pairs)
+    return tuple(Confused(names[a], names[b], count, of) for a, b, count, of in pairs)

@@ -241,15 +241,23 @@ class ProposingSearch(abc.ABC):
         best, worst = cls.examples(state, step)
         return compose_for(meta_prompt, state, step, best, worst, attempt, confused)
 
+    @classmethod
+    def confusing(cls, state: RunState, step: int) -> ScoredTemplate | None:
+        """The template whose confusions the LLM is told in ``step``; None where it is told none."""
+        best, _ = cls.examples(state, step)
+        is_told = configuration(state).proposal.confusions and state.next_messages is None
+        return best[-1] if best and is_told else None
+
     # -- the parts of a step ---------------------------------------------------------------
 
     def _compose(self, state: RunState, step: int, attempt: int) -> Events:
         state = yield from emit(state, ev.Progress(phase="meta-prompt"))
         best, worst = self.examples(state, step)
-        most = configuration(state).proposal.confusions
         confused: tuple[Confused, ...] = ()
-        if most and best and state.next_messages is None:
-            state, confused = yield from confused_by(state, best[-1], most, self._train)
+        template = self.confusing(state, step)
+        if template is not None:
+            most = configuration(state).proposal.confusions
+            state, confused = yield from confused_by(state, template, most, self._train)
         messages = self.question(self.meta_prompt, state, step, attempt, confused)
         event = ev.MetaPromptComposed(
             step=step,

@@ -5,7 +5,7 @@ Another one costs a row here, its name in ``engine.config.schema.SearchKind``, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,10 @@ from engine.vlm.families import task_of
 
 if TYPE_CHECKING:  # known before the first paint, without what a search works with
     from engine.prompts.message import Message
+    from engine.run.ranking import ScoredTemplate
     from engine.run.state import RunState
+    from engine.search.confused import Confused
+    from engine.search.proposing import ProposingSearch
     from engine.search.strategy import SearchClass
 
 
@@ -111,8 +114,10 @@ def is_steered(config: RunConfig) -> bool:
     return can and config.steering.mode != "off"
 
 
-def next_question(state: RunState) -> tuple[Message, ...]:
+def next_question(state: RunState, confused: Sequence[Confused] = ()) -> tuple[Message, ...]:
     """What the LLM is asked in the next step of a run whose models are known.
+
+    ``confused`` is what the template of ``confusing_next`` confuses most.
 
     Raises:
         ConfigError: if the meta-prompt template can't be read or rendered.
@@ -122,4 +127,21 @@ def next_question(state: RunState) -> tuple[Message, ...]:
     config = state.config
     assert config is not None
     meta_prompt = load_meta_prompt(config.proposal.template_file, task_of(config.vlm))
-    return find_search(config).load().question(meta_prompt, state, state.next_step)
+    proposing, step = _proposing(config), state.next_step
+    if proposing is not None:
+        return proposing.question(meta_prompt, state, step, confused=confused)
+    return find_search(config).load().question(meta_prompt, state, step)
+
+
+def confusing_next(state: RunState) -> ScoredTemplate | None:
+    """The template whose confusions the LLM is told in the next step; None: it is told none."""
+    proposing = _proposing(state.config) if state.config is not None else None
+    return proposing.confusing(state, state.next_step) if proposing is not None else None
+
+
+def _proposing(config: RunConfig) -> type[ProposingSearch] | None:
+    """The search, if it asks an LLM in the way of those that are built in."""
+    from engine.search.proposing import ProposingSearch
+
+    search = find_search(config).load()
+    return search if isinstance(search, type) and issubclass(search, ProposingSearch) else None

@@ -44,9 +44,7 @@ class TrainScorer:
     @cached_property
     def order(self) -> tuple[int, ...]:
         """Indices of the training images in the order of a race."""
-        sampled_with = self.config.data.sample_seed
-        seed = self.config.seed if sampled_with is None else sampled_with
-        return race_order(self.fitness.images("train"), seed)
+        return race_order(self.fitness.images("train"), self.config.sample_seed)
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:

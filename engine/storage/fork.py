@@ -119,7 +119,7 @@ def _changes(
 ) -> tuple[RunConfig, list[tuple[str, Any]]]:
     """The configuration that the fork begins with, and options that change after ``step``."""
     options: list[tuple[str, Any]] = []
-    sampled_with = config.seed if config.data.sample_seed is None else config.data.sample_seed
+    sampled_with = config.sample_seed
     for override in overrides:
         key, value = parse_override(override)
         changed = with_value(config, key, value, f"--set {override}")  # says what is no key

@@ -207,7 +207,8 @@ class RunActions(NoticesApp):
         def done(edits: list[Edit] | None) -> None:
             self._edit(*(edits or []))
 
-        self._open(EditorScreen(self.session.state, self.may_drive, self._edit_externally), done)
+        state, folder = self.session.state, self.session.folder
+        self._open(EditorScreen(state, folder, self.may_drive, self._edit_externally), done)
 
     def _edit_externally(self, text: str) -> str | None:
         return edit_text(self, text)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
 from glov_tui.cockpit.actions import RunActions
+from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.common.text import clean, cut
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class WhyActions(RunActions):
         template = state.find(key)
         if template is not None:
             text = cut(clean(template.text), 60)
-            self.notify(f"Marked: {text} w on another template compares with it.", timeout=8)
+            key = bound_key(self, "why")
+            self.notify(f"Marked: {text} {key} on another template compares with it.", timeout=8)
 
 
 def opponent(first: ScoredTemplate, state: RunState, marked: str | None) -> ScoredTemplate | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from engine.common.intervals import wilson_interval
 from engine.common.wording import counted
 from engine.run.commands import CallOffTests, MeasureTest
@@ -16,7 +18,7 @@ from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.common.accuracy import with_interval
 from glov_tui.common.text import clean, cut
 
-EVERY = 5  # steps, where it is switched on by the key; the options (o) take any number
+EVERY = 5  # steps, where it is switched on by the key; the options take any number
 KEY = "evaluation.best_every"
 LOOK_SECONDS = 0.2
 SHOWN = 160  # characters of the template
@@ -38,7 +40,9 @@ class TestActions(RunActions):
         state = self.session.state
         key = self._selected()
         template = state.find(key) if key is not None else None
-        text, answers = measure_question(self.expected, template)
+        text, answers = measure_question(
+            self.expected, template, lambda name: bound_key(self, name)
+        )
 
         def answered(answer: str | None) -> None:
             if answer == "m" and template is not None:
@@ -85,9 +89,11 @@ class TestActions(RunActions):
 
 
 def measure_question(
-    state: RunState, template: ScoredTemplate | None
+    state: RunState, template: ScoredTemplate | None, key: Callable[[str], str]
 ) -> tuple[str, dict[str, str]]:
-    """What is asked before anything is measured, and the answers by their keys."""
+    """What is asked before anything is measured, and the answers by their keys; ``key`` is the
+    cockpit's key of a binding by its name.
+    """
     answers = {"n": "No"}
     lines: list[str] = []
     problem = measure_problem(state, template.key) if template is not None else None
@@ -99,7 +105,7 @@ def measure_question(
         lines += [
             "Measure the test accuracy of this template?",
             cut(clean(template.text), SHOWN),
-            f"{measure_cost(state)}. {_when(state)}",
+            f"{measure_cost(state)}. {_when(state, key('pause'))}",
         ]
         answers["m"] = "Measure"
     every = _every(state)
@@ -122,9 +128,9 @@ def _every(state: RunState) -> int:
     return config.evaluation.best_every if config is not None else 0
 
 
-def _when(state: RunState) -> str:
+def _when(state: RunState, pause: str) -> str:
     if state.status == "paused":
         return "It begins at once."
     if state.step_begin is not None:
-        return f"It begins when step {state.step} is done, or in a pause (space)."
+        return f"It begins when step {state.step} is done, or in a pause ({pause})."
     return "It begins as soon as it can."

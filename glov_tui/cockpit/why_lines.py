@@ -57,13 +57,20 @@ def roles_of(template: ScoredTemplate, state: RunState) -> list[str]:
         roles += [name for name, key in named if key == template.key]
     origin = {"human": "by a person", "listed": "the data set's own"}.get(template.origin)
     roles += [origin] if origin else []
+    held = (("banned", state.banned), ("pinned", state.pinned))
+    roles += [name for name, keys in held if template.key in keys]
     if template.origin == "llm":
         roles.append(f"step {template.first.step}")
     return roles
 
 
 def why_lines(
-    found: Why, state: RunState, pictures: Pictures, width: int, box: tuple[int, int] | None
+    found: Why,
+    state: RunState,
+    pictures: Pictures,
+    width: int,
+    box: tuple[int, int] | None,
+    test_key: str,
 ) -> list[Line]:
     """Everything that is known about two templates.
 
@@ -73,8 +80,9 @@ def why_lines(
         pictures: those that are drawn by now.
         width: cells of a line.
         box: columns and rows of a picture; None where none is to be shown.
+        test_key: of the key that measures on the test split.
     """
-    lines = [*heads(found.first, found.second, state), *_test(found, state)]
+    lines = [*heads(found.first, found.second, state), *_test(found, state, test_key)]
     if found.unknown is not None:
         lines += [_EMPTY, ((clean(found.unknown), "note"),)]
     lines += _classes(found, width)
@@ -97,7 +105,7 @@ def why_lines(
     return lines
 
 
-def _test(found: Why, state: RunState) -> list[Line]:
+def _test(found: Why, state: RunState, test_key: str) -> list[Line]:
     lines: list[Line] = [_EMPTY, (("is one better?", "mark"),)]
     hits = found.hits
     if hits is None:
@@ -126,21 +134,20 @@ def _test(found: Why, state: RunState) -> list[Line]:
             (f", neither {hits.neither}", ""),
         ),
     ]
-    best = state.best
-    if best is not None and best.key in (found.first.key, found.second.key):
+    leads, name = (found.first, A) if hits.first > hits.second else (found.second, B)
+    if hits.first != hits.second and state.best is not None and state.best.key == leads.key:
         scored = counted(len(state.scored), "template")
-        name = A if best.key == found.first.key else B
         note = f"{name} was picked as the best of {scored} by these images: its lead is part luck"
-        lines.append(((f"{note} (T measures on the test split).", "dim"),))
+        lines.append(((f"{note} ({test_key} measures on the test split).", "dim"),))
     return lines
 
 
 def _classes(found: Why, width: int) -> list[Line]:
+    if found.changes is None:
+        return []
     heading: Line = (("classes that gain and lose", "mark"), _dim(f"of {A} against {B}"))
     if not found.changes:
-        if found.hits is None:
-            return []
-        return [_EMPTY, heading, (("No class differs.", "dim"),)]
+        return [_EMPTY, heading, (("Both are right on as many images of each class.", "dim"),)]
     changes = found.changes
     left_out = max(0, len(changes) - MOST_CLASSES)
     if left_out:  # both ends of the list

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from engine.analysis.next_confusions import next_confusions
 from engine.common.kept import Kept
 from engine.config.editable import EDITABLE
 from engine.config.toml_file import load_config, preset_names
 from engine.run import events as ev
+from engine.run.state import RunState
 from engine.search.confused import Confused
 from engine.search.meta_prompt import Example, load_meta_prompt
+from engine.search.registry import next_question
 from engine.search.strategy import Search
 from engine.session.loading import load_search
+from engine.session.local import LocalSession
+from engine.storage.journal import read_journal
 from engine.vlm.confusions import ConfusedPair, confused_pairs
 from engine.vlm.dual_encoder.task import TASK
 from engine.vlm.predictions import NO_CLASS, ImagePredictions, KeptPredictions
-from tests.support.small_runs import demo
+from tests.support.small_runs import demo, drive
 from tests.support.steps import of, run
 
 LINE = "The best template still takes "
@@ -109,6 +116,24 @@ def forgetful(self: KeptPredictions, template: str, split: str) -> ImagePredicti
         return self._held.get((split, template))  # type: ignore[call-overload, no-any-return]
     asked.add((template, split))
     return None
+
+
+def test_the_next_meta_prompt_is_known_before_its_step(tmp_path: Path, kept: Kept) -> None:
+    """As the editor shows it, from what the run keeps; another edit of the option counts too."""
+    drive(LocalSession.create(demo("proposal.confusions=3", "steps=3"), tmp_path, kept=kept))
+    facts = list(read_journal(tmp_path).events)
+    seen = 0
+    for at, fact in enumerate(facts):
+        if not isinstance(fact, ev.MetaPromptComposed):
+            continue
+        begun = max(n for n in range(at) if isinstance(facts[n], ev.StepStarted))
+        before = RunState().apply_all(facts[:begun])
+        confused = next_confusions(tmp_path, before)
+        assert len(confused) == 3
+        assert next_question(before, confused) == fact.messages
+        seen += 1
+    assert seen == 3
+    assert next_confusions(tmp_path / "nothing", before) == ()
 
 
 def test_in_a_race_it_rests_on_the_images_of_the_score(kept: Kept) -> None:

@@ -41,7 +41,7 @@ def load(
         images,
         shots=config.data.shots,
         labelled_classes=config.data.labelled_classes,
-        seed=config.seed if config.data.sample_seed is None else config.data.sample_seed,
+        seed=config.sample_seed,
         device=loaded.device,
         progress=progress,
         report=report,

@@ -121,7 +121,7 @@ def _images(config: RunConfig, dataset: Dataset, progress: OnProgress, report: R
         read,
         shots=config.data.shots,
         labelled_classes=config.data.labelled_classes,
-        seed=config.seed if config.data.sample_seed is None else config.data.sample_seed,
+        seed=config.sample_seed,
         report=report,
     )
     digests = {item.path: digest for item, digest in known.digests.items()}

@@ -166,7 +166,7 @@ def choose_rows(
 
     # Rows may share an image: the reader knows which ones are the same.
     alone = replace(dataset, class_names=(REFUSED,), source=_NoCopies(dataset.images))
-    seed = config.seed if config.data.sample_seed is None else config.data.sample_seed
+    seed = config.sample_seed
     train, test = choose_images(
         alone,
         known,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from textual import on
@@ -11,12 +12,15 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.events import Key, Paste
 from textual.widgets import Label, Tab, Tabs, TextArea
+from textual.worker import get_current_worker
 
 from engine.common.errors import UserError
 from engine.run.edits import Edit, SetNextPrompt, SetOption
 from engine.run.state import RunState
+from engine.search.confused import Confused
 from engine.search.registry import next_question
 from engine.vlm.families import task_of
+from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.cockpit.screens.question import QuestionScreen
 from glov_tui.common.text import clean
@@ -65,14 +69,18 @@ class EditorScreen(Dialog[list[Edit]]):
     def __init__(
         self,
         state: RunState,
+        folder: Path,
         may_save: Callable[[], bool],
         edit_externally: Callable[[str], str | None] | None = None,
     ) -> None:
-        """``may_save`` says, and tells the person, where no edit can be made from here now."""
+        """``may_save`` says, and tells the person, where no edit can be made from here now;
+        ``folder`` is the run's.
+        """
         super().__init__()
         self._may_save = may_save
         self._state = state
         self._edit_externally = edit_externally
+        self._folder = folder
         self._defaults = _defaults(state)
         self._originals = _texts(state, self._defaults)
 
@@ -83,11 +91,12 @@ class EditorScreen(Dialog[list[Edit]]):
             yield Tabs(*(Tab(title, id=name) for name, title in self.TITLES.items()))
             for name, text in self._originals.items():
                 yield TextArea(text, id=f"text-{name}", soft_wrap=True, tab_behavior="focus")
-            step = self._state.next_step
+            step, undo = self._state.next_step, bound_key(self.app, "undo")
             yield Label(
                 f"Holds from step {step} on; the next meta-prompt is sent once, in step {step}. "
-                "Undo: ctrl+z here, u after saving.",
+                f"Undo: ctrl+z here, {undo} after saving.",
                 id="when",
+                markup=False,
             )
         yield KeyBar()
 
@@ -99,6 +108,24 @@ class EditorScreen(Dialog[list[Edit]]):
     def on_mount(self) -> None:
         """Begin with the first text; what is typed at once goes into it."""
         self._show(next(iter(self.TITLES)))
+        config = self._state.with_pending().config
+        if config is not None and config.proposal.confusions:
+            self.run_worker(self._look_for_confusions, thread=True, exit_on_error=False)
+
+    def _look_for_confusions(self) -> None:
+        """On a thread: what the best template confuses, which the next meta-prompt says."""
+        from engine.analysis.next_confusions import next_confusions
+
+        confused = next_confusions(self._folder, self._state.with_pending())
+        if confused and not get_current_worker().is_cancelled:
+            self.app.call_from_thread(self._take_confusions, confused)
+
+    def _take_confusions(self, confused: tuple[Confused, ...]) -> None:
+        """They are in the text, but for one that was typed into already."""
+        before = self._originals["next"]
+        if self._text("next") == before:
+            self._originals["next"] = _texts(self._state, self._defaults, confused)["next"]
+            self.query_one("#text-next", TextArea).load_text(self._originals["next"])
 
     @on(Tabs.TabActivated)
     def _tab_activated(self) -> None:
@@ -186,7 +213,9 @@ def _defaults(state: RunState) -> dict[str, str]:
     return {"system": task.system_prompt, "task": task.goal}
 
 
-def _texts(state: RunState, defaults: dict[str, str]) -> dict[str, str]:
+def _texts(
+    state: RunState, defaults: dict[str, str], confused: Sequence[Confused] = ()
+) -> dict[str, str]:
     """The three texts as the edits made so far leave them."""
     after = state.with_pending()
     proposal = after.config.proposal if after.config else None
@@ -197,7 +226,7 @@ def _texts(state: RunState, defaults: dict[str, str]) -> dict[str, str]:
     }
     if after.models is not None and after.config is not None and proposal is not None:
         try:
-            messages = next_question(after)
+            messages = next_question(after, confused)
         except UserError as error:
             texts["next"] = str(error)
         else:

@@ -11,6 +11,7 @@ from textual.worker import get_current_worker
 
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
+from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.cockpit.pictures_of import picture_box, picture_of
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.cockpit.why_lines import A, B, heads, why_lines
@@ -34,7 +35,7 @@ class WhyScreen(Dialog[str]):
         Binding("left_square_bracket", "rank(-1)", "Rank", key_display="[ ]"),
         Binding("right_square_bracket", "rank(1)", "Next rank of B", key_display="]", show=False),
         Binding("x", "exchange", "Exchange", tooltip="A for B and B for A"),
-        Binding("m", "mark", "Mark", tooltip="w on another template compares with A then"),
+        Binding("m", "mark", "Mark", tooltip="The next template is compared with A then"),
         Binding("n", "next_part", "Next part", tooltip="Words, test, classes, pairs, images"),
         Binding("y", "copy", "Copy A", tooltip="Copy template A (OSC 52)"),
     ]
@@ -128,7 +129,8 @@ class WhyScreen(Dialog[str]):
                 lines = heads(self._first, self._second, self._state)
                 lines += [(("", ""),), (("Looking up what both made of the images.", "dim"),)]
             else:
-                lines = why_lines(self._found, self._state, self._pictures, width, self._box)
+                key = bound_key(self.app, "test")
+                lines = why_lines(self._found, self._state, self._pictures, width, self._box, key)
             self._parts = [i for i, line in enumerate(lines) if line and line[0][1] == "mark"]
             view.set_lines(lines)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,12 @@ from textual.events import Key, Paste
 from textual.widgets import Input, TextArea
 
 import glov_tui
+from engine.config.editable import with_option
 from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.commands import InjectTemplate, MakeEdit, Pause, Resume, StepOnce, Stop, UndoEdit
 from engine.run.edits import BanTemplate, ChooseAnchors, PinTemplate, SetNextPrompt, SetOption
+from engine.storage.journal import read_state
 from glov_tui.cockpit.all_keys import key_groups
 from glov_tui.cockpit.going import Around
 from glov_tui.cockpit.keys import KEYS
@@ -287,6 +290,29 @@ async def test_the_editor_makes_one_edit_for_each_changed_text(session) -> None:
         SetOption(key="proposal.task", value="Name the light."),
         SetNextPrompt(system="S", user="U <category>"),
     ]
+
+
+async def test_the_editor_shows_what_the_best_confuses(undisturbed: Path) -> None:
+    """As the next meta-prompt will say it, but for a text that was typed into already."""
+    state = read_state(undisturbed)
+    assert state.config is not None
+    told = with_option(state.config, "proposal.confusions", 2)
+    session = HeldSession(undisturbed)
+    session.state = replace(state, config=told, status="paused")
+    line = "The best template still takes "
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("e")
+        screen = app.screen
+        assert isinstance(screen, EditorScreen)
+        await until(lambda: line in screen._text("next"))
+        typed = f"mine. {screen._text('next')}"
+        screen.query_one("#text-next", TextArea).text = typed
+        screen._take_confusions(())
+        assert screen._text("next") == typed
+        screen.query_one("#text-next", TextArea).text = screen._originals["next"]
+        await pilot.press("escape")
+        assert len(app.screen_stack) == 1  # nothing was changed
+    assert not session.sent
 
 
 async def test_an_editor_that_is_left_unchanged_makes_no_edit(session) -> None:

@@ -131,12 +131,21 @@ async def test_without_an_engine_it_is_said_what_to_do(session: HeldSession) -> 
         assert any("glov eval" in told.message for told in app._notifications)
 
 
+KEYS = {"pause": "f7"}.__getitem__
+
+
+def test_the_question_names_the_keys_that_a_person_has() -> None:
+    state = RunState().apply_all(events())
+    text, _ = measure_question(state, state.find(normalise(BEST)), KEYS)
+    assert "It begins when step 2 is done, or in a pause (f7)." in text
+
+
 def test_what_the_question_says_of_each_case() -> None:
     state = RunState().apply_all(events())
-    text, answers = measure_question(state, state.find(normalise("a photo of a <category>.")))
+    text, answers = measure_question(state, state.find(normalise("a photo of a <category>.")), KEYS)
     assert "Its test accuracy is known: 45.0% of 100 images" in text and "m" not in answers
-    text, answers = measure_question(state, None)
+    text, answers = measure_question(state, None, KEYS)
     assert "No template that was scored is selected." in text and set(answers) == {"n", "e"}
     paused = state.apply(ev.RunPaused(step=2))
-    text, _ = measure_question(paused, paused.find(normalise(BEST)))
+    text, _ = measure_question(paused, paused.find(normalise(BEST)), KEYS)
     assert "It begins at once." in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from textual.pilot import Pilot
 from engine.analysis.paired import changed
 from engine.analysis.why import Why
 from engine.common.kept import Kept
+from engine.common.statistics import PairedHits
 from engine.config import RunConfig
 from engine.config.toml_file import load_config
 from engine.prompts.template import normalise
@@ -101,9 +103,46 @@ def test_numbers_stand_below_their_names_also_of_short_classes(tmp_path: Path) -
     state = held(tmp_path).state
     first, second = state.ranking[:2]
     found = Why(first, second, None, 1.0, changed([("cup", 5, 3, 4)]))
-    rows = ["".join(text for text, _ in line) for line in why_lines(found, state, {}, 100, None)]
+    rows = [
+        "".join(text for text, _ in line) for line in why_lines(found, state, {}, 100, None, "T")
+    ]
     at = next(at for at, row in enumerate(rows) if row.startswith("class "))
     assert rows[at].index(" of ") + 3 == rows[at + 1].index(" 5 ") + 2
+
+
+def said(found: Why, state: RunState, test_key: str = "T") -> str:
+    lines = why_lines(found, state, {}, 100, None, test_key)
+    return "\n".join("".join(text for text, _ in line) for line in lines)
+
+
+def test_nothing_is_said_of_classes_that_are_not_known(tmp_path: Path) -> None:
+    """Of a race whose predictions are gone it is known which images were right, not of what."""
+    state = held(tmp_path).state
+    first, second = state.ranking[:2]
+    hits = PairedHits(2, 1, 0, 1)
+    shown = said(Why(first, second, hits, hits.p, None, unknown="It is gone."), state)
+    assert "only A 1" in shown and "class" not in shown
+    shown = said(Why(first, second, hits, hits.p, ()), state)
+    assert "Both are right on as many images of each class." in shown
+
+
+def test_the_lead_of_the_best_is_part_luck_where_it_leads(tmp_path: Path) -> None:
+    state = held(tmp_path).state
+    best, other = state.ranking[:2]
+    for hits, lucky in ((PairedHits(2, 3, 1, 0), "A"), (PairedHits(2, 2, 2, 0), None)):
+        shown = said(Why(best, other, hits, hits.p, ()), state, "ctrl+t")
+        assert ("part luck (ctrl+t measures on the test split)" in shown) == (lucky is not None)
+        assert (f"{lucky} was picked as the best" in shown) == (lucky is not None)
+    hits = PairedHits(2, 3, 1, 0)  # on the images that both have seen the other one leads
+    assert "part luck" not in said(Why(other, best, hits, hits.p, ()), state)
+
+
+def test_what_a_person_did_to_a_template_is_told(tmp_path: Path) -> None:
+    state = held(tmp_path).state
+    best, other = state.ranking[:2]
+    state = replace(state, banned=frozenset({best.key}), pinned=frozenset({other.key}))
+    shown = said(Why(best, other, None, 1.0, None), state)
+    assert "rank 1 of 4, P+, banned, step 1" in shown and "best, pinned" in shown
 
 
 async def test_the_other_one_is_a_key_away(tmp_path: Path) -> None:

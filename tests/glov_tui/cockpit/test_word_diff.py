@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from glov_tui.cockpit.word_diff import word_diff
 from glov_tui.common.text import clean
 
+HINDI = "\u0939\u093f\u0928\u094d\u0926\u0940"  # letters with marks between them
+
 
 def plain(first: str, second: str) -> str:
     return "".join(text for text, _ in word_diff(first, second))
@@ -27,6 +29,13 @@ def plain(first: str, second: str) -> str:
         ("a big red cup", "a tiny blue cup", "a [-tiny blue-]{+big red+} cup"),
         ("", "a cup", "[-a cup-]"),
         ("<category>", "category", "[-category-]{+<category>+}"),
+        # An accent goes with its letter, an emoji is one, what has no spaces goes by characters.
+        ("un cafe\u0301s noir", "un cafes noir", "un [-cafes-]{+cafe\u0301s+} noir"),
+        (HINDI, "", f"{{+{HINDI}+}}"),
+        ("is 👩\ufe0f👧 it", "is 👩\ufe0f it", "is 👩\ufe0f{+👧+} it"),
+        ("a 👩\u200d🔬", "a 👩\u200d🌾", "a [-👩\ufffd🌾-]{+👩\ufffd🔬+}"),
+        ("这是红色的猫", "这是蓝色的猫", "这是[-蓝-]{+红+}色的猫"),
+        ("a_b c1", "a_c c1", "[-a_c-]{+a_b+} c1"),
         ("What is it?\x1b[2J", "What is it?", "What is it?{+\ufffd[2J+}"),
     ],
 )
@@ -34,7 +43,7 @@ def test_what_only_one_has_is_signed(first: str, second: str, shown: str) -> Non
     assert plain(first, second) == shown
 
 
-TEXTS = st.text(st.sampled_from("ab ,.<é漢\x1b"), max_size=30)
+TEXTS = st.text(st.sampled_from("ab ,.<é漢\u0301\u200d👩\x1b"), max_size=30)
 
 
 @given(TEXTS, TEXTS)
