@@ -16,6 +16,7 @@ from glov_tui.cockpit.runs.comparison import ComparisonScreen
 from glov_tui.cockpit.runs.home import HomeApp, HomeTable, QueryInput
 from glov_tui.cockpit.screens.configuration import ConfigScreen
 from glov_tui.cockpit.screens.details import DetailsScreen
+from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.cockpit.screens.editor import EditorScreen
 from glov_tui.cockpit.screens.export import ExportScreen
 from glov_tui.cockpit.screens.fork import ForkScreen
@@ -63,6 +64,7 @@ KINDS: dict[str, tuple[type[DOMNode], ...]] = {
     "list of runs": (HomeApp, HomeTable, QueryInput),
     "chart and comparison of runs": (ChartScreen, LogTable, ComparisonScreen),
     "help": (HelpScreen,),
+    "any dialog": (Dialog,),
 }
 """The widgets and screens with keys of their own."""
 

@@ -15,6 +15,8 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Static
 
+HELPING = ("help", "app.help")
+"""What shows all keys: of an app, and from a dialog."""
 READ_SECONDS = 2.0
 """A notice that is up for so long has been seen."""
 
@@ -22,8 +24,8 @@ READ_SECONDS = 2.0
 class KeyBar(Static):
     """Keys and their descriptions; a click on one does what the key does.
 
-    What doesn't fit is left out from the end, and counted there: help (``?``) has them all. It
-    repaints only when the keys that work change.
+    What doesn't fit is left out from the end, and counted there with the key of help, which has
+    them all. It repaints only when the keys that work change.
     """
 
     DEFAULT_CSS = """
@@ -39,7 +41,7 @@ class KeyBar(Static):
     def __init__(self) -> None:
         super().__init__("", markup=False)
         self._keys: list[tuple[str, str, str]] = []
-        self._help = "?"
+        self._help = ""
         self._notice: Content | None = None
         self._timer: Timer | None = None
         self._shown_at = 0.0  # by the monotonic clock
@@ -63,7 +65,8 @@ class KeyBar(Static):
             if key not in shown:
                 found[binding.action] = (key, binding.description, binding.key)
                 shown.add(key)
-        self._help = found.get("help", ("?",))[0]
+        helping = (key for key, enabled in self._in_order() if enabled and key.action in HELPING)
+        self._help = next((f" ({self.app.get_key_display(key)})" for key in helping), "")
         if list(found.values()) != self._keys:
             self._keys = list(found.values())
             self._draw()
@@ -127,4 +130,4 @@ class KeyBar(Static):
     def _rest(self, fitting: int) -> str:
         """What is said of the keys that do not fit."""
         more = len(self._keys) - fitting
-        return f" +{more} ({self._help})" if more else ""
+        return f" +{more}{self._help}" if more else ""

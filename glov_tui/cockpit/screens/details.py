@@ -36,6 +36,14 @@ class DetailsScreen(Dialog[str]):
         Binding("n", "next_part", "Next part", tooltip="Phrases, confused classes, images, hits"),
         Binding("w", "why", "Why", tooltip="Why did it win? Beside the best or another"),
         Binding("y", "copy", "Copy", tooltip="Copy the template (OSC 52)"),
+        Binding(
+            "question_mark,f1",
+            "app.help",
+            "Help",
+            key_display="?",
+            show=False,
+            tooltip="All keys",
+        ),
     ]
     DEFAULT_CSS = """
     DetailsScreen { align: center middle; }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from textual.await_complete import AwaitComplete
+from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 
 T = TypeVar("T")
@@ -28,7 +29,11 @@ class LeftOnce(Screen[T], Generic[T]):
 
 
 class Dialog(LeftOnce[T], ModalScreen[T], Generic[T]):
-    """A modal screen that is left once."""
+    """A modal screen that is left once. Help is a key that no text takes."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f1", "app.help", "Help", show=False, tooltip="All keys"),
+    ]
 
     DEFAULT_CSS = """
     Dialog > * { border-subtitle-color: $text-muted; }

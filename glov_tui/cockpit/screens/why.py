@@ -38,6 +38,14 @@ class WhyScreen(Dialog[str]):
         Binding("m", "mark", "Mark", tooltip="The next template is compared with A then"),
         Binding("n", "next_part", "Next part", tooltip="Words, test, classes, pairs, images"),
         Binding("y", "copy", "Copy A", tooltip="Copy template A (OSC 52)"),
+        Binding(
+            "question_mark,f1",
+            "app.help",
+            "Help",
+            key_display="?",
+            show=False,
+            tooltip="All keys",
+        ),
     ]
     DEFAULT_CSS = """
     WhyScreen { align: center middle; }

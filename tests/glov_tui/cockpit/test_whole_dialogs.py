@@ -8,7 +8,9 @@ import pytest
 from textual.widgets import Input
 
 from glov_tui.cockpit.app import GlovApp
+from glov_tui.cockpit.screens.help import HelpScreen
 from glov_tui.cockpit.screens.options import KEYS, _about
+from glov_tui.widgets.key_bar import KeyBar
 from glov_tui.widgets.text_view import TextView
 from tests.support.sessions import HeldSession, cockpit, loaded, one_step, settle
 
@@ -52,6 +54,26 @@ async def test_the_keys_of_a_template_of_one_s_own_are_seen_whole(tmp_path: Path
             words = words_on(app)
             assert "enter: score, ctrl+j: " in words
             assert words.endswith(("escape: cancel ─╯", "esc: leave ─╯", "cancel", "leave")), words
+
+
+@pytest.mark.parametrize(
+    ("opens", "helps", "shown"),
+    [("w", "question_mark", "?"), ("enter", "question_mark", "?"), ("e", "f1", "f1")],
+)
+async def test_the_key_of_help_that_a_dialog_names_is_one(
+    tmp_path: Path, opens: str, helps: str, shown: str
+) -> None:
+    """The keys that have no room in the last line are there; esc leads back."""
+    events = one_step(1, {"a <category> of one.": 6})
+    async with cockpit(HeldSession(tmp_path, *loaded(), *events), (30, 20)) as (pilot, app):
+        await pilot.press(opens)
+        await settle(pilot)
+        dialog = app.screen
+        assert f" ({shown})" in str(dialog.query_one(KeyBar).content)
+        await pilot.press(helps)
+        assert isinstance(app.screen, HelpScreen)
+        await pilot.press("escape")
+        assert app.screen is dialog
 
 
 @pytest.mark.parametrize("width", [200, 100, 72, 60])
