@@ -33,5 +33,6 @@ def measure_cost(state: RunFacts, templates: int = 1) -> str:
     if seed is None:
         return f"{images} x {counted(templates, 'template')}"
     seconds = seed.seconds * templates
-    took = f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.0f} min"
-    return f"{images} x {counted(templates, 'template')}: about {took}, as the seed template took"
+    took = f"about {seconds:.1f} s" if seconds < 60 else f"about {seconds / 60:.0f} min"
+    took = took if seconds >= 0.05 else "less than 0.1 s"
+    return f"{images} x {counted(templates, 'template')}: {took}, as the seed template took"

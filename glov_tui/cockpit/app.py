@@ -94,6 +94,7 @@ class GlovApp(UserActions, GoingActions, WhyActions, MeasuredActions, TestAction
         self.ascii_only = ascii_only
         self._glyphs = ASCII if ascii_only else UNICODE
         self._injected = {}
+        self._waited_for = set()
         self._fingerprints: WeakKeyDictionary[Pane, Hashable] = WeakKeyDictionary()
         self._shown_at: WeakKeyDictionary[Pane, float] = WeakKeyDictionary()
         self._announced_best = max((t.at_least for t in session.state.ranking), default=0.0)

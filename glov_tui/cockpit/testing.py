@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import takewhile
 
 from engine.common.intervals import wilson_interval
 from engine.common.wording import counted
@@ -28,6 +29,7 @@ class TestActions(RunActions):
     """Asks what is to be measured, says what it costs, and tells what came of it."""
 
     __test__ = False  # not a test case, whatever pytest thinks of its name
+    _waited_for: set[str]  # keys of templates whose accuracy is told when it is known
 
     def action_test(self) -> None:
         """Measure the selected template on the test split, or the best every few steps."""
@@ -67,22 +69,29 @@ class TestActions(RunActions):
         return None
 
     def _tell_of(self, template: ScoredTemplate) -> None:
-        """Say what was measured, or that it was not, as soon as it is known."""
-        asked = False
+        """Say what was measured, or why nothing was, as soon as it is known; once, however often
+        it was asked for.
+        """
+        key, text, last = template.key, template.text, self.session.state.log[-1:]
+        if key in self._waited_for:
+            return
+        self._waited_for.add(key)
 
         def look() -> None:
-            nonlocal asked
             state = self.session.state
-            known = state.tested(template.text)
-            waits = any(one.template == template.text for one in state.tests_asked)
-            asked = asked or waits
+            known = state.tested(text)
+            waits = any(one.template == text for one in state.tests_asked)
+            new = takewhile(lambda line: line not in last, reversed(state.log))
+            said = next((line for line in new if text in line.text), None)
             if known is not None:
                 share = with_interval(known.hits / known.n, wilson_interval(known.hits, known.n))
-                said = (
-                    f"{share} of {counted(known.n, 'image')}. Only you see it: the search does not."
-                )
-                self.notify(said, title="Test accuracy", timeout=10)
-            if known is not None or (asked and not waits) or self.session.ended:
+                images = f"{share} of {counted(known.n, 'image')}."
+                only = "Only you see it: the search does not."
+                self.notify(f"{images} {only}", title="Test accuracy", timeout=10)
+            elif said is not None and said.level == "warning" and not waits:
+                self.notify(clean(said.text), severity="warning", timeout=10)
+            if known is not None or (said is not None and not waits) or self.session.ended:
+                self._waited_for.discard(key)
                 timer.stop()
 
         timer = self.set_interval(LOOK_SECONDS, look)
@@ -129,6 +138,8 @@ def _every(state: RunState) -> int:
 
 
 def _when(state: RunState, pause: str) -> str:
+    if state.status == "loading" or (state.progress and state.progress.phase == "loading"):
+        return "It begins when the models are loaded."
     if state.status == "paused":
         return "It begins at once."
     if state.step_begin is not None:

@@ -28,6 +28,7 @@ from engine.session.local import LocalSession
 from engine.storage.fork import write_fork
 from engine.storage.journal import fold_journal, read_journal, read_state
 from engine.vlm.dual_encoder.fitness import DualEncoder
+from tests.support.cut_journals import appends, cut, kinds
 from tests.support.patience import wait_until
 from tests.support.watching import demo, facts, finish
 
@@ -295,3 +296,36 @@ def test_one_step_and_then_the_test(run_folder: Path, undisturbed: Path, kept: K
     session.send(Resume())
     finish(session)
     assert of_the_search(run_folder) == facts(undisturbed)
+
+
+def test_killed_anywhere_around_it_nothing_is_lost_or_measured_twice(
+    tmp_path: Path, undisturbed: Path, kept: Kept
+) -> None:
+    """In a pause within a step, between asking and measuring, and behind it; each is taken up."""
+
+    def two(state: RunState) -> list[Command]:
+        keys = [t.key for t in state.ranking if t.origin == "llm"][:2]
+        return [MeasureTest(key=key, author="me", reason="to see") for key in keys]
+
+    whole = tmp_path / "whole"
+    session = run(whole, kept, (token(2), lambda _: [Pause()]), (paused, two))
+    wait_until(lambda: len(asked(session.state)) == 2)
+    session.send(Resume())
+    measured = asked(finish(session))
+    at = [n for n, append in enumerate(appends(whole)) if "test-asked" in kinds(append)]
+    for count in range(at[0] + 1, at[-1] + 5):
+        folder = cut(whole, count, tmp_path / f"cut-{count}")
+        wanted = {test.template for test in of_kind(folder, ev.TestAsked)}
+        again = LocalSession.resume(folder, kept=kept)
+        again.start()
+        state = finish(again)
+        found = {test.templates[0]: (test.hits, test.author) for test in asked(state)}
+        assert set(found) == wanted and len(asked(state)) == len(found)
+        assert found.items() <= {(t.templates[0], (t.hits, t.author)) for t in measured}
+        assert state.ranking == read_state(undisturbed).ranking
+        own = [test.comparable() for test in state.tests if test.subject != "asked"]
+        assert own == [test.comparable() for test in read_state(undisturbed).tests]
+
+
+def of_kind(folder: Path, kind: type[ev.TestAsked]) -> list[ev.TestAsked]:
+    return [event for event in read_journal(folder).events if isinstance(event, kind)]

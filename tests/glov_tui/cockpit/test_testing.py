@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.commands import CallOffTests, MakeEdit, MeasureTest
 from engine.run.edits import SetOption
+from engine.run.measure_check import measure_cost
 from engine.run.state import RunState
 from glov_tui.cockpit.notices import said_at_the_end
 from glov_tui.cockpit.panes.accuracy import AccuracyPane
@@ -149,3 +151,43 @@ def test_what_the_question_says_of_each_case() -> None:
     paused = state.apply(ev.RunPaused(step=2))
     text, _ = measure_question(paused, paused.find(normalise(BEST)), KEYS)
     assert "It begins at once." in text
+    loading = state.apply(ev.RunReopened(versions={}))
+    for status in (loading, loading.apply(ev.RunPaused(step=1))):
+        held = status.apply(ev.Progress(phase="loading", done=1, total=2))
+        text, _ = measure_question(held, held.find(normalise(BEST)), KEYS)
+        assert "It begins when the models are loaded." in text
+
+
+def test_nothing_is_said_to_take_no_time() -> None:
+    state = RunState().apply_all(events())
+    assert "template: about 0.1 s, as" in measure_cost(state)
+    quick = (state.tests[0].model_copy(update={"seconds": 0.004}),)
+    assert "template: less than 0.1 s, as" in measure_cost(replace(state, tests=quick))
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_it_is_told_once_also_where_it_could_not_be(
+    session: HeldSession, at_once: bool
+) -> None:
+    """However quickly the engine was through with it, and however often one asked."""
+    async with cockpit(session, (120, 40)) as (pilot, app):
+        app.query_one(RowTable).select(normalise(BEST))
+        await pilot.press("T", "m", "T", "m")
+        await until(lambda: session.sent == [MeasureTest(key=normalise(BEST))] * 2)
+        asked_for = ev.TestAsked(template=BEST)
+        dropped = ev.TestDropped(template=BEST, problem="images/1.png is gone")
+        if at_once:
+            session.apply(asked_for, dropped)
+        else:
+            session.apply(asked_for)
+            await pilot.pause(0.3)
+            session.apply(dropped)
+        wanted = f"test accuracy can't be measured: images/1.png is gone ({BEST})"
+        await until(lambda: wanted in [told.message for told in app._notifications])
+        await until(lambda: not app._waited_for)
+        await pilot.press("T", "m")
+        await until(lambda: app._waited_for)
+        session.apply(asked_for, measured(BEST))
+        await until(lambda: not app._waited_for)
+        told = [told.message for told in app._notifications if told.title == "Test accuracy"]
+        assert told == ["52.0% (42-62) of 100 images. Only you see it: the search does not."]
