@@ -63,6 +63,8 @@ class RunWatch:
 
     def __init__(self) -> None:
         self._watched: dict[Path, _Watched] = {}
+        self.elsewhere: dict[Path, None] = {}
+        """Runs and sweeps outside the runs folder that are listed with those in it."""
 
     def look(self) -> Iterator[Listing]:
         """The folder now: the runs written to last are looked at first, and the last ``Listing`` is
@@ -73,6 +75,7 @@ class RunWatch:
         except JournalError as error:
             yield Listing(problem=str(error))
             return
+        folders += self._outside()
         known = [folder for folder in folders if folder in self._watched]
         found = {folder: _look_into(folder) for folder in folders if folder not in self._watched}
         denied = sum(is_one is None for is_one in found.values())
@@ -111,6 +114,15 @@ def _each_once(folders: Sequence[Path]) -> list[Path]:
     for link in links:
         found.setdefault(os.path.realpath(link), link)
     return list(found.values())
+
+    def _outside(self) -> list[Path]:
+        """Those of ``elsewhere`` that are there, and that the runs folder does not list."""
+        here = os.path.realpath(runs_folder())
+        return [
+            folder
+            for folder in self.elsewhere
+            if here not in map(os.path.realpath, (folder, folder.parent)) and _is_listed(folder)
+        ]
 
 
 def _all() -> list[Path]:

@@ -73,6 +73,7 @@ def browse(terminal: Terminal, budget: float, selected: Path, theme: str = "") -
 
     memory = HomeMemory.kept()
     memory.selected, memory.theme = selected, theme
+    memory.watch.elsewhere[selected] = None  # a run in a folder of its own is listed too
     return _Walk(terminal, budget, memory).go()
 
 

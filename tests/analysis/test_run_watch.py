@@ -171,3 +171,17 @@ def test_a_sweep_that_can_not_be_looked_into_any_more_says_so(runs: Path) -> Non
     with sealed(runs / "modes", 0):
         assert seen(watch)["modes"].status == "damaged"
     assert seen(watch)["modes"].status == "interrupted"
+
+
+def test_a_run_elsewhere_is_listed_with_those_of_the_folder(runs: Path, tmp_path: Path) -> None:
+    write_run(runs / "inside")
+    outside = tmp_path / "elsewhere" / "outside"
+    write_run(outside)
+    watch = RunWatch()
+    watch.elsewhere = dict.fromkeys((outside, runs / "inside", tmp_path / "none"))
+    assert sorted(run.folder for run in list(watch.look())[-1].runs) == [
+        outside,
+        runs / "inside",
+    ]
+    shutil.rmtree(outside)
+    assert set(seen(watch)) == {"inside"}

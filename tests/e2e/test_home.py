@@ -91,14 +91,15 @@ def test_a_run_is_begun_from_home_goes_on_when_it_is_left_and_is_stopped_from_th
 
 
 def test_from_an_attached_run_to_home_and_out_by_ctrl_c(run_folder: Path) -> None:
-    runs = run_folder.parent
+    runs = run_folder.parent / "runs"  # the run is elsewhere, and listed all the same
+    write_run(runs / "other")
     done = called("demo", "--run-dir", str(run_folder), "--set", "steps=200", "--detach")
     assert done.returncode == 0, done.stderr
     arguments = glov("attach", str(run_folder))
     with Terminal(arguments, columns=80, rows=24, env=environment(runs)) as terminal:
         terminal.wait_for("Pause")
         terminal.press("R")
-        terminal.wait_for("1 run", "under way", "run")
+        terminal.wait_for("2 runs", "1 under way", "▌  run ", "other")
         terminal.press("ctrl+c")
         terminal.wait_for("Press ctrl+c again")
         terminal.press("ctrl+c")

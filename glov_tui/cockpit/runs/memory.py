@@ -90,6 +90,9 @@ class HomeMemory:
             if isinstance(names, list):
                 texts = [name for name in names[:_MOST] if isinstance(name, str) and name]
                 memory.marked = dict.fromkeys(runs_folder() / name for name in texts)
+                memory.watch.elsewhere.update(
+                    dict.fromkeys(run for run in memory.marked if not _is_inside(run))
+                )
             memory.order = next((known for known in ORDERS if known == order), "newest")
         return memory
 
@@ -99,12 +102,19 @@ class HomeMemory:
         if self.listing is not None and not self.listing.unread and not self.listing.problem:
             there = {run.folder for run in self.listing.runs}
         kept = [folder for folder in self.marked if there is None or folder in there]
-        names = [folder.name for folder in kept[-_MOST:]]
+        names = [
+            folder.name if _is_inside(folder) else str(folder.absolute())
+            for folder in kept[-_MOST:]
+        ]
         with contextlib.suppress(OSError, UserError):
             every = _read() | {_here(): {"marked": names, "order": self.order}}
             make_folder(cache_folder())
             path = cache_folder() / FILE
             write_atomic(path, json.dumps(dict(list(every.items())[-100:])), durable=False)
+
+
+def _is_inside(folder: Path) -> bool:
+    return folder.parent == runs_folder()
 
 
 def _here() -> str:

@@ -94,6 +94,27 @@ async def test_marks_and_order_are_kept_and_lead_to_the_neighbours(runs: Path) -
     assert not HomeMemory.kept().marked
 
 
+async def test_a_marked_run_outside_the_runs_folder_is_found_again(
+    runs: Path, tmp_path: Path
+) -> None:
+    outside = tmp_path / "elsewhere" / "outside"
+    write_run(runs / "inside")
+    write_run(outside)
+    memory = HomeMemory.kept()
+    memory.watch.elsewhere[outside] = None
+    app = HomeApp(memory)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await until(lambda: len(names(app)) == 2)
+        await pilot.press("u", "home", "space", "down", "space")
+        await until(lambda: "● 2 marked" in shown(app))
+    again = HomeMemory.kept()
+    assert set(again.marked) == {runs / "inside", outside}
+    app = HomeApp(again)
+    async with app.run_test(size=(120, 30)):
+        await until(lambda: sorted(names(app)) == ["inside", "outside"])
+        await until(lambda: "● 2 marked" in shown(app))
+
+
 async def test_a_run_that_ended_is_shown_as_it_was_left(runs: Path) -> None:
     some_runs(runs)
     app = HomeApp(HomeMemory.kept())
