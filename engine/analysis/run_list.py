@@ -71,11 +71,10 @@ class RunWatch:
         whole.
         """
         try:
-            folders = _each_once(_candidates())
+            folders = _each_once([*_candidates(), *self._outside()])
         except JournalError as error:
             yield Listing(problem=str(error))
             return
-        folders += self._outside()
         known = [folder for folder in folders if folder in self._watched]
         found = {folder: _look_into(folder) for folder in folders if folder not in self._watched}
         denied = sum(is_one is None for is_one in found.values())
@@ -89,6 +88,15 @@ class RunWatch:
             self._watched[folder] = watched = _watched(folder)
             runs.append(watched.look())
         yield Listing(tuple(runs), denied=denied)
+
+    def _outside(self) -> list[Path]:
+        """Those of ``elsewhere`` that are there, and that the runs folder does not list."""
+        here = os.path.realpath(runs_folder())
+        return [
+            folder
+            for folder in self.elsewhere
+            if here not in map(os.path.realpath, (folder, folder.parent)) and _is_listed(folder)
+        ]
 
 
 def _candidates() -> list[Path]:
@@ -114,15 +122,6 @@ def _each_once(folders: Sequence[Path]) -> list[Path]:
     for link in links:
         found.setdefault(os.path.realpath(link), link)
     return list(found.values())
-
-    def _outside(self) -> list[Path]:
-        """Those of ``elsewhere`` that are there, and that the runs folder does not list."""
-        here = os.path.realpath(runs_folder())
-        return [
-            folder
-            for folder in self.elsewhere
-            if here not in map(os.path.realpath, (folder, folder.parent)) and _is_listed(folder)
-        ]
 
 
 def _all() -> list[Path]:
