@@ -155,6 +155,11 @@ class TextView(SpanView):
             return
         line = self._hits[self._hit].line
         self._hit_shown(line)
+        self._scroll_to_hit(line)
+
+    def _scroll_to_hit(self, line: int) -> None:
+        if line + 1 >= len(self._first_rows):  # nothing is laid out where there is no room
+            return
         rows = range(self._first_rows[line], self._first_rows[line + 1])
         row = next((y for y in rows if any(s == HERE for _, s in self._wrapped[y])), rows.start)
         top, height = self.scroll_offset.y, self.scrollable_content_region.height
@@ -199,7 +204,7 @@ class TextView(SpanView):
     def _rewrap(self) -> None:
         at_end = self.max_scroll_y - self.scroll_offset.y <= 1
         width = self.scrollable_content_region.width
-        before = self._wrapped
+        before, width_before = self._wrapped, self._cached_width
         self._wrap_all(width)
         if len(before) != len(self._wrapped) or self.virtual_size.width != width:
             self.virtual_size = Size(width, len(self._wrapped))
@@ -207,6 +212,8 @@ class TextView(SpanView):
             top = max(0, len(self._wrapped) - self.scrollable_content_region.height)
             if top != self.scroll_offset.y:
                 self.scroll_to(y=top, animate=False, immediate=True, force=True)
+        if self._hits and width != width_before:  # what is looked at stays in view
+            self._scroll_to_hit(self._hits[self._hit].line)
         first = self.scroll_offset.y
         for y in range(self.scrollable_content_region.height):
             row = first + y
@@ -220,6 +227,8 @@ class TextView(SpanView):
         """Wrap every line: ``rows`` makes others of them now."""
         self._cached = {}
         self._rewrap()
+        if self._hits:
+            self._scroll_to_hit(self._hits[self._hit].line)
 
     def rows(self, line: Line, width: int) -> list[Line]:
         """How a line is shown at a width; at least one row."""

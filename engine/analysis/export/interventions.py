@@ -33,27 +33,29 @@ class Intervention:
 
 def interventions_of(run: Exported) -> list[Intervention]:
     """Edits, templates, pins and bans; what was taken back too."""
-    undone = {event.number for event in run.events if isinstance(event, ev.EditUndone)}
+    undone = {event.number: event for event in run.events if isinstance(event, ev.EditUndone)}
+    refused = {normalise(event.template): event.reason for event in run.state.not_scored}
     found: list[Intervention] = []
     injected: set[str] = set()
+    step = 0
     for event in run.events:
         match event:
+            case ev.StepStarted():
+                step = event.step
             case ev.Edited():
-                note = "taken back before it took effect" if event.number in undone else ""
-                found.append(_signed(_edit(run, event, note), event))
+                edit = _edit(run, event, _undone(undone.get(event.number)))
+                found.append(_signed(edit, event))
             case ev.TemplateInjected() | ev.TemplateScored(origin="human"):
                 key = normalise(event.template)
                 if key not in injected:  # an earlier glov has journaled the score alone
                     injected.add(key)
-                    note = _score(run, key)
+                    note = _came_of(run, key, refused.get(key))
                     made = Intervention(event.step, "injected", event.template, note=note)
                     if isinstance(event, ev.TemplateInjected):
                         made = _signed(made, event)
                     found.append(made)
-            case ev.InjectionRefused():
-                found.append(
-                    Intervention(run.state.step, "not scored", event.template, note=event.reason)
-                )
+            case ev.InjectionRefused() if normalise(event.template) not in injected:
+                found.append(Intervention(step, "not scored", event.template, note=event.reason))
             case ev.TestMeasured(subject="asked"):
                 share = f"test accuracy {percent(event.hits / event.n)}, not seen by the search"
                 made = Intervention(event.step, "tested", event.templates[0], note=share)
@@ -67,10 +69,19 @@ def _signed(made: Intervention, event: ev.Edited | ev.TemplateInjected) -> Inter
     return replace(made, author=event.author, reason=event.reason)
 
 
-def _score(run: Exported, key: str) -> str:
+def _undone(event: ev.EditUndone | None) -> str:
+    if event is None:
+        return ""
+    by = f", by {event.author}" if event.author else ""
+    because = f", because: {event.reason}" if event.reason else ""
+    return f"taken back before it took effect{by}{because}"
+
+
+def _came_of(run: Exported, key: str, refused: str | None) -> str:
     scored = run.state.find(key)
     if scored is None:
-        return "not scored yet"
+        waits = any(normalise(event.template) == key for event in run.state.waiting)
+        return f"not scored: {refused}" if refused and not waits else "not scored yet"
     rank = [template.key for template in run.state.ranking].index(scored.key) + 1
     return f"few-shot accuracy {percent(scored.accuracy)}, rank {rank}"
 

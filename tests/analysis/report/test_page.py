@@ -231,6 +231,30 @@ def test_interventions_are_said_with_their_steps() -> None:
         assert words in text
 
 
+def test_who_did_what_and_why_is_said_and_what_was_refused_is_said_once() -> None:
+    by = {"author": "ada", "reason": "<b>too</b> strong"}
+    events = [
+        *loaded(),
+        ev.Edited(number=1, step=1, edit=SetOption(key="steering.alpha", value=0.25), **by),
+        ev.EditUndone(number=1, author="bob"),
+        ev.StepStarted(step=1),
+        ev.TemplateInjected(step=1, template="your <category>.", **by),
+        ev.InjectionRefused(template="your <category>.", reason="too long"),
+    ]
+    run = run_of(*events)
+    text = page(run).text
+    assert (
+        "steering.alpha = 0.25 taken back before it took effect, by bob by ada, because: " in text
+    )
+    assert "1 injected your <category>. not scored: too long" in text
+    assert text.count("your <category>.") == 1 and "not scored yet" not in text
+    rows = json.loads(str(make_content(run, "json")))["interventions"]
+    assert [(row["kind"], row["author"], row["reason"]) for row in rows] == [
+        ("edited", "ada", "<b>too</b> strong"),
+        ("injected", "ada", "<b>too</b> strong"),
+    ]
+
+
 def test_a_run_whose_process_is_gone_is_called_interrupted(tmp_path: Path) -> None:
     events = [*loaded(), *one_step(1, {"a new <category>.": 6})]
     journal = Journal.create(tmp_path / "run")

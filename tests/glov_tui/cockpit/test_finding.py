@@ -208,3 +208,25 @@ async def test_what_is_folded_is_found_too(tmp_path) -> None:
         assert len(pane.hits) == 6
         await pilot.press("escape")
         assert "upside" not in pane.plain and "…20." in pane.plain
+
+
+async def test_a_search_is_whole_while_nothing_has_room_and_after(session) -> None:
+    async with cockpit(session, (100, 30)) as (pilot, app):
+        await pilot.press("6", "slash", *"odd, number 1", "enter", "n")
+        log = app.query_one(LogPane)
+        hit = log._hit
+        await pilot.resize_terminal(40, 10)
+        await pilot.pause()
+        await pilot.press("n", "n", "N")
+        assert session.sent == []
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        assert log._hit == (hit + 1) % len(log.hits)
+        assert log.hits[log._hit].line in lines_in_view(log)
+        await pilot.press("enter")  # each line whole: more rows stand above it
+        assert log.hits[log._hit].line in lines_in_view(log)
+
+
+def lines_in_view(view) -> list[int]:
+    top, height = view.scroll_offset.y, view.scrollable_content_region.height
+    return [i for i in range(len(view._lines)) if top <= view.row_of(i) < top + height]
