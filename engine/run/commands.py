@@ -54,10 +54,14 @@ class UndoEdit(Asked):
 
 
 class InjectTemplate(Asked):
-    """Score a template of one's own at once and rank it with the others."""
+    """Score a template of one's own at once and rank it with the others; or those of a list.
+
+    A list is journaled as a whole before the first of it is scored.
+    """
 
     kind: Literal["inject-template"] = "inject-template"
     text: str
+    more: tuple[str, ...] = ()  # the others of a list
 
 
 class WriteNote(Record):

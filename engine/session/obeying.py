@@ -35,6 +35,7 @@ from engine.run.commands import (
 from engine.run.edit_check import edit_problem, injection_problem
 from engine.run.experiment import Experiment
 from engine.run.note_check import note_problem, noted
+from engine.run.state import RunState
 from engine.search.unused import unused_problem
 from engine.session.experiments import experiment_events
 from engine.session.publishing import Publisher, StopRequested
@@ -248,21 +249,13 @@ class Obeyer:
             self._refuse(command, "nothing to undo: every edit has taken effect")
 
     def _inject(self, command: InjectTemplate) -> None:
-        """Accept a person's template: from then on it is in the journal, whatever happens."""
-        state, text = self._publisher.state, command.text
-        assert state.config is not None
-        parsed = task_of(state.config.vlm).read(text, accept=state.config.proposal.accept)
-        if parsed.template is None:
-            reason = parsed.reason.explanation if parsed.reason else "it is no template"
-            self._refuse(command, f"template refused: {reason} ({text})")
-            return
-        problem = injection_problem(state, parsed.template)
-        if problem is not None:
-            self._refuse(command, problem)
-            return
-        self._publish(
-            ev.TemplateInjected(step=state.step, template=parsed.template, **_asked(command))
-        )
+        """Accept a person's templates: from then on they are in the journal, whatever happens."""
+        state = self._publisher.state
+        facts: list[ev.Event] = []
+        for text in (command.text, *command.more):
+            facts.append(_accepted(state, text, command))
+            state = state.apply(facts[-1])
+        self._publish(*facts)
 
     def _note(self, command: WriteNote) -> None:
         problem = note_problem(self._publisher.state, command)
@@ -339,6 +332,20 @@ class Obeyer:
                 self._deferred.append(command)
                 return True
             self._do(command)
+
+
+def _accepted(state: RunState, text: str, command: InjectTemplate) -> ev.Event:
+    """That a template is to be scored, or why it is not."""
+    assert state.config is not None
+    parsed = task_of(state.config.vlm).read(text, accept=state.config.proposal.accept)
+    if parsed.template is None:
+        reason = parsed.reason.explanation if parsed.reason else "it is no template"
+        problem: str | None = f"template refused: {reason} ({text})"
+    else:
+        problem = injection_problem(state, parsed.template)
+    if parsed.template is None or problem is not None:
+        return ev.Warned(message=problem or "", refuses=command.kind)
+    return ev.TemplateInjected(step=state.step, template=parsed.template, **_asked(command))
 
 
 def _asked(command: Asked) -> dict[str, str]:

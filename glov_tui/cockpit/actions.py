@@ -246,16 +246,16 @@ class RunActions(NoticesApp):
 
     def _inject_all(self, lines: dict[str, str], found: Sorted) -> None:
         """Send several templates, and show what comes of them in a table."""
+        from glov_tui.cockpit.injecting import AT_ONCE
         from glov_tui.cockpit.screens.injected import AskedList
 
         state = self.session.state
         templates = {normalise(read): read for read in lines.values()}
         known = frozenset(key for key in templates if state.find(key) is not None)
         new = [line for line, read in lines.items() if normalise(read) not in known]
-        for line in new[:-1]:
-            self.session.send(InjectTemplate(text=line))
-        if new:  # what comes of the last one is looked at closely
-            self._send(InjectTemplate(text=new[-1]))
+        for begin in range(0, len(new), AT_ONCE):  # a list is in the journal before it is scored
+            text, *more = new[begin : begin + AT_ONCE]
+            self._send(InjectTemplate(text=text, more=tuple(more)))
         before = state.best.accuracy if state.best is not None else 0.0
         self._last_list = AskedList(templates, known, before, found.wrong, found.twice)
         self.action_injected()

@@ -23,6 +23,9 @@ from glov_tui.common.text import clean
 MOST = 1000
 """Templates at once: the run scores all of them before it goes on."""
 
+AT_ONCE = 50
+"""Templates of one message to the engine, and of one append to the journal."""
+
 Numbered = Sequence[tuple[int, str]]
 """Lines of a text with their numbers, from 1."""
 

@@ -467,14 +467,16 @@ def test_a_list_is_in_the_journal_as_a_whole_before_any_of_it_is_scored(
     run_folder: Path, kept: Kept
 ) -> None:
     texts = [f"a photo of a <category> seen from {n} metres." for n in range(2, 6)]
-    injects = [InjectTemplate(text=text) for text in texts]
+    injects = InjectTemplate(text=texts[0], more=(*texts[1:], "none", texts[0]))
     watch = Watch()
-    watch.at(is_kind(ev.StepFinished, 1), *injects)
+    watch.at(is_kind(ev.StepFinished, 1), injects)
     watch.at(lambda e: isinstance(e, ev.TemplateScored) and e.origin == "human", Stop())
     session = start(run_folder, watch, kept=kept)
     assert session.wait(CEILING_SECONDS) and session.state.status == "stopped"
     state = session.state
     assert [event.template for event in state.waiting] == texts[1:], "an end waits for no list"
+    lacks, repeats = warnings(state)[-2:]
+    assert "lacks the placeholder" in lacks and "it waits to be scored already" in repeats
     again = LocalSession.resume(run_folder, kept=kept)
     again.start()
     state = finish(again)

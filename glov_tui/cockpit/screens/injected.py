@@ -91,7 +91,8 @@ class InjectedScreen(Dialog[None]):
         refused = len(refused_of(asked, state))
         waits = len(asked.templates) - scored - refused
         parts = [f"{scored:,} scored"]
-        parts += [f"{waits:,} wait"] if waits else []
+        word = "not scored" if state.status in ENDED else "wait"
+        parts += [f"{waits:,} {word}"] if waits else []
         parts += [f"{refused:,} refused"] if refused else []
         parts += [f"{len(asked.wrong):,} can't be"] if asked.wrong else []
         parts += [f"{asked.twice:,} there twice"] if asked.twice else []
@@ -148,7 +149,7 @@ def came_of(asked: AskedList, state: RunState, glyphs: Glyphs) -> dict[str, Line
         elif key in refused:
             lines[key] = ((f"   {glyphs.rejected}  {'refused':<14}", "bad"), (text, "dim"))
         else:
-            waits = "not yet" if state.status in ENDED else "waits"
+            waits = _waits(key, state)[0]
             lines[key] = ((f"   {glyphs.writing}  {waits:<14}", "dim"), (text, ""))
     for wrong in asked.wrong:
         where = f"line {wrong.number}"
@@ -165,8 +166,7 @@ def in_full(key: str, asked: AskedList, state: RunState) -> list[Line]:
     found, rank = state.find(key), state.scored.rank(key)
     if found is None or rank is None:
         why = refused_of(asked, state).get(key)
-        ended = "The run ended before it was scored: it will be when the run is taken up again."
-        waits = ended if state.status in ENDED else "It waits to be scored."
+        waits = _waits(key, state)[1]
         said: Line = ((f"Refused: {clean(why)}", "bad"),) if why else ((waits, "dim"),)
         return [said, ((clean(asked.templates[key]), ""),)]
     gain = 100 * (found.accuracy - asked.before)
@@ -177,6 +177,16 @@ def in_full(key: str, asked: AskedList, state: RunState) -> list[Line]:
     parts += ["banned" if key in state.with_pending().banned else ""]
     said_of_it = "; ".join(part for part in parts if part)
     return [((f"{said_of_it}.", "good" if gain > 0 else "dim"),), ((clean(found.text), ""),)]
+
+
+def _waits(key: str, state: RunState) -> tuple[str, str]:
+    """How it is with one that has no score yet: in a word, and in a sentence."""
+    accepted = any(normalise(event.template) == key for event in state.waiting)
+    if state.status not in ENDED:
+        return ("waits", "It waits to be scored.") if accepted else ("waits", "It was sent.")
+    if accepted:
+        return "not yet", "It will be scored when the run is taken up again."
+    return "not taken", "The run ended before it was taken: inject it again."
 
 
 def _last(rank: int | None) -> tuple[bool, int]:

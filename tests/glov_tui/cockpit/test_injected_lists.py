@@ -69,7 +69,7 @@ async def test_a_pasted_list_is_sorted_sent_and_followed(tmp_path: Path) -> None
         assert any("Enter once more scores the other 3" in n.message for n in app._notifications)
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, InjectedScreen), "the table")
-        assert held.sent == [InjectTemplate(text=text) for text in (ONE, TWO, THREE)]
+        assert held.sent == [InjectTemplate(text=ONE, more=(TWO, THREE))]
         table = app.screen.query_one(RowTable)
         await until(lambda: len(table.keys) == 5, "a row for each")
         box = app.screen.query_one(Vertical)
@@ -126,6 +126,25 @@ async def test_the_templates_of_a_file_are_added(tmp_path: Path) -> None:
         assert area.text.splitlines() == [THREE, ONE, TWO], "what was typed stays"
 
 
+async def test_what_an_end_left_says_whether_it_is_in_the_journal(tmp_path: Path) -> None:
+    held = session(tmp_path)
+    async with cockpit(held) as (pilot, app):
+        await pilot.press("i")
+        typed(app, f"{ONE}\n{TWO}")
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, InjectedScreen), "the table")
+        held.apply(asked(1), ev.RunFailed(message="killed"))
+        box = app.screen.query_one(Vertical)
+        await until(
+            lambda: "2 injected: 0 scored, 2 not scored" in str(box.border_title), "the end"
+        )
+        table, whole = app.screen.query_one(RowTable), app.screen.query_one(TextView)
+        assert [table.line(i).split()[1:3] for i in (0, 1)] == [["not", "taken"], ["not", "yet"]]
+        assert "inject it again" in whole.plain
+        await pilot.press("down")
+        assert "It will be scored when the run is taken up again" in whole.plain
+
+
 def test_what_was_refused_is_kept_over_a_step_that_begins_again(tmp_path: Path) -> None:
     held = session(tmp_path)
     held.apply(ev.StepStarted(step=2), asked(1), ev.InjectionRefused(template=TWO, reason="long"))
@@ -157,13 +176,8 @@ async def test_a_paste_is_read_as_people_write_lists(tmp_path: Path) -> None:
         )
         await pilot.press("enter", "enter")
         await until(lambda: isinstance(app.screen, InjectedScreen), "the table")
-        sent = [command.text for command in held.sent]
-        assert sent == [
-            "- a dim <category>.",
-            "a wet {c}.",
-            THREE.replace("wet", "red"),
-            "a <category> in {mood}",
-        ]
+        rest = ("a wet {c}.", "a red <category>.", "a <category> in {mood}")
+        assert held.sent == [InjectTemplate(text="- a dim <category>.", more=rest)]
         table = app.screen.query_one(RowTable)
         await until(lambda: len(table.keys) == 6, "a row for each")
         assert "(scored before, banned)" in table.line(0)
