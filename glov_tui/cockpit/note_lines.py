@@ -11,8 +11,9 @@ from glov_tui.widgets.spans import Line
 
 
 def note_in_full(note: Note, state: RunState) -> list[Line]:
-    """A note: what it is on, who wrote it when, and its text."""
-    return [((about(note, state), "strong"),), *text_lines(note)]
+    """A note: who wrote it when, its text, and what it is on, which may be long."""
+    on = (("on ", "dim"), (about(note, state), "strong"))
+    return [*text_lines(note), (), on]
 
 
 def text_lines(note: Note) -> list[Line]:

@@ -71,6 +71,11 @@ class NoteActions(ExportActions):
     def _write_note(self, command: WriteNote) -> bool:
         """Have it journaled by the engine, or here where there is none; says so if it can't be."""
         session = self.session
+        if command.number and all(note.number != command.number for note in session.state.notes):
+            if not command.text:  # it is away
+                return True
+            self.notify(f"Note {command.number} was taken away meanwhile: this is a new one.")
+            command = command.model_copy(update={"number": 0})
         if not session.ended:
             ExportActions._send(self, command)  # whoever has the controls
             if self.past is not None:

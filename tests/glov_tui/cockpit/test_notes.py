@@ -110,6 +110,35 @@ async def test_the_list_shows_changes_and_takes_away(tmp_path: Path) -> None:
         await until(lambda: len(table.keys) == 1, "one note")
 
 
+async def test_a_note_that_was_taken_away_while_it_was_changed_is_a_new_one(tmp_path: Path) -> None:
+    held = session(tmp_path)
+    held.apply(note(1, "dim helps", DIM))
+    async with cockpit(held, size=(80, 24)) as (pilot, app):
+        await pilot.press("a", "f2")
+        await until(lambda: isinstance(app.screen, LabBookScreen), "the list")
+        table = app.screen.query_one(RowTable)
+        await until(lambda: len(table.keys) == 1, "the note")
+        await pilot.press("e", *" much")
+        held.apply(ev.Noted(number=1, text="", author="bob"))
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert held.sent == [
+            WriteNote(text="dim helps much", template=normalise(DIM), author="ada")
+        ]
+
+
+async def test_a_long_template_does_not_hide_the_note_on_it(tmp_path: Path) -> None:
+    long = f"a <category>, {'very ' * 50}dim."
+    held = HeldSession(tmp_path, *loaded(), *one_step(1, {long: 6}, long), note(1, "why", long))
+    async with cockpit(held, size=(60, 20)) as (pilot, app):
+        await pilot.press("a", "f2")
+        await until(lambda: isinstance(app.screen, LabBookScreen), "the list")
+        view = app.screen.query_one(TextView)
+        await until(lambda: "very" in view.plain, "the note")
+        assert view.row_of(1) < view.scrollable_content_region.height
+        assert view.plain.splitlines()[1] == "why"
+
+
 async def test_an_empty_list_says_how_to_begin(tmp_path: Path) -> None:
     async with cockpit(session(tmp_path)) as (pilot, app):
         await pilot.press("a", "f2")
