@@ -18,10 +18,8 @@ from glov_tui.cockpit.injecting import MOST, Numbered, Reader, Sorted, outlook, 
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.cockpit.screens.path import PathScreen
 from glov_tui.common.text import clean
+from glov_tui.widgets.key_bar import KeyBar
 
-LONG_KEYS = "enter: score, ctrl+j: one more line, f3: a file, escape: cancel"
-SHORT_KEYS = "enter: score, ctrl+j: line, f3: file, esc: leave"
-NARROW = 78  # cells, below which the long ones don't fit
 LOOK_SECONDS = 0.03  # that lines are read for at a time: keys come first
 
 
@@ -53,7 +51,7 @@ class InjectScreen(Dialog[Sorted]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Cancel"),
-        Binding("f3", "file", "A file", priority=True, tooltip="Add the templates of a file"),
+        Binding("f3", "file", "File", priority=True, tooltip="Add the templates of a file"),
     ]
     DEFAULT_CSS = """
     InjectScreen { align: center middle; }
@@ -91,10 +89,9 @@ class InjectScreen(Dialog[Sorted]):
         """The lines, and what is to be said of them."""
         with Vertical() as box:
             box.border_title = "inject templates"
-            narrow = self.app.size.width < NARROW
-            box.border_subtitle = SHORT_KEYS if narrow else LONG_KEYS
             yield TemplatesArea(self._template, id="template", soft_wrap=True, compact=True)
             yield Label("", id="problem", markup=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Typing replaces what the field begins with."""

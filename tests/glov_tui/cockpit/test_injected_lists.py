@@ -18,6 +18,7 @@ from engine.vlm.families import task_of
 from glov_tui.cockpit.injecting import MOST, Reader, sort_out
 from glov_tui.cockpit.screens.inject import InjectScreen
 from glov_tui.cockpit.screens.injected import InjectedScreen
+from glov_tui.widgets.key_bar import KeyBar
 from glov_tui.widgets.row_table import RowTable
 from glov_tui.widgets.text_view import TextView
 from tests.support.patience import until
@@ -52,6 +53,10 @@ def typed(app, text: str) -> None:
     app.screen.query_one(TextArea).load_text(text)
 
 
+def key_line(app) -> str:
+    return " ".join(str(app.screen.query_one(KeyBar).render()).split())
+
+
 def problem(app) -> str:
     return str(app.screen.query_one("#problem", Label).content)
 
@@ -66,7 +71,7 @@ async def test_a_pasted_list_is_sorted_sent_and_followed(tmp_path: Path) -> None
         await pilot.press("enter")
         await pilot.pause()
         assert isinstance(app.screen, InjectScreen) and not held.sent
-        assert any("Enter once more scores the other 3" in n.message for n in app._notifications)
+        assert "Enter once more scores the other 3" in key_line(app)
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, InjectedScreen), "the table")
         assert held.sent == [InjectTemplate(text=ONE, more=(TWO, THREE))]
@@ -225,10 +230,9 @@ async def test_what_is_no_file_of_templates_is_said(tmp_path: Path) -> None:
             "binary.txt": "can't be read",
             "": "can't be read",
         }.items():
-            app.clear_notifications()
             screen._add(str(tmp_path / name))
             await pilot.pause()
-            assert any(why in n.message for n in app._notifications), name
+            assert why in key_line(app), name
         assert screen.query_one(TextArea).text == ONE
 
 
