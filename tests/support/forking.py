@@ -138,7 +138,7 @@ class Glov:
 
     def close(self) -> None:
         self._process.stdin.close()
-        self._process.wait(10)
+        self._process.wait(LIMIT_SECONDS)  # it may be at its imports still
         self._process.stdout.close()
         self._folder.cleanup()
 
