@@ -48,7 +48,7 @@ def test_runs_are_opened_switched_between_left_and_deleted(runs: Path) -> None:
         terminal.wait_for("Delete", "for good?", "2 steps and best 62.5%")
         asked = "".join(line.strip(" │") for line in terminal.lines)  # a long path is in two lines
         assert str(runs / "third") in asked
-        terminal.press("d")
+        terminal.press("y")
         terminal.wait_for("2 runs")
         assert not (runs / "third").exists()
         # All of that was one full screen: the shell's was never shown in between.

@@ -43,6 +43,7 @@ class HomeActions(LiveTableApp[Listing], OpensRuns):
     memory: HomeMemory
     screen_name: str
     count_marked: int = 0  # of the runs that are there
+    _asides: int = 0  # things that are done on threads
 
     @property
     def selected(self) -> ListedRun | None:
@@ -105,8 +106,9 @@ class HomeActions(LiveTableApp[Listing], OpensRuns):
             self.open_next(run.name, partial(replay_run, run.folder))
 
     def action_demo(self) -> None:
-        """Begin a run of the demo."""
-        self.open_next("the demo", partial(begin_demo, self.screen_name))
+        """Begin a run of the demo; not where an answer was typed before its question was there."""
+        if not self._asides:
+            self.open_next("the demo", partial(begin_demo, self.screen_name))
 
     # -- what changes runs -------------------------------------------------------------------
 
@@ -154,16 +156,16 @@ class HomeActions(LiveTableApp[Listing], OpensRuns):
         from engine.sweeps.deleting import what_is_lost
 
         run = self.selected
-        if run is None:
+        if run is None or self._asides:
             return
         found: list[Loss] = []
 
         def ask() -> None:
             question = _what_goes(run, found[0])
-            self._ask(question, {"n": "Keep it", "d": "Delete"}, answered)
+            self._ask(question, {"n": "Keep it", "y": "Delete"}, answered)  # no key held down does
 
         def answered(answer: str | None) -> None:
-            if answer == "d":
+            if answer == "y":
                 self.do_aside(partial(_delete, run.folder, found[0]), deleted)
 
         def deleted() -> None:
@@ -204,9 +206,10 @@ class HomeActions(LiveTableApp[Listing], OpensRuns):
             self.clear_notifications()
             self.push_screen(QuestionScreen(question, answers), answered)
 
-    def do_aside(self, act: Callable[[], None], done: Callable[[], None]) -> None:
+    def do_aside(self, act: Callable[[], object], done: Callable[[], None]) -> None:
         """Do something that takes a while on a thread, then ``done`` here; errors are said."""
         problems: list[str] = []
+        self._asides += 1
 
         def run() -> None:
             try:
@@ -223,6 +226,7 @@ class HomeActions(LiveTableApp[Listing], OpensRuns):
             if thread.is_alive():
                 return
             timer.stop()
+            self._asides -= 1
             if problems:
                 self.notify(clean(problems[0]), severity="error", timeout=15)
                 self.look_soon()

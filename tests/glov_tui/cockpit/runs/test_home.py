@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,7 @@ from glov_tui.common.glyphs import ASCII, UNICODE
 from glov_tui.widgets.row_table import RowTable
 from glov_tui.widgets.text_view import TextView
 from tests.support.home_screens import keys_of, names, shown, some_runs
-from tests.support.patience import until
+from tests.support.patience import CEILING_SECONDS, until
 from tests.support.written_runs import write_run
 
 
@@ -149,7 +151,9 @@ async def test_deleting_asks_and_names_what_is_lost(runs: Path) -> None:
         assert (runs / "two").is_dir()
         await pilot.press("d")
         await until(lambda: len(app.screen_stack) == 2)
-        await pilot.press("d")
+        await pilot.press("d", "d", "d")  # a key that is held down
+        assert len(app.screen_stack) == 2 and (runs / "two").is_dir()
+        await pilot.press("y")
         await until(lambda: names(app) != [] and "two" not in names(app))
         assert not (runs / "two").exists()
         journal = Journal(runs / "cut")
@@ -160,6 +164,33 @@ async def test_deleting_asks_and_names_what_is_lost(runs: Path) -> None:
         await pilot.press("d")
         assert len(app.screen_stack) == 1
         journal.abandon()
+
+
+async def test_a_sweep_is_deleted_with_its_runs_and_one_that_holds_another_stays(
+    runs: Path,
+) -> None:
+    open_sweep(runs / "modes", make_grid("demo", ["steps=2"], [parse_axis("seed=0:2")]))
+    write_run(runs / "modes" / "seed=0", curve=(40, 60))
+    write_run(runs / "outer")
+    write_run(runs / "outer" / "inner")
+    app = HomeApp(HomeMemory.kept())
+    async with app.run_test(size=(120, 30)) as pilot:
+        await until(lambda: len(names(app)) == 2)
+        app.query_one(RowTable).select(str(runs / "modes"))
+        await pilot.press("d")
+        await until(lambda: len(app.screen_stack) == 2)
+        assert "Lost: 1 run and best 75.0%" in str(app.screen.query_one("Label").render())
+        await pilot.press("y")
+        await until(lambda: names(app) == ["outer"])
+        await pilot.press("d")
+        await until(lambda: "has another run in it, inner" in keys_of(app))
+        looked = threading.Event()
+        app.do_aside(partial(looked.wait, CEILING_SECONDS), lambda: None)
+        await pilot.press("n", "d")  # answers that are typed before the question is there
+        looked.set()
+        await until(lambda: not app._asides)
+        assert app.opened is None and app._opening is None and len(app.screen_stack) == 1
+    assert not (runs / "modes").exists() and (runs / "outer" / "inner" / EVENTS).is_file()
 
 
 async def test_a_fork_is_written_and_is_there_at_once(runs: Path) -> None:

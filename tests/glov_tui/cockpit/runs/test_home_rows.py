@@ -93,7 +93,7 @@ async def test_a_link_says_where_it_leads_and_only_it_is_deleted(
         await until(lambda: len(app.screen_stack) == 2)
         said = str(app.screen.query_one("Label").render())
         assert "Delete the link" in said and "What it leads to stays" in said
-        await pilot.press("d")
+        await pilot.press("y")
         await until(lambda: "No runs in" in shown(app))
     assert read_state(target).status == "finished" and not any(runs.iterdir())
 
