@@ -226,7 +226,7 @@ class HomeApp(HomeActions):
 
     def _draw_details(self) -> None:
         run = self.selected
-        lines = detail_lines(run, self._glyphs)
+        lines = detail_lines(run, self._glyphs, max(20, self.size.width - 2))
         if self.screen_stack[0].has_class("-short"):
             lines = lines[2:]
         text = Content("\n").join(content(list(line)) for line in lines)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.cells import cell_len, set_cell_size
+
 from engine.analysis.listed_run import ListedRun
 from engine.analysis.run_list import Listing
 from engine.analysis.run_query import Order
@@ -120,8 +122,8 @@ def model_name(model: str | None) -> str:
     return clean((model or "").rstrip("/").rpartition("/")[2])
 
 
-def detail_lines(run: ListedRun | None, glyphs: Glyphs) -> list[Line]:
-    """Four lines on the run under the cursor."""
+def detail_lines(run: ListedRun | None, glyphs: Glyphs, width: int) -> list[Line]:
+    """Four lines on the run under the cursor; what is wrong with it has two where it needs them."""
     if run is None:
         return []
     where = clean(str(run.folder))
@@ -141,10 +143,22 @@ def detail_lines(run: ListedRun | None, glyphs: Glyphs) -> list[Line]:
         run.parent and f"forked from {run.parent} at step {run.parent_step}",
     ]
     said = clean(f" {glyphs.separator} ".join(fact for fact in facts if fact))
-    last: Line = ((clean(run.problem or ""), "bad"),)
-    if not run.problem and run.best_template:
-        last = (("best ", "dim"), (clean(run.best_template), ""))
-    return [((clean(run.name), "strong"),), ((where, "dim"),), ((said, ""),), last]
+    named: list[Line] = [((clean(run.name), "strong"),), ((where, "dim"),)]
+    if run.problem:
+        problem: list[Line] = [((line, "bad"),) for line in _in_two(clean(run.problem), width)]
+        return [*named, *([((said, ""),)] if len(problem) == 1 else []), *problem]
+    best: Line = (("best ", "dim"), (clean(run.best_template), "")) if run.best_template else ()
+    return [*named, ((said, ""),), best]
+
+
+def _in_two(text: str, width: int) -> list[str]:
+    """A text on two lines, where one is too short; what has no room on them is cut off."""
+    if cell_len(text) <= width:
+        return [text]
+    first = set_cell_size(text, width)
+    at = first.rfind(" ") if not text[len(first) :].startswith(" ") else len(first)
+    at = at if at > 0 else len(first)
+    return [text[:at], cut(text[at:].lstrip(), width)]
 
 
 def status_line(

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
+from engine.analysis.listed_run import ListedRun
 from engine.analysis.run_query import parse_query
 from engine.storage.journal import read_state
 from glov_tui.cockpit.runs.home import HomeApp
+from glov_tui.cockpit.runs.home_lines import detail_lines
 from glov_tui.cockpit.runs.memory import HomeMemory
+from glov_tui.common.glyphs import UNICODE
 from glov_tui.widgets.row_table import RowTable
+from glov_tui.widgets.spans import Line
 from tests.support.home_screens import keys_of, names, shown, some_runs
 from tests.support.patience import until
 from tests.support.written_runs import write_run
@@ -137,3 +143,21 @@ async def test_details_fit_the_height_also_under_a_dialog(runs: Path) -> None:
         await pilot.press("n")
         await until(lambda: len(app.screen_stack) == 1 and details.size.height == 4)
         assert len(names(app)) == 4 and not app.screen.has_class("-empty")
+
+
+def test_what_is_wrong_with_a_run_has_two_lines_where_it_needs_them() -> None:
+    run = ListedRun(Path("runs/a"), "failed", search="glov", problem="no memory")
+    plain = [text_of(line) for line in detail_lines(run, UNICODE, 60)]
+    assert plain == ["a", "runs/a", "search glov", "no memory"]
+    words = " ".join(f"word{number}" for number in range(16))  # 102 cells
+    run = replace(run, problem=words)
+    plain = [text_of(line) for line in detail_lines(run, UNICODE, 60)]
+    assert plain[:2] == ["a", "runs/a"] and " ".join(plain[2:]) == words
+    for problem in (words * 3, "x" * 200, "宽" * 100):
+        plain = [text_of(line) for line in detail_lines(replace(run, problem=problem), UNICODE, 60)]
+        assert len(plain) == 4 and all(cell_len(line) <= 60 for line in plain)
+        assert plain[3].endswith("…")
+
+
+def text_of(line: Line) -> str:
+    return "".join(text for text, _ in line)
