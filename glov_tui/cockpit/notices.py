@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from textual._styles_cache import StylesCache
 from textual.binding import Binding
 from textual.events import Event, Key
 from textual.notifications import SeverityLevel
@@ -44,6 +45,12 @@ _IN_WORDS = {
 
 class NoticesApp(KeysInOrder):
     """``notify`` writes on the key line of the screen on top that has one."""
+
+    def on_unmount(self) -> None:
+        """Let go of the widgets: Textual remembers their colours by what drew them, for good, and
+        one app follows another on a terminal.
+        """
+        StylesCache.get_inner_outer.cache_clear()
 
     def get_key_display(self, binding: Binding) -> str:
         """The key as sentences name it too: in words, also where the terminal has no sign."""

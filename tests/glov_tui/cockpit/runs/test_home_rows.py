@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import time
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,6 +145,20 @@ async def test_details_fit_the_height_also_under_a_dialog(runs: Path) -> None:
         await pilot.press("n")
         await until(lambda: len(app.screen_stack) == 1 and details.size.height == 4)
         assert len(names(app)) == 4 and not app.screen.has_class("-empty")
+
+
+async def test_an_app_that_was_left_leaves_nothing_behind(runs: Path) -> None:
+    """From run to run in one process: what each leaves there adds up."""
+    some_runs(runs)
+    memory, left = HomeMemory.kept(), []
+    for _ in range(2):
+        app = HomeApp(memory)
+        async with app.run_test(size=(80, 24)):
+            await until(lambda app=app: len(names(app)) == 4)
+            left.append([weakref.ref(each._styles_cache) for each in app.query("*")])
+        del app
+    gc.collect()
+    assert len(left[0]) > 5 and not any(each() for each in left[0])
 
 
 def test_what_is_wrong_with_a_run_has_two_lines_where_it_needs_them() -> None:
