@@ -114,8 +114,11 @@ class HomeApp(HomeActions):
         self._rows: list[ListedRun] = []
         self._keys: list[str] = []
         self._rows_of: object = None  # what the rows were made of
-        self._names: list[str] = []  # of the rows, as they tell them apart
-        self._names_of: object = None
+        self._full: list[str] = []  # names of the rows
+        self._names: list[str] = []  # the same, as they tell them apart in so many cells:
+        self._names_of: int | None = None
+        self._is_led = memory.selected is not None  # a person, or who shows home, led the cursor
+        self._was_whole = False  # all runs were read when they were drawn last
         self._bindings_of: object = None
 
     def compose(self) -> ComposeResult:
@@ -169,6 +172,8 @@ class HomeApp(HomeActions):
             self._rows_of = made_of
             self._rows = memory.rows(seen)
             self._keys = [str(run.folder) for run in self._rows]
+            self._full = [clean(run.name) for run in self._rows]
+            self._names_of = None
         rows, width = self._rows, self.size.width
         marked = self.count_marked = len(memory.marked_runs(seen))
         query = memory.query.text.strip()
@@ -187,15 +192,15 @@ class HomeApp(HomeActions):
     def _draw_rows(self) -> None:
         rows, memory = self._rows, self.memory
         table = self.query_one(RowTable)
-        full = [clean(run.name) for run in rows]
-        longest = max(map(cell_len, full), default=0)
+        longest = max(map(cell_len, self._full), default=0)
         live = any(run.is_under_way for run in rows)
         columns = HomeColumns.fitting(table.line_width, longest, live)
-        if self._names_of != (full, columns.name):
-            self._names_of = (full, columns.name)
-            self._names = told_apart(full, columns.name)
+        if self._names_of != columns.name:
+            self._names_of = columns.name
+            self._names = told_apart(self._full, columns.name)
         best, names = best_of(rows), self._names
         cursor = self._wanted_row(table)
+        self._was_whole = self.seen is not None and not self.seen.unread
         table.set_rows(
             header(columns),
             self._keys,
@@ -216,13 +221,15 @@ class HomeApp(HomeActions):
         if wanted is not None and str(wanted) in self._keys:
             self.memory.selected = None
             return self._keys.index(str(wanted))
+        if not self._was_whole and not self._is_led:
+            return 0  # runs that are read later come in above
         key = table.selected_key
         return self._keys.index(key) if key in self._keys else table.cursor
 
     @on(RowTable.RowSelected)
     def _has_chosen(self) -> None:
         """A person has moved the cursor: nothing else moves it any more."""
-        self.memory.selected = None
+        self.memory.selected, self._is_led = None, True
 
     def _draw_details(self) -> None:
         run = self.selected

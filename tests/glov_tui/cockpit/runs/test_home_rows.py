@@ -12,6 +12,7 @@ import pytest
 from rich.cells import cell_len
 
 from engine.analysis.listed_run import ListedRun
+from engine.analysis.run_list import Listing
 from engine.analysis.run_query import parse_query
 from engine.storage.journal import read_state
 from glov_tui.cockpit.runs.home import HomeApp
@@ -73,6 +74,31 @@ async def test_the_cursor_goes_to_the_run_that_is_wanted_once_it_is_there(runs: 
         await until(lambda: "later" in names(app))
         assert wanted is not None and app.selected is not None
         assert app.selected.folder == wanted.folder
+
+
+@pytest.mark.parametrize("moves", [False, True])
+async def test_while_runs_are_read_the_cursor_stays_on_top_or_where_it_was_put(
+    runs: Path, moves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        write_run(runs / name)
+    memory = HomeMemory.kept()
+    memory.order = "name"
+    *_, whole = memory.look()
+    by_name = {run.name: run for run in whole.runs}
+    memory.listing = None
+    app = HomeApp(memory)
+    monkeypatch.setattr(app, "look", lambda: iter(()))  # nothing is seen but what follows
+    async with app.run_test(size=(80, 24)) as pilot:
+        app._seen = Listing((by_name["b"], by_name["c"]), unread=1)
+        app.draw_again()
+        await until(lambda: names(app) == ["b", "c"])
+        if moves:
+            await pilot.press("down", "up")
+        app._seen = whole
+        app.draw_again()
+        await until(lambda: names(app) == ["a", "b", "c"])
+        assert app.selected is not None and app.selected.name == ("b" if moves else "a")
 
 
 async def test_marks_of_runs_that_are_gone_offer_nothing(runs: Path) -> None:
