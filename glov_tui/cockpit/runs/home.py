@@ -53,6 +53,10 @@ class HomeTable(RowTable):
         Binding("enter", "choose", "Open", tooltip="Attach to a run that goes on, or show one"),
     ]
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Where there is no run, none is opened."""
+        return action != "choose" or bool(self.keys)
+
 
 class QueryInput(Input):
     """Where the filter is typed."""
@@ -354,6 +358,8 @@ class HomeApp(HomeActions):
 
     def action_help(self) -> None:
         """Show all keys."""
+        from glov_tui.cockpit.runs.chart import ChartScreen, LogTable
+        from glov_tui.cockpit.runs.comparison import ComparisonScreen
         from glov_tui.cockpit.screens.fork import ForkScreen
         from glov_tui.cockpit.screens.help import HelpScreen, keys_of
         from glov_tui.cockpit.screens.question import QuestionScreen
@@ -361,6 +367,8 @@ class HomeApp(HomeActions):
         kinds = {
             "runs": (HomeApp, HomeTable, RowTable),
             "filter": (QueryInput,),
+            "chart": (ChartScreen, LogTable),
+            "comparison": (ComparisonScreen,),
             "fork, questions": (ForkScreen, QuestionScreen),
             "help": (HelpScreen,),
         }

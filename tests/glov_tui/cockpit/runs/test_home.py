@@ -233,6 +233,7 @@ async def test_where_there_is_nothing_it_says_how_to_begin(
     async with app.run_test(size=(80, 24)) as pilot:
         await until(lambda: "glov demo" in shown(app))
         assert "begins the demo" in shown(app) and "No runs in" in shown(app)
+        await until(lambda: "Demo" in keys_of(app) and "Open" not in keys_of(app))
         await pilot.press("enter", "space", "d", "r", "f", "c")
         assert app.is_running and len(app.screen_stack) == 1
         await pilot.press("n")
@@ -285,6 +286,7 @@ async def test_help_has_the_keys_of_home(runs: Path) -> None:
         await until(lambda: len(app.screen_stack) == 2)
         text = app.screen.query_one(TextView).plain
         assert "Mark this run" in text and "Delete the run's folder" in text
+        assert "By steps, by minutes at work, by images scored" in text  # of the chart
 
 
 def test_what_is_kept_may_be_anything(runs: Path, tmp_path: Path) -> None:
