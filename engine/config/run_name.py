@@ -8,7 +8,7 @@ from engine.common.errors import ConfigError
 from engine.common.names import quoted
 from engine.common.user_path import environment_path
 
-_LONGEST_NAME = 200
+LONGEST_NAME = 200
 """Bytes: what comes after a name, and a file's own name, have room in the 255 of most disks."""
 
 LATEST = "latest"
@@ -39,8 +39,8 @@ def check_name(name: str) -> None:
         wrong = "has a slash"
     elif name.startswith((".", "-", "~")):
         wrong = f"begins with {name[0]}"
-    elif len(name.encode()) > _LONGEST_NAME:
-        wrong = f"has {len(name.encode())} bytes; {_LONGEST_NAME} is the most"
+    elif len(name.encode()) > LONGEST_NAME:
+        wrong = f"has {len(name.encode())} bytes; {LONGEST_NAME} is the most"
     elif name.lower() == LATEST:
         wrong = "is a word of the command line"
     if wrong is not None:

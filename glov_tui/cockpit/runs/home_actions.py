@@ -141,8 +141,8 @@ class HomeActions(LiveTableApp[Listing], OpensRuns):
         from engine.storage.fork import write_fork
         from glov_tui.cockpit.screens.fork import fork_folder
 
-        folder = fork_folder(text)
         try:
+            folder = fork_folder(text)
             write_fork(parent, step, folder)
         except UserError as error:
             return clean(str(error), keep_newlines=True)

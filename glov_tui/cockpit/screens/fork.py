@@ -13,14 +13,18 @@ from textual.containers import Vertical
 from textual.widgets import Input, Label
 
 from engine.common.user_path import user_path
-from engine.config.run_name import runs_folder
+from engine.config.run_name import LONGEST_NAME, runs_folder
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.common.text import clean
 from glov_tui.widgets.key_bar import KeyBar
 
 
 def fork_folder(text: str) -> Path:
-    """The folder that is meant: a path, or a name within the runs folder."""
+    """The folder that is meant: a path, or a name within the runs folder.
+
+    Raises:
+        UserError: if it names a home folder that is not there.
+    """
     path = user_path(text)
     return path if os.sep in text or text.startswith("~") else runs_folder() / path
 
@@ -59,9 +63,12 @@ class ForkScreen(Dialog[None]):
         yield KeyBar()
 
     def _free_name(self) -> str:
-        base = f"{self._run.resolve().name}-at-{self._step}"
+        """A name that can be shown, typed, and written on any disk, whatever the run is called."""
+        shown = clean(self._run.resolve().name).replace("\ufffd", "-").lstrip("-~")
+        end = f"-at-{self._step}"
+        base = shown.encode()[: LONGEST_NAME - len(end)].decode(errors="ignore") + end
         name, number = base, 1
-        while fork_folder(name).exists():
+        while os.path.lexists(fork_folder(name)):
             number += 1
             name = f"{base}-{number}"
         return name
