@@ -83,7 +83,7 @@ class HomeApp(HomeActions):
     .-empty #runs, .-empty #details { display: none; }
     """
     )
-    PARTS = (*LiveTableApp.PARTS, "#empty")
+    PARTS = (*LiveTableApp.PARTS, "#empty", "#query-problem", "QueryInput")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", key_display="/", tooltip="By words and key:value"),
         Binding("space", "mark", "Mark", tooltip="Mark this run, or no longer"),
@@ -290,7 +290,7 @@ class HomeApp(HomeActions):
     @on(Input.Blurred, "QueryInput")
     def _query_left(self, event: Input.Blurred) -> None:
         """What is typed no longer is meant as it stands."""
-        if self.memory.query.text == event.value:
+        if self.is_whole() and self.memory.query.text == event.value:
             with contextlib.suppress(ConfigError):
                 self._set_query(parse_query(event.value))
 
