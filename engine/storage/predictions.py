@@ -88,10 +88,14 @@ def read_index(folder: Path, split: Split) -> ImageIndex:
     found = json.loads(read_small(index_path(folder, split), _LONGEST_INDEX))
     images = tuple(LabelledImage(path, label) for path, label in found["images"])
     index = ImageIndex(Path(found["root"]), images, found["classes"], found["fingerprint"])
-    labels = [image.label for image in images]
-    if found["key"] != index.key or not all(0 <= label < index.classes for label in labels):
+    if found["key"] != index.key or not all(_is_image(image, index) for image in index.images):
         raise ValueError("its content is not what was kept there")
     return index
+
+
+def _is_image(image: LabelledImage, index: ImageIndex) -> bool:
+    path, label = image
+    return isinstance(path, str) and isinstance(label, int) and 0 <= label < index.classes
 
 
 def index_path(folder: Path, split: Split) -> Path:
@@ -163,12 +167,19 @@ def read_file(header: PredictionFile, index: ImageIndex) -> dict[str, ImagePredi
         or classes.min(initial=NO_CLASS) < NO_CLASS
         or classes.max(initial=NO_CLASS) >= index.classes
         or len(answers) != len(header.templates)
+        or not all(_are_answers(some, len(index.images)) for some in answers)
     ):
         raise ValueError("its content is not what was kept there")
     return {
         template: ImagePredictions(found[row], classes[row], tuple(answers[row]))
         for row, template in enumerate(header.templates)
     }
+
+
+def _are_answers(some: Any, images: int) -> bool:
+    """Whether these are texts, one for each of the images or none at all."""
+    texts = isinstance(some, list) and all(one is None or isinstance(one, str) for one in some)
+    return texts and len(some) in (0, images)
 
 
 def format_file(found: Mapping[str, ImagePredictions], index: ImageIndex, best: float) -> bytes:

@@ -22,7 +22,7 @@ from glov_tui.common.text import clean, cut
 EVERY = 5  # steps, where it is switched on by the key; the options take any number
 KEY = "evaluation.best_every"
 LOOK_SECONDS = 0.2
-SHOWN = 160  # characters of the template
+SHOWN = 120  # characters of the template
 
 
 class TestActions(RunActions):
@@ -109,6 +109,7 @@ def measure_question(
     if template is None:
         lines.append("No template that was scored is selected.")
     elif problem is not None:
+        problem = problem.replace(template.text, cut(template.text, SHOWN))
         lines.append(clean(f"{problem[:1].upper()}{problem[1:].removesuffix('.')}."))
     else:
         lines += [

@@ -135,6 +135,20 @@ def test_an_index_that_is_damaged_is_said_and_written_anew(tmp_path: Path, damag
     assert again.has("a")  # a file says itself which images it is of
 
 
+def test_what_another_program_wrote_is_not_taken_for_texts(tmp_path: Path) -> None:
+    """With the right hashes, as somebody may write them: nothing is shown of it that is no text."""
+    for number, images in enumerate(([(5, 0), (6, 1)], [("a", "0"), ("b", 1)], [("a", 0.5)])):
+        strange = ImageIndex(Path("/images"), tuple(LabelledImage(*one) for one in images), 3, "0a")
+        folder = tmp_path / str(number)
+        (folder / PREDICTIONS).mkdir(parents=True)
+        index_path(folder, "train").write_text(strange.to_json())
+        assert RunPredictions(folder).index("train") is None
+    for answers in ((1, 2), ("one",), ({}, None)):
+        kept = Keeping(tmp_path)
+        kept.keep(a=ImagePredictions(RIGHT.log_probabilities, RIGHT.classes, answers))
+        assert not Keeping(tmp_path).has("a")
+
+
 def test_predictions_of_other_images_are_not_taken_for_these(tmp_path: Path) -> None:
     Keeping(tmp_path).keep(a=RIGHT)
     others = ImageIndex(INDEX.root, IMAGES[::-1], 3, "0a")

@@ -71,3 +71,12 @@ def test_html(run: Exported) -> None:
     assert "asked for by a person: a &lt;category&gt; of two.&lt;b&gt;" in found
     assert "test accuracy 52.0 %, not seen by the search" in found
     assert "two.<b>" not in found and "\x1b" not in found
+
+
+def test_in_the_legend_none_of_several_templates_stands_for_all(run: Exported) -> None:
+    (first,) = (event for event in run.events if getattr(event, "subject", "") == "asked")
+    another = first.model_copy(update={"templates": ("a <category>.",), "hits": 41})
+    events = [*run.events, another]
+    both = Exported(run.folder, events, RunState().apply_all(events))
+    found = text(both, "html")
+    assert "not seen by the search, on test images: 41.0 % to 52.0 %" in found

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textual.geometry import Region
 from textual.widgets import Label
 
 from engine.prompts.template import normalise
@@ -191,3 +192,22 @@ async def test_it_is_told_once_also_where_it_could_not_be(
         await until(lambda: any(told.title for told in app._notifications))
         told = [told.message for told in app._notifications if told.title]
         assert told == ["52.0% (42-62) of 100 images. Only you see it: the search does not."]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_what_is_asked_and_its_answers_are_in_view(tmp_path: Path, size) -> None:
+    """Of a long template that waits or is known, with the best every few steps."""
+    long = f"a <category> {'of glass and ' * 40}light."
+    every = ev.Edited(number=1, step=1, edit=SetOption(key="evaluation.best_every", value=5))
+    begun = [*loaded(), every, *one_step(1, {long: 8}, long), ev.StepStarted(step=2)]
+    for more in ([], [ev.TestAsked(template=long)], [measured(long)]):
+        async with cockpit(HeldSession(tmp_path, *begun, *more), size) as (pilot, app):
+            app.query_one(RowTable).select(normalise(long))
+            await pilot.press("T")
+            assert "of glass and of glass" in asked(app)
+            rows = ["".join(s.text for s in row) for row in app.screen._compositor.render_strips()]
+            assert any("test accuracy" in row for row in rows), rows  # not scrolled away
+            screen = Region(0, 0, *size)
+            for button in app.screen.query("Button"):
+                assert screen.contains_region(button.region), (button, button.region)
+            await pilot.press("n")
