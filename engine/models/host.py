@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
@@ -30,6 +31,7 @@ class HostReading(Record):
     memory_total: Count | None = None  # bytes, of the machine or the tightest control group
     memory_own: Count | None = None  # bytes, of the engine's process, resident
     temperature: int | None = None  # of the hottest core, degrees Celsius
+    name: str = ""  # of the machine, as it calls itself
 
     @property
     def own_use(self) -> int | None:
@@ -57,6 +59,7 @@ class Host:
         self._psutil: Any = psutil
         self._process: Any = psutil.Process()
         self._usable = _told(usable_cores)
+        self._name = _told(socket.gethostname) or ""
         # The first answers are of no time at all.
         _told(psutil.cpu_percent)
         _told(self._process.cpu_percent)
@@ -75,6 +78,7 @@ class Host:
             memory_total=None if memory is None else memory.total,
             memory_own=None if own is None else int(own.rss),
             temperature=self._temperature(),
+            name=self._name,
         )
 
     def _memory(self) -> GroupMemory | None:

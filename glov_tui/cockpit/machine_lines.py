@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
+
 from engine.common.wording import counted
 from engine.models.gpus import GpuReading
 from engine.models.host import HostReading
@@ -33,8 +35,11 @@ LETTERS: dict[StepPhase, str] = {
     "test": "T",
 }
 """Of the phases in a bar; what is paused is in none, as it would dwarf them."""
-NO_GPU = "  no GPU that NVIDIA's driver (nvidia-ml-py) tells the engine of"
+NO_GPU = "no GPU that NVIDIA's driver (nvidia-ml-py) tells the engine of"
 _LABEL = 8
+_BEFORE_SPARK = _LABEL + 6
+_LEAST_CELLS = 12
+_LONGEST_NAME = 24
 _STEPS_OF_SPEED = 60
 _SHOWN_PAUSE = 0.5  # seconds
 _MINUTE = 59.95  # seconds, from where a tenth of one is no matter
@@ -52,8 +57,13 @@ class Look:
 # -- the machine ---------------------------------------------------------------------------------
 
 
-def machine_lines(state: RunState, look: Look, live: bool = True) -> list[Line]:
-    """CPU, memory and GPUs now and over the last minute; ``live``: the present is shown."""
+def machine_lines(
+    state: RunState, look: Look, live: bool = True, rows: int | None = None
+) -> list[Line]:
+    """CPU, memory and GPUs now and over the last minute, in ``rows`` lines where they are given.
+
+    ``live``: the present is shown.
+    """
     measured = state.machine
     if measured is None or measured.host is None:
         if state.status in ENDED:
@@ -64,40 +74,77 @@ def machine_lines(state: RunState, look: Look, live: bool = True) -> list[Line]:
             why = "This is an earlier moment: what the machine did then is not journaled."
         return [((why, "dim"),)]
     past, host = measured.host_past, measured.host
-    lines = [
-        _row("CPU", _use(host.use), past.use, _of_cores(host, look), look),
-        _row("engine", _use(host.own_use), past.own, _own_cores(host), look),
-        _row("memory", _use(host.own_share), past.memory, _memory(host), look),
+    found = [
+        _Row("CPU", _use(host.use), past.use, _of_cores(host, look)),
+        _Row("engine", _use(host.own_use), past.own, (_own_cores(host),)),
+        _Row("memory", _use(host.own_share), past.memory, _memory(host)),
     ]
-    for gpu, used in zip(measured.gpus, measured.past, strict=False):
-        lines.append(_row(f"GPU {gpu.number}", _use(gpu.use), used, _gpu(gpu, look), look))
+    shown = max(0, rows - len(found)) if rows is not None else len(measured.gpus)
+    if shown < len(measured.gpus):
+        shown -= 1  # for the line of those that are left out
+    told = list(zip(measured.gpus, measured.past, strict=False))
+    for gpu, used in told[: max(0, shown)]:
+        found.append(_Row(f"GPU {gpu.number}", _use(gpu.use), used, _gpu(gpu, look)))
+    widest = max(cell_len(row.about[0]) for row in found)
+    spark = max(_LEAST_CELLS, min(SPARK_CELLS, look.width - _BEFORE_SPARK - widest - 2))
+    lines = [row.line(look, spark) for row in found]
     if not measured.gpus:
-        lines.append(
-            ((f"{'GPU':<{_LABEL}}", "dim"), (f"{cut(NO_GPU, look.width - _LABEL)}", "dim"))
-        )
+        lines.append(_noted("GPU", NO_GPU, look))
+    elif shown < len(told):
+        lines.append(_noted("GPUs", _left_out(measured.gpus[max(0, shown) :], look), look))
     return lines
 
 
-def _row(name: str, now: str, past: Sequence[int | None], about: str, look: Look) -> Line:
-    spark = max(8, min(SPARK_CELLS, look.width - _LABEL - 6 - len(about) - 3))
-    drawn = sparkline(past, 101, look.glyphs.ramp, spark)
-    room = max(0, look.width - _LABEL - 6 - spark - 3)
-    return (
-        (f"{name:<{_LABEL}}", "dim"),
-        (f"{now:>5} ", "strong"),
-        (drawn, "good"),
-        (f"  {cut(about, room)}", ""),
-    )
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A gauge: its reading, the last minute, and what is said of it, in ever fewer words."""
+
+    name: str
+    now: str
+    past: Sequence[int | None]
+    about: Sequence[str]
+
+    def line(self, look: Look, spark: int) -> Line:
+        """All sparks are as wide, so that the same moment is in the same column."""
+        room = max(0, look.width - _BEFORE_SPARK - spark - 2)
+        told = next((text for text in self.about if cell_len(text) <= room), self.about[-1])
+        return (
+            (f"{self.name:<{_LABEL}}", "dim"),
+            (f"{self.now:>5} ", "strong"),
+            (sparkline(self.past, 101, look.glyphs.ramp, spark), "good"),
+            (f"  {cut(told, room)}", ""),
+        )
+
+
+def _noted(name: str, text: str, look: Look) -> Line:
+    return ((f"{name:<{_LABEL}}", "dim"), (f"  {cut(text, look.width - _LABEL - 2)}", "dim"))
+
+
+def _left_out(gpus: Sequence[GpuReading], look: Look) -> str:
+    """GPUs that there is no room for, in one line."""
+    numbers = f"{gpus[0].number} to {gpus[-1].number}" if len(gpus) > 1 else f"{gpus[0].number}"
+    use = [gpu.use for gpu in gpus if gpu.use is not None]
+    hot = [gpu.temperature for gpu in gpus if gpu.temperature is not None]
+    parts = [f"use {_between(use)} %"] if use else []
+    parts += [f"{_between(hot)} {look.glyphs.degree}C"] if hot else []
+    return ", ".join([f"and {numbers}", *parts])
+
+
+def _between(values: Sequence[int]) -> str:
+    low, high = min(values), max(values)
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _use(percent: int | None) -> str:
     return "-" if percent is None else f"{percent} %"
 
 
-def _of_cores(host: HostReading, look: Look) -> str:
+def _of_cores(host: HostReading, look: Look) -> Sequence[str]:
     degrees = f"{look.glyphs.degree}C"
     hot = "" if host.temperature is None else f", {host.temperature} {degrees}"
-    return f"of {counted(host.cores, 'core')}{hot}"
+    cores = f"of {counted(host.cores, 'core')}"
+    on = f" on {cut(clean(host.name), _LONGEST_NAME)}" if host.name else ""
+    return (f"{cores}{on}{hot}", f"{cores}{hot}")
 
 
 def _own_cores(host: HostReading) -> str:
@@ -106,28 +153,32 @@ def _own_cores(host: HostReading) -> str:
     return f"{host.own_cores:.1f} of {counted(host.usable_cores or host.cores, 'core')} it may use"
 
 
-def _memory(host: HostReading) -> str:
+def _memory(host: HostReading) -> Sequence[str]:
     own = "" if host.memory_own is None else f"engine {host.memory_own / GIB:.1f} GiB"
     if host.memory_used is None or host.memory_total is None:
-        return own
-    all_of_it = f"all {host.memory_used / GIB:.1f} of {host.memory_total / GIB:.1f} GiB"
-    return ", ".join(filter(None, (own, all_of_it)))
+        return (own,)
+    of_all = f"{host.memory_used / GIB:.1f} of {host.memory_total / GIB:.1f} GiB"
+    return (f"{own}, all {of_all}" if own else f"all {of_all}", of_all)
 
 
-def _gpu(gpu: GpuReading, look: Look) -> str:
-    """The most important first: where it is narrow its end is cut."""
-    parts = []
+def _gpu(gpu: GpuReading, look: Look) -> Sequence[str]:
+    memory, own = "", ""
     if gpu.memory_used is not None and gpu.memory_total is not None:
         memory = f"{gpu.memory_used / GIB:.1f} of {gpu.memory_total / GIB:.0f} GiB"
         if gpu.memory_own is not None:
-            memory += f" (engine {gpu.memory_own / GIB:.1f})"
-        parts.append(memory)
-    if gpu.temperature is not None:
-        parts.append(f"{gpu.temperature} {look.glyphs.degree}C")
+            own = f"{memory} (engine {gpu.memory_own / GIB:.1f})"
+    hot = "" if gpu.temperature is None else f"{gpu.temperature} {look.glyphs.degree}C"
+    power = short = ""
     if gpu.power is not None:
+        short = f"{gpu.power:.0f} W"
         limit = f" of {gpu.power_limit:.0f}" if gpu.power_limit else ""
-        parts.append(f"{gpu.power:.0f}{limit} W")
-    return ", ".join([*parts, clean(gpu.name)])
+        power = f"{gpu.power:.0f}{limit} W"
+    wordings = (
+        (own or memory, hot, power, clean(gpu.name)),
+        (own or memory, hot, power),
+        (memory, hot, short),
+    )
+    return [", ".join(filter(None, parts)) for parts in wordings]
 
 
 # -- tokens per second -----------------------------------------------------------------------------

@@ -34,11 +34,13 @@ from glov_tui.cockpit.steering_words import about_cell, why_empty
 from glov_tui.common.glyphs import Glyphs
 from glov_tui.common.text import cut
 from glov_tui.widgets.heat_map import HeatMap, Track
-from glov_tui.widgets.heat_table import HeatCell
+from glov_tui.widgets.heat_table import HeatCell, shades_css
 from glov_tui.widgets.spans import Line
 from glov_tui.widgets.text_view import TextView
 
 WIDEST_CELL = 4
+CELL_LINES = 4
+"""What is said of a cell has so many, and what the map leaves."""
 NAMES: dict[Measure, str] = {"norm": "norm of H+ - H-", "ratio": "its ratio to the hidden states"}
 
 
@@ -103,7 +105,7 @@ class SteeringMap(Vertical):
         yield Static("", id="map-about", markup=False)
         yield Static("", id="map-empty", markup=False)
         yield HeatMap(ramp(self._ascii), self._glyphs.layer, self._ascii, self._with_colours)
-        yield _Key(self._with_colours, id="map-key")
+        yield _Key(id="map-key")
         yield TextView(id="map-cell")
 
     @property
@@ -184,7 +186,12 @@ class SteeringMap(Vertical):
         cursor = (min(row, layers - 1), self._columns.of_step(step))
         cells = [_Row(layer, self._columns) for layer in range(layers)]
         self._put, tracks = cursor, self._tracks()
-        heat.styles.max_height = layers + 1 + len(tracks)  # what is said of a cell is near it
+        tall = layers + 1 + len(tracks)
+        heat.styles.max_height = tall  # what is said of a cell is near it, and has the rest
+        said = self.query_one("#map-cell")
+        left = max(CELL_LINES, self.size.height - 2 - tall)
+        if said.styles.height is None or said.styles.height.value != left:
+            said.styles.height = left
         heat.set_map("layer", names, rows, cells, tracks, cursor, cell)
         self._draw_about(len(steps), width, room)
         self._draw_key()
@@ -271,21 +278,11 @@ class _Key(TextView, can_focus=False):
     """What the shades mean, with their backgrounds."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"spans--heat-{level}" for level in range(LEVELS)}
-    DEFAULT_CSS = """
-    _Key {
-        .spans--heat-0 { background: $warning 0%; color: auto 100%; }
-        .spans--heat-1 { background: $warning 9%; color: auto 100%; }
-        .spans--heat-2 { background: $warning 18%; color: auto 100%; }
-        .spans--heat-3 { background: $warning 28%; color: auto 100%; }
-        .spans--heat-4 { background: $warning 39%; color: auto 100%; }
-        .spans--heat-5 { background: $warning 70%; color: auto 100%; }
-        .spans--heat-6 { background: $warning 92%; color: auto 100%; }
-    }
+    DEFAULT_CSS = f"""
+    _Key {{
+        {shades_css(".spans--heat-")}
+    }}
     """
-
-    def __init__(self, colours: bool, id: str) -> None:
-        super().__init__(id=id)
-        self._colours = colours
 
 
 def shade_key(name: str, shades: str, numbers: Sequence[str], width: int) -> Line:

@@ -15,6 +15,18 @@ from textual.widget import Widget
 
 from glov_tui.widgets.cells import Grid, text_width
 
+OPACITIES = (0, 9, 18, 29, 42, 59, 92)
+"""Of the colour of heat on the background, in percent, one for each shade."""
+
+
+def shades_css(prefix: str) -> str:
+    """A rule for each shade: of ``prefix`` with its number."""
+    rules = (
+        f"{prefix}{level} {{ background: $warning {opacity}%; color: auto 100%; }}"
+        for level, opacity in enumerate(OPACITIES)
+    )
+    return "\n        ".join(rules)
+
 
 @dataclass(frozen=True, slots=True)
 class HeatCell:
@@ -34,28 +46,22 @@ class HeatTable(Widget, can_focus=True):
 
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        *(f"heat--{level}" for level in range(7)),
+        *(f"heat--{level}" for level in range(len(OPACITIES))),
         "heat--header",
         "heat--marked",
         "heat--cursor",
         "heat--cursor-away",
     }
-    DEFAULT_CSS = """
-    HeatTable {
+    DEFAULT_CSS = f"""
+    HeatTable {{
         width: 1fr;
         height: 1fr;
-        & > .heat--header { color: $text-muted; }
-        & > .heat--marked { text-style: bold underline; }
-        & > .heat--cursor { text-style: bold reverse; }
-        & > .heat--cursor-away { text-style: reverse; }
-        & > .heat--0 { background: $warning 0%; color: auto 100%; }
-        & > .heat--1 { background: $warning 9%; color: auto 100%; }
-        & > .heat--2 { background: $warning 18%; color: auto 100%; }
-        & > .heat--3 { background: $warning 29%; color: auto 100%; }
-        & > .heat--4 { background: $warning 42%; color: auto 100%; }
-        & > .heat--5 { background: $warning 59%; color: auto 100%; }
-        & > .heat--6 { background: $warning 92%; color: auto 100%; }
-    }
+        & > .heat--header {{ color: $text-muted; }}
+        & > .heat--marked {{ text-style: bold underline; }}
+        & > .heat--cursor {{ text-style: bold reverse; }}
+        & > .heat--cursor-away {{ text-style: reverse; }}
+        {shades_css("& > .heat--")}
+    }}
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1, 0)", "Row above", show=False),

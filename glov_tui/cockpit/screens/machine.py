@@ -85,7 +85,7 @@ class Gauges(_Lines, can_focus=False):
     """The machine now and in the last minute, and tokens per second."""
 
     DEFAULT_CSS = """
-    Gauges { height: auto; max-height: 50%; }
+    Gauges { height: auto; max-height: 70%; }
     """
 
     def __init__(self, glyphs: Glyphs, is_live: Callable[[], bool]) -> None:
@@ -99,7 +99,8 @@ class Gauges(_Lines, can_focus=False):
     def lines(self, state: RunState) -> list[Line]:
         """The machine, then the LLM's speed."""
         look = self.look
-        return [*machine_lines(state, look, self._is_live()), speed_line(state, look)]
+        rows = self.screen.size.height // 2 - 1  # of a long list of GPUs: the bars are to be seen
+        return [*machine_lines(state, look, self._is_live(), rows), speed_line(state, look)]
 
     def show(self, state: RunState) -> None:
         """As tall as there are gauges."""

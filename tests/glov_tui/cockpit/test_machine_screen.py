@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 
 from engine.models.gpus import GpuReading
-from engine.models.host import HostReading
+from engine.models.host import Host, HostReading
 from engine.run import events as ev
 from engine.run.state import RunState
 from glov_tui.cockpit.machine_lines import (
@@ -75,6 +76,50 @@ def test_a_gpu_has_a_row_of_its_own() -> None:
     row = texts(machine_lines(state, Look(120, ASCII, colours=False)))[3]
     assert row.startswith("GPU 0    87 %") and ".#" in row
     assert row.endswith("12.0 of 140 GiB (engine 9.0), 61 C, 310 of 700 W, NVIDIA H200")
+
+
+def gpus(count: int) -> list[GpuReading]:
+    return [
+        GpuReading(
+            number=n, name="NVIDIA H200", use=80 + n, memory_used=12 * GIB, memory_total=140 * GIB,
+            memory_own=9 * GIB, temperature=61, power=310.4, power_limit=700.0,
+        )
+        for n in range(count)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [58, 78, 118])
+def test_the_last_minutes_stand_under_each_other_and_a_gpu_is_told_in_words_that_fit(width) -> None:
+    past = ((10, 87),) * 2
+    state = state_of(measured().model_copy(update={"gpus": tuple(gpus(2)), "past": past}))
+    rows = texts(machine_lines(state, Look(width, UNICODE, colours=False)))
+    ends = {max(row.rfind(sign) for sign in UNICODE.ramp) for row in rows}
+    assert len(ends) == 1
+    assert all("61 °C, 310" in row and "12.0 of 140 GiB" in row for row in rows[3:])
+    assert all(len(row) <= width and "…" not in row for row in rows)
+
+
+async def test_many_gpus_leave_the_speed_and_the_bars_in_view(tmp_path: Path) -> None:
+    reading = measured().model_copy(update={"gpus": tuple(gpus(8)), "past": ((10, 87),) * 8})
+    steps = timed(1, ev.StepTimes(propose=2.0, score=1.0))
+    for size in ((60, 20), (80, 24), (100, 30)):
+        session = HeldSession(tmp_path, *loaded(), reading, *steps)
+        async with cockpit(session, size) as (pilot, app):
+            await pilot.press("M")
+            await settle(pilot)
+            lines = app.screen.query_one(Gauges).plain.splitlines()
+            assert len(lines) <= app.screen.query_one(Gauges).size.height <= size[1] // 2
+            assert lines[-1].startswith("tokens/s")
+            left_out = [line for line in lines if line.startswith("GPUs")]
+            assert bool(left_out) == (size[1] < 24)
+            if size == (60, 20):
+                assert left_out == ["GPUs      and 5 to 7, use 85 to 87 %, 61 °C"]
+
+
+def test_the_machine_is_named() -> None:
+    row = texts(machine_lines(state_of(measured(name="gpu-box\x1b[2J")), PLAIN))[0]
+    assert "of 8 cores on gpu-box" in row and "\x1b" not in row
+    assert Host().read().name == socket.gethostname()
 
 
 def test_without_readings_it_is_said_why() -> None:

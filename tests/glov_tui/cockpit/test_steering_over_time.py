@@ -10,6 +10,7 @@ from engine.config.toml_file import load_config
 from engine.run import events as ev
 from engine.run.edits import SetOption
 from engine.run.state import RunState
+from glov_tui.cockpit.lab.heat import LEVELS
 from glov_tui.cockpit.screens.steering_over_time import SteeringScreen
 from glov_tui.cockpit.screens.step_replies import StepRepliesScreen
 from glov_tui.cockpit.steering_map import SteeringMap, shade_key
@@ -84,6 +85,19 @@ async def test_the_cell_under_the_cursor_says_its_numbers(tmp_path: Path) -> Non
         assert said(shown) == "step 1, layer 2: not steered"
         edits = next(r for r in shown.map.plain.splitlines() if r.strip().startswith("edits"))
         assert edits.split() == ["edits", "e"]
+
+
+async def test_all_edits_of_a_step_are_read_where_the_map_leaves_room(tmp_path: Path) -> None:
+    made = [
+        ev.Edited(number=n, step=2, edit=SetOption(key="steering.alpha", value=n / 8), author="Ada")
+        for n in range(1, 9)
+    ]
+    session = HeldSession(tmp_path, *models(6), *made, *steered_step(2, 6))
+    async with cockpit(session, (80, 24)) as (pilot, _):
+        shown = await opened(pilot)
+        cell = shown.query_one("#map-cell", TextView)
+        assert "steering.alpha = 1.0 by Ada" in cell.plain
+        assert cell.max_scroll_y == 0 and cell.size.height > 4
 
 
 async def test_one_key_shades_by_the_ratio(tmp_path: Path) -> None:
@@ -253,6 +267,15 @@ async def test_the_key_of_the_shades_is_whole_at_every_width(
                 assert all(shade in key.plain for shade in shades)
                 assert len(key.plain.rstrip()) <= key.size.width
                 await pilot.press("v")
+
+
+async def test_the_key_has_the_colours_of_the_map(tmp_path: Path) -> None:
+    async with cockpit(HeldSession(tmp_path, *long_run(12, 6))) as (pilot, _):
+        shown = await opened(pilot)
+        key = shown.query_one("#map-key")
+        for level in range(LEVELS):
+            of_key = key.get_component_rich_style(f"spans--heat-{level}")
+            assert of_key.bgcolor == shown.map.get_component_rich_style(f"heat--{level}").bgcolor
 
 
 @pytest.mark.parametrize(("width", "head"), [(80, "norm from "), (60, "norm "), (40, "")])
