@@ -272,8 +272,12 @@ class GlovApp(UserActions, GoingActions, WhyActions, MeasuredActions, TestAction
         return self.screen_stack[0].query_one(ExamplesPane)
 
     def _selected(self) -> str | None:
-        """The key of the template under the cursor of the pane that has the focus, or the list."""
-        pane = self._focused if isinstance(self._focused, CandidatesPane) else self._examples
+        """The key of the template under the cursor of the pane that has the focus, or the list.
+
+        What stands beside the panes, and a search, have no template of their own.
+        """
+        last = self._last_focused
+        pane = last if isinstance(last, CandidatesPane) else self._examples
         return pane.selected_key
 
     def _select(self, key: str) -> None:

@@ -37,6 +37,7 @@ class PaneLayout(AttachedActions):
     _pane = "examples"
     _side = "steering"  # the third pane where three fit
     _focused: DOMNode | None = None  # the pane with the focus
+    _last_focused: DOMNode | None = None  # the same, or the last one where none has it
 
     def on_resize(self, event: Resize) -> None:
         """Lay the panes out for another size."""
@@ -133,6 +134,7 @@ class PaneLayout(AttachedActions):
         if pane is before:
             return
         self._focused = pane
+        self._last_focused = pane if pane is not None else before
         for node in (before, pane):
             if node is not None:
                 node.set_class(node is pane, "-focused", update=False)

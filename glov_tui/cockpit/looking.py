@@ -110,7 +110,7 @@ class LookActions(FindActions):
             return pane.step_here(state)
         if isinstance(pane, AccuracyPane):
             return None if pane.cursor is None else round(pane.cursor)
-        if isinstance(pane, ExamplesPane):
-            template = state.find(pane.selected_key or "")
+        if pane is None or isinstance(pane, ExamplesPane):  # none: the details beside
+            template = state.find(self._selected() or "")
             return template.first.step if template is not None else state.steps_done
         return state.steps_done

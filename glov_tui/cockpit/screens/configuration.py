@@ -108,9 +108,14 @@ class ConfigScreen(Dialog[None]):
     def action_copy(self) -> None:
         """Copy the key under the cursor."""
         at = self._view.cursor
-        if at is not None:
-            self.app.copy_to_clipboard(self._keys[at].assignment)
-            self.notify(f"Copied {self._keys[at].name} (if the terminal takes OSC 52).", timeout=3)
+        if at is None:
+            return
+        key = self._keys[at]
+        if key.value is None:
+            self.notify(f"{key.name} is not set: there is nothing to copy.", timeout=3)
+            return
+        self.app.copy_to_clipboard(key.assignment)
+        self.notify(f"Copied {key.name} (if the terminal takes OSC 52).", timeout=3)
 
     def action_copy_all(self) -> None:
         """Copy the whole configuration."""

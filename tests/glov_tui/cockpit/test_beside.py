@@ -6,12 +6,22 @@ from pathlib import Path
 
 import pytest
 
+from engine.prompts.template import normalise
 from engine.run import events as ev
 from glov_tui.cockpit.panes.beside import BesideView
 from glov_tui.cockpit.panes.examples import ExamplesPane
 from glov_tui.cockpit.panes.registry import PANES
 from tests.support.patience import until
-from tests.support.sessions import BEST, HeldSession, cockpit, loaded, one_step, scored, settle
+from tests.support.sessions import (
+    BEST,
+    HeldSession,
+    cockpit,
+    edits,
+    loaded,
+    one_step,
+    scored,
+    settle,
+)
 
 OTHER = "a <category> at night."
 
@@ -92,3 +102,23 @@ async def test_before_there_is_a_template_it_says_what_will_be_there(tmp_path) -
         await until(lambda: "stands here" in view.plain, "what will be there")
         session.apply(*loaded()[2:], ev.RunPaused(step=0))
         await until(lambda: "the seed template of the run" in view.plain, "the seed")
+
+
+async def test_what_it_shows_stays_while_it_has_the_focus_and_keys_act_on_that(session) -> None:
+    third = "a wet <category>."
+    session.apply(*one_step(2, {OTHER: 3, third: 4}))
+    async with cockpit(session, (200, 50)) as (pilot, app):
+        await pilot.press("D", "4", "end")
+        view = app.query_one(BesideView)
+        await until(lambda: third in view.plain, "the reply's template")
+        view.focus()
+        await pilot.pause()
+        view.look()
+        assert third in view.plain and BEST not in view.plain.splitlines()[0]
+        await pilot.press("slash", *"few")
+        view.look()
+        assert third in view.plain and view.hits
+        await pilot.press("enter", "escape", "p")
+        assert [edit.key for edit in edits(session)] == [normalise(third)]
+        await pilot.press("4", "home", "2")
+        await until(lambda: BEST in view.plain, "the list's template")

@@ -104,6 +104,9 @@ async def test_a_key_and_all_of_it_are_copied(session) -> None:
         await pilot.pause()
         await pilot.press("slash", *"temperature", "enter", "escape", "y")
         assert app.clipboard.startswith("sampling.temperature=")
+        await pilot.press("slash", *"data.path", "enter", "escape", "y")
+        assert app.clipboard.startswith("sampling.temperature="), "there is nothing to copy"
+        assert "data.path is not set" in str(app.screen.query_one("KeyBar").render())
         await pilot.press("Y")
         assert "[steering]" in app.clipboard and "alpha = 0.75" in app.clipboard
 
