@@ -42,9 +42,13 @@ from engine.run.commands import (
 )
 from engine.run.event_record import EventRecord
 from engine.run.state import RunState
+from engine.storage.journal import read_journal
 from engine.vlm.families import task_of
 
 T = TypeVar("T")
+
+MOST_WAITING = 10_000
+"""News that wait for whoever reads them."""
 
 LOOK_SECONDS = 0.1
 """How often it is looked whether the run has ended, while nothing comes."""
@@ -88,8 +92,11 @@ class Driver:
         self._facts = 0  # of this connection, which begins with all of the journal
         self._told = 0  # of all connections
         self._news: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._is_read = False  # what is there when it is opened waits whole
+        self._missed: list[Message] | None = None  # facts that came over no connection
         role: Role = "watcher" if watches else "script"
         self._session = RemoteSession.attach(folder, name, self._heard, role)
+        self._is_read = True
 
     def _heard(self, message: Message, is_news: bool) -> None:
         """Each fact once, also where the connection broke and was made again."""
@@ -103,7 +110,13 @@ class Driver:
             self._told = self._facts
             is_news = self._began or self._whole
         if is_news:
-            self._news.put(message)
+            self._keep(message)
+
+    def _keep(self, message: Message) -> None:
+        """One who reads slowly holds up this connection, and the engine sends no faster."""
+        while self._is_read and self._news.qsize() >= MOST_WAITING:
+            time.sleep(LOOK_SECONDS)
+        self._news.put(message)
 
     def __enter__(self) -> Driver:
         return self
@@ -114,6 +127,7 @@ class Driver:
         error: BaseException | None,
         where: TracebackType | None,
     ) -> None:
+        self._is_read = False
         self._session.close(FAREWELL_SECONDS)
 
     @property
@@ -193,7 +207,14 @@ class Driver:
                 return self._news.get(timeout=LOOK_SECONDS)
             except queue.Empty:
                 if ended:
-                    return None
+                    return self._next_missed()
+
+    def _next_missed(self) -> Message | None:
+        """A fact that the engine has journaled and not sent: it waits for nobody when it ends."""
+        if self._missed is None:
+            facts = read_journal(self._session.folder).events
+            self._missed = list(reversed(facts[self._told :]))
+        return self._missed.pop() if self._missed else None
 
     def _goes_on(self) -> bool:
         return self.state.status not in ("paused", "failed")

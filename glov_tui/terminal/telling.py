@@ -60,6 +60,7 @@ class Told:
     progress: bool = False
     through: Multiplexer | None = None
     name: str = ""  # of the terminal, where it is known
+    layers: int = 1  # of ``through``: one tmux may be shown in another
 
 
 def multiplexer(environ: Mapping[str, str]) -> Multiplexer | None:
@@ -95,14 +96,15 @@ def what_it_takes(
     takes_progress = through is None and (
         progress == "on" or (progress == "auto" and _shows_progress(environ, name, version))
     )
-    return Told(dialect, takes_progress, through, name)
+    inside = through == "tmux" and client is not None and _is_multiplexer(client)
+    return Told(dialect, takes_progress, through, name, 2 if inside else 1)
 
 
 def _terminal(
     environ: Mapping[str, str], through: Multiplexer | None, client: TmuxClient
 ) -> tuple[str, str]:
     """Name and version of the terminal itself, empty where not known."""
-    if through is not None and client.name:
+    if through is not None and client.name and not _is_multiplexer(client):
         found = re.match(r"\s*([A-Za-z0-9_.-]+?)[ (]+([0-9][0-9.]*)?", f"{client.name} ")
         return (found[1].lower(), found[2] or "") if found else ("", "")
     if through is not None and _by_term(client.term):
@@ -113,6 +115,11 @@ def _terminal(
     if program and program != "tmux":  # others' variables may be left over from where it began
         return _BY_PROGRAM.get(program, ""), environ.get("TERM_PROGRAM_VERSION", "")
     return _by_term(environ.get("TERM", "")), ""
+
+
+def _is_multiplexer(client: TmuxClient) -> bool:
+    """Whether what tmux is shown on is another tmux, of which nothing more is known."""
+    return client.name.startswith("tmux") or client.term.startswith(("tmux", "screen"))
 
 
 def _by_term(term: str) -> str:
@@ -140,15 +147,16 @@ def notification(told: Told, title: str, body: str, identity: str = "glov") -> s
     """
     title, body = _plain(title, LONGEST_TITLE), _plain(body, LONGEST_BODY)
     if told.through == "screen":
-        body = body.encode()[: max(0, SCREEN_BYTES - len(title.encode()))].decode(errors="ignore")
+        title = _cut(title, SCREEN_BYTES // 2)
+        body = _cut(body, SCREEN_BYTES - len(title.encode()))
     match told.dialect:
         case "osc9":  # begins with letters: 9;4;... is a progress
-            return _passed(f"\x1b]9;glov {title}: {body}{_BELL}", told.through)
+            return _passed(f"\x1b]9;glov {title}: {body}{_BELL}", told)
         case "osc777":
-            return _passed(f"\x1b]777;notify;glov {title};{body}{_BELL}", told.through)
+            return _passed(f"\x1b]777;notify;glov {title};{body}{_BELL}", told)
         case "osc99":
             return "".join(
-                _passed(f"\x1b]99;i={_identifier(identity)}:{part}{_BELL}", told.through)
+                _passed(f"\x1b]99;i={_identifier(identity)}:{part}{_BELL}", told)
                 for part in (f"d=0;glov {title}", f"d=1:p=body;{body}")
             )
     return ""
@@ -170,11 +178,16 @@ def _identifier(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_+.-]", "-", text)[:40] or "glov"
 
 
-def _passed(sequence: str, through: Multiplexer | None) -> str:
-    if through == "tmux":
-        return "\x1bPtmux;" + sequence.replace("\x1b", "\x1b\x1b") + "\x1b\\"
-    if through == "screen":
+def _cut(text: str, most: int) -> str:
+    """So many bytes of it at most, and no half letter."""
+    return text.encode()[:most].decode(errors="ignore")
+
+
+def _passed(sequence: str, told: Told) -> str:
+    if told.through == "screen":
         return f"\x1bP{sequence}\x1b\\"
+    for _ in range(told.layers if told.through == "tmux" else 0):
+        sequence = "\x1bPtmux;" + sequence.replace("\x1b", "\x1b\x1b") + "\x1b\\"
     return sequence
 
 

@@ -173,6 +173,44 @@ def tmux(tmp_path: Path) -> Iterator[list[str]]:
     subprocess.run([*command, "kill-server"], capture_output=True)
 
 
+ITERM: dict[str, str | None] = {
+    "TERM": "xterm-256color",
+    "TERM_PROGRAM": None,
+    "LC_TERMINAL": "iTerm2",
+}
+TOLD_THROUGH = re.compile(rb"\x1b\]9;glov run: finished: [^\x07]*\x07")
+
+
+def test_through_one_tmux_in_another(run_folder: Path, tmux: list[str], tmp_path: Path) -> None:
+    inner = [*tmux[:2], str(tmp_path / "inner"), *tmux[3:]]
+    own = shlex.join([*inner, "new-session", shlex.join(demo(run_folder, "steps=4"))])
+    try:
+        nested = [*tmux, "new-session", f"env -u TMUX {own}"]
+        with Terminal(nested, columns=100, rows=30, env=ITERM) as terminal:
+            terminal.wait_for("♪")
+            terminal.send(AWAY)
+            terminal.wait_until(
+                lambda: TOLD_THROUGH.search(terminal.raw), "the notification, by both"
+            )
+            assert b"Ptmux" not in terminal.raw
+    finally:
+        subprocess.run([*inner, "kill-server"], capture_output=True)
+
+
+def test_through_gnu_screen_which_tells_no_focus(run_folder: Path, tmp_path: Path) -> None:
+    if shutil.which("screen") is None:
+        pytest.skip("no screen here")
+    (tmp_path / "settings" / "config.toml").write_text("[notify]\nevery = 0\nalways = true\n")
+    sockets = tmp_path / "s"
+    sockets.mkdir(mode=0o700)
+    env = {**ITERM, "SCREENDIR": str(sockets)}
+    command = ["screen", "-U", "-c", "/dev/null", *demo(run_folder, "steps=2")]
+    with Terminal(command, columns=100, rows=30, env=env) as terminal:
+        terminal.wait_until(lambda: TOLD_THROUGH.search(terminal.raw), "the notification")
+        assert b"]9;4;" not in terminal.raw
+        finish(terminal)
+
+
 def test_through_tmux(run_folder: Path, tmux: list[str]) -> None:
     env: dict[str, str | None] = {
         "TERM": "xterm-256color",

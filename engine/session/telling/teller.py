@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from engine.common.errors import UserError
 from engine.common.files import append_private
@@ -34,6 +34,8 @@ from engine.storage.run_folder import LOG
 
 if TYPE_CHECKING:
     from engine.session.local import LocalSession
+
+T = TypeVar("T")
 
 LAST_SECONDS = 60.0
 """How long a process waits, after the run has ended, for the last news to get through."""
@@ -53,16 +55,13 @@ class Teller:
         session: LocalSession,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """
-        Raises:
-            ConfigError: if the program or the address can't be one.
-        """
+        """What can't tell is warned of in the run: before it is started."""
         self._session, self._folder = session, session.folder
         self._watch = Watch(session.state, settings.on, settings.every, clock)
         self._lock = threading.Lock()
         self._reported: set[str] = set()
         self._deliveries: list[Delivery] = []
-        program, address = settings.program(), settings.address()
+        program, address = self._usable(settings.program), self._usable(settings.address)
         if program:
             self._deliveries.append(
                 Delivery(
@@ -83,6 +82,15 @@ class Teller:
                     self._report,
                 )
             )
+
+    def _usable(self, found: Callable[[], T]) -> T | None:
+        """The one of them that is wrong does not keep the other back."""
+        try:
+            return found()
+        except UserError as error:
+            if self._session.state.status != "finished":
+                self._session.warn(f"{error}; nobody is told of this run by it")
+            return None
 
     @property
     def has_work(self) -> bool:

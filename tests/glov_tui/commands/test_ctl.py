@@ -33,9 +33,11 @@ from engine.run.commands import (
     WriteNote,
 )
 from engine.run.edits import SetOption
+from engine.run.event_record import EventRecord
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
 from engine.storage.lock import read_owner
+from engine.storage.run_folder import SOCKET
 from glov_tui.commands.arguments import Action
 from glov_tui.commands.ctl import control
 from glov_tui.commands.ctl_asked import Asking
@@ -506,3 +508,23 @@ def test_who_has_read_enough_of_a_watch_ends_it_well(tmp_path: Path) -> None:
     os.close(writing)
     assert process.wait() == 0
     assert not (tmp_path / "errors").read_text()
+
+
+def test_who_reads_slowly_is_given_every_fact_and_keeps_few(
+    session: LocalSession, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run ends meanwhile, and its engine waits for nobody."""
+    monkeypatch.setattr("engine.remote.driver.MOST_WAITING", 3)
+    script(Action.PAUSE)
+    with Driver(session.folder, "slow", seconds=None, whole=True, watches=True) as slow:
+        first = slow.next_news()
+        waiting = slow._news.qsize()  # what was there when it came
+        session.send(Resume())
+        wait_until(lambda: session.state.status == "finished")
+        wait_until(lambda: not os.path.lexists(session.folder / SOCKET))
+        assert slow._news.qsize() <= max(3, waiting)
+        news = [first]
+        while (one := slow.next_news()) is not None:
+            news.append(one)
+    facts = [one for one in news if isinstance(one, EventRecord) and one.is_fact]
+    assert facts == list(read_journal(session.folder).events)

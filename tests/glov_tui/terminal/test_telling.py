@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from glov_tui.terminal.telling import (
     LONGEST_BODY,
     LONGEST_TITLE,
+    Dialect,
     Multiplexer,
     TmuxClient,
     Told,
@@ -137,7 +138,31 @@ def test_the_sequences() -> None:
     assert (
         notification(Told("osc9", through="screen"), "a", "b") == "\x1bP\x1b]9;glov a: b\x07\x1b\\"
     )
+    assert notification(Told("osc9", through="tmux", layers=2), "a", "b") == (
+        "\x1bPtmux;\x1b\x1bPtmux;" + 4 * "\x1b" + "]9;glov a: b\x07\x1b\x1b\\\x1b\\"
+    )
     assert notification(Told(), "a", "b") == ""
+
+
+@pytest.mark.parametrize("title", ["a", "漢" * 80])
+@pytest.mark.parametrize("dialect", ["osc9", "osc777", "osc99"])
+def test_gnu_screen_is_given_no_more_than_it_passes_on(dialect: Dialect, title: str) -> None:
+    said = notification(Told(dialect, through="screen"), title, "é" * 240)
+    assert "�" not in said
+    for one in said.split("\x1b\\")[:-1]:
+        assert len(one.encode()) < 256
+
+
+@pytest.mark.parametrize(
+    "client", [TmuxClient("tmux 3.3a", "tmux-256color"), TmuxClient("", "screen-256color")]
+)
+def test_a_tmux_in_a_tmux_is_gone_through_twice(client: TmuxClient) -> None:
+    environ = {"TERM": "tmux-256color", "TMUX": "/tmp/s,1,0"}
+    assert what_it_takes(environ, client=client).dialect is None
+    told = what_it_takes({**environ, "LC_TERMINAL": "iTerm2"}, client=client)
+    assert (told.dialect, told.through, told.layers) == ("osc9", "tmux", 2)
+    assert what_it_takes(environ, "osc777", client=client).layers == 2
+    assert what_it_takes(environ, client=TmuxClient("kitty(0.42.1)")).layers == 1
 
 
 def test_the_progress_sequences() -> None:

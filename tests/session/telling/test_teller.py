@@ -134,6 +134,18 @@ def test_settings_that_are_wrong_are_said_and_the_run_goes_on(
     assert any("notify.timeout" in line.text for line in session.state.log)
 
 
+def test_one_that_is_wrong_does_not_keep_the_other_back(
+    told: Path, run_folder: Path, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MY_HOOK", raising=False)
+    _say('webhook_env = "MY_HOOK"')
+    session = LocalSession.create(demo("steps=1"), run_folder, kept=kept)
+    tell(session)
+    assert kinds(told)[-1] == "finished"
+    said = "notify.webhook_env: MY_HOOK is not set in the environment; nobody is told of this run"
+    assert [said in line.text for line in session.state.log].count(True) == 1
+
+
 def test_the_engine_of_a_detached_run_tells(
     told: Path,
     run_folder: Path,
