@@ -163,6 +163,18 @@ def _runs_within(run: str) -> list[Path]:
     return []
 
 
+def as_listed(folder: Path) -> Path:
+    """The path by which the runs folder lists a run, however that was named: a run of a sweep as
+    its sweep; where it is elsewhere, the path as it is.
+    """
+    base, real = runs_folder(), Path(os.path.realpath(folder))
+    real_base = Path(os.path.realpath(base))
+    if real_base in real.parents:
+        return base / real.relative_to(real_base).parts[0]
+    link = base / folder.name
+    return link if os.path.realpath(link) == str(real) else folder
+
+
 def run_argument(folder: Path) -> str:
     """What to write on a command line for ``find_run`` to find this run; quoted for a shell."""
     in_runs = folder.parent == runs_folder()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from engine.common.errors import JournalError, UserError
 from engine.storage.journal import is_driven
-from engine.storage.run_folder import run_argument
+from engine.storage.run_folder import as_listed, run_argument
 from glov_tui.commands.showing import (
     END_SECONDS,
     byte_budget,
@@ -72,7 +72,7 @@ def browse(terminal: Terminal, budget: float, selected: Path, theme: str = "") -
     from glov_tui.cockpit.runs.memory import HomeMemory
 
     memory = HomeMemory.kept()
-    memory.selected, memory.theme = selected, theme
+    memory.selected, memory.theme = as_listed(selected), theme
     memory.watch.elsewhere[selected] = None  # a run in a folder of its own is listed too
     return _Walk(terminal, budget, memory).go()
 

@@ -9,7 +9,7 @@ import pytest
 
 from engine.analysis.run_list import list_runs
 from engine.common.errors import JournalError, UserError
-from engine.storage.run_folder import EVENTS, find_run
+from engine.storage.run_folder import EVENTS, as_listed, find_run
 from engine.sweeps.plan import SWEEP
 
 
@@ -75,3 +75,18 @@ def test_latest_of_nothing_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_lists_take_the_same_names(runs: Path) -> None:
     assert [run.folder for run in list_runs(["demo-t"])] == [runs / "demo-two"]
     assert [run.folder for run in list_runs(["latest"])] == [runs / "demo-one"]
+
+
+def test_a_run_is_listed_by_one_path(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = runs.parent / "elsewhere" / "far"
+    elsewhere.mkdir(parents=True)
+    (runs / "near").symlink_to(elsewhere)
+    (runs / "same").symlink_to("pets")
+    for base in (str(runs), "runs"):
+        monkeypatch.setenv("GLOV_RUNS_DIR", base)
+        listed = Path(base)
+        for named in (runs / "pets", Path("runs/pets"), Path("runs/../runs/pets"), runs / "same"):
+            assert as_listed(named) == listed / "pets"
+        assert as_listed(runs / "pet-sweep" / "seed=0") == listed / "pet-sweep"
+        assert as_listed(runs / "near") == listed / "near"
+        assert as_listed(elsewhere) == elsewhere

@@ -139,6 +139,7 @@ class HomeActions(LiveTableApp[Listing], OpensRuns):
 
     def _write_fork(self, parent: Path, step: int, text: str) -> str | None:
         from engine.storage.fork import write_fork
+        from engine.storage.run_folder import as_listed
         from glov_tui.cockpit.screens.fork import fork_folder
 
         try:
@@ -147,7 +148,7 @@ class HomeActions(LiveTableApp[Listing], OpensRuns):
         except UserError as error:
             return clean(str(error), keep_newlines=True)
         self.notify(clean(f"{folder.name}: forked at step {step}; r takes it up."), timeout=10)
-        self.memory.selected = folder
+        self.memory.selected = as_listed(folder)
         self.look_soon()
         return None
 
