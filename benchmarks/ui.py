@@ -1,7 +1,7 @@
 """The cockpit on a terminal, measured from the other side of a pty: all in one run, one table.
 
-    python -m benchmarks.ui              # about five minutes
-    python -m benchmarks.ui --quick      # about two
+    python -m benchmarks.ui              # about ten minutes
+    python -m benchmarks.ui --quick      # about four
     python -m benchmarks.ui --realtime   # as on a machine where nothing else runs (for root)
 
 What a person over SSH feels: how soon the first paint is there, beside an empty Textual app; how
@@ -22,27 +22,34 @@ import json
 import os
 import random
 import shutil
-import signal
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.ui_screens import live_demo, measure_screens
+from benchmarks.ui_terminal import (
+    LARGE,
+    SCRIPTED,
+    SECONDS,
+    SMALL,
+    STATUS_LINE,
+    Table,
+    kib_per_second,
+    quantile,
+    running,
+    scripted,
+)
 from tests.support.terminal import Terminal
 
-SMALL, LARGE = (80, 24), (200, 50)
 SLOW_KIB_PER_SECOND = 25.0
 STALL_SECONDS = 5.0
 EMPTY_APP = "from textual.app import App; App().run()"
 GLOV = "import sys; from glov_tui.cli import main; sys.exit(main())"  # what the script `glov` is
 FIRST_FRAME_BYTES = 1200  # more than all mode settings, less than any frame
-STATUS_LINE = 0
 INJECT = "inject templates"  # the title of a dialog with a text
-SECONDS = 30.0  # longest wait for what takes a part of one: then something is wrong
-SCRIPTED = [sys.executable, str(Path(__file__).with_name("ui_session.py"))]
 
 # Keys that change the pane at 80x24, and what the tab line then has.
 PANE_KEYS = {
@@ -53,55 +60,6 @@ PANE_KEYS = {
     "5": "[5 chart]",
     "6": "[6 log]",
 }
-
-
-@dataclass
-class Table:
-    """Rows of what was measured, beside what it should be at most."""
-
-    rows: list[tuple[str, str, str, str]] = field(default_factory=list)
-    failed: int = 0
-
-    def add(self, what: str, value: float | None, unit: str, at_most: float | None = None) -> None:
-        """Add a row and print it at once. ``value`` is None where it can't be measured."""
-        shown = "n/a" if value is None else f"{value:.3g} {unit}"
-        goal = "" if at_most is None else f"<= {at_most:g} {unit}"
-        verdict = "" if at_most is None or value is None else "ok"
-        if verdict and value is not None and at_most is not None and value > at_most:
-            verdict, self.failed = "MISSED", self.failed + 1
-        self.rows.append((what, shown, goal, verdict))
-        print(f"{what:<62} {shown:>14}  {goal:<14} {verdict}", flush=True)
-
-
-@contextlib.contextmanager
-def running(argv: Sequence[str], size: tuple[int, int]) -> Iterator[Terminal]:
-    """A program on a pty, told to end afterwards."""
-    with Terminal(argv, columns=size[0], rows=size[1]) as terminal:
-        yield terminal
-        terminal.kib_per_second = None
-        terminal.kill(signal.SIGTERM)
-        terminal.wait_exit(60)
-
-
-@contextlib.contextmanager
-def scripted(folder: Path, size: tuple[int, int], *options: str) -> Iterator[Terminal]:
-    """The cockpit over the scripted engine, its first paint done."""
-    with running([*SCRIPTED, str(folder), *options], size) as terminal:
-        terminal.shown_at("scripted", STATUS_LINE, 120)
-        yield terminal
-
-
-def quantile(values: Sequence[float], q: float) -> float:
-    """The ``q`` quantile, 0 to 1, of some values."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
-
-
-def kib_per_second(terminal: Terminal, seconds: float) -> float:
-    """What is written from now on, in KiB/s."""
-    begun = time.monotonic()
-    time.sleep(seconds)
-    return terminal.bytes_between(begun, begun + seconds) / 1024 / seconds
 
 
 # -- first paint ---------------------------------------------------------------------------------
@@ -167,19 +125,8 @@ def demo_rates(
     folder: Path, size: tuple[int, int], seconds: float
 ) -> tuple[float | None, float | None]:
     """KiB/s of a demo run while it runs and while it is paused; None if it does not start."""
-    argv = [sys.executable, "-m", "glov_tui", "demo", "--steps", "500", "--run-dir", str(folder)]
-    with running(argv, size) as terminal:
-        try:
-            terminal.wait_until(
-                lambda: any(f" {word} " in terminal.lines[0] for word in ("running", "failed")),
-                "a demo that runs",
-                300,
-            )
-        except AssertionError as error:
-            print(error)
-            return None, None
-        if " failed " in terminal.lines[0]:
-            print(terminal.text)
+    with live_demo(folder, size) as terminal:
+        if terminal is None:
             return None, None
         live = kib_per_second(terminal, 2 * seconds)
         terminal.press("space")
@@ -320,7 +267,7 @@ def ahead_of_others(wanted: bool) -> Iterator[None]:
 
 def main() -> int:
     """Measure all, or what is asked for; the exit status is 1 if a goal was missed."""
-    parts = ("paint", "bytes", "keys", "engine")
+    parts = ("paint", "bytes", "keys", "engine", "screens")
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -335,6 +282,8 @@ def main() -> int:
     # Byte code is kept, as it is for users, whatever this machine's settings are.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
+    # Lists of runs have those of this benchmark only, and the user's settings stay out of it.
+    os.environ |= {f"GLOV_{name}_DIR": str(folder / name.lower()) for name in ("RUNS", "CONFIG")}
     table = Table()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the start\n")
     try:
@@ -347,6 +296,8 @@ def main() -> int:
                 measure_engine(table, folder, seconds)
         if "bytes" in options.only:  # a demo at this priority would stop the machine
             measure_bytes(table, folder, seconds)
+        if "screens" in options.only:
+            measure_screens(table, folder, seconds, 3 if options.quick else 7)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print(f"\nload {os.getloadavg()[0]:.1f} at the end; goals missed: {table.failed}")
