@@ -78,9 +78,9 @@ async def test_a_long_text_is_searched_from_what_is_in_view() -> None:
         assert view.border_title == "text  6/10" and view.scroll_offset.y + 9 >= 50
         for _ in range(5):
             view.find_next(1)
-        assert view.border_title == "text  1/10" and view.scroll_offset.y == 0
+        assert view.border_title == "text  1/10, from the top" and view.scroll_offset.y == 0
         view.find_next(-1)
-        assert view.border_title == "text  10/10"
+        assert view.border_title == "text  10/10, from the end"
         view.find("bluex")
         assert view.border_title == "text  not found" and view.scroll_offset.y == 35
         view.find("line 7")
