@@ -8,7 +8,7 @@ VENV ?= .venv
 WORKERS ?= 3
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-real chromium lint check clean
+.PHONY: demo test test-real chromium models lint check ready clean
 
 demo: $(VENV)/.installed
 	$(BIN)/glov demo
@@ -24,6 +24,10 @@ chromium:
 	@test -x /usr/bin/chromium || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
 		{ apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium >/dev/null; }
 
+# The models that tests/real asks for, in the user's cache.
+models: $(VENV)/.installed-dev
+	$(BIN)/python tests/support/real_models.py
+
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -31,6 +35,8 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 check: lint test
+
+ready: $(VENV)/.installed-dev
 
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "glov needs Python 3.11 or later")'
