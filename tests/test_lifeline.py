@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT, lifeline
+from tests.support.forking import COLD
 from tests.support.patience import CEILING_SECONDS, wait_until
 
 pytestmark = pytest.mark.skipif(not lifeline.PROC.is_dir(), reason="there is no /proc")
@@ -23,6 +24,7 @@ def test_a_killed_pytest_leaves_no_process(tmp_path: Path, killed: str) -> None:
     inherited = [os.environ[lifeline.VARIABLE], name]  # so that these end with this process too
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
     environment |= {lifeline.VARIABLE: ":".join(inherited), "LEFT_BEHIND": str(ready)}
+    environment[COLD] = "1"  # its engine is killed before it has imported all
     argv = [sys.executable, "-m", "pytest", "tests/support/abandoned.py", "-p", "no:cacheprovider"]
     argv += ["--basetemp", str(tmp_path / "base"), *(["-n", "1"] if killed != "runner" else [])]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

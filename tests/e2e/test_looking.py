@@ -13,9 +13,18 @@ from tests.support.written_runs import write_run
 PLAIN = {"LC_ALL": "C", "LANG": "C", "NO_COLOR": "1"}
 
 
-@pytest.mark.parametrize("size", [(120, 40), (80, 24), (60, 20)])
-@pytest.mark.parametrize("plain", [{}, {"NO_COLOR": "1"}, PLAIN], ids=["colour", "grey", "ascii"])
-def test_find_configuration_result(run_folder: Path, tmp_path: Path, size, plain) -> None:
+# Each size, each kind of terminal, and the largest and the smallest in colours and in ASCII.
+@pytest.mark.parametrize(
+    ("plain", "size"),
+    [
+        pytest.param({}, (120, 40), id="colour-120x40"),
+        pytest.param({}, (60, 20), id="colour-60x20"),
+        pytest.param({"NO_COLOR": "1"}, (80, 24), id="grey-80x24"),
+        pytest.param(PLAIN, (120, 40), id="ascii-120x40"),
+        pytest.param(PLAIN, (60, 20), id="ascii-60x20"),
+    ],
+)
+def test_find_configuration_result(run_folder: Path, tmp_path: Path, plain, size) -> None:
     write_run(run_folder, curve=(40, 60, 50))
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "config.toml").write_text('[keys]\nconfiguration = "K"\n')

@@ -51,6 +51,8 @@ IMPORTS = (
     "transformers.generation.utils",
     "transformers.models.llama.modeling_llama",
 )
+COLD = "GLOV_TESTS_COLD"
+"""With this variable set nothing is imported before it is needed, where that saves what is."""
 POLL_SECONDS = 0.001
 CALM_SECONDS = 0.01  # between looks at one that nobody wants to kill
 LIMIT_SECONDS = CEILING_SECONDS
@@ -230,7 +232,7 @@ class _NewFacts:
 
 def _main() -> None:
     gc.disable()  # nothing that is imported is garbage
-    for name in IMPORTS:
+    for name in () if COLD in os.environ else IMPORTS:
         importlib.import_module(name)
     gc.enable()
     gc.freeze()  # or the first collection in each fork would copy the memory of all modules

@@ -42,15 +42,21 @@ def test_a_run_needs_no_standard_stream(tmp_path: Path, closed: str) -> None:
 @pytest.mark.parametrize("command", ["runs", "runs --json", "config show demo", "datasets --json"])
 def test_what_prints_says_when_it_can_not(tmp_path: Path, command: str) -> None:
     write_run(tmp_path / "runs" / "done", curve=(40, 60))
-    for closed in (">&-", "2>&-", "<&-", "2>/dev/full"):
-        done = shell(f"glov {command} {closed}", tmp_path)
-        assert (done.returncode, done.stderr) == (0, "")
+    done = shell(f"glov {command} >&-", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
     full = shell(f"glov {command} >/dev/full", tmp_path)
     assert full.returncode == 1
     assert full.stderr == "glov: standard output can't be written: No space left on device\n"
     assert shell(f"glov {command} >/dev/full 2>&1", tmp_path).returncode == 1
     piped = shell(f"glov {command} | head -c 1", tmp_path)
     assert len(piped.stdout) == 1 and not piped.stderr
+
+
+@pytest.mark.parametrize("unused", ["2>&-", "<&-", "2>/dev/full"])
+def test_what_prints_needs_no_other_stream(tmp_path: Path, unused: str) -> None:
+    write_run(tmp_path / "runs" / "done", curve=(40, 60))
+    done = shell(f"glov runs {unused}", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "") and "done" in done.stdout
 
 
 def test_a_full_disk_takes_the_result_and_not_the_run(tmp_path: Path) -> None:
