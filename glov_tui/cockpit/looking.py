@@ -89,7 +89,9 @@ class LookActions(FindActions):
         """Look at the step of what is selected, as ``history`` does."""
         step = self._step_here()
         if step is None:
-            self.notify("Choose a value of the chart first: the arrow keys do.", timeout=4)
+            choose = "Choose a value of the chart first: the arrow keys do."
+            goes = "The arrow keys go from step to step here; a click chooses a value of the chart."
+            self.notify(choose if self.past is None else goes, timeout=4)
             return
         if self.past is None:
             try:

@@ -236,6 +236,9 @@ async def test_a_chart_without_a_value_says_how_to_choose_one(journaled) -> None
     async with cockpit(journaled) as (pilot, app):
         await pilot.press("5", "g")
         assert app.past is None and "arrow keys" in str(app.query_one("KeyBar").render())
+        await pilot.press("2", "home", "g", "5", "g")
+        assert app.past is not None
+        assert "a click chooses a value" in str(app.query_one("KeyBar").render())
 
 
 async def test_the_cursor_of_the_log_is_on_the_newest_line_until_it_is_moved(session) -> None:
