@@ -18,6 +18,8 @@ from engine.run.ranking import ScoredTemplate
 Level = Literal["info", "warning", "error"]
 
 LOG_LINES = 500
+LIST = 10
+"""Templates of a person that wait, above which those that come are one line of the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class LogLine:
     time: float
     level: Level
     text: str
-    option: str = ""  # that was edited
+    option: str = ""  # that was edited; or what else counts up though its text is another
     times: int = 1  # so often, one right after the other
 
 
@@ -40,7 +42,7 @@ class Said(NamedTuple):
 
     text: str
     level: Level = "info"
-    option: str = ""  # that the fact edits
+    option: str = ""  # that the fact edits, or as in ``LogLine``
 
 
 class Before(Protocol):
@@ -48,6 +50,9 @@ class Before(Protocol):
 
     @property
     def edits(self) -> tuple[ev.Edited, ...]: ...
+
+    @property
+    def waiting(self) -> tuple[ev.TemplateInjected, ...]: ...
 
     @property
     def scores_at_once(self) -> bool: ...
@@ -63,7 +68,7 @@ class Before(Protocol):
 def with_line(log: Log, time: float, said: Said) -> Log:
     """The log with one more line; what is said again right away counts up, with its last time.
 
-    That is the same sentence, or an edit of the same option.
+    That is the same sentence, an edit of the same option, or the next template of a list.
     """
     last = log[-1] if log else None
     line = LogLine(time, said.level, said.text, said.option)
@@ -118,8 +123,12 @@ def sentence(event: ev.Event, before: Before) -> Said | None:
         case ev.TemplateInjected():
             by = _by(event)
             if before.scores_at_once:  # its score is next
-                return Said(f"injected{by}: {event.template}") if by else None
-            return Said(f"injected, to be scored once the models are there{by}: {event.template}")
+                asked = Said(
+                    f"injected{by}: {event.template}", option=_of_a_list(before, "accepted")
+                )
+                return asked if by else None
+            later = f"injected, to be scored once the models are there{by}: {event.template}"
+            return Said(later, option=_of_a_list(before, "accepted"))
         case ev.InjectionRefused():
             return Said(f"template refused: {event.reason} ({event.template})", "warning")
         case ev.TemplateScored():
@@ -129,7 +138,9 @@ def sentence(event: ev.Event, before: Before) -> Said | None:
             who = {"seed": "seed template", "listed": "listed"}.get(event.origin, "injected")
             again = f" (scored again, on {counted(event.n, 'image')})" if known is not None else ""
             share = f"{event.hits / event.n:.1%}{again}{_unnamed(event.unnamed, event.n)}"
-            return Said(f"{who}: {share} {event.template}")
+            listed = _of_a_list(before, "scored") if event.origin == "human" else ""
+            who = f"{who}, of a list" if listed else who
+            return Said(f"{who}: {share} {event.template}", option=listed)
         case ev.StepRetried():
             return Said(
                 f"step {event.step}: attempt {event.attempt} of {event.attempts} gave "
@@ -209,6 +220,11 @@ def _noted(event: ev.Noted) -> str:
     if not event.text:
         return f"note {event.number} taken away{by}"
     return f"note {event.number} on {on}{by}: {' '.join(event.text.split())}"
+
+
+def _of_a_list(before: Before, what: str) -> str:
+    """What makes a long list of templates one line: else nothing but it would be in the log."""
+    return f"list {what}" if len(before.waiting) > LIST else ""
 
 
 def _by(asked: AskedFact) -> str:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from engine.config import RunConfig
 from engine.run import events as ev
 from engine.run.edits import SetOption
+from engine.run.log_lines import LIST, LOG_LINES
 from engine.run.state import RunState
 
 CONFIG = RunConfig.model_validate({"data": {"path": "/images"}})
@@ -205,3 +206,15 @@ def test_the_best_before_the_first_step_is_the_best_of_all_that_was_scored_then(
     assert listed.best is not None and listed.best_at_begin == listed.best.accuracy
     later = listed.apply_all([ev.StepStarted(step=1), scored("z <category>", 10, 1)])
     assert later.best_at_begin == listed.best_at_begin
+
+
+def test_a_long_list_of_templates_does_not_push_all_else_out_of_the_log() -> None:
+    state = RunState().apply_all(START)
+    texts = [f"a <category> from {n} metres" for n in range(2 * LOG_LINES)]
+    before = len(state.log)
+    state = state.apply_all(ev.TemplateInjected(step=0, template=text) for text in texts)
+    state = state.apply_all(scored(text, 3, 0, "human") for text in texts)
+    assert len(state.log) - before <= 2 * LIST + 3
+    listed = [line.text for line in state.log if "of a list" in line.text]
+    assert len(listed) == 1 and listed[0].endswith(f" x{len(texts) - LIST}")
+    assert sum(line.text.startswith("injected: 30.0% a <category>") for line in state.log) == LIST
