@@ -36,6 +36,18 @@ def wants_colour(environ: Mapping[str, str] | None = None) -> bool:
     return not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
+def shows_shades(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether near colours can be told apart: of a terminal of 16, several shades become one.
+
+    It is what Rich tells from COLORTERM and TERM; one without a name is taken for a good one.
+    """
+    environ = os.environ if environ is None else environ
+    term = environ.get("TERM", "").strip().lower()
+    many = environ.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit")
+    many = many or not term or term.rpartition("-")[2] in ("256color", "kitty")
+    return many and wants_colour(environ)
+
+
 def _environ_at_start() -> Mapping[str, str]:
     # Python replaces a C locale by LC_CTYPE=C.UTF-8 in its environment (PEP 538), which hides
     # what the user has set. The kernel still has it.
@@ -51,7 +63,7 @@ def _environ_at_start() -> Mapping[str, str]:
 
 
 _PLAIN = {
-    "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "…": ".", "•": "*", "·": ".",
+    "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "…": "~", "•": "*", "·": ".",
     "×": "x", "±": "~", "←": "<", "→": ">", "↑": "^", "↓": "v", "■": "#", "□": "o", "●": "*",
     "○": "o", "✓": "+", "✔": "+", "✗": "x", "✕": "x", "✘": "x", "⭘": "O", "━": "-", "╸": "-",
     "╺": "-", "╴": "-", "╶": "-", "┃": "|", "╵": "|", "╷": "|", "╹": "|", "╻": "|", "═": "-",

@@ -48,7 +48,7 @@ class BestTemplate(Static):
             self.update("", layout=False)
             return
         content = Content.assemble((best[0], "$text-success"), (best[1], "bold"))
-        rows = len(content.wrap(max(1, self.size.width - 2))) if self.size.width else 0
+        rows = len(content.wrap(self.size.width)) if self.size.width else 0
         grows = rows > self.size.height
         self.update(content, layout=grows)
         if grows:

@@ -15,7 +15,7 @@ from glov_tui.cockpit.pictures_of import picture_box, picture_of
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.cockpit.template_lines import details
 from glov_tui.common.text import clean
-from glov_tui.terminal.terminal_kind import wants_colour
+from glov_tui.terminal.terminal_kind import shows_shades
 from glov_tui.widgets.key_bar import KeyBar
 from glov_tui.widgets.spans import Line
 from glov_tui.widgets.text_view import TextView
@@ -68,7 +68,7 @@ class DetailsScreen(Dialog[str]):
         self._template = template
         self._state = state
         self._folder = folder
-        self._with_pictures = wants_colour() and not ascii_only
+        self._with_pictures = shows_shades() and not ascii_only
         self._slow_line = slow_line
         self._box: tuple[int, int] | None = None  # of each, from when they are drawn
         self._phrases: list[Line] = []

@@ -20,7 +20,7 @@ from glov_tui.cockpit.machine_lines import (
 from glov_tui.cockpit.panes.pane import Pane, PaneScreen
 from glov_tui.cockpit.screens.dialog import LeftOnce
 from glov_tui.common.glyphs import Glyphs
-from glov_tui.terminal.terminal_kind import wants_colour
+from glov_tui.terminal.terminal_kind import shows_shades
 from glov_tui.widgets.key_bar import KeyBar
 from glov_tui.widgets.spans import Line
 from glov_tui.widgets.text_view import TextView, wrap
@@ -53,7 +53,7 @@ class _Lines(TextView):
     def __init__(self, glyphs: Glyphs, id: str) -> None:
         super().__init__(id=id)
         self._glyphs = glyphs
-        self._colours = wants_colour()
+        self._colours = shows_shades()
         self._state: RunState | None = None
 
     @property

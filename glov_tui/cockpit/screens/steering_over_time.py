@@ -15,7 +15,7 @@ from glov_tui.cockpit.panes.pane import Pane, PaneScreen
 from glov_tui.cockpit.screens.dialog import LeftOnce
 from glov_tui.cockpit.steering_map import SteeringMap
 from glov_tui.common.glyphs import ASCII, UNICODE
-from glov_tui.terminal.terminal_kind import wants_colour
+from glov_tui.terminal.terminal_kind import shows_shades
 from glov_tui.widgets.key_bar import KeyBar
 
 
@@ -67,7 +67,7 @@ class SteeringScreen(LeftOnce[None], PaneScreen):
         """The map, and the keys."""
         yield Static("steering over time: layers by steps", classes="about", markup=False)
         glyphs = ASCII if self._ascii else UNICODE
-        yield SteeringMap(glyphs, self._ascii, wants_colour())
+        yield SteeringMap(glyphs, self._ascii, shows_shades())
         yield KeyBar()
 
     @property

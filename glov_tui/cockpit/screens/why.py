@@ -15,7 +15,7 @@ from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.cockpit.pictures_of import picture_box, picture_of
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.cockpit.why_lines import A, B, heads, why_lines
-from glov_tui.terminal.terminal_kind import wants_colour
+from glov_tui.terminal.terminal_kind import shows_shades
 from glov_tui.widgets.key_bar import KeyBar
 from glov_tui.widgets.spans import Line
 from glov_tui.widgets.text_view import TextView
@@ -71,7 +71,7 @@ class WhyScreen(Dialog[str]):
         self._first, self._second = first, second
         self._state = state
         self._folder = folder
-        self._with_pictures = wants_colour() and not ascii_only
+        self._with_pictures = shows_shades() and not ascii_only
         self._slow_line = slow_line
         self._box: tuple[int, int] | None = None
         self._found: Why | None = None  # None: it is being read

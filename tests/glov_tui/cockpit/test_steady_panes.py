@@ -10,6 +10,7 @@ from textual.color import Color
 
 from engine.run import events as ev
 from glov_tui.cockpit.notices import said_at_the_end
+from glov_tui.cockpit.panes.best import BestTemplate
 from glov_tui.cockpit.panes.candidates import CandidatesPane
 from glov_tui.cockpit.panes.log import LogPane
 from glov_tui.cockpit.panes.meta_prompt import MetaPromptPane
@@ -164,14 +165,24 @@ async def test_the_log_has_a_row_for_each_fact_and_enter_unfolds_it(session: Hel
         folded = [row for row in rows() if row.endswith("…")]
         assert len(folded) == 2 and "a <category> seen in" in folded[-1]
         assert len(rows()) > facts  # the warning is whole
-        assert rows()[-1].endswith("careful ") and "a row each" not in log.border_title
+        assert rows()[-1].endswith("careful ") and "a row each" not in log.border_subtitle
         before = len(rows())
         await pilot.press("enter")
         await settle(pilot)
         assert len(rows()) > before and not any(row.endswith("…") for row in rows())
-        assert "a row each" in log.border_title
+        assert "a row each" in log.border_subtitle
         await pilot.press("enter")
         assert len(rows()) == before
+
+
+@pytest.mark.parametrize("letters", [44, 45, 47, 48])  # "seed 50.0% " and these in 58 cells
+async def test_the_best_template_has_the_rows_that_it_needs(tmp_path: Path, letters: int) -> None:
+    text = f"<category> {'x' * (letters - 13)} y."
+    session = HeldSession(tmp_path, *loaded(), *one_step(1, {text: 9}, text))
+    async with cockpit(session, (60, 20)) as (pilot, app):
+        await settle(pilot)
+        best = app.query_one(BestTemplate)
+        assert best.size.height == len(best.render().wrap(best.size.width))
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
