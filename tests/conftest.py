@@ -58,6 +58,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GLOV_CACHE_DIR", str(shared / "glov-cache"))
         patch.setenv("GLOV_CONFIG_DIR", str(shared / "glov-config"))
+        patch.setenv("TERM", "xterm-256color")  # whatever terminal they are started in
         yield
 
 

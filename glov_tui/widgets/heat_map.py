@@ -93,7 +93,7 @@ class HeatMap(HeatTable):
         text = shade * width
         if cell.marked and (self._colours or cell.level is None):
             text = self._mark + text[1:]
-        style = "" if cell.level is None else f"{cell.level}"
+        style = "" if cell.level is None or not self._colours else f"{cell.level}"
         style += (" marked" if cell.marked else "") + (" cursor" if here else "")
         grid.text(x, y, text, style, x + width)
 
