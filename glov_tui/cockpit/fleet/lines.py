@@ -115,8 +115,9 @@ def status_line(
         state, style, mark = "finished", "good", glyphs.states["finished"]
     elif ended == len(fleet.rows):
         state, style, mark = "failed", "bad", glyphs.states["failed"]
-    else:
-        state, style, mark = "stopped", "note", glyphs.states["stopped"]
+    else:  # in the words of the list of all runs
+        state = "stopped" if fleet.count("stopped") else "interrupted"
+        style, mark = "note", glyphs.states["stopped"]
     slots: list[tuple[int, str, str]] = [(0, f"{mark} {state}", style)]
     done = round(BAR_CELLS * fleet.steps_done / max(1, fleet.steps_done + fleet.steps_left))
     slots.append((5, glyphs.done * done + glyphs.ahead * (BAR_CELLS - done), ""))

@@ -35,6 +35,7 @@ from glov_tui.widgets.spans import Line, Span
 
 DATA_CELLS, MODEL_CELLS, AGE_CELLS, ETA_CELLS = 14, 16, 6, 8
 SHORT_NAME, LONG_NAME = 20, 40  # that other columns, and the bar, leave room for
+MOST_NAME = 60  # cells, so that a row can be read across
 _OPTIONAL = (
     ("age", AGE_CELLS, SHORT_NAME),
     ("data", DATA_CELLS, SHORT_NAME),
@@ -67,7 +68,7 @@ class HomeColumns:
             fits = room - cells - len(GAP) >= min(longest_name, wanted)
             found[name] = fits and (live or name != "eta")
             room -= (cells + len(GAP)) if found[name] else 0
-        return cls(max(4, min(longest_name, room)), **found)
+        return cls(max(4, min(longest_name, room, MOST_NAME)), **found)
 
 
 def header(columns: HomeColumns) -> Line:

@@ -101,6 +101,8 @@ def test_a_sweep_whose_runs_have_all_ended_is_not_stopped(tmp_path: Path) -> Non
         assert word in state
     seen = FleetState(tmp_path, (failed, left), None)
     assert "stopped" in status_line(seen, None, UNICODE, 80)[1][0]
+    seen = FleetState(tmp_path, (rows[0], TrialRow("seed=1", tmp_path, 2)), None)
+    assert "interrupted" in status_line(seen, None, UNICODE, 80)[1][0]
 
 
 async def test_leaving_asks_only_where_something_is_at_work(fleet: Fleet, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from engine.analysis.run_list import Listing
 from engine.analysis.run_query import parse_query
 from engine.storage.journal import read_state
 from glov_tui.cockpit.runs.home import HomeApp
-from glov_tui.cockpit.runs.home_lines import detail_lines
+from glov_tui.cockpit.runs.home_lines import HomeColumns, detail_lines
 from glov_tui.cockpit.runs.memory import HomeMemory
 from glov_tui.common.glyphs import UNICODE
 from glov_tui.widgets.row_table import RowTable
@@ -203,3 +203,8 @@ def test_what_is_wrong_with_a_run_has_two_lines_where_it_needs_them() -> None:
 
 def text_of(line: Line) -> str:
     return "".join(text for text, _ in line)
+
+
+def test_one_very_long_name_does_not_pull_the_columns_apart() -> None:
+    assert HomeColumns.fitting(400, 250, live=True).name == 60
+    assert HomeColumns.fitting(400, 50, live=True).name == 50
