@@ -65,9 +65,12 @@ class DemandedTests:
 
     def call_off(self, command: CallOffTests) -> str | None:
         """Have none wait; or return that there are none."""
-        waiting = self._publisher.state.tests_asked
+        waiting, config = self._publisher.state.tests_asked, self._publisher.state.config
         if not waiting:
-            return "no test to call off: none that was asked for is still to be measured"
+            nothing = "no test to call off: none that was asked for is still to be measured"
+            every = config.evaluation.best_every if config is not None else 0
+            goes_on = f"; the best is measured on, evaluation.best_every = {every}: 0 stops that"
+            return f"{nothing}{goes_on}" if every else nothing
         for asked in waiting:
             self._publisher.publish(
                 ev.TestDropped(
@@ -90,7 +93,8 @@ class DemandedTests:
         if not due or best is None or state.best_asked_at == step:
             return
         if measure_problem(state, best.key) is None:
-            author = next((e.author for e in reversed(state.edits) if _sets_every(e)), "")
+            holding = (e for e in reversed(state.edits) if e not in state.pending)
+            author = next((e.author for e in holding if _sets_every(e)), "")
             asked = ev.TestAsked(template=best.text, every=every, author=author)
             self._publisher.publish(asked)
 

@@ -154,6 +154,25 @@ def test_it_is_switched_on_and_off_live(run_folder: Path, undisturbed: Path, kep
     assert asked(state)[0].author == "me"
 
 
+def test_every_few_steps_is_of_whom_set_what_holds(run_folder: Path, kept: Kept) -> None:
+    """Not of whom set what holds from the next step on; and calling off says that it goes on."""
+
+    def every(steps: int, author: str) -> Callable[[RunState], list[Command]]:
+        edit = SetOption(key="evaluation.best_every", value=steps)
+        return lambda _: [MakeEdit(edit=edit, author=author)]
+
+    session = run(
+        run_folder,
+        kept,
+        (token(1), every(1, "one")),
+        (token(2), every(2, "another")),
+        (token(3), lambda _: [CallOffTests()]),
+    )
+    state = finish(session)
+    assert [(test.step, test.author) for test in asked(state)] == [(2, "one")]
+    assert any("evaluation.best_every = 2: 0 stops that" in line.text for line in state.log)
+
+
 def test_in_a_pause_within_a_step_it_is_measured_at_once(
     run_folder: Path, undisturbed: Path, kept: Kept
 ) -> None:
