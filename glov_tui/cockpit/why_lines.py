@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len, set_cell_size
 
-from engine.analysis.paired import verdict
+from engine.analysis.paired import SURE, verdict
 from engine.analysis.why import PairedImage, TakenFor, Why
 from engine.common.wording import counted
 from engine.run.ranking import ScoredTemplate
@@ -117,7 +117,7 @@ def _test(found: Why, state: RunState, test_key: str) -> list[Line]:
                 ((f"{name} has seen {seen}, both have seen {hits.n}: only these.", "note"),)
             )
     said = verdict(hits, found.p, A, B)
-    style = "good" if found.p < 0.05 and hits.first > hits.second else ""
+    style = "good" if found.p < SURE and hits.first > hits.second else ""
     low, high = hits.interval
     lines += [
         ((said, style or "strong"),),
@@ -134,6 +134,9 @@ def _test(found: Why, state: RunState, test_key: str) -> list[Line]:
             (f", neither {hits.neither}", ""),
         ),
     ]
+    if (found.p < SURE) != (low > 0 or high < 0):
+        close = "It is close: one of interval and test says that they differ, the other does not."
+        lines.append(((f"{close} The test counts.", "dim"),))
     leads, name = (found.first, A) if hits.first > hits.second else (found.second, B)
     if hits.first != hits.second and state.best is not None and state.best.key == leads.key:
         scored = counted(len(state.scored), "template")

@@ -137,6 +137,23 @@ def test_the_lead_of_the_best_is_part_luck_where_it_leads(tmp_path: Path) -> Non
     assert "part luck" not in said(Why(other, best, hits, hits.p, ()), state)
 
 
+@pytest.mark.parametrize(
+    ("hits", "close"),
+    [
+        (PairedHits(39, 9, 2, 30), True),
+        (PairedHits(40, 8, 1, 31), False),
+        (PairedHits(9, 1, 1, 9), False),
+    ],
+)
+def test_where_interval_and_test_say_different_things_it_is_said(
+    tmp_path: Path, hits: PairedHits, close: bool
+) -> None:
+    state = held(tmp_path).state
+    first, second = state.ranking[:2]
+    shown = said(Why(first, second, hits, hits.p, ()), state)
+    assert ("It is close: one of interval and test" in shown) == close
+
+
 def test_what_a_person_did_to_a_template_is_told(tmp_path: Path) -> None:
     state = held(tmp_path).state
     best, other = state.ranking[:2]
