@@ -52,8 +52,8 @@ async def test_the_keys_of_a_template_of_one_s_own_are_seen_whole(tmp_path: Path
             await pilot.press("i")
             await settle(pilot)
             words = words_on(app)
-            assert "enter: score, ctrl+j: " in words
-            assert words.endswith(("escape: cancel ─╯", "esc: leave ─╯", "cancel", "leave")), words
+            keys = "enter Score", "^j New line", "f3 File", "esc Cancel"
+            assert all(key in words for key in keys), words
 
 
 @pytest.mark.parametrize(
