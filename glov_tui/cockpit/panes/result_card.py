@@ -14,12 +14,13 @@ from glov_tui.common.glyphs import Glyphs
 from glov_tui.common.members import with_repeats
 from glov_tui.common.progress import format_seconds
 from glov_tui.common.results import ensemble_title, few_shot, on_test, result_title
-from glov_tui.common.text import clean
+from glov_tui.common.text import clean, cut
 from glov_tui.widgets.spans import Line
 from glov_tui.widgets.text_view import TextView
 
 WIDEST = 100
 NAMES = 16  # cells of the names of rows
+ERROR_CELLS = 300
 FEW_SHOT = 15  # cells of a few-shot accuracy with its P
 
 
@@ -27,11 +28,12 @@ def card_lines(state: RunState, folder: Path, glyphs: Glyphs) -> list[Line]:
     """What the card says, from the title down."""
     result = summarise(state)
     sign = glyphs.states[state.status]
-    style = "good" if state.status == "finished" else "note"
+    style = {"finished": "good", "failed": "bad"}.get(state.status, "note")
     asked = state.config.steps if state.config is not None else 0
     of_all = f" of {asked}" if state.steps_done < asked else ""
     lines: list[Line] = [
         ((f"{sign} {state.status}  ", style), (result_title(result) + of_all, "strong")),
+        *_why_failed(state),
         (("", ""),),
         ((f"{'':<{NAMES}}{'few-shot':<{FEW_SHOT}}test (95 %)", "dim"),),
     ]
@@ -62,6 +64,13 @@ def card_lines(state: RunState, folder: Path, glyphs: Glyphs) -> list[Line]:
         ]
     lines += [(("", ""),), *_time(state), *_next(state, run_argument(folder))]
     return lines
+
+
+def _why_failed(state: RunState) -> list[Line]:
+    """The first line of the error: the log has all of it."""
+    if state.status != "failed" or not (state.error or "").strip():
+        return []
+    return [((cut(clean((state.error or "").strip().splitlines()[0]), ERROR_CELLS), "bad"),)]
 
 
 def _time(state: RunState) -> list[Line]:

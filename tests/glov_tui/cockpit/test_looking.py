@@ -256,3 +256,18 @@ async def test_the_cursor_of_the_log_is_on_the_newest_line_until_it_is_moved(ses
         await pilot.press("n")
         assert session.sent == [StepOnce()]
         assert normalise(BEST) in session.state.scored
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_card_of_a_failed_run_says_why_and_how_it_goes_on(session, size) -> None:
+    """What the error says is cleaned, and the rest of it is in the log."""
+    async with cockpit(session, size) as (pilot, app):
+        session.apply(ev.RunFailed(message="no room for\x1b[2J images: take fewer\nTraceback ..."))
+        await settle(pilot)
+        await pilot.press("r")
+        await pilot.pause()
+        card = app.query_one(ResultCard)
+        text = words(card.plain)
+        assert "failed" in text and "images: take fewer" in text and "glov resume" in text
+        assert "\x1b" not in text and "Traceback" not in text
+        assert app.screen.region.contains_region(card.region)
