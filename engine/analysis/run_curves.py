@@ -91,8 +91,14 @@ class RunCurve:
 class CurveWatch:
     """Follows the journals of several runs. One thread at a time."""
 
-    def __init__(self, folders: Sequence[Path]) -> None:
-        self._makers = [_CurveMaker(folder) for folder in folders]
+    def __init__(self, folders: Sequence[Path] = ()) -> None:
+        self._makers: list[_CurveMaker] = []
+        self.follow(folders)
+
+    def follow(self, folders: Sequence[Path]) -> None:
+        """Follow these runs from now on; those that were followed are not read again."""
+        known = {maker.folder: maker for maker in self._makers}
+        self._makers = [known.get(folder) or _CurveMaker(folder) for folder in folders]
 
     def look(self) -> tuple[RunCurve, ...]:
         """The runs now, in the order in which they were given; what is new of each is read."""
@@ -101,7 +107,7 @@ class CurveWatch:
 
 class _CurveMaker:
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._follower = JournalFollower(folder, self._take)
         self._curve = RunCurve(folder)
         self._begin()
@@ -120,16 +126,16 @@ class _CurveMaker:
             changed = self._follower.look()
             status = self._status()
         except JournalError as error:
-            self._curve = RunCurve(self._folder, problem=str(error))
+            self._curve = RunCurve(self.folder, problem=str(error))
             return self._curve
         except Exception as error:  # whatever is wrong with one run, the others are shown
             what = str(error) or type(error).__name__
-            self._curve = RunCurve(self._folder, problem=f"it can't be read: {what}")
+            self._curve = RunCurve(self.folder, problem=f"it can't be read: {what}")
             return self._curve
         if changed:
             state = self._follower.state
             self._curve = RunCurve(
-                self._folder,
+                self.folder,
                 status,
                 state.config.steps if state.config is not None else 0,
                 tuple(self._points),
@@ -145,7 +151,7 @@ class _CurveMaker:
         match self._follower.state.status:
             case "stopped" | "failed" | "finished" as ended:
                 return ended
-            case at_end if is_at_work(self._folder):
+            case at_end if is_at_work(self.folder):
                 return "paused" if at_end == "paused" else "running"
         return "interrupted"
 

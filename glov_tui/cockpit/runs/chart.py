@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -79,11 +80,10 @@ class ChartScreen(Dialog[None]):
         self._folders, self._glyphs = list(folders), glyphs
         self._axis: Axis = "step"
         self._window = WINDOWS[0]
-        self._drawn: list[Drawn] = []
-        self._left_out = 0
-        self._curves: tuple[RunCurve, ...] | None = None  # replaced as a whole by the thread
+        self._looked: _Looked | None = None  # replaced as a whole by the thread
+        self._drawn: Sequence[Drawn] = ()
+        self._curves: tuple[RunCurve, ...] = ()
         self._shown: object = None
-        self._problem = ""
         self._ended = threading.Event()
 
     def compose(self) -> ComposeResult:
@@ -118,44 +118,48 @@ class ChartScreen(Dialog[None]):
     # -- on its own thread -------------------------------------------------------------------
 
     def _look(self) -> None:
-        try:
-            folders = _runs_of(self._folders)
-        except UserError as error:
-            self._problem = str(error)
-            return
-        except OSError as error:
-            self._problem = f"{error.filename or 'the runs'} can't be read: {error.strerror}"
-            return
-        self._left_out = max(0, len(folders) - MOST_RUNS)
-        folders = folders[:MOST_RUNS]
-        names = names_of(folders)
-        self._drawn = [Drawn(number, names) for number in range(1, len(names) + 1)]
-        watch = CurveWatch(folders)
+        watch, folders, drawn = CurveWatch(), list[Path](), tuple[Drawn, ...]()
         while not self._ended.is_set():
             begun = time.monotonic()
-            self._curves = watch.look()
+            found, problem = _runs_of(self._folders)
+            # Those of a sweep that begin later come last: what is drawn keeps number and colour.
+            now = [run for run in folders if run in found]
+            now += [run for run in found if run not in folders]
+            if now[:MOST_RUNS] != folders:
+                folders = now[:MOST_RUNS]
+                names = names_of(folders)
+                drawn = tuple(Drawn(number, names) for number in range(1, len(names) + 1))
+                watch.follow(folders)
+            self._looked = _Looked(drawn, watch.look(), len(now) - len(folders), problem)
             self._ended.wait(rest_after(time.monotonic() - begun, LOOK_SECONDS))
 
     # -- drawing -----------------------------------------------------------------------------
 
     def _pump(self) -> None:
-        if self._problem:
-            self.query_one("#chart-title", Static).update(clean(self._problem), layout=False)
-        elif self._curves is not None:
-            of = (self._curves, self._axis, self._window, tuple(self.size))
-            if of != self._shown:
-                self._shown = of
-                self._draw(self._curves)
+        looked = self._looked
+        if looked is None:
+            return
+        if looked.problem and not looked.curves:
+            self.query_one("#chart-title", Static).update(clean(looked.problem), layout=False)
+            return
+        of = (looked, self._axis, self._window, tuple(self.size))
+        if of != self._shown:
+            self._shown = of
+            self._drawn, self._curves = looked.drawn, looked.curves
+            self._draw(looked)
 
-    def _draw(self, curves: tuple[RunCurve, ...]) -> None:
+    def _draw(self, looked: _Looked) -> None:
+        curves = looked.curves
         title = f"{counted(len(curves), 'run')}: best few-shot accuracy by {self._axis_words}"
         if self._window > 1:
             title += f"; mean of {counted(self._window, 'step')}, as it was behind it in dots"
         in_view = self._legend_height(curves)
         if in_view < len(curves):
             title += f"; tab, down: {len(curves) - in_view} more below"
-        if self._left_out:
-            title += f"; {self._left_out} more left out"
+        if looked.left_out:
+            title += f"; {looked.left_out} more left out"
+        if looked.problem:
+            title += f"; {clean(looked.problem)}"
         self.query_one("#chart-title", Static).update(title, layout=False)
         series, marks, x_range = chart_data(
             self._drawn, curves, self._axis, self._window, self.size.width
@@ -196,12 +200,12 @@ class ChartScreen(Dialog[None]):
         return AXIS_NAMES[self._axis][1]
 
     def _cursor_moved(self) -> None:
-        if self._curves is not None:
+        if self._curves:
             self._draw_legend(self._curves)
 
     def _say_selected(self) -> None:
         curves, key = self._curves, self.query_one(LogTable).selected_key
-        rows = {row[0]: row for row in log_rows(self._drawn, curves or ())} if curves else {}
+        rows = {row[0]: row for row in log_rows(self._drawn, curves)}
         text = NO_LOG
         if key in rows:
             _, one, each = rows[key]
@@ -215,7 +219,7 @@ class ChartScreen(Dialog[None]):
         """The chart's cursor goes to where it was done."""
         event.stop()  # it is not for the table of whoever opened this
         key = self.query_one(LogTable).selected_key
-        for known, _, each in log_rows(self._drawn, self._curves or ()) if self._curves else ():
+        for known, _, each in log_rows(self._drawn, self._curves):
             if known == key:
                 chart = self.query_one(LineChart)
                 chart.cursor = chart.nearest(each.place.on(self._axis))
@@ -235,15 +239,34 @@ class ChartScreen(Dialog[None]):
         self._pump()
 
 
-def _runs_of(folders: Sequence[Path]) -> list[Path]:
-    """The runs, and those of the sweeps, each once."""
+@dataclass(frozen=True)
+class _Looked:
+    """The runs at one moment."""
+
+    drawn: tuple[Drawn, ...]
+    curves: tuple[RunCurve, ...]
+    left_out: int  # runs for which there is no room
+    problem: str  # why one of the sweeps can't be read
+
+
+def _runs_of(folders: Sequence[Path]) -> tuple[list[Path], str]:
+    """The runs, and those of the sweeps that are begun, each once; and what is wrong with one."""
     from engine.sweeps.sweep import is_sweep, run_folders
 
     found: dict[str, Path] = {}  # by what they resolve to: a link to one of them is the same run
+    problem = ""
     for folder in folders:
-        for run in run_folders(str(folder)) if is_sweep(folder) else [folder]:
+        try:
+            runs = run_folders(str(folder)) if is_sweep(folder) else [folder]
+        except UserError as error:
+            problem = str(error)
+            continue
+        except OSError as error:
+            problem = f"{folder} can't be read: {error.strerror}"
+            continue
+        for run in runs:
             found.setdefault(os.path.realpath(run), run)
-    return list(found.values())
+    return list(found.values()), problem
 
 
 def names_of(folders: Sequence[Path]) -> list[str]:

@@ -11,6 +11,9 @@ from textual.widgets import Static
 from engine.run import events as ev
 from engine.session.replay import ReplaySession
 from engine.storage.journal import Journal
+from engine.sweeps.grid import make_grid, parse_axis
+from engine.sweeps.plan import SWEEP
+from engine.sweeps.sweep import open_sweep
 from glov_tui.cockpit.app import GlovApp
 from glov_tui.cockpit.going import Around
 from glov_tui.cockpit.runs.cells import told_apart
@@ -157,3 +160,25 @@ async def test_a_legend_that_does_not_fit_is_scrolled(runs: Path) -> None:
         await until(lambda: view.scroll_offset.y == 5)
         await pilot.press("tab")
         await until(lambda: app.focused is screen.query_one(RowTable))
+
+
+async def test_runs_of_a_sweep_that_begin_later_join_and_a_broken_sweep_hides_none(
+    runs: Path,
+) -> None:
+    for name in ("modes", "broken"):
+        open_sweep(runs / name, make_grid("demo", ["steps=2"], [parse_axis("seed=0:3")]))
+    (runs / "broken" / SWEEP).write_text("{")
+    app = GlovApp(ReplaySession.open(runs / "first"))
+    async with app.run_test(size=(160, 40)):
+        app.push_screen(ChartScreen([runs / "modes", runs / "broken"], app._glyphs))
+        await until(lambda: isinstance(app.screen, ChartScreen))
+        screen = app.screen
+        assert isinstance(screen, ChartScreen)
+        await until(lambda: "broken" in said(screen, "chart-title"))
+        write_run(runs / "modes" / "seed=1", curve=(40, 60))
+        await until(lambda: "1 run:" in said(screen, "chart-title"))
+        assert "broken" in said(screen, "chart-title")  # what is wrong is said still
+        write_run(runs / "modes" / "seed=0", curve=(40, 64))
+        await until(lambda: "2 runs:" in said(screen, "chart-title"))
+        lines = legend(screen).split("\n")
+        assert lines[0].startswith(" 1 ") and "seed=1" in lines[0] and "seed=0" in lines[1]
