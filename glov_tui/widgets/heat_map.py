@@ -33,8 +33,7 @@ class HeatMap(HeatTable):
         self, shades: str, mark: str = "*", ascii_only: bool = False, colours: bool = True
     ) -> None:
         """As ``HeatTable``; ``colours``: whether there are backgrounds in place of signs."""
-        super().__init__(shades, mark, ascii_only)
-        self._colours = colours
+        super().__init__(shades, mark, ascii_only, colours)
         self._tracks: Sequence[Track] = ()
         self._map_cell = 1
 

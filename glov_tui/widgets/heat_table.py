@@ -81,9 +81,14 @@ class HeatTable(Widget, can_focus=True):
         row: int
         column: int
 
-    def __init__(self, shades: str, mark: str = "*", ascii_only: bool = False) -> None:
-        """``shades`` is the character of each level, ``mark`` that of a marked cell."""
+    def __init__(
+        self, shades: str, mark: str = "*", ascii_only: bool = False, colours: bool = True
+    ) -> None:
+        """``shades`` is the character of each level, ``mark`` that of a marked cell; ``colours``:
+        whether there are backgrounds too.
+        """
         super().__init__()
+        self._colours = colours
         self._shades, self._mark, self._ascii = shades, mark, ascii_only
         self._corner = ""
         self._columns: Sequence[str] = ()
@@ -188,7 +193,7 @@ class HeatTable(Widget, can_focus=True):
         shade = " " if cell.level is None else self._shades[cell.level]
         mark = self._mark if cell.marked else " "
         text = f" {shade} {cell.text}{mark}".ljust(width)
-        style = "" if cell.level is None else f"{cell.level}"
+        style = "" if cell.level is None or not self._colours else f"{cell.level}"
         if cell.marked:
             style += " marked"
         if here:

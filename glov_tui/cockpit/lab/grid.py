@@ -19,6 +19,7 @@ from glov_tui.cockpit.lab import settings
 from glov_tui.cockpit.lab.heat import kl_legend, kl_level, level_between, ramp
 from glov_tui.common.glyphs import Glyphs
 from glov_tui.common.text import clean
+from glov_tui.terminal.terminal_kind import shows_shades
 from glov_tui.widgets.heat_table import HeatCell, HeatTable
 
 Measure = Callable[[CellMeasured], float | None]
@@ -56,7 +57,7 @@ class GridView(Vertical):
     def compose(self) -> ComposeResult:
         """What is shown, the table, and the cell under the cursor."""
         yield Static("", id="about", classes="about", markup=False)
-        yield HeatTable(ramp(self._ascii), ascii_only=self._ascii)
+        yield HeatTable(ramp(self._ascii), ascii_only=self._ascii, colours=shows_shades())
         yield Static("", id="cell", markup=False)
 
     @property

@@ -97,14 +97,30 @@ async def test_what_is_drawn_is_readable_in_every_theme(tmp_path: Path, keys: st
 class HeatApp(App[None]):
     """The heat table alone."""
 
+    def __init__(self, colours: bool = True) -> None:
+        super().__init__()
+        self._colours = colours
+
     def compose(self) -> ComposeResult:
         """One row with every level."""
-        yield HeatTable(ramp(False))
+        yield HeatTable(ramp(False), colours=self._colours)
 
     def on_mount(self) -> None:
         """Fill it."""
         cells = [[HeatCell(f"{level}", level) for level in range(LEVELS)]]
         self.query_one(HeatTable).set_table("", [str(i) for i in range(LEVELS)], [""], cells)
+
+
+@pytest.mark.parametrize("colours", [True, False])
+async def test_heat_is_read_by_signs_alone_where_shades_are_not_shown(colours: bool) -> None:
+    """Of 16 colours two shades are one: then each sign stands on the ground of the screen."""
+    app = HeatApp(colours)
+    begin_in_colours(app)
+    async with app.run_test():
+        strip = app.query_one(HeatTable).render_line(1)
+        grounds = {s.style.bgcolor for s in strip if s.style and s.text.strip(" 0")}
+        assert (len(grounds) > 1) is colours
+        assert all(sign in strip.text for sign in ramp(False))
 
 
 async def test_heat_is_a_ramp_that_is_read_in_every_theme() -> None:
