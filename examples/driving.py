@@ -23,6 +23,8 @@ def ctl(run: str, *words: str) -> list[dict[str, Any]]:
 
 
 def main() -> None:
+    if len(sys.argv) < 3:
+        sys.exit("usage: python examples/driving.py RUN TEMPLATE ...")
     run, *templates = sys.argv[1:]
     (paused,) = ctl(run, "pause")
     if not paused["done"]:

@@ -186,8 +186,8 @@ def ctl(
 
     For FILE, TEMPLATE and TEXT a - is standard input; behind -- all are values.
 
-    Exit codes: 0 done, 1 the run says no (why is in the JSON; watch: the run
-    failed), 2 the call is wrong (why is on standard error), 130 ctrl+c.
+    Exit codes: 0 done, 1 the run says no (why is in the JSON; watch: it failed
+    or was killed), 2 the call is wrong (why: standard error), 130 ctrl+c.
     """
     from glov_tui.commands.ctl import control
     from glov_tui.commands.ctl_asked import Asking

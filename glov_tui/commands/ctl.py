@@ -27,6 +27,7 @@ from engine.storage.run_folder import find_run, run_argument
 from engine.storage.run_status import RunStatus, status_now
 from glov_tui.commands.arguments import Action
 from glov_tui.commands.ctl_asked import (
+    NOBODY_NAMED,
     Asking,
     check_call,
     commands_of,
@@ -109,7 +110,7 @@ class Running(TypedDict):
     banned: list[str]
     anchors: list[str]  # P+ and P-; none before the first improvement
     notes: list[NoteMade]
-    screens: Screens | None  # null where no engine is at work
+    screens: Screens | None  # null where no engine is at work, or answers
     folder: str
     result: RunResult
 
@@ -154,7 +155,7 @@ def control(run: str, action: Action, values: Sequence[str], asking: Asking) -> 
 
 
 def _name(asking: Asking) -> str:
-    return asking.author or "glov ctl"
+    return asking.author or NOBODY_NAMED
 
 
 def _do(driver: Driver, command: Command) -> Answer:
@@ -243,8 +244,8 @@ def _edit(made: ev.Edited) -> EditMade:
 
 
 def _print_status(folder: Path, asking: Asking) -> int:
-    if is_driven(folder):
-        with Driver(folder, _name(asking), seconds=asking.seconds, watches=True) as driver:
+    if (driver := _asked_engine(folder, asking)) is not None:
+        with driver:
             controls = driver.session.controls
             me = driver.session.number
             others = [s for s in controls.screens if s.number != me] if controls else []
@@ -256,6 +257,18 @@ def _print_status(folder: Path, asking: Asking) -> int:
         return EXIT_DONE
     print_json(_running(read_state(folder), folder, None))
     return EXIT_DONE
+
+
+def _asked_engine(folder: Path, asking: Asking) -> Driver | None:
+    """The engine at work on it; None where there is none, or none that answers: others' don't."""
+    if not is_driven(folder):
+        return None
+    try:
+        return Driver(folder, _name(asking), seconds=asking.seconds, watches=True)
+    except JournalError as error:
+        if is_driven(folder):
+            say(f"glov: {error}; this is what its journal says")
+        return None
 
 
 def _running(state: RunState, folder: Path, screens: Screens | None) -> Running:

@@ -35,6 +35,8 @@ from engine.run.state import RunState
 from glov_tui.commands.arguments import Action
 
 _COMMANDS: TypeAdapter[Command] = TypeAdapter(Command, config=ConfigDict(defer_build=True))
+NOBODY_NAMED = "glov ctl"
+"""The author where none is said: an edit without any would count as of a person at a screen."""
 _MOST_DIGITS = 9  # of a number of steps, or a rank
 
 
@@ -53,7 +55,7 @@ class Asking:
         """A command that is journaled, with who asks and why, where it does not say so itself."""
         if not isinstance(command, Asked):
             return command
-        said = {"author": self.author, "reason": self.reason}
+        said = {"author": self.author or NOBODY_NAMED, "reason": self.reason}
         return command.model_copy(
             update={key: text for key, text in said.items() if text and not getattr(command, key)}
         )

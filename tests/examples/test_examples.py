@@ -66,6 +66,7 @@ def test_a_script_drives_a_run_of_another_process_from_pause_to_resume(tmp_path:
         wait_until(lambda: read_state(folder).steps_done > done)  # it goes on by itself
     finally:
         called("stop", str(folder))
+    assert "usage:" in example("driving.py", runs=tmp_path).stderr
     missing = example("driving.py", "run", mine, runs=tmp_path)
     assert missing.returncode == 2 and "no engine is at work" in missing.stderr
 

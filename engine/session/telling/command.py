@@ -32,7 +32,7 @@ def facts_of(news: News, folder: Path) -> dict[str, str]:
     known = {
         "EVENT": news.event,
         "RUN": news.run,
-        "FOLDER": clean(str(folder)),
+        "FOLDER": clean(str(folder.absolute())),
         "TITLE": news.title,
         "TEXT": news.text,
         "STATUS": news.status,

@@ -346,7 +346,7 @@ def test_what_is_too_long_for_the_socket_is_refused_at_once(session, script, mon
     given(monkeypatch, "word " * 100_000)
     answer = script.one(Action.PROMPT, "-", asking=Asking(seconds=None))  # as long as it takes
     assert script.code == 1
-    assert answer["why"] == "make-edit: 500,101 bytes, and 262,144 can be sent"
+    assert answer["why"] == "make-edit: 500,109 bytes, and 262,144 can be sent"
 
 
 def test_a_stop_that_is_sent_arrives_and_is_waited_for(session, script, monkeypatch) -> None:
@@ -528,3 +528,28 @@ def test_who_reads_slowly_is_given_every_fact_and_keeps_few(
             news.append(one)
     facts = [one for one in news if isinstance(one, EventRecord) and one.is_fact]
     assert facts == list(read_journal(session.folder).events)
+
+
+def test_a_script_that_says_no_name_is_not_taken_for_a_person(session, script) -> None:
+    """Who edits at a screen is journaled without a name."""
+    script(Action.PAUSE)
+    unnamed = Asking(seconds=CEILING_SECONDS)
+    assert script.one(Action.ALPHA, "0.5", asking=unnamed)["edit"]["author"] == "glov ctl"
+    script.one(Action.INJECT, MINE, asking=unnamed)
+    injected = [e for e in read_journal(session.folder).events if e.kind == "template-injected"]
+    assert [e.author for e in injected] == ["glov ctl"]
+
+
+def test_a_run_whose_engine_can_not_be_asked_has_a_status(
+    session: LocalSession, script: Script, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As another user's, whose journal may be read."""
+    script(Action.PAUSE)
+    (session.folder / SOCKET).unlink()
+    code = control(str(session.folder), Action.STATUS, (), ASKING)
+    said = capsys.readouterr()
+    status = json.loads(said.out)
+    assert code == 0 and status["status"] == "paused" and status["screens"] is None
+    assert "this is what its journal says" in said.err
+    with pytest.raises(UserError, match="can't be attached to"):
+        script(Action.PAUSE)

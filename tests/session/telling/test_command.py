@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.session.telling.command import run_command
+from engine.session.telling.command import facts_of, run_command
 from tests.support.notified import HOSTILE, news
 
 
@@ -44,6 +44,10 @@ def test_it_has_the_facts_in_its_environment_and_on_its_input(
     assert said["facts"]["GLOV_NEWS_FOLDER"] == str(folder)
     assert "GLOV_NEWS_TEST_ACCURACY" not in said["facts"]
     assert said["in"] == str(home), "not in a folder that may be somebody else's"
+
+
+def test_the_folder_is_whole_as_it_runs_elsewhere(tmp_path: Path) -> None:
+    assert facts_of(news(), Path("runs/one"))["GLOV_NEWS_FOLDER"] == str(Path.cwd() / "runs/one")
 
 
 def test_what_it_says_is_told_where_it_fails(tmp_path: Path) -> None:
