@@ -64,8 +64,10 @@ class TestActions(RunActions):
         if self.shown is not self.session.state:
             back = bound_key(self, "history")
             return f"Only the present of a run is measured ({back} goes back to it). {how}"
-        if self.session.ended or self.session.state.status in ENDED:
-            return f"The run has no engine any more: {how}"
+        status = self.session.state.status
+        if self.session.ended or status in ENDED:
+            again = "" if status == "finished" else f"glov resume {run} brings one back, or "
+            return f"The run has no engine any more: {again}{how}"
         return None
 
     def _tell_of(self, template: ScoredTemplate) -> None:

@@ -25,6 +25,8 @@ from glov_tui.widgets.spans import Line, Span
 from glov_tui.widgets.text_view import wrap
 
 MOST_CLASSES, MOST_PAIRS = 12, 12
+FEWEST = 6
+"""Images that only one of two is right on, from which McNemar's exact p can be below ``SURE``."""
 A, B = "A", "B"
 _EMPTY: Line = (("", ""),)
 
@@ -134,7 +136,11 @@ def _test(found: Why, state: RunState, test_key: str) -> list[Line]:
             (f", neither {hits.neither}", ""),
         ),
     ]
-    if (found.p < SURE) != (low > 0 or high < 0):
+    told = hits.first + hits.second
+    if 0 < told < FEWEST:
+        few = f"Only one of them is right on {counted(told, 'image')}"
+        lines.append(((f"{few}: with fewer than {FEWEST} the test can't tell two apart.", "dim"),))
+    elif (found.p < SURE) != (low > 0 or high < 0):
         close = "It is close: one of interval and test says that they differ, the other does not."
         lines.append(((f"{close} The test counts.", "dim"),))
     leads, name = (found.first, A) if hits.first > hits.second else (found.second, B)

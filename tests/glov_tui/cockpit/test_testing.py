@@ -15,6 +15,7 @@ from engine.run.commands import CallOffTests, MakeEdit, MeasureTest
 from engine.run.edits import SetOption
 from engine.run.measure_check import measure_cost
 from engine.run.state import RunState
+from engine.storage.run_folder import run_argument
 from glov_tui.cockpit.notices import said_at_the_end
 from glov_tui.cockpit.panes.accuracy import AccuracyPane
 from glov_tui.cockpit.panes.examples import ExamplesPane
@@ -131,7 +132,14 @@ async def test_without_an_engine_it_is_said_what_to_do(session: HeldSession) -> 
     async with cockpit(session, (120, 40)) as (pilot, app):
         await pilot.press("T")
         assert len(app.screen_stack) == 1 and not session.sent
-        assert any("glov eval" in told.message for told in app._notifications)
+        told = " ".join(told.message for told in app._notifications)
+        run = run_argument(session.folder)
+        assert f"The run has no engine any more: glov resume {run} brings one back" in told
+        assert f", or glov eval {run} measures any template on the test split." in told
+        session.apply(ev.RunFinished())
+        app.clear_notifications()
+        await pilot.press("T")
+        await until(lambda: any("more: glov eval" in told.message for told in app._notifications))
 
 
 KEYS = {"pause": "f7"}.__getitem__

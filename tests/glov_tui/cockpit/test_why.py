@@ -11,7 +11,7 @@ import pytest
 from rich.cells import cell_len
 from textual.pilot import Pilot
 
-from engine.analysis.paired import changed
+from engine.analysis.paired import SURE, changed
 from engine.analysis.why import Why
 from engine.common.kept import Kept
 from engine.common.statistics import PairedHits
@@ -27,7 +27,7 @@ from glov_tui.cockpit.app import GlovApp
 from glov_tui.cockpit.comparing import opponent
 from glov_tui.cockpit.screens.details import DetailsScreen
 from glov_tui.cockpit.screens.why import WhyScreen
-from glov_tui.cockpit.why_lines import why_lines
+from glov_tui.cockpit.why_lines import FEWEST, why_lines
 from glov_tui.widgets.row_table import RowTable
 from glov_tui.widgets.text_view import TextView
 from tests.support.patience import until
@@ -138,20 +138,29 @@ def test_the_lead_of_the_best_is_part_luck_where_it_leads(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("hits", "close"),
+    ("hits", "wanted"),
     [
-        (PairedHits(39, 9, 2, 30), True),
-        (PairedHits(40, 8, 1, 31), False),
-        (PairedHits(9, 1, 1, 9), False),
+        (PairedHits(39, 9, 2, 30), "It is close: one of interval and test"),
+        (PairedHits(0, 0, 3, 2), "Only one of them is right on 3 images: with fewer than 6"),
+        (PairedHits(0, 5, 0, 2), "Only one of them is right on 5 images: with fewer than 6"),
+        (PairedHits(40, 8, 1, 31), None),
+        (PairedHits(9, 4, 3, 9), None),
+        (PairedHits(9, 0, 0, 9), None),
     ],
 )
-def test_where_interval_and_test_say_different_things_it_is_said(
-    tmp_path: Path, hits: PairedHits, close: bool
+def test_what_the_test_can_not_tell_is_said(
+    tmp_path: Path, hits: PairedHits, wanted: str | None
 ) -> None:
     state = held(tmp_path).state
     first, second = state.ranking[:2]
     shown = said(Why(first, second, hits, hits.p, ()), state)
-    assert ("It is close: one of interval and test" in shown) == close
+    for sentence in ("It is close", "Only one of them is right"):
+        assert (sentence in shown) == (wanted is not None and wanted.startswith(sentence))
+    assert wanted is None or wanted in shown
+
+
+def test_so_many_images_the_test_needs() -> None:
+    assert PairedHits(0, FEWEST, 0, 0).p < SURE <= PairedHits(0, FEWEST - 1, 0, 0).p
 
 
 def test_what_a_person_did_to_a_template_is_told(tmp_path: Path) -> None:
