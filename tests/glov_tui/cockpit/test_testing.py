@@ -136,7 +136,7 @@ async def test_without_an_engine_it_is_said_what_to_do(session: HeldSession) -> 
         run = run_argument(session.folder)
         assert f"The run has no engine any more: glov resume {run} brings one back" in told
         assert f", or glov eval {run} measures any template on the test split." in told
-        session.apply(ev.RunFinished())
+        session.apply(ev.RunFinished(step=1))
         app.clear_notifications()
         await pilot.press("T")
         await until(lambda: any("more: glov eval" in told.message for told in app._notifications))
