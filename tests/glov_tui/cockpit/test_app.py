@@ -197,10 +197,7 @@ async def test_several_lines_are_several_templates(session) -> None:
         app.post_message(Paste("one <category>.\n\n  two <category>.\n"))
         await pilot.pause()
         await pilot.press("enter")
-    assert session.sent == [
-        InjectTemplate(text="one <category>."),
-        InjectTemplate(text="two <category>."),
-    ]
+    assert session.sent == [InjectTemplate(text="one <category>.", more=("two <category>.",))]
 
 
 async def test_what_came_of_an_injected_template_is_seen(session, monkeypatch) -> None:
