@@ -61,7 +61,7 @@ class LineChart(Widget, can_focus=True):
         & > .line-chart--value { color: $text; text-style: bold; }
         & > .line-chart--mark { color: $text-warning; text-style: bold; }
         & > .line-chart--cursor { color: $text; }
-        & > .line-chart--empty { color: $text-muted; text-style: italic; }
+        & > .line-chart--empty { color: $text-muted; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

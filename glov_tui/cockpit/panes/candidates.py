@@ -15,6 +15,7 @@ from engine.run.events import CandidateProposed, Progress, SampleAnswer, Templat
 from engine.run.state import RunState
 from engine.run.state_facts import ENDED
 from engine.search.registry import asks_llm
+from glov_tui.cockpit.panes.examples import KEYS_HINT
 from glov_tui.cockpit.panes.folding import folded, shared_prefix
 from glov_tui.cockpit.panes.pane import DetailsRequested
 from glov_tui.common.glyphs import Glyphs
@@ -25,7 +26,6 @@ from glov_tui.widgets.spans import Line, Span
 THOUGHT_CHARACTERS = 160  # of a thought's end that are shown
 NO_ACCURACY = f"{'-':>6} "
 NO_CLASS, NO_VERDICT = "no class", "no verdict"
-KEYS_HINT = "y copy  enter open"
 WIDE = 50  # cells of the pane, below which it has few words
 ROOMY = 4  # rows a reply, below which what templates begin with alike is folded
 

@@ -37,8 +37,9 @@ class Row:
     climbed: int | None  # None: new in the last step
 
 
-NONE_YET = "Templates are ranked here once they are scored: the seed first."
+NONE_YET = "Templates are ranked here once they are scored."
 NONE_FOUND = "No template has these words: escape shows all."
+KEYS_HINT = "y copy  enter open"
 FIRST_ROWS = 200
 """So many decide which columns there are."""
 
@@ -141,7 +142,6 @@ class ExamplesPane(Vertical):
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__(id="examples")
         self.border_title = self.TITLE
-        self.border_subtitle = "y copy  enter open"
         self._glyphs = glyphs
         self._sort = "rank"
         self._filter = ""
@@ -205,6 +205,7 @@ class ExamplesPane(Vertical):
     def _show_title(self) -> None:
         """How many there are; while they are filtered, which of those found is selected."""
         table, total = self.table, len(self._state.scored)
+        self.border_subtitle = KEYS_HINT if total else ""
         found = len(table.keys)
         at = f"{table.cursor + 1 if found else 0}/{found} of {total}"
         sort = "" if self._sort == "rank" else f" by {self._sort}"

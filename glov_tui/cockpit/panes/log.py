@@ -41,7 +41,11 @@ class LogPane(ItemView):
 
     def _fold(self, folds: bool) -> None:
         self._folds = folds
-        self.border_subtitle = "enter whole" if folds else "enter a row each"
+        self._show_key()
+
+    def _show_key(self) -> None:
+        told = "enter whole" if self._folds else "enter a row each"
+        self.border_subtitle = told if self._times else ""
 
     def action_fold(self) -> None:
         """Show facts whole, or a row each again."""
@@ -82,6 +86,7 @@ class LogPane(ItemView):
             lines.append(((clock, "dim"), (text, _STYLES[entry.level])))
         newest = self.cursor is None or self.cursor == len(self._times) - 1
         self._times = [entry.time for entry in state.log]
+        self._show_key()
         self.set_items(lines, range(len(lines)))
         if newest:
             self._cursor = max(0, len(lines) - 1)

@@ -98,7 +98,7 @@ class StatusLine(Static):
         parts: list[Content] = []
         for at, slot in enumerate(slots):
             parts.append(Content.styled(slot.text, slot.style))
-            if at == 0 and room > 3:
+            if at == 0 and room > 3 and name:
                 parts.append(Content(_shortened(name, room)))
         return Content.assemble(" ", Content(separator).join(parts))
 
