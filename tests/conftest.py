@@ -106,6 +106,20 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, kept: Kept) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def few_images(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Settings for a data set of the demo with three images per class and split.
+
+    The demo's own have 60 to test with, which is what most of a small run's time goes into where
+    a VLM answers questions about each.
+    """
+    from engine.data.demo_world.images import write_dataset
+
+    folder = tmp_path_factory.mktemp("few") / "images"
+    write_dataset("cabinet", folder, train_per_class=3, test_per_class=3)
+    return "data.dataset=image-folder", f"data.path={folder}"
+
+
 @pytest.fixture
 def run_folder(tmp_path: Path) -> Path:
     """A folder that a run can be written to."""

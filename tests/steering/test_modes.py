@@ -108,11 +108,15 @@ def test_every_mode_equals_the_slow_formulation(family, mode, unit, layers):
     model = tiny_model(family)
     decoder = Decoder.of(model, find_decoder_layers(model))
     steering = Steering(direction(family, mode), layers, 0.7, mode, unit)
+    first = slow_logits(model, PROMPT, steering)  # both rows begin with the prompt
     expected = [
         torch.stack(
             [
-                slow_logits(model, [*PROMPT, *COLUMNS[:n, row].tolist()], steering)
-                for n in range(len(COLUMNS) + 1)
+                first,
+                *(
+                    slow_logits(model, [*PROMPT, *COLUMNS[:n, row].tolist()], steering)
+                    for n in range(1, len(COLUMNS) + 1)
+                ),
             ]
         )
         for row in range(2)

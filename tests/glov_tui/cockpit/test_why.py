@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -248,19 +249,21 @@ def test_the_best_is_compared_with_the_seed() -> None:
 WAYS = ["likelihood", "embedding", "choice", "refusal"]
 
 
-def asking(way: str, folder: Path) -> RunConfig:
+def asking(way: str, folder: Path, images: Iterable[str]) -> RunConfig:
     rows = [{"question": f"How is {s} {n} built?", "split": s} for n in range(4) for s in SPLITS]
     (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
     data = ["data.dataset=questions", f"data.path={folder / 'rows.jsonl'}", "data.shots=4"]
-    own = data if way == "refusal" else ["data.shots=1"]
+    own = data if way == "refusal" else [*images, "data.shots=1"]
     short = ["vlm.max_new_tokens=6", "steps=0", "steering.mode=off"]
     return load_config("demo-llava", [f"vlm.answer={way}", *own, *short])
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_models_that_answer_questions(way: str, tmp_path: Path, kept: Kept) -> None:
+async def test_models_that_answer_questions(
+    way: str, tmp_path: Path, kept: Kept, few_images: tuple[str, str]
+) -> None:
     folder = tmp_path / "run"
-    session = LocalSession.create(asking(way, tmp_path), folder, kept=kept)
+    session = LocalSession.create(asking(way, tmp_path, few_images), folder, kept=kept)
     session.send(InjectTemplate(text="Say what is here."))
     state = drive(session)
     assert state.status == "finished", state.error

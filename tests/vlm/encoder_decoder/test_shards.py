@@ -42,8 +42,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def alone(folder: Path) -> EncoderDecoder:
-    return loaded(folder)
+def alone(folder: Path, few_images: tuple[str, str]) -> EncoderDecoder:
+    return loaded(folder, *few_images)
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +52,8 @@ def said() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def spread(ray: Any, folder: Path, said: list[str]) -> EncoderDecoder:
-    return loaded(folder, "vlm.shards=2", said=said)
+def spread(ray: Any, folder: Path, said: list[str], few_images: tuple[str, str]) -> EncoderDecoder:
+    return loaded(folder, *few_images, "vlm.shards=2", said=said)
 
 
 def loaded(folder: Path, *overrides: str, said: list[str] | None = None) -> EncoderDecoder:
@@ -115,10 +115,10 @@ def test_logits_are_those_of_one_process_in_float32(
     "way", ["embedding", "choice", "choice parsed"], ids=lambda way: way.replace(" ", "-")
 )
 def test_each_way_to_answer_gives_what_it_gives_in_one_process(
-    ray: Any, folder: Path, way: str
+    ray: Any, folder: Path, way: str, few_images: tuple[str, str]
 ) -> None:
     answer, _, letters = way.partition(" ")
-    settings = ["data.shots=1", "vlm.max_new_tokens=4", f"vlm.answer={answer}"]
+    settings = [*few_images, "data.shots=1", "vlm.max_new_tokens=4", f"vlm.answer={answer}"]
     if letters:
         settings.append(f"vlm.letters={letters}")
     if answer == "embedding":
@@ -147,10 +147,12 @@ def test_a_call_that_is_closed_early_loses_nothing(
         check_same(found, expected)
 
 
-def test_a_run_finds_what_it_finds_in_one_process(ray: Any, folder: Path, tmp_path: Path) -> None:
+def test_a_run_finds_what_it_finds_in_one_process(
+    ray: Any, folder: Path, tmp_path: Path, few_images: tuple[str, str]
+) -> None:
     states = []
     for name, shards in (("one", "vlm.shards=1"), ("two", "vlm.shards=2")):
-        config = configured(folder, *SETTINGS, shards)
+        config = configured(folder, *SETTINGS, *few_images, shards)
         states.append(drive(LocalSession.create(config, tmp_path / name)))
     one, two = states
     assert two.status == "finished", two.error
