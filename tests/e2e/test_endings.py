@@ -40,7 +40,7 @@ def test_a_screen_whose_engine_was_killed_says_so_and_what_to_type(run_folder: P
     with attach(run_folder, columns=120, rows=40) as terminal:
         terminal.wait_for("Pause")
         os.kill(int(json.loads((run_folder / OWNER).read_text())["pid"]), signal.SIGKILL)
-        terminal.wait_for("ended without a word", "interrupted")  # as `glov runs` says below
+        terminal.wait_for("ended without a word", "■ interrupted")  # as `glov runs` says below
         assert "failed" not in terminal.lines[0]
         terminal.press("q")
         terminal.wait_exit()

@@ -104,15 +104,17 @@ class StatusLine(Static):
 
     def _slots(self, state: RunState) -> list[_Slot]:
         """In the order in which they are shown; the state with its sign always comes first."""
-        sign = self._glyphs.states[state.status]
+        # Words and signs of the lists of runs: one that was cut off has failed, by its state.
+        named = "interrupted" if self.interrupted else state.status
+        signed = "stopped" if self.interrupted else state.status
+        sign = self._glyphs.states[signed]
         if self.past:
             slots = [_Slot(0, f"{sign} {self.past[0]}", "bold")]
             slots += [_Slot(1, text) for text in self.past[1:]]
         else:
-            named = "interrupted" if self.interrupted else state.status  # as in `glov runs`
             told = {None: "", True: f" {self._glyphs.told}", False: f" {self._glyphs.told} off"}
             text = f"{sign} {named}{told[self.told]}"
-            slots = [_Slot(0, text, f"bold {STATUS_STYLES[state.status]}")]
+            slots = [_Slot(0, text, f"bold {STATUS_STYLES[signed]}")]
         if self.attached:
             is_long = cell_len(self.attached) + STATE_AND_STEP_CELLS > self.size.width
             attached = self.attached.partition(",")[0] if is_long else self.attached
