@@ -53,6 +53,10 @@ def _why_no_effect(state: RunState, steps: Sequence[SteeringStep]) -> str:
     """Why KL and changed tokens are missing from steered steps."""
     last = next(step for step in reversed(steps) if step.steered is not None)
     mode = last.steered.mode if last.steered is not None else ""
+    if all(step.steered.alpha == 0 for step in steps if step.steered is not None):
+        return (
+            "no effect: with alpha 0 nothing is added, and the replies are those without steering"
+        )
     if mode in MODES and not MODES[mode].clean_cache:
         return (
             f"effect not measured: {mode} leaves its offset in the KV cache, so that no token is "

@@ -179,6 +179,15 @@ async def test_a_mode_whose_effect_is_not_measured_says_why(tmp_path: Path) -> N
         assert "all-tokens leaves its offset in the KV cache" in said(shown)
 
 
+async def test_with_alpha_0_nothing_is_added_and_nothing_measured(tmp_path: Path) -> None:
+    begun, asked, *rest = one_step(1, {"one <category>.": 5})
+    session = HeldSession(tmp_path, *models(6), begun, asked, prepared(1, 6, alpha=0.0), *rest)
+    async with cockpit(session) as (pilot, _):
+        shown = await opened(pilot)
+        assert "no effect: with alpha 0 nothing is added" in said(shown)
+        assert "alpha 0" in said(shown).splitlines()[-1]
+
+
 async def test_a_step_under_way_has_no_effect_yet(tmp_path: Path) -> None:
     begun, asked, *_ = one_step(1, {"one <category>.": 5})
     session = HeldSession(tmp_path, *models(6), begun, asked, prepared(1, 6))
