@@ -45,6 +45,8 @@ def shows_shades(environ: Mapping[str, str] | None = None) -> bool:
     term = environ.get("TERM", "").strip().lower()
     many = environ.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit")
     many = many or not term or term.rpartition("-")[2] in ("256color", "kitty")
+    asked = environ.get("TEXTUAL_COLOR_SYSTEM", "").strip().lower()  # a page of a browser
+    many = asked in ("truecolor", "256") or (many and asked != "standard")
     return many and wants_colour(environ)
 
 

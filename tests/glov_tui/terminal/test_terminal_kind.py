@@ -58,12 +58,13 @@ def test_colour_by_environment(environ: dict[str, str], expected: bool) -> None:
         ({"TERM": "xterm", "COLORTERM": "truecolor"}, True),
         ({"TERM": "tmux-256color"}, True),
         ({"TERM": "xterm-kitty"}, True),
+        ({"TERM": "xterm", "TEXTUAL_COLOR_SYSTEM": "truecolor"}, True),
         ({"TERM": "xterm-256color", "NO_COLOR": "1"}, False),
     ],
 )
 def test_shades_need_more_than_sixteen_colours(environ: dict[str, str], expected: bool) -> None:
     assert shows_shades(environ) is expected
-    if environ and "NO_COLOR" not in environ:
+    if environ and environ.keys() <= {"TERM", "COLORTERM"}:
         console = Console(force_terminal=True, _environ=environ)
         assert expected is (console.color_system in ("256", "truecolor"))
 
