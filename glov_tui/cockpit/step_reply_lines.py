@@ -70,6 +70,8 @@ def tried_lines(
             problem = "the engine is gone"
         if problem is not None:
             return [((f"Tried again, and given up: {clean(problem)}", "bad"),)]
+        if not tried.total:  # before the first token: a long prompt takes its time
+            return [(("Trying: the LLM reads the step's prompt.", "note"),)]
         return [((f"Trying: {tried.done} of {counted(tried.total, 'token')}", "note"),)]
     pair = (tried.experiment.left, tried.experiment.right)
     kept = [reply.reply for reply in past.replies[: len(tried.right)]]

@@ -27,4 +27,6 @@ def _measure(pid: int | None) -> str:
         used = psutil.Process(pid).memory_info().rss
     except psutil.Error:  # it has ended
         return ""
+    if not used:  # it was killed, and is still listed by its number
+        return ""
     return f"RAM {used / 2**30:.1f} GiB"

@@ -39,6 +39,7 @@ class TextView(SpanView):
     def __init__(self, *, follow: bool = False, id: str | None = None) -> None:
         super().__init__(id=id)
         self._follow = follow
+        self._at_end = True  # as the reader left it: a lower view moves the end away
         self._lines: tuple[Line, ...] = ()
         self._wrapped: list[Line] = []
         self._first_rows: list[int] = []  # of each line, and the row behind the last
@@ -92,6 +93,7 @@ class TextView(SpanView):
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Other rows are out of view."""
         super().watch_scroll_y(old_value, new_value)
+        self._at_end = self.max_scroll_y - new_value <= 1
         self._show_foot()
 
     def set_lines(self, lines: Sequence[Line]) -> None:
@@ -202,13 +204,14 @@ class TextView(SpanView):
             self._first_rows.append(len(self._wrapped))
 
     def _rewrap(self) -> None:
-        at_end = self.max_scroll_y - self.scroll_offset.y <= 1
         width = self.scrollable_content_region.width
         before, width_before = self._wrapped, self._cached_width
         self._wrap_all(width)
         if len(before) != len(self._wrapped) or self.virtual_size.width != width:
             self.virtual_size = Size(width, len(self._wrapped))
-        if self._follow and at_end and not self.is_searched:
+        if self.is_searched:
+            self._at_end = self.max_scroll_y - self.scroll_offset.y <= 1
+        elif self._follow and self._at_end:
             top = max(0, len(self._wrapped) - self.scrollable_content_region.height)
             if top != self.scroll_offset.y:
                 self.scroll_to(y=top, animate=False, immediate=True, force=True)

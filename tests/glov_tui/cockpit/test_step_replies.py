@@ -67,6 +67,8 @@ async def test_what_is_kept_is_shown_and_what_is_not_is_offered(tmp_path: Path, 
         assert (experiment.step, experiment.replies) == (2, 1)
         assert experiment.left.mode == "off" and experiment.right.layers == (3,)
         session.apply(ev.ExperimentStarted(experiment=experiment))
+        await settle(pilot)
+        assert "Trying: the LLM reads the step's prompt" in view.plain
         session.apply(ev.ExperimentProgress(done=3, total=50))
         await settle(pilot)
         assert "Trying: 3 of 50 tokens" in view.plain

@@ -63,6 +63,25 @@ async def test_the_end_stays_in_view_unless_the_reader_scrolled_up() -> None:
         assert app.view.scroll_offset.y == 31
 
 
+async def test_the_end_stays_in_view_while_the_terminal_becomes_smaller_and_larger() -> None:
+    app = Log(follow=True)
+    async with app.run_test(size=(40, 20)) as pilot:
+        app.view.set_lines(lines(60))
+        for height in (6, 12, 20, 3):
+            await pilot.resize_terminal(40, height)
+            await pilot.pause()
+            assert app.view.scroll_offset.y == 60 - height
+        app.view.set_lines(lines(61))
+        await pilot.pause()
+        assert app.view.scroll_offset.y == 58
+        app.view.focus()
+        await pilot.press("home")
+        await pilot.resize_terminal(40, 10)
+        app.view.set_lines(lines(70))
+        await pilot.pause()
+        assert app.view.scroll_offset.y == 0  # whoever scrolled up stays there
+
+
 async def test_a_view_that_does_not_follow_stays_where_it_is() -> None:
     app = Log(follow=False)
     async with app.run_test(size=(40, 10)) as pilot:
