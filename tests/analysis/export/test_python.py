@@ -18,6 +18,7 @@ from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcesso
 
 from engine.analysis.export.as_python import IN_TRANSFORMERS
 from engine.analysis.export.exported import Exported, read_exported
+from engine.analysis.export.snippets.image_files import image_of
 from engine.analysis.export.writing import export, make_content
 from engine.common.errors import UserError
 from engine.common.kept import Kept
@@ -99,6 +100,21 @@ def test_a_script_prints_the_class_of_each_file_and_needs_no_glov(
     for line, image in zip(lines, images, strict=True):
         said = line.removeprefix(f"{image}: ")
         assert said.rpartition(" (")[0] in names and said.endswith("%)")
+
+
+@pytest.mark.parametrize("kind", ["missing", "text", "folder", "cut"])
+def test_a_script_names_a_file_that_is_no_image(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "text":
+        path.write_text("no image")
+    elif kind == "cut":
+        Image.effect_noise((64, 64), 50).save(path)
+        path.write_bytes(path.read_bytes()[:900])
+    with pytest.raises(SystemExit) as end:
+        image_of(str(path))
+    assert str(end.value.code).startswith(f"{path}: no image that can be read")
 
 
 def engine_predictions(

@@ -21,10 +21,18 @@ def read_image(path: str) -> Image.Image:
         return image.convert("RGB")
 
 
+def image_of(path: str) -> Image.Image:
+    """The image file that the command line names; ends the script where it is none."""
+    try:
+        return read_image(path)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        sys.exit(f"{path}: no image that can be read: {error}")
+
+
 def show(classify: Classify, class_names: Sequence[str]) -> None:
     """Print the class of each image file that the command line names."""
     paths = sys.argv[1:] or sys.exit("give image files")
-    indices, shares = classify([read_image(path) for path in paths])
+    indices, shares = classify([image_of(path) for path in paths])
     for path, index, row in zip(paths, indices, shares, strict=True):
         said = f"{class_names[index]} ({row[index]:.1%})" if index >= 0 else "no class"
         print(f"{path}: {said}")

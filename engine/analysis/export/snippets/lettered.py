@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from PIL import Image
 
-from engine.analysis.export.snippets.image_files import read_image
+from engine.analysis.export.snippets.image_files import image_of
 
 Choose = Callable[[Image.Image, Sequence[str]], tuple[int, list[float]]]
 
@@ -28,6 +28,6 @@ def show_choice(choose: Choose) -> None:
     if len(sys.argv) != 2 + len(SIGNS):
         sys.exit("give an image file and four options")
     path, options = sys.argv[1], sys.argv[2:]
-    index, shares = choose(read_image(path), options)
+    index, shares = choose(image_of(path), options)
     said = f"{SIGNS[index]}. {options[index]} ({shares[index]:.1%})" if index >= 0 else "none"
     print(f"{path}: {said}")

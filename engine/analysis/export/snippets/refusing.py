@@ -16,7 +16,7 @@ from typing import Any
 from PIL import Image
 
 from engine.analysis.export.snippets.answering import load
-from engine.analysis.export.snippets.image_files import read_image
+from engine.analysis.export.snippets.image_files import image_of
 from engine.analysis.export.snippets.written import written
 from engine.vlm.encoder_decoder.refusals import is_refusal
 
@@ -48,5 +48,5 @@ def ask(question: str, image: Image.Image | None = None) -> tuple[str, bool]:
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3):
         sys.exit("give a question and, if it is about one, an image file")
-    answer, declines = ask(sys.argv[1], *map(read_image, sys.argv[2:]))
+    answer, declines = ask(sys.argv[1], *map(image_of, sys.argv[2:]))
     print(f"{'declined' if declines else 'answered'}: {answer}")
