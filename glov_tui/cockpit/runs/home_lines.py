@@ -148,8 +148,16 @@ def detail_lines(run: ListedRun | None, glyphs: Glyphs, width: int) -> list[Line
     if run.problem:
         problem: list[Line] = [((line, "bad"),) for line in _in_two(clean(run.problem), width)]
         return [*named, *([((said, ""),)] if len(problem) == 1 else []), *problem]
-    best: Line = (("best ", "dim"), (clean(run.best_template), "")) if run.best_template else ()
-    return [*named, ((said, ""),), best]
+    return [*named, ((said, ""),), _best_line(run)]
+
+
+def _best_line(run: ListedRun) -> Line:
+    """The best template, and whose test accuracies are known: the column has the ensemble's."""
+    if not run.best_template:
+        return ()
+    tests = (("test", run.best_test_accuracy), ("ensemble's test", run.ensemble_test_accuracy))
+    known = ", ".join(f"{name} {percent(share)}" for name, share in tests if share is not None)
+    return ((f"best ({known}) " if known else "best ", "dim"), (clean(run.best_template), ""))
 
 
 def _in_two(text: str, width: int) -> list[str]:

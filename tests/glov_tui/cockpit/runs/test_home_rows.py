@@ -201,6 +201,17 @@ def test_what_is_wrong_with_a_run_has_two_lines_where_it_needs_them() -> None:
         assert plain[3].endswith("…")
 
 
+def test_whose_test_accuracy_a_run_has_is_said_below_the_list() -> None:
+    run = ListedRun(Path("runs/a"), "finished", best_template="a <category>.")
+    for best, ensemble, said in (
+        (None, None, "best a <category>."),
+        (0.811, None, "best (test 81.1) a <category>."),
+        (0.811, 0.901, "best (test 81.1, ensemble's test 90.1) a <category>."),
+    ):
+        run = replace(run, best_test_accuracy=best, ensemble_test_accuracy=ensemble)
+        assert text_of(detail_lines(run, UNICODE, 80)[3]) == said
+
+
 def text_of(line: Line) -> str:
     return "".join(text for text, _ in line)
 
