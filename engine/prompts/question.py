@@ -71,7 +71,9 @@ def parse_question(
         if len(whole) > MAX_VERBATIM:
             return Parsed(reason=RejectReason.TOO_LONG)
         return Parsed(template=whole)
-    lines = [(_question_of(line), index == len(raw) - 1) for index, line in enumerate(raw)]
+    read = [_question_of(line) for line in raw]
+    # Where something else followed the last one, the LLM had ended it itself.
+    lines = [(line, i == len(raw) - 1 and not ended) for i, (line, ended) in enumerate(read)]
     lines = [(line, last) for line, last in lines if has_words(line)]
     if not lines:
         return Parsed(reason=RejectReason.NOT_A_TEMPLATE)
@@ -92,15 +94,17 @@ def _is_asking(line: str) -> bool:
     return line.rstrip(pat.CLOSERS).endswith(_ASKS)
 
 
-def _question_of(line: str) -> str:
-    """A line without what was put before and around it, and without an echoed accuracy."""
-    line = _without_start(line)
+def _question_of(line: str) -> tuple[str, bool]:
+    """A line without what was put before and around it, and without an echoed accuracy; and whether
+    there was one behind it.
+    """
+    line, ended = _without_start(line), False
     for pattern in pat.ECHOES:
         found = pattern.search(line)
         if found and has_words(line[: found.start()]):
-            line = line[: found.start()].rstrip()
+            line, ended = line[: found.start()].rstrip(), True
     line = without_stray_quotes(without_outer_quotes(line))
-    return line.strip()
+    return line.strip(), ended
 
 
 def _without_start(line: str) -> str:

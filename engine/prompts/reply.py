@@ -238,6 +238,8 @@ def _read_line(line: str, cut: bool, announced: bool, rules: _Rules) -> _Line:
     step("quotes", lambda text: quoted(text) or without_stray_quotes(text))
     step(_ECHO, _without_echo)
     step("an explanation", lambda text: _strip_end(pat.TRAILERS, text))
+    # The LLM had ended the template itself where something else followed it.
+    cut = cut and not {_ECHO, "an explanation"}.intersection(removed)
 
     if lenient and cut and not is_finished(line):
         removed.append(_CUT_END)

@@ -298,3 +298,13 @@ def test_what_follows_the_beginning_of_a_reply_must_have_words(accept) -> None:
     )
     plain = parse_reply(f"{begun} 7 7 7", accept=accept)
     assert plain.template is not None  # nothing is asked where nothing was begun
+
+
+@pytest.mark.parametrize("behind", [" -> ", " -> 50", " -> 43.8\n2. a pho", " (accuracy: 4"])
+@pytest.mark.parametrize("accept", ["usable", "clean"])
+def test_what_something_else_follows_was_not_cut_off(behind, accept) -> None:
+    """As a real LLM wrote it that ran out of tokens in the accuracy it imitated."""
+    whole = "a photo of a <category> with a glass reflecting in a glass behind its glass"
+    parsed = parse_reply(whole + behind, finish="length", accept=accept)
+    assert parsed.template == whole, parsed
+    assert "cut-off" not in (parsed.note or "")

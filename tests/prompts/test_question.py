@@ -83,3 +83,9 @@ def test_any_reply_gives_a_question_or_a_reason(text: str, accept: Accept, finis
     if parsed.template is not None:
         assert 0 < len(parsed.template) <= (MAX_VERBATIM if accept == "verbatim" else MAX_LENGTH)
         assert "\n" not in parsed.template
+
+
+@pytest.mark.parametrize("accept", ["usable", "clean"])
+def test_a_question_that_an_accuracy_follows_was_not_cut_off(accept) -> None:
+    parsed = parse_question("Say what is in the image -> 4", finish="length", accept=accept)
+    assert parsed.template == "Say what is in the image"
