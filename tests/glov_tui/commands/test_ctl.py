@@ -143,6 +143,78 @@ def test_templates_are_named_by_text_or_rank(session, script) -> None:
     assert len(session.state.pending) == 2
 
 
+@pytest.mark.parametrize(
+    "action, values, told, takes_effect",
+    [
+        (
+            Action.EDIT,
+            ("sampling.temperature=0.7", "proposal.task=say more"),
+            ("sampling.temperature = 0.7", "proposal.task rewritten"),
+            lambda c: (c.sampling.temperature, c.proposal.task) == (0.7, "say more"),
+        ),
+        (
+            Action.EDIT,
+            ("proposal.reply_prefix=a drawing of",),
+            ("proposal.reply_prefix = a drawing of",),
+            lambda c: c.proposal.reply_prefix == "a drawing of",
+        ),
+        (
+            Action.LAYER,
+            ("2", "4"),
+            ("steering.layers = [2, 4]",),
+            lambda c: c.steering.layers == (2, 4),
+        ),
+        (
+            Action.LAYER,
+            ("auto",),
+            ("steering.layers = auto",),
+            lambda c: c.steering.layers == "auto",
+        ),
+        (
+            Action.ALPHA,
+            ("-0.25",),
+            ("steering.alpha = -0.25",),
+            lambda c: c.steering.alpha == -0.25,
+        ),
+    ],
+)
+def test_an_edit_is_made_journaled_and_takes_effect(
+    session, script, action, values, told, takes_effect
+) -> None:
+    script(Action.PAUSE)
+    answers = script(action, *values)
+    assert script.code == 0 and all(one["done"] for one in answers), answers
+    assert tuple(one["edit"]["edit"] for one in answers) == told
+    facts = [f for f in read_journal(session.folder).events if isinstance(f, ev.Edited)]
+    assert tuple(fact.edit.describe() for fact in facts) == told
+    assert {(fact.author, fact.reason) for fact in facts} == {("a script", "to see")}
+    assert takes_effect(session.state.with_pending().config)
+
+
+def test_what_was_held_is_let_go(session, script) -> None:
+    script(Action.PAUSE)
+    script(Action.INJECT, MINE)
+    for hold, let_go, held in (
+        (Action.PIN, Action.UNPIN, "pinned"),
+        (Action.BAN, Action.ALLOW, "banned"),
+    ):
+        assert script.one(hold, MINE)["done"]
+        assert normalise(MINE) in getattr(session.state.with_pending(), held)
+        assert script.one(let_go, MINE)["done"]
+        assert normalise(MINE) not in getattr(session.state.with_pending(), held)
+    assert script.one(Action.ANCHORS, "#1", "#2")["done"]
+    assert session.state.with_pending().anchors_held
+    handed_back = script.one(Action.ANCHORS, "auto")
+    assert handed_back["done"] and handed_back["edit"]["author"] == "a script"
+    assert not session.state.with_pending().anchors_held
+
+
+def test_a_stop_ends_the_run_for_whoever_asks(session, script) -> None:
+    stopped = script.one(Action.STOP)
+    assert script.code == 0 and stopped["done"] and stopped["status"] == "stopped"
+    assert session.state.status == "stopped"
+
+
 def given(monkeypatch: pytest.MonkeyPatch, text: str | bytes) -> None:
     """Put that on standard input."""
     data = text if isinstance(text, bytes) else text.encode()
