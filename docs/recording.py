@@ -20,7 +20,8 @@ from tests.support.terminal import Terminal
 
 HERE = Path(__file__).parent
 COLUMNS, ROWS = 100, 30
-LONGEST_PAUSE = 1.5  # seconds: what a machine takes longer for is not worth watching
+LONGEST_PAUSE = 0.15  # seconds: what a machine takes longer for is not worth watching
+SETTLED, SETTLES = 0.3, 10  # seconds without a change, and how often they are waited for
 SHORTEST_FRAME = 120  # ms
 ENV = {"COLORTERM": "truecolor", "TERM": "xterm-256color", "NO_COLOR": None}
 OWN = "a photo of a <category> in blue light."
@@ -33,48 +34,62 @@ def main() -> None:
         env = ENV | {"GLOV_RUNS_DIR": folder}
         argv = [sys.executable, "-m", "glov_tui", "demo", "--run-dir", str(Path(folder) / "demo")]
         with Terminal(argv, columns=COLUMNS, rows=ROWS, env=env) as terminal:
-            _drive(terminal)
-            cast.write_text(_as_cast(terminal), encoding="utf-8")
+            looks = _drive(terminal)
+            cast.write_text(_as_cast(terminal, looks), encoding="utf-8")
     render = ["render", str(cast), str(HERE / "session.svg"), "-m", str(SHORTEST_FRAME)]
     subprocess.run([sys.executable, "-m", "termtosvg", *render], check=True)
 
 
-def _drive(terminal: Terminal) -> None:
-    """A person at the keys: look, pause, try a template of one's own, ask why, go on to the end."""
-    terminal.wait_for("step 2")
-    _look(2)
+def _drive(terminal: Terminal) -> dict[int, float]:
+    """A person at the keys: look, pause, try a template of one's own, ask why, go on to the end.
+
+    Returns how many seconds are looked at what had arrived by so many reads. They are put in
+    afterwards: a machine that is slow, or at work elsewhere, makes the same recording.
+    """
+    looks: dict[int, float] = {}
+
+    def look(seconds: float, *shown: str) -> None:
+        """Wait for what is to be seen, and for the end of its painting."""
+        terminal.wait_for(*shown)
+        for _ in range(SETTLES):  # while a run goes on, there is always more
+            at = len(terminal.arrivals)
+            time.sleep(SETTLED)
+            if at == len(terminal.arrivals):
+                break
+        looks[len(terminal.arrivals)] = seconds
+
+    look(2, "step 2/")
     terminal.press("space")
     terminal.wait_for("paused")
     terminal.press("i")
-    _look(1)
+    look(1, "inject templates")
+    typed = ""
     for letter in OWN:
+        typed += letter
         terminal.send(letter)
-        _look(0.03)
-    _look(1)
+        look(0.05, typed.rstrip())
+    look(1, "Can be scored.")
     terminal.press("enter")
-    terminal.wait_for("human")  # the list has it
-    _look(2)
-    for key in ("w", "escape", "S", "escape"):  # why did it win, and steering over time
+    look(2, "human")  # the list has it
+    for key, title, whole in (("w", "why did it win", "McNemar"), ("S", "steering over", "alpha")):
         terminal.press(key)
-        _look(2.5 if key != "escape" else 0.5)
+        look(3, title, whole)
+        terminal.press("escape")
+        terminal.wait_gone(title)
     terminal.press("space")
-    terminal.wait_for("finished", seconds=300)
-    _look(3)
+    look(3, "finished", "ensemble")
     terminal.press("q")
     terminal.wait_exit()
+    return looks
 
 
-def _look(seconds: float) -> None:
-    time.sleep(seconds)  # what a reader of the recording needs
-
-
-def _as_cast(terminal: Terminal) -> str:
+def _as_cast(terminal: Terminal, looks: dict[int, float]) -> str:
     """What arrived and when, as asciicast 2: a heading, then a line for each read."""
     header = {"version": 2, "width": COLUMNS, "height": ROWS, "title": "glov demo"}
     lines, at, before, place = [json.dumps(header)], 0.0, terminal.started_at, 0
     decode = codecs.getincrementaldecoder("utf-8")().decode  # a letter may come in two reads
-    for arrived, size in terminal.arrivals:
-        at += min(arrived - before, LONGEST_PAUSE)
+    for read, (arrived, size) in enumerate(terminal.arrivals):
+        at += looks.get(read, min(arrived - before, LONGEST_PAUSE))
         before = arrived
         text = decode(bytes(terminal.raw[place : place + size]))
         place += size
