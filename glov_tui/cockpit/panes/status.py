@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from engine.run.state import RunState
+from engine.run.state_facts import ENDED
 from engine.search.registry import DEFAULT_SEARCH
 from glov_tui.common.device_memory import memory_used
 from glov_tui.common.glyphs import Glyphs
@@ -150,7 +151,7 @@ class StatusLine(Static):
         images, of_all = state.images_scored
         if images < of_all:
             slots.append(_Slot(7, f"{images:,} of {of_all:,} images"))
-        if not self.past:
+        if not self.past and not self.interrupted and state.status not in ENDED:
             memory = memory_used(time.monotonic(), self.engine_pid)
             slots += [_Slot(9, memory)] if memory else []
         return slots
