@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,8 +16,12 @@ from engine.common.kept import Kept
 from engine.config import RunConfig
 from engine.config.toml_file import load_config
 from engine.llm.transformers_llm import LocalLLM
+from engine.run.experiment import CompareSettings, RepliesCompared
+from engine.run.state import RunState
+from engine.session.experiments import experiment_events
 from engine.session.local import LocalSession
 from engine.storage.journal import read_journal
+from engine.storage.past_step import read_past_step
 from tests.support import ROOT
 from tests.support.small_runs import drive, outcome
 
@@ -67,6 +72,25 @@ def test_three_steps(undisturbed: Path) -> None:
     assert len(scored) >= len(replies) / 2
     found = outcome(undisturbed)
     assert len(found["steps"]) == 3 and len(found["ranking"]) == len(scored) + 1
+
+
+def test_a_steered_step_that_is_tried_again_gives_its_own_replies_word_for_word(
+    undisturbed: Path, real_llm: LocalLLM
+) -> None:
+    state = RunState().apply_all(read_journal(undisturbed).events)
+    step = next(asked.step for asked in reversed(state.asked) if asked.steered is not None)
+    past = read_past_step(undisturbed, step)
+    assert past.setting is not None and past.effect is not None
+    off = past.setting.model_copy(update={"mode": "off"})
+    asked = CompareSettings(left=off, right=past.setting, replies=REPLIES, step=step)
+    search = SimpleNamespace(llm=real_llm)  # all that a past step is tried again with
+    *_, last = experiment_events(asked, state, search, True, undisturbed)
+    assert isinstance(last.found, RepliesCompared)
+    texts = [reply.text.strip() for reply in last.found.right]
+    assert texts == [reply.reply.strip() for reply in past.replies]
+    kl = [value for reply in last.found.right for value in reply.kl]
+    assert len(kl) == past.effect.tokens
+    assert sum(kl) / len(kl) == pytest.approx(past.effect.kl, rel=1e-3)
 
 
 def test_killed_and_resumed_it_ends_the_same(
