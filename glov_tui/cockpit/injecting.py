@@ -155,7 +155,8 @@ def problem_of(lines: Numbered, reader: Reader) -> str | None:
         name = f"Write {PLACEHOLDER} where the class name goes; one"
         return f"{name if reader.task.placeholders.least else 'One'} template a line."
     if len(lines) > MOST:
-        return f"{len(lines):,} lines: at most {MOST:,} templates can be injected at once."
+        said = counted(len(lines), "line")
+        return f"{said}: at most {MOST:,} templates can be injected at once."
     for number, line in lines:
         why = reader.read(line).why
         if why is None:

@@ -16,7 +16,7 @@ NOUNS = (
 )
 SURELY_MANY = re.compile(  # numbers that are never one, by what they are
     r"(?:grid has|would have) \{count:,\} runs|"  # more than the most there may be
-    r"MOST_|EXACT_PAIRS|needed\} pairs|len\(good\)|len\(lines\)\} templates|len\(part\)"
+    r"MOST[_:]|EXACT_PAIRS|needed\} pairs|len\(good\)|len\(lines\)\} templates|len\(part\)"
     r"|\blimit\}|trial\.replies|len\(layers\)\} layers x|own\.st_size\} bytes|len\(line\)\} bytes"
     r"|len\(name\.encode\(\)\)|of \{of_all"  # of which fewer were looked at
     r"|\{(?:room|total|announced|size|own|member\.size):,\} bytes"  # of files and disks

@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.widgets import Label, TextArea
 
 from engine.analysis.pasted import texts_in
+from engine.common.wording import counted
 from engine.run.state import RunState
 from glov_tui.cockpit.injecting import MOST, Numbered, Reader, Sorted, outlook, problem_of, sort_out
 from glov_tui.cockpit.screens.dialog import Dialog
@@ -111,7 +112,7 @@ class InjectScreen(Dialog[Sorted]):
     def _say(self) -> None:
         lines = self._lines()
         if left := self._left(lines):
-            said = f"Reading {len(lines):,} lines: {left:,} to go."
+            said = f"Reading {counted(len(lines), 'line')}: {left:,} to go."
             if not self._looks_on:
                 self._looks_on = True
                 self.set_timer(LOOK_SECONDS, self._say_on)
