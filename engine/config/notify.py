@@ -43,6 +43,14 @@ class NotifyConfig(Section):
         allow_inf_nan=False,
         description="seconds between two tellings of a new best, and before the first one",
     )
+    stalled_after: float = Field(
+        900.0,
+        ge=0,
+        le=86_400,
+        allow_inf_nan=False,
+        description="seconds in which a run that is not paused does nothing at all, not even a "
+        "token, before it is told of as stalled; 0: never",
+    )
     terminal: Dialect = Field(
         "auto",
         description="how the terminal is told: osc9 (iTerm2), osc777 (Ghostty, WezTerm, urxvt), "

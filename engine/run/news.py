@@ -49,9 +49,15 @@ class Watch:
         on: Collection[Occasion] = OCCASIONS,
         every: float = 300.0,
         clock: Callable[[], float] = time.monotonic,
+        stalled_after: float = 0.0,
     ) -> None:
-        """``state`` is what is known already. A new best is told of ``every`` so many seconds."""
+        """``state`` is what is known already. A new best is told of ``every`` so many seconds; a
+        run that does nothing for ``stalled_after`` seconds has stalled (0: none has by that).
+        """
         self._on, self._every, self._clock = frozenset(on), every, clock
+        self._stalled_after = stalled_after
+        self._work, self._work_at = _work_of(state), clock()
+        self._is_idle_told = False
         self._status = state.status
         self._best = _best_accuracy(state)
         self._best_at = clock()
@@ -59,7 +65,7 @@ class Watch:
         self._stalled_at = state.steps_done if why_waiting(state) is not None else -1
 
     def look(self, state: RunState) -> News | None:
-        """What is to be told now, if anything is."""
+        """What is to be told now, if anything is. Asked also while nothing happens."""
         before, self._status = self._status, state.status
         if state.status != before:
             if state.status == "finished":
@@ -71,7 +77,20 @@ class Watch:
         if state.steps_done != self._steps_done and state.status == "running":
             self._steps_done = state.steps_done
             return self._new_best(state)
-        return None
+        return self._idle(state)
+
+    def _idle(self, state: RunState) -> News | None:
+        work, now = _work_of(state), self._clock()
+        if any(a is not b for a, b in zip(work, self._work, strict=True)):
+            self._work, self._work_at, self._is_idle_told = work, now, False
+        for_seconds = now - self._work_at
+        is_idle = state.status == "running" and 0 < self._stalled_after <= for_seconds
+        if not is_idle or self._is_idle_told:
+            return None
+        self._is_idle_told = True
+        doing = f" ({state.progress.phase})" if state.progress is not None else ""
+        last = _in_words(for_seconds)
+        return self._told("stalled", state, f"step {state.step}{doing}: nothing for {last}")
 
     def _stall(self, state: RunState) -> News | None:
         reason = why_waiting(state)
@@ -111,6 +130,17 @@ class Watch:
             seed_accuracy=seed.accuracy if seed is not None else None,
             test_accuracy=tested.hits / tested.n if tested is not None else None,
         )
+
+
+def _work_of(state: RunState) -> tuple[object, ...]:
+    """What the engine replaces with whatever it does, and its gauges do not."""
+    reply = state.prompt, state.steering, state.streams, state.thoughts, state.candidates
+    run = state.status, state.scored, state.steps, state.tests, state.edits, state.experiment
+    return (*reply, *run, state.progress, state.log)
+
+
+def _in_words(seconds: float) -> str:
+    return counted(round(seconds / 60), "minute") if seconds >= 90 else f"{seconds:.0f} s"
 
 
 def why_waiting(state: RunState) -> str | None:

@@ -71,7 +71,8 @@ class AwayActions(NoteActions):
         except UserError as error:
             self.notify(clean(str(error)), title="Told when away", severity="warning", timeout=10)
             settings = NotifyConfig(on=(), progress="off", terminal="off")
-        watch = Watch(self.session.state, settings.on, settings.every)
+        after = settings.stalled_after
+        watch = Watch(self.session.state, settings.on, settings.every, stalled_after=after)
         environ = dict(os.environ) if self._terminal is not None else {}  # in a browser: none
         telling = _Telling(settings, watch, _takes(environ, settings, None))
         self._telling = telling

@@ -130,3 +130,44 @@ def test_texts_are_harmless_and_short(text: str) -> None:
     assert news is not None
     for said in (news.title, news.text, news.run):
         assert said.isprintable() and len(said) <= LONGEST_TEXT
+
+
+def test_a_run_that_does_nothing_for_long_is_told_once_until_it_does_something() -> None:
+    clock, state = Clock(), begun()
+    watch = Watch(state, clock=clock, stalled_after=900)
+    state = state.apply_all(
+        [ev.StepStarted(step=1), ev.Progress(phase="proposing", done=1, total=9)]
+    )
+    assert watch.look(state) is None
+    clock.now += 899
+    assert watch.look(state) is None
+    measured = state.apply(ev.MachineMeasured())
+    clock.now += 1
+    news = watch.look(measured)
+    assert news is not None and news.event == "stalled", "the gauges go on where the engine hangs"
+    assert news.text == "step 1 (proposing): nothing for 15 minutes"
+    clock.now += 5000
+    assert watch.look(measured) is None, "once"
+    state = measured.apply(ev.TokensStreamed(step=1, attempt=1, texts=(" a",)))
+    assert watch.look(state) is None
+    clock.now += 899
+    assert watch.look(state) is None, "a token is something"
+    clock.now += 1
+    assert watch.look(state) is not None
+
+
+@pytest.mark.parametrize(
+    "then", [[ev.RunPaused(step=0)], [ev.RunStopped(step=0)], [ev.RunFailed(message="no memory")]]
+)
+def test_a_run_that_waits_or_has_ended_does_not_stall(then: list[ev.Event]) -> None:
+    clock, state = Clock(), begun().apply_all(then)
+    watch = Watch(state, clock=clock, stalled_after=900)
+    clock.now += 100_000
+    assert watch.look(state) is None
+
+
+def test_no_silence_is_too_long_where_none_is_named() -> None:
+    clock, state = Clock(), begun()
+    watch = Watch(state, clock=clock, stalled_after=0)
+    clock.now += 100_000
+    assert watch.look(state) is None

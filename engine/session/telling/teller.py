@@ -40,6 +40,9 @@ T = TypeVar("T")
 LAST_SECONDS = 60.0
 """How long a process waits, after the run has ended, for the last news to get through."""
 
+LOOK_SECONDS = 20.0
+"""The longest between two looks at whether the engine does anything."""
+
 PATIENCE_SECONDS = 2.0  # of who waits for it and is not told why
 STILL_TELLING = "waiting for your command or webhook to take the last news; ctrl+c ends that"
 
@@ -57,8 +60,11 @@ class Teller:
     ) -> None:
         """What can't tell is warned of in the run: before it is started."""
         self._session, self._folder = session, session.folder
-        self._watch = Watch(session.state, settings.on, settings.every, clock)
-        self._lock = threading.Lock()
+        after = settings.stalled_after
+        self._watch = Watch(session.state, settings.on, settings.every, clock, after)
+        self._looks_each = min(max(after / 10, 0.01), LOOK_SECONDS) if after else None
+        self._lock, self._looking = threading.Lock(), threading.Lock()
+        self._closed = threading.Event()
         self._reported: set[str] = set()
         self._deliveries: list[Delivery] = []
         program, address = self._usable(settings.program), self._usable(settings.address)
@@ -102,10 +108,13 @@ class Teller:
         for delivery in self._deliveries:
             delivery.start()
         self._session.listen(self._heard)
+        if self._looks_each is not None:
+            threading.Thread(target=self._look_on, name="glov-stall-watch", daemon=True).start()
 
     def close(self, seconds: float = LAST_SECONDS) -> None:
         """Have the last news brought, for at most so long."""
         began = time.monotonic()
+        self._closed.set()
         for delivery in self._deliveries:
             if not delivery.close(began + seconds):
                 took = min(seconds, time.monotonic() - began)
@@ -118,9 +127,16 @@ class Teller:
 
     def _heard(self, event: ev.Event, state: RunState) -> None:
         """On the engine's thread; never raises."""
-        if not isinstance(event, _LOOKED_AT):
-            return
-        with contextlib.suppress(Exception):
+        if isinstance(event, _LOOKED_AT):
+            self._look(state)
+
+    def _look_on(self) -> None:
+        """An engine that hangs is heard nothing of, so it is looked at."""
+        while not self._closed.wait(self._looks_each):
+            self._look(self._session.state)
+
+    def _look(self, state: RunState) -> None:
+        with contextlib.suppress(Exception), self._looking:
             news = self._watch.look(state)
             if news is not None and not is_quiet(self._folder):
                 self._bring(news)

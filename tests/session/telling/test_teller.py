@@ -13,7 +13,9 @@ import pytest
 from engine.common.kept import Kept
 from engine.config.user_file import user_file
 from engine.remote.process import start_engine
+from engine.run import events as ev
 from engine.run.commands import Stop
+from engine.run.state import RunState
 from engine.session.local import LocalSession
 from engine.session.telling.teller import telling
 from engine.storage.journal import Journal, read_journal
@@ -86,6 +88,20 @@ def test_a_stop_that_was_asked_for_is_no_news(told: Path, run_folder: Path, kept
     session.send(Stop())
     tell(session)
     assert session.state.status == "stopped" and kinds(told) == []
+
+
+def test_an_engine_that_hangs_is_told_of(told: Path, run_folder: Path, kept: Kept) -> None:
+    _say("stalled_after = 0.05")
+    session = LocalSession.create(demo(), run_folder, kept=kept)
+
+    def hang(event: ev.Event, _: RunState) -> None:
+        """On the engine's thread, until it was told of."""
+        if isinstance(event, ev.StepStarted) and event.step == 2:
+            wait_until(lambda: "stalled" in kinds(told))
+
+    session.listen(hang)
+    tell(session)
+    assert session.state.status == "finished" and kinds(told)[-1] == "finished"
 
 
 def test_a_run_that_is_quiet_tells_nothing(told: Path, run_folder: Path, kept: Kept) -> None:
