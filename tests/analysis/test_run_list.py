@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from engine.storage.journal import Journal
 from engine.storage.run_folder import EVENTS, find_run
 from engine.sweeps.grid import make_grid, parse_axis
 from engine.sweeps.sweep import open_sweep
+from tests.support.privileges import sealed
 from tests.support.sealing import resealed
 from tests.support.written_runs import write_run
 
@@ -149,12 +149,6 @@ def test_a_runs_folder_that_is_none_is_said(
 def test_a_runs_folder_that_can_not_be_read_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root can read everything")
     monkeypatch.setenv("GLOV_RUNS_DIR", str(tmp_path))
-    tmp_path.chmod(0)
-    try:
-        with pytest.raises(JournalError, match="Permission denied"):
-            list_runs()
-    finally:
-        tmp_path.chmod(0o700)
+    with sealed(tmp_path, 0), pytest.raises(JournalError, match="Permission denied"):
+        list_runs()

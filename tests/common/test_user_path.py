@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from engine.common.errors import UserError
 from engine.common.user_path import environment_path, reachable, why_not_there
+from tests.support.privileges import sealed
 
 LONG = "n" * 300  # no file system has such a name
 
@@ -30,9 +30,11 @@ def test_what_can_not_be_looked_for_is_said(
         environment_path("GLOV_DATA_DIR")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may look everywhere")
 def test_a_folder_of_others_is_not_looked_into(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
-    closed.mkdir(mode=0o000)
-    with pytest.raises(UserError, match="can't be looked for: Permission denied"):
+    closed.mkdir()
+    with (
+        sealed(closed, 0),
+        pytest.raises(UserError, match="can't be looked for: Permission denied"),
+    ):
         reachable(closed / "x")

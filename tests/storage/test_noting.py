@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -26,6 +25,7 @@ from engine.storage.journal import Journal, read_journal, read_state
 from engine.storage.noting import note_at_rest
 from engine.storage.run_folder import EVENTS
 from engine.storage.summary import read_summary
+from tests.support.privileges import sealed
 from tests.support.small_runs import demo, drive, outcome
 from tests.support.written_runs import write_run
 
@@ -116,10 +116,8 @@ def test_a_fork_has_the_notes_on_what_it_has(ended: Path, tmp_path: Path) -> Non
     assert check_run(tmp_path / "fork").sound
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root can write anything")
 def test_a_folder_that_can_not_be_written_takes_none(ended: Path) -> None:
-    (ended / EVENTS).chmod(0o400)
-    with pytest.raises(JournalError, match="can't be written"):
+    with sealed(ended / EVENTS, 0o400), pytest.raises(JournalError, match="can't be written"):
         note(ended, "x")
 
 

@@ -17,6 +17,7 @@ from engine.run.events import StepFinished
 from engine.run.state import RunState
 from engine.storage.check import check_run
 from engine.storage.run_folder import EXPORTS
+from tests.support.privileges import sealed
 from tests.support.written_runs import write_run
 
 
@@ -137,10 +138,11 @@ def test_without_hard_links_it_is_written_too(
     assert len(list(tmp_path.iterdir())) == 1
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_of_others_is_named(run: Exported, tmp_path: Path) -> None:
-    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    with pytest.raises(UserError, match="can't be written: Permission denied"):
+    with (
+        sealed(tmp_path, stat.S_IRUSR | stat.S_IXUSR),
+        pytest.raises(UserError, match="can't be written: Permission denied"),
+    ):
         export(run, "md", tmp_path / "x.md")
 
 
