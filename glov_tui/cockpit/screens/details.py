@@ -12,7 +12,7 @@ from textual.worker import get_current_worker
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
 from glov_tui.cockpit.pictures_of import picture_box, picture_of
-from glov_tui.cockpit.screens.dialog import Dialog
+from glov_tui.cockpit.screens.dialog import HELP_KEY, Dialog
 from glov_tui.cockpit.template_lines import details
 from glov_tui.common.text import clean
 from glov_tui.terminal.terminal_kind import shows_shades
@@ -36,14 +36,7 @@ class DetailsScreen(Dialog[str]):
         Binding("n", "next_part", "Next part", tooltip="Phrases, confused classes, images, hits"),
         Binding("w", "why", "Why", tooltip="Why did it win? Beside the best or another"),
         Binding("y", "copy", "Copy", tooltip="Copy the template (OSC 52)"),
-        Binding(
-            "question_mark,f1",
-            "app.help",
-            "Help",
-            key_display="?",
-            show=False,
-            tooltip="All keys",
-        ),
+        HELP_KEY,
     ]
     DEFAULT_CSS = """
     DetailsScreen { align: center middle; }

@@ -10,6 +10,11 @@ from textual.screen import ModalScreen, Screen
 
 T = TypeVar("T")
 
+HELP_KEY = Binding(
+    "question_mark,f1", "app.help", "Help", key_display="?", show=False, tooltip="All keys"
+)
+"""Help in a dialog that takes no text."""
+
 
 class LeftOnce(Screen[T], Generic[T]):
     """A screen whose first dismissal counts.

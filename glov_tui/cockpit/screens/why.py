@@ -13,7 +13,7 @@ from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
 from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.cockpit.pictures_of import picture_box, picture_of
-from glov_tui.cockpit.screens.dialog import Dialog
+from glov_tui.cockpit.screens.dialog import HELP_KEY, Dialog
 from glov_tui.cockpit.why_lines import A, B, heads, why_lines
 from glov_tui.terminal.terminal_kind import shows_shades
 from glov_tui.widgets.key_bar import KeyBar
@@ -38,14 +38,7 @@ class WhyScreen(Dialog[str]):
         Binding("m", "mark", "Mark", tooltip="The next template is compared with A then"),
         Binding("n", "next_part", "Next part", tooltip="Words, test, classes, pairs, images"),
         Binding("y", "copy", "Copy A", tooltip="Copy template A (OSC 52)"),
-        Binding(
-            "question_mark,f1",
-            "app.help",
-            "Help",
-            key_display="?",
-            show=False,
-            tooltip="All keys",
-        ),
+        HELP_KEY,
     ]
     DEFAULT_CSS = """
     WhyScreen { align: center middle; }
