@@ -13,6 +13,7 @@ import json
 import os
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,13 +40,19 @@ class Owner:
         return f"process {self.pid} on {self.host}"
 
 
-def take(folder: Path, descriptor: int, gone: Owner | None = None) -> Owner | None:
+def take(
+    folder: Path,
+    descriptor: int,
+    gone: Owner | None = None,
+    prepare: Callable[[], None] = lambda: None,
+) -> Owner | None:
     """Become the one process that drives the run in ``folder``; ends with it or at ``give_back``.
 
     Args:
         folder: of the run.
         descriptor: of the open journal; it is locked.
         gone: a process that is known to be dead, of a host that can't be asked from here.
+        prepare: called when no other process can drive the run, before this one is named.
 
     Returns:
         A process, of this host or ``gone``, that died without giving the run back, if one did.
@@ -67,6 +74,7 @@ def take(folder: Path, descriptor: int, gone: Owner | None = None) -> Owner | No
     here = owner is not None and owner.host == me.host
     if owner is not None and here and not held and owner != me and lives(owner.pid):
         raise JournalError(refusal(folder, owner))
+    prepare()
     write_atomic(folder / OWNER, json.dumps({"pid": me.pid, "host": me.host}) + "\n")
     return None if owner == me else owner
 

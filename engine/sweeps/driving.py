@@ -45,10 +45,10 @@ def driving(folder: Path, stop: Callable[[str | None], None]) -> Iterator[None]:
         raise JournalError(f"{folder / LOCK} can't be written: {reason}") from error
     try:
         _refuse_where_driven(folder)
-        lock.take(folder, descriptor)
         requests = folder / REQUESTS
+        # Left by others; from where this process is named, each is for it, and obeyed.
+        lock.take(folder, descriptor, prepare=lambda: _clear(requests))
         ended = threading.Event()
-        _clear(requests)
         watch = threading.Thread(
             target=_watch, args=(requests, stop, ended), name="glov-requests", daemon=True
         )

@@ -6,10 +6,12 @@ import json
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.common.errors import JournalError
+from engine.storage import lock
 from engine.storage.lock import OWNER, read_owner
 from engine.sweeps.driving import LOCK, REQUESTS, ask_to_stop, driving, is_driven, stop_sweep
 from tests.support.patience import wait_until
@@ -60,6 +62,22 @@ def test_a_stop_waits_until_nobody_is_at_work(tmp_path: Path) -> None:
         ask_to_stop(tmp_path)
 
 
+def test_a_request_of_the_first_moment_reaches_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = lock.take
+
+    def taken(folder: Path, descriptor: int, **options: Any) -> None:
+        take(folder, descriptor, **options)
+        ask_to_stop(folder)  # as another process may, which sees from here on that it is driven
+
+    monkeypatch.setattr(lock, "take", taken)
+    asked: list[str | None] = []
+    with driving(tmp_path, asked.append):
+        wait_until(lambda: asked)
+    assert asked == [None]
+
+
 def test_a_process_that_died_leaves_the_sweep_to_the_next(tmp_path: Path) -> None:
     with driving(tmp_path, lambda name: None):
         left = (tmp_path / OWNER).read_text()
@@ -81,3 +99,5 @@ def test_one_of_another_host_is_believed(tmp_path: Path) -> None:
         driving(tmp_path, lambda name: None),
     ):
         pass
+    left = {path.name for path in (tmp_path / REQUESTS).iterdir()}
+    assert left == {"seed=1", ".all"}  # not for this process
