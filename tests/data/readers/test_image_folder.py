@@ -11,6 +11,7 @@ import pytest
 from engine.common.errors import DataError
 from engine.data.readers.image_folder import read_image_folder
 from engine.data.sampling import sample_few_shot
+from tests.support.privileges import sealed
 
 
 def make(root: Path, *paths: str) -> Path:
@@ -219,14 +220,8 @@ def test_one_image_goes_to_train_and_is_reported(tmp_path):
 
 def test_unreadable_folder_is_named(tmp_path):
     classes(tmp_path)
-    (tmp_path / "cat").chmod(0)
-    try:
-        if os.access(tmp_path / "cat", os.R_OK):
-            pytest.skip("running as root")
-        with pytest.raises(DataError, match="cat: can't be read"):
-            read_image_folder(tmp_path)
-    finally:
-        (tmp_path / "cat").chmod(0o755)
+    with sealed(tmp_path / "cat", 0), pytest.raises(DataError, match="cat: can't be read"):
+        read_image_folder(tmp_path)
 
 
 def test_broken_links_are_images_that_turn_out_unreadable_later(tmp_path):
