@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import bisect
 import re
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, overload
+from collections.abc import Hashable, Sequence
+from typing import ClassVar
 
 from rich.cells import cell_len
 from textual import on
@@ -18,98 +16,20 @@ from textual.widgets import Input, Static
 
 from engine.run.ranking import ScoredTemplate
 from engine.run.state import RunState
-from engine.run.template_log import TemplateLog
 from glov_tui.cockpit.panes.folding import folded, from_word, shared_prefix
 from glov_tui.cockpit.panes.pane import DetailsRequested
+from glov_tui.cockpit.panes.ranked import SORTS, Ranked, Row
 from glov_tui.common.glyphs import Glyphs
 from glov_tui.common.text import clean, cut
 from glov_tui.widgets.finding import FOUND, pattern_of
 from glov_tui.widgets.row_table import RowTable
 from glov_tui.widgets.spans import Line, Span
 
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One template as the table shows it; ``climbed`` is its change of rank since a step ago."""
-
-    rank: int
-    template: ScoredTemplate
-    climbed: int | None  # None: new in the last step
-
-
 NONE_YET = "Templates are ranked here once they are scored."
 NONE_FOUND = "No template has these words: escape shows all."
 KEYS_HINT = "y copy  enter open"
 FIRST_ROWS = 200
 """So many decide which columns there are."""
-
-
-class Ranked(Sequence[Row]):
-    """The rows in the order of the ranking, each made when it is looked at.
-
-    So a run with many templates costs no more to show than one with few.
-    """
-
-    def __init__(self, state: RunState) -> None:
-        self._scored, last = state.scored, state.steps_done
-        new = state.scored.since(last)
-        ranks = (state.scored.rank(t.key) for t in new)
-        self._new = sorted(rank for rank in ranks if rank is not None)
-        self._has_steps = last > 0
-        self.keys = RankedKeys(state.scored)
-
-    def __len__(self) -> int:
-        return len(self._scored)
-
-    @overload
-    def __getitem__(self, index: int) -> Row: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Row]: ...
-    def __getitem__(self, index: int | slice) -> Row | list[Row]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        template = self._scored.ranking[index]
-        above = bisect.bisect_left(self._new, index)  # those that are new
-        is_new = above < len(self._new) and self._new[above] == index
-        climbed = (None if self._has_steps else 0) if is_new else -above
-        return Row(index + 1, template, climbed)
-
-
-class RankedKeys(Sequence[str]):
-    """Their keys."""
-
-    def __init__(self, scored: TemplateLog) -> None:
-        self._scored = scored
-
-    def __len__(self) -> int:
-        return len(self._scored)
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return [template.key for template in self._scored.ranking[index]]
-        return self._scored.ranking[index].key
-
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and key in self._scored
-
-    def index(self, key: str, start: int = 0, stop: int | None = None) -> int:
-        """The rank of a key, from 0."""
-        rank = self._scored.rank(key)
-        if rank is None or rank not in range(len(self))[start:stop]:
-            raise ValueError(f"{key!r} is no template")
-        return rank
-
-
-SORTS: dict[str, Callable[[Row], Any]] = {
-    "rank": lambda row: row.rank,
-    "newest": lambda row: (-row.template.first.step, row.rank),
-    "origin": lambda row: (row.template.origin != "human", row.template.origin, row.rank),
-    "template": lambda row: row.template.key,
-}
 
 
 class ExamplesPane(Vertical):

@@ -9,7 +9,7 @@ from engine.run import events as ev
 from engine.run.ranking import Proposal, ScoredTemplate
 from engine.run.state import RunState
 from engine.run.template_log import TemplateLog
-from glov_tui.cockpit.panes.examples import Ranked, Row
+from glov_tui.cockpit.panes.ranked import Ranked, Row
 
 
 def finished(step: int) -> ev.StepFinished:
