@@ -132,7 +132,7 @@ def test_unsteered_and_greedy():
 
 
 def test_more_slots_are_another_recording(monkeypatch):
-    monkeypatch.setattr("engine.llm.decoding.graphs.BUCKET", 16)
+    monkeypatch.setattr("engine.llm.decoding.graph_state.BUCKET", 16)
     eager, recorder = language_model("llama", None), Recording()
     recorded = language_model("llama", recorder)
     steering = steered(eager, "last-token")

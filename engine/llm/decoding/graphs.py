@@ -18,7 +18,6 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,96 +25,22 @@ from torch import Tensor
 from engine.config import SamplingConfig
 from engine.llm.decoding.capture import CudaRecorder, Recorder, Step, graph_device
 from engine.llm.decoding.decoder import Decoder
+from engine.llm.decoding.graph_state import GraphState, Plan, Setting, plan_of
 from engine.llm.decoding.sampling import draw, uniforms
 from engine.llm.decoding.shift_meter import Compared, SteeringMeter, compare
-from engine.llm.decoding.static_cache import Lanes, most_slots
-from engine.llm.decoding.static_reader import StaticMemory, StaticReader
+from engine.llm.decoding.static_cache import most_slots
+from engine.llm.decoding.static_reader import StaticReader
 from engine.models.memory import free_memory, is_out_of_memory
 from engine.steering.injection import Injection
-from engine.steering.layers import text_config
 from engine.steering.offsets import Offset
-from engine.steering.table import OffsetTable, TableInjection, fits_table, is_relative
+from engine.steering.table import TableInjection
 
-BUCKET = 256
-"""A graph is recorded for each multiple of so many slots."""
-_BAND = 8
-"""Lanes fork at a multiple of so many layers."""
 _STEPS = 64
 """Room for tokens of a reply comes in multiples of this."""
 _MOST_STATES = 2
 """Caches that are kept for the next prompt."""
-_MOST_SETTINGS = 6
-"""Of the sampler and of steering, that recordings are kept for."""
 _TOLERANCE = 0.02
 """How far the largest logit may be off in a recording, as a share: rounding to 16 bits."""
-
-
-class Plan(NamedTuple):
-    """What a recorded step does with offsets; ``lowest``: the first layer that may have one."""
-
-    kind: Literal["plain", "fork", "added"]
-    lowest: int = 0
-    relative: bool = False
-
-
-class _Setting(NamedTuple):
-    """What a recording holds for, beside the number of slots that attention reads."""
-
-    plan: Plan
-    temperature: float
-    top_k: int
-    top_p: float
-
-
-class _State:
-    """Everything that recorded steps of ``rows`` candidates read and write."""
-
-    def __init__(self, decoder: Decoder, capacity: int, rows: int, steps: int) -> None:
-        device, config = decoder.device, text_config(decoder.model)
-        lanes = torch.arange(rows, device=device)
-        self.rows, self.steps = rows, steps
-        self.memory = StaticMemory(decoder, capacity, rows, BUCKET)
-        self.table = OffsetTable(
-            len(decoder.layers), 2 * rows, config.hidden_size, decoder.model.dtype, device
-        )
-        self.lanes = Lanes.of(torch.zeros_like(lanes), lanes)  # its tokens are read next
-        self.drawn = torch.zeros_like(lanes)  # -1 where logits were not finite
-        self.peak = torch.zeros(rows, device=device)  # the likeliest token's logit
-        self.numbers = torch.zeros(rows, steps, device=device)
-        self.step = torch.zeros(1, dtype=torch.long, device=device)
-        self.alive = torch.ones(rows, dtype=torch.bool, device=device)
-        self.changed = torch.zeros(steps, rows, dtype=torch.bool, device=device)
-        self.kl = torch.zeros(steps, rows, device=device)
-        self.likelihood = torch.zeros(steps, rows, device=device)
-        # Some models have fewer logits, or more, than their configuration says tokens.
-        one = torch.zeros(1, 1, dtype=torch.long, device=device)
-        self.shift = torch.zeros(decoder.logits(one, 1).shape[-1], device=device)
-        self.recorded: dict[_Setting, dict[int, Step]] = {}  # the last used setting last
-        self.user: Callable[[], object] = lambda: None  # a weak reference to a reader
-
-    @property
-    def busy(self) -> bool:
-        """Whether a reader that is still there uses it."""
-        return self.user() is not None
-
-    def recordings(self, setting: _Setting) -> dict[int, Step]:
-        """Those of a setting by slots; those that were not used for long are forgotten."""
-        found = self.recorded[setting] = self.recorded.pop(setting, {})
-        for old in [*self.recorded][:-_MOST_SETTINGS]:
-            del self.recorded[old]
-        return found
-
-    def saving(self) -> Step:
-        """A function that puts back what one step changes, as often as it is called."""
-        slots = self.memory.slots
-        changed = (self.lanes.tokens, self.drawn, self.step, self.shift, slots.free, slots.place)
-        kept = [tensor.clone() for tensor in changed]
-
-        def restore() -> None:
-            for tensor, value in zip(changed, kept, strict=True):
-                tensor.copy_(value)
-
-        return restore
 
 
 @dataclass
@@ -128,7 +53,7 @@ class Graphs:
     decoder: Decoder
     recorder: Recorder | None
     refusal: str = ""
-    _states: list[_State] = field(default_factory=list)
+    _states: list[GraphState] = field(default_factory=list)
     _aside: str = ""  # why what was asked for last is decoded without
     _told: set[str] = field(default_factory=set)
 
@@ -174,7 +99,7 @@ class Graphs:
         """What is asked for now is decoded in another way."""
         self._aside = reason
 
-    def _state(self, capacity: int, rows: int, steps: int) -> _State:
+    def _state(self, capacity: int, rows: int, steps: int) -> GraphState:
         """One that is large enough and free; what is no longer of use is given back."""
         for state in self._states:
             slots = state.memory.slots.capacity
@@ -187,11 +112,13 @@ class Graphs:
             self._states.remove(state)
         # A meta-prompt grows from step to step: room for half as much again.
         room = capacity + capacity // 2
-        made = _State(self.decoder, room, rows, -(-steps // _STEPS) * _STEPS)
+        made = GraphState(self.decoder, room, rows, -(-steps // _STEPS) * _STEPS)
         self._states.append(made)
         return made
 
-    def play(self, state: _State, setting: _Setting, reach: int, make: Callable[[], Step]) -> None:
+    def play(
+        self, state: GraphState, setting: Setting, reach: int, make: Callable[[], Step]
+    ) -> None:
         """Do one step: by its recording, which is made where there is none, or as it is."""
         if self.refusal or self.recorder is None:
             make()()
@@ -210,7 +137,7 @@ class Graphs:
         others = [state for state in self._states if state.busy and state.user() is not reader]
         self._states = others
 
-    def _record(self, state: _State, step: Step) -> Step:
+    def _record(self, state: GraphState, step: Step) -> Step:
         """A recording of the step, or the step itself."""
         assert self.recorder is not None
         restore = state.saving()
@@ -229,7 +156,7 @@ class Graphs:
         free_memory()  # not inside except: the error holds on to tensors
         return step
 
-    def _compare(self, state: _State, step: Step, made: Step, restore: Step) -> None:
+    def _compare(self, state: GraphState, step: Step, made: Step, restore: Step) -> None:
         """See that the recording does what the step does; waits for the device, once a recording.
 
         Raises:
@@ -246,24 +173,13 @@ class Graphs:
             raise RuntimeError("a recorded step gave other logits than the step itself")
 
 
-def plan_of(injection: Injection | None) -> Plan | None:
-    """How a step with this injection can be recorded; None: it can't."""
-    if injection is None or injection.reach == "first":  # the prompt alone is steered
-        return Plan("plain")
-    if not fits_table(injection.offsets):
-        return None
-    kind: Literal["fork", "added"] = "fork" if injection.clean_cache else "added"
-    lowest = injection.lowest // _BAND * _BAND
-    return Plan(kind, lowest, is_relative(injection.offsets))
-
-
 class GraphReader(StaticReader):
     """Layout ``static`` in memory that stays, whose tokens are drawn by graphs (``draws``)."""
 
     def __init__(
         self,
         graphs: Graphs,
-        state: _State,
+        state: GraphState,
         prompt: list[int],
         tokens: int,
         injection: Injection | None,
@@ -303,7 +219,7 @@ class GraphReader(StaticReader):
         """One more token of every candidate; this is where the host waits for the device."""
         state, slots = self._state, self._slots
         reach = slots.ahead(state.rows)
-        setting = _Setting(self._plan, sampling.temperature, sampling.top_k, sampling.top_p)
+        setting = Setting(self._plan, sampling.temperature, sampling.top_k, sampling.top_p)
         self.graphs.play(state, setting, reach, lambda: self._step_of(reach, sampling))
         slots.advance(state.rows)
         drawn: list[int] = state.drawn.tolist()
