@@ -29,7 +29,6 @@ from engine.llm.interface import (
 from engine.llm.refusals import prefix_refused
 from engine.models import threads
 from engine.prompts.message import Message
-from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.contract import facts_of_fitness, facts_of_llm
 from engine.run.emitting import Events, Steps, emit, relay
@@ -49,10 +48,10 @@ from engine.search.confusions import confused_by
 from engine.search.last_race import last_race
 from engine.search.measuring import TestScorer
 from engine.search.meta_prompt import MetaPrompt, can_ask_again, compose_for
-from engine.search.reading import read_reply
+from engine.search.reading import read_replies
 from engine.search.scoring import TrainScorer, is_chosen, rival
 from engine.steering.direction import Steering
-from engine.vlm.families import seed_template, task_of
+from engine.vlm.families import seed_template
 from engine.vlm.interface import Fitness, Score
 
 
@@ -319,53 +318,16 @@ class ProposingSearch(abc.ABC):
     def _read(
         self, state: RunState, step: int, attempt: int, replies: Iterable[Reply], tally: Tally
     ) -> Events:
-        """Parse the replies, tell new templates from known ones, score the new ones."""
-        fresh: dict[str, tuple[str, int]] = {}  # key -> (text, candidate)
-        accept = configuration(state).proposal.accept
-        task = task_of(self.config.vlm)
-        for candidate, reply in enumerate(replies):
-            parsed = read_reply(reply, accept, task)
-            outcome: ev.Outcome = "rejected"
-            reason = str(parsed.reason) if parsed.reason is not None else None
-            note, template = parsed.note or None, parsed.template
-            if parsed.template is not None:
-                key = normalise(parsed.template)
-                known = state.find(key)
-                first = known.text if known else fresh[key][0] if key in fresh else None
-                outcome = "new" if first is None else "duplicate"
-                if first is None:
-                    check = self.fitness.check(parsed.template)
-                    note = "; ".join(filter(None, (note, check.note))) or None
-                    if check.reason is not None:
-                        outcome, reason, template = "rejected", str(check.reason), None
-                    else:
-                        fresh[key] = (parsed.template, candidate)
-                else:
-                    note = f"repeats: {first}"
-            tally.count(outcome, reply.tokens + reply.thought_tokens)
-            event = ev.CandidateProposed(
-                step=step,
-                attempt=attempt,
-                candidate=candidate,
-                reply=reply.text,
-                tokens=reply.tokens,
-                finish=reply.finish,
-                outcome=outcome,
-                template=template,
-                reason=reason,
-                note=note,
-                thought=reply.thought,
-                thought_tokens=reply.thought_tokens,
-            )
-            state = yield from emit(state, event)
+        """Read the replies, score the new templates."""
+        reading = read_replies(state, step, attempt, replies, tally, self.fitness)
+        state, fresh = yield from reading
         if not fresh:
             return state
-        texts = [text for text, _ in fresh.values()]
         if self.config.search.racing:
-            state, scores = yield from self._train.race(state, texts, rival(state, step))
+            state, scores = yield from self._train.race(state, [*fresh], rival(state, step))
         else:
-            state, scores = yield from self._train.on_all(state, texts)
-        for text, candidate in fresh.values():
+            state, scores = yield from self._train.on_all(state, [*fresh])
+        for text, candidate in fresh.items():
             scored = template_scored(text, scores[text], "llm", step, attempt, candidate)
             state = yield from emit(state, scored)
         return state
