@@ -14,10 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from engine.common.errors import JournalError, UserError
-from engine.common.validation import problem
 from engine.common.versions import own_versions
 from engine.remote import address
 from engine.remote.controls import Controls, Role
@@ -25,18 +22,15 @@ from engine.remote.late_notes import SentNotes
 from engine.remote.messages import (
     LONGEST_LINE,
     LONGEST_NAME,
-    PROTOCOL_VERSION,
     ControlsChanged,
-    Greeting,
     Join,
     Message,
-    Refused,
     TakeControls,
     format_line,
-    parse_message,
 )
 from engine.remote.outgoing import Outgoing
 from engine.remote.process import start_engine
+from engine.remote.received import Received
 from engine.run import events as ev
 from engine.run.commands import Command, WriteNote
 from engine.run.state import RunState
@@ -82,9 +76,8 @@ class RemoteSession:
         self._process: subprocess.Popen[bytes] | None = None
         self._controls: ControlsChanged | None = None
         self._refused = ""  # why, if it was turned away
-        self._current = False  # all that was there at the time of the connection is received
-        self._was_current = False
-        self._received = 0  # bytes
+        self._was_current = False  # all that was there when it connected was received, once
+        self._bytes = 0  # that were received
         self._answered = threading.Event()  # current once, or ended
         self._ended = threading.Event()
         self._closing = False
@@ -142,8 +135,8 @@ class RemoteSession:
         session._listener = listener
         session.start()
         received = -1
-        while not session._answered.wait(SILENCE_SECONDS) and session._received > received:
-            received = session._received  # a long journal takes its time
+        while not session._answered.wait(SILENCE_SECONDS) and session._bytes > received:
+            received = session._bytes  # a long journal takes its time
         if not session._answered.is_set():
             session.close()
             raise JournalError(
@@ -334,12 +327,11 @@ class RemoteSession:
             JournalError: if the engine speaks otherwise than this glov.
         """
         engine.setblocking(False)
-        self._current, self._refused = False, ""
+        received = Received(self._folder)
+        self._refused = ""
         self._outgoing.begin(format_line(self._join))
         closed = False  # by the other side, which may have said something before
         last = math.inf  # when it is left, whatever waits to be sent
-        rest = b""
-        state: RunState = RunState()
         with selectors.DefaultSelector() as selector:
             selector.register(self._woken, selectors.EVENT_READ)
             selector.register(engine, selectors.EVENT_READ)
@@ -355,7 +347,7 @@ class RemoteSession:
                     if key.fileobj is self._woken:
                         self._woken.recv(4096)
                         while self._too_long:
-                            state = state.apply(ev.Warned(message=self._too_long.popleft()))
+                            received.warn(self._too_long.popleft())
                         continue
                     if ready & selectors.EVENT_WRITE:
                         try:
@@ -363,62 +355,28 @@ class RemoteSession:
                         except ConnectionError:
                             closed = True
                     if ready & selectors.EVENT_READ:
-                        received = engine.recv(READ_BYTES)
-                        if not received:
+                        data = engine.recv(READ_BYTES)
+                        if not data:
                             return
-                        self._received += len(received)
-                        *lines, rest = (rest + received).split(b"\n")
-                        for line in lines:
-                            message, is_news = self._parse(line), self._current
-                            state = self._apply(state, message)
-                            if self._current:
-                                self._state, self._was_current = state, True
+                        self._bytes += len(data)
+                        for message, is_news in received.take(data):
+                            self._show(received)
                             if self._listener is not None:
                                 self._listener(message, is_news)
                             if is_news and isinstance(message, ev.Warned):
                                 self._sent_notes.heard(message, self._state)
-                if self._current:
-                    self._state, self._was_current = state, True
+                self._show(received)
+                if received.is_current:
                     self._answered.set()
         _say_farewell(engine)
 
-    def _parse(self, line: bytes) -> Message:
-        try:
-            return parse_message(line)
-        except ValidationError as error:
-            raise JournalError(
-                f"{self._folder}: the engine's process says what this glov does not understand "
-                f"({problem(error.errors()[0]):.200}); use the glov that started it"
-            ) from None
-
-    def _how_to_meet(self, engine: Greeting) -> str:
-        if engine.glov != own_versions()["glov-tui"]:
-            return "use that one"
-        name = run_argument(self._folder)  # a checkout, or an installation that was replaced
-        return (
-            "both have this version, but not the same files: glov was changed since the run "
-            f"started. `glov stop {name}`, then `glov resume {name}` goes on with these"
-        )
-
-    def _apply(self, state: RunState, message: Message) -> RunState:
-        match message:
-            case Greeting():
-                self.engine_pid = message.pid
-                if message.protocol != PROTOCOL_VERSION:
-                    raise JournalError(
-                        f"{self._folder} is driven by glov {message.glov}, which speaks protocol "
-                        f"{message.protocol} and this one {PROTOCOL_VERSION}; "
-                        + self._how_to_meet(message)
-                    )
-            case ControlsChanged():
-                self._controls = message
-                self._current = True
-            case Refused():
-                self._refused = "" if self._current else message.message
-                return state.apply(ev.Warned(message=message.message))
-            case _:
-                return state.apply(message)
-        return state
+    def _show(self, received: Received) -> None:
+        """Have readers see what has come; of the run nothing before it is whole."""
+        self._refused = received.refused
+        self.engine_pid = received.engine_pid or self.engine_pid
+        self._controls = received.controls or self._controls
+        if received.is_current:
+            self._state, self._was_current = received.state, True
 
 
 def _say_farewell(engine: socket.socket) -> None:
