@@ -23,6 +23,7 @@ class KeysInOrder(App[None]):
     """Keeps what is typed until what was typed before it has been obeyed."""
 
     _typed: deque[Event] | None = None  # what waits; None while nothing is being obeyed
+    _field: DOMNode | None = None  # that letters went to since it was last waited for
     _obeying: asyncio.Task[None] | None = None
 
     async def on_event(self, event: Event) -> None:
@@ -36,7 +37,16 @@ class KeysInOrder(App[None]):
             await self._hand_on(event)
 
     async def _hand_on(self, event: Event) -> None:
-        if not isinstance(event, (Key, Paste)) or self._is_text(event):
+        if isinstance(event, Key) and self._is_text(event):
+            self._field = self.focused
+            await super().on_event(event)
+            return
+        if self._field is not None:  # a key of the dialog's is not to overtake its text
+            field, self._field = self._field, None
+            self._typed = deque([event])
+            self._obeying = asyncio.create_task(self._let_in(field), name="letting in")
+            return
+        if not isinstance(event, (Key, Paste)):
             await super().on_event(event)
             return
         target, screens = self.focused or self.screen, len(self.screen_stack)
@@ -44,11 +54,16 @@ class KeysInOrder(App[None]):
         await super().on_event(event)
         self._obeying = asyncio.create_task(self._obey(event, target, screens), name="obeying")
 
-    def _is_text(self, event: Key | Paste) -> bool:
-        """Whether it is one more letter in a field, which moves nothing: no need to wait for it."""
-        if not isinstance(event, Key) or not event.is_printable or self.focused is None:
+    def _is_text(self, event: Key) -> bool:
+        """Whether it is one more letter in a field: only what is no letter waits for it."""
+        if not event.is_printable or self.focused is None:
             return False
         return self.focused.check_consume_key(event.key, event.character)
+
+    async def _let_in(self, field: DOMNode) -> None:
+        """Wait until a field has all letters that went to it, then hand on what came after."""
+        await _has_handled(field)
+        self.call_next(self._next, None)
 
     async def _obey(self, event: Key | Paste, target: DOMNode, screens: int) -> None:
         """Wait until what was handed to ``target`` has had its effect, then hand on the next."""

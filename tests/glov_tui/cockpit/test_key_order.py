@@ -9,7 +9,10 @@ import pytest
 from textual.events import Key, MouseMove, Paste
 from textual.widgets import Input
 
-from engine.run.commands import InjectTemplate, StepOnce
+from engine.config.toml_file import load_config
+from engine.run.commands import Command, InjectTemplate, MakeEdit, StepOnce, WriteNote
+from engine.run.edits import SetOption
+from engine.vlm.families import task_of
 from glov_tui.cockpit.screens.export import ExportScreen
 from glov_tui.cockpit.screens.help import HelpScreen
 from glov_tui.cockpit.screens.inject import InjectScreen
@@ -63,6 +66,42 @@ async def test_a_dialog_is_left_and_another_opened_in_one_read(session: HeldSess
         at_once(app, "question_mark")
         await until(lambda: is_open(app, HelpScreen), "the help")
         assert len(app.screen_stack) == 2
+
+
+PROMPT = task_of(load_config("demo").vlm).system_prompt
+NOTED = WriteNote(text="dim", template="a <category>", author="ada")
+DIMMER = MakeEdit(edit=SetOption(key="proposal.system_prompt", value=f"dim {PROMPT}"))
+COOLER = MakeEdit(edit=SetOption(key="sampling.temperature", value=0.5))
+TO_TEMPERATURE = ["down"] * 5
+
+
+@pytest.mark.parametrize(
+    ("keys", "sent"),
+    [
+        pytest.param(["a", *"dim"], NOTED, id="note"),
+        pytest.param(["e", *"dim "], DIMMER, id="editor"),
+        pytest.param(["o", *TO_TEMPERATURE, "end", "ctrl+u", *"0.5"], COOLER, id="options"),
+    ],
+)
+async def test_what_is_saved_in_the_same_read_is_all_that_was_typed(
+    session: HeldSession, monkeypatch: pytest.MonkeyPatch, keys: list[str], sent: Command
+) -> None:
+    """The key that saves is the dialog's, while letters before it are on their way to a field."""
+    monkeypatch.setenv("GLOV_AUTHOR", "ada")
+    async with cockpit(session) as (_, app):
+        at_once(app, *keys, "ctrl+s")
+        await until(lambda: len(app.screen_stack) > 1, "the dialog")
+        await until(lambda: len(app.screen_stack) == 1, "that it is saved")
+    assert session.sent == [sent]
+
+
+async def test_a_path_that_is_taken_in_the_same_read_is_whole(
+    session: HeldSession, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.txt").write_text("a dim <category>\n")
+    async with cockpit(session) as (_, app):
+        at_once(app, "i", "f3", *str(tmp_path / "mine.txt"), "enter")
+        await until(lambda: holds(app, "a dim <category>"), "what is in the file")
 
 
 async def test_what_is_pasted_between_keys_stays_between_them(session: HeldSession) -> None:
