@@ -15,8 +15,7 @@ from engine.run import events as ev
 from engine.run.log_lines import sentence
 from engine.run.state import RunState
 from engine.storage.following import JournalFollower
-from engine.storage.run_status import RunStatus
-from engine.storage.watched_run import is_at_work
+from engine.storage.run_status import RunStatus, status_now
 
 Axis = Literal["step", "minutes", "images"]
 AXES: tuple[Axis, ...] = get_args(Axis)
@@ -148,12 +147,7 @@ class _CurveMaker:
 
     def _status(self) -> RunStatus:
         """What the run does now: its journal does not know that its engine is gone."""
-        match self._follower.state.status:
-            case "stopped" | "failed" | "finished" as ended:
-                return ended
-            case at_end if is_at_work(self.folder):
-                return "paused" if at_end == "paused" else "running"
-        return "interrupted"
+        return status_now(self._follower.state.status, self.folder)
 
     def _take(self, event: ev.Event, state: RunState) -> None:
         if isinstance(event, ev.RunStarted):

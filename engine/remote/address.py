@@ -29,6 +29,11 @@ _OTHERS = 0o077  # of a mode: what all but the owner may do
 _BACKLOG = 16
 _AGAIN_SECONDS = 0.01
 
+NOT_YET = (FileNotFoundError, ConnectionRefusedError)
+"""Of ``connect``, where an engine has taken its run up and does not listen yet; or has ended."""
+BEGINS_SECONDS = 5.0
+"""For an engine to come from the one to the other: it reads the journal between."""
+
 
 def listen(folder: Path) -> socket.socket:
     """Make the socket of a run, in place of one that a killed process left.

@@ -36,12 +36,13 @@ from engine.run.commands import Command, WriteNote
 from engine.run.state import RunState
 from engine.run.state_facts import ENDED
 from engine.storage.journal import is_driven, read_state
-from engine.storage.lock import read_owner, refusal
+from engine.storage.lock import read_owner, refusal, refusal_from_afar
 from engine.storage.run_folder import LOG, run_argument
 from engine.storage.trust import check_trust
 
 SILENCE_SECONDS = 10.0  # of an engine, until it counts as one that does not answer
 AGAIN_SECONDS = 0.5  # between two tries to connect to an engine that is there
+BEGINS_LOOK_SECONDS = 0.05  # the same, to one that only begins to listen
 FAREWELL_SECONDS = 5.0  # for an engine to let go of a screen
 READ_BYTES = 256 * 1024
 Listener = Callable[[Message, bool], None]
@@ -266,12 +267,15 @@ class RemoteSession:
             raise
 
     def _follow_to_the_end(self) -> None:
+        begins_until = time.monotonic() + address.BEGINS_SECONDS
         while True:
+            begins = False
             try:
                 with contextlib.closing(address.connect(self._folder, SILENCE_SECONDS)) as engine:
                     self._follow(engine)
             except OSError as error:
                 reason = error.strerror or str(error)
+                begins = isinstance(error, address.NOT_YET) and time.monotonic() < begins_until
             else:
                 reason = "the connection was closed"
             if self._closing or (self._was_current and self.state.status in ENDED):
@@ -280,13 +284,15 @@ class RemoteSession:
             if not is_driven(self._folder):
                 self._read_the_end()
                 return
-            if not self._was_current:
+            owner = read_owner(self._folder)
+            if owner is not None and not owner.is_here:
+                raise JournalError(refusal_from_afar(self._folder, owner))
+            if not (self._was_current or begins):
                 raise JournalError(
                     f"{self._folder} is being driven by "
-                    f"{read_owner(self._folder) or 'another process'}, which can't be attached to "
-                    f"from here: {reason}"
+                    f"{owner or 'another process'}, which can't be attached to from here: {reason}"
                 )
-            time.sleep(AGAIN_SECONDS)
+            time.sleep(AGAIN_SECONDS if self._was_current else BEGINS_LOOK_SECONDS)
 
     def _read_the_end(self) -> None:
         """Show how a run ended whose engine is gone: it may have told only the journal.

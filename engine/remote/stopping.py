@@ -14,7 +14,7 @@ from engine.remote import address
 from engine.remote.messages import format_line
 from engine.run.commands import Stop
 from engine.storage.journal import is_driven
-from engine.storage.lock import read_owner
+from engine.storage.lock import read_owner, refusal_from_afar
 from engine.storage.run_folder import run_argument
 from engine.storage.summary import read_summary
 
@@ -41,8 +41,13 @@ def stop_engine(folder: Path, seconds: float = STOP_SECONDS) -> None:
             f"{run_argument(folder)}` goes on"
         )
     owner = read_owner(folder)  # for messages: in somebody else's folder it can be a lie
+    if owner is not None and not owner.is_here:
+        raise JournalError(refusal_from_afar(folder, owner))
     try:
-        with contextlib.closing(address.connect(folder, CONNECT_SECONDS)) as engine:
+        connected = _connected(folder)
+        if connected is None:  # it has ended by itself since
+            return
+        with contextlib.closing(connected) as engine:
             with contextlib.suppress(ConnectionError):  # turned away already, which is heard below
                 engine.sendall(format_line(Stop()))
             engine.setblocking(False)
@@ -61,6 +66,24 @@ def stop_engine(folder: Path, seconds: float = STOP_SECONDS) -> None:
             f"{folder} is being driven by {owner or 'another process'}, which can't be told from "
             f"here: {error.strerror or error}"
         ) from error
+
+
+def _connected(folder: Path) -> socket.socket | None:
+    """The engine of a run, also one that has only just begun; None where it has ended.
+
+    Raises:
+        OSError: if it can't be connected to.
+    """
+    end = time.monotonic() + address.BEGINS_SECONDS
+    while True:
+        try:
+            return address.connect(folder, CONNECT_SECONDS)
+        except address.NOT_YET:
+            if not is_driven(folder):
+                return None
+            if time.monotonic() > end:
+                raise
+        time.sleep(LOOK_SECONDS)
 
 
 def _insist_where_turned_away(engine: socket.socket) -> bool:

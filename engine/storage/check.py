@@ -288,7 +288,10 @@ def _files(folder: Path) -> Iterator[Finding]:
         yield Finding("warning", str(folder), why_denied(error, folder), "")
         return
     for entry in found:
-        finding = _file(entry)
+        try:
+            finding = _file(entry)
+        except FileNotFoundError:  # an engine that ends takes its own away
+            continue
         if finding is not None:
             yield finding
 

@@ -272,8 +272,10 @@ class JournalContent:
     version: int = JOURNAL_VERSION  # of the file; the facts are always those of this one
 
 
-def is_driven(folder: Path) -> bool:
+def is_driven(folder: Path, gone: Owner | None = None) -> bool:
     """Whether a live process has the journal of this run open to append to it.
+
+    One of another host is believed until it gives the run back, unless it is ``gone``.
 
     Raises:
         JournalError: if the journal can't be opened.
@@ -284,7 +286,7 @@ def is_driven(folder: Path) -> bool:
         path = folder / EVENTS
         raise JournalError(f"{path} can't be read: {why_denied(error, path)}") from error
     try:
-        return run_lock.is_taken(folder, file)
+        return run_lock.is_taken(folder, file, gone)
     finally:
         os.close(file)
 

@@ -39,6 +39,11 @@ class Owner:
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}"
 
+    @property
+    def is_here(self) -> bool:
+        """Whether it is a process of this host, which can be asked whether it lives."""
+        return self.host == socket.gethostname()
+
 
 def take(
     folder: Path,
@@ -66,13 +71,8 @@ def take(
     except OSError:
         raise JournalError(refusal(folder, read_owner(folder))) from None
     owner, me = read_owner(folder), Owner(os.getpid(), socket.gethostname())
-    if owner is not None and owner.host != me.host and owner != gone:
-        raise JournalError(
-            f"{folder} was taken up by {owner} and not given back. If it still runs there, stop it "
-            f"first; if it does not, delete {folder / OWNER} and try again"
-        )
-    here = owner is not None and owner.host == me.host
-    if owner is not None and here and not held and owner != me and lives(owner.pid):
+    is_other = owner is not None and owner not in (me, gone)
+    if owner is not None and is_other and (not owner.is_here or (not held and lives(owner.pid))):
         raise JournalError(refusal(folder, owner))
     prepare()
     write_atomic(folder / OWNER, json.dumps({"pid": me.pid, "host": me.host}) + "\n")
@@ -100,6 +100,8 @@ def lock(descriptor: int) -> bool:
 
 def refusal(folder: Path, owner: Owner | None) -> str:
     """Why a run can't be taken up that a live process drives, and what can be done."""
+    if owner is not None and not owner.is_here:
+        return refusal_from_afar(folder, owner)
     driven = f"{folder} is being driven by {owner or 'another process'}"
     if not os.path.lexists(folder / SOCKET):
         return f"{driven}, which can't be attached to: end that one first"
@@ -107,11 +109,27 @@ def refusal(folder: Path, owner: Owner | None) -> str:
     return f"{driven}: `glov attach {name}` shows it, `glov stop {name}` ends it"
 
 
-def is_taken(folder: Path, descriptor: int) -> bool:
-    """Whether a live process drives the run in ``folder``, whose journal is open.
+def refusal_from_afar(folder: Path, owner: Owner) -> str:
+    """Why nothing can be done here to a run that a process of another host drives, and what can."""
+    name = run_argument(folder)
+    return (
+        f"{folder} was taken up by {owner} and not given back. Only there can it be driven: `glov "
+        f"stop {name}` and `glov ctl {name}` in a shell of that host; `glov attach {name}` here "
+        f"follows its journal. If nothing runs there any more, delete {folder / OWNER} and try "
+        "again"
+    )
 
-    Where the file system has no locks, the process that is named as its owner tells.
+
+def is_taken(folder: Path, descriptor: int, gone: Owner | None = None) -> bool:
+    """Whether a live process drives what is in ``folder``, whose journal or lock is open.
+
+    One of another host is believed until it gives it back, unless it is ``gone``: not every file
+    system shows its lock here. Where the file system has no locks, the process that is named as
+    the owner tells.
     """
+    owner = read_owner(folder)
+    if owner is not None and not owner.is_here and owner != gone:
+        return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError as error:
@@ -123,7 +141,7 @@ def is_taken(folder: Path, descriptor: int) -> bool:
 def owner_lives(folder: Path) -> bool:
     """Whether the process of this host that is named as a run's owner is alive."""
     owner = read_owner(folder)
-    return owner is not None and owner.host == socket.gethostname() and lives(owner.pid)
+    return owner is not None and owner.is_here and lives(owner.pid)
 
 
 def give_back(folder: Path) -> None:

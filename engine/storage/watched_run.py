@@ -7,7 +7,6 @@ time of its journal are looked at, and its summary is read once.
 from __future__ import annotations
 
 import os
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +36,7 @@ class SeenRun:
     @property
     def is_here(self) -> bool:
         """Whether the process that drives it is on this host, so that it can be attached to."""
-        return self.owner is not None and self.owner.host == socket.gethostname()
+        return self.owner is not None and self.owner.is_here
 
 
 GONE = SeenRun(is_there=False)
@@ -126,15 +125,6 @@ class WatchedRun:
         return SeenRun(status, owner=owner, summary=summary, problem=summary.problem)
 
 
-def is_at_work(folder: Path) -> bool:
-    """Whether the process that drives a run is alive; of another host it is believed.
-
-    Raises:
-        JournalError: if the journal can't be opened.
-    """
-    return _lives(folder, read_owner(folder), False)
-
-
 def _mark(journal: os.stat_result) -> tuple[int, int, int]:
     """What tells that a journal was written since."""
     return journal.st_ino, journal.st_size, journal.st_mtime_ns
@@ -145,12 +135,8 @@ def _damaged(problem: str) -> SeenRun:
 
 
 def _lives(folder: Path, owner: Owner | None, is_known: bool) -> bool:
-    """Whether the process that drives a run is alive; of another host it is believed.
+    """Whether a process drives a run: see ``is_driven``.
 
     A run that was at rest and names nobody is at rest: its lock is not looked at again.
     """
-    if owner is None:
-        return not is_known and is_driven(folder)
-    if owner.host != socket.gethostname():
-        return True
-    return owner.pid == os.getpid() or is_driven(folder)
+    return not (owner is None and is_known) and is_driven(folder)

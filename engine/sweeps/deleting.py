@@ -9,7 +9,6 @@ import contextlib
 import errno
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,14 +152,10 @@ def _check_may_be_deleted(folder: Path) -> None:
                 f"`glov stop {run_argument(sweep)}` ends it"
             )
     for run in (folder, *_runs_in(folder)):
-        owner = read_owner(run)
-        far = owner is not None and owner.host != socket.gethostname()
-        if far and holds_run(run):
-            raise JournalError(
-                f"{run} was taken up by {owner} and not given back. If nothing runs there, delete "
-                f"{run / OWNER} and try again"
-            )
         if holds_run(run) and is_driven(run):
+            owner = read_owner(run)
+            if owner is not None and not owner.is_here:
+                raise JournalError(lock.refusal_from_afar(run, owner))
             raise JournalError(
                 f"{run} is being driven by {owner or 'another process'}: `glov stop {name}` ends it"
             )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -66,21 +65,20 @@ def driving(folder: Path, stop: Callable[[str | None], None]) -> Iterator[None]:
 
 def _refuse_where_driven(folder: Path) -> None:
     owner = lock.read_owner(folder)
-    if owner is not None and owner.host == socket.gethostname() and is_driven(folder):
+    if owner is not None and is_driven(folder):
         name = run_argument(folder)
+        else_delete = "" if owner.is_here else f". If it is dead there, delete {folder / OWNER}"
         raise JournalError(
             f"{folder}: {owner} is at work on this sweep: `glov attach {name}` shows it, `glov "
-            f"stop {name}` ends it"
+            f"stop {name}` ends it{else_delete}"
         )
 
 
 def is_driven(folder: Path) -> bool:
     """Whether a process drives the sweep; of another host it is believed until it says else."""
     owner = lock.read_owner(folder)
-    if owner is None:
-        return False
-    if owner.host != socket.gethostname():
-        return True
+    if owner is None or not owner.is_here:
+        return owner is not None
     try:
         descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

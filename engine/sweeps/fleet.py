@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +39,7 @@ class TrialRow:
     @property
     def is_here(self) -> bool:
         """Whether the process that drives it is on this host, so that it can be attached to."""
-        return self.owner is not None and self.owner.host == socket.gethostname()
+        return self.owner is not None and self.owner.is_here
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def run_trial(trial: Trial) -> TrialEnd:
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
         threads.prepare()
         with _told() as told, _printing_to(trial.job.folder):
-            _wait_until_free(trial.job.folder)
+            _wait_until_free(trial.job.folder, trial.gone)
             session = open_job(trial.job, None, _kept, trial.gone)
             told.session = session
             with attachable(session):
@@ -132,10 +132,10 @@ def _check_shared(trial: Trial) -> None:
         )
 
 
-def _wait_until_free(folder: Path) -> None:
+def _wait_until_free(folder: Path, gone: Owner | None) -> None:
     """Wait for a process that is about to end to let go of the run; what is held is refused."""
     end = time.monotonic() + HELD_SECONDS
-    while is_begun(folder) and is_driven(folder) and time.monotonic() < end:
+    while is_begun(folder) and is_driven(folder, gone) and time.monotonic() < end:
         time.sleep(POLL_SECONDS)
 
 

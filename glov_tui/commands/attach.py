@@ -7,7 +7,10 @@ from pathlib import Path
 
 from engine.common.errors import JournalError, UserError
 from engine.remote.client import RemoteSession
+from engine.session.following import FollowedSession
+from engine.session.replay import ReplaySession
 from engine.storage.journal import is_driven
+from engine.storage.lock import read_owner
 from engine.storage.run_folder import run_argument
 from engine.sweeps.sweep import find_run_or_sweep, is_sweep
 from glov_tui.commands.driving import has_terminal
@@ -15,6 +18,7 @@ from glov_tui.commands.on_screen import (
     drive_in_browser,
     drive_on_screen,
     is_in_browser,
+    replay_on_screen,
 )
 from glov_tui.commands.showing import screen_name
 
@@ -22,7 +26,8 @@ from glov_tui.commands.showing import screen_name
 def attach_screen(run: str, low_bandwidth: bool) -> int:
     """Show a run, or a sweep with all of its runs; returns the exit code.
 
-    A page of a browser (`glov serve`) shows one that has ended as well.
+    One that a process of another host drives is followed by its journal. A page of a browser
+    (`glov serve`) shows one that has ended as well.
 
     Raises:
         UserError: if there is none of this name or no engine is at work on the run, or there is no
@@ -40,10 +45,22 @@ def attach_screen(run: str, low_bandwidth: bool) -> int:
         from glov_tui.commands.fleet import attach_fleet
 
         return attach_fleet(folder, low_bandwidth)
+    if (followed := _followed(folder)) is not None:
+        return replay_on_screen(followed, low_bandwidth)
     return drive_on_screen(RemoteSession.attach(folder, screen_name()), low_bandwidth)
 
 
-def _session_of_page(folder: Path, name: str) -> RemoteSession:
+def _followed(folder: Path) -> ReplaySession | None:
+    """A run that a process of another host drives: no socket reaches there, its journal does."""
+    owner = read_owner(folder)
+    if owner is None or owner.is_here:
+        return None
+    return FollowedSession.open(folder)
+
+
+def _session_of_page(folder: Path, name: str) -> RemoteSession | ReplaySession:
+    if (followed := _followed(folder)) is not None:
+        return followed
     if is_driven(folder):
         try:
             return RemoteSession.attach(folder, name)

@@ -102,7 +102,7 @@ def drive_on_screen(session: Session, low_bandwidth: bool = False) -> int:
     return EXIT_FAILED if crashed else code
 
 
-def drive_in_browser(session: RemoteSession, low_bandwidth: bool = False) -> int:
+def drive_in_browser(session: RemoteSession | ReplaySession, low_bandwidth: bool = False) -> int:
     """Show a session in a page of a browser, whose server is at the other end of two pipes.
 
     What is said after it goes to standard error, for the page. Returns the exit code.
@@ -121,8 +121,10 @@ def drive_in_browser(session: RemoteSession, low_bandwidth: bool = False) -> int
     if app.return_code:
         say("glov: the cockpit crashed")
         return EXIT_FAILED
-    status = "interrupted" if session.interrupted else session.state.status
-    if session.ended or status in ENDED:
+    remote = session if isinstance(session, RemoteSession) else None
+    is_cut_off = remote is not None and remote.interrupted
+    status = "interrupted" if is_cut_off else session.state.status
+    if (remote is not None and remote.ended) or status in ENDED:
         say(f"The run is {status}.")
     elif app.is_leaving:
         say("The run was told to stop, and does so at its next safe point.")

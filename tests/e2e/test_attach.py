@@ -12,6 +12,7 @@ from engine.remote.client import RemoteSession
 from engine.run import events as ev
 from engine.run.commands import Pause
 from engine.storage.journal import is_driven, read_journal
+from engine.storage.lock import OWNER
 from engine.storage.run_folder import EVENTS, LOG, PREDICTIONS, SOCKET
 from tests.support.command import attach, called, demo, glov
 from tests.support.patience import wait_until
@@ -184,3 +185,14 @@ def test_a_run_that_can_not_be_written_is_refused_without_a_traceback(run_folder
         assert terminal.wait_exit() == 2
         said = terminal.text.replace("\n", "")
         assert "log.txt can't be written: Is a directory" in said and "Traceback" not in said
+
+
+def test_a_run_of_another_host_is_followed_by_its_journal(run_folder: Path) -> None:
+    write_run(run_folder, curve=(40, 60), finished=False)
+    (run_folder / OWNER).write_text(json.dumps({"pid": 7, "host": "elsewhere"}))
+    before = {path.name for path in run_folder.iterdir()}
+    with attach(run_folder, columns=80, rows=24) as terminal:
+        terminal.wait_for("following", "step 2/2")
+        terminal.press("q")
+        assert terminal.wait_exit() == 0
+    assert {path.name for path in run_folder.iterdir()} == before

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,10 +27,14 @@ from engine.remote.messages import (
     Greeting,
     format_line,
 )
+from engine.remote.server import ControlServer
+from engine.remote.stopping import stop_engine
 from engine.run import events as ev
 from engine.run.commands import InjectTemplate, Pause, Resume
 from engine.run.state import RunState
+from engine.session.local import LocalSession
 from engine.storage.journal import Journal, read_state
+from engine.storage.lock import OWNER
 from engine.storage.run_folder import EVENTS, LOG, SOCKET
 from tests.support.patience import CEILING_SECONDS, wait_until
 from tests.support.screens import At, plain, served
@@ -115,7 +121,75 @@ def test_no_run(tmp_path: Path) -> None:
     assert "can't be read" in refusal(tmp_path)
 
 
-def test_a_run_that_is_driven_without_a_socket(folder: Path) -> None:
+def test_a_run_of_another_host_is_left_to_it_with_what_to_do(folder: Path, facts: bytes) -> None:
+    """Its lock is not seen here, as on many shared file systems, nor does its socket lead there."""
+    (folder / OWNER).write_text(json.dumps({"pid": 7, "host": "elsewhere"}))
+    said = refusal(folder)
+    assert "process 7 on elsewhere" in said and f"`glov stop {folder}`" in said
+    assert f"`glov attach {folder}` here" in said and f"delete {folder / OWNER}" in said
+    for refused in (stop_engine, lambda path: RemoteSession.of_new_engine(path, "screen")):
+        with pytest.raises(JournalError) as found:
+            refused(folder)
+        assert str(found.value) == said
+    assert (folder / EVENTS).read_bytes() == facts
+
+
+@contextlib.contextmanager
+def at_a_failed_connection(
+    monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]
+) -> Iterator[None]:
+    """``act`` is called once, when somebody has found no socket."""
+    connect, acted = address.connect, []
+
+    def connected(folder: Path, seconds: float) -> socket.socket:
+        try:
+            return connect(folder, seconds)
+        except FileNotFoundError:
+            if not acted:
+                acted.append(act())
+            raise
+
+    with monkeypatch.context() as patched:
+        patched.setattr(address, "connect", connected)
+        yield
+    assert acted
+
+
+def test_an_engine_that_has_only_just_begun_is_waited_for(
+    folder: Path, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has taken the run up, and reads its journal before it listens."""
+    session = LocalSession.resume(folder, kept=kept)
+    with contextlib.ExitStack() as stack:
+
+        def listens() -> None:
+            stack.enter_context(ControlServer(session))
+
+        with at_a_failed_connection(monkeypatch, listens):
+            RemoteSession.attach(folder, "screen").close()
+    with contextlib.ExitStack() as stack:
+
+        def begins() -> None:
+            stack.enter_context(ControlServer(session))
+            session.start()
+
+        with at_a_failed_connection(monkeypatch, begins):
+            stop_engine(folder)
+    assert read_state(folder).status == "stopped"
+
+
+def test_a_run_that_ends_while_it_is_told_to_stop_has_ended(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(folder)
+    with at_a_failed_connection(monkeypatch, journal.close):
+        stop_engine(folder)
+
+
+def test_a_run_that_is_driven_without_a_socket(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(address, "BEGINS_SECONDS", 0.1)
     journal = Journal(folder)
     said = refusal(folder)
     assert f"{folder} is being driven by process {os.getpid()} on" in said

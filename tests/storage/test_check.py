@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from engine.run import events as ev
 from engine.session.local import LocalSession
 from engine.storage.check import RunCheck, check_run
 from engine.storage.journal import Journal, read_state
+from engine.storage.lock import OWNER
 from engine.storage.run_folder import CONFIG, EVENTS, LOG, SUMMARY
 from engine.storage.run_record import read_record
 from engine.storage.summary import read_summary
@@ -44,6 +45,23 @@ def test_a_run_that_is_as_it_was_written_is_sound(run: Path) -> None:
     assert found.state == read_state(run)
     assert found.facts == len((run / EVENTS).read_bytes().splitlines())
     assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+
+
+def test_a_file_that_goes_while_it_is_looked_at_is_no_finding(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run / OWNER).write_text("{}")
+    scandir = os.scandir
+
+    def scanned(folder: Path) -> Iterable[os.DirEntry[str]]:
+        if folder != run:
+            return scandir(folder)
+        found = list(scandir(folder))
+        (run / OWNER).unlink(missing_ok=True)  # as an engine that ends does
+        return found
+
+    monkeypatch.setattr(os, "scandir", scanned)
+    assert check_run(run).sound
 
 
 def flipped(path: Path) -> None:

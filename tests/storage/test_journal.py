@@ -20,10 +20,12 @@ from engine.common.errors import JournalError, UserError
 from engine.config import RunConfig
 from engine.config.toml_file import load_config
 from engine.run import events as ev
-from engine.storage.journal import Journal, fold_journal, read_journal
+from engine.storage.journal import Journal, fold_journal, is_driven, read_journal
 from engine.storage.journal_lines import unsealed
 from engine.storage.lock import OWNER, Owner
 from engine.storage.run_folder import EVENTS, find_run
+from engine.storage.run_status import status_now
+from engine.storage.watched_run import WatchedRun
 from tests.support.sealing import resealed
 
 CONFIG = RunConfig.model_validate({"data": {"path": "/images"}})
@@ -259,8 +261,18 @@ def test_an_owner_on_another_host_is_refused_with_what_to_do(tmp_path: Path) -> 
     (folder / OWNER).write_text('{"pid": 7, "host": "elsewhere"}')
     with pytest.raises(JournalError, match=r"process 7 on elsewhere .*delete .*owner\.json"):
         Journal(folder)
+    assert is_driven(folder) and not is_driven(folder, gone=Owner(7, "elsewhere"))
+    assert status_now("running", folder) == "running"  # its lock is not seen on every file system
     (folder / OWNER).unlink()
     Journal(folder).close()
+
+
+def test_a_process_that_died_is_not_one_that_has_its_number_now(tmp_path: Path) -> None:
+    """As in containers, whose first process is always number 1."""
+    folder = written(tmp_path / "run")
+    (folder / OWNER).write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+    assert not is_driven(folder)
+    assert WatchedRun(folder).look().status == "interrupted"
 
 
 @pytest.mark.parametrize("damaged", [b"", b"{", b"[]", b'{"pid": -1, "host": "a"}', b"\xff"])

@@ -18,6 +18,7 @@ import pytest
 from engine.common.errors import UserError
 from engine.common.kept import Kept
 from engine.prompts.template import normalise
+from engine.remote import address
 from engine.remote.client import RemoteSession
 from engine.remote.driver import Driver, NotDone
 from engine.remote.messages import TakeControls
@@ -613,9 +614,13 @@ def test_a_script_that_says_no_name_is_not_taken_for_a_person(session, script) -
 
 
 def test_a_run_whose_engine_can_not_be_asked_has_a_status(
-    session: LocalSession, script: Script, capsys: pytest.CaptureFixture[str]
+    session: LocalSession,
+    script: Script,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As another user's, whose journal may be read."""
+    monkeypatch.setattr(address, "BEGINS_SECONDS", 0.1)
     script(Action.PAUSE)
     (session.folder / SOCKET).unlink()
     code = control(str(session.folder), Action.STATUS, (), ASKING)
