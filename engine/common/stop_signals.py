@@ -16,7 +16,7 @@ ENGINE_THREAD = "glov-engine"  # name of the thread that may be in native code w
 
 
 @contextmanager
-def stop_on_signal(stop: Callable[[], None]) -> Iterator[None]:
+def stop_on_signal(stop: Callable[[], object]) -> Iterator[None]:
     """Call ``stop`` at the first ctrl+c or SIGTERM; a second one ends the process."""
 
     def handle(number: int, frame: FrameType | None) -> None:

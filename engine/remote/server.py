@@ -240,7 +240,9 @@ class ControlServer:
 
     def _command(self, number: int, command: Command) -> None:
         if self._controls.holder == number:
-            self._session.send(command)
+            if not self._session.send(command):
+                why = f"{command.kind}: not done, as the run has just ended"
+                self._connections[number].refuse(why)
         else:
             holder = self._controls.name(self._controls.holder)
             self._connections[number].refuse(f"{command.kind}: {holder} has the controls")

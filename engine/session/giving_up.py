@@ -46,11 +46,9 @@ class Load:
         """Whether the run was told to stop."""
         return self._stop_asked is not None
 
-    def give_up(self) -> bool:
-        """Give the load up if it is time to; called with the lock. True if that was done now."""
+    @property
+    def is_to_be_given_up(self) -> bool:
+        """Whether it is time to, and that was not done before; looked at with the lock."""
         asked = self._stop_asked
         due = asked is not None and time.monotonic() - asked >= PATIENCE_SECONDS
-        if self.given_up or not self._under_way or not due:
-            return False
-        self.given_up = True
-        return True
+        return due and self._under_way and not self.given_up

@@ -29,8 +29,8 @@ class Session(Protocol):
         """Start the engine if it was not started; returns at once."""
         ...
 
-    def send(self, command: Command) -> None:
-        """Queue a command; returns at once."""
+    def send(self, command: Command) -> bool | None:
+        """Queue a command; returns at once, and False where it is known to be too late."""
         ...
 
     def wait(self, seconds: float | None = None) -> bool:

@@ -166,11 +166,11 @@ class LocalSession:
         if self._thread.ident is None:
             self._thread.start()
 
-    def send(self, command: Command) -> None:
-        """Queue a command; it is obeyed at the next safe point."""
+    def send(self, command: Command) -> bool:
+        """Queue a command; it is obeyed at the next safe point. False where the run has ended."""
         if isinstance(command, Stop):
             self._load_watch.ask_to_stop()
-        self._obeyer.put(command)
+        return self._obeyer.put(command)
 
     def report(self, message: str) -> None:
         """Journal a warning at the next safe point; from any thread."""
@@ -207,7 +207,9 @@ class LocalSession:
 
     def _give_up_loading(self) -> None:
         with self._load_watch.lock:
-            if self._load_watch.give_up():
+            if self._load_watch.is_to_be_given_up:
+                self._obeyer.end()
+                self._load_watch.given_up = True
                 self._publisher.end(ev.RunStopped(step=self.state.steps_done))
 
     # -- on the engine thread ----------------------------------------------------------------
@@ -230,6 +232,7 @@ class LocalSession:
             gauges.stop()
             with self._load_watch.lock:
                 if not self._load_watch.given_up:  # who gave up on it has said how the run ended
+                    self._obeyer.end()
                     self._publisher.end(end)
 
     def _is_finished(self) -> bool:
@@ -260,7 +263,6 @@ class LocalSession:
         while not self._is_finished():
             self._wait_for_a_template()
             self._drive(search.finish(self.state))
-        self._obeyer.refuse_what_is_late()
 
     def _wait_for_a_template(self) -> None:
         """Pause where every template is banned, as there is none to measure at the end.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import queue
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -54,6 +55,18 @@ class _Report:
     message: str
 
 
+_JOURNALED = (
+    MakeEdit,
+    UndoEdit,
+    InjectTemplate,
+    MeasureTest,
+    CallOffTests,
+    WriteNote,
+    _Report,
+)
+"""What leads to a fact, and needs no models for it."""
+
+
 class Obeyer:
     """The queue of commands, and whether the engine is held. ``put`` is for any thread."""
 
@@ -66,10 +79,15 @@ class Obeyer:
         self._told = False  # a pause was asked for and is not announced yet
         self._commands: queue.SimpleQueue[Command | _Report] = queue.SimpleQueue()
         self._deferred: collections.deque[Command | _Report] = collections.deque()
+        self._ending = threading.RLock()  # a signal's handler may put a command too
+        self._ended = False
 
-    def put(self, command: Command) -> None:
-        """Queue a command; it is obeyed at the next safe point."""
-        self._commands.put(command)
+    def put(self, command: Command) -> bool:
+        """Queue a command; it is obeyed at the next safe point. False where none comes any more."""
+        with self._ending:
+            if not self._ended:
+                self._commands.put(command)
+            return not self._ended
 
     def report(self, message: str) -> None:
         """Have a warning journaled at the next safe point."""
@@ -149,11 +167,26 @@ class Obeyer:
                 raise Interrupted
             self._do(command)
 
-    def refuse_what_is_late(self) -> None:
-        """Say of what was asked for in the run's last moment that it is not done."""
-        while (command := self._next_command(wait=False)) is not None:
-            if isinstance(command, MakeEdit | InjectTemplate | MeasureTest | WriteNote | _Report):
-                self._do(command)
+    def end(self) -> None:
+        """Journal what was asked for in the engine's last moment, so that none of it is lost.
+
+        It counts where the run goes on, or is refused with the reason where it is finished. What
+        comes later is refused by ``put``. Whoever calls this is the only one with a say in the run.
+        """
+        while True:
+            command = self._next_command(wait=False)
+            if command is None:
+                with self._ending:
+                    self._ended = self._commands.empty()
+                if self._ended:
+                    return
+            elif isinstance(command, _JOURNALED):
+                try:
+                    self._do(command)
+                except JournalError:  # nothing more of it can be kept, which ends the run
+                    continue
+                except Exception as error:
+                    append_traceback(self._publisher.folder / LOG, error)
 
     def score_waiting(self) -> None:
         """Score a person's templates that wait, as soon as the models and the seed's score are

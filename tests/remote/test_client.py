@@ -20,6 +20,7 @@ from engine.common.versions import own_versions
 from engine.remote import address, client
 from engine.remote.client import RemoteSession
 from engine.remote.controls import Controls
+from engine.remote.driver import Driver, NotDone
 from engine.remote.messages import (
     LONGEST_LINE,
     PROTOCOL_VERSION,
@@ -30,7 +31,7 @@ from engine.remote.messages import (
 from engine.remote.server import ControlServer
 from engine.remote.stopping import stop_engine
 from engine.run import events as ev
-from engine.run.commands import InjectTemplate, Pause, Resume
+from engine.run.commands import InjectTemplate, Pause, Resume, Stop
 from engine.run.state import RunState
 from engine.session.local import LocalSession
 from engine.storage.journal import Journal, read_state
@@ -176,6 +177,17 @@ def test_an_engine_that_has_only_just_begun_is_waited_for(
         with at_a_failed_connection(monkeypatch, begins):
             stop_engine(folder)
     assert read_state(folder).status == "stopped"
+
+
+def test_what_comes_after_the_engines_end_is_said_not_to_be_done(folder: Path, kept: Kept) -> None:
+    """Between the end and the closing of the socket a person's screen still takes what is typed."""
+    session = LocalSession.resume(folder, kept=kept)
+    with ControlServer(session), Driver(folder, "a script", seconds=CEILING_SECONDS) as driver:
+        session.send(Stop())
+        session.start()
+        assert session.wait(CEILING_SECONDS)
+        with pytest.raises(NotDone, match="pause: not done, as the run has just ended"):
+            driver.do(Pause())
 
 
 def test_a_run_that_ends_while_it_is_told_to_stop_has_ended(

@@ -16,7 +16,8 @@ import pytest
 from engine.common.kept import Kept
 from engine.remote.process import start_engine
 from engine.remote.stopping import stop_engine
-from engine.run.commands import Stop
+from engine.run.commands import InjectTemplate, MakeEdit, Pause, Stop, WriteNote
+from engine.run.edits import SetOption
 from engine.search.meta_prompt import BUILT_IN
 from engine.session.local import LocalSession
 from engine.storage.journal import Journal, is_driven, read_journal, read_state
@@ -66,6 +67,32 @@ def test_a_load_is_given_up_and_has_no_say_any_more(
     monkeypatch.undo()
     drive(LocalSession.resume(run_folder, kept=kept))
     assert outcome(run_folder) == outcome(undisturbed)
+
+
+@pytest.mark.parametrize("ends", ["stopped", "failed"])
+def test_what_was_asked_for_while_models_loaded_counts_when_the_run_goes_on(
+    run_folder: Path, stuck: Stuck, kept: Kept, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    session = LocalSession.create(demo(), run_folder, kept=kept)
+    session.start()
+    assert stuck.begun.wait(CEILING_SECONDS)
+    session.send(MakeEdit(edit=SetOption(key="steering.alpha", value=0.125), author="me"))
+    session.send(InjectTemplate(text="a drawing of a <category>", author="me"))
+    session.send(WriteNote(text="what for"))
+    if ends == "stopped":
+        session.send(Stop())
+    else:
+        stuck.let_go.set()
+    assert session.wait(CEILING_SECONDS) and session.state.status == ends
+    left = read_state(run_folder)
+    assert [note.text for note in left.notes] == ["what for"] and len(left.pending) == 1
+    assert [waiting.template for waiting in left.waiting] == ["a drawing of a <category>"]
+    assert not session.send(Pause())
+    monkeypatch.undo()
+    drive(LocalSession.resume(run_folder, kept=kept))
+    state = read_state(run_folder)
+    assert state.config is not None and state.config.steering.alpha == 0.125
+    assert state.find("a drawing of a <category>") is not None
 
 
 def test_a_load_is_waited_for_where_nobody_said_stop(run_folder: Path, stuck: Stuck) -> None:
