@@ -19,7 +19,9 @@ from textual.app import ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.containers import Container, Horizontal
 from textual.events import ScreenResume
+from textual.reactive import Reactive
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Static
 
 from engine.run.edits import SetOption
@@ -64,6 +66,8 @@ _NOTHING = object()  # a fingerprint that no state has
 class CockpitScreen(Screen[None]):
     """The screen of the panes. What it is composed of is styled once before the first paint."""
 
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    """Widgets show by themselves whether they have it: Textual draws the whole screen again."""
     _shown_before = False
 
     def on_screen_resume(self, event: ScreenResume) -> None:

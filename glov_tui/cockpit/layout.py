@@ -79,9 +79,10 @@ class PaneLayout(AttachedActions):
     def _set_layout(self) -> None:
         width, height = self._cells
         screen = self.screen_stack[0]
-        screen.set_class(width < MIN_WIDTH or height < MIN_HEIGHT, "-too-small")
-        for name in ("single", "small", "wide", "medium"):
-            screen.set_class(name == self._layout_name, f"-{name}")
+        names = ("single", "small", "wide", "medium")
+        classes = {f"-{name}": name == self._layout_name for name in names}
+        classes["-too-small"] = width < MIN_WIDTH or height < MIN_HEIGHT
+        screen.update_classes(classes)  # in one: for each all there is would be styled anew
         for box in screen.query("#panes"):  # none before the first layout
             order = self._order()
             if [child.id for child in box.children] != list(order):

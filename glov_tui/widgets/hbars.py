@@ -12,16 +12,16 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
-from textual.widget import Widget
 
 from glov_tui.widgets.bars import Bar, draw_bars, keep_visible
 from glov_tui.widgets.cells import Grid
+from glov_tui.widgets.component_styles import KeepsComponentStyles
 from glov_tui.widgets.ticks import stable_scale
 
 __all__ = ["Bar", "HBars"]
 
 
-class HBars(Widget, can_focus=True):
+class HBars(KeepsComponentStyles, can_focus=True):
     """Horizontal bars, one a row, with marked rows, previous values and scrolling.
 
     Data come through ``set_bars``. Up, down, page up, page down, home and end move a cursor while

@@ -11,9 +11,9 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from glov_tui.widgets.cells import Grid, text_width
+from glov_tui.widgets.component_styles import KeepsComponentStyles
 
 OPACITIES = (0, 9, 18, 29, 42, 59, 92)
 """Of the colour of heat on the background, in percent, one for each shade."""
@@ -37,7 +37,7 @@ class HeatCell:
     marked: bool = False
 
 
-class HeatTable(Widget, can_focus=True):
+class HeatTable(KeepsComponentStyles, can_focus=True):
     """Rows and columns of shaded cells; the cursor is moved by arrow keys or a click.
 
     A shade is a background colour and a character before the text, so that it is read without
@@ -205,11 +205,11 @@ class HeatTable(Widget, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """One row."""
         if self._grid is None or y >= self._grid.height:
-            return Strip.blank(self.size.width, self.rich_style)
+            return Strip.blank(self.size.width, self.visual_style.rich_style)
         return self._grid.strip(y, self._style)
 
     def _style(self, names: str) -> Style:
-        style = self.rich_style
+        style = self.visual_style.rich_style
         for name in names.split():
             if name == "cursor" and not self.has_focus:
                 name = "cursor-away"

@@ -6,7 +6,7 @@ Textual's footer has a widget for each key, and its toasts lie on the panes.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from rich.cells import cell_len
 from textual.binding import Binding
@@ -58,20 +58,21 @@ class KeyBar(Static):
     def _changed(self, screen: Screen[object]) -> None:
         found: dict[str, tuple[str, str, str]] = {}
         shown: set[str] = set()  # what a key does first is what it does
-        for binding, enabled in self._in_order():
+        bindings = self._in_order()
+        for binding, enabled in bindings:
             if not (binding.show and enabled) or binding.action in found:
                 continue
             key = self.app.get_key_display(binding)
             if key not in shown:
                 found[binding.action] = (key, binding.description, binding.key)
                 shown.add(key)
-        helping = (key for key, enabled in self._in_order() if enabled and key.action in HELPING)
+        helping = (key for key, enabled in bindings if enabled and key.action in HELPING)
         self._help = next((f" ({self.app.get_key_display(key)})" for key in helping), "")
         if list(found.values()) != self._keys:
             self._keys = list(found.values())
             self._draw()
 
-    def _in_order(self) -> Iterable[tuple[Binding, bool]]:
+    def _in_order(self) -> Sequence[tuple[Binding, bool]]:
         """The bindings that are active; those that a person gave other keys to are where they were.
 
         Textual has them last, where there may be no room.

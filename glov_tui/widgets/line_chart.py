@@ -12,16 +12,16 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
-from textual.widget import Widget
 
 from glov_tui.widgets.chart import Chart, Mark, draw_chart
+from glov_tui.widgets.component_styles import KeepsComponentStyles
 from glov_tui.widgets.legend import Options, Series, bounds, x_values
 from glov_tui.widgets.ticks import PERCENT, NumberFormat, stable_range
 
 __all__ = ["LineChart", "Mark", "NumberFormat", "Options", "Series"]
 
 
-class LineChart(Widget, can_focus=True):
+class LineChart(KeepsComponentStyles, can_focus=True):
     """A line chart in braille, or in ASCII, that costs a slow line only the cells that changed.
 
     Data come through ``set_data``. Left and right move a cursor whose values the legend shows,

@@ -27,14 +27,17 @@ class RowTable(SpanView):
     templates, and the ranking changes several times a second.
     """
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"rows--cursor", "rows--header", "rows--bar"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *("rows--cursor", "rows--cursor-away"),
+        *("rows--header", "rows--bar"),
+    }
     DEFAULT_CSS = """
     RowTable {
         height: 1fr;
         .rows--header { text-style: bold; }
         .rows--bar { color: $accent; text-style: bold; }
-        .rows--cursor { background: $foreground 12%; }
-        &:focus .rows--cursor { background: $accent 30%; text-style: bold; }
+        .rows--cursor { background: $accent 30%; text-style: bold; }
+        .rows--cursor-away { background: $foreground 12%; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -183,12 +186,13 @@ class RowTable(SpanView):
         if y == 1 and not self._keys and self._empty:
             return self.strip(cut(((" ", ""), (self._empty, "dim")), width), width)
         if y - 1 >= len(rows):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self.visual_style.rich_style)
         index = rows[y - 1]
         selected = index == self._cursor
         bar = Segment(self._bar if selected else " ", self.get_component_rich_style("rows--bar"))
         line = cut(self._build(index), self.line_width)
-        over = self.get_component_rich_style("rows--cursor") if selected else None
+        cursor = "rows--cursor" if self.has_focus else "rows--cursor-away"
+        over = self.get_component_rich_style(cursor) if selected else None
         return Strip.join([Strip([bar], 1), self.strip(line, width - 1, over)])
 
     def on_resize(self) -> None:

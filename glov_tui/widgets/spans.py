@@ -10,6 +10,8 @@ from rich.style import Style
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from glov_tui.widgets.component_styles import KeepsComponentStyles
+
 Span = tuple[str, str]
 """A piece of text and the name of its style: ``""``, dim, strong, good, bad, note, mark, struck,
 found, here; or the colours of a cell of a picture: ``#102030 #405060``, the text's and the
@@ -19,7 +21,7 @@ Line = tuple[Span, ...]
 """A line of spans. Their text must be harmless already: it goes to the terminal as it is."""
 
 
-class SpanView(ScrollView, can_focus=True):
+class SpanView(ScrollView, KeepsComponentStyles, can_focus=True):
     """Resolves the styles of spans in the colours of the theme."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -55,7 +57,7 @@ class SpanView(ScrollView, can_focus=True):
 
     def strip(self, line: Line, width: int, over: Style | None = None) -> Strip:
         """A line as exactly ``width`` cells; ``over`` is laid over all of it."""
-        base = self.rich_style
+        base = self.visual_style.rich_style  # cached, as rich_style is not
         segments = []
         for text, style in line:
             segments.append(Segment(text, self._style(style) if style else base))
