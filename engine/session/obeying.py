@@ -48,6 +48,10 @@ if TYPE_CHECKING:
     from engine.search.strategy import Search
 
 
+_MOVES_ON = (Stop, Resume, StepOnce, RunExperiment)
+"""What ends a test or an experiment that is under way."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Report:
     """A warning of another thread."""
@@ -154,15 +158,8 @@ class Obeyer:
 
     def _look_in_a_pause(self) -> None:
         """Do what is asked meanwhile; what moves the run on comes first."""
-        while True:
-            try:
-                command = self._commands.get(block=False)
-            except queue.Empty:
-                if not self._has_to_score:
-                    return
-                self._score_next()
-                continue
-            if isinstance(command, Stop | Resume | StepOnce | RunExperiment):
+        while (command := self._asked_meanwhile()) is not None:
+            if isinstance(command, _MOVES_ON):
                 self._deferred.append(command)
                 raise Interrupted
             self._do(command)
@@ -233,6 +230,18 @@ class Obeyer:
             return self._commands.get(block=wait)
         except queue.Empty:
             return None
+
+    def _asked_meanwhile(self) -> Command | _Report | None:
+        """What was asked while something else is done; None once a person's templates are scored,
+        too.
+        """
+        while True:
+            try:
+                return self._commands.get(block=False)
+            except queue.Empty:
+                if not self._has_to_score:
+                    return None
+            self._score_next()
 
     def _do(self, command: Command | _Report) -> None:
         match command:
@@ -351,20 +360,14 @@ class Obeyer:
 
     def _experiment_ended(self) -> bool:
         """Look at what was asked meanwhile; whatever moves the run on ends the experiment."""
-        while True:
-            try:
-                command = self._commands.get(block=False)
-            except queue.Empty:
-                if not self._has_to_score:
-                    return False
-                self._score_next()
-                continue
+        while (command := self._asked_meanwhile()) is not None:
             if isinstance(command, EndExperiment):
                 return True
-            if isinstance(command, Stop | Resume | StepOnce | RunExperiment):
+            if isinstance(command, _MOVES_ON):
                 self._deferred.append(command)
                 return True
             self._do(command)
+        return False
 
 
 def _accepted(state: RunState, text: str, command: InjectTemplate) -> ev.Event:
@@ -373,11 +376,10 @@ def _accepted(state: RunState, text: str, command: InjectTemplate) -> ev.Event:
     parsed = task_of(state.config.vlm).read(text, accept=state.config.proposal.accept)
     if parsed.template is None:
         reason = parsed.reason.explanation if parsed.reason else "it is no template"
-        problem: str | None = f"template refused: {reason} ({text})"
-    else:
-        problem = injection_problem(state, parsed.template)
-    if parsed.template is None or problem is not None:
-        return ev.Warned(message=problem or "", refuses=command.kind)
+        return ev.Warned(message=f"template refused: {reason} ({text})", refuses=command.kind)
+    problem = injection_problem(state, parsed.template)
+    if problem is not None:
+        return ev.Warned(message=problem, refuses=command.kind)
     return ev.TemplateInjected(step=state.step, template=parsed.template, **_asked(command))
 
 
