@@ -309,7 +309,7 @@ class Driver:
 
 
 Answer = TypeVar("Answer", ev.TestDropped, ev.ExperimentEnded)
-Signed = TypeVar("Signed", ev.EditUndone, ev.TemplateInjected)
+Signed = TypeVar("Signed", ev.Edited, ev.EditUndone, ev.TemplateInjected)
 
 
 def _fact(kind: type[Answer]) -> Callable[[Message | None], Answer | None]:
@@ -330,9 +330,8 @@ def _asked_by(kind: type[Signed], command: Asked) -> Callable[[Message | None], 
 
 
 def _edited(command: MakeEdit, news: Message | None) -> ev.Edited | None:
-    if not isinstance(news, ev.Edited) or to_json(news.edit) != to_json(command.edit):
-        return None
-    return news if (news.author, news.reason) == (command.author, command.reason) else None
+    fact = _asked_by(ev.Edited, command)(news)
+    return fact if fact is not None and to_json(fact.edit) == to_json(command.edit) else None
 
 
 def _noted(command: WriteNote, news: Message | None) -> ev.Noted | None:
