@@ -31,6 +31,12 @@ class AskedFact(EventRecord):
     reason: Reason = ""
 
 
+def asked_by(author: str, reason: str) -> str:
+    """Who asked for it and why, as far as that was said: ``by ada, because: too wild``."""
+    said = (author and f"by {author}", reason and f"because: {reason}")
+    return ", ".join(filter(None, said))
+
+
 def check_hits(hits: int, n: int, unnamed: int = 0) -> None:
     """
     Raises:

@@ -12,7 +12,7 @@ from engine.common.wording import counted
 from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.edits import SetOption
-from engine.run.event_record import AskedFact
+from engine.run.event_record import AskedFact, asked_by
 from engine.run.ranking import ScoredTemplate
 
 Level = Literal["info", "warning", "error"]
@@ -229,5 +229,5 @@ def _of_a_list(before: Before, what: str) -> str:
 
 def _by(asked: AskedFact) -> str:
     """Who asked for it, and why, where that was said."""
-    author = f", by {asked.author}" if asked.author else ""
-    return f"{author}, because: {asked.reason}" if asked.reason else author
+    said = asked_by(asked.author, asked.reason)
+    return f", {said}" if said else ""

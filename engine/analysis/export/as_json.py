@@ -72,8 +72,7 @@ def _interventions(run: Exported) -> list[InterventionRow]:
             "author": one.author,
             "reason": one.reason,
         }
-        for one in interventions_of(run)
-        if one.kind != "tested"  # see ``asked_tests``
+        for one in interventions_of(run)  # what was tested is in ``asked_tests``
     ]
 
 

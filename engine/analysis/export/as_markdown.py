@@ -111,7 +111,7 @@ def _notes(run: Exported) -> Iterator[str]:
 
 
 def _interventions(run: Exported) -> Iterator[str]:
-    made = [one for one in interventions_of(run) if one.kind != "tested"]  # has its own section
+    made = interventions_of(run)  # what was tested has its own section
     if not made:
         return
     yield "## Interventions"

@@ -9,6 +9,7 @@ from engine.analysis.export.wording import percent
 from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.run.edits import BanTemplate, PinTemplate, SetNextPrompt, SetOption
+from engine.run.event_record import asked_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +27,11 @@ class Intervention:
     @property
     def asked(self) -> str:
         """Who asked for it, and why; empty where that is not known."""
-        by = f"by {self.author}" if self.author else ""
-        because = f"because: {self.reason}" if self.reason else ""
-        return ", ".join(filter(None, (by, because)))
+        return asked_by(self.author, self.reason)
 
 
-def interventions_of(run: Exported) -> list[Intervention]:
-    """Edits, templates, pins and bans; what was taken back too."""
+def interventions_of(run: Exported, tests: bool = False) -> list[Intervention]:
+    """Edits, templates, pins and bans; what was taken back too. ``tests``: also what was tested."""
     undone = {event.number: event for event in run.events if isinstance(event, ev.EditUndone)}
     refused = {normalise(event.template): event.reason for event in run.state.not_scored}
     found: list[Intervention] = []
@@ -56,7 +55,7 @@ def interventions_of(run: Exported) -> list[Intervention]:
                     found.append(made)
             case ev.InjectionRefused() if normalise(event.template) not in injected:
                 found.append(Intervention(step, "not scored", event.template, note=event.reason))
-            case ev.TestMeasured(subject="asked"):
+            case ev.TestMeasured(subject="asked") if tests:
                 share = f"test accuracy {percent(event.hits / event.n)}, not seen by the search"
                 made = Intervention(event.step, "tested", event.templates[0], note=share)
                 found.append(replace(made, author=event.author))
@@ -72,9 +71,8 @@ def _signed(made: Intervention, event: ev.Edited | ev.TemplateInjected) -> Inter
 def _undone(event: ev.EditUndone | None) -> str:
     if event is None:
         return ""
-    by = f", by {event.author}" if event.author else ""
-    because = f", because: {event.reason}" if event.reason else ""
-    return f"taken back before it took effect{by}{because}"
+    said = asked_by(event.author, event.reason)
+    return f"taken back before it took effect{f', {said}' if said else ''}"
 
 
 def _came_of(run: Exported, key: str, refused: str | None) -> str:

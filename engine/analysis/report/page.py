@@ -77,7 +77,7 @@ def write(run: Exported) -> str:
             what_worth_is=WHAT_WORTH_IS,
             partial=partial_words(phrases),
             most_confusions=MOST_CONFUSIONS,
-            interventions=interventions_of(run),
+            interventions=interventions_of(run, tests=True),
             steering=steering_of(run),
             times=times_of(run),
             phase_words=PHASE_WORDS,
