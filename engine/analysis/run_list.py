@@ -114,12 +114,11 @@ def _candidates() -> list[Path]:
 
 def _each_once(folders: Sequence[Path]) -> list[Path]:
     """Without links to others of them, and without a second link to the same elsewhere."""
-    links = sorted(folder for folder in folders if os.path.islink(folder))  # noqa: PTH114 - never raises
+    links = {folder for folder in folders if os.path.islink(folder)}  # noqa: PTH114 - never raises
     if not links:
         return list(folders)
-    others = [folder for folder in folders if folder not in set(links)]
-    found = {os.path.realpath(folder): folder for folder in others}
-    for link in links:
+    found = {os.path.realpath(folder): folder for folder in folders if folder not in links}
+    for link in sorted(links):
         found.setdefault(os.path.realpath(link), link)
     return list(found.values())
 
