@@ -123,7 +123,7 @@ class _CurveMaker:
     def look(self) -> RunCurve:
         try:
             changed = self._follower.look()
-            status = self._status()
+            status = status_now(self._follower.state.status, self.folder)
         except JournalError as error:
             self._curve = RunCurve(self.folder, problem=str(error))
             return self._curve
@@ -131,7 +131,7 @@ class _CurveMaker:
             what = str(error) or type(error).__name__
             self._curve = RunCurve(self.folder, problem=f"it can't be read: {what}")
             return self._curve
-        if changed:
+        if changed or self._curve.problem is not None:  # or it could not be read for a while
             state = self._follower.state
             self._curve = RunCurve(
                 self.folder,
@@ -141,13 +141,9 @@ class _CurveMaker:
                 tuple(self._tests),
                 tuple(self._interventions),
             )
-        elif status != self._curve.status and self._curve.problem is None:
+        elif status != self._curve.status:
             self._curve = replace(self._curve, status=status)  # its engine was killed, say
         return self._curve
-
-    def _status(self) -> RunStatus:
-        """What the run does now: its journal does not know that its engine is gone."""
-        return status_now(self._follower.state.status, self.folder)
 
     def _take(self, event: ev.Event, state: RunState) -> None:
         if isinstance(event, ev.RunStarted):

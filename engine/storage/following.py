@@ -37,6 +37,7 @@ class JournalFollower:
         self._seen = 0  # bytes that were there at the last look
         self._crc = 0  # of the last line that is folded
         self._facts = 0
+        self._problem: Exception | None = None  # with what was there at the last look
 
     def look(self) -> bool:
         """Fold what was appended; whether there was anything.
@@ -51,7 +52,10 @@ class JournalFollower:
                     self.state = RunState()
                     self._inode, self._offset = found.st_ino, 0
                     self._seen = self._crc = self._facts = 0
+                    self._problem = None
                 if found.st_size == self._seen:
+                    if self._problem is not None:
+                        raise self._problem.with_traceback(None)
                     return False
                 file.seek(self._offset)
                 data = file.read()
@@ -60,7 +64,12 @@ class JournalFollower:
             raise JournalError(f"{self._path} can't be read: {reason}") from error
         self._seen = self._offset + len(data)
         lines, torn_bytes = whole_lines(data)
-        return bool(lines) and self._fold(lines, len(data) - torn_bytes)
+        self._problem = None
+        try:
+            return bool(lines) and self._fold(lines, len(data) - torn_bytes)
+        except Exception as error:
+            self._problem = error
+            raise
 
     def _fold(self, lines: list[bytes], size: int) -> bool:
         if self._offset == 0:

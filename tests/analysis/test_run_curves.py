@@ -11,6 +11,7 @@ from engine.run import events as ev
 from engine.run.edits import SetOption
 from engine.storage.journal import Journal, read_journal
 from engine.storage.run_folder import EVENTS
+from tests.support.privileges import sealed
 from tests.support.written_runs import TRAIN_IMAGES, write_run
 
 
@@ -35,6 +36,21 @@ def test_a_curve_by_step_minutes_and_images(tmp_path: Path) -> None:
     assert [point.place.minutes for point in curve.points] == pytest.approx([2, 6, 9])
     assert (curve.best, curve.test(), curve.test("best")) == (0.75, 720 / 960, 700 / 960)
     assert curve.status == "finished" and not curve.interventions
+
+
+def test_what_could_not_be_read_for_a_while_comes_back_and_what_is_damaged_does_not(
+    tmp_path: Path,
+) -> None:
+    run = write_run(tmp_path / "run", curve=(40, 60))
+    watch = CurveWatch([run])
+    (before,) = watch.look()
+    with sealed(run / EVENTS, 0):
+        assert "can't be read" in (watch.look()[0].problem or "")
+    assert watch.look() == (before,)
+    with (run / EVENTS).open("ab") as journal:
+        journal.write(b"{}\n")
+    for _ in range(2):
+        assert "is damaged" in (watch.look()[0].problem or "")
 
 
 def test_pauses_and_breaks_are_no_work_and_what_people_did_is_there(tmp_path: Path) -> None:
