@@ -72,6 +72,8 @@ class RemoteSession:
         self.engine_pid: int | None = None
         self.refused_start: str | None = None  # why no engine could be started
         self.interrupted = False  # the engine is gone, and did not say how the run ended
+        self.lost = ""  # why an engine that is there can't be reached at present
+        self._is_reached = False  # by the connection that there is, or was last
         self._trusted = False
         self._places: Mapping[str, Any] | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -163,6 +165,15 @@ class RemoteSession:
                 f"no engine is at work on it. Nothing is lost, `glov resume {name}` goes on"
             )
         return session
+
+    def again(self) -> RemoteSession:
+        """For the same run, whose engine ``start`` starts anew as this one's was.
+
+        Raises:
+            As ``of_new_engine``.
+        """
+        name = self._join.name
+        return RemoteSession.of_new_engine(self._folder, name, self._trusted, self._places)
 
     # -- for readers, on any thread ----------------------------------------------------------
 
@@ -269,7 +280,7 @@ class RemoteSession:
     def _follow_to_the_end(self) -> None:
         begins_until = time.monotonic() + address.BEGINS_SECONDS
         while True:
-            begins = False
+            begins = self._is_reached = False
             try:
                 with contextlib.closing(address.connect(self._folder, SILENCE_SECONDS)) as engine:
                     self._follow(engine)
@@ -292,6 +303,8 @@ class RemoteSession:
                     f"{self._folder} is being driven by "
                     f"{owner or 'another process'}, which can't be attached to from here: {reason}"
                 )
+            if self._was_current and not self._is_reached:  # in vain: a break alone is soon mended
+                self.lost = reason
             time.sleep(AGAIN_SECONDS if self._was_current else BEGINS_LOOK_SECONDS)
 
     def _read_the_end(self) -> None:
@@ -383,6 +396,7 @@ class RemoteSession:
         self._controls = received.controls or self._controls
         if received.is_current:
             self._state, self._was_current = received.state, True
+            self._is_reached, self.lost = True, ""
 
 
 def _say_farewell(engine: socket.socket) -> None:

@@ -31,7 +31,6 @@ from engine.session.interface import Session
 from glov_tui.cockpit.actions import DRIVING
 from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.cockpit.comparing import WhyActions
-from glov_tui.cockpit.going import GoingActions
 from glov_tui.cockpit.keys import KEYS, PAST_KEYS, with_ids
 from glov_tui.cockpit.late import import_late
 from glov_tui.cockpit.layout import MIN_HEIGHT, MIN_WIDTH
@@ -40,6 +39,7 @@ from glov_tui.cockpit.notices import said_at_the_end
 from glov_tui.cockpit.palette import own_commands
 from glov_tui.cockpit.panes.best import BestTemplate
 from glov_tui.cockpit.panes.candidates import CandidatesPane
+from glov_tui.cockpit.panes.ending import EndingLine
 from glov_tui.cockpit.panes.examples import ExamplesPane
 from glov_tui.cockpit.panes.machine import MachineLine
 from glov_tui.cockpit.panes.pane import Pane, PaneScreen
@@ -47,6 +47,7 @@ from glov_tui.cockpit.panes.registry import ENTRIES, screen_tabs
 from glov_tui.cockpit.panes.scrubber import Scrubber
 from glov_tui.cockpit.panes.status import StatusLine
 from glov_tui.cockpit.panes.steering import SteeringPane
+from glov_tui.cockpit.taking_up import TakingUpActions
 from glov_tui.cockpit.testing import TestActions
 from glov_tui.cockpit.user_actions import UserActions
 from glov_tui.common.glyphs import ASCII, UNICODE
@@ -76,7 +77,7 @@ class CockpitScreen(Screen[None]):
         self._shown_before = True
 
 
-class GlovApp(UserActions, GoingActions, WhyActions, MeasuredActions, TestActions):
+class GlovApp(UserActions, TakingUpActions, WhyActions, MeasuredActions, TestActions):
     """Wires a session to the panes, and keys to commands."""
 
     TITLE = "glov"
@@ -115,6 +116,7 @@ class GlovApp(UserActions, GoingActions, WhyActions, MeasuredActions, TestAction
         self._cells = (self.size.width, self.size.height)
         self._set_layout()
         yield StatusLine(self._glyphs)
+        yield EndingLine(self._glyphs)
         yield BestTemplate()
         yield MachineLine(self._glyphs)
         yield Static(screen_tabs(self._pane, self._cells[0]), id="tabs", markup=False)
@@ -162,6 +164,7 @@ class GlovApp(UserActions, GoingActions, WhyActions, MeasuredActions, TestAction
         if not self.screen_stack:  # a last tick while the app closes
             return
         state = self.shown
+        self.show_ending()
         self._announce(self.session.state)
         self._tell_away(self.session.state)
         late = bool(self._injected)  # shown once the table has it
@@ -208,17 +211,7 @@ class GlovApp(UserActions, GoingActions, WhyActions, MeasuredActions, TestAction
             self.notify(text, title="New best", markup=False, timeout=4)
         if state.status != self._announced_status:
             before, self._announced_status = self._announced_status, state.status
-            if state.status == "failed":
-                cut_off = self.remote is not None and self.remote.interrupted
-                for line in self.screen_stack[0].query(StatusLine):
-                    line.interrupted = cut_off
-                message = clean(state.error or "", keep_newlines=True)
-                title = "The run was interrupted" if cut_off else "The run failed"
-                self.notify(message, title=title, severity="error", markup=False, timeout=30)
-            elif state.status == "stopped" and not self.is_leaving:
-                said = f"{bound_key(self, 'leave')} quits; `glov resume` goes on."
-                self.notify(said, title="Stopped", timeout=8)
-            elif state.status == "finished":
+            if state.status == "finished":
                 said = said_at_the_end(state, bound_key(self, "leave"))
                 self.notify(said, title="Finished", timeout=60)
                 self.bell()
@@ -241,6 +234,8 @@ class GlovApp(UserActions, GoingActions, WhyActions, MeasuredActions, TestAction
             return False
         if not self.look_allows(action):
             return False
+        if action == "resume" and self.can_take_up:
+            return True
         status = self.session.state.status
         if action in ("pause", "resume") and (action == "resume") != (status == "paused"):
             return False

@@ -59,6 +59,8 @@ class AttachedActions(AwayActions):
         """Whether an action is for a screen that has the controls, or for one that has not."""
         if action == "take_controls":
             return not (self.has_controls or self.session.ended)
+        if action == "resume" and self.session.ended:
+            return True  # nobody drives a run that rests
         return self.has_controls or action not in _NEEDS_CONTROLS
 
     def may_drive(self) -> bool:

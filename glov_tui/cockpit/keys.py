@@ -103,7 +103,7 @@ PAST_KEYS: list[Binding] = [
 KEYS: list[Binding] = [
     *FIND_KEYS,
     Binding("space", "pause", "Pause", tooltip="Pause within one token"),
-    Binding("space", "resume", "Go on", tooltip="Go on after a pause"),
+    Binding("space", "resume", "Go on", tooltip="Go on after a pause, or with a run that ended"),
     Binding("n", "step_once", "One step", tooltip="Run to the end of one step, then pause"),
     Binding("e", "edit", "Edit", tooltip="Edit system prompt, task or the next meta-prompt"),
     Binding("i", "inject", "Inject", tooltip="Score a template of your own at once"),

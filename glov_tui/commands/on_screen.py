@@ -24,6 +24,7 @@ from glov_tui.commands.showing import (
     END_SECONDS,
     byte_budget,
     cockpit_on,
+    let_go,
     screen_name,
     set_textual_defaults,
 )
@@ -85,6 +86,10 @@ def drive_on_screen(session: Session, low_bandwidth: bool = False) -> int:
                 f"`glov replay {run_argument(session.folder)}` shows a run without writing to it"
             ) from error
         app = cockpit_on(terminal, session, budget, Around(screen_name()))
+        while app.opened is not None and not (app.quits or app.return_code):
+            let_go(app)  # the run has ended, and is taken up
+            session = app.opened.session or session
+            app = cockpit_on(terminal, session, budget, Around(screen_name()), app.theme)
         if app.is_leaving:
             session.wait(END_SECONDS)
         crashed = bool(app.return_code) or go_on(terminal, budget, app)

@@ -119,6 +119,13 @@ def test_killed_in_the_middle_and_resumed_on_the_screen(run_folder: Path) -> Non
             lambda: re.search(r"step [1-6]/16", terminal.text), "a step"
         )
         os.kill(read_owner(run_folder).pid, signal.SIGKILL)
+        terminal.wait_for("The run was interrupted", "space goes on")
+        terminal.press("6", "1")  # what is said is no notice, which a key takes down
+        terminal.wait_for("The run was interrupted")
+        terminal.press("space")  # a new engine, on the same screen
+        terminal.wait_gone("The run was interrupted")
+        terminal.wait_for("proposing")
+        os.kill(read_owner(run_folder).pid, signal.SIGKILL)
         terminal.wait_for("The run was interrupted", "glov resume")
         terminal.press("q")
         assert terminal.wait_exit() == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,6 +14,7 @@ from textual.widgets import Static
 from engine.run.state import RunState
 from engine.run.state_facts import ENDED
 from engine.search.registry import DEFAULT_SEARCH
+from glov_tui.cockpit.panes.ending import Kind
 from glov_tui.common.device_memory import memory_used
 from glov_tui.common.glyphs import Glyphs
 from glov_tui.common.progress import format_seconds, seconds_left
@@ -28,6 +29,12 @@ STATUS_STYLES = {
     "failed": "$text-error",
     "finished": "$text-success",
 }
+_ENDINGS: Mapping[Kind | None, tuple[str, str]] = {
+    "interrupted": ("interrupted", "stopped"),
+    "lost": ("out of reach", "loading"),
+}
+"""The word for it, and the state that it has the sign and the colour of; else as the run says."""
+
 BAR_CELLS = 8
 SHORTEST_NAME = 8
 PHASE_CELLS = 16
@@ -62,7 +69,7 @@ class StatusLine(Static):
         self._state: RunState | None = None  # that is shown
         self.past: tuple[str, ...] = ()
         """Fields in place of what is true only now, while another moment of a run is shown."""
-        self.interrupted = False  # the engine is gone, and did not say how the run ended
+        self.ending: Kind | None = None  # how the run came to rest, where it is not finished
         self.attached = ""  # who else is there; where it is narrow, up to the comma
         self.told: bool | None = None  # whether one is told when away; None: nothing can tell one
         self.engine_pid: int | None = None  # of the process whose memory is shown; this one's
@@ -106,8 +113,7 @@ class StatusLine(Static):
     def _slots(self, state: RunState) -> list[_Slot]:
         """In the order in which they are shown; the state with its sign always comes first."""
         # Words and signs of the lists of runs: one that was cut off has failed, by its state.
-        named = "interrupted" if self.interrupted else state.status
-        signed = "stopped" if self.interrupted else state.status
+        named, signed = _ENDINGS.get(self.ending, (state.status, state.status))
         sign = self._glyphs.states[signed]
         if self.past:
             slots = [_Slot(0, f"{sign} {self.past[0]}", "bold")]
@@ -151,7 +157,7 @@ class StatusLine(Static):
         images, of_all = state.images_scored
         if images < of_all:
             slots.append(_Slot(7, f"{images:,} of {of_all:,} images"))
-        if not self.past and not self.interrupted and state.status not in ENDED:
+        if not self.past and self.ending is None and state.status not in ENDED:
             memory = memory_used(time.monotonic(), self.engine_pid)
             slots += [_Slot(9, memory)] if memory else []
         return slots

@@ -7,13 +7,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.common.errors import UserError
 from engine.session.interface import Session
 from glov_tui.cockpit.notices import NoticesApp
 from glov_tui.common.text import clean
 
+if TYPE_CHECKING:
+    from engine.remote.client import RemoteSession
+
 POLL_SECONDS = 0.05
+LEAVING_SECONDS = 10.0  # for an engine that has ended to leave its run
 SAID_AFTER = 0.3  # seconds; what opens sooner needs no words
 
 
@@ -73,6 +78,27 @@ def resume_run(folder: Path, screen_name: str) -> Opened:
     from engine.remote.client import RemoteSession
 
     return Opened(folder, RemoteSession.of_new_engine(folder, screen_name))
+
+
+def take_up(left: RemoteSession, screen_name: str) -> Opened:
+    """A run whose engine has ended while it was shown, as it goes on: by an engine that somebody
+    else has started meanwhile, else by a new one.
+
+    Raises:
+        UserError: if it can't be taken up.
+    """
+    from engine.remote.client import RemoteSession
+    from engine.run.state_facts import ENDED
+    from engine.storage.journal import is_driven
+    from engine.storage.summary import read_summary
+
+    folder = left.folder
+    end = time.monotonic() + LEAVING_SECONDS
+    while is_driven(folder) and time.monotonic() < end:
+        if read_summary(folder).status not in ENDED:
+            return Opened(folder, RemoteSession.attach(folder, screen_name))
+        time.sleep(POLL_SECONDS)  # the engine that has ended lets go of its screens first
+    return Opened(folder, left.again())
 
 
 def begin_demo(screen_name: str) -> Opened:

@@ -24,6 +24,7 @@ from glov_tui.cockpit.going import Around
 from glov_tui.cockpit.keys import KEYS
 from glov_tui.cockpit.panes.accuracy import AccuracyPane
 from glov_tui.cockpit.panes.candidates import CandidatesPane
+from glov_tui.cockpit.panes.ending import EndingLine
 from glov_tui.cockpit.panes.examples import ExamplesPane
 from glov_tui.cockpit.panes.log import LogPane
 from glov_tui.cockpit.panes.meta_prompt import MetaPromptPane
@@ -563,8 +564,8 @@ async def test_an_error_at_load_is_shown_and_the_app_stays_usable(tmp_path) -> N
         session.ended = True
         await settle(pilot)
         assert "/nowhere [b]is[/b] missing \ufffd[31m" in app.query_one(LogPane).plain
-        notices = [n.message for n in app._notifications]
-        assert any("/nowhere" in m and "\x1b" not in m for m in notices)
+        said = str(app.query_one(EndingLine).render())
+        assert "The run failed" in said and "/nowhere [b]is[/b] missing \ufffd[31m" in said
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
         await pilot.press("escape", "q")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,11 @@ from engine.remote.server import ControlServer
 from engine.run import events as ev
 from engine.run.commands import Pause, Stop
 from engine.session.local import LocalSession
-from engine.storage.journal import read_journal
+from engine.storage.journal import is_driven, read_journal
+from engine.storage.run_folder import SOCKET
 from glov_tui.cockpit.app import GlovApp
+from glov_tui.cockpit.going import Around
+from glov_tui.cockpit.panes.ending import EndingLine
 from glov_tui.cockpit.panes.status import StatusLine
 from glov_tui.cockpit.screens.editor import EditorScreen
 from glov_tui.cockpit.screens.inject import InjectScreen
@@ -29,7 +34,14 @@ from tests.support.patience import CEILING_SECONDS, until
 
 
 @pytest.fixture
-def engine(run_folder: Path, kept: Kept) -> Iterator[LocalSession]:
+def serving() -> Iterator[ExitStack]:
+    """What serves the screens of ``engine``, until it is closed as at the engine's end."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def engine(run_folder: Path, kept: Kept, serving: ExitStack) -> Iterator[LocalSession]:
     """A real run that holds in its first step."""
 
     def pause_early(event: ev.Event, _: object) -> None:
@@ -38,11 +50,11 @@ def engine(run_folder: Path, kept: Kept) -> Iterator[LocalSession]:
 
     config = load_config("demo", ["steps=3", "data.shots=1", "sampling.max_new_tokens=20"])
     session = LocalSession.create(config, run_folder, pause_early, kept)
-    with ControlServer(session):
-        session.start()
-        yield session
-        session.send(Stop())
-        assert session.wait(CEILING_SECONDS)
+    serving.enter_context(ControlServer(session))
+    session.start()
+    yield session
+    session.send(Stop())
+    assert session.wait(CEILING_SECONDS)
 
 
 @pytest.fixture
@@ -66,6 +78,12 @@ def keys(app: GlovApp) -> set[str]:
 
 def status(app: GlovApp) -> str:
     return app.query_one(StatusLine).line(app.session.state)
+
+
+def ending(app: GlovApp) -> str:
+    """What stands below the status line."""
+    line = app.query_one(EndingLine)
+    return str(line.render()) if line.display else ""
 
 
 def messages(app: GlovApp) -> list[str]:
@@ -153,11 +171,59 @@ async def test_what_was_typed_is_kept_when_the_run_has_ended_meanwhile(engine) -
         await pilot.press("e")
         await pilot.press(*"TYPED ")
         engine.send(Stop())
-        await until(lambda: app.session.state.status == "stopped")
+        await until(lambda: "Stopped" in [n.title for n in app._notifications])  # seen here too
         await pilot.press("ctrl+s")
         assert isinstance(app.screen, EditorScreen)
         assert "TYPED" in app.screen.query(TextArea).first().text
         await until(lambda: any("has ended" in m for m in messages(app)))
+
+
+async def test_a_run_that_stopped_says_so_until_another_engine_takes_it_up(
+    engine, kept, serving
+) -> None:
+    async with cockpit(engine.folder) as (pilot, app):
+        app.around = Around("pts/here")
+        await until(lambda: "Edit" in keys(app))
+        engine.send(Stop())
+        await until(lambda: engine.ended)
+        await asyncio.to_thread(serving.close)
+        await until(lambda: "Stopped  space goes on, q leaves" in ending(app))
+        app.clear_notifications()
+        await pilot.press("1", "2")
+        assert "Stopped" in ending(app) and app.query_one(EndingLine).size.height == 1
+        assert "Go on" in keys(app)
+        await until(lambda: not is_driven(engine.folder))
+        again = LocalSession.resume(engine.folder, kept=kept)
+        with ControlServer(again):
+            again.start()
+            await pilot.press("space")  # somebody else was first: this screen joins them
+            await until(lambda: app.opened)
+            assert app.opened.session.ended is False
+            app.opened.session.close()
+            again.send(Stop())
+            assert again.wait(CEILING_SECONDS)
+
+
+async def test_without_a_way_to_another_screen_the_command_is_named(engine) -> None:
+    async with cockpit(engine.folder) as (_, app):  # as in a page of a browser
+        engine.send(Stop())
+        await until(lambda: f"glov resume {engine.folder}" in ending(app).replace("\n", ""))
+        assert "Go on" not in keys(app)
+
+
+async def test_an_engine_that_can_not_be_reached_is_said_until_it_can_be(engine) -> None:
+    async with cockpit(engine.folder) as (_, app):
+        await until(lambda: "Edit" in keys(app))
+        place, away = engine.folder / SOCKET, engine.folder / "away"
+        place.rename(away)
+        app.session._outgoing.append(b"\n" * 30)  # for this the engine closes the connection
+        app.session._wake_up()
+        await until(lambda: "The engine can't be reached" in ending(app))
+        assert "No such file" in ending(app) and f"`kill {os.getpid()}`" in ending(app)
+        await until(lambda: "out of reach" in status(app))
+        away.rename(place)
+        await until(lambda: not ending(app))
+        assert "paused" in status(app)
 
 
 async def test_q_detaches_or_stops(engine) -> None:

@@ -98,8 +98,11 @@ def captured(app: GlovApp) -> str:
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-async def test_layout(tmp_path: Path, size: tuple[int, int]) -> None:
-    app = GlovApp(a_run(tmp_path))
+async def test_layout(
+    tmp_path: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLOV_RUNS_DIR", str(tmp_path))
+    app = GlovApp(a_run(tmp_path / "run"))
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
         parts = [captured(app)]
