@@ -19,6 +19,8 @@ import time
 from pathlib import Path
 
 from engine.common.errors import JournalError
+from engine.common.ownership import user_name
+from engine.storage.lock import read_owner, refusal_from_afar
 from engine.storage.run_folder import SOCKET, run_argument
 
 Mark = tuple[int, int, int]
@@ -110,6 +112,26 @@ def connect(folder: Path, seconds: float) -> socket.socket:
         connection.close()
         raise
     return connection
+
+
+def why_out_of_reach(folder: Path) -> str | None:
+    """Why a run under way can only be looked at from here, and what can be done; None where that
+    is not known: its engine is on another host, or another user's.
+    """
+    owner = read_owner(folder)
+    if owner is not None and not owner.is_here:
+        return refusal_from_afar(folder, owner)
+    try:
+        user = (folder / SOCKET).lstat().st_uid
+    except OSError:
+        return None
+    if user == os.geteuid():
+        return None
+    name = user_name(user)
+    return (
+        f"{folder} is being driven by {owner or 'a process'} for {name}, who alone can drive and "
+        f"stop it. `glov attach {run_argument(folder)}` follows its journal; a fork of it is yours"
+    )
 
 
 def _wait_in_line(connection: socket.socket, target: str, seconds: float) -> None:

@@ -36,7 +36,7 @@ from engine.run.commands import Command, WriteNote
 from engine.run.state import RunState
 from engine.run.state_facts import ENDED
 from engine.storage.journal import is_driven, read_state
-from engine.storage.lock import read_owner, refusal, refusal_from_afar
+from engine.storage.lock import read_owner, refusal
 from engine.storage.run_folder import LOG, run_argument
 from engine.storage.trust import check_trust
 
@@ -295,13 +295,13 @@ class RemoteSession:
             if not is_driven(self._folder):
                 self._read_the_end()
                 return
-            owner = read_owner(self._folder)
-            if owner is not None and not owner.is_here:
-                raise JournalError(refusal_from_afar(self._folder, owner))
+            if (why := address.why_out_of_reach(self._folder)) is not None:
+                raise JournalError(why)
             if not (self._was_current or begins):
                 raise JournalError(
                     f"{self._folder} is being driven by "
-                    f"{owner or 'another process'}, which can't be attached to from here: {reason}"
+                    f"{read_owner(self._folder) or 'another process'}, which can't be attached to "
+                    f"from here: {reason}"
                 )
             if self._was_current and not self._is_reached:  # in vain: a break alone is soon mended
                 self.lost = reason

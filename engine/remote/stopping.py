@@ -14,7 +14,7 @@ from engine.remote import address
 from engine.remote.messages import format_line
 from engine.run.commands import Stop
 from engine.storage.journal import is_driven
-from engine.storage.lock import read_owner, refusal_from_afar
+from engine.storage.lock import read_owner
 from engine.storage.run_folder import run_argument
 from engine.storage.summary import read_summary
 
@@ -40,9 +40,9 @@ def stop_engine(folder: Path, seconds: float = STOP_SECONDS) -> None:
             f"{folder}: no engine is at work on it; `glov runs` says how it ended, `glov resume "
             f"{run_argument(folder)}` goes on"
         )
+    if (reason := address.why_out_of_reach(folder)) is not None:
+        raise JournalError(reason)
     owner = read_owner(folder)  # for messages: in somebody else's folder it can be a lie
-    if owner is not None and not owner.is_here:
-        raise JournalError(refusal_from_afar(folder, owner))
     try:
         connected = _connected(folder)
         if connected is None:  # it has ended by itself since

@@ -33,11 +33,6 @@ class SeenRun:
     state: RunState | None = None  # of a run that is under way
     problem: str | None = None  # why it failed, or what is wrong with its journal
 
-    @property
-    def is_here(self) -> bool:
-        """Whether the process that drives it is on this host, so that it can be attached to."""
-        return self.owner is not None and self.owner.is_here
-
 
 GONE = SeenRun(is_there=False)
 

@@ -81,6 +81,8 @@ def is_driven(folder: Path) -> bool:
         return owner is not None
     try:
         descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except PermissionError:  # another user's: the lock can't be asked, its process can
+        return lock.owner_lives(folder)
     except OSError:
         return False
     try:

@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 from engine.common.errors import JournalError, UserError
+from engine.remote import address
 from engine.remote.client import RemoteSession
 from engine.session.following import FollowedSession
 from engine.session.replay import ReplaySession
 from engine.storage.journal import is_driven
-from engine.storage.lock import read_owner
 from engine.storage.run_folder import run_argument
 from engine.sweeps.sweep import find_run_or_sweep, is_sweep
 from glov_tui.commands.driving import has_terminal
@@ -26,8 +26,8 @@ from glov_tui.commands.showing import screen_name
 def attach_screen(run: str, low_bandwidth: bool) -> int:
     """Show a run, or a sweep with all of its runs; returns the exit code.
 
-    One that a process of another host drives is followed by its journal. A page of a browser
-    (`glov serve`) shows one that has ended as well.
+    One that a process of another host or user drives is followed by its journal. A page of a
+    browser (`glov serve`) shows one that has ended as well.
 
     Raises:
         UserError: if there is none of this name or no engine is at work on the run, or there is no
@@ -51,9 +51,8 @@ def attach_screen(run: str, low_bandwidth: bool) -> int:
 
 
 def _followed(folder: Path) -> ReplaySession | None:
-    """A run that a process of another host drives: no socket reaches there, its journal does."""
-    owner = read_owner(folder)
-    if owner is None or owner.is_here:
+    """A run whose engine is another host's or another user's: only its journal is within reach."""
+    if not is_driven(folder) or address.why_out_of_reach(folder) is None:
         return None
     return FollowedSession.open(folder)
 

@@ -135,6 +135,21 @@ def test_a_run_of_another_host_is_left_to_it_with_what_to_do(folder: Path, facts
     assert (folder / EVENTS).read_bytes() == facts
 
 
+def test_a_run_of_another_user_is_left_to_them_with_what_to_do(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(folder)
+    with address.listen(folder):
+        monkeypatch.setattr("os.geteuid", lambda: 1 << 20)
+        said = refusal(folder)
+        assert f"process {os.getpid()} on" in said and "who alone can drive and stop it" in said
+        assert f"`glov attach {folder}` follows its journal" in said
+        with pytest.raises(JournalError) as found:
+            stop_engine(folder)
+        assert str(found.value) == said
+    journal.abandon()
+
+
 @contextlib.contextmanager
 def at_a_failed_connection(
     monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from engine.storage import lock
 from engine.storage.lock import OWNER, read_owner
 from engine.sweeps.driving import LOCK, REQUESTS, ask_to_stop, driving, is_driven, stop_sweep
 from tests.support.patience import wait_until
+from tests.support.privileges import sealed
 
 
 def test_one_process_drives_a_sweep_and_is_found(tmp_path: Path) -> None:
@@ -85,6 +87,14 @@ def test_a_process_that_died_leaves_the_sweep_to_the_next(tmp_path: Path) -> Non
     assert not is_driven(tmp_path)
     with driving(tmp_path, lambda name: None):
         assert is_driven(tmp_path)
+
+
+def test_one_of_another_user_is_at_work_whose_lock_may_not_be_read(tmp_path: Path) -> None:
+    with driving(tmp_path, lambda name: None), sealed(tmp_path / LOCK, 0):
+        assert is_driven(tmp_path)
+    (tmp_path / OWNER).write_text(json.dumps({"pid": 2**22, "host": socket.gethostname()}))
+    with sealed(tmp_path / LOCK, 0):
+        assert not is_driven(tmp_path)
 
 
 def test_one_of_another_host_is_believed(tmp_path: Path) -> None:

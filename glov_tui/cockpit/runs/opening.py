@@ -38,11 +38,12 @@ class Opened:
 
 def open_run(folder: Path, screen_name: str) -> Opened:
     """A run as it is now: attached to where its engine is here, followed by its journal where that
-    is on another host, else shown as it was left. A sweep is one.
+    is another host's or user's, else shown as it was left. A sweep is one.
 
     Raises:
         UserError: if it can't be read, or its engine does not answer.
     """
+    from engine.remote import address
     from engine.remote.client import RemoteSession
     from engine.session.following import FollowedSession
     from engine.storage.watched_run import WatchedRun
@@ -53,7 +54,7 @@ def open_run(folder: Path, screen_name: str) -> Opened:
     seen = WatchedRun(folder).look()
     if seen.status not in ("running", "paused"):
         return Opened(folder, RemoteSession.without_engine(folder, screen_name))
-    if seen.owner is not None and not seen.is_here:
+    if address.why_out_of_reach(folder) is not None:
         return Opened(folder, FollowedSession.open(folder))
     return Opened(folder, RemoteSession.attach(folder, screen_name))
 
