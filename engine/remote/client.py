@@ -84,6 +84,7 @@ class RemoteSession:
         self._answered = threading.Event()  # current once, or ended
         self._ended = threading.Event()
         self._closing = False
+        self._sends_no_more = False
         self._outgoing = Outgoing()
         self._sent_notes = SentNotes()
         self._too_long: collections.deque[str] = collections.deque()  # what was not sent
@@ -216,6 +217,8 @@ class RemoteSession:
             if isinstance(command, WriteNote):
                 self._sent_notes.add(command, self._state)
             self._outgoing.append(line)
+            if self._sends_no_more:
+                self._write_late_notes()
         self._wake_up()
 
     def take_in(self, event: ev.Event) -> None:
@@ -255,8 +258,10 @@ class RemoteSession:
             self._fail(str(error))
         except Exception as error:  # the run itself is elsewhere, and whole
             self._fail(f"the screen lost the run: {type(error).__name__}: {error}")
-        finally:
+        try:
+            self._sends_no_more = True
             self._write_late_notes()
+        finally:
             self._ended.set()
             self._answered.set()
             self._woken.close()

@@ -31,7 +31,7 @@ from engine.remote.messages import (
 from engine.remote.server import ControlServer
 from engine.remote.stopping import stop_engine
 from engine.run import events as ev
-from engine.run.commands import InjectTemplate, Pause, Resume, Stop
+from engine.run.commands import InjectTemplate, Pause, Resume, Stop, WriteNote
 from engine.run.state import RunState
 from engine.session.local import LocalSession
 from engine.storage.journal import Journal, read_state
@@ -319,6 +319,24 @@ def test_how_it_ended_is_in_the_journal_where_a_screen_was_too_slow_to_be_told(
         assert screen.state.status == "running" and not screen.ended
         (folder / EVENTS).write_bytes((undisturbed / EVENTS).read_bytes())
     assert screen.wait(CEILING_SECONDS) and screen.state.status == "finished"
+
+
+def test_a_note_that_comes_behind_the_last_look_for_such_is_written(
+    folder: Path, facts: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with engine_that_says(folder, GREETING + facts + CONTROLS, stays=True):
+        screen = RemoteSession.attach(folder, "screen")
+        write, notes = screen._sent_notes.write, ["at the end"]
+
+        def and_another(folder: Path, state: RunState) -> Iterator[ev.Event]:
+            yield from write(folder, state)
+            if notes:
+                screen.send(WriteNote(text=notes.pop()))
+
+        monkeypatch.setattr(screen._sent_notes, "write", and_another)
+    assert screen.wait(CEILING_SECONDS)
+    for state in (read_state(folder), screen.state):
+        assert [note.text for note in state.notes] == ["at the end"]
 
 
 def test_what_is_too_long_for_a_line_is_not_sent_and_said(folder: Path, facts: bytes) -> None:
