@@ -23,6 +23,6 @@ def bound_key(app: App[Any], name: str) -> str:
     return app.get_key_display(binding)
 
 
-def keys_of(app: App[Any]) -> KeyOf:
-    """``bound_key`` of an app."""
+def keys_for(app: App[Any]) -> KeyOf:
+    """What gives the keys as this app has them."""
     return lambda name: bound_key(app, name)

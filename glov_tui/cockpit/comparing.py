@@ -50,9 +50,8 @@ class WhyActions(RunActions):
         self._marked = key
         template = state.find(key)
         if template is not None:
-            text = cut(clean(template.text), 60)
-            key = bound_key(self, "why")
-            self.notify(f"Marked: {text} {key} on another template compares with it.", timeout=8)
+            text, why = cut(clean(template.text), 60), bound_key(self, "why")
+            self.notify(f"Marked: {text} {why} on another template compares with it.", timeout=8)
 
 
 def opponent(first: ScoredTemplate, state: RunState, marked: str | None) -> ScoredTemplate | None:

@@ -17,7 +17,7 @@ from engine.common.wording import counted
 from engine.run.events import Edited
 from engine.run.state import RunState
 from engine.run.state_facts import ENDED
-from glov_tui.cockpit.bound_keys import keys_of
+from glov_tui.cockpit.bound_keys import keys_for
 from glov_tui.cockpit.choices import steered_layers
 from glov_tui.cockpit.lab.heat import LEVELS, Scale, ramp
 from glov_tui.cockpit.steering_steps import (
@@ -198,7 +198,7 @@ class SteeringMap(Vertical):
         self._draw_cell()
 
     def _why_empty(self, state: RunState) -> str:
-        return why_empty(state, keys_of(self.app))
+        return why_empty(state, keys_for(self.app))
 
     def _show_map(self, shown: bool) -> None:
         """The map, or why there is none; keys that need it come and go with it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import takewhile
 
 from engine.common.intervals import wilson_interval
@@ -15,7 +14,7 @@ from engine.run.state import RunState
 from engine.run.state_facts import ENDED
 from engine.storage.run_folder import run_argument
 from glov_tui.cockpit.actions import RunActions
-from glov_tui.cockpit.bound_keys import bound_key
+from glov_tui.cockpit.bound_keys import KeyOf, bound_key, keys_for
 from glov_tui.common.accuracy import with_interval
 from glov_tui.common.text import clean, cut
 
@@ -42,9 +41,7 @@ class TestActions(RunActions):
         state = self.session.state
         key = self._selected()
         template = state.find(key) if key is not None else None
-        text, answers = measure_question(
-            self.expected, template, lambda name: bound_key(self, name)
-        )
+        text, answers = measure_question(self.expected, template, keys_for(self))
 
         def answered(answer: str | None) -> None:
             if answer == "m" and template is not None:
@@ -100,10 +97,10 @@ class TestActions(RunActions):
 
 
 def measure_question(
-    state: RunState, template: ScoredTemplate | None, key: Callable[[str], str]
+    state: RunState, template: ScoredTemplate | None, key: KeyOf
 ) -> tuple[str, dict[str, str]]:
-    """What is asked before anything is measured, and the answers by their keys; ``key`` is the
-    cockpit's key of a binding by its name.
+    """What is asked before anything is measured, and the answers by their keys; ``key`` gives that
+    of an action.
     """
     answers = {"n": "No"}
     lines: list[str] = []

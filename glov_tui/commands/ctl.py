@@ -308,7 +308,8 @@ def _watch(folder: Path, asking: Asking) -> int:
             for event in read_journal(folder).events:
                 _print_event(event)
         return EXIT_DONE
-    with Driver(folder, _name(asking), False, None, asking.whole, watches=True) as driver:
+    name, whole = _name(asking), asking.whole
+    with Driver(folder, name, seconds=None, whole=whole, watches=True) as driver:
         with _until_nobody_reads():
             while (news := driver.next_news()) is not None:
                 if isinstance(news, EventRecord) and (news.is_fact or asking.telemetry):

@@ -18,7 +18,7 @@ from engine.run.experiment import (
 )
 from engine.run.experiment_state import ExperimentState
 from engine.run.state import RunState
-from glov_tui.cockpit.bound_keys import keys_of
+from glov_tui.cockpit.bound_keys import keys_for
 from glov_tui.cockpit.lab import settings, traces
 from glov_tui.cockpit.lab.obstacles import obstacle
 from glov_tui.cockpit.panes.folding import folded_pair
@@ -128,7 +128,7 @@ class LabMessage(Static):
         tried = state.experiment
         if tried is not None and tried.running and not self._ended():
             return self._progress(tried), ""
-        problem = obstacle(state, self._ended(), self._run, keys_of(self.app))
+        problem = obstacle(state, self._ended(), self._run, keys_for(self.app))
         if problem is not None:
             return problem, "obstacle"
         if tried is not None and tried.problem is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -13,7 +13,7 @@ from textual.containers import Vertical
 from textual.dom import DOMNode
 from textual.widgets import Input
 
-from glov_tui.cockpit.bound_keys import bound_key
+from glov_tui.cockpit.bound_keys import KeyOf, keys_for
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.common.glyphs import Glyphs
 from glov_tui.widgets.key_bar import KeyBar
@@ -42,7 +42,7 @@ def keys_of(kinds: Mapping[str, Sequence[type[DOMNode]]]) -> list[tuple[str, lis
     return groups
 
 
-def symbols(glyphs: Glyphs, key: Callable[[str], str]) -> list[tuple[str, str]]:
+def symbols(glyphs: Glyphs, key: KeyOf) -> list[tuple[str, str]]:
     """Every sign of the cockpit, and what it stands for; ``key`` gives that of an action."""
     states = [(sign, f"the run is {name}") for name, sign in glyphs.states.items() if sign.strip()]
     return [
@@ -173,7 +173,7 @@ class HelpScreen(Dialog[None]):
                 key = self.app.get_key_display(binding)
                 rows.setdefault(key, {})[binding.tooltip or binding.description] = None
             yield title, [(key, "; ".join(abouts)) for key, abouts in rows.items()]
-        yield "symbols", symbols(self._glyphs, lambda name: bound_key(self.app, name))
+        yield "symbols", symbols(self._glyphs, keys_for(self.app))
 
 
 def _block(

@@ -17,7 +17,7 @@ from engine.run.edits import Edit
 from engine.run.experiment import SteeringSetting
 from engine.run.state_facts import ENDED
 from engine.session.interface import Session
-from glov_tui.cockpit.bound_keys import bound_key, keys_of
+from glov_tui.cockpit.bound_keys import bound_key, keys_for
 from glov_tui.cockpit.lab.form import LabForm
 from glov_tui.cockpit.lab.grid import GridView
 from glov_tui.cockpit.lab.obstacles import obstacle
@@ -231,7 +231,7 @@ class LabScreen(TryingScreen):
     def action_try(self) -> None:
         """Send the experiment, if the run is paused and what is typed is right."""
         state = self._session.state
-        problem = obstacle(state, self._session.ended, self._run, keys_of(self.app))
+        problem = obstacle(state, self._session.ended, self._run, keys_for(self.app))
         if problem is not None:
             self._say("")
             self.notify(problem, severity="warning", markup=False, timeout=4)

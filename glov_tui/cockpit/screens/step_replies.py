@@ -22,7 +22,7 @@ from engine.run.state_facts import ENDED
 from engine.session.interface import Session
 from engine.storage.past_step import PastStep, read_past_step
 from engine.storage.run_folder import run_argument
-from glov_tui.cockpit.bound_keys import bound_key, keys_of
+from glov_tui.cockpit.bound_keys import bound_key, keys_for
 from glov_tui.cockpit.lab.obstacles import never, under_way
 from glov_tui.cockpit.panes.pane import Pane
 from glov_tui.cockpit.screens.trying import TryingScreen
@@ -75,7 +75,7 @@ class StepReplies(TextView):
         if self._looked == "past":
             key = bound_key(self.app, "history")
             return f"That is for the present of a run: {key} in the cockpit goes back to it."
-        return under_way(state, keys_of(self.app))
+        return under_way(state, keys_for(self.app))
 
     @property
     def written(self) -> Hashable:
