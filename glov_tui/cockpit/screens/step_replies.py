@@ -13,6 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Static
+from textual.worker import get_current_worker
 
 from engine.common.errors import UserError
 from engine.run.commands import Command, RunExperiment
@@ -103,7 +104,8 @@ class StepReplies(TextView):
             past, problem = read_past_step(self._session.folder, self._step), ""
         except (UserError, OSError) as error:
             past, problem = None, clean(str(error), keep_newlines=True)
-        self.post_message(self.Read(past, problem))
+        if not get_current_worker().is_cancelled:  # else another one reads what is there by now
+            self.post_message(self.Read(past, problem))
 
     @on(Read)
     def _found(self, event: Read) -> None:

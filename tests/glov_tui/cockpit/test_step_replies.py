@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,11 @@ from engine.run.experiment import CompareSettings, RepliesCompared, SteeringSett
 from engine.run.experiment_state import ExperimentState
 from engine.steering.measures import TracedReply
 from engine.storage.journal import Journal
-from engine.storage.past_step import read_past_step
+from engine.storage.past_step import PastStep, read_past_step
 from glov_tui.cockpit.screens.step_replies import StepReplies, StepRepliesScreen
 from glov_tui.cockpit.screens.trying import TryingScreen
 from glov_tui.cockpit.step_reply_lines import tried_lines
-from tests.support.patience import until
+from tests.support.patience import CEILING_SECONDS, until
 from tests.support.sessions import HeldSession, cockpit, one_step, settle
 from tests.support.steered_runs import models, steered_step
 
@@ -132,6 +133,44 @@ async def test_a_step_under_way_is_read_again_as_its_replies_and_scores_come(tmp
         session.apply(*events[3:])
         await until(lambda: "template 4 of a <category>" in view.plain, "the replies")
         assert "50.0%" in view.plain
+
+
+async def test_a_reading_that_is_overtaken_shows_nothing(tmp_path, monkeypatch) -> None:
+    goes_on, begun, done = threading.Event(), list[int](), list[int]()
+    reading = StepReplies._read
+
+    def slow(folder: Path, step: int) -> PastStep:
+        begun.append(step)
+        first = len(begun) == 1
+        try:
+            return read_past_step(folder, step)
+        finally:
+            assert not first or goes_on.wait(CEILING_SECONDS)  # it has looked, and is not through
+
+    def read(view: StepReplies) -> None:
+        reading(view)
+        done.append(1)
+
+    monkeypatch.setattr("glov_tui.cockpit.screens.step_replies.read_past_step", slow)
+    monkeypatch.setattr(StepReplies, "_read", read)
+    session = session_of(tmp_path / "run")
+    events = [event for event in steered_step(4, 6) if event.is_fact]
+    session.apply(*events[:3])
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("S")
+        await settle(pilot)
+        await pilot.press("enter")
+        await until(lambda: begun, "the first reading")
+        view = app.screen.query_one(StepReplies)
+        journal = Journal(tmp_path / "run")
+        journal.append(*events)
+        journal.close()
+        session.apply(*events[3:])
+        await until(lambda: "template 4 of a <category>" in view.plain, "the replies")
+        goes_on.set()
+        await until(lambda: len(done) == len(begun), "the end of the first one")
+        await pilot.pause()
+        assert not view.problem and "template 4 of a <category>" in view.plain
 
 
 async def test_an_engine_that_is_gone_tries_no_more(tmp_path: Path) -> None:
