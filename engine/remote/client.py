@@ -28,7 +28,7 @@ from engine.remote.messages import (
     TakeControls,
     format_line,
 )
-from engine.remote.outgoing import Outgoing
+from engine.remote.outgoing import Outgoing, say_farewell
 from engine.remote.process import start_engine
 from engine.remote.received import Received
 from engine.run import events as ev
@@ -38,6 +38,7 @@ from engine.run.state_facts import ENDED
 from engine.storage.journal import is_driven, read_state
 from engine.storage.lock import read_owner, refusal
 from engine.storage.run_folder import LOG, run_argument
+from engine.storage.run_status import why_at_rest
 from engine.storage.trust import check_trust
 
 SILENCE_SECONDS = 10.0  # of an engine, until it counts as one that does not answer
@@ -73,6 +74,7 @@ class RemoteSession:
         self.refused_start: str | None = None  # why no engine could be started
         self.interrupted = False  # the engine is gone, and did not say how the run ended
         self.lost = ""  # why an engine that is there can't be reached at present
+        self.is_silent = False  # it is reached, and nothing has come for ``SILENCE_SECONDS``
         self._is_reached = False  # by the connection that there is, or was last
         self._trusted = False
         self._places: Mapping[str, Any] | None = None
@@ -323,18 +325,10 @@ class RemoteSession:
             self._state, self._was_current = state, True
             if state.status in ENDED:
                 return
-        name = run_argument(self._folder)
-        if state.status == "finished":
-            raise JournalError(
-                f"{self._folder} is finished: `glov resume {name}` shows the result, "
-                f"`glov replay {name}` how it went"
-            )
         if not self._was_current:
-            raise JournalError(
-                f"{self._folder}: no engine is at work on it; `glov resume {name}` goes on, "
-                f"`glov replay {name}` shows what was"
-            )
+            raise JournalError(why_at_rest(self._folder, state.status))
         self.interrupted = True
+        name = run_argument(self._folder)
         raise JournalError(
             "the engine's process ended without a word: killed, or out of memory "
             f"({self._folder / LOG} may say more). Nothing is lost, `glov resume {name}` goes on"
@@ -356,6 +350,7 @@ class RemoteSession:
         self._outgoing.begin(format_line(self._join))
         closed = False  # by the other side, which may have said something before
         last = math.inf  # when it is left, whatever waits to be sent
+        heard = time.monotonic()
         with selectors.DefaultSelector() as selector:
             selector.register(self._woken, selectors.EVENT_READ)
             selector.register(engine, selectors.EVENT_READ)
@@ -367,7 +362,8 @@ class RemoteSession:
                         break
                 writing = selectors.EVENT_WRITE if sends else 0
                 selector.modify(engine, selectors.EVENT_READ | writing)
-                for key, ready in selector.select(FAREWELL_SECONDS if self._closing else None):
+                wait = FAREWELL_SECONDS if self._closing else SILENCE_SECONDS
+                for key, ready in selector.select(wait):
                     if key.fileobj is self._woken:
                         self._woken.recv(4096)
                         while self._too_long:
@@ -383,6 +379,7 @@ class RemoteSession:
                         if not data:
                             return
                         self._bytes += len(data)
+                        heard = time.monotonic()
                         for message, is_news in received.take(data):
                             self._show(received)
                             if self._listener is not None:
@@ -390,9 +387,11 @@ class RemoteSession:
                             if is_news and isinstance(message, ev.Warned):
                                 self._sent_notes.heard(message, self._state)
                 self._show(received)
+                # One that is at work tells of its machine every two seconds, also in a pause.
+                self.is_silent = time.monotonic() - heard >= SILENCE_SECONDS
                 if received.is_current:
                     self._answered.set()
-        _say_farewell(engine)
+        say_farewell(engine, FAREWELL_SECONDS)
 
     def _show(self, received: Received) -> None:
         """Have readers see what has come; of the run nothing before it is whole."""
@@ -402,13 +401,3 @@ class RemoteSession:
         if received.is_current:
             self._state, self._was_current = received.state, True
             self._is_reached, self.lost = True, ""
-
-
-def _say_farewell(engine: socket.socket) -> None:
-    """Say that nothing more comes, and read until the engine has heard it, or is too slow."""
-    with contextlib.suppress(OSError):
-        engine.shutdown(socket.SHUT_WR)
-        engine.settimeout(FAREWELL_SECONDS)
-        end = time.monotonic() + FAREWELL_SECONDS
-        while time.monotonic() < end and engine.recv(READ_BYTES):
-            pass

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import socket
+import time
+
+READ_BYTES = 64 * 1024
 
 
 class Outgoing:
@@ -39,3 +43,13 @@ class Outgoing:
         if not self._unsent and self._is_of_queue:
             self._lines.popleft()  # not before: a connection may break
             self._is_of_queue = False
+
+
+def say_farewell(engine: socket.socket, seconds: float) -> None:
+    """Say that nothing more comes, and read until the engine has heard it, or is too slow."""
+    with contextlib.suppress(OSError):
+        engine.shutdown(socket.SHUT_WR)
+        engine.settimeout(seconds)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and engine.recv(READ_BYTES):
+            pass

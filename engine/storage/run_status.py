@@ -7,6 +7,7 @@ from typing import Literal
 
 from engine.run.state_facts import Status
 from engine.storage.journal import is_driven
+from engine.storage.run_folder import run_argument
 
 RunStatus = Literal["running", "paused", "stopped", "failed", "finished", "interrupted", "damaged"]
 """``running`` and ``paused`` by a live process; ``interrupted``: the journal ends in the middle,
@@ -25,3 +26,17 @@ def status_now(at_end: Status, folder: Path) -> RunStatus:
         case "paused" if is_driven(folder):
             return "paused"
     return "running" if is_driven(folder) else "interrupted"
+
+
+def why_at_rest(folder: Path, at_end: Status) -> str:
+    """Why a run that nobody drives can't be attached to, and what can be done with it."""
+    name = run_argument(folder)
+    if at_end == "finished":
+        return (
+            f"{folder} is finished: `glov resume {name}` shows the result, `glov replay {name}` "
+            "how it went"
+        )
+    return (
+        f"{folder}: no engine is at work on it; `glov resume {name}` goes on, `glov replay {name}` "
+        "shows what was"
+    )

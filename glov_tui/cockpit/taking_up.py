@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+from engine.remote.client import SILENCE_SECONDS
+from engine.run.state_facts import ENDED
 from engine.storage.run_folder import run_argument
 from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.cockpit.going import GoingActions
@@ -38,6 +40,14 @@ class TakingUpActions(GoingActions):
                 f"run goes on: {process} ends its engine in order, and then it can be taken up."
             )
             return Ending("lost", leave, why)
+        if remote is not None and remote.is_silent and not (remote.ended or state.status in ENDED):
+            process = f"`kill -CONT {remote.engine_pid}`" if remote.engine_pid else "`kill -CONT`"
+            why = (
+                f"Nothing has come for {SILENCE_SECONDS:.0f} s, and what is shown is of before. If "
+                f"it is suspended, {process} has it go on; else its machine is busy, or a library "
+                "holds it. What you ask for is done when it goes on."
+            )
+            return Ending("silent", leave, why)
         if state.status not in ("stopped", "failed"):
             return None
         if self.can_take_up or self._opening is not None:

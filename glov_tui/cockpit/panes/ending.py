@@ -12,15 +12,16 @@ from textual.widgets import Static
 from glov_tui.common.glyphs import Glyphs
 from glov_tui.common.text import clean
 
-Kind = Literal["stopped", "interrupted", "failed", "lost"]
+Kind = Literal["stopped", "interrupted", "failed", "lost", "silent"]
 
 _TITLES: dict[Kind, str] = {
     "stopped": "Stopped",
     "interrupted": "The run was interrupted",
     "failed": "The run failed",
     "lost": "The engine can't be reached",
+    "silent": "The engine says nothing",
 }
-_SIGNS: dict[Kind, str] = {"interrupted": "stopped", "lost": "loading"}
+_SIGNS: dict[Kind, str] = {"interrupted": "stopped", "lost": "loading", "silent": "loading"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ STATUS_STYLES = {
 _ENDINGS: Mapping[Kind | None, tuple[str, str]] = {
     "interrupted": ("interrupted", "stopped"),
     "lost": ("out of reach", "loading"),
+    "silent": ("silent", "loading"),
 }
 """The word for it, and the state that it has the sign and the colour of; else as the run says."""
 

@@ -15,6 +15,7 @@ from textual.widgets import TextArea
 
 from engine.common.kept import Kept
 from engine.config.toml_file import load_config
+from engine.remote import client
 from engine.remote.client import RemoteSession
 from engine.remote.messages import TakeControls
 from engine.remote.server import ControlServer
@@ -222,6 +223,20 @@ async def test_an_engine_that_can_not_be_reached_is_said_until_it_can_be(engine)
         assert "No such file" in ending(app) and f"`kill {os.getpid()}`" in ending(app)
         await until(lambda: "out of reach" in status(app))
         away.rename(place)
+        await until(lambda: not ending(app))
+        assert "paused" in status(app)
+
+
+async def test_an_engine_that_says_nothing_is_told_of_until_it_does(
+    engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that is suspended: its connection stands."""
+    async with cockpit(engine.folder) as (_, app):
+        with monkeypatch.context() as patched:
+            patched.setattr(client, "SILENCE_SECONDS", 0.05)  # the machine is told of less often
+            await until(lambda: "The engine says nothing" in ending(app))
+            assert f"`kill -CONT {os.getpid()}` has it go on" in ending(app).replace("\n", " ")
+            await until(lambda: "silent" in status(app))
         await until(lambda: not ending(app))
         assert "paused" in status(app)
 
