@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from engine.common.errors import JournalError
@@ -45,8 +45,10 @@ def driving(folder: Path, stop: Callable[[str | None], None]) -> Iterator[None]:
     try:
         _refuse_where_driven(folder)
         requests = folder / REQUESTS
-        # Left by others; from where this process is named, each is for it, and obeyed.
-        lock.take(folder, descriptor, prepare=lambda: _clear(requests))
+        # Left by others. What comes from here on is for this process, and obeyed: others may see
+        # that it has the lock before it is named, where a process that died still is.
+        left = _asked(requests)
+        lock.take(folder, descriptor, prepare=lambda: _clear(requests, left))
         ended = threading.Event()
         watch = threading.Thread(
             target=_watch, args=(requests, stop, ended), name="glov-requests", daemon=True
@@ -57,7 +59,7 @@ def driving(folder: Path, stop: Callable[[str | None], None]) -> Iterator[None]:
         finally:
             ended.set()
             watch.join()
-            _clear(requests)
+            _clear(requests, _asked(requests))
             lock.give_back(folder)
     finally:
         os.close(descriptor)
@@ -107,7 +109,11 @@ def ask_to_stop(folder: Path, name: str | None = None) -> None:
         make_folder(path.parent, 0o700)
         path.touch(mode=0o600)
     except OSError as error:
-        raise JournalError(f"{path} can't be written: {why_denied(error, path)}") from error
+        owner = lock.read_owner(folder)
+        said = f"{path} can't be written: {why_denied(error, path)}"
+        if owner is not None and name is None:
+            said += f". `kill {owner.pid}` on {owner.host} has it stop as well"
+        raise JournalError(said) from error
 
 
 def stop_sweep(folder: Path, seconds: float = STOP_SECONDS) -> None:
@@ -130,21 +136,26 @@ def stop_sweep(folder: Path, seconds: float = STOP_SECONDS) -> None:
 
 def _watch(requests: Path, stop: Callable[[str | None], None], ended: threading.Event) -> None:
     while not ended.wait(LOOK_SECONDS):
-        for path in _asked(requests):
+        for path in sorted(_asked(requests)):
             stop(None if path.name == ALL else path.name)
             with contextlib.suppress(OSError):
                 path.unlink()
 
 
-def _asked(requests: Path) -> list[Path]:
-    try:
-        return list(requests.iterdir())
-    except OSError:  # nobody has asked yet
-        return []
+def _asked(requests: Path) -> dict[Path, int]:
+    """What is asked for, and when it was, last."""
+    found = {}
+    with contextlib.suppress(OSError):  # nobody has asked yet
+        for path in requests.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # it is obeyed
+                found[path] = path.stat().st_mtime_ns
+    return found
 
 
-def _clear(requests: Path) -> None:
+def _clear(requests: Path, left: Mapping[Path, int]) -> None:
+    """Forget what was asked for, but for what was asked again since."""
     with contextlib.suppress(OSError):
-        for path in _asked(requests):
-            path.unlink(missing_ok=True)
-        requests.rmdir()
+        for path, asked in _asked(requests).items():
+            if left.get(path) == asked:
+                path.unlink(missing_ok=True)
+        requests.rmdir()  # where nothing is left in it

@@ -80,6 +80,39 @@ def test_a_request_of_the_first_moment_reaches_it(
     assert asked == [None]
 
 
+def test_a_request_that_comes_before_the_sweep_names_its_process_reaches_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one that died is still named, others see only that the lock is held."""
+    (tmp_path / OWNER).write_text(json.dumps({"pid": 2**22, "host": socket.gethostname()}))
+    for name in (".all", "seed=1"):  # asked of that one
+        (tmp_path / REQUESTS).mkdir(exist_ok=True)
+        (tmp_path / REQUESTS / name).touch()
+        os.utime(tmp_path / REQUESTS / name, ns=(0, 0))
+    locked = lock.lock
+
+    def taken(descriptor: int) -> bool:
+        held = locked(descriptor)
+        ask_to_stop(tmp_path, "seed=1")
+        ask_to_stop(tmp_path, "seed=2")
+        return held
+
+    monkeypatch.setattr(lock, "lock", taken)
+    asked: list[str | None] = []
+    with driving(tmp_path, asked.append):
+        wait_until(lambda: len(asked) == 2)
+    assert asked == ["seed=1", "seed=2"]
+
+
+def test_a_sweep_whose_disk_is_full_can_be_told_to_stop_otherwise(tmp_path: Path) -> None:
+    with (
+        driving(tmp_path, lambda name: None),
+        sealed(tmp_path, 0o500),
+        pytest.raises(JournalError, match=f"`kill {os.getpid()}` on .* has it stop as well"),
+    ):
+        ask_to_stop(tmp_path)
+
+
 def test_a_process_that_died_leaves_the_sweep_to_the_next(tmp_path: Path) -> None:
     with driving(tmp_path, lambda name: None):
         left = (tmp_path / OWNER).read_text()
