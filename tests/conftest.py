@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from engine.common.kept import Kept
-from tests.support import lifeline
+from tests.support import lifeline, warm_processes
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -60,6 +60,15 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("GLOV_CONFIG_DIR", str(shared / "glov-config"))
         patch.setenv("TERM", "xterm-256color")  # whatever terminal they are started in
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm_engines() -> None:
+    """Engines that are started in this process have their libraries already: seconds of CPU less.
+
+    That of a terminal's ``glov`` which is ``fresh`` has not: it starts as for users.
+    """
+    warm_processes.install()
 
 
 @pytest.fixture(scope="session")

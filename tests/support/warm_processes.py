@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -59,6 +60,8 @@ class WarmProcess:
         self._line.sendall(json.dumps(asked).encode() + b"\n")
         self._answers = self._line.makefile("rb", buffering=0)  # `has_ended` sees all that came
         self.pid = int(self._answers.readline())
+        self._reading = threading.Lock()
+        self._code: int | None = None
 
     @property
     def has_ended(self) -> bool:
@@ -69,14 +72,25 @@ class WarmProcess:
         os.kill(self.pid, number)
 
     def wait(self) -> int:
-        """Wait for its end; returns its exit code, or minus the signal that ended it."""
-        return int(self._answers.readline())
+        """Wait for its end; returns its exit code, or minus the signal that ended it.
+
+        Raises:
+            TimeoutError: if it goes on.
+        """
+        with self._reading:
+            if self._code is None:
+                self._code = int(self._answers.readline())
+            return self._code
 
 
 def _engine(
     command: Sequence[str], *, stdout: int, pass_fds: tuple[int], **_: object
 ) -> WarmProcess:
     """In the place of ``subprocess.Popen`` in ``engine.remote.process``."""
+    if VARIABLE not in os.environ:
+        from tests.support.forking import warm_glov
+
+        warm_glov()
     folder, _descriptor, *rest = command[_HEAD:]
     arguments = [str(Path(folder).absolute()), *rest]
     return WarmProcess("engine", arguments, Path.cwd(), os.environ, stdout, *pass_fds)

@@ -23,7 +23,7 @@ from engine.storage.quiet import is_quiet, set_quiet
 from engine.storage.run_folder import EVENTS, LOG
 from tests.support.command import called, started
 from tests.support.notified import TOKEN, Chat, chatting
-from tests.support.patience import CEILING_SECONDS, wait_until
+from tests.support.patience import wait_until
 from tests.support.small_runs import demo, drive
 
 KEEPS = """
@@ -170,7 +170,7 @@ def test_the_engine_of_a_detached_run_tells(
     _say(f'webhook = "{chat.address}"')
     Journal.begin(demo("steps=1"), run_folder).close()
     process = start_engine(run_folder)
-    assert process.wait(CEILING_SECONDS) == 0, (run_folder / LOG).read_text()
+    assert process.wait() == 0, (run_folder / LOG).read_text()
     assert kinds(told)[-1] == "finished"
     assert chat.posted[-1]["event"] == "finished" and chat.posted[-1]["test_accuracy"] is not None
 
