@@ -11,20 +11,20 @@ from tests.support import ROOT
 from tests.support.forking import warm_glov
 from tests.support.patience import CEILING_SECONDS
 from tests.support.terminal import Terminal
-from tests.support.warm_processes import WarmProcess
+from tests.support.warm_processes import WARM, WarmProcess
 
 GLOV = [sys.executable, "-m", "glov_tui"]
 
 
 def glov(*arguments: str, fresh: bool = False) -> list[str]:
-    """A command line for a terminal; the engine that it starts has its libraries already.
+    """A command line for a terminal; it and the engine that it starts have their libraries already.
 
     ``fresh``: it takes seconds to import them, as for users.
     """
     if fresh:
         return [*GLOV, *arguments]
     warm_glov()
-    return [sys.executable, "-m", "tests.support.warm_processes", *arguments]
+    return [*WARM, *arguments]
 
 
 def demo_arguments(folder: Path, *overrides: str) -> list[str]:

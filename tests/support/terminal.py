@@ -31,6 +31,7 @@ import pyte.modes
 
 from tests.support import ROOT
 from tests.support.patience import CEILING_SECONDS
+from tests.support.warm_processes import WARM, WarmProcess
 
 KEYS = {
     "enter": "\r",
@@ -105,18 +106,25 @@ class Terminal:
         self.arrivals: list[tuple[float, int]] = []  # monotonic seconds, bytes
         self._screen = _Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen) if parse else None
+        self._lines: dict[int, str] = {}
+        self._text = ""
         self._rest = b""
         self._changed = threading.Condition()
         self._ended = self._closing = False
         self.started_at = time.monotonic()
-        self._child = pexpect.spawn(
-            argv[0],
-            list(argv[1:]),
-            dimensions=(rows, columns),
-            env=_environment(env or {}),
-            cwd=str(cwd),
-            timeout=None,
-        )
+        environment = _environment(env or {})
+        # What a terminal is, is read from the environment as modules are imported.
+        if list(argv[: len(WARM)]) == WARM and not env:
+            self._child: Any = _Fork(argv[len(WARM) :], rows, columns, environment, cwd)
+        else:
+            self._child = pexpect.spawn(
+                argv[0],
+                list(argv[1:]),
+                dimensions=(rows, columns),
+                env=environment,
+                cwd=str(cwd),
+                timeout=None,
+            )
         self.attributes_before = self.attributes
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -142,13 +150,20 @@ class Terminal:
     @property
     def lines(self) -> list[str]:
         """The screen's lines, without trailing blanks."""
-        with self._changed:
-            return [line.rstrip() for line in self._screen.display]
+        return self.text.split("\n")
 
     @property
     def text(self) -> str:
         """The screen as one text."""
-        return "\n".join(self.lines)
+        with self._changed:
+            if changed := self._screen.dirty:  # whoever waits looks far more often than that
+                for y in changed:
+                    cells = self._screen.buffer[y]
+                    text = "".join(cells[x].data for x in range(self._screen.columns))
+                    self._lines[y] = text.rstrip()
+                changed.clear()
+                self._text = "\n".join(self._lines[y] for y in range(self._screen.lines))
+            return self._text
 
     @property
     def alternate_screen(self) -> bool:
@@ -272,6 +287,9 @@ class Terminal:
     def hang_up(self) -> None:
         """Take the terminal away, as a dropped line does."""
         self._stop_reading()
+        if isinstance(self._child, _Fork):
+            self._child.close()
+            return
         with contextlib.suppress(OSError):  # by its file: that would close the number again later
             self._child.ptyproc.fileobj.close()
         self._child.closed = self._child.ptyproc.closed = True
@@ -326,6 +344,46 @@ class Terminal:
         cut = unfinished.start() if unfinished else len(data)
         self._rest = data[cut:]
         self._stream.feed(_NOT_FOR_PYTE.sub(b"", data[:cut]))
+
+
+class _Fork:
+    """As much of ``pexpect.spawn`` as is needed, for a fork of a warm process."""
+
+    def __init__(
+        self, arguments: Sequence[str], rows: int, columns: int, env: Mapping[str, str], cwd: Path
+    ) -> None:
+        self.child_fd, its_end = os.openpty()
+        self.closed = False
+        self.exitstatus: int | None = None
+        self.signalstatus: int | None = None
+        self.setwinsize(rows, columns)
+        try:
+            self._process = WarmProcess("screen", arguments, cwd, env, its_end)
+        finally:
+            os.close(its_end)
+        self.pid = self._process.pid
+
+    def setwinsize(self, rows: int, columns: int) -> None:
+        termios.tcsetwinsize(self.child_fd, (rows, columns))
+
+    def isalive(self) -> bool:
+        if self._process.has_ended:
+            self.wait()
+        return self.exitstatus is None and self.signalstatus is None
+
+    def kill(self, number: signal.Signals) -> None:
+        self._process.kill(number)
+
+    def wait(self) -> None:
+        code = self._process.wait()
+        if code < 0:
+            self.signalstatus = -code
+        else:
+            self.exitstatus = code
+
+    def close(self) -> None:
+        os.close(self.child_fd)
+        self.closed = True
 
 
 def _environment(changes: Mapping[str, str | None]) -> dict[str, str]:

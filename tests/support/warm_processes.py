@@ -1,14 +1,15 @@
 """Processes that are forks of one that has its libraries already: they spend no CPU on imports.
 
-An engine that a screen of a test starts, and a ``glov`` that a test signals, are asked for at the
-socket that ``VARIABLE`` names. What answers there forks: what comes of it is a real process, with
-real models. ``python -m tests.support.warm_processes ARGUMENTS`` is ``glov ARGUMENTS``, but that
-its engine is asked for there.
+An engine that a screen of a test starts, a ``glov`` that a test signals, and one in a terminal of
+its own are asked for at the socket that ``VARIABLE`` names. What answers there forks: what comes of
+it is a real process, with real models. ``python -m tests.support.warm_processes ARGUMENTS`` is
+``glov ARGUMENTS`` for a shell, but that its engine is asked for there.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import runpy
@@ -17,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +29,9 @@ from typing import Any, NoReturn
 from tests.support.patience import CEILING_SECONDS
 
 VARIABLE = "GLOV_TESTS_PROCESSES"
-_HEAD = 4  # arguments of the engine's command before the folder: python -P -m MODULE
+WARM = [sys.executable, "-m", "tests.support.warm_processes"]
+"""What begins the command line of a ``glov`` whose engine is asked for."""
+_HEAD = 4  # what begins the command of an engine, and of a sweep's driver: python -P -m MODULE
 
 
 # -- who asks -------------------------------------------------------------------------------------
@@ -44,8 +48,8 @@ class WarmProcess:
         environment: Mapping[str, str],
         *descriptors: int,
     ) -> None:
-        """``what``: an ``engine``, whose descriptors are those of a log and of where it answers,
-        or ``glov``, whose are those of output and errors.
+        """``what``: an ``engine``, whose descriptors are those of a log and of where it answers;
+        ``glov``, whose are those of output and errors; or a ``screen``, whose is its terminal's.
         """
         asked = {
             "what": what,
@@ -71,14 +75,24 @@ class WarmProcess:
         """Send it a signal."""
         os.kill(self.pid, number)
 
-    def wait(self) -> int:
+    def poll(self) -> int | None:
+        """As ``wait`` if it has ended; else None."""
+        return self.wait() if self.has_ended else None
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.kill(signal.SIGTERM)
+
+    def wait(self, seconds: float = CEILING_SECONDS) -> int:
         """Wait for its end; returns its exit code, or minus the signal that ended it.
 
         Raises:
-            TimeoutError: if it goes on.
+            subprocess.TimeoutExpired: if it goes on.
         """
         with self._reading:
             if self._code is None:
+                if not select.select([self._line], [], [], seconds)[0]:
+                    raise subprocess.TimeoutExpired(str(self.pid), seconds)
                 self._code = int(self._answers.readline())
             return self._code
 
@@ -94,6 +108,11 @@ def _engine(
     folder, _descriptor, *rest = command[_HEAD:]
     arguments = [str(Path(folder).absolute()), *rest]
     return WarmProcess("engine", arguments, Path.cwd(), os.environ, stdout, *pass_fds)
+
+
+def _driver(command: Sequence[str], *, stdout: int, stderr: int, **_: object) -> WarmProcess:
+    """The same in ``glov_tui.commands.fleet``, for the ``glov`` that drives a sweep."""
+    return WarmProcess("glov", command[_HEAD:], Path.cwd(), os.environ, stdout, stderr)
 
 
 def install() -> None:
@@ -126,7 +145,9 @@ def _keep(line: socket.socket) -> NoReturn:
     pid = os.fork()
     if pid == 0:
         line.close()
-        {"engine": _be_engine, "glov": _be_glov}[asked["what"]](asked, *descriptors)
+        {"engine": _be_engine, "glov": _be_glov, "screen": _be_screen}[asked["what"]](
+            asked, *descriptors
+        )
     for descriptor in descriptors:
         os.close(descriptor)
     with contextlib.suppress(OSError):  # who asked may be gone, and this one goes on
@@ -152,9 +173,12 @@ def run_to_end(program: Callable[[], object]) -> NoReturn:
         os._exit(code if isinstance(code, int) else 0 if code is None else 1)
 
 
-def become(cwd: str, environment: Mapping[str, str], output: int, errors: int) -> None:
-    """Take the place of a process that is started anew, with no input."""
-    for source, target in ((os.open(os.devnull, os.O_RDONLY), 0), (output, 1), (errors, 2)):
+def become(
+    cwd: str, environment: Mapping[str, str], output: int, errors: int, given: int | None = None
+) -> None:
+    """Take the place of a process that is started anew, with no input but what is ``given``."""
+    given = os.open(os.devnull, os.O_RDONLY) if given is None else given
+    for source, target in ((given, 0), (output, 1), (errors, 2)):
         os.dup2(source, target)
     os.environ.clear()
     os.environ.update(environment)
@@ -176,6 +200,23 @@ def _be_glov(asked: Mapping[str, Any], output: int, errors: int) -> NoReturn:
         for descriptor in {output, errors}:  # else a pipe would seem to be read on
             os.close(descriptor)
         install()
+        glov(asked["arguments"])
+
+    run_to_end(program)
+
+
+def _be_screen(asked: Mapping[str, Any], terminal: int) -> NoReturn:
+    def program() -> None:
+        os.setsid()
+        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+        become(asked["cwd"], asked["environment"], terminal, terminal, terminal)
+        os.close(terminal)
+        sys.stdout.reconfigure(line_buffering=True)  # it was made for a pipe
+        install()
+        from glov_tui.commands import fleet
+
+        own = {"Popen": _driver, "DEVNULL": subprocess.DEVNULL}
+        fleet.subprocess = SimpleNamespace(**own, TimeoutExpired=subprocess.TimeoutExpired)
         glov(asked["arguments"])
 
     run_to_end(program)
