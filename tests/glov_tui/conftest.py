@@ -56,6 +56,7 @@ def _drawn_once_a_pause() -> Iterator[None]:
 
     async def drawing_pause(pilot: Pilot[Any], delay: float | None = None) -> None:
         await pause(pilot, delay)
+        await pilot._wait_for_screen()  # all that its layouts have led to
         draw_now(pilot.app)
 
     async def drawing_end(app: App[Any]) -> None:

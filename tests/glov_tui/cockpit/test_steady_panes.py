@@ -17,6 +17,7 @@ from glov_tui.cockpit.panes.meta_prompt import MetaPromptPane
 from glov_tui.cockpit.panes.registry import PANES, screen_tabs
 from glov_tui.cockpit.panes.status import StatusLine
 from glov_tui.widgets.key_bar import KeyBar
+from tests.support.patience import until
 from tests.support.sessions import BEST, HeldSession, cockpit, loaded, one_step, settle
 
 LONG = "a <category> " + "seen in a very long sentence " * 4
@@ -108,14 +109,16 @@ async def test_the_meta_prompt_opens_at_the_templates(
 
 async def test_a_pane_is_zoomed_by_keys_that_come_in_one_read(session: HeldSession) -> None:
     async with cockpit(session, (80, 24)) as (pilot, app):
+
+        def shown() -> list[str]:
+            return [name for name in PANES if app.query_one(f"#{name}").display]
+
         for key in ("4", "z"):
             app.simulate_key(key)
-        await pilot.pause()
-        shown = [name for name in PANES if app.query_one(f"#{name}").display]
-        assert shown == ["candidates"]
+        await until(lambda: shown() == ["candidates"], "one pane alone")
         await pilot.press("z", "tab", "tab", "z")  # what has the focus is zoomed
         await pilot.pause()
-        (name,) = [name for name in PANES if app.query_one(f"#{name}").display]
+        (name,) = shown()
         assert app.focused is not None and app.query_one(f"#{name}") in (
             app.focused.ancestors_with_self
         )
