@@ -6,9 +6,11 @@ and ends the app on a byte that is no UTF-8. This one does not.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import contextvars
 import os
+import selectors
 import signal
 import sys
 from collections.abc import Iterator
@@ -19,7 +21,6 @@ from textual import constants
 from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual.app import App
 from textual.driver import Driver
-from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
 
 from glov_tui.terminal.governor import MAX_QUEUED_FRAMES, Governor
@@ -35,8 +36,9 @@ PLAIN = "\x1b[0m"  # frames leave their colours behind
 _ALTERNATE_SCREEN = ("\x1b[?1049h", "\x1b[?1049l")
 CLOSE_SECONDS = 1.0
 """How long leaving waits for a terminal that does not read."""
-
-cast(Any, linux_driver).XTermParser = PasteParser  # its input thread makes one
+POLL_SECONDS = 0.1
+"""How often the input thread looks whether an escape was a key of its own."""
+READ_BYTES = 4096
 
 
 def screen_driver() -> type[Driver] | None:
@@ -70,6 +72,7 @@ class ScreenDriver(LinuxDriver):
         self._sync_waits = False
         self._writer: TerminalWriter | None = None
         self._own_fd: int | None = None
+        self._wake: int | None = None  # what is written here wakes the input thread
         self._context = contextvars.copy_context()  # Textual finds the app by it
         self._hold = contextlib.ExitStack()
         self._held = False
@@ -121,6 +124,16 @@ class ScreenDriver(LinuxDriver):
         self._is_up = False
         self.write(PLAIN)
         super().stop_application_mode()
+        if self._wake is not None:
+            os.close(self._wake)
+            self._wake = None
+
+    def disable_input(self) -> None:
+        """Read no more keys from now on: what follows on the terminal is not to wait for that."""
+        if self._wake is not None:
+            with contextlib.suppress(OSError):  # the thread has ended
+                os.write(self._wake, b"end")
+        super().disable_input()
 
     def close(self) -> None:
         """Wait for the terminal to take the last of it, ``CLOSE_SECONDS`` at most."""
@@ -186,15 +199,28 @@ class ScreenDriver(LinuxDriver):
         self._app.refresh(layout=True)
 
     def run_input_thread(self) -> None:
-        """Read keys until told to stop."""
-        while True:
+        """Read keys until told to stop, and then what has been typed by that time."""
+        parser = PasteParser(self._debug)
+        woken, self._wake = os.pipe()
+        # A wrong byte from the line is no reason to end.
+        decode = codecs.getincrementaldecoder("utf-8")("ignore").decode
+        with selectors.SelectSelector() as selector:
+            selector.register(self.fileno, selectors.EVENT_READ)
+            selector.register(woken, selectors.EVENT_READ)
             try:
-                super().run_input_thread()
-            except UnicodeDecodeError:
-                continue  # a wrong byte from the line is no reason to end
+                ends = False
+                while not ends:
+                    ends = self.exit_event.is_set()
+                    for key, _ in selector.select(0 if ends else POLL_SECONDS):
+                        if key.fd == self.fileno and (text := decode(os.read(key.fd, READ_BYTES))):
+                            for event in parser.feed(text):
+                                self.process_message(event)
+                    for event in parser.tick():
+                        self.process_message(event)
             except OSError:
                 self._on_gone()
-            return
+            finally:
+                os.close(woken)
 
     # -- a terminal that does not keep up ----------------------------------------------------
 

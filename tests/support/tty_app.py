@@ -2,7 +2,8 @@
 
 Modes: ``early`` sends itself SIGTERM before the app runs, ``unattended`` attaches nobody to
 signals, ``unrestored`` has Textual forget to restore the terminal, ``nohup`` ignores SIGHUP,
-``flood`` repaints the whole screen 30 times a second, ``blocked`` hangs in the event loop.
+``flood`` repaints the whole screen 30 times a second, ``blocked`` hangs in the event loop,
+``patient`` looks for keys only when there are some.
 """
 
 # ruff: noqa: T201
@@ -137,6 +138,8 @@ def main() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if "unrestored" in MODES:
         screen_driver.ScreenDriver.stop_application_mode = lambda self: self.disable_input()
+    if "patient" in MODES:
+        screen_driver.POLL_SECONDS = 3600.0
     with tty.screen_descriptors(LOG):
         if "early" in MODES:
             os.kill(os.getpid(), signal.SIGTERM)

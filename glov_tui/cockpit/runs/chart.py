@@ -13,6 +13,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.widgets import Static
 
 from engine.analysis.run_curves import AXES, Axis, CurveWatch, RunCurve
@@ -28,7 +29,7 @@ from glov_tui.cockpit.runs.chart_lines import (
     log_line,
     log_rows,
 )
-from glov_tui.cockpit.runs.live_table import rest_after
+from glov_tui.cockpit.runs.live_table import begin_to_look, rest_after
 from glov_tui.cockpit.screens.dialog import Dialog
 from glov_tui.common.glyphs import ASCII, Glyphs
 from glov_tui.common.text import clean
@@ -39,7 +40,6 @@ from glov_tui.widgets.spans import Line
 from glov_tui.widgets.text_view import TextView
 
 LOOK_SECONDS = 1.0  # between two looks at the journals, at least
-PUMP_SECONDS = 0.3
 MOST_RUNS = 24
 NO_LOG = "Nobody has edited these runs, or injected a template into them."
 
@@ -73,6 +73,9 @@ class ChartScreen(Dialog[None]):
     }
     .-ascii ChartScreen LogTable { border-top: ascii $foreground 35%; }
     """
+
+    class Seen(Message):
+        """The journals were looked at."""
 
     def __init__(self, folders: Sequence[Path], glyphs: Glyphs) -> None:
         """``folders``: of runs and of sweeps, whose runs are meant."""
@@ -108,12 +111,15 @@ class ChartScreen(Dialog[None]):
         chart = self.query_one(LineChart)
         chart.focus()
         self.watch(chart, "cursor", self._cursor_moved, init=False)
-        threading.Thread(target=self._look, name="glov-curves", daemon=True).start()
-        self.set_interval(PUMP_SECONDS, self._pump)
+        begin_to_look(self._look, "glov-curves")
 
     def on_unmount(self) -> None:
         """Look no more."""
         self._ended.set()
+
+    def on_resize(self) -> None:
+        """Other numbers of lines fit."""
+        self.call_after_refresh(self._show)
 
     # -- on its own thread -------------------------------------------------------------------
 
@@ -131,13 +137,15 @@ class ChartScreen(Dialog[None]):
                 drawn = tuple(Drawn(number, names) for number in range(1, len(names) + 1))
                 watch.follow(folders)
             self._looked = _Looked(drawn, watch.look(), len(now) - len(folders), problem)
+            self.post_message(self.Seen())
             self._ended.wait(rest_after(time.monotonic() - begun, LOOK_SECONDS))
 
     # -- drawing -----------------------------------------------------------------------------
 
-    def _pump(self) -> None:
+    @on(Seen)
+    def _show(self) -> None:
         looked = self._looked
-        if looked is None:
+        if looked is None or not self.size:
             return
         if looked.problem and not looked.curves:
             self.query_one("#chart-title", Static).update(clean(looked.problem), layout=False)
@@ -231,12 +239,12 @@ class ChartScreen(Dialog[None]):
         """Align by the next axis."""
         self._axis = AXES[(AXES.index(self._axis) + 1) % len(AXES)]
         self.query_one(LineChart).cursor = None
-        self._pump()
+        self._show()
 
     def action_smooth(self) -> None:
         """The next window."""
         self._window = WINDOWS[(WINDOWS.index(self._window) + 1) % len(WINDOWS)]
-        self._pump()
+        self._show()
 
 
 @dataclass(frozen=True)

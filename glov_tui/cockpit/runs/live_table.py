@@ -7,17 +7,19 @@ pump as the byte budget allows.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar, Generic, TypeVar
 
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.events import Resize
+from textual.message import Message
 
 from glov_tui.cockpit.notices import NoticesApp
 from glov_tui.cockpit.themes import begin_in_colours
@@ -48,6 +50,12 @@ S = TypeVar("S")
 def rest_after(took: float, least: float) -> float:
     """Seconds between two looks: ten times what one took, within bounds."""
     return min(max(least, 10 * took), LOOK_SECONDS_MOST)
+
+
+def begin_to_look(look: Callable[[], None], name: str) -> None:
+    """Look on a thread that may post messages: Textual finds the app by the context."""
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(look,), name=name, daemon=True).start()
 
 
 class LiveTableApp(NoticesApp, Generic[S]):
@@ -89,6 +97,9 @@ class LiveTableApp(NoticesApp, Generic[S]):
         """What was seen last."""
         return self._seen
 
+    class FirstSeen(Message):
+        """There is something to draw: a person who waits for it does not wait for the pump."""
+
     # -- for subclasses ----------------------------------------------------------------------
 
     def look(self) -> Iterator[S]:
@@ -116,7 +127,7 @@ class LiveTableApp(NoticesApp, Generic[S]):
         self.app_resume_signal.subscribe(self, lambda _: redraw(self))
         if self._terminal is not None:
             self._terminal.signals.attach(asyncio.get_running_loop(), self._told)
-        threading.Thread(target=self._look, name="glov-runs", daemon=True).start()
+        begin_to_look(self._look, "glov-runs")
         self.set_interval(PUMP_SECONDS, self._pump)
         self.call_after_refresh(gc.enable)
 
@@ -136,9 +147,11 @@ class LiveTableApp(NoticesApp, Generic[S]):
             begun = time.monotonic()
             self._look_now.clear()
             for seen in self.look():
-                self._seen = seen
+                is_first, self._seen = self._seen is None, seen
                 if self._ended.is_set():
                     return
+                if is_first:
+                    self.post_message(self.FirstSeen())
             took = time.monotonic() - begun
             self._look_now.wait(rest_after(took, LOOK_SECONDS))
 
@@ -148,6 +161,7 @@ class LiveTableApp(NoticesApp, Generic[S]):
 
     # -- drawing -----------------------------------------------------------------------------
 
+    @on(FirstSeen)
     def _pump(self) -> None:
         seen = self._seen
         if seen is None or not self.is_whole() or not self.before_drawing(seen):

@@ -142,6 +142,14 @@ def test_suspending_to_the_shell_and_coming_back(start: Start, log: Path) -> Non
         assert_sane(terminal)
 
 
+def test_leaving_waits_for_no_key(start: Start) -> None:
+    terminal = start("patient")
+    terminal.press("q")
+    terminal.wait_for("result None")
+    assert terminal.wait_exit() == 0
+    assert_sane(terminal)
+
+
 def test_keys_are_not_taken_by_a_library_that_asks(start: Start) -> None:
     terminal = start()
     terminal.press("i")

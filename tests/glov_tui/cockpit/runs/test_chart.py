@@ -182,3 +182,21 @@ async def test_runs_of_a_sweep_that_begin_later_join_and_a_broken_sweep_hides_no
         await until(lambda: "2 runs:" in said(screen, "chart-title"))
         lines = legend(screen).split("\n")
         assert lines[0].startswith(" 1 ") and "seed=1" in lines[0] and "seed=0" in lines[1]
+
+
+async def test_another_size_has_room_for_another_number_of_runs(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glov_tui.cockpit.runs.chart.rest_after", lambda took, least: 3600.0)
+    for name in "cdef":
+        write_run(runs / name, curve=(30, 40))
+    app = HomeApp(HomeMemory.kept())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(lambda: app.selected is not None)
+        screen = ChartScreen(sorted(runs.iterdir()), app._glyphs)
+        app.push_screen(screen)
+        await until(lambda: "2 more below" in said(screen, "chart-title"))
+        await pilot.resize_terminal(120, 40)
+        await until(lambda: "6 runs" in said(screen, "chart-title"))
+        await until(lambda: "more below" not in said(screen, "chart-title"))
+        await until(lambda: screen.query_one(TextView).size.height == 6)

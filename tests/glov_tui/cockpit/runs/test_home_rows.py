@@ -154,6 +154,21 @@ async def test_a_list_that_comes_or_goes_draws_on_nothing(runs: Path) -> None:
             app.draw_again()
 
 
+async def test_what_is_seen_first_is_drawn_at_once(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glov_tui.cockpit.runs.live_table.PUMP_SECONDS", 3600.0)
+    some_runs(runs)
+    app = HomeApp(HomeMemory.kept())
+    with app.memory._looking:  # what there is takes long to read
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.pause()
+            assert app.seen is None
+            app.memory._looking.release()
+            await until(lambda: len(names(app)) == 4)
+            app.memory._looking.acquire()
+
+
 async def test_details_fit_the_height_also_under_a_dialog(runs: Path) -> None:
     some_runs(runs)
     app = HomeApp(HomeMemory.kept())
