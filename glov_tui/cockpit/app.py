@@ -18,7 +18,6 @@ from textual import on
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.containers import Container, Horizontal
-from textual.events import ScreenResume
 from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
@@ -47,6 +46,7 @@ from glov_tui.cockpit.panes.registry import ENTRIES, screen_tabs
 from glov_tui.cockpit.panes.scrubber import Scrubber
 from glov_tui.cockpit.panes.status import StatusLine
 from glov_tui.cockpit.panes.steering import SteeringPane
+from glov_tui.cockpit.screens.dialog import StyledOnce
 from glov_tui.cockpit.taking_up import TakingUpActions
 from glov_tui.cockpit.testing import TestActions
 from glov_tui.cockpit.user_actions import UserActions
@@ -64,17 +64,11 @@ _BOUND = frozenset(binding.action.partition("(")[0] for binding in KEYS)
 _NOTHING = object()  # a fingerprint that no state has
 
 
-class CockpitScreen(Screen[None]):
-    """The screen of the panes. What it is composed of is styled once before the first paint."""
+class CockpitScreen(StyledOnce[None]):
+    """The screen of the panes."""
 
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
     """Widgets show by themselves whether they have it: Textual draws the whole screen again."""
-    _shown_before = False
-
-    def on_screen_resume(self, event: ScreenResume) -> None:
-        """Textual styles all anew whenever a screen comes to the top, the first time too."""
-        event.refresh_styles = self._shown_before
-        self._shown_before = True
 
 
 class GlovApp(UserActions, TakingUpActions, WhyActions, MeasuredActions, TestActions):

@@ -187,8 +187,7 @@ class Terminal:
 
     def cpu_seconds(self) -> float:
         """CPU time that the program has used, of all its threads."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return time.clock_gettime((~self.pid << 3) | 2)  # as clock_getcpuclockid(3) has it
 
     def bytes_between(self, begin: float, end: float) -> int:
         """Bytes that arrived between two times of ``time.monotonic()``."""

@@ -61,7 +61,7 @@ class ConfigScreen(Dialog[None]):
         self._view.say_what_is_below(self._view, ABOUT)
         self._view.focus()
         self.watch(self, "focused", self._focus_moved, init=False)
-        self.call_after_refresh(self._show)
+        self._show()
         self.set_interval(LOOK_SECONDS, self._show)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

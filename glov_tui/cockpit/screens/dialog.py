@@ -6,6 +6,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
+from textual.events import ScreenResume
 from textual.screen import ModalScreen, Screen
 
 T = TypeVar("T")
@@ -16,7 +17,21 @@ HELP_KEY = Binding(
 """Help in a dialog that takes no text."""
 
 
-class LeftOnce(Screen[T], Generic[T]):
+class StyledOnce(Screen[T], Generic[T]):
+    """A screen that is styled once before its first paint: when what it has is composed.
+
+    Textual styles all anew whenever a screen comes to the top, the first time too.
+    """
+
+    _shown_before = False
+
+    def on_screen_resume(self, event: ScreenResume) -> None:
+        """What is shown for the first time has just been styled."""
+        event.refresh_styles = self._shown_before
+        self._shown_before = True
+
+
+class LeftOnce(StyledOnce[T], Generic[T]):
     """A screen whose first dismissal counts.
 
     On a slow line, or in a paste, two keys arrive in one read: both are handled before the screen

@@ -73,7 +73,9 @@ class WhyScreen(Dialog[str]):
 
     def compose(self) -> ComposeResult:
         """One scrolling text."""
-        yield TextView()
+        view = TextView()
+        view.border_title = f"why did it win? {A} against {B}"
+        yield view
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -81,6 +83,7 @@ class WhyScreen(Dialog[str]):
         view = self.query_one(TextView)
         view.say_what_is_below(view)
         view.focus()
+        self._show()
         self.call_after_refresh(self._begin)
 
     def on_resize(self) -> None:
@@ -91,7 +94,6 @@ class WhyScreen(Dialog[str]):
         """Compare these two anew."""
         self._found, self._pictures = None, {}
         for view in self.query(TextView):  # none while the dialog is closed
-            view.border_title = f"why did it win? {A} against {B}"
             view.scroll_to(y=0, animate=False, immediate=True)
             if self._with_pictures:
                 self._box = picture_box(view.size.height, self._slow_line)

@@ -68,24 +68,41 @@ async def test_the_screen_is_drawn_once_and_where_it_changed(
         assert not [update for update in drawn if isinstance(update, LayoutUpdate)]
 
 
-async def test_a_pane_that_is_zoomed_has_all_styled_once(
-    session: HeldSession, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    styled: Counter[DOMNode] = Counter()
+@pytest.fixture
+def styled(monkeypatch: pytest.MonkeyPatch) -> Counter[DOMNode]:
+    """How often each was styled after it was composed."""
+    found: Counter[DOMNode] = Counter()
     update_nodes = Stylesheet.update_nodes
 
     def seen(sheet: Stylesheet, nodes: Iterable[DOMNode], animate: bool = False) -> None:
         given = list(nodes)
-        styled.update(given)
+        found.update(given)
         update_nodes(sheet, given, animate=animate)
 
     monkeypatch.setattr(Stylesheet, "update_nodes", seen)
+    return found
+
+
+async def test_a_pane_that_is_zoomed_has_all_styled_once(
+    session: HeldSession, styled: Counter[DOMNode]
+) -> None:
     async with cockpit(session, (200, 50)) as (pilot, app):
         await settle(pilot)
         styled.clear()
         await pilot.press("z")
         await settle(pilot)
         assert styled[app.screen] == 1
+
+
+@pytest.mark.parametrize("key", ["C", "i", "S"])  # dialogs, and a screen of panes
+async def test_a_screen_that_is_opened_is_styled_while_it_is_composed(
+    session: HeldSession, styled: Counter[DOMNode], key: str
+) -> None:
+    async with cockpit(session, (120, 40)) as (pilot, app):
+        await pilot.press(key)
+        await settle(pilot)
+        assert len(app.screen_stack) == 2
+        assert styled[app.screen] == 0  # and not once more when it comes to the top
 
 
 class KeysApp(App[None]):
