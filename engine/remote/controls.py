@@ -15,8 +15,8 @@ Role = Literal["screen", "script", "watcher"]
 """A screen is a person's; a script has the controls for a moment; a watcher never has them."""
 
 
-class Watcher(Record):
-    """A screen. Its name is untrusted text: clean it before showing it."""
+class Client(Record):
+    """A screen, or what does as one. Its name is untrusted text: clean it before showing it."""
 
     number: int
     name: str
@@ -26,7 +26,7 @@ class Watcher(Record):
 class Controls(Record):
     """The screens, in the order in which they came."""
 
-    screens: tuple[Watcher, ...] = ()
+    screens: tuple[Client, ...] = ()
     holder: int | None = None
     taken_at: UnixTime | None = None  # when the holder took them from another one, if it did
 
@@ -40,8 +40,8 @@ class Controls(Record):
         return next((s.role for s in self.screens if s.number == self.holder), None)
 
     def joined(self, number: int, name: str, role: Role = "screen") -> Controls:
-        """With another screen."""
-        return self._with((*self.screens, Watcher(number=number, name=name, role=role)))
+        """With another one."""
+        return self._with((*self.screens, Client(number=number, name=name, role=role)))
 
     def left(self, number: int) -> Controls:
         """Without a screen: what it held goes on. Itself if it never joined."""
@@ -54,7 +54,7 @@ class Controls(Record):
             return self
         return self.model_copy(update={"holder": by, "taken_at": now})
 
-    def _with(self, screens: tuple[Watcher, ...]) -> Controls:
+    def _with(self, screens: tuple[Client, ...]) -> Controls:
         """Of these screens; held by one of them, if there is one that can."""
         changes: dict[str, object] = {"screens": screens}
         if all(s.number != self.holder for s in screens):
@@ -63,5 +63,5 @@ class Controls(Record):
         return self.model_copy(update=changes)
 
 
-def _driving(screens: tuple[Watcher, ...]) -> list[Watcher]:
+def _driving(screens: tuple[Client, ...]) -> list[Client]:
     return [screen for screen in screens if screen.role != "watcher"]

@@ -7,6 +7,7 @@ import time
 
 from textual.events import Event, Paste
 
+from engine.common.wording import counted
 from engine.remote.client import RemoteSession
 from engine.remote.controls import Controls
 from engine.remote.messages import TakeControls
@@ -216,4 +217,7 @@ def _described(controls: Controls, me: int | None, take: str) -> str:
     """A field for the status line, empty while nobody else is there; the key takes them."""
     if controls.holder != me:
         return f"watching, {_who_has_them(controls)} ({take}: take)"
-    return f"{len(controls.screens)} screens" if len(controls.screens) > 1 else ""
+    screens = sum(one.role == "screen" for one in controls.screens)
+    scripts = len(controls.screens) - screens  # some only watch
+    parts = [counted(screens, "screen")] if screens > 1 else []
+    return ", ".join([*parts, counted(scripts, "script")] if scripts else parts)

@@ -17,6 +17,7 @@ from engine.common.kept import Kept
 from engine.config.toml_file import load_config
 from engine.remote import client
 from engine.remote.client import RemoteSession
+from engine.remote.driver import Driver
 from engine.remote.messages import TakeControls
 from engine.remote.server import ControlServer
 from engine.run import events as ev
@@ -109,10 +110,19 @@ async def test_a_second_screen_watches_and_takes_the_controls(engine, other) -> 
         await pilot.press("c")
         await until(lambda: {"Go on", "Edit", "Lab"} <= keys(app))
         assert "Take controls" not in keys(app)
-        await until(lambda: "2 screens" in status(app))
+        await until(lambda: "2 screens" in status(app) and "script" not in status(app))
         await until(lambda: other.controls.holder == app.session.number)
         assert other.controls.taken_at is not None
     assert not engine.state.edits
+
+
+async def test_a_script_is_no_screen(engine) -> None:
+    async with cockpit(engine.folder) as (_, app):
+        await until(lambda: "Go on" in keys(app))
+        with Driver(engine.folder, "a watch", watches=True):
+            await until(lambda: "1 script" in status(app))
+            assert "screen" not in status(app)
+        await until(lambda: "script" not in status(app))
 
 
 async def test_who_loses_the_controls_is_told_by_whom_and_when_and_takes_them_back(engine) -> None:
