@@ -57,8 +57,10 @@ def write_fork(
     folder: Path,
     overrides: Iterable[str] = (),
     trusted: bool = False,
-) -> None:
+) -> int:
     """Write the journal of a fork, to be taken up as any run; ``parent`` may be under way.
+
+    Returns how many steps are left in it: 0 where it has no more than are done, and only ends.
 
     It goes on with its parent's data and models, which are compared when it is loaded, but with
     another LLM if ``overrides`` name one.
@@ -112,6 +114,7 @@ def write_fork(
         copy_predictions(parent, folder, "train", scored)
         measured = (together(fact.templates) for fact in facts if isinstance(fact, ev.TestMeasured))
         copy_predictions(parent, folder, "test", measured)
+    return config.steps - step
 
 
 def _changes(

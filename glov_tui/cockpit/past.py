@@ -155,14 +155,15 @@ class PastActions(RunActions):
         if state.test("seed") is None:
             self.notify("A run can be forked once its seed template is scored.", timeout=6)
             return
-        self._open(ForkScreen(self.session.folder, step, self._write_fork))
+        steps = state.config.steps if state.config is not None else step
+        self._open(ForkScreen(self.session.folder, step, steps, self._write_fork))
 
-    def _write_fork(self, step: int, folder_text: str) -> str | None:
+    def _write_fork(self, step: int, folder_text: str, changes: list[str]) -> str | None:
         from engine.storage.fork import write_fork
         from glov_tui.cockpit.screens.fork import fork_folder
 
         try:
-            write_fork(self.session.folder, step, fork_folder(folder_text))
+            write_fork(self.session.folder, step, fork_folder(folder_text), changes)
         except UserError as error:
             return clean(str(error), keep_newlines=True)
         self.notify(

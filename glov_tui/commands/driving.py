@@ -68,7 +68,11 @@ def fork_run(run: str, at_step: int, overrides: list[str], run_dir: Path | None,
 
     parent = find_run(run)
     folder = run_dir or new_run_folder(parent.resolve().name.partition("-fork-")[0] + "-fork")
-    write_fork(parent, at_step, folder, overrides, trusted=how.trusted)
+    if not write_fork(parent, at_step, folder, overrides, trusted=how.trusted):
+        tell(
+            f"glov: no step is left after step {at_step}, so the fork only ends anew; "
+            f"--set steps=N with an N over {at_step} gives it some"
+        )
     return drive(folder, replace(how, trusted=True))
 
 

@@ -77,14 +77,14 @@ def test_edits_of_a_fork_need_a_step_that_is_left(tmp_path: Path) -> None:
     parent = write_run(tmp_path / "parent")
     with pytest.raises(UserError, match="step 2 is the last one"):
         write_fork(parent, 2, tmp_path / "fork", ["steering.alpha=0.25"])
-    write_fork(parent, 2, tmp_path / "fork", ["steering.alpha=0.25", "steps=3"])
+    assert write_fork(parent, 2, tmp_path / "fork", ["steering.alpha=0.25", "steps=3"]) == 1
     assert [e.step for e in state_of(tmp_path / "fork").pending] == [3]
 
 
 def test_a_fork_has_the_facts_up_to_its_step_and_says_where_it_came_from(tmp_path: Path) -> None:
     parent = write_run(tmp_path / "parent", curve=(40, 60, 50))
     before = (parent / EVENTS).read_bytes()
-    write_fork(parent, 2, tmp_path / "fork")
+    assert write_fork(parent, 2, tmp_path / "fork") == 1
     state = state_of(tmp_path / "fork")
     assert (state.run, state.status, state.steps_done) == ("fork", "stopped", 2)
     assert (state.forked.parent, state.forked.step) == ("parent", 2)

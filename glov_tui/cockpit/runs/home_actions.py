@@ -135,16 +135,17 @@ class HomeActions(LiveTableApp[Listing], OpensRuns):
         if run is not None and run.train_accuracy is None:
             self.notify("A run can be forked once its seed template is scored.", timeout=6)
         elif run is not None:
-            self.push_once(ForkScreen(run.folder, run.done, partial(self._write_fork, run.folder)))
+            write = partial(self._write_fork, run.folder)
+            self.push_once(ForkScreen(run.folder, run.done, run.planned, write))
 
-    def _write_fork(self, parent: Path, step: int, text: str) -> str | None:
+    def _write_fork(self, parent: Path, step: int, text: str, changes: list[str]) -> str | None:
         from engine.storage.fork import write_fork
         from engine.storage.run_folder import as_listed
         from glov_tui.cockpit.screens.fork import fork_folder
 
         try:
             folder = fork_folder(text)
-            write_fork(parent, step, folder)
+            write_fork(parent, step, folder, changes)
         except UserError as error:
             return clean(str(error), keep_newlines=True)
         self.notify(clean(f"{folder.name}: forked at step {step}; r takes it up."), timeout=10)

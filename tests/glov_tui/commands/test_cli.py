@@ -16,6 +16,7 @@ from PIL import Image
 from engine.config.toml_file import load_config, preset_names
 from engine.vlm.encoder_decoder.task import TASK
 from glov_tui import cli
+from glov_tui.commands import driving
 from glov_tui.commands.config import write_config
 from tests.support import ROOT
 from tests.support.command import called, check_refused, started
@@ -277,6 +278,20 @@ def test_detaching_and_being_attached_to_what_is_finished(tmp_path: Path, how) -
     both = called("fork", "done", "--at-step", "1", "--headless", "--detach", cwd=tmp_path)
     assert both.returncode == 2 and "give one" in both.stderr
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["done"]
+
+
+def test_a_fork_in_which_no_step_is_left_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = str(write_run(tmp_path / "done", curve=(40, 60)))
+    monkeypatch.setattr(driving, "drive", lambda *_: 0)  # it would load models
+    for step, overrides, told in ((2, [], True), (1, [], False), (2, ["steps=3"], False)):
+        fork = tmp_path / f"fork-{step}-{len(overrides)}"
+        assert (
+            driving.fork_run(done, step, overrides, fork, driving.How(False, False, False, False))
+            == 0
+        )
+        assert ("no step is left after step 2" in capsys.readouterr().err) == told
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,27 @@ async def test_a_fork_has_a_name_that_can_be_shown_and_written(
         assert app.screen.query_one(Input).value == name and name.isprintable()
         await pilot.press("enter")
         await until(lambda: name in names(app))
-    assert read_state(runs / name).steps_done == 2
+    state = read_state(runs / name)
+    assert (state.steps_done, state.config.steps) == (2, 4)
+
+
+async def test_a_fork_of_a_finished_run_is_given_steps(runs: Path) -> None:
+    write_run(runs / "plain")
+    app = HomeApp(HomeMemory.kept())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(lambda: len(names(app)) == 1)
+        await pilot.press("f")
+        await until(lambda: isinstance(app.screen, ForkScreen))
+        said, steps = app.screen.query_one("#problem", Label), app.screen.query_one("#steps", Input)
+        assert "has no step left after step 2" in str(said.render()) and steps.value == "4"
+        for wrong in ("", "2", "many", "-3"):
+            steps.value = wrong
+            await pilot.press("enter")
+            assert "a number over 2" in str(said.render())
+        steps.value = ""
+        await pilot.press("down", "7", "enter")
+        await until(lambda: "plain-at-2" in names(app))
+    assert read_state(runs / "plain-at-2").config.steps == 7
 
 
 async def test_a_home_that_is_not_there_is_said(runs: Path) -> None:
