@@ -139,12 +139,16 @@ class Place(TypedDict):
     proposed_again: Count
 
 
+Gone = Literal["interrupted", "damaged"]
+"""What a run may be that its journal does not know of."""
+
+
 class RunResult(TypedDict):
     """The result of a run so far. Accuracies are shares; what was not measured is null."""
 
     run: str  # the name of its folder
     forked_from: Parent | None
-    status: Status | Literal["interrupted", "damaged"]  # interrupted: the process of it is gone
+    status: Status | Gone  # interrupted: the process of it is gone
     error: str | None  # why it failed
     search: SearchKind | None  # search.kind
     steps: Count  # that are done
@@ -169,8 +173,10 @@ class PrintedResult(RunResult):
     folder: str
 
 
-def summarise(state: RunState) -> RunResult:
+def summarise(state: RunState, now: Status | Gone | None = None) -> RunResult:
     """The result so far. Accuracies are shares, 0 to 1; what was not measured is None.
+
+    ``now``: what the run does, where that is known better than its journal can tell it.
 
     Every accuracy has its 95 % Wilson interval and the number of images it rests on beside it.
     """
@@ -186,7 +192,7 @@ def summarise(state: RunState) -> RunResult:
         "forked_from": {"run": state.forked.parent, "step": state.forked.step}
         if state.forked
         else None,
-        "status": state.status,
+        "status": now or state.status,
         "error": state.error,
         "search": state.config.search.kind if state.config else None,
         "steps": state.steps_done,

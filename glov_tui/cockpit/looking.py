@@ -58,9 +58,10 @@ class LookActions(FindActions):
             screen.mount(ResultCard(self._glyphs, bound_key(self, "result")))
         card = screen.query_one(ResultCard)
         state, folder = self.shown, self.session.folder
+        cut_off = self.past is None and self.remote is not None and self.remote.interrupted
 
         def show() -> None:
-            card.show_result(state, folder)
+            card.show_result(state, folder, cut_off)
             self.refresh_bindings()
             if focus:
                 card.focus()

@@ -273,8 +273,9 @@ def _asked_engine(folder: Path, asking: Asking) -> Driver | None:
 
 def _running(state: RunState, folder: Path, screens: Screens | None) -> Running:
     progress = state.progress if screens is not None else None
+    now = state.status if screens is not None else status_now(state.status, folder)
     return {
-        "status": state.status if screens is not None else status_now(state.status, folder),
+        "status": now,
         "total_steps": state.config.steps if state.config else None,
         "phase": progress.phase if progress is not None else None,
         "edits": [_edit(edited) for edited in state.edits],
@@ -285,7 +286,7 @@ def _running(state: RunState, folder: Path, screens: Screens | None) -> Running:
         "notes": [_note_made(note, state) for note in state.notes],
         "screens": screens,
         "folder": str(folder),
-        "result": summarise(state),
+        "result": summarise(state, now),
     }
 
 

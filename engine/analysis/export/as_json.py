@@ -78,7 +78,7 @@ def _interventions(run: Exported) -> list[InterventionRow]:
 
 def write(run: Exported) -> str:
     """As ``ExportedResult``; what could hide or move a cursor is escaped."""
-    so_far: RunResult = {**summarise(run.state), "status": run.status}
+    so_far: RunResult = summarise(run.state, run.status)
     result: ExportedResult = {
         **so_far,
         "phrases": phrase_rows(run.state),

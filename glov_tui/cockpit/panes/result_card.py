@@ -24,15 +24,16 @@ ERROR_CELLS = 300
 FEW_SHOT = 15  # cells of a few-shot accuracy with its P
 
 
-def card_lines(state: RunState, folder: Path, glyphs: Glyphs) -> list[Line]:
-    """What the card says, from the title down."""
-    result = summarise(state)
-    sign = glyphs.states[state.status]
-    style = {"finished": "good", "failed": "bad"}.get(state.status, "note")
+def card_lines(state: RunState, folder: Path, glyphs: Glyphs, cut_off: bool = False) -> list[Line]:
+    """What the card says, from the title down; ``cut_off``: the run did not say how it ended."""
+    result = summarise(state, "interrupted" if cut_off else None)
+    status = result["status"]
+    sign = glyphs.states["stopped" if cut_off else state.status]
+    style = {"finished": "good", "failed": "bad"}.get(status, "note")
     asked = state.config.steps if state.config is not None else 0
     of_all = f" of {asked}" if state.steps_done < asked else ""
     lines: list[Line] = [
-        ((f"{sign} {state.status}  ", style), (result_title(result) + of_all, "strong")),
+        ((f"{sign} {status}  ", style), (result_title(result) + of_all, "strong")),
         *_why_failed(state),
         (("", ""),),
         ((f"{'':<{NAMES}}{'few-shot':<{FEW_SHOT}}test (95 %)", "dim"),),
@@ -118,9 +119,9 @@ class ResultCard(TextView):
         self.border_title = "result"
         self.say_what_is_below(self, f"esc close   {again} again")
 
-    def show_result(self, state: RunState, folder: Path) -> None:
-        """Show it for this state."""
-        self.set_lines(card_lines(state, folder, self._glyphs))
+    def show_result(self, state: RunState, folder: Path, cut_off: bool = False) -> None:
+        """Show it for this state, as ``card_lines``."""
+        self.set_lines(card_lines(state, folder, self._glyphs, cut_off))
         self.display = True
         self.place()
 

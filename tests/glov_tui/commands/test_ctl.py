@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from engine.analysis.export import as_json
+from engine.analysis.export.exported import read_exported
 from engine.common.errors import UserError
 from engine.common.kept import Kept
 from engine.prompts.template import normalise
@@ -36,12 +38,14 @@ from engine.run.commands import (
 from engine.run.edits import SetOption
 from engine.run.event_record import EventRecord
 from engine.session.local import LocalSession
-from engine.storage.journal import read_journal
+from engine.storage.journal import read_journal, read_state
 from engine.storage.lock import read_owner
 from engine.storage.run_folder import SOCKET
+from glov_tui.cockpit.panes.result_card import card_lines
 from glov_tui.commands.arguments import Action
 from glov_tui.commands.ctl import control
 from glov_tui.commands.ctl_asked import Asking
+from glov_tui.common.glyphs import UNICODE
 from tests.support.command import called, started
 from tests.support.patience import CEILING_SECONDS, wait_until
 from tests.support.screens import served
@@ -317,6 +321,17 @@ def test_an_ended_run_has_a_status_and_its_facts_and_takes_no_command(tmp_path, 
     for action in (Action.WATCH, Action.PAUSE):
         with pytest.raises(UserError, match="finished|no engine is at work"):
             script(action)
+
+
+def test_an_interrupted_run_is_so_wherever_it_is_said(tmp_path, capsys) -> None:
+    script = Script(write_run(tmp_path / "cut", finished=False), capsys)
+    status = script.one(Action.STATUS)
+    exported = json.loads(as_json.write(read_exported(script.folder)))
+    (listed,) = json.loads(called("runs", str(script.folder), "--json").stdout)
+    said = [status["status"], status["result"]["status"], exported["status"], listed["status"]]
+    assert said == ["interrupted"] * 4
+    card = card_lines(read_state(script.folder), script.folder, UNICODE, cut_off=True)
+    assert card[0][0][0] == "■ interrupted  "
 
 
 def test_notes_are_written_while_another_screen_drives(session, script) -> None:
