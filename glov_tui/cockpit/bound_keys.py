@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from textual.app import App
+from textual.binding import Binding
 
 from glov_tui.cockpit.keys import KEYS, PAST_KEYS, with_ids
 
@@ -19,8 +20,21 @@ def bound_key(app: App[Any], name: str) -> str:
     Raises:
         StopIteration: there is no such id.
     """
-    binding = next(key for key in with_ids([*PAST_KEYS, *KEYS]) if key.id == name)
-    return app.get_key_display(binding)
+    return app.get_key_display(_named(name))
+
+
+def bound_keys(app: App[Any], name: str) -> tuple[str, ...]:
+    """All keys of the binding with this id, as Textual names them.
+
+    Raises:
+        StopIteration: there is no such id.
+    """
+    keys: str = app._keymap.get(name) or _named(name).key
+    return tuple(keys.split(","))
+
+
+def _named(name: str) -> Binding:
+    return next(key for key in with_ids([*PAST_KEYS, *KEYS]) if key.id == name)
 
 
 def keys_for(app: App[Any]) -> KeyOf:

@@ -55,11 +55,12 @@ class LogTable(RowTable):
 class ChartScreen(Dialog[None]):
     """The best accuracies of several runs, aligned by step, by time or by images scored."""
 
+    OPENED_BY: ClassVar[str] = "beside"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "axis", "Align", tooltip="By steps, by minutes at work, by images scored"),
         Binding("s", "smooth", "Smooth", tooltip="As it was, or the mean of 3, 5 or 10 steps"),
         Binding("tab", "app.focus_next", "Other part", tooltip="Chart, log; runs, if not all fit"),
-        Binding("escape,q,v", "dismiss(None)", "Back", key_display="esc", tooltip="Close it"),
+        Binding("escape,q", "dismiss(None)", "Back", key_display="esc", tooltip="Close it"),
     ]
     DEFAULT_CSS = """
     ChartScreen {

@@ -25,9 +25,10 @@ ABOUT = "bold: not the default; edits stand below their key"
 class ConfigScreen(Dialog[None]):
     """Every key with its value, its default where that is another, and who edited it when."""
 
+    OPENED_BY: ClassVar[str] = "configuration"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "end_find", "End search", key_display="esc", tooltip="End the search"),
-        Binding("escape,q,C", "dismiss(None)", "Close", key_display="esc"),
+        Binding("escape,q", "dismiss(None)", "Close", key_display="esc"),
         Binding("slash", "find", "Find", key_display="/", tooltip="Look for a text"),
         Binding("n", "go(1)", "Next place", tooltip="The next place of what is looked for"),
         Binding("N", "go(-1)", "Before", key_display="N", tooltip="The place before it"),

@@ -9,6 +9,8 @@ from textual.binding import Binding, BindingType
 from textual.events import ScreenResume
 from textual.screen import ModalScreen, Screen
 
+from glov_tui.cockpit.bound_keys import bound_keys
+
 T = TypeVar("T")
 
 HELP_KEY = Binding(
@@ -38,7 +40,18 @@ class LeftOnce(StyledOnce[T], Generic[T]):
     is gone, and Textual fails at the second dismissal.
     """
 
+    OPENED_BY: ClassVar[str] = ""
+    """The id of the binding of the cockpit that opens it, whose keys close it too."""
+    CLOSES: ClassVar[str] = "dismiss(None)"
+    """What those keys do."""
+
     _is_left = False
+
+    def on_mount(self) -> None:
+        """Close by the keys that open it, as a person has bound them; its own ones come first."""
+        for key in bound_keys(self.app, self.OPENED_BY) if self.OPENED_BY else ():
+            if key not in self._bindings.key_to_bindings:
+                self._bindings.bind(key, self.CLOSES, "Close", show=False)
 
     def dismiss(self, result: T | None = None) -> AwaitComplete:
         """Leave with a result; nothing the second time."""

@@ -82,9 +82,10 @@ def symbols(glyphs: Glyphs, key: KeyOf) -> list[tuple[str, str]]:
 class HelpScreen(Dialog[None]):
     """All keys by task, and all symbols; ``/`` filters them."""
 
+    OPENED_BY: ClassVar[str] = "help"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "end_filter", "All", tooltip="Show all again"),
-        Binding("escape,question_mark,q,f1", "dismiss(None)", "Close", key_display="esc"),
+        Binding("escape,q", "dismiss(None)", "Close", key_display="esc"),
         Binding("slash", "filter", "Filter", key_display="/", tooltip="Filter keys and symbols"),
     ]
     DEFAULT_CSS = """

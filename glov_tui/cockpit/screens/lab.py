@@ -43,11 +43,12 @@ class LabScreen(TryingScreen):
     APP_ACTIONS: ClassVar[frozenset[str]] = frozenset(
         ["pause", "resume", "undo", "help", "leave", "redraw"]
     )
+    OPENED_BY: ClassVar[str] = "lab"
+    CLOSES: ClassVar[str] = "close"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "give_up", "Give up", tooltip="Give up the experiment under way"),
         Binding("escape", "leave_field", "Done", tooltip="From a field back to the results"),
-        Binding("escape", "close", "Back", tooltip="Back to the cockpit"),
-        Binding("t", "close", "Back", show=False, tooltip="Back to the cockpit, ending all here"),
+        Binding("escape", "close", "Back", tooltip="Back to the cockpit, ending all here"),
         Binding(
             "enter",
             "try",

@@ -141,9 +141,10 @@ class MachineScreen(LeftOnce[None], PaneScreen):
     APP_ACTIONS: ClassVar[frozenset[str]] = frozenset(
         ["pause", "resume", "step_once", "help", "leave", "redraw"]
     )
+    OPENED_BY: ClassVar[str] = "machine"
+    CLOSES: ClassVar[str] = "close"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "Back", tooltip="Back to the cockpit"),
-        Binding("M", "close", "Back", show=False, tooltip="Back to the cockpit"),
     ]
     DEFAULT_CSS = """
     MachineScreen {

@@ -26,9 +26,10 @@ class SteeringScreen(LeftOnce[None], PaneScreen):
     APP_ACTIONS: ClassVar[frozenset[str]] = frozenset(
         ["pause", "resume", "step_once", "help", "leave", "redraw"]
     )
+    OPENED_BY: ClassVar[str] = "steering-over-time"
+    CLOSES: ClassVar[str] = "close"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "Back", tooltip="Back to the cockpit"),
-        Binding("S", "close", "Back", show=False, tooltip="Back to the cockpit"),
         Binding(
             "enter", "replies", "Replies", tooltip="The step's replies, with and without steering"
         ),

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 class WhyScreen(Dialog[str]):
     """Read only. It returns the key of the template that was marked here, or nothing."""
 
+    OPENED_BY: ClassVar[str] = "why"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,w", "dismiss(None)", "Close", key_display="esc"),
+        Binding("escape,q", "dismiss(None)", "Close", key_display="esc"),
         Binding("b", "against('best')", "Best", tooltip="Compare with the best"),
         Binding("s", "against('seed')", "Seed", tooltip="Compare with the seed template"),
         Binding("p", "against('positive')", "P+", tooltip="Compare with P+"),

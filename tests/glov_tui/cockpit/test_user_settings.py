@@ -14,6 +14,7 @@ from glov_tui.cockpit.runs.memory import HomeMemory
 from glov_tui.cockpit.screens.help import HelpScreen
 from glov_tui.widgets.key_bar import KeyBar
 from glov_tui.widgets.text_view import TextView
+from tests.support.patience import until
 from tests.support.sessions import BEST, HeldSession, cockpit, loaded, one_step
 
 
@@ -238,3 +239,32 @@ async def test_every_action_can_have_a_key_of_its_own(folder, session) -> None:
             if binding.id != "pause":  # play, pause and go on are one key
                 assert f"{keys[binding.id]}  {binding.tooltip}"[:30] in text, binding
         assert "Cancel; Cancel" not in text
+
+
+OPENED = ["machine", "steering-over-time", "lab", "configuration", "why", "help"]
+
+
+@pytest.mark.parametrize("name", OPENED)
+async def test_the_key_that_opens_a_screen_closes_it_as_bound(folder, session, name) -> None:
+    write(folder, f'[keys]\n{name} = ["f4", "ctrl+t"]\n')
+    async with cockpit(session) as (pilot, app):
+        for opens, closes in (("f4", "f4"), ("ctrl+t", "f4"), ("f4", "ctrl+t")):
+            await pilot.press(opens)
+            await until(lambda: len(app.screen_stack) == 2, "the screen")
+            assert name == app.screen.OPENED_BY
+            await until(lambda: app.screen.is_mounted, "its keys")
+            await pilot.press(closes)
+            await until(lambda: len(app.screen_stack) == 1, "the cockpit")
+
+
+async def test_what_a_key_does_on_a_screen_comes_before_that_it_closes_it(folder, session) -> None:
+    write(folder, '[keys]\nconfiguration = "Y"\n')
+    async with cockpit(session) as (pilot, app):
+        await pilot.press("Y")
+        await until(lambda: len(app.screen_stack) == 2, "the configuration")
+        await pilot.press("Y")
+        assert len(app.screen_stack) == 2 and "Copied all" in str(
+            app.screen.query_one(KeyBar).render()
+        )
+        await pilot.press("escape")
+        assert len(app.screen_stack) == 1
