@@ -30,6 +30,11 @@ class Note:
         return self.text.partition("\n")[0]
 
     @property
+    def other(self) -> str:
+        """Who changed it last, where that is not who wrote it; else nothing."""
+        return "" if self.changed_by == self.author else self.changed_by
+
+    @property
     def about(self) -> str:
         """What it is on, in words; a template by its identity."""
         if self.template is not None:

@@ -159,6 +159,8 @@ class GlovApp(UserActions, TakingUpActions, WhyActions, MeasuredActions, TestAct
             return
         state = self.shown
         self.show_ending()
+        if self._has_begun_or_ended_to_play():
+            self.refresh_bindings()
         self._announce(self.session.state)
         self._tell_away(self.session.state)
         late = bool(self._injected)  # shown once the table has it

@@ -151,7 +151,7 @@ class AttachedActions(AwayActions):
         self.clear_notifications()  # they would lie on the question where the screen is small
         if self.remote is None:
             question = "Stop the run and quit? Nothing is lost: it can be resumed."
-            self._open(QuestionScreen(question, {"n": "Stay", "s": stop}), answered)
+            self._open(QuestionScreen("quit", question, {"n": "Stay", "s": stop}), answered)
             return
         name = run_argument(self.session.folder)
         question = (
@@ -159,7 +159,7 @@ class AttachedActions(AwayActions):
             f"Detached: glov attach {name}\nStopped: glov resume {name}"
         )
         answers = {"n": "Stay", "d": "Detach", "s": stop}
-        self._open(QuestionScreen(question, answers), answered)
+        self._open(QuestionScreen("quit", question, answers), answered)
 
     def _told(self, number: signal.Signals) -> None:
         """A hang-up ends the screen and not the run; SIGTERM ends both where they began as one."""

@@ -48,6 +48,7 @@ TASKS: dict[str, tuple[str, ...]] = {
 _IDS = {
     "resume": "pause",
     "play": "pause",
+    "hold": "pause",
     "layer(-1)": "layer-down",
     "layer(1)": "layer-up",
     "alpha(-1)": "alpha-down",
@@ -84,7 +85,8 @@ FIND_KEYS: list[Binding] = [
 """Keys while a search is open, in place of those that drive a run."""
 
 PAST_KEYS: list[Binding] = [
-    Binding("space", "play", "Play", priority=True, tooltip="Play, or hold"),
+    Binding("space", "play", "Play", priority=True, tooltip="Play from here"),
+    Binding("space", "hold", "Hold", priority=True, tooltip="Hold what is played"),
     Binding("left", "go_by(-1)", "Back", key_display="←", priority=True, tooltip="Back one step"),
     Binding("right", "go_by(1)", "On", key_display="→", priority=True, tooltip="On one step"),
     Binding(

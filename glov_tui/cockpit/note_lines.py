@@ -20,7 +20,7 @@ def text_lines(note: Note) -> list[Line]:
     """Who wrote it when, and its text."""
     who = f"{when(note.time)} {clean(note.author)}".rstrip()
     if note.changed_at is not None:
-        other = f" by {clean(note.changed_by)}" if note.changed_by not in ("", note.author) else ""
+        other = f" by {clean(note.other)}" if note.other else ""
         who += f", changed {when(note.changed_at)}{other}"
     lines: list[Line] = [((who, "dim"),)]
     return [*lines, *(((clean(text), ""),) for text in note.text.splitlines())]

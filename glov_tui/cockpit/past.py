@@ -33,6 +33,7 @@ class PastActions(RunActions):
 
     past: ReplaySession | None = None
     is_replay = False
+    _plays = False  # when it was looked at last
     _said_of_past: tuple[tuple[str, ...], ReplaySession | None, int] | None = None
 
     def _begin_with(self, session: Session) -> None:
@@ -53,7 +54,9 @@ class PastActions(RunActions):
     def past_allows(self, action: str) -> bool:
         """Whether an action is for what is shown: the present or a past."""
         if action in _PAST_ACTIONS:
-            return self.past is not None
+            if self.past is None or action not in ("play", "hold"):
+                return self.past is not None
+            return self.past.playing == (action == "hold")
         if action in ("history", "tell_away"):
             return not self.is_replay
         return self.past is None or action not in _LIVE_ACTIONS
@@ -103,13 +106,22 @@ class PastActions(RunActions):
         self.refresh_bindings()
 
     def action_play(self) -> None:
-        """Play from here, or hold."""
+        """Play from here."""
         assert self.past is not None
-        if self.past.playing:
-            self.past.pause()
-        else:
-            self.past.play()
+        self.past.play()
         self._moved()
+
+    def action_hold(self) -> None:
+        """Stay where it is."""
+        assert self.past is not None
+        self.past.pause()
+        self._moved()
+
+    def _has_begun_or_ended_to_play(self) -> bool:
+        """Whether it plays and did not before, or the other way round: by its end too."""
+        plays, before = self.past is not None and self.past.playing, self._plays
+        self._plays = plays
+        return plays != before
 
     def action_go_by(self, by: int) -> None:
         """Go one step on or back."""

@@ -53,7 +53,7 @@ class TestActions(RunActions):
             elif answer == "x":
                 self._send(CallOffTests())
 
-        self._open(QuestionScreen(text, answers), answered)
+        self._open(QuestionScreen("test accuracy", text, answers), answered)
 
     def _why_no_test(self) -> str | None:
         run = run_argument(self.session.folder)

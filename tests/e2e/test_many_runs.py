@@ -30,7 +30,7 @@ def test_a_run_is_replayed_forked_and_its_fork_is_taken_up(tmp_path: Path) -> No
         with Terminal(glov(), columns=100, rows=30, env=environment(runs)) as terminal:
             terminal.wait_for("1 run", "stopped", "Resume", "Replay")
             terminal.press("p")
-            terminal.wait_for(f"step 0 of {steps}", "Play")
+            terminal.wait_for(f"step 0 of {steps}", "Hold")
             terminal.press("R")
             terminal.wait_for("1 run", "Fork")
             terminal.press("f")

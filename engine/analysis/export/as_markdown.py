@@ -105,6 +105,10 @@ def _notes(run: Exported) -> Iterator[str]:
     for note in run.state.notes:
         on = code(run.text_of(note.template)) if note.template is not None else note.about
         by = f", {code(note.author)}" if note.author else ""
+        if note.changed_at is not None:
+            by += f"; changed {moment(note.changed_at)}" + (
+                f" by {code(note.other)}" if note.other else ""
+            )
         yield f"- {on} ({moment(note.time)}{by}):"
         yield from (f"  {code(line)}  " for line in note.text.splitlines() if line.strip())
     yield ""

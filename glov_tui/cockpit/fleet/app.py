@@ -215,7 +215,9 @@ class FleetApp(LiveTableApp[FleetState]):
 
         question = "Stop all runs? Nothing is lost: the same command goes on."
         if len(self.screen_stack) == 1:
-            self.push_screen(QuestionScreen(question, {"n": "Go on", "s": "Stop all"}), self._all)
+            self.push_screen(
+                QuestionScreen("stop", question, {"n": "Go on", "s": "Stop all"}), self._all
+            )
 
     def _all(self, answer: str | None) -> None:
         if answer == "s":
@@ -251,7 +253,7 @@ class FleetApp(LiveTableApp[FleetState]):
             f"Detached: glov attach {name}\nStopped: the same command goes on"
         )
         answers = {"n": "Stay", "d": "Detach", "s": "Stop and quit"}
-        self.push_screen(QuestionScreen(question, answers), self._left)
+        self.push_screen(QuestionScreen("quit", question, answers), self._left)
 
     def _left(self, answer: str | None) -> None:
         if answer == "s":

@@ -125,7 +125,7 @@ class HomeActions(LiveTableApp[Listing], OpensRuns):
                 self.notify(clean(f"{run.name} stops at its next safe point."), timeout=5)
                 self.do_aside(partial(_stop, run), lambda: None)
 
-        self._ask(question, {"n": "Let it go on", "s": "Stop"}, answered)
+        self._ask("stop", question, {"n": "Let it go on", "s": "Stop"}, answered)
 
     def action_fork(self) -> None:
         """Ask for a folder, and write a fork from the last step that is done."""
@@ -164,7 +164,9 @@ class HomeActions(LiveTableApp[Listing], OpensRuns):
 
         def ask() -> None:
             question = _what_goes(run, found[0])
-            self._ask(question, {"n": "Keep it", "y": "Delete"}, answered)  # no key held down does
+            self._ask(
+                "delete", question, {"n": "Keep it", "y": "Delete"}, answered
+            )  # no key held down does
 
         def answered(answer: str | None) -> None:
             if answer == "y":
@@ -200,13 +202,17 @@ class HomeActions(LiveTableApp[Listing], OpensRuns):
             self.push_screen(screen)
 
     def _ask(
-        self, question: str, answers: dict[str, str], answered: Callable[[str | None], None]
+        self,
+        title: str,
+        question: str,
+        answers: dict[str, str],
+        answered: Callable[[str | None], None],
     ) -> None:
         from glov_tui.cockpit.screens.question import QuestionScreen
 
         if len(self.screen_stack) == 1:
             self.clear_notifications()
-            self.push_screen(QuestionScreen(question, answers), answered)
+            self.push_screen(QuestionScreen(title, question, answers), answered)
 
     def do_aside(self, act: Callable[[], object], done: Callable[[], None]) -> None:
         """Do something that takes a while on a thread, then ``done`` here; errors are said."""

@@ -198,7 +198,7 @@ class EditorScreen(Dialog[list[Edit]]):
             if answer == "y":
                 self.dismiss([])
 
-        question = QuestionScreen("Drop what you typed?", {"n": "No", "y": "Drop"})
+        question = QuestionScreen("drop", "Drop what you typed?", {"n": "No", "y": "Drop"})
         self.app.push_screen(question, answered)
 
     def _text(self, name: str) -> str:

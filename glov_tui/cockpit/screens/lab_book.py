@@ -129,7 +129,9 @@ class LabBookScreen(Dialog[None]):
                 self._take_away(note)
 
         question = f"Take note {note.number} away? It stays in the journal, and is shown nowhere."
-        self.app.push_screen(QuestionScreen(question, {"n": "No", "y": "Take away"}), answered)
+        self.app.push_screen(
+            QuestionScreen("lab book", question, {"n": "No", "y": "Take away"}), answered
+        )
 
 
 def _row(note: Note, wide: bool) -> Line:

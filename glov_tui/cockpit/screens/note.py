@@ -166,5 +166,5 @@ class NoteScreen(Dialog[Left]):
             if answer == "y":
                 self.dismiss(how)
 
-        question = QuestionScreen("Drop what you typed?", {"n": "No", "y": "Drop"})
+        question = QuestionScreen("drop", "Drop what you typed?", {"n": "No", "y": "Drop"})
         self.app.push_screen(question, answered)

@@ -34,14 +34,15 @@ class QuestionScreen(Dialog[str]):
     }
     """
 
-    def __init__(self, question: str, answers: Mapping[str, str]) -> None:
+    def __init__(self, title: str, question: str, answers: Mapping[str, str]) -> None:
         """``answers`` by their keys, a letter each; the first is the harmless one."""
         super().__init__()
-        self._question, self._answers = question, answers
+        self._title, self._question, self._answers = title, question, answers
 
     def compose(self) -> ComposeResult:
         """The question and a button for each answer."""
-        with Vertical():
+        with Vertical() as box:
+            box.border_title = self._title
             yield Label(self._question, markup=False)
             with Horizontal():
                 for key, answer in self._answers.items():

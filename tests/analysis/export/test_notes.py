@@ -6,6 +6,7 @@ import csv
 import html
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,8 @@ def test_pages_have_all_notes_and_obey_nothing_in_them(run: Exported, form: str)
     for said in ("dim helps", "alert(1)", "ada", "slow, on a busy machine", "for the paper", "bob"):
         assert said in notes, said
     assert "step 1" in notes and BEST in notes and "the run" in notes
+    changed = notes.partition("changed")[2]
+    assert re.match(r" [-0-9:UTC ]+ by `?bob", changed) and "changed" not in changed
     assert "a mistake" not in read
     assert not any(wrong in page for wrong in ("\x1b", "\x07"))
     assert form == "md" or "<script>alert" not in page

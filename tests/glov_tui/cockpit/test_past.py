@@ -22,6 +22,7 @@ from glov_tui.cockpit.panes.status import StatusLine
 from glov_tui.cockpit.panes.steering import SteeringPane
 from glov_tui.cockpit.screens.fork import ForkScreen
 from glov_tui.widgets.hbars import HBars
+from glov_tui.widgets.key_bar import KeyBar
 from glov_tui.widgets.row_table import RowTable
 from tests.support.patience import until
 from tests.support.sessions import (
@@ -156,6 +157,22 @@ async def test_a_replay_plays_and_holds(replay: ReplaySession) -> None:
         assert "32x" in app.query_one(Scrubber).line()
         await pilot.press("plus", "space", "space")
         assert replay.speed == 64.0 and not replay.playing
+
+
+async def test_the_footer_says_what_space_does_to_a_replay(replay: ReplaySession) -> None:
+    async with cockpit(replay) as (pilot, app):
+        bar = app.query_one(KeyBar)
+        await until(lambda: "space Play" in str(bar.render()))
+        replay.speed = 1e-9  # it plays for as long as it is not held
+        await pilot.press("space")
+        await until(lambda: "space Hold" in str(bar.render()))
+        assert replay.playing and "space Play" not in str(bar.render())
+        await pilot.press("space")
+        await until(lambda: "space Play" in str(bar.render()))
+        assert not replay.playing
+        replay.speed = float("inf")
+        await pilot.press("space")  # to its end
+        await until(lambda: not replay.playing and "space Play" in str(bar.render()))
 
 
 async def test_a_click_on_the_scrubber_goes_there(replay: ReplaySession) -> None:

@@ -68,6 +68,7 @@ async def test_the_cost_is_said_before(session: HeldSession, size) -> None:
         assert "It begins when step 2 is done, or in a pause (space)." in said
         assert "You alone see test accuracies: the search never uses them." in said
         box = app.screen.query("Vertical").first()
+        assert box.border_title == "test accuracy"
         assert box.region.bottom <= size[1] and box.region.right <= size[0]
         for button in app.screen.query("Button"):
             assert box.region.contains_region(button.region)
