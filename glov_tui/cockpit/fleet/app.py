@@ -185,7 +185,7 @@ class FleetApp(LiveTableApp[FleetState]):
         if action == "home":
             return self._begun_by is None
         if action == "stop":
-            row = self._row if self.has_table() else None
+            row = self._row if self.is_whole() else None
             return driven and row is not None and row.status in (*UNDER_WAY, "waiting")
         return action != "stop_all" or (driven and not self.stopping)
 

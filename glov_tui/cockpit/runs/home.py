@@ -250,7 +250,7 @@ class HomeApp(HomeActions):
     @property
     def selected(self) -> ListedRun | None:
         """The run under the cursor."""
-        if not self.has_table():
+        if not self.is_whole():
             return None
         key = self.screen_stack[0].query_one(RowTable).selected_key
         return next((run for run in self._rows if str(run.folder) == key), None)

@@ -189,10 +189,6 @@ class LiveTableApp(NoticesApp, Generic[S]):
         stack = self.screen_stack
         return bool(stack) and all(stack[0].query(part) for part in self.PARTS)
 
-    def has_table(self) -> bool:
-        """Whether the table is there by now."""
-        return bool(self.screen_stack) and bool(self.screen_stack[0].query(RowTable))
-
     # -- leaving -----------------------------------------------------------------------------
 
     def action_leave(self) -> None:
