@@ -7,19 +7,19 @@ so and hides no other.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.analysis.listed_run import ListedRun, listed_run, listed_sweep
 from engine.common.errors import JournalError
 from engine.common.user_path import user_path
+from engine.common.wording import counted
 from engine.config.run_name import runs_folder
 from engine.storage.run_folder import (
     EVENTS,
     all_in_runs_folder,
     find_folder,
-    wanted_in_runs_folder,
 )
 from engine.storage.watched_run import SeenRun, WatchedRun
 from engine.sweeps.driving import is_driven as is_sweep_driven
@@ -29,7 +29,27 @@ from engine.sweeps.sweep import holds_run_or_sweep, is_sweep, read_sweep
 _AT_ONCE = 50  # runs that are read before those that were are shown
 
 
+@dataclass(frozen=True)
+class Listing:
+    """The runs folder, or others, at one moment. Never changes."""
+
+    runs: tuple[ListedRun, ...] = ()
+    unread: int = 0  # runs that are there, and were not looked at yet
+    denied: int = 0  # folders that this user may not look into
+    problem: str | None = None  # why the runs folder can't be read
+
+    @property
+    def denied_in_words(self) -> str:
+        """``2 folders you may not look into``; nothing where there is none."""
+        return f"{counted(self.denied, 'folder')} you may not look into" if self.denied else ""
+
+
 def list_runs(names: Sequence[str] = ()) -> list[ListedRun]:
+    """The runs of ``look_at``."""
+    return list(look_at(names).runs)
+
+
+def look_at(names: Sequence[str] = ()) -> Listing:
     """The runs and sweeps in these folders, or in the runs folder; the latest event is last.
 
     A name is a folder with runs in it, a run, or a sweep, whose runs are then listed; by path, or
@@ -38,21 +58,14 @@ def list_runs(names: Sequence[str] = ()) -> list[ListedRun]:
     Raises:
         JournalError: if a folder that was named is not there or can't be read.
     """
+    within = [path for name in names for path in _named(name)] if names else _all()
+    looked = {folder: _look_into(folder) for folder in within}
     folders: dict[Path, Path] = {}  # by what they resolve to, so that none is listed twice
-    for folder in [path for name in names for path in _named(name)] if names else _all():
+    for folder in (folder for folder, is_one in looked.items() if is_one):
         folders.setdefault(folder.resolve(), folder)
     found = [_watched(folder).look() for folder in folders.values()]
-    return sorted(found, key=lambda run: (run.last_event or 0.0, run.folder.name))
-
-
-@dataclass(frozen=True)
-class Listing:
-    """The runs folder at one moment, in no order. Never changes."""
-
-    runs: tuple[ListedRun, ...] = ()
-    unread: int = 0  # runs that are there, and were not looked at yet
-    denied: int = 0  # folders that this user may not look into
-    problem: str | None = None  # why the runs folder can't be read
+    found.sort(key=lambda run: (run.last_event or 0.0, run.folder.name))
+    return Listing(tuple(found), denied=_count_denied(looked))
 
 
 class RunWatch:
@@ -77,7 +90,7 @@ class RunWatch:
             return
         known = [folder for folder in folders if folder in self._watched]
         found = {folder: _look_into(folder) for folder in folders if folder not in self._watched}
-        denied = sum(is_one is None for is_one in found.values())
+        denied = _count_denied(found)
         new = sorted((folder for folder in found if found[folder]), key=_written, reverse=True)
         self._watched = {folder: self._watched[folder] for folder in known}
         looked = [self._watched[folder].look_or_gone() for folder in known]
@@ -125,11 +138,9 @@ def _each_once(folders: Sequence[Path]) -> list[Path]:
 
 def _all() -> list[Path]:
     base = runs_folder()
-    if not _is_listed(base):
-        return _each_once(wanted_in_runs_folder(holds_run_or_sweep))
-    if is_sweep(base):
+    if _is_listed(base) and is_sweep(base):
         return _runs_in(base)
-    return [base, *_each_once(wanted_in_runs_folder(holds_run_or_sweep))]
+    return _each_once(sorted(_candidates()))
 
 
 def _named(name: str) -> list[Path]:
@@ -146,13 +157,9 @@ def _runs_in(base: Path) -> list[Path]:
     if not is_sweep(base) and _is_listed(base):
         return [base]
     try:
-        return _listed(base.iterdir())
+        return _each_once(sorted(base.iterdir()))
     except OSError as error:
         raise JournalError(f"{base} can't be read: {error.strerror}") from error
-
-
-def _listed(paths: Iterable[Path]) -> list[Path]:
-    return sorted(_each_once([path for path in paths if path.is_dir() and _is_listed(path)]))
 
 
 def _is_listed(folder: Path) -> bool:
@@ -167,6 +174,10 @@ def _look_into(folder: Path) -> bool | None:
         return None
     except OSError:
         return False
+
+
+def _count_denied(looked: Mapping[Path, bool | None]) -> int:
+    return sum(is_one is None for is_one in looked.values())
 
 
 def _watched(folder: Path) -> _Watched:

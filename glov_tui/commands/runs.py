@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.analysis.listed_run import ListedRun
-from engine.analysis.run_list import list_runs
+from engine.analysis.run_list import look_at
 from engine.config import EvaluationConfig
 from engine.config.run_name import runs_folder
 from engine.search.registry import DEFAULT_SEARCH
@@ -30,7 +30,10 @@ def print_runs(names: Sequence[str], as_json: bool) -> None:
     Raises:
         UserError: if a folder that was named is not there or can't be read.
     """
-    runs = list_runs(names)
+    seen = look_at(names)
+    runs = seen.runs
+    if seen.denied:
+        say(seen.denied_in_words)
     if as_json:
         print_json([run.as_dict() for run in runs])
         return

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.analysis.listed_run import ListedRun
-from engine.analysis.run_list import Listing, RunWatch, list_runs
+from engine.analysis.run_list import Listing, RunWatch, list_runs, look_at
 from engine.run import events as ev
 from engine.storage.journal import Journal
 from engine.storage.lock import OWNER
@@ -148,6 +148,9 @@ def test_what_this_user_may_not_look_into_is_counted_or_said(runs: Path) -> None
     with sealed(runs / "locked", 0):
         *_, last = watch.look()
         assert {run.name for run in last.runs} == {"one", "two"} and last.denied == 1
+        for names in ([], [str(runs)]):
+            once = look_at(names)
+            assert {run.name for run in once.runs} == {"one", "two"} and once.denied == 1
     assert set(seen(watch)) == {"one", "two", "locked"}
     with sealed(runs / "locked", 0):  # it was there before: it stays, and says why
         row = seen(watch)["locked"]

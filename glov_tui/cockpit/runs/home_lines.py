@@ -193,7 +193,7 @@ def status_line(
     if failed:
         slots.append((5, f"{glyphs.states['failed']} {failed} failed or damaged", "bad"))
     if listing.denied:
-        slots.append((6, f"{counted(listing.denied, 'folder')} you may not look into", "note"))
+        slots.append((6, listing.denied_in_words, "note"))
     if marked:
         slots.append((2, f"{glyphs.pinned} {marked} marked", "mark"))
     best = best_of(rows)

@@ -12,6 +12,7 @@ import pytest
 from engine.run import events as ev
 from engine.storage.journal import Journal
 from glov_tui.commands.runs import print_runs
+from tests.support.privileges import sealed
 from tests.support.written_runs import write_run
 
 
@@ -60,6 +61,23 @@ def test_no_runs_says_how_to_make_one(
     print_runs([], as_json=False)
     output = capsys.readouterr()
     assert "glov demo" in output.err and not output.out
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_folders_that_may_not_be_looked_into_are_counted_beside_the_list(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    as_json: bool,
+) -> None:
+    monkeypatch.setenv("GLOV_RUNS_DIR", str(tmp_path))
+    for name in ("one", "locked"):
+        write_run(tmp_path / name)
+    with sealed(tmp_path / "locked", 0):
+        print_runs([], as_json)
+    said = capsys.readouterr()
+    assert "1 folder you may not look into" in said.err
+    assert "one" in said.out and "locked" not in said.out
 
 
 def test_where_some_ensembles_were_chosen_otherwise_the_list_says_how(
