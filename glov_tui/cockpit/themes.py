@@ -15,6 +15,9 @@ from textual.app import App
 from textual.theme import Theme
 
 DEFAULT = "glov"
+DEFAULT_IN_GREY = "high-contrast"
+"""Where NO_COLOR leaves only greys: those of the other themes are too close to be read well."""
+
 _DARK = {"background": "#101318", "surface": "#181c23", "panel": "#232933"}
 _LIGHT = {"background": "#f6f7f9", "surface": "#eceef2", "panel": "#dfe3ea"}
 
@@ -44,6 +47,7 @@ def _theme(
             **texts,
             "text-primary": colours["accent"],
             "text-muted": muted,
+            "text-disabled": muted,  # of what stands in an empty field
             "input-selection-background": f"{colours['accent']} 25%",
             "scrollbar": f"{foreground} 45%",
             "scrollbar-background": grounds["panel"],
@@ -138,11 +142,12 @@ THEMES: tuple[Theme, ...] = (
 
 
 def begin_in_colours(app: App[Any]) -> None:
-    """Register the themes, and begin in ours unless TEXTUAL_THEME asks for another.
+    """Register the themes, and begin in ours unless TEXTUAL_THEME or NO_COLOR asks for another.
 
     Before the first paint: to change a theme later is to style all anew.
     """
     for theme in THEMES:
         app.register_theme(theme)
     asked = os.environ.get("TEXTUAL_THEME", "")
-    app.theme = asked if asked in app.available_themes else DEFAULT
+    default = DEFAULT_IN_GREY if os.environ.get("NO_COLOR") else DEFAULT
+    app.theme = asked if asked in app.available_themes else default

@@ -11,7 +11,7 @@ from textual.color import Color
 from textual.theme import Theme
 
 from glov_tui.cockpit.lab.heat import LEVELS, ramp
-from glov_tui.cockpit.themes import DEFAULT, THEMES, begin_in_colours
+from glov_tui.cockpit.themes import DEFAULT, DEFAULT_IN_GREY, THEMES, begin_in_colours
 from glov_tui.widgets.heat_table import HeatCell, HeatTable
 from tests.support.colours import VISIONS, ciede2000, contrast, seen_distance
 from tests.support.sessions import BEST, HeldSession, cockpit, loaded, one_step, settle
@@ -64,6 +64,22 @@ def test_every_text_is_readable(theme: Theme) -> None:
         assert contrast(text, drawn[ground]) >= least, f"{role} on {ground}"
 
 
+def test_without_colours_every_text_is_readable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app: App[None] = App()
+    begin_in_colours(app)
+    assert app.theme == DEFAULT_IN_GREY
+    theme = app.current_theme
+    drawn = theme.to_color_system().generate() | theme.variables
+    greys = {name: Color.parse(drawn[name]).monochrome.hex6 for name in (*GROUNDS, "foreground")}
+    greys |= {role: Color.parse(drawn[f"text-{role}"]).monochrome.hex6 for role in ROLES}
+    for text, ground in itertools.product(("foreground", *ROLES), GROUNDS):
+        assert contrast(greys[text], greys[ground]) >= LEAST_CONTRAST, f"{text} on {ground}"
+    monkeypatch.delenv("NO_COLOR")
+    begin_in_colours(app)
+    assert app.theme == DEFAULT
+
+
 def texts_on(app: App) -> list[tuple[str, str, str]]:
     """Every piece of text that is drawn, its colour and the one behind it; no lines, bars, dots."""
     found = []
@@ -78,7 +94,9 @@ def texts_on(app: App) -> list[tuple[str, str, str]]:
     return found
 
 
-@pytest.mark.parametrize("keys", ["", "e", "o", "f", "M", "C"], ids=lambda keys: keys or "panes")
+@pytest.mark.parametrize(
+    "keys", ["", "e", "o", "f", "M", "C", "/", "T"], ids=lambda keys: keys or "panes"
+)
 async def test_what_is_drawn_is_readable_in_every_theme(tmp_path: Path, keys: str) -> None:
     """The colours of widgets of Textual too, dim ones, and those of a selection."""
     run = HeldSession(tmp_path, *loaded(), *one_step(1, {BEST: 7, "an old <category>.": 5}, BEST))
