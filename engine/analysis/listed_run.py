@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 
 from typing_extensions import TypedDict
 
+from engine.common.ownership import user_name
 from engine.common.record import Count, Share, UnixTime
 from engine.config import Select
 from engine.run.state import RunState
@@ -87,6 +88,7 @@ class ListedRun:
     parent_step: int | None = None
     problem: str | None = None  # why it failed, or what is wrong with its journal
     leads_to: Path | None = None  # where the folder is, if it is a link
+    other_user: str | None = None  # whose it is, if it is not this user's
     owner: Owner | None = field(default=None, compare=False)  # the process that drives it, or did
     state: RunState | None = field(default=None, compare=False)  # of a run that is under way
 
@@ -150,7 +152,12 @@ def listed_run(folder: Path, seen: SeenRun) -> ListedRun:
         is_begun_now = seen.status is None and seen.problem is None
         status: RunStatus = "running" if is_begun_now else "damaged"
         return ListedRun(
-            folder, status, problem=seen.problem, leads_to=_leads_to(folder), owner=seen.owner
+            folder,
+            status,
+            problem=seen.problem,
+            leads_to=_leads_to(folder),
+            other_user=_other_user(folder),
+            owner=seen.owner,
         )
     return ListedRun(
         folder=folder,
@@ -178,6 +185,7 @@ def listed_run(folder: Path, seen: SeenRun) -> ListedRun:
         parent_step=found.parent_step,
         problem=seen.problem,
         leads_to=_leads_to(folder),
+        other_user=_other_user(folder),
         owner=seen.owner,
         state=seen.state,
     )
@@ -220,12 +228,21 @@ def listed_sweep(
         last_event=max((run.last_event or 0.0 for run in runs), default=written),
         problem=next((run.problem for run in runs if run.problem), None),
         leads_to=_leads_to(folder),
+        other_user=_other_user(folder),
     )
 
 
 def _leads_to(folder: Path) -> Path | None:
     is_link = os.path.islink(folder)  # noqa: PTH114 - never raises
     return Path(os.path.realpath(folder)) if is_link else None
+
+
+def _other_user(folder: Path) -> str | None:
+    try:
+        user = folder.stat().st_uid
+    except OSError:  # it went meanwhile
+        return None
+    return user_name(user) if user != os.geteuid() else None
 
 
 def _all_of(texts: Iterable[str | None]) -> str | None:

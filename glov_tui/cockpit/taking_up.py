@@ -6,6 +6,7 @@ from functools import partial
 
 from engine.remote.client import SILENCE_SECONDS
 from engine.run.state_facts import ENDED
+from engine.session.following import FollowedSession
 from engine.storage.run_folder import run_argument
 from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.cockpit.going import GoingActions
@@ -29,8 +30,8 @@ class TakingUpActions(GoingActions):
     @property
     def ending(self) -> Ending | None:
         """How the run that is shown came to rest, where it is not finished."""
-        if self.is_replay:
-            return None
+        if self.is_replay and not (isinstance(self.session, FollowedSession) and self.shows_all):
+            return None  # what is shown is of before
         remote, state = self.remote, self.session.state
         leave = f"{bound_key(self, 'leave')} leaves"
         if remote is not None and remote.lost and not remote.ended:

@@ -130,6 +130,8 @@ def detail_lines(run: ListedRun | None, glyphs: Glyphs, width: int) -> list[Line
     where = clean(str(run.folder))
     if run.leads_to is not None:
         where += f"  (a link to {clean(str(run.leads_to))})"
+    if run.other_user is not None:
+        where += f"  (of {clean(run.other_user)})"
     if run.is_under_way and run.owner is not None:
         where += f"  ({clean(str(run.owner))})"
     kind = f"sweep of {counted(run.planned, 'run')}" if run.is_sweep else run.search

@@ -10,11 +10,13 @@ from textual.widgets import Input
 
 from engine.run import events as ev
 from engine.run.commands import Pause
+from engine.session.following import FollowedSession
 from engine.session.replay import ReplaySession
 from engine.storage.journal import Journal, fold_journal, read_journal, read_state
 from engine.storage.run_folder import EVENTS
 from glov_tui.cockpit.app import GlovApp
 from glov_tui.cockpit.panes.candidates import CandidatesPane
+from glov_tui.cockpit.panes.ending import EndingLine
 from glov_tui.cockpit.panes.log import LogPane
 from glov_tui.cockpit.panes.meta_prompt import MetaPromptPane
 from glov_tui.cockpit.panes.scrubber import Scrubber
@@ -33,6 +35,7 @@ from tests.support.sessions import (
     steering_measured,
     steering_prepared,
 )
+from tests.support.written_runs import write_run
 
 TEMPLATES = [f"a <category> number {n}." for n in range(4)]
 
@@ -157,6 +160,20 @@ async def test_a_replay_plays_and_holds(replay: ReplaySession) -> None:
         assert "32x" in app.query_one(Scrubber).line()
         await pilot.press("plus", "space", "space")
         assert replay.speed == 64.0 and not replay.playing
+
+
+async def test_a_run_that_is_followed_says_how_it_ended(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", finished=False)
+    async with cockpit(FollowedSession.open(run)) as (pilot, app):
+        line = app.query_one(EndingLine)
+        await settle(pilot)
+        assert not line.display
+        journal = Journal(run)
+        journal.append(ev.RunStopped(step=1))
+        journal.close()
+        await until(lambda: line.display and "Stopped  `glov resume" in str(line.render()))
+        await pilot.press("left")  # that was before
+        await until(lambda: not line.display)
 
 
 async def test_the_footer_says_what_space_does_to_a_replay(replay: ReplaySession) -> None:

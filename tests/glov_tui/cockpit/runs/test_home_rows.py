@@ -12,8 +12,9 @@ import pytest
 from rich.cells import cell_len
 
 from engine.analysis.listed_run import ListedRun
-from engine.analysis.run_list import Listing
+from engine.analysis.run_list import Listing, list_runs
 from engine.analysis.run_query import parse_query
+from engine.common.ownership import user_name
 from engine.storage.journal import read_state
 from glov_tui.cockpit.runs.home import HomeApp
 from glov_tui.cockpit.runs.home_lines import HomeColumns, detail_lines
@@ -214,6 +215,18 @@ def test_what_is_wrong_with_a_run_has_two_lines_where_it_needs_them() -> None:
         plain = [text_of(line) for line in detail_lines(replace(run, problem=problem), UNICODE, 60)]
         assert len(plain) == 4 and all(cell_len(line) <= 60 for line in plain)
         assert plain[3].endswith("…")
+
+
+def test_a_run_of_another_user_says_whose_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_run(tmp_path / "run")
+    (mine,) = list_runs([str(folder)])
+    assert mine.other_user is None
+    monkeypatch.setattr("os.geteuid", lambda: 1 << 20)
+    (theirs,) = list_runs([str(folder)])
+    whose = f"(of {user_name(folder.stat().st_uid)})"
+    assert text_of(detail_lines(theirs, UNICODE, 200)[1]) == f"{folder}  {whose}"
 
 
 def test_whose_test_accuracy_a_run_has_is_said_below_the_list() -> None:
