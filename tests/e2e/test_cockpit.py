@@ -62,6 +62,7 @@ def test_pause_edit_inject_steer_resume_and_find_it_all_in_the_journal(run_folde
         terminal.wait_for("alpha 0.75")
         terminal.press("space")
         terminal.wait_for("finished")
+        terminal.wait_for("─ result ─", "esc close", "test (95 %)", "a report", "glov export")
         terminal.press("q")
         assert terminal.wait_exit() == 0
         assert not terminal.alternate_screen and terminal.cursor_shown
@@ -85,7 +86,8 @@ def test_pause_edit_inject_steer_resume_and_find_it_all_in_the_journal(run_folde
 
 
 def test_the_lab_in_the_middle_of_a_run_and_its_choice_in_the_journal(run_folder: Path) -> None:
-    with Terminal(demo(run_folder, "steps=16"), columns=120, rows=40) as terminal:
+    command = demo(run_folder, "steps=16", "steering.alphas=[0.5,4]")
+    with Terminal(command, columns=120, rows=40) as terminal:
         terminal.wait_until(  # with P+ and P-
             lambda: re.search(r"step [2-6]/16", terminal.text), "a step"
         )
@@ -96,6 +98,14 @@ def test_the_lab_in_the_middle_of_a_run_and_its_choice_in_the_journal(run_folder
         terminal.press("enter")
         terminal.wait_for("Compare done")
         assert "right: last-token, layer 3, alpha 0.5" in terminal.text
+        terminal.press("2")
+        terminal.wait_for("Each layer with each alpha")
+        _, grounds = terminal.colours
+        terminal.press("enter")
+        terminal.wait_for("Grid done", "shaded by KL", "fluency -")
+        assert len(terminal.colours[1] - grounds) > 1, "the map of layers by alphas has no shades"
+        terminal.press("1")
+        terminal.wait_for("right: last-token, layer 3, alpha 0.5")
         terminal.press("+", "a")
         terminal.wait_for("alpha 0.75")
         terminal.press("escape")

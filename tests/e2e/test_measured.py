@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from tests.support.terminal import Terminal
 
 
 def test_a_steered_step_is_looked_at_and_decoded_again_without_steering(run_folder: Path) -> None:
-    with Terminal(demo(run_folder, "steps=40"), columns=100, rows=30) as terminal:
+    command = demo(run_folder, "steps=40", "steering.alpha=auto", "steering.alphas=[0.5,1]")
+    with Terminal(command, columns=100, rows=30) as terminal:
         later = [f"step {n}/40" for n in range(4, 40)]  # the one before was steered
         terminal.wait_until(lambda: any(step in terminal.text for step in later), "a later step")
         terminal.press("M")
@@ -26,6 +28,11 @@ def test_a_steered_step_is_looked_at_and_decoded_again_without_steering(run_fold
         terminal.wait_for("steering over time", "norm of H+ - H-", "hidden states")
         terminal.press("left")
         terminal.wait_for("nats a token")
+        # What each alpha had earned when the one of this step was chosen.
+        terminal.wait_until(
+            lambda: re.search(r"alpha (0\.5|1); trials: (0\.5|1) [+-]\d+\.\d", terminal.text),
+            "the trials of alphas",
+        )
         terminal.press("enter")
         terminal.wait_for("enter decodes the step again", "Kept in the journal")
         terminal.press("enter")

@@ -40,6 +40,7 @@ def test_why_it_won_with_pictures_of_what_only_one_gets_right(held) -> None:
     terminal, _ = held
     terminal.press("2", "home", "w")
     terminal.wait_for("why did it win?", "is one better?", "McNemar's exact p", "gain and lose")
+    terminal.wait_for("taken for what", "where the two see different classes")
     assert "rank 1 of" in terminal.text and "seed" in terminal.text  # the best against the seed
     for _ in range(6):
         if "images that only A" not in terminal.text:

@@ -166,6 +166,17 @@ class Terminal:
             return self._text
 
     @property
+    def colours(self) -> tuple[set[str], set[str]]:
+        """The foregrounds and the backgrounds that are on the screen.
+
+        As ``rrggbb``, a name of pyte's, or ``default`` where the program gave none.
+        """
+        with self._changed:
+            width, height = range(self._screen.columns), range(self._screen.lines)
+            cells = [self._screen.buffer[y][x] for y in height for x in width]
+            return {cell.fg for cell in cells}, {cell.bg for cell in cells}
+
+    @property
     def alternate_screen(self) -> bool:
         """Whether a full-screen program has the terminal."""
         return _ALTERNATE in self._screen.mode
