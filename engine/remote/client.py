@@ -37,8 +37,8 @@ from engine.run.state import RunState
 from engine.run.state_facts import ENDED
 from engine.storage.journal import is_driven, read_state
 from engine.storage.lock import read_owner, refusal
-from engine.storage.run_folder import LOG, run_argument
-from engine.storage.run_status import why_at_rest
+from engine.storage.run_folder import run_argument
+from engine.storage.run_status import why_at_rest, why_interrupted
 from engine.storage.trust import check_trust
 
 SILENCE_SECONDS = 10.0  # of an engine, until it counts as one that does not answer
@@ -328,11 +328,7 @@ class RemoteSession:
         if not self._was_current:
             raise JournalError(why_at_rest(self._folder, state.status))
         self.interrupted = True
-        name = run_argument(self._folder)
-        raise JournalError(
-            "the engine's process ended without a word: killed, or out of memory "
-            f"({self._folder / LOG} may say more). Nothing is lost, `glov resume {name}` goes on"
-        )
+        raise JournalError(why_interrupted(self._folder))
 
     def _fail(self, message: str) -> None:
         self._state = self._state.apply(ev.RunFailed(message=message))

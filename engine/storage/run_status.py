@@ -7,7 +7,7 @@ from typing import Literal
 
 from engine.run.state_facts import Status
 from engine.storage.journal import is_driven
-from engine.storage.run_folder import run_argument
+from engine.storage.run_folder import LOG, run_argument
 
 RunStatus = Literal["running", "paused", "stopped", "failed", "finished", "interrupted", "damaged"]
 """``running`` and ``paused`` by a live process; ``interrupted``: the journal ends in the middle,
@@ -39,4 +39,13 @@ def why_at_rest(folder: Path, at_end: Status) -> str:
     return (
         f"{folder}: no engine is at work on it; `glov resume {name}` goes on, `glov replay {name}` "
         "shows what was"
+    )
+
+
+def why_interrupted(folder: Path) -> str:
+    """Why nobody drives a run any more whose engine has not said how it ended."""
+    return (
+        "the engine's process ended without a word: killed, or out of memory "
+        f"({folder / LOG} may say more). Nothing is lost, `glov resume {run_argument(folder)}` "
+        "goes on"
     )
