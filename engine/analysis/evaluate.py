@@ -8,13 +8,14 @@ that already, nothing is encoded again.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.analysis.evaluation_cache import evaluation_cache
 from engine.common.errors import ModelError
 from engine.common.generators import result_of
 from engine.common.intervals import wilson_interval
@@ -149,6 +150,7 @@ def evaluate(
     kept: Kept | None = None,
     stores: Sequence[RunPredictions] = (),
     expected: Expected | None = None,
+    cached: bool = False,
 ) -> Evaluation:
     """Load the data set and the VLM of a configuration, and measure subjects on a split.
 
@@ -163,6 +165,7 @@ def evaluate(
             The first keeps what the run itself lacks of the test split, if it keeps anything
             (``PredictionKeeper``).
         expected: what must be found again, if these are to be numbers of a run.
+        cached: whether what no run keeps is kept in the cache, and read where it is there.
 
     Raises:
         UserError: naming the key, file, model or template that can't be used.
@@ -171,7 +174,8 @@ def evaluate(
     fitness = load_scoring(config, progress, report, kept)
     if expected is not None:
         check_fitness(expected, fitness)
-    work = measure(fitness, subjects, split, stores)
+    cache = evaluation_cache(config, fitness, split, report) if cached else None
+    work = measure(fitness, subjects, split, stores, cache)
     found = result_of(work, lambda told: progress("scoring", told.done, told.total))
     return evaluation(fitness, split, found)
 
@@ -195,22 +199,44 @@ def measure(
     subjects: Sequence[Subject],
     split: Split = "test",
     stores: Sequence[RunPredictions] = (),
+    cache: RunPredictions | None = None,
 ) -> Generator[ScoringProgress, None, list[Measurement]]:
-    """One measurement a subject, in order; equal ones are made once. ``stores``: see ``evaluate``.
+    """One measurement a subject, in order; equal ones are made once. ``stores``: see ``evaluate``;
+    ``cache`` has, and keeps, what is of no run.
 
     Raises:
         UserError, ModelError: as ``Fitness.score``.
     """
+
+    def note_on(subject: Subject) -> str:
+        notes = (fitness.check(template).sentence for template in dict.fromkeys(subject.templates))
+        return "; ".join(filter(None, dict.fromkeys(notes)))
+
     index = index_of(fitness, split)
     at_once = max(1, min(_AT_ONCE, _ROOM // (2 * len(index.images) * index.classes)))
     fitness.kept.have_room(at_once * len(index.images), index.classes)
     labels = labels_of(index)
     found = dict(kept_measurements(subjects, index, split, stores))
-    missing = {one.kept_as: one for one in subjects if one.kept_as not in found}
     # The files of training images are the engine's alone.
     keeper = stores[0] if stores and split == "test" else None
+
+    def is_kept_by_run(subject: Subject) -> bool:
+        return keeper is not None and subject.is_runs
+
+    if cache is not None:
+        others = [s for s in subjects if not (s.kept_as in found or is_kept_by_run(s))]
+        for key, made in kept_measurements(others, index, split, [cache]):
+            found[key] = replace(made, note=note_on(made.subject))
+    missing = {one.kept_as: one for one in subjects if one.kept_as not in found}
     if keeper is not None and missing:
         keeper.begin(split, index)
+
+    new: dict[str, ImagePredictions] = {}  # that no run keeps
+
+    def keep_new() -> None:
+        if cache is not None:
+            cache.keep(split, new)
+        new.clear()
 
     def add(subject: Subject, made: ImagePredictions | None) -> None:
         if made is None:
@@ -218,10 +244,11 @@ def measure(
                 f"{fitness.name} does not tell what it makes of each image, and templates are "
                 "evaluated image by image"
             )
-        if keeper is not None and subject.is_runs:
+        if keeper is not None and is_kept_by_run(subject):
             keeper.keep(split, {subject.kept_as: made})
-        notes = (fitness.check(template).sentence for template in dict.fromkeys(subject.templates))
-        note = "; ".join(filter(None, dict.fromkeys(notes)))
+        else:
+            new[subject.kept_as] = made
+        note = note_on(subject)
         found[subject.kept_as] = Measurement.of(subject, labels, made, was_kept=False, note=note)
 
     alone = [one for one in missing.values() if len(one.templates) == 1]
@@ -230,10 +257,12 @@ def measure(
         yield from fitness.score([one.templates[0] for one in some], split=split)
         for one in some:
             add(one, fitness.predictions(one.templates[0], split))
+        keep_new()
     for one in missing.values():
         if len(one.templates) > 1:
             score = yield from fitness.score_ensemble(one.templates, split=split)
             add(one, score.made)
+            keep_new()
     return [_named(found[one.kept_as], one) for one in subjects]
 
 

@@ -43,7 +43,7 @@ class OnBackbone(TypedDict):
     images: Positive
     probability: Share  # mean of the true class, to about four digits
     unnamed: Count  # of ``images``: the answer names no class, which is wrong
-    kept: bool  # read from the run's folder: nothing was encoded
+    kept: bool  # read from the run's folder or the cache: nothing was encoded
     note: str  # what of its texts the VLM does not read, or nothing
 
 

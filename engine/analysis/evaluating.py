@@ -135,7 +135,13 @@ def evaluate_asked(asked: Asked, progress: OnProgress, report: Report) -> Evalua
         try:
             evaluations.append(
                 evaluate(
-                    other, subjects, split=asked.split, progress=progress, report=report, kept=kept
+                    other,
+                    subjects,
+                    split=asked.split,
+                    progress=progress,
+                    report=report,
+                    kept=kept,
+                    cached=True,
                 )
             )
         except UserError as error:  # what was measured with others is not lost
@@ -258,6 +264,7 @@ def _own(
         kept=kept,
         stores=stores,
         expected=run.expected if run is not None else None,
+        cached=True,
     )
 
 

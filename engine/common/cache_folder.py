@@ -44,6 +44,11 @@ def seen_folder() -> Path:
     return cache_folder() / "seen"
 
 
+def evaluations_folder() -> Path:
+    """Where it is kept what templates of no run made of images."""
+    return cache_folder() / "evaluations"
+
+
 def datasets_folder() -> Path:
     """Where generated data sets are kept."""
     return cache_folder() / "datasets"

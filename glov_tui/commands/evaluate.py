@@ -45,7 +45,11 @@ def print_evaluation(asked: Asked, as_json: bool) -> int:
             share = f" {done:,}/{total:,}" if total else ""
             status.update(Text(clean(f"{doing}{share}")))
 
-        found = evaluate_asked(asked, progress, say)
+        try:
+            found = evaluate_asked(asked, progress, say)
+        except KeyboardInterrupt:
+            say("interrupted; what was measured is kept, and the same command goes on")
+            raise
     if as_json:
         print_json(as_dict(found))
     else:

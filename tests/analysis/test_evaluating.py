@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.analysis import evaluation_cache
 from engine.analysis.against import contestants, pair, paired_up
 from engine.analysis.evaluate import Evaluation, Measurement, Subject, evaluate
 from engine.analysis.evaluate_report import as_dict
@@ -296,3 +297,28 @@ def test_templates_that_were_found_on_other_images_are_said(run: Path, tmp_path:
     assert noted in as_dict(asked(run=str(run), against=str(of_others)))["notes"]
     same = as_dict(asked(run=str(run), against=str(run)))["notes"]
     assert not [note for note in same if "found its templates" in note]
+
+
+def test_a_list_that_was_cut_off_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation_cache, "evaluations_folder", lambda: tmp_path / "kept")
+    path = tmp_path / "list.txt"
+    path.write_text("".join(f"a photo of a {{}}, number {n}.\n" for n in range(40)))
+
+    def cut_off(what: str, done: int, total: int) -> None:
+        if what == "scoring" and any((tmp_path / "kept").rglob("*.safetensors")):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_asked(Asked(templates=str(path)), cut_off, pytest.fail)
+    (again,) = asked(templates=str(path)).evaluations
+    read = [one.was_kept for one in again.measurements]
+    assert any(read) and not all(read) and read == sorted(read, reverse=True)
+    (whole,) = asked(templates=str(path), overrides=["vlm.cache=false"]).evaluations
+    assert not any(one.was_kept for one in whole.measurements)
+    for one, other in zip(again.measurements, whole.measurements, strict=True):
+        assert np.array_equal(one.predicted, other.predicted) and one.note == other.note
+        assert np.array_equal(one.of_truth, other.of_truth)
+    (other,) = asked(templates=str(path), split="train").evaluations
+    assert not any(one.was_kept for one in other.measurements)  # of other images
