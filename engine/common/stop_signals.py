@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -35,12 +36,27 @@ def stop_on_signal(stop: Callable[[], object]) -> Iterator[None]:
 def leave(code: int) -> NoReturn:
     """End the process.
 
-    Where an engine's thread is still at work in a library, that is done without taking the
-    interpreter apart, which such a thread would crash in.
+    Where a thread that does not keep the process, as that of an engine, is still at work in a
+    library, that is done without taking the interpreter apart, which such a thread would crash in.
     """
+    global _leaves_with
+    _leaves_with = code
     if any(thread.name == ENGINE_THREAD for thread in threading.enumerate()):
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or none
-                stream.flush()
-        os._exit(code)
+        _leave_at_once()  # nothing else waits for it
     sys.exit(code)
+
+
+_leaves_with: int | None = None
+
+
+def _leave_at_once() -> None:
+    if _leaves_with is None or not any(thread.daemon for thread in threading.enumerate()):
+        return
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or none
+            stream.flush()
+    os._exit(_leaves_with)
+
+
+# What is registered first is called last: other threads were waited for, and files put away.
+atexit.register(_leave_at_once)
