@@ -46,7 +46,7 @@ from glov_tui.cockpit.panes.registry import ENTRIES, screen_tabs
 from glov_tui.cockpit.panes.scrubber import Scrubber
 from glov_tui.cockpit.panes.status import StatusLine
 from glov_tui.cockpit.panes.steering import SteeringPane
-from glov_tui.cockpit.screens.dialog import StyledOnce
+from glov_tui.cockpit.styled_once import StyledOnce
 from glov_tui.cockpit.taking_up import TakingUpActions
 from glov_tui.cockpit.testing import TestActions
 from glov_tui.cockpit.user_actions import UserActions

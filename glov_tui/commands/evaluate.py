@@ -48,7 +48,7 @@ def print_evaluation(asked: Asked, as_json: bool) -> int:
         try:
             found = evaluate_asked(asked, progress, say)
         except KeyboardInterrupt:
-            say("interrupted; what was measured is kept, and the same command goes on")
+            say("interrupted; the same command goes on with what is kept (`vlm.cache`)")
             raise
     if as_json:
         print_json(as_dict(found))

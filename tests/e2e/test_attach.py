@@ -192,7 +192,7 @@ def test_a_run_of_another_host_is_followed_by_its_journal(run_folder: Path) -> N
     (run_folder / OWNER).write_text(json.dumps({"pid": 7, "host": "elsewhere"}))
     before = {path.name for path in run_folder.iterdir()}
     with attach(run_folder, columns=80, rows=24) as terminal:
-        terminal.wait_for("following", "step 2/2")
+        terminal.wait_for("following", "step 1/2")
         terminal.press("q")
         assert terminal.wait_exit() == 0
     assert {path.name for path in run_folder.iterdir()} == before

@@ -6,10 +6,10 @@ from typing import ClassVar, Generic, TypeVar
 
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
-from textual.events import ScreenResume
-from textual.screen import ModalScreen, Screen
+from textual.screen import ModalScreen
 
 from glov_tui.cockpit.bound_keys import bound_keys
+from glov_tui.cockpit.styled_once import StyledOnce
 
 T = TypeVar("T")
 
@@ -17,20 +17,6 @@ HELP_KEY = Binding(
     "question_mark,f1", "app.help", "Help", key_display="?", show=False, tooltip="All keys"
 )
 """Help in a dialog that takes no text."""
-
-
-class StyledOnce(Screen[T], Generic[T]):
-    """A screen that is styled once before its first paint: when what it has is composed.
-
-    Textual styles all anew whenever a screen comes to the top, the first time too.
-    """
-
-    _shown_before = False
-
-    def on_screen_resume(self, event: ScreenResume) -> None:
-        """What is shown for the first time has just been styled."""
-        event.refresh_styles = self._shown_before
-        self._shown_before = True
 
 
 class LeftOnce(StyledOnce[T], Generic[T]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 from textual.containers import Vertical
 from textual.widgets import Label, TextArea
 
@@ -196,16 +197,21 @@ def test_json_and_what_only_looks_like_it() -> None:
     assert texts_in("{}\n[\n]\n") == [(1, "{}")]
 
 
-async def test_a_long_list_never_holds_the_screen_and_a_longer_one_is_refused(tmp_path) -> None:
+async def test_a_long_list_never_holds_the_screen_and_a_longer_one_is_refused(
+    tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     held = session(tmp_path)
     lines = [f"a <category> seen from {n} metres." for n in range(MOST)]
+    look_at = Reader.look_at
     async with cockpit(held) as (pilot, app):
         await pilot.press("i")
-        typed(app, "\n".join(lines))
-        await pilot.pause()
-        assert problem(app).startswith("Reading 1,000 lines: ")
-        await pilot.press("enter")
-        assert isinstance(app.screen, InjectScreen) and not held.sent
+        with monkeypatch.context() as slow:
+            slow.setattr(Reader, "look_at", lambda reader, texts, _: look_at(reader, texts, 0.0))
+            typed(app, "\n".join(lines))
+            await pilot.pause()
+            assert problem(app).startswith("Reading 1,000 lines: ")
+            await pilot.press("enter")
+            assert isinstance(app.screen, InjectScreen) and not held.sent
         typed(app, "\n".join([*lines, "one more"]))
         await pilot.pause()
         await pilot.press("enter", "enter")
