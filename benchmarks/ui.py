@@ -277,7 +277,6 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=parts, default=parts)
     parser.add_argument("--json", type=Path, help="also write the rows here")
     options = parser.parse_args()
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # users' glov is compiled once
     runs, seconds, presses = (3, 5.0, 24) if options.quick else (7, 10.0, 60)
     folder = Path(tempfile.mkdtemp(prefix="glov-ui-"))
     # Byte code is kept, as it is for users, whatever this machine's settings are.
