@@ -1,4 +1,4 @@
-"""Signals that ask a process without a screen to end."""
+"""Signals that ask a process without a screen to end, and how every process of glov ends."""
 
 from __future__ import annotations
 

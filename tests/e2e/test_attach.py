@@ -14,7 +14,7 @@ from engine.run.commands import Pause
 from engine.storage.journal import is_driven, read_journal
 from engine.storage.lock import OWNER
 from engine.storage.run_folder import EVENTS, LOG, PREDICTIONS, SOCKET
-from tests.support.command import attach, called, demo, glov
+from tests.support.command import attach, called, demo, glov, stop_and_quit
 from tests.support.patience import wait_until
 from tests.support.terminal import Terminal
 from tests.support.written_runs import write_run
@@ -129,10 +129,7 @@ def test_headless_outlives_its_terminal_and_can_be_attached_to(run_folder: Path)
         first.hang_up()
         with attach(run_folder) as second:
             second.wait_for("running", "Pause")
-            second.press("q")
-            second.wait_for("Stop and quit")
-            second.press("s")
-            assert second.wait_exit() == 130
+            stop_and_quit(second)
     assert kinds(run_folder)[-1] == "run-stopped"
     assert "Traceback" not in (run_folder / LOG).read_text()
 

@@ -15,7 +15,7 @@ from engine.run import events as ev
 from engine.run.edits import Edit, SetOption
 from engine.storage.journal import read_journal
 from engine.storage.lock import read_owner
-from tests.support.command import called, demo, demo_arguments, glov
+from tests.support.command import called, demo, demo_arguments, glov, stop_and_quit
 from tests.support.terminal import Terminal
 from tests.support.written_runs import write_run
 
@@ -195,10 +195,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Terminal, P
         terminal.press("space")
         terminal.wait_for("paused")
         yield terminal, folder / "run"
-        terminal.press("q")
-        terminal.wait_for("Stop and quit")
-        terminal.press("s")
-        assert terminal.wait_exit() == 130
+        stop_and_quit(terminal)
 
 
 def test_editing_in_the_users_own_editor(held: tuple[Terminal, Path]) -> None:

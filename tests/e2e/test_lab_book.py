@@ -15,7 +15,7 @@ import pytest
 from engine.prompts.template import normalise
 from engine.run import events as ev
 from engine.storage.journal import read_journal, read_state
-from tests.support.command import called, demo
+from tests.support.command import called, demo, stop_and_quit
 from tests.support.terminal import Terminal
 
 SHIFT_TAB, RIGHT, DOWN, F2 = "\x1b[Z", "\x1b[C", "\x1b[B", "\x1bOQ"
@@ -33,11 +33,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Terminal, P
         terminal.press("space")
         terminal.wait_for("paused")
         yield terminal, folder
-        terminal.press("q")
-        terminal.wait_for("Stop and quit")
-        terminal.press("s")
-        assert terminal.wait_exit() == 130
-        assert terminal.attributes == terminal.attributes_before
+        stop_and_quit(terminal)
 
 
 def facts(folder: Path, kind: type) -> list:

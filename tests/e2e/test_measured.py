@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.storage.journal import Journal, read_state
-from tests.support.command import demo, glov
+from tests.support.command import demo, glov, stop_and_quit
 from tests.support.steered_runs import long_run
 from tests.support.terminal import Terminal
 
@@ -41,11 +41,7 @@ def test_a_steered_step_is_looked_at_and_decoded_again_without_steering(run_fold
         terminal.wait_for("steering over time")
         terminal.press("S")
         terminal.wait_gone("steering over time")
-        terminal.press("q")
-        terminal.wait_for("Stop and quit")
-        terminal.press("s")
-        assert terminal.wait_exit() == 130
-        assert terminal.attributes == terminal.attributes_before
+        stop_and_quit(terminal)
     times = [step.times for step in read_state(run_folder).steps]
     assert times and all(one is not None and one.propose > 0 for one in times)
 

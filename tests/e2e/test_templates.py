@@ -11,7 +11,7 @@ import pytest
 from engine.run import events as ev
 from engine.run.edits import SetOption
 from engine.storage.journal import read_journal, read_state
-from tests.support.command import demo
+from tests.support.command import demo, stop_and_quit
 from tests.support.terminal import Terminal
 
 ENV = {"COLORTERM": "truecolor", "NO_COLOR": None}
@@ -28,11 +28,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Terminal, P
         terminal.press("space")
         terminal.wait_for("paused")
         yield terminal, folder
-        terminal.press("q")
-        terminal.wait_for("Stop and quit")
-        terminal.press("s")
-        assert terminal.wait_exit() == 130
-        assert terminal.attributes == terminal.attributes_before
+        stop_and_quit(terminal)
 
 
 def test_why_it_won_with_pictures_of_what_only_one_gets_right(held) -> None:

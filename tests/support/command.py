@@ -77,3 +77,12 @@ def check_refused(done: subprocess.CompletedProcess[str], expected: str, cwd: Pa
 def attach(folder: Path, **options: object) -> Terminal:
     """Another screen of a run that is under way."""
     return Terminal(glov("attach", str(folder)), **options)
+
+
+def stop_and_quit(terminal: Terminal) -> None:
+    """Stop the run that a cockpit shows and leave it; the terminal is as it was."""
+    terminal.press("q")
+    terminal.wait_for("Stop and quit")
+    terminal.press("s")
+    assert terminal.wait_exit() == 130
+    assert terminal.attributes == terminal.attributes_before

@@ -22,7 +22,7 @@ from engine.search.registry import next_question
 from engine.vlm.families import task_of
 from glov_tui.cockpit.bound_keys import bound_key
 from glov_tui.cockpit.screens.dialog import Dialog
-from glov_tui.cockpit.screens.question import QuestionScreen
+from glov_tui.cockpit.screens.question import ask_to_drop
 from glov_tui.common.text import clean
 from glov_tui.widgets.key_bar import KeyBar
 
@@ -194,12 +194,7 @@ class EditorScreen(Dialog[list[Edit]]):
             self.dismiss([])
             return
 
-        def answered(answer: str | None) -> None:
-            if answer == "y":
-                self.dismiss([])
-
-        question = QuestionScreen("drop", "Drop what you typed?", {"n": "No", "y": "Drop"})
-        self.app.push_screen(question, answered)
+        ask_to_drop(self.app, lambda: self.dismiss([]))
 
     def _text(self, name: str) -> str:
         return self.query_one(f"#text-{name}", TextArea).text

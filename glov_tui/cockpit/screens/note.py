@@ -16,7 +16,7 @@ from engine.common.wording import counted
 from engine.run.commands import WriteNote
 from engine.run.notes import Note
 from glov_tui.cockpit.screens.dialog import Dialog
-from glov_tui.cockpit.screens.question import QuestionScreen
+from glov_tui.cockpit.screens.question import ask_to_drop
 from glov_tui.common.text import clean
 from glov_tui.widgets.fields import Choice
 from glov_tui.widgets.key_bar import KeyBar
@@ -162,9 +162,4 @@ class NoteScreen(Dialog[Left]):
             self.dismiss(how)
             return
 
-        def answered(answer: str | None) -> None:
-            if answer == "y":
-                self.dismiss(how)
-
-        question = QuestionScreen("drop", "Drop what you typed?", {"n": "No", "y": "Drop"})
-        self.app.push_screen(question, answered)
+        ask_to_drop(self.app, lambda: self.dismiss(how))

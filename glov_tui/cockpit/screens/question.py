@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 from textual import on
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.events import Key
@@ -71,3 +71,14 @@ class QuestionScreen(Dialog[str]):
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id)
+
+
+def ask_to_drop(app: App[Any], drop: Callable[[], object]) -> None:
+    """Ask whether what was typed is to be lost; ``drop`` is called if it is."""
+
+    def answered(answer: str | None) -> None:
+        if answer == "y":
+            drop()
+
+    question = QuestionScreen("drop", "Drop what you typed?", {"n": "No", "y": "Drop"})
+    app.push_screen(question, answered)
